@@ -1,0 +1,216 @@
+"""The closed list of what can go wrong with one image.
+
+    ImageError
+    ├── ListingError            it was named, but not so that it can be found
+    │   ├── UnreadableListing   listing_failed
+    │   └── BadManifestEntry    bad_entry
+    ├── FetchError              its bytes could not be had
+    │   ├── UnsupportedScheme   unsupported_scheme
+    │   ├── NotFound            not_found
+    │   ├── PermissionDenied    permission_denied
+    │   ├── NotAFile            not_a_file
+    │   ├── FileTooLarge        file_too_large
+    │   └── ReadFailed          read_failed
+    ├── DecodeError             its bytes are no picture that can be used
+    │   ├── EmptyFile           empty_file
+    │   ├── UnsupportedFormat   unsupported_format
+    │   ├── UnsupportedPixels   unsupported_pixels
+    │   ├── TooManyPixels       too_many_pixels
+    │   ├── Truncated           truncated
+    │   └── Corrupt             corrupt
+    └── InferenceError          the module did not answer for it
+        ├── InferenceFailed     inference_failed
+        └── NotFinite           not_finite
+
+An error costs its image one row in `errors/` and never costs a neighbour. Anything else that
+is raised is a defect of the job and fails it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+
+class InputError(ValueError):
+    """An INPUT of the command line that cannot be listed; says value, reason and cure."""
+
+
+class ImageError(Exception):
+    """One image that ends in an error row. Its text is the row's `message`."""
+
+    stage: ClassVar[str]
+    """Which step of the job it failed in: list, fetch, decode or infer."""
+    code: ClassVar[str]
+    """Stable name of the failure, for programs."""
+    retryable: ClassVar[bool] = False
+    """Whether the same image may well succeed when it is tried again unchanged."""
+    cause: ClassVar[str]
+    cure: ClassVar[str]
+
+
+class ListingError(ImageError):
+    """The input names an image in a way that cannot be followed."""
+
+    stage = "list"
+
+
+class UnreadableListing(ListingError):
+    """A folder or manifest below an input that could not be read."""
+
+    code = "listing_failed"
+    retryable = True
+    cause = "A folder, or the rest of a manifest, could not be read."
+    cure = "Check its permissions and run again with --retry-failed."
+
+
+class BadManifestEntry(ListingError):
+    """A manifest entry that names no image."""
+
+    code = "bad_entry"
+    cause = "The manifest's entry is empty, malformed or has no usable `uri`."
+    cure = "Correct that line of the manifest."
+
+
+class FetchError(ImageError):
+    """The bytes of the image could not be had."""
+
+    stage = "fetch"
+
+
+class UnsupportedScheme(FetchError):
+    """A URI whose scheme cannot be read."""
+
+    code = "unsupported_scheme"
+    cause = "The URI's scheme is not one that can be read."
+    cure = "Copy the image to a place that can be read and name that."
+
+
+class NotFound(FetchError):
+    """No file of that name."""
+
+    code = "not_found"
+    retryable = True
+    cause = "Nothing exists under that name: moved, deleted, or a dangling link."
+    cure = "Restore the file or correct the manifest; then run again with --retry-failed."
+
+
+class PermissionDenied(FetchError):
+    """The file exists but may not be read."""
+
+    code = "permission_denied"
+    retryable = True
+    cause = "The user that runs the job may not read the file."
+    cure = "Grant read permission; then run again with --retry-failed."
+
+
+class NotAFile(FetchError):
+    """A folder, pipe, socket or device where a file was expected."""
+
+    code = "not_a_file"
+    cause = "The name belongs to a folder, pipe, socket or device."
+    cure = "Name a regular file."
+
+
+class FileTooLarge(FetchError):
+    """More bytes than the job reads for one image."""
+
+    code = "file_too_large"
+    cause = "The file has more bytes than --max-image-bytes."
+    cure = "Raise --max-image-bytes if the picture is meant to be that large."
+
+
+class ReadFailed(FetchError):
+    """The storage failed while the file was read."""
+
+    code = "read_failed"
+    retryable = True
+    cause = "The storage reported an error while the file was read."
+    cure = "Check the disk or mount; then run again with --retry-failed."
+
+
+class DecodeError(ImageError):
+    """The bytes are no picture that can be used."""
+
+    stage = "decode"
+
+
+class EmptyFile(DecodeError):
+    """A file of no bytes."""
+
+    code = "empty_file"
+    cause = "The file has no bytes."
+    cure = "Restore the file from its source."
+
+
+class UnsupportedFormat(DecodeError):
+    """Not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."""
+
+    code = "unsupported_format"
+    cause = "The content is not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."
+    cure = "Convert it, or leave it out of the input."
+
+
+class UnsupportedPixels(DecodeError):
+    """A picture whose pixel values have no agreed black and white."""
+
+    code = "unsupported_pixels"
+    cause = "Its pixels are 32-bit integers or floats, which have no agreed black and white."
+    cure = "Convert it to 8 or 16 bits per channel."
+
+
+class TooManyPixels(DecodeError):
+    """The header announces more pixels than the job decodes."""
+
+    code = "too_many_pixels"
+    cause = "The header announces more pixels than --max-image-pixels: huge, or a bomb."
+    cure = "Raise --max-image-pixels if the picture is meant to be that large."
+
+
+class Truncated(DecodeError):
+    """The data ends before the picture does."""
+
+    code = "truncated"
+    cause = "The data ends before the picture does."
+    cure = "Copy or download the file again; then run again with --retry-failed."
+
+
+class Corrupt(DecodeError):
+    """The decoder refuses the data."""
+
+    code = "corrupt"
+    cause = "The data is damaged: the decoder refuses it."
+    cure = "Restore the file from its source."
+
+
+class InferenceError(ImageError):
+    """The module did not answer for this image."""
+
+    stage = "infer"
+
+
+class InferenceFailed(InferenceError):
+    """The module raised an error on this image alone."""
+
+    code = "inference_failed"
+    retryable = True
+    cause = "The module raised an error on this image, also when it ran alone."
+    cure = "Try --engine tensorflow; if it persists, the module cannot take this picture."
+
+
+class NotFinite(InferenceError):
+    """The module answered with NaN or infinity."""
+
+    code = "not_finite"
+    cause = "The module answered with values that are not finite."
+    cure = "Try --engine tensorflow; if it persists, the module is damaged."
+
+
+def _leaves(root: type[ImageError]) -> list[type[ImageError]]:
+    below = root.__subclasses__()
+    return [leaf for child in below for leaf in _leaves(child)] if below else [root]
+
+
+CODES: Mapping[str, type[ImageError]] = MappingProxyType(
+    {leaf.code: leaf for leaf in _leaves(ImageError)}
+)
+"""Every code that an error row can carry, in the order of the flow."""

@@ -1,0 +1,45 @@
+"""How an image is named: one string, the same in every run, that a manifest or table can hold."""
+
+import os
+import re
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_FILE = "file://"
+
+
+def scheme(uri: str) -> str:
+    """The URI's scheme in lower case; `file` for a local path."""
+    match = _SCHEME.match(uri)
+    return match[1].lower() if match else "file"
+
+
+def from_path(path: str) -> str:
+    """The URI of a local file: its absolute path, exactly as the file system spells it.
+
+    A path that is not valid UTF-8 becomes a percent-encoded `file://` URI (RFC 8089), since no
+    text format could hold it. Links are not resolved: the name is what was asked for.
+    """
+    absolute = os.path.abspath(path)  # noqa: PTH100 - Path would drop a surrogate's meaning
+    try:
+        absolute.encode("utf-8")
+    except UnicodeEncodeError:
+        return _FILE + quote_from_bytes(os.fsencode(absolute))
+    return absolute
+
+
+def from_entry(entry: str, base: str) -> str:
+    """The URI for a manifest's entry, taken literally; a relative path starts at folder `base`."""
+    if scheme(entry) != "file":
+        return entry
+    return from_path(os.path.join(base, to_path(entry)))  # noqa: PTH118 - as above
+
+
+def to_path(uri: str) -> str:
+    """The local path that a URI of scheme `file` names.
+
+    Bytes that are not UTF-8 become surrogates, as everywhere in `os`.
+    """
+    if uri.startswith(_FILE):
+        return os.fsdecode(unquote_to_bytes(uri[len(_FILE) :]))
+    return uri

@@ -1,0 +1,1 @@
+"""What a job leaves behind: schema, file names, the account, and the reading of them."""

@@ -1,0 +1,128 @@
+"""Where everything is in an output folder.
+
+DIR/predictions/part-ID.parquet   rows of labelled images (or .tfrecord)
+DIR/errors/part-ID.parquet        rows of failed images
+DIR/summary.json                  the account; present when the job is complete
+DIR/job/                          what the job keeps for itself: identity, plan, module
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Format = Literal["parquet", "tfrecord"]
+
+
+class OutputError(ValueError):
+    """An output folder that cannot be used; says value, reason and cure."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names in one output folder.
+
+    Attributes:
+        root: the folder, absolute.
+        format: of the predictions; errors are always Parquet.
+    """
+
+    root: Path
+    format: Format = "parquet"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the parts with labelled images."""
+        return self.root / "predictions"
+
+    @property
+    def errors(self) -> Path:
+        """Folder of the parts with failed images."""
+        return self.root / "errors"
+
+    @property
+    def job(self) -> Path:
+        """Folder of what the job keeps for itself."""
+        return self.root / "job"
+
+    @property
+    def summary(self) -> Path:
+        """The account, written last."""
+        return self.root / "summary.json"
+
+    @property
+    def identity(self) -> Path:
+        """What makes two runs one job."""
+        return self.job / "identity.json"
+
+    @property
+    def plan(self) -> Path:
+        """What the latest run has to do."""
+        return self.job / "plan.json"
+
+    @property
+    def stdin(self) -> Path:
+        """Copy of a manifest that came through standard input."""
+        return self.job / "stdin.txt"
+
+    def flatbuffer(self, digest: str) -> Path:
+        """The compiled module that the workers load."""
+        return self.job / f"module-{digest.removeprefix('sha256:')[:16]}.tflite"
+
+    def prediction_part(self, shard_id: str) -> Path:
+        """One shard's labelled images."""
+        return self.predictions / f"part-{shard_id}.{self.format}"
+
+    def error_part(self, shard_id: str) -> Path:
+        """One shard's failed images."""
+        return self.errors / f"part-{shard_id}.parquet"
+
+    def prediction_parts(self) -> Iterator[Path]:
+        """Finished parts, in no order."""
+        return _parts(self.predictions, f".{self.format}")
+
+    def error_parts(self) -> Iterator[Path]:
+        """Finished parts, in no order."""
+        return _parts(self.errors, ".parquet")
+
+
+def _parts(folder: Path, suffix: str) -> Iterator[Path]:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.name.startswith("part-") and entry.name.endswith(suffix):
+                yield folder / entry.name
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that its name never shows part of it, whatever dies when.
+
+    Raises:
+        OSError: as the file system reports it; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            # Else a power cut could leave the new name with the old disk's bytes.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def remove_temporaries(layout: Layout) -> None:
+    """Delete what a killed run was in the middle of writing."""
+    for folder in (layout.predictions, layout.errors, layout.job, layout.root):
+        for leftover in folder.glob(f".*{_TEMPORARY}"):
+            leftover.unlink(missing_ok=True)
+
+
+_TEMPORARY = ".tmp"

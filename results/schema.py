@@ -1,0 +1,145 @@
+"""The columns of predictions and errors, and how arrays become them without a dict per row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+EMITTED = ("labels", "logits", "features")
+"""What predictions can hold besides `uri`, `width` and `height`."""
+
+_VECTOR = pa.list_(pa.field("element", pa.float32(), nullable=False))
+_TOP_K = pa.list_(
+    pa.field(
+        "element",
+        pa.struct(
+            [
+                pa.field("class", pa.int32(), nullable=False),
+                pa.field("label", pa.string(), nullable=False),
+                pa.field("score", pa.float32(), nullable=False),
+            ]
+        ),
+        nullable=False,
+    )
+)
+
+ERRORS = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("retryable", pa.bool_(), nullable=False),
+    ]
+)
+
+_METADATA_KEY = "imagebeam"
+
+
+@dataclass(frozen=True)
+class PredictionSchema:
+    """What a job writes for a labelled image.
+
+    Attributes:
+        emit: which of `EMITTED`, in that order.
+        top_k: classes in the column `top_k`.
+        class_names: one a class; None where the index stands for the name.
+        provenance: written into every file: module, engine, preprocessing, versions.
+    """
+
+    emit: tuple[str, ...]
+    top_k: int
+    class_names: tuple[str, ...] | None
+    provenance: Mapping[str, Any]
+
+    def arrow(self) -> pa.Schema:
+        """The columns, the same for every part and for none."""
+        columns = [
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+        ]
+        if "labels" in self.emit:
+            columns += [
+                pa.field("label", pa.string(), nullable=False),
+                pa.field("score", pa.float32(), nullable=False),
+                pa.field("top_k", _TOP_K, nullable=False),
+            ]
+        columns += [
+            pa.field(name, _VECTOR, nullable=False)
+            for name in ("logits", "features")
+            if name in self.emit
+        ]
+        return pa.schema(columns, metadata={_METADATA_KEY: json.dumps(dict(self.provenance))})
+
+    def table(
+        self,
+        uris: Sequence[str],
+        widths: npt.NDArray[np.int32],
+        heights: npt.NDArray[np.int32],
+        scores: npt.NDArray[np.float32] | None,
+        logits: npt.NDArray[np.float32] | None,
+        features: npt.NDArray[np.float32] | None,
+    ) -> pa.Table:
+        """One row an image; vectors are (N, length), and needed where `emit` names them."""
+        schema = self.arrow()
+        columns: dict[str, Any] = {
+            "uri": pa.array(uris, pa.string()),
+            "width": pa.array(widths),
+            "height": pa.array(heights),
+            **(self._labels(scores) if "labels" in self.emit else {}),
+        }
+        for name, vectors in (("logits", logits), ("features", features)):
+            if name in self.emit:
+                columns[name] = _vectors(vectors)
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def _labels(self, scores: npt.NDArray[np.float32] | None) -> dict[str, Any]:
+        assert scores is not None
+        count = min(self.top_k, scores.shape[1])
+        # Stable: of equal scores the lower class comes first, on every machine.
+        classes = np.argsort(-scores, axis=1, kind="stable")[:, :count].astype(np.int32)
+        best = np.take_along_axis(scores, classes, axis=1)
+        labels = self._names(classes)
+        entries = pa.StructArray.from_arrays(
+            [pa.array(classes.ravel()), labels, pa.array(best.ravel())],
+            fields=list(_TOP_K.value_type),
+        )
+        return {
+            "label": labels.take(pa.array(np.arange(len(scores)) * count)),
+            "score": pa.array(best[:, 0]),
+            "top_k": pa.ListArray.from_arrays(_offsets(len(scores), count), entries, type=_TOP_K),
+        }
+
+    def _names(self, classes: npt.NDArray[np.int32]) -> pa.Array:
+        if self.class_names is None:
+            return pa.array(classes.ravel()).cast(pa.string())
+        return pa.array(self.class_names, pa.string()).take(pa.array(classes.ravel()))
+
+
+def errors_table(rows: Sequence[tuple[str, str, str, str, bool]]) -> pa.Table:
+    """One row a failed image: uri, stage, code, message, retryable."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(ERRORS)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, ERRORS, strict=True)],
+        schema=ERRORS,
+    )
+
+
+def provenance(schema: pa.Schema) -> dict[str, Any]:
+    """What a part of predictions says of the job that wrote it."""
+    return dict(json.loads((schema.metadata or {})[_METADATA_KEY.encode()]))
+
+
+def _vectors(values: npt.NDArray[np.float32] | None) -> pa.Array:
+    assert values is not None
+    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+    return pa.ListArray.from_arrays(_offsets(*values.shape), flat, type=_VECTOR)
+
+
+def _offsets(rows: int, length: int) -> pa.Array:
+    return pa.array(np.arange(rows + 1, dtype=np.int32) * length)

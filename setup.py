@@ -1,0 +1,51 @@
+"""The package that users install and that Beam ships to its workers."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="imagebeam",
+    version="0.1.0",
+    description="Label an image archive of any size with a TF-Hub module on Apache Beam.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(
+        include=[
+            f"{package}{below}"
+            for package in (
+                "beam_pipeline",
+                "transforms",
+                "images",
+                "hub_modules",
+                "results",
+                "mobilenet_v1",
+                "samples",
+            )
+            for below in ("", ".*")
+        ]
+    ),
+    package_data={"": ["py.typed"], "hub_modules": ["*.txt"], "samples": ["archive/**", "module/**"]},
+    # Minimum versions only: requirements.txt holds the exact set that is tested.
+    install_requires=[
+        "ai-edge-litert>=2.0",
+        "apache-beam>=2.77",
+        "google-cloud-storage>=3.0",
+        "numpy>=1.26",
+        "pillow>=12.1.1",
+        "pyarrow>=18.0",
+        "rich>=13.0",
+    ],
+    extras_require={
+        "tensorflow": [
+            "tensorflow>=2.18",
+            "tensorflow-hub>=0.16.1",
+            "tf_keras>=2.18",
+            # tensorflow_hub imports pkg_resources, which setuptools 82 dropped.
+            "setuptools<82",
+        ]
+    },
+    entry_points={"console_scripts": ["imagebeam = beam_pipeline.__main__:main"]},
+)
