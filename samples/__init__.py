@@ -1,0 +1,1 @@
+"""Pictures that we draw ourselves: the sample archive, and the training of the embedded module."""
