@@ -97,11 +97,11 @@ def _source(text: str, stdin_copy: Path | None) -> Source:
     path = uris.to_path(text)
     uri = uris.from_path(path)
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - Path refuses surrogates less clearly
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         if glob.has_magic(path):
             # The folder that the job runs in is no pattern, whatever its name.
-            whole = os.path.join(glob.escape(os.getcwd()), path)  # noqa: PTH109, PTH118 - patterns
+            whole = os.path.join(glob.escape(os.getcwd()), path)
             return _checked(Source("glob", (uris.from_path(whole),)))
         raise InputError(
             f"{text}: no such file or folder. Check the spelling; put a glob in quotes."
@@ -144,7 +144,7 @@ def _checked(source: Source) -> Source:
 def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
     """All images below a folder, by name; links to folders are followed unless they loop."""
     try:
-        status = os.stat(folder)  # noqa: PTH116 - paths stay text for speed: one per image
+        status = os.stat(folder)
         identity = (status.st_dev, status.st_ino)
         if identity in above:
             return
@@ -171,7 +171,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _expand(pattern: str) -> Iterator[Listed]:
     # Sorted, for the order of a folder is not fixed and positions must be.
-    for path in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob has no `**/x` of files
+    for path in sorted(glob.iglob(pattern, recursive=True)):
         if Path(path).is_dir():
             # `**` names each folder as well as what is in it.
             if not pattern.endswith("**"):
@@ -192,7 +192,7 @@ def _entries(path: str, base: str) -> Iterator[Listed]:
 
 def is_image_name(name: str) -> bool:
     """Whether folders and globs take a file of this name as an image."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - one per file
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _reason(error: OSError | ValueError) -> str:

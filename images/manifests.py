@@ -46,7 +46,7 @@ def read(path: str) -> Iterator[Entry]:
             return
         # The standard input's copy has no suffix: it is read as plain lines.
         reader = _TEXT_READERS.get(suffix, _read_lines)
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # noqa: PTH123 - surrogates
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             yield from reader(file)
     except OSError as error:
         raise ManifestError(f"{error.strerror or error}. Check the file.") from error

@@ -20,7 +20,7 @@ def from_path(path: str) -> str:
     A path that is not valid UTF-8 becomes a percent-encoded `file://` URI (RFC 8089), since no
     text format could hold it. Links are not resolved: the name is what was asked for.
     """
-    absolute = os.path.abspath(path)  # noqa: PTH100 - Path would drop a surrogate's meaning
+    absolute = os.path.abspath(path)
     try:
         absolute.encode("utf-8")
     except UnicodeEncodeError:
@@ -32,7 +32,7 @@ def from_entry(entry: str, base: str) -> str:
     """The URI for a manifest's entry, taken literally; a relative path starts at folder `base`."""
     if scheme(entry) != "file":
         return entry
-    return from_path(os.path.join(base, to_path(entry)))  # noqa: PTH118 - as above
+    return from_path(os.path.join(base, to_path(entry)))
 
 
 def to_path(uri: str) -> str:

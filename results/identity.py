@@ -1,21 +1,16 @@
 """What makes two runs into one output the same job, and what must not be mixed."""
 
+import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.layout import Layout, OutputError, remove_temporaries, write_whole
 
 _DECIDES_ROWS = (
-    "module_digest",
-    "engine",
-    "resize",
-    "image_size",
-    "emit",
-    "top_k",
-    "format",
-    "labels",
+    *("module_digest", "engine", "image_size", "resize"),
+    *("emit", "top_k", "labels", "format"),
 )
 """What a row's values depend on. The module's name, the versions and the limits may differ."""
 
@@ -82,4 +77,10 @@ def _clear(layout: Layout) -> None:
         layout.summary.unlink(missing_ok=True)
         # The identity goes last: killed before, the folder is still known as ours.
         for folder in (layout.predictions, layout.errors, layout.job):
-            shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+            if folder.exists():
+                shutil.rmtree(folder)
+
+
+def names_digest(names: Sequence[str] | None) -> str | None:
+    """What stands for the class names in an identity; None where indices are the names."""
+    return names and hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -85,8 +85,10 @@ class PredictionSchema:
         logits: npt.NDArray[np.float32] | None,
         features: npt.NDArray[np.float32] | None,
     ) -> pa.Table:
-        """One row an image; vectors are (N, length), and needed where `emit` names them."""
+        """One row an image; arrays are (N, …), and may be None only where nothing needs them."""
         schema = self.arrow()
+        if not uris:
+            return schema.empty_table()
         columns: dict[str, Any] = {
             "uri": pa.array(uris, pa.string()),
             "width": pa.array(widths),

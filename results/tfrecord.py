@@ -45,6 +45,16 @@ def uris(path: Path) -> Iterator[str]:
             yield _uri(_read_record(head, file, path))
 
 
+def count(path: Path) -> int:
+    """The number of records in a file, from their lengths alone."""
+    records = 0
+    with path.open("rb") as file:
+        while head := file.read(_LENGTH.size):
+            file.seek(_LENGTH.unpack(head)[0] + 2 * _CHECKSUM.size, io.SEEK_CUR)
+            records += 1
+    return records
+
+
 def _read_record(head: bytes, file: io.BufferedReader, path: Path) -> bytes:
     if len(head) == _LENGTH.size + _CHECKSUM.size:
         (length,) = _LENGTH.unpack(head[: _LENGTH.size])

@@ -1,0 +1,1 @@
+"""One command a module: its options, and where it starts."""

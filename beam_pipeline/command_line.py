@@ -1,0 +1,95 @@
+"""From argv to an exit code: one parser, one door out.
+
+Heavy libraries are imported where a command runs, so that `--help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from beam_pipeline import VERSION
+from beam_pipeline.errors import BROKEN, INTERRUPTED, USAGE, BrokenJobError
+
+_COMMANDS = ("demo", "label", "verify")
+_MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
+
+_EPILOG = """\
+examples:
+  imagebeam demo
+  imagebeam label photos/ --output labels/
+  imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
+  imagebeam verify labels/
+
+exit codes:
+  0    done
+  1    too many images failed, or the account does not add up
+  2    wrong usage: nothing was started
+  3    the job broke: run the same command again, it resumes
+  130  stopped by Ctrl-C: run the same command again, it resumes
+"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; whatever goes wrong ends in a message on standard error and a code."""
+    args, beam_args = _parser().parse_known_args(argv)
+    args.beam_args = beam_args
+    if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
+        print(f"imagebeam: error: {beam_args[0]}: no such option. See --help.", file=sys.stderr)
+        return USAGE
+    try:
+        return int(args.command.run(args))
+    # Every package's errors of usage are ValueErrors that say value, reason and cure.
+    except (ValueError, BrokenJobError) as error:
+        if args.debug or not _for_users(error):
+            raise
+        print(f"imagebeam: error: {error}", file=sys.stderr)
+        return BROKEN if isinstance(error, BrokenJobError) else USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="imagebeam",
+        description="Label an image archive of any size with a TF-Hub image module.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"imagebeam {VERSION}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in _COMMANDS:
+        _add(commands, name, import_module(f"beam_pipeline.commands.{name}"))
+    modules = commands.add_parser(
+        "module", help="build, compile, show, evaluate or train a module", allow_abbrev=False
+    ).add_subparsers(metavar="ACTION", required=True)
+    for name in _MODULE_COMMANDS:
+        _add(modules, name, import_module(f"beam_pipeline.commands.module_{name}"))
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: ModuleType
+) -> None:
+    summary, _, details = (command.__doc__ or "").partition("\n")
+    parser = commands.add_parser(
+        name,
+        help=summary.rstrip("."),
+        description=summary,
+        epilog=details.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show stack traces and Beam's log")
+    parser.set_defaults(command=command)
+    command.add_arguments(parser)
+
+
+def _for_users(error: Exception) -> bool:
+    """Whether the error is one of ours; any other ValueError is a defect and shows its trace."""
+    return type(error).__module__.partition(".")[0] in _OURS
+
+
+_OURS = frozenset(("beam_pipeline", "images", "hub_modules", "results", "mobilenet_v1", "samples"))

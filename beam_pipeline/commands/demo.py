@@ -1,0 +1,44 @@
+"""label the sample archive with the embedded module; needs no network.
+
+The archive holds drawn pictures in several formats, and a few broken files on purpose: they end
+as error rows, with the reason.
+"""
+
+import argparse
+from pathlib import Path
+
+TAKES_BEAM_OPTIONS = True
+
+_ROWS_SHOWN = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="DIR",
+        help="replaced if it is there (default: demo-output)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the exit code."""
+    from beam_pipeline import display
+    from beam_pipeline.label import label
+    from beam_pipeline.options import LabelOptions
+    from results.layout import Layout
+    from samples import ARCHIVE
+
+    options = LabelOptions(
+        inputs=(str(ARCHIVE),),
+        output=args.output.absolute(),
+        overwrite=True,
+        beam_args=tuple(args.beam_args),
+        debug=args.debug,
+    )
+    code = label(options)
+    display.show_rows(Layout(options.output), _ROWS_SHOWN)
+    display.say_next(options.output)
+    return code

@@ -1,0 +1,111 @@
+"""label images with a module and account for every one.
+
+INPUT is a folder (searched in all folders below it), a glob in quotes, an image, a manifest
+(.txt: one name a line; .csv or .parquet with a column `uri`; .jsonl of strings or objects with
+`uri`) or - for names on standard input. Manifest entries are taken literally; relative ones start
+at the manifest's folder. Options of Beam, such as --runner=…, pass through.
+
+Run the same command again after a stop of any kind: it does what is missing.
+"""
+
+import argparse
+from pathlib import Path
+
+TAKES_BEAM_OPTIONS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--module",
+        metavar="HANDLE",
+        help="hub URL, folder, .tar.gz or .tflite, optionally with @sha256:… "
+        "(default: the embedded module, which knows the sample archive's classes)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "litert", "tensorflow"),
+        default="auto",
+        help="what runs the module (default: litert where it can)",
+    )
+    rows = parser.add_argument_group("rows")
+    rows.add_argument(
+        "--emit",
+        default="labels",
+        metavar="WHAT,…",
+        help="any of labels, logits, features (default: labels)",
+    )
+    rows.add_argument(
+        "--top-k", type=int, default=5, metavar="N", help="classes in `top_k` (default: 5)"
+    )
+    rows.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="class names, one a line (default: the module's own)",
+    )
+    rows.add_argument(
+        "--format",
+        choices=("parquet", "tfrecord"),
+        default="parquet",
+        help="of the predictions (default: parquet)",
+    )
+    pictures = parser.add_argument_group("pictures")
+    pictures.add_argument(
+        "--resize",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="crop: the centre, 87.5%% of the shorter side, averaged; stretch: all of it, "
+        "bilinear, as hub's examples do (default: crop)",
+    )
+    pictures.add_argument(
+        "--max-image-bytes",
+        type=int,
+        default=100_000_000,
+        metavar="N",
+        help="an encoded image with more is an error row (default: 100000000)",
+    )
+    pictures.add_argument(
+        "--max-image-pixels",
+        type=int,
+        default=100_000_000,
+        metavar="N",
+        help="a picture with more is an error row (default: 100000000)",
+    )
+    job = parser.add_argument_group("job")
+    job.add_argument("--limit", type=int, metavar="N", help="only the first N images")
+    job.add_argument(
+        "--max-failure-rate",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="end with exit code 1 if more than this share of the images failed (default: 1.0)",
+    )
+    job.add_argument(
+        "--retry-failed",
+        nargs="*",
+        metavar="CODE",
+        help="do failed images again: those with these codes, or all that are retryable",
+    )
+    job.add_argument(
+        "--overwrite", action="store_true", help="delete the rows of earlier runs first"
+    )
+    job.add_argument(
+        "--images-per-shard", type=int, metavar="N", help="(default: follows the number of images)"
+    )
+    job.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="images fetched and decoded at once in each worker (default: two a core)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the job; the exit code."""
+    from beam_pipeline.label import label
+    from beam_pipeline.options import LabelOptions
+
+    return label(LabelOptions.parse(args))

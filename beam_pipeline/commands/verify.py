@@ -1,0 +1,24 @@
+"""recount an output: every image exactly once, nothing missing, nothing strange.
+
+Reads the files alone. Exit code 0 if all is well, 1 with a line for each thing that is not.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("output", type=Path, metavar="DIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify an output; the exit code."""
+    from beam_pipeline.errors import DONE, FAILED
+    from results.verify import verify
+
+    findings = verify(args.output)
+    for finding in findings:
+        print(finding)
+    print(f"{args.output}: {'all is well' if not findings else f'{len(findings)} findings'}")
+    return FAILED if findings else DONE

@@ -1,0 +1,161 @@
+"""What a person sees: progress on standard error, the closing table on standard output."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from images.errors import CODES
+from results.layout import Layout
+from results.progress import Progress
+
+_LINE_SECONDS = 30.0
+
+_errors = Console(stderr=True, highlight=False)
+_out = Console(highlight=False)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """Somewhere to show progress: a live bar for a person, a line now and then for a log."""
+    if not _errors.is_terminal:
+        yield _Lines(time.monotonic).show
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}", style="red"),
+    )
+    with Bar(*columns, console=_errors) as bar:
+        task = bar.add_task("listing", total=None, rate="", failed="")
+        rate = _Rate(time.monotonic)
+
+        def show(now: Progress) -> None:
+            if now.plan is not None:
+                bar.update(
+                    task,
+                    description="labelling",
+                    total=now.plan.to_do,
+                    completed=now.done,
+                    rate=f"{rate.of(now.done):,.0f} images/s",
+                    failed=_failed(now),
+                )
+
+        yield show
+
+
+class _Rate:
+    """Images a second since the first look at a plan."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._start = clock()
+
+    def of(self, done: int) -> float:
+        return done / max(self._clock() - self._start, 1e-9)
+
+
+class _Lines:
+    """Plain lines for a log: one when labelling starts, then one every 30 s."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._rate: _Rate | None = None
+        self._next = 0.0
+
+    def show(self, now: Progress) -> None:
+        if now.plan is None:
+            return
+        if self._rate is None:
+            self._rate = _Rate(self._clock)
+            self._next = self._clock() + _LINE_SECONDS
+            _errors.print(f"imagebeam: {now.plan.to_do:,} images to do", soft_wrap=True)
+        elif self._clock() >= self._next:
+            self._next += _LINE_SECONDS
+            _errors.print(f"imagebeam: {self._line(now, self._rate.of(now.done))}", soft_wrap=True)
+
+    def _line(self, now: Progress, rate: float) -> str:
+        assert now.plan is not None
+        left = (now.plan.to_do - now.done) / rate if rate else float("inf")
+        eta = f"{left:,.0f} s left" if left != float("inf") else "time left unknown"
+        parts = [
+            f"{now.done:,}/{now.plan.to_do:,} images",
+            f"{rate:,.0f} images/s",
+            eta,
+            _failed(now),
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def _failed(now: Progress) -> str:
+    return ", ".join(f"{count:,} {code}" for code, count in sorted(now.failed.items()))
+
+
+def show_summary(layout: Layout, summary: dict[str, Any]) -> None:
+    """The closing table: the account, what failed and why, where the rows are, what is next."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_row("requested", f"{summary['requested']:,}", "")
+    for name in ("labelled", "failed", "already_done", "duplicates"):
+        if summary[name] or name == "labelled":
+            table.add_row(f"  {name.replace('_', ' ')}", f"{summary[name]:,}", "")
+        if name == "failed":
+            for code, count in summary["failed_by_code"].items():
+                table.add_row(f"    {code}", f"{count:,}", f"[dim]{CODES[code].cure}[/dim]")
+    _out.print(table)
+    _out.print(f"\nlabels   {layout.predictions}", soft_wrap=True)
+    if summary["failed"] or summary["already_failed"]:
+        _out.print(f"errors   {layout.errors}", soft_wrap=True)
+    _out.print(f"account  {layout.summary}", soft_wrap=True)
+
+
+def show_rows(layout: Layout, count: int) -> None:
+    """A few rows, spread over the predictions, as they stand in the files."""
+    rows = pq.read_table(layout.predictions, columns=["uri", "label", "score"])
+    chosen = rows.take([index * rows.num_rows // count for index in range(count)])
+    table = Table("uri", "label", "score", box=None, pad_edge=False)
+    for row in chosen.to_pylist():
+        shown = Path(row["uri"])
+        table.add_row(f"…/{shown.parent.name}/{shown.name}", row["label"], f"{row['score']:.2f}")
+    _out.print("")
+    _out.print(table)
+
+
+def say_next(output: Path) -> None:
+    """What a newcomer may do after the demo."""
+    _out.print(
+        f"\nnext     imagebeam verify {output}"
+        "\n         imagebeam label YOUR-PHOTOS/ --output labels/ --module HANDLE",
+        soft_wrap=True,
+    )
+
+
+def say_too_many_failed(failed: int, images: int, most: float) -> None:
+    """Why the exit code is 1 although all rows are written."""
+    limit = f"more than --max-failure-rate {most:g}" if failed < images else "all of them"
+    _errors.print(
+        f"imagebeam: {failed:,} of {images:,} images failed, {limit}. All rows are kept. See the "
+        "codes above; after a repair, run again with --retry-failed.",
+        soft_wrap=True,
+    )
+
+
+def say_interrupted(layout: Layout) -> None:
+    """What a stop by Ctrl-C leaves."""
+    _errors.print(
+        f"\nimagebeam: stopped. What is finished stays in {layout.root}; run the same command "
+        "again for the rest.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,166 @@
+"""The command `label`: everything is checked first, then the job is run, then it is told."""
+
+import itertools
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from beam_pipeline import VERSION, display, runner
+from beam_pipeline.errors import DONE, FAILED, UsageError
+from beam_pipeline.options import LabelOptions
+from beam_pipeline.pipeline import Job
+from hub_modules import Module, open_module, read_class_names
+from hub_modules.records import LITERT
+from images import inputs
+from images.inputs import Source
+from images.reader import Preprocessing
+from results import identity, parts
+from results.layout import Layout, write_whole
+from results.schema import PredictionSchema
+from samples import MODULE
+
+
+def label(options: LabelOptions) -> int:
+    """Label what the options name; the exit code."""
+    pipeline_options = runner.pipeline_options(options.beam_args)
+    with _stdin_copy(options) as stdin_copy:
+        sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
+        module = open_module(options.module or str(MODULE), options.engine)
+        job = _job(options, sources, module)
+        identity.claim(job.layout, _identity(options, job, module), options.overwrite)
+        if stdin_copy is not None:
+            shutil.copyfile(stdin_copy, job.layout.stdin)
+            kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
+            job = replace(job, sources=kept)
+    if options.retry_failed is not None:
+        parts.forget_errors(job.layout, options.retry_failed)
+    if job.module.path != module.path:
+        write_whole(job.module.path, module.path.read_bytes())
+    summary = runner.run(job, pipeline_options, options.debug)
+    display.show_summary(job.layout, summary)
+    return _exit_code(summary, options.max_failure_rate)
+
+
+def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> Job:
+    info = module.info
+    layout = Layout(options.output, options.format)
+    _check_emit(options, module)
+    names = _class_names(options, module)
+    preprocessing = Preprocessing(
+        info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
+    )
+    provenance = _provenance(options, module)
+    return Job(
+        sources=sources,
+        layout=layout,
+        images_per_shard=options.images_per_shard,
+        preprocessing=preprocessing,
+        threads=options.threads,
+        module=_staged(module, layout),
+        schema=PredictionSchema(options.emit, options.top_k, names, provenance),
+        provenance=provenance,
+    )
+
+
+def _staged(module: Module, layout: Layout) -> Module:
+    """The module as workers find it: a flatbuffer travels with the output, which they can read."""
+    if module.engine == LITERT:
+        return replace(module, path=layout.flatbuffer(module.digest))
+    return module
+
+
+def _check_emit(options: LabelOptions, module: Module) -> None:
+    needed = {"labels": "scores", "logits": "logits", "features": "features"}
+    for name in options.emit:
+        if needed[name] not in module.info.heads:
+            able = [each for each, head in needed.items() if head in module.info.heads]
+            reason = (
+                "it ends in a softmax, and logits cannot be had back from scores"
+                if name == "logits" and "scores" in module.info.heads
+                else f"it has no {needed[name]}"
+            )
+            raise UsageError(
+                f"--emit {name}: module {module.handle} cannot give {name}: {reason}. "
+                f"It can give {', '.join(able)}."
+            )
+
+
+def _class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None:
+    if options.labels is None or module.info.class_count is None:
+        return module.info.class_names
+    return read_class_names(options.labels, module.info.class_count)
+
+
+def _provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
+    """What outputs say of the job: enough to tell whether two rows can be compared."""
+    info = module.info
+    packages = ["apache-beam", "pillow", "numpy", "pyarrow"]
+    packages.append("ai-edge-litert" if module.engine == LITERT else "tensorflow")
+    return {
+        "module": module.handle,
+        "module_digest": module.digest,
+        "engine": module.engine,
+        "preprocessing": {
+            "image_size": list(info.image_size),
+            "resize": options.resize,
+            "max_image_bytes": options.max_image_bytes,
+            "max_image_pixels": options.max_image_pixels,
+        },
+        "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
+        "versions": {
+            "imagebeam": VERSION,
+            "python": platform.python_version(),
+            **{package: version(package) for package in packages},
+        },
+    }
+
+
+def _identity(options: LabelOptions, job: Job, module: Module) -> dict[str, Any]:
+    names = job.schema.class_names
+    return {
+        "module": module.handle,
+        "module_digest": module.digest,
+        "engine": module.engine,
+        "image_size": list(job.preprocessing.size),
+        "resize": options.resize,
+        "emit": list(options.emit),
+        "top_k": options.top_k if "labels" in options.emit else None,
+        "labels": identity.names_digest(names) if "labels" in options.emit else None,
+        "format": options.format,
+        "versions": job.provenance["versions"],
+    }
+
+
+@contextmanager
+def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
+    """Standard input as a file, if it is an input: workers may read it more than once."""
+    if inputs.STDIN not in options.inputs:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
+    if limit is None:
+        return sources
+    first = itertools.islice(itertools.chain.from_iterable(sources), limit)
+    return (Source("images", tuple(listed.uri for listed in first)),)
+
+
+def _exit_code(summary: dict[str, Any], max_failure_rate: float) -> int:
+    failed = summary["failed"] + summary["already_failed"]
+    labelled = summary["labelled"] + summary["already_labelled"]
+    if failed > max_failure_rate * (failed + labelled) or (failed and not labelled):
+        display.say_too_many_failed(failed, failed + labelled, max_failure_rate)
+        return FAILED
+    return DONE

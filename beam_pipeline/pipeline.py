@@ -1,0 +1,61 @@
+"""The job on one screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from hub_modules import Module
+from images.inputs import Source
+from images.reader import Preprocessing
+from results.layout import Layout
+from results.schema import PredictionSchema
+from transforms import (
+    DecodeImages,
+    ListImages,
+    PlanShards,
+    RunModule,
+    SkipDone,
+    Summarise,
+    WriteShards,
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that the workers are told.
+
+    Attributes:
+        sources: what to list.
+        layout: where rows go, and what counts as done.
+        images_per_shard: None chooses it from the number of images.
+        preprocessing: how pictures become the module's input.
+        threads: images in work at once, in each worker process.
+        module: what labels them; its path is one that workers can read.
+        schema: what a labelled image's row holds.
+        provenance: what the summary says of the job besides its numbers.
+    """
+
+    sources: Sequence[Source]
+    layout: Layout
+    images_per_shard: int | None
+    preprocessing: Preprocessing
+    threads: int
+    module: Module
+    schema: PredictionSchema
+    provenance: Mapping[str, Any]
+
+
+def build(pipeline: beam.Pipeline, job: Job) -> Any:
+    """Add the whole job to a pipeline; the last step's answer is one summary."""
+    refs = pipeline | ListImages(job.sources)
+    to_do, plan = refs | SkipDone(job.layout)
+    reports = (
+        to_do
+        | PlanShards(plan, job.layout, job.images_per_shard)
+        | DecodeImages(job.preprocessing, job.threads)
+        | RunModule(job.module)
+        | WriteShards(job.layout, job.schema)
+    )
+    return reports | Summarise(plan, job.layout, job.provenance)

@@ -1,0 +1,126 @@
+"""Runs the job on Beam's runners while somebody watches."""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    StandardOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineState
+
+from beam_pipeline import display
+from beam_pipeline.errors import INTERRUPTED, BrokenJobError, UsageError
+from beam_pipeline.pipeline import Job, build
+from results.account import read_summary
+from results.layout import remove_temporaries
+from results.progress import Watch
+
+_LOOK_SECONDS = 0.25
+
+
+def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's own options, with every core of this machine in use unless they say otherwise.
+
+    Raises:
+        UsageError: an option that neither we nor Beam know.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for group in PipelineOptions.__subclasses__():
+        group._add_argparse_args(parser)
+    try:
+        _, unknown = parser.parse_known_args(list(beam_args))
+    except SystemExit:
+        raise UsageError("Beam's options: see the line above.") from None
+    if unknown:
+        raise UsageError(f"{unknown[0]}: no such option, here or in Beam. See --help.")
+    options = PipelineOptions(list(beam_args))
+    direct = options.view_as(DirectOptions)
+    if not any(argument.startswith("--direct_num_workers") for argument in beam_args):
+        direct.direct_num_workers = os.cpu_count() or 1
+    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
+        direct.direct_running_mode = "multi_threading"
+    return options
+
+
+def run(job: Job, options: PipelineOptions, debug: bool) -> dict[str, Any]:
+    """Run the job to its end; the summary.
+
+    Raises:
+        BrokenJobError: the runner gave up.
+    """
+    _quieten(debug)
+    watch = Watch(job.layout)
+    work = _Work(job, options)
+    with display.progress() as show:
+        try:
+            work.start()
+            while work.is_alive():
+                work.join(_LOOK_SECONDS)
+                show(watch.look())
+        except KeyboardInterrupt:
+            _stop_at_once(job)
+    if work.error is not None:
+        if debug:
+            raise work.error
+        raise BrokenJobError(
+            f"the job broke: {_cause(work.error)}. Remove the cause and run the same command "
+            "again: it does what is missing. --debug shows the trace."
+        ) from work.error
+    return read_summary(job.layout)
+
+
+class _Work(threading.Thread):
+    """The pipeline, beside the main thread, which Ctrl-C reaches."""
+
+    def __init__(self, job: Job, options: PipelineOptions) -> None:
+        super().__init__(name="pipeline", daemon=True)
+        self._job = job
+        self._options = options
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            pipeline = beam.Pipeline(_runner(self._options), options=self._options)
+            build(pipeline, self._job)
+            result = pipeline.run()
+            state = result.wait_until_finish()
+            if state not in (None, PipelineState.DONE):
+                raise BrokenJobError(f"the runner reports {state}")
+        # The runner's errors have no common type; the main thread tells them apart.
+        except Exception as error:
+            self.error = error
+
+
+def _runner(options: PipelineOptions) -> Any:
+    name = options.view_as(StandardOptions).runner
+    # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
+    return FnApiRunner() if name in (None, "DirectRunner") else name
+
+
+def _quieten(debug: bool) -> None:
+    logging.captureWarnings(True)
+    logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
+
+
+def _stop_at_once(job: Job) -> None:
+    """End the process without waiting for threads; parts appear whole or not at all."""
+    display.say_interrupted(job.layout)
+    remove_temporaries(job.layout)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without the workers' traces that the runner puts around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

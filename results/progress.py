@@ -1,0 +1,62 @@
+"""How far a job is, from its output alone: on any runner, in any process."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from results import tfrecord
+from results.account import Plan, read_plan
+from results.layout import Layout
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been done since the watch began.
+
+    Attributes:
+        plan: None while images are still being listed.
+        labelled: images with a row in predictions.
+        failed: images with a row in errors, by code.
+    """
+
+    plan: Plan | None
+    labelled: int
+    failed: Mapping[str, int]
+
+    @property
+    def done(self) -> int:
+        """Images with a row."""
+        return self.labelled + sum(self.failed.values())
+
+
+class Watch:
+    """Counts the rows of parts that appear in an output; each part is opened once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._seen = {*layout.prediction_parts(), *layout.error_parts()}
+        self._labelled = 0
+        self._failed: Counter[str] = Counter()
+
+    def look(self) -> Progress:
+        """The progress up to now."""
+        for part in self._new(self._layout.prediction_parts()):
+            self._labelled += _rows(part)
+        for part in self._new(self._layout.error_parts()):
+            self._failed.update(pq.read_table(part, columns=["code"])["code"].to_pylist())
+        return Progress(read_plan(self._layout), self._labelled, dict(self._failed))
+
+    def _new(self, parts: Iterator[Path]) -> Iterator[Path]:
+        for part in parts:
+            if part not in self._seen:
+                self._seen.add(part)
+                yield part
+
+
+def _rows(part: Path) -> int:
+    if part.suffix == ".tfrecord":
+        return tfrecord.count(part)
+    return int(pq.read_metadata(part).num_rows)

@@ -1,0 +1,92 @@
+"""Recounts an output from its files alone."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from results import parts
+from results.account import read_summary, uri_digest
+from results.layout import Layout, OutputError
+from results.schema import ERRORS
+from results.tfrecord import DamagedRecordError
+
+_NAMES_SHOWN = 20
+
+
+def verify(root: Path) -> list[str]:
+    """What is wrong with an output, one sentence each; empty if nothing is.
+
+    Checks that no image has two rows, that the rows are those that the account speaks of, that
+    every part is whole and has the columns of its kind, and that no stranger lies among them.
+    Holds one digest a row in memory.
+
+    Raises:
+        OutputError: the folder is no output.
+    """
+    try:
+        identity = json.loads(Layout(root).identity.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{root}: no output of imagebeam ({error}). Name the --output of a job."
+        ) from error
+    layout = Layout(root, identity["format"])
+    seen: Counter[int] = Counter()
+    findings = [*_strangers(layout), *_count(layout, seen)]
+    return [*findings, *_against_account(layout, seen)]
+
+
+def _strangers(layout: Layout) -> Iterator[str]:
+    known = {*layout.prediction_parts(), *layout.error_parts()}
+    for folder in (layout.predictions, layout.errors):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path not in known:
+                yield f"{path}: not a part"
+
+
+def _count(layout: Layout, seen: Counter[int]) -> Iterator[str]:
+    readers = [(part, parts.labelled_uris) for part in sorted(layout.prediction_parts())]
+    readers += [(part, parts.failed_uris) for part in sorted(layout.error_parts())]
+    schemas: dict[bytes, Path] = {}
+    for part, uris in readers:
+        try:
+            repeated = []
+            for uri in uris(part):
+                digest = uri_digest(uri)
+                seen[digest] += 1
+                if seen[digest] > 1:
+                    repeated.append(uri)
+            yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
+            yield from _schema_findings(part, layout, schemas)
+        except (pa.ArrowException, OSError, DamagedRecordError) as error:
+            yield f"{part}: damaged: {error}"
+
+
+def _schema_findings(part: Path, layout: Layout, schemas: dict[bytes, Path]) -> Iterator[str]:
+    if part.suffix != ".parquet":
+        return
+    schema = pq.read_schema(part)
+    if part.parent == layout.errors:
+        if not schema.equals(ERRORS):
+            yield f"{part}: its columns are not those of errors"
+        return
+    first = schemas.setdefault(schema.remove_metadata().serialize().to_pybytes(), part)
+    if len(schemas) > 1 and first == part:
+        yield f"{part}: its columns differ from those of {next(iter(schemas.values()))}"
+
+
+def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:
+    try:
+        summary = read_summary(layout)
+    except FileNotFoundError:
+        yield f"{layout.summary}: missing: the job is not complete. Run its command again."
+        return
+    rows = sum(seen.values())
+    if rows != summary["rows"]:
+        yield f"{layout.root}: {rows:,} rows, but the account speaks of {summary['rows']:,}"
+    digest = sum(seen.elements()) % (1 << 128)
+    if f"{digest:032x}" != summary["rows_digest"]:
+        yield f"{layout.root}: the rows are not of the images that the account speaks of"

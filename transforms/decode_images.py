@@ -1,0 +1,83 @@
+"""Shard → DecodedShard."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.utils.shared import Shared
+
+from images.decode import DecodedImage
+from images.errors import CODES, ImageError
+from images.reader import ImageReader, Preprocessing
+from transforms.records import DecodedShard, Failure, ImageRef, Shard
+
+
+@dataclass
+class DecodeImages(beam.PTransform):
+    """Fetches and decodes each shard's images, many at once.
+
+    An image that cannot be had becomes a failure of its shard. Shuffles nothing.
+
+    Attributes:
+        preprocessing: how pictures become the module's input.
+        threads: images in work at once, in each worker process.
+    """
+
+    preprocessing: Preprocessing
+    threads: int
+
+    def expand(self, shards: Any) -> Any:
+        """PCollection of Shard → PCollection of DecodedShard."""
+        decode = _DecodeFn(self.preprocessing, self.threads)
+        return shards | beam.ParDo(decode).with_output_types(DecodedShard)
+
+
+class _DecodeFn(beam.DoFn):
+    """Keeps one reader for all threads of the process."""
+
+    def __init__(self, preprocessing: Preprocessing, threads: int) -> None:
+        self._preprocessing = preprocessing
+        self._threads = threads
+        self._shared = Shared()
+
+    def setup(self) -> None:
+        self._reader = self._shared.acquire(lambda: ImageReader(self._preprocessing, self._threads))
+
+    def process(self, shard: Shard) -> Iterator[DecodedShard]:
+        yield decode_shard(shard, self._reader, self._preprocessing.size)
+
+
+def decode_shard(shard: Shard, reader: ImageReader, size: tuple[int, int]) -> DecodedShard:
+    """The shard's pictures, and a failure for each image that gave none."""
+    start = time.monotonic()
+    sound = [ref for ref in shard.refs if ref.problem is None]
+    failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
+    uris: list[str] = []
+    decoded: list[DecodedImage] = []
+    for ref, outcome in zip(sound, reader.read([ref.uri for ref in sound]), strict=True):
+        if isinstance(outcome, ImageError):
+            failures.append(Failure.of(ref.uri, outcome))
+        else:
+            uris.append(ref.uri)
+            decoded.append(outcome)
+    pixels = np.empty((len(decoded), *size, 3), np.uint8)
+    for row, image in zip(pixels, decoded, strict=True):
+        row[:] = image.pixels
+    return DecodedShard(
+        id=shard.id,
+        uris=uris,
+        widths=np.array([image.width for image in decoded], np.int32),
+        heights=np.array([image.height for image in decoded], np.int32),
+        pixels=pixels,
+        failures=tuple(failures),
+        seconds={"decode": time.monotonic() - start},
+    )
+
+
+def _listing_failure(ref: ImageRef) -> Failure:
+    assert ref.problem is not None
+    code, message = ref.problem
+    return Failure.of(ref.uri, CODES[code](message))

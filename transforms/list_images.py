@@ -1,0 +1,41 @@
+"""INPUTs → ImageRef."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from images.inputs import Source
+from transforms.records import ImageRef
+
+
+@dataclass
+class ListImages(beam.PTransform):
+    """Names every image that the inputs stand for, one `ImageRef` a name.
+
+    A name that two inputs share comes twice; what cannot be listed comes as a ref with a
+    problem, so that nothing is left out in silence. Shuffles the sources, not the images, to
+    list many inputs side by side.
+
+    Attributes:
+        sources: what `images.inputs.sources` made of the command line.
+    """
+
+    sources: Sequence[Source]
+
+    def expand(self, pipeline: Any) -> Any:
+        """Pipeline → PCollection of ImageRef."""
+        return (
+            pipeline
+            | beam.Create(list(enumerate(self.sources)), reshuffle=False)
+            | beam.Reshuffle()
+            | "Expand" >> beam.FlatMapTuple(list_source).with_output_types(ImageRef)
+        )
+
+
+def list_source(index: int, source: Source) -> Iterator[ImageRef]:
+    """The images of one source, numbered in its fixed order."""
+    for ordinal, listed in enumerate(source):
+        problem = listed.problem and (listed.problem.code, str(listed.problem))
+        yield ImageRef(listed.uri, index, ordinal, problem)

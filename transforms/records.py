@@ -1,0 +1,122 @@
+"""What flows between the steps.
+
+Only `ImageRef` and `ShardReport` ever cross a shuffle; the records with arrays live and die
+between two steps that the runner fuses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hub_modules import Answers
+from images.errors import ImageError
+from results.account import Tally
+
+
+class ImageRef(NamedTuple):
+    """One image that was asked for.
+
+    Attributes:
+        uri: its name; see `images.uris`.
+        source: index of the input that lists it.
+        ordinal: its place in that input. Neighbours end in one shard.
+        problem: code and message of what already went wrong in listing; None for an image.
+    """
+
+    uri: str
+    source: int
+    ordinal: int
+    problem: tuple[str, str] | None = None
+
+
+class Failure(NamedTuple):
+    """One image that ends in an error row; fields as in `results.schema.ERRORS`."""
+
+    uri: str
+    stage: str
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, uri: str, error: ImageError) -> "Failure":
+        """The row for an image that ended in this error."""
+        return cls(uri, error.stage, error.code, str(error)[:_MAX_MESSAGE], error.retryable)
+
+
+_MAX_MESSAGE = 500
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A few hundred images: the unit of work, of retry, of output and of resume.
+
+    Attributes:
+        id: digest of the sorted URIs, so the same images always end in files of the same name.
+        refs: in the order of their inputs.
+    """
+
+    id: str
+    refs: tuple[ImageRef, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedShard:
+    """A shard's pictures; row i of every array belongs to `uris[i]`.
+
+    Attributes:
+        id: of the shard.
+        uris: of the images that could be decoded.
+        widths: int32 (N,), of the originals, upright, in pixels.
+        heights: likewise.
+        pixels: uint8 (N, H, W, 3), RGB.
+        failures: the other images of the shard.
+        seconds: wall time spent so far, by stage.
+    """
+
+    id: str
+    uris: Sequence[str]
+    widths: npt.NDArray[np.int32]
+    heights: npt.NDArray[np.int32]
+    pixels: npt.NDArray[np.uint8]
+    failures: tuple[Failure, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredShard:
+    """A shard's answers; row i of every array belongs to `uris[i]`.
+
+    Attributes:
+        id: of the shard.
+        uris: of the images that the module answered for.
+        widths: int32 (N,), of the originals, upright, in pixels.
+        heights: likewise.
+        answers: logits, scores and features, float32, with N rows each.
+        failures: the other images of the shard.
+        seconds: wall time spent so far, by stage.
+    """
+
+    id: str
+    uris: Sequence[str]
+    widths: npt.NDArray[np.int32]
+    heights: npt.NDArray[np.int32]
+    answers: Answers
+    failures: tuple[Failure, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """A shard whose rows are written.
+
+    Attributes:
+        id: of the shard.
+        tally: what became of its images.
+    """
+
+    id: str
+    tally: Tally

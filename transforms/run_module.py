@@ -1,0 +1,150 @@
+"""DecodedShard → ScoredShard."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from hub_modules import Answers, Engine, Module, load_engine
+from images.errors import ImageError, InferenceFailed, NotFinite
+from transforms.records import DecodedShard, Failure, ScoredShard
+
+METRICS_NAMESPACE = "imagebeam"
+
+
+@dataclass
+class RunModule(beam.PTransform):
+    """Runs the module on each shard's pictures: Beam's RunInference, one shard a batch.
+
+    Beam loads the module once a process, shares it between threads, and reports load time and
+    latency. A picture that the module cannot answer for becomes a failure of its shard, alone.
+    Shuffles nothing.
+
+    Attributes:
+        module: its path must be one that the workers can read.
+    """
+
+    module: Module
+
+    def expand(self, shards: Any) -> Any:
+        """PCollection of DecodedShard → PCollection of ScoredShard."""
+        return shards | RunInference(ShardModelHandler(self.module)).with_output_types(
+            ScoredShard
+        )
+
+
+class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
+    """How RunInference loads our engines and runs them on shards."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__()
+        self._module = module
+
+    def load_model(self) -> Engine:
+        """Load the engine; Beam calls this once a process."""
+        return load_engine(self._module.engine, self._module.path, self._module.info)
+
+    def run_inference(
+        self,
+        batch: Sequence[DecodedShard],
+        model: Engine,
+        inference_args: dict[str, Any] | None = None,
+    ) -> Iterator[ScoredShard]:
+        """Score each shard of the batch."""
+        return iter([score_shard(shard, model) for shard in batch])
+
+    def batch_elements_kwargs(self) -> dict[str, int]:
+        """Keep shards apart."""
+        # A shard is a batch already, and its pixels are all that a worker should hold.
+        return {"min_batch_size": 1, "max_batch_size": 1}
+
+    def get_num_bytes(self, batch: Sequence[DecodedShard]) -> int:
+        """Bytes of pixels in the batch."""
+        return sum(shard.pixels.nbytes for shard in batch)
+
+    def get_metrics_namespace(self) -> str:
+        """Where load time and latency are reported."""
+        return METRICS_NAMESPACE
+
+
+def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
+    """The module's answers for the shard, and a failure for each picture without one."""
+    start = time.monotonic()
+    answered, errors = answer(engine, shard.pixels)
+    kept = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
+    failures = [Failure.of(shard.uris[row], error) for row, error in errors.items()]
+    return ScoredShard(
+        id=shard.id,
+        uris=[shard.uris[row] for row in kept],
+        widths=shard.widths[kept],
+        heights=shard.heights[kept],
+        answers=answered,
+        failures=(*shard.failures, *failures),
+        seconds=shard.seconds | {"infer": time.monotonic() - start},
+    )
+
+
+def answer(engine: Engine, pixels: npt.NDArray[np.uint8]) -> tuple[Answers, dict[int, ImageError]]:
+    """Answers for the pictures that have one, and the error of each row that has none.
+
+    A batch that fails is halved until the pictures at fault stand alone; the others keep their
+    answers.
+    """
+    errors: dict[int, ImageError] = {}
+    pieces: list[Answers] = []
+
+    def run(start: int, stop: int) -> None:
+        try:
+            found = engine.run(pixels[start:stop])
+        # Engines raise what their library does: ValueError, RuntimeError, tf.errors.OpError.
+        except Exception as error:
+            if stop - start <= 1:
+                errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
+            else:
+                middle = (start + stop) // 2
+                run(start, middle)
+                run(middle, stop)
+            return
+        finite = _finite_rows(found, stop - start)
+        for row in np.flatnonzero(~finite):
+            errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
+        pieces.append(found if finite.all() else _rows(found, finite))
+
+    if len(pixels):
+        run(0, len(pixels))
+    return _joined(pieces), errors
+
+
+_HEADS = ("logits", "scores", "features")
+
+
+def _finite_rows(answers: Answers, count: int) -> npt.NDArray[np.bool_]:
+    finite = np.ones(count, np.bool_)
+    for head in _HEADS:
+        if (values := getattr(answers, head)) is not None:
+            finite &= np.isfinite(values).all(axis=1)
+    return finite
+
+
+def _rows(answers: Answers, chosen: npt.NDArray[np.bool_]) -> Answers:
+    def some(head: str) -> npt.NDArray[np.float32] | None:
+        values: npt.NDArray[np.float32] | None = getattr(answers, head)
+        return None if values is None else values[chosen]
+
+    return Answers(*(some(head) for head in _HEADS))
+
+
+def _joined(pieces: Sequence[Answers]) -> Answers:
+    if len(pieces) == 1:
+        return pieces[0]
+
+    def joined(head: str) -> npt.NDArray[np.float32] | None:
+        values = [getattr(piece, head) for piece in pieces]
+        return None if not values or values[0] is None else np.concatenate(values)
+
+    return Answers(*(joined(head) for head in _HEADS))
