@@ -83,4 +83,4 @@ def _clear(layout: Layout) -> None:
 
 def names_digest(names: Sequence[str] | None) -> str | None:
     """What stands for the class names in an identity; None where indices are the names."""
-    return names and hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return None if names is None else hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -37,5 +37,6 @@ class ListImages(beam.PTransform):
 def list_source(index: int, source: Source) -> Iterator[ImageRef]:
     """The images of one source, numbered in its fixed order."""
     for ordinal, listed in enumerate(source):
-        problem = listed.problem and (listed.problem.code, str(listed.problem))
+        error = listed.problem
+        problem = None if error is None else (error.code, str(error))
         yield ImageRef(listed.uri, index, ordinal, problem)
