@@ -1,0 +1,257 @@
+"""The interface of a `.tflite` file: checked, and described as `ModuleInfo`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hub_modules.errors import ModuleError
+from hub_modules.metadata import Metadata, read_from_flatbuffer
+from hub_modules.probes import are_probabilities, probe_pictures
+from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
+
+_DTYPES = (np.uint8, np.int8, np.float32)
+_HUB_RANGE = (0.0, 1.0)
+# Names under which published embedding models keep their output.
+_FEATURE_WORDS = ("feature", "embedding", "bottleneck")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a flatbuffer.
+
+    Attributes:
+        index: the interpreter's number for it.
+        shape: with the batch length that the file has by default.
+        dtype: uint8, int8 or float32.
+        scale: with `zero_point`, the affine quantisation `real = (q - zero_point) * scale`; 0 when
+            the values are real already.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    def dequantise(self, values: npt.NDArray[Any]) -> FloatArray:
+        """The real numbers that `values` stand for, float32."""
+        real = values.astype(np.float32)
+        if self.scale:
+            real -= np.float32(self.zero_point)
+            real *= np.float32(self.scale)
+        return real
+
+    def quantise(self, real: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+        """`real` as values of this tensor, rounded half to even and saturated."""
+        if self.dtype == np.float32:
+            return real.astype(np.float32)
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(real / self.scale) + self.zero_point
+        return steps.clip(limits.min, limits.max).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What `LiteRTEngine` needs to feed a flatbuffer and to name what comes out.
+
+    Attributes:
+        pixel_table: 256 values of the input's dtype, what each pixel value becomes.
+        outputs: the output tensor of each head ("logits", "scores" or "features").
+        resizable: whether the batch dimension is free; 1 otherwise.
+    """
+
+    input: Tensor
+    pixel_table: npt.NDArray[Any]
+    outputs: Mapping[str, Tensor]
+    resizable: bool
+    info: ModuleInfo
+
+
+def read_flatbuffer(path: Path) -> bytes:
+    """The content of the `.tflite` file `path`.
+
+    Raises:
+        ModuleError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModuleError(
+            f"{str(path)!r}: {error.strerror}. Give a readable .tflite file."
+        ) from error
+
+
+def open_interpreter(content: bytes, source: str) -> Any:
+    """A single-threaded LiteRT interpreter for the flatbuffer `content`, tensors allocated.
+
+    Raises:
+        ModuleError: damaged, no flatbuffer, or with operations that LiteRT does not hold.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModuleError(
+            f"{source}: not a flatbuffer that LiteRT can run ({reason}). Fetch or compile it again."
+        ) from error
+    return interpreter
+
+
+def read_interface(content: bytes, source: str) -> Interface:
+    """The interface of the flatbuffer `content`; `source` names it in errors.
+
+    Raises:
+        ModuleError: not runnable, or not an image module of one RGB input.
+    """
+    interpreter = open_interpreter(content, source)
+    metadata = read_from_flatbuffer(content, source)
+    details = interpreter.get_input_details()
+    picture = _picture_input([_tensor(each) for each in details], source)
+    size = _image_size(details[0], metadata, source)
+    value_range = _value_range(picture, metadata)
+    table = _pixel_table(picture, value_range)
+    outputs = _outputs(
+        [_tensor(each) for each in interpreter.get_output_details()], metadata, source
+    )
+    if LOGITS in outputs and metadata.outputs is None:
+        pictures = probe_pictures(size)
+        if _ends_in_softmax(interpreter, picture, table, outputs[LOGITS], pictures):
+            outputs[SCORES] = outputs.pop(LOGITS)
+    return Interface(
+        input=picture,
+        pixel_table=table,
+        outputs=outputs,
+        resizable=int(details[0]["shape_signature"][0]) == -1,
+        info=_info(size, value_range, picture, outputs, metadata, source),
+    )
+
+
+def _tensor(details: Mapping[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        index=int(details["index"]),
+        name=str(details["name"]),
+        shape=tuple(int(length) for length in details["shape"]),
+        dtype=np.dtype(details["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _picture_input(inputs: list[Tensor], source: str) -> Tensor:
+    first = inputs[0] if len(inputs) == 1 else None
+    if first is None or len(first.shape) != 4 or first.shape[3] != 3 or first.dtype not in _DTYPES:
+        found = "; ".join(f"{each.name!r} {each.dtype.name} {list(each.shape)}" for each in inputs)
+        raise ModuleError(
+            f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures "
+            "(uint8, int8 or float32 [batch, height, width, 3]). Give an image module."
+        )
+    return first
+
+
+def _image_size(details: Mapping[str, Any], metadata: Metadata, source: str) -> tuple[int, int]:
+    height, width = (int(length) for length in details["shape_signature"][1:3])
+    if height > 0 and width > 0:
+        return height, width
+    if metadata.image_size is None:
+        raise ModuleError(
+            f"{source}: its input size is dynamic and its metadata states none. "
+            "Compile it again for a fixed size."
+        )
+    return metadata.image_size
+
+
+def _value_range(picture: Tensor, metadata: Metadata) -> tuple[float, float]:
+    if picture.scale:
+        first = np.iinfo(picture.dtype).min
+        low, high = picture.dequantise(np.array([first, first + 255], np.int16)).tolist()
+        return low, high
+    if picture.dtype != np.float32:
+        return 0.0, 255.0
+    return metadata.value_range or _HUB_RANGE
+
+
+def _pixel_table(picture: Tensor, value_range: tuple[float, float]) -> npt.NDArray[Any]:
+    if picture.dtype == np.float32:
+        low, high = value_range
+        return picture.quantise(low + (high - low) * (np.arange(256) / 255))
+    return (np.arange(256) + np.iinfo(picture.dtype).min).astype(picture.dtype)
+
+
+def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str, Tensor]:
+    stated = metadata.outputs
+    if stated is not None:
+        if not stated or not all(0 <= position < len(outputs) for position in stated.values()):
+            raise ModuleError(
+                f"{source}: its metadata places heads at {dict(stated)} but it has "
+                f"{len(outputs)} outputs. Compile it again."
+            )
+        return {head: outputs[position] for head, position in stated.items()}
+    vectors = [each for each in outputs if _is_vector(each)]
+    heads = {FEATURES if _names_features(each) else LOGITS: each for each in vectors}
+    if len(vectors) != len(outputs) or len(heads) != len(outputs):
+        found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
+        raise ModuleError(
+            f"{source}: its outputs are {found or 'missing'}, not one vector an image. "
+            "Give a module for classification or feature vectors."
+        )
+    return heads
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    _, *lengths = tensor.shape or (0,)
+    return bool(lengths) and tensor.dtype in _DTYPES and math.prod(lengths) == max(lengths) > 0
+
+
+def _names_features(tensor: Tensor) -> bool:
+    return any(word in tensor.name.lower() for word in _FEATURE_WORDS)
+
+
+def _ends_in_softmax(
+    interpreter: Any, picture: Tensor, table: npt.NDArray[Any], output: Tensor, pixels: Pixels
+) -> bool:
+    if output.scale:
+        # Softmax is the operation whose quantised output always has this scale and zero point;
+        # its rows need not sum to one, as 1001 small probabilities round to 0.
+        return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
+    rows = []
+    for pixel_row in pixels:
+        interpreter.set_tensor(picture.index, table[pixel_row[np.newaxis]])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(output.index).reshape(-1))
+    return are_probabilities(np.stack(rows))
+
+
+def _info(
+    size: tuple[int, int],
+    value_range: tuple[float, float],
+    picture: Tensor,
+    outputs: Mapping[str, Tensor],
+    metadata: Metadata,
+    source: str,
+) -> ModuleInfo:
+    classifier = outputs.get(LOGITS) or outputs.get(SCORES)
+    class_count = None if classifier is None else math.prod(classifier.shape[1:])
+    integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
+    return ModuleInfo(
+        image_size=size,
+        value_range=value_range,
+        heads=frozenset(outputs) | ({SCORES} if LOGITS in outputs else set()),
+        class_count=class_count,
+        feature_length=math.prod(outputs[FEATURES].shape[1:]) if FEATURES in outputs else None,
+        class_names=None if class_count is None else metadata.class_names(class_count, source),
+        quantops=integers if metadata.quantops is None else metadata.quantops,
+        network=metadata.network,
+        provenance=metadata.provenance,
+    )

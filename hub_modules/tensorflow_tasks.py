@@ -1,0 +1,59 @@
+"""What `with_tensorflow.run_task` can run: `python -m hub_modules.tensorflow_tasks TASK RESULT`.
+
+Arguments come as JSON on standard input; the result goes to the file RESULT as JSON, either
+{"value": ...} or {"error": the message of a ModuleError}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hub_modules.errors import ModuleError
+
+
+def describe(path: str) -> dict[str, Any]:
+    """The `ModuleInfo` of the SavedModel directory `path`, as JSON values."""
+    from hub_modules.saved_model import load_saved_model
+
+    return load_saved_model(Path(path)).info.to_json()
+
+
+def compile_module(path: str, output: str) -> dict[str, Any]:
+    """Compile the SavedModel directory `path` to the flatbuffer file `output`.
+
+    Returns:
+        {"info": as `describe`, "refusal": why LiteRT cannot hold it, or None when it can}.
+    """
+    from hub_modules.compile import NotCompilableError, compile_saved_model
+    from hub_modules.saved_model import load_saved_model
+
+    module = load_saved_model(Path(path))
+    refusal = None
+    try:
+        Path(output).write_bytes(compile_saved_model(module))
+    except NotCompilableError as error:
+        refusal = str(error)
+    return {"info": module.info.to_json(), "refusal": refusal}
+
+
+_TASKS: dict[str, Callable[..., Any]] = {
+    "describe": describe,
+    "compile": compile_module,
+}
+
+
+def main(task: str, result_file: str) -> None:
+    """Run one task."""
+    try:
+        result = {"value": _TASKS[task](**json.load(sys.stdin))}
+    except ModuleError as error:
+        result = {"error": str(error)}
+    Path(result_file).write_text(json.dumps(result), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
