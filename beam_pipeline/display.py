@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -23,10 +23,11 @@ _out = Console(highlight=False)
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Progress], None]]:
+def progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     """Somewhere to show progress: a live bar for a person, a line now and then for a log."""
-    if not _errors.is_terminal:
-        yield _Lines(time.monotonic).show
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal:
+        yield _Lines(console, time.monotonic).show
         return
     columns = (
         TextColumn("{task.description}"),
@@ -36,7 +37,7 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}", style="red"),
     )
-    with Bar(*columns, console=_errors) as bar:
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task("listing", total=None, rate="", failed="")
         rate = _Rate(time.monotonic)
 
@@ -68,7 +69,8 @@ class _Rate:
 class _Lines:
     """Plain lines for a log: one when labelling starts, then one every 30 s."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
+        self._console = console
         self._clock = clock
         self._rate: _Rate | None = None
         self._next = 0.0
@@ -79,10 +81,12 @@ class _Lines:
         if self._rate is None:
             self._rate = _Rate(self._clock)
             self._next = self._clock() + _LINE_SECONDS
-            _errors.print(f"imagebeam: {now.plan.to_do:,} images to do", soft_wrap=True)
+            self._console.print(f"imagebeam: {now.plan.to_do:,} images to do", soft_wrap=True)
         elif self._clock() >= self._next:
             self._next += _LINE_SECONDS
-            _errors.print(f"imagebeam: {self._line(now, self._rate.of(now.done))}", soft_wrap=True)
+            self._console.print(
+                f"imagebeam: {self._line(now, self._rate.of(now.done))}", soft_wrap=True
+            )
 
     def _line(self, now: Progress, rate: float) -> str:
         assert now.plan is not None

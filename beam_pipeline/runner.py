@@ -5,8 +5,10 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -57,25 +59,24 @@ def run(job: Job, options: PipelineOptions, debug: bool) -> dict[str, Any]:
     Raises:
         BrokenJobError: the runner gave up.
     """
-    _quieten(debug)
-    watch = Watch(job.layout)
     work = _Work(job, options)
-    with display.progress() as show:
-        try:
+    try:
+        with _log(job.layout.log, debug) as stderr, display.progress(stderr) as show:
+            watch = Watch(job.layout)
             work.start()
             while work.is_alive():
                 work.join(_LOOK_SECONDS)
                 show(watch.look())
-        except KeyboardInterrupt:
-            _stop_at_once(job)
-    if work.error is not None:
-        if debug:
-            raise work.error
-        raise BrokenJobError(
-            f"the job broke: {_cause(work.error)}. Remove the cause and run the same command "
-            "again: it does what is missing. --debug shows the trace."
-        ) from work.error
-    return read_summary(job.layout)
+    except KeyboardInterrupt:
+        _stop_at_once(job)
+    if work.error is None:
+        return read_summary(job.layout)
+    if debug:
+        raise work.error
+    raise BrokenJobError(
+        f"the job broke: {_cause(work.error)}. Remove the cause and run the same command again: "
+        f"it does what is missing. All messages are in {job.layout.log}."
+    ) from work.error
 
 
 class _Work(threading.Thread):
@@ -106,9 +107,28 @@ def _runner(options: PipelineOptions) -> Any:
     return FnApiRunner() if name in (None, "DirectRunner") else name
 
 
-def _quieten(debug: bool) -> None:
+@contextmanager
+def _log(path: Path, debug: bool) -> Iterator[TextIO]:
+    """Send what libraries say, in any language, to a file; the answer is the real stderr.
+
+    Workers print the trace of every failed try, and native code writes past Python's streams:
+    neither is for a person who watches a progress bar.
+    """
     logging.captureWarnings(True)
-    logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
+    logging.getLogger().setLevel(logging.INFO if debug else logging.WARNING)
+    if debug:
+        yield sys.stderr
+        return
+    sys.stderr.flush()
+    real = os.dup(2)
+    try:
+        with path.open("a") as file, os.fdopen(os.dup(real), "w") as stderr:
+            os.dup2(file.fileno(), 2)
+            yield stderr
+    finally:
+        sys.stderr.flush()
+        os.dup2(real, 2)
+        os.close(real)
 
 
 def _stop_at_once(job: Job) -> None:

@@ -67,6 +67,11 @@ class Layout:
         """Copy of a manifest that came through standard input."""
         return self.job / "stdin.txt"
 
+    @property
+    def log(self) -> Path:
+        """What the libraries of the submitting process had to say."""
+        return self.job / "log.txt"
+
     def flatbuffer(self, digest: str) -> Path:
         """The compiled module that the workers load."""
         return self.job / f"module-{digest.removeprefix('sha256:')[:16]}.tflite"

@@ -33,7 +33,7 @@ class SkipDone(beam.PTransform):
 
     layout: Layout
 
-    def expand(self, refs: Any) -> tuple[Any, Any]:
+    def expand(self, refs: Any) -> Any:
         """PCollection of ImageRef → (PCollection of ImageRef, PCollection of one Plan)."""
         done = (
             refs.pipeline

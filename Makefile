@@ -1,0 +1,41 @@
+# Every target sets up what it needs. PYTHON names the interpreter of a new environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/tests-ready ## install everything: the package, TensorFlow, tests and checks
+
+demo: $(VENV)/demo-ready ## label the sample archive with the embedded module
+	$(BIN)/imagebeam demo
+
+test: $(VENV)/tests-ready ## run the tests, without the slow ones
+	$(BIN)/pytest -m "not slow"
+
+check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/tests-ready ## measure the job against the bare loop
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and what runs left
+	rm -rf $(VENV) demo-output build *.egg-info
+
+# Without TensorFlow: the embedded module needs none, and the download is a quarter.
+$(VENV)/demo-ready: setup.py requirements.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint requirements.txt --editable .
+	@touch $@
+
+$(VENV)/tests-ready: setup.py requirements.txt requirements-dev.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt --editable .
+	@touch $@ $(VENV)/demo-ready
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
