@@ -1,5 +1,9 @@
-"""The one error that a user of this package can cause."""
+"""What can go wrong for a reason that the user can mend."""
 
 
 class NetworkError(ValueError):
     """A network, checkpoint, folder or option that cannot be used; the text says what to do."""
+
+
+class PictureError(NetworkError):
+    """One picture that cannot be read; training goes on without it."""
