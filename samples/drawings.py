@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
 from samples.backgrounds import background
 from samples.pen import Pen, Style, rotation
+from samples.scene import blur, cast_shadow, clutter, expose
 from samples.things import creatures, household, plants, sky, vehicles
 
 _ANY_WAY_UP = math.pi
@@ -54,7 +55,7 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw one thing of a class, different each time.
 
-    The thing lies inside the central square, so that a square crop keeps it; place, size, tilt,
+    The thing lies in the central square, so that a square crop keeps it; place, size, tilt,
     proportions, colours, line style, background, clutter, light, blur and noise vary.
 
     Args:
@@ -67,21 +68,24 @@ def draw(
     Returns:
         uint8 (height, width, 3), RGB.
     """
+    thing = draw_thing(class_index, rng, height, width)
+    picture = background(rng, height, width, unlike=_mean_colour(thing))
+    clutter(rng, picture)
+    if rng.random() < 0.4:
+        cast_shadow(rng, picture, thing)
+    picture.paste(thing, (0, 0), thing)
+    if rng.random() < 0.35:
+        picture = blur(rng, picture)
+    return expose(rng, picture, grain)
+
+
+def draw_thing(class_index: int, rng: np.random.Generator, height: int, width: int) -> Image.Image:
+    """Draw the thing of a picture alone: RGBA, transparent around it; arguments as for `draw`."""
     drawer, tilt = _DRAWERS[CLASSES[class_index]]
     canvas = Image.new("RGBA", (width * _OVERSAMPLING, height * _OVERSAMPLING))
     matrix, centre = _placement(rng, canvas.size, tilt)
     drawer(Pen(canvas, matrix, centre, _style(rng), rng))
-    thing = canvas.reduce(_OVERSAMPLING)
-    picture = background(rng, height, width, unlike=_mean_colour(thing))
-    _clutter(rng, picture)
-    if rng.random() < 0.4:
-        _cast_shadow(rng, picture, thing)
-    picture.paste(thing, (0, 0), thing)
-    if rng.random() < 0.35:
-        picture = picture.filter(
-            ImageFilter.BoxBlur(rng.uniform(0.2, 1.1) * min(height, width) / 128)
-        )
-    return _expose(rng, picture, grain)
+    return canvas.reduce(_OVERSAMPLING)
 
 
 def draw_batch(
@@ -155,46 +159,3 @@ def _colour(values: NDArray[np.float64]) -> tuple[int, int, int]:
 def _mean_colour(thing: Image.Image) -> NDArray[np.float64]:
     """The mean colour (3,), 0..255, of what is opaque."""
     return np.asarray(thing.resize((1, 1), Image.Resampling.BOX))[0, 0, :3].astype(np.float64)
-
-
-def _clutter(rng: np.random.Generator, picture: Image.Image) -> None:
-    """Scatter a few bars, scraps and scribbles that belong to no class."""
-    pen = ImageDraw.Draw(picture)
-    width, height = picture.size
-    reach = min(width, height) * 0.16
-    for _ in range(int(rng.integers(0, 6))):
-        centre = rng.uniform(0, 1, 2) * (width, height)
-        corners = centre + rng.uniform(-reach, reach, (int(rng.integers(3, 6)), 2))
-        colour = _colour(rng.uniform(0, 255, 3))
-        if rng.random() < 0.5:
-            pen.polygon(corners.ravel().tolist(), fill=colour)
-        else:
-            pen.line(
-                corners.ravel().tolist(), fill=colour, width=1 + int(reach * rng.uniform(0, 0.2))
-            )
-
-
-def _cast_shadow(rng: np.random.Generator, picture: Image.Image, thing: Image.Image) -> None:
-    shift = min(picture.size) * rng.uniform(0.01, 0.05)
-    alpha = thing.getchannel("A").filter(ImageFilter.BoxBlur(shift * 0.6))
-    strength = rng.uniform(0.25, 0.6)
-    shade = alpha.point([int(value * strength) for value in range(256)])
-    offset = (round(shift * rng.choice((-1, 1))), round(shift))
-    picture.paste((10, 10, 15), (*offset, offset[0] + shade.width, offset[1] + shade.height), shade)
-
-
-def _expose(rng: np.random.Generator, picture: Image.Image, grain: float) -> NDArray[np.uint8]:
-    """Light from one side, white balance, contrast, and sensor noise."""
-    pixels = np.asarray(picture, dtype=np.float32)
-    height, width, _ = pixels.shape
-    across, down = rng.uniform(-0.3, 0.3, 2)
-    light = rng.uniform(0.7, 1.15) + np.add.outer(
-        np.linspace(-down, down, height, dtype=np.float32),
-        np.linspace(-across, across, width, dtype=np.float32),
-    )
-    balance = rng.uniform(0.9, 1.1, 3).astype(np.float32)
-    pixels = pixels * light.astype(np.float32)[:, :, None] * balance
-    sigma = np.float32(rng.uniform(0, grain) if rng.random() < 0.6 else 0)
-    if sigma:
-        pixels += rng.standard_normal(pixels.shape, dtype=np.float32) * sigma
-    return np.clip(pixels, 0, 255).astype(np.uint8)
