@@ -1,10 +1,11 @@
-"""One digest over all files of a module, equal for every copy of it.
+r"""One digest over all files of a module, equal for every copy of it.
 
 The digest of a directory is the SHA-256 of its listing: one line "HEX  PATH" a file, HEX the
 SHA-256 of its content and PATH relative with forward slashes, sorted by the bytes of PATH. Times,
 owners, permissions and empty directories do not count. Standard tools compute the same:
 
-    cd DIRECTORY && find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+    cd DIRECTORY
+    find -L . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 
 The digest of a single file is the SHA-256 of its content.
 """

@@ -15,11 +15,10 @@ from hub_modules.errors import ModuleError
 from hub_modules.metadata import Metadata, read_from_flatbuffer
 from hub_modules.probes import are_probabilities, probe_pictures
 from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
+from hub_modules.signatures import names_features
 
 _DTYPES = (np.uint8, np.int8, np.float32)
 _HUB_RANGE = (0.0, 1.0)
-# Names under which published embedding models keep their output.
-_FEATURE_WORDS = ("feature", "embedding", "bottleneck")
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,13 @@ class Interface:
     Attributes:
         pixel_table: 256 values of the input's dtype, what each pixel value becomes.
         outputs: the output tensor of each head ("logits", "scores" or "features").
-        resizable: whether the batch dimension is free; 1 otherwise.
+        batch: the fixed length of the batch dimension, None when it is free.
     """
 
     input: Tensor
     pixel_table: npt.NDArray[Any]
     outputs: Mapping[str, Tensor]
-    resizable: bool
+    batch: int | None
     info: ModuleInfo
 
 
@@ -132,7 +131,7 @@ def read_interface(content: bytes, source: str) -> Interface:
         input=picture,
         pixel_table=table,
         outputs=outputs,
-        resizable=int(details[0]["shape_signature"][0]) == -1,
+        batch=None if details[0]["shape_signature"][0] == -1 else picture.shape[0],
         info=_info(size, value_range, picture, outputs, metadata, source),
     )
 
@@ -199,7 +198,7 @@ def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str
             )
         return {head: outputs[position] for head, position in stated.items()}
     vectors = [each for each in outputs if _is_vector(each)]
-    heads = {FEATURES if _names_features(each) else LOGITS: each for each in vectors}
+    heads = {FEATURES if names_features(each.name) else LOGITS: each for each in vectors}
     if len(vectors) != len(outputs) or len(heads) != len(outputs):
         found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
         raise ModuleError(
@@ -212,10 +211,6 @@ def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str
 def _is_vector(tensor: Tensor) -> bool:
     _, *lengths = tensor.shape or (0,)
     return bool(lengths) and tensor.dtype in _DTYPES and math.prod(lengths) == max(lengths) > 0
-
-
-def _names_features(tensor: Tensor) -> bool:
-    return any(word in tensor.name.lower() for word in _FEATURE_WORDS)
 
 
 def _ends_in_softmax(

@@ -6,9 +6,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub_modules.archives import SUFFIXES as ARCHIVE_SUFFIXES
+from hub_modules.archives import module_root, unpack
 from hub_modules.cache import Cache
-from hub_modules.digest import PREFIX
+from hub_modules.digest import PREFIX, digest_of_file
 from hub_modules.errors import ModuleError
+from hub_modules.urls import fetch, is_url
+
+FLATBUFFER_SUFFIX = ".tflite"
+GRAPH_FILE = "saved_model.pb"
 
 _PIN = "@sha256:"
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +42,7 @@ class Handle:
         text, found, digits = handle.rpartition(_PIN)
         if not found:
             text, digits = handle, ""
-        if found and not _HEX_DIGITS.fullmatch(digits):
+        elif not _HEX_DIGITS.fullmatch(digits):
             raise ModuleError(
                 f"{handle!r}: its pin is not {PREFIX} and 64 lower-case hexadecimal digits. "
                 "Copy the digest that `imagebeam module show` prints."
@@ -46,17 +52,37 @@ class Handle:
         return cls(text, PREFIX + digits if found else None)
 
 
-def resolve(text: str, cache: Cache | None) -> Path:
+def resolve(text: str, cache: Cache) -> Path:
     """The local directory or `.tflite` file that the handle `text` stands for.
 
+    Archives are unpacked into `cache` once; URLs are fetched into it, or taken from TF-Hub's own
+    cache.
+
     Raises:
-        ModuleError: there is nothing, or nothing that is a module.
+        ModuleError: there is nothing, or nothing that can be a module.
     """
-    path = Path(text).expanduser()
-    if path.is_dir() or (path.is_file() and path.suffix == ".tflite"):
+    path = fetch(text, cache) if is_url(text) else Path(text).expanduser()
+    if path.is_dir():
+        _check_directory(path, text)
         return path
-    if path.exists():
+    if not path.is_file():
+        raise ModuleError(f"{text!r}: there is no such module. Check the path.")
+    if path.name.endswith(ARCHIVE_SUFFIXES):
+        key = digest_of_file(path).removeprefix(PREFIX)
+        root = module_root(cache.entry("unpacked", key, lambda to: unpack(path, to)), GRAPH_FILE)
+        _check_directory(root, text)
+        return root
+    if path.suffix != FLATBUFFER_SUFFIX:
         raise ModuleError(
-            f"{text!r}: neither a directory, a .tar.gz nor a .tflite file. Give a module."
+            f"{text!r}: neither a directory nor a {', '.join(ARCHIVE_SUFFIXES)} or "
+            f"{FLATBUFFER_SUFFIX} file. Give a module of TF-Hub."
         )
-    raise ModuleError(f"{text!r}: no such module. Check the path.")
+    return path
+
+
+def _check_directory(path: Path, text: str) -> None:
+    if not (path / GRAPH_FILE).is_file():
+        raise ModuleError(
+            f"{text!r}: no module, there is no {GRAPH_FILE} in it. "
+            "Give the directory of a TF-Hub module or a SavedModel."
+        )

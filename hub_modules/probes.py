@@ -22,7 +22,10 @@ def probe_pictures(size: tuple[int, int], count: int = _PROBE_COUNT) -> Pixels:
     generator = np.random.default_rng(0)
     coarse = generator.uniform(0, 255, (count, 9, 9, 3))
     rows, columns = (np.linspace(0, 8, length) for length in (height, width))
-    return _interpolate(_interpolate(coarse, rows, 1), columns, 2).round().astype(np.uint8)
+    pictures: Pixels = (
+        _interpolate(_interpolate(coarse, rows, 1), columns, 2).round().astype(np.uint8)
+    )
+    return pictures
 
 
 def _interpolate(
@@ -32,7 +35,9 @@ def _interpolate(
     shape = [1] * values.ndim
     shape[axis] = len(positions)
     weight = (positions - before).reshape(shape)
-    return values.take(before, axis) * (1 - weight) + values.take(before + 1, axis) * weight
+    first, second = values.take(before, axis), values.take(before + 1, axis)
+    between: npt.NDArray[np.float64] = first * (1 - weight) + second * weight
+    return between
 
 
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:

@@ -51,6 +51,17 @@ class ModuleInfo:
     network: Mapping[str, Any] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def length(self, head: str) -> int:
+        """The length of a row of `head`.
+
+        Raises:
+            KeyError: the module does not have it.
+        """
+        length = self.feature_length if head == FEATURES else self.class_count
+        if head not in self.heads or length is None:
+            raise KeyError(head)
+        return length
+
     def to_json(self) -> dict[str, Any]:
         """This record as JSON values."""
         return {**asdict(self), "heads": sorted(self.heads)}

@@ -57,14 +57,15 @@ class _Point:
 
 
 def cut_rescaling(
-    graph: Any, input_name: str, value_range: tuple[float, float], shape: tf.TensorShape
+    graph: Any, input_name: str, value_range: tuple[float, float], shape: list[int | None]
 ) -> Cut:
-    """Put a new float32 input of `shape` behind the rescaling in the GraphDef `graph`.
+    """Put a new input behind the rescaling in a graph.
 
     Args:
-        graph: frozen, so that the factors are constants.
+        graph: a frozen GraphDef, so that the factors are constants.
         input_name: its placeholder for pictures.
         value_range: what pixels 0 and 255 are at that placeholder.
+        shape: of the new input, float32.
 
     Raises:
         NotRescaledError: the rescaling is not by scalars, or differs between uses.
@@ -75,14 +76,14 @@ def cut_rescaling(
     ranges = {(round(end.low, 6), round(end.high, 6)) for end in ends}
     if len(ranges) != 1 or ends[0].low >= ends[0].high:
         raise NotRescaledError(
-            f"its pictures are not rescaled to one range before the network (found {sorted(ranges)})"
+            f"its pictures are not rescaled to one range (found {sorted(ranges)})"
         )
     name = f"{input_name}_rescaled"
     for end in ends:
         end.node.input[end.position] = name
     placeholder = cut.node.add(name=name, op="Placeholder")
     placeholder.attr["dtype"].type = tf.float32.as_datatype_enum
-    placeholder.attr["shape"].shape.CopyFrom(shape.as_proto())
+    placeholder.attr["shape"].shape.CopyFrom(tf.TensorShape(shape).as_proto())
     return Cut(cut, name, ends[0].low, ends[0].high)
 
 

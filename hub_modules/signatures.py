@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_modules.errors import ModuleError
-from hub_modules.records import FEATURES
+from hub_modules.records import FEATURES, LOGITS
 
-CLASSIFICATION = "classification"
-
-_HUB_SIGNATURES = {CLASSIFICATION: "image_classification", FEATURES: "image_feature_vector"}
+_HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 _GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
 _DEFAULT_OUTPUT = "default"
 _FEATURE_WORDS = ("feature", "embedding", "bottleneck")
@@ -59,7 +57,9 @@ def names_features(name: str) -> bool:
 
 
 def choose_heads(signatures: Mapping[str, Signature], source: str) -> dict[str, Head]:
-    """The heads "classification" and "features" among `signatures`, by name; at least one.
+    """The heads "logits" and "features" among `signatures`, chosen by name; at least one.
+
+    Whether what is called "logits" here are scores, names cannot tell.
 
     Raises:
         ModuleError: no signature is one of an image module; lists what there is.
@@ -90,9 +90,9 @@ def _main_output(signature: Signature, source: str) -> str:
 
 def _heads_of(signature: Signature, source: str) -> dict[str, Head]:
     if _DEFAULT_OUTPUT in signature.outputs:
-        return {CLASSIFICATION: Head(signature, _DEFAULT_OUTPUT)}
+        return {LOGITS: Head(signature, _DEFAULT_OUTPUT)}
     heads = {
-        FEATURES if names_features(name) else CLASSIFICATION: Head(signature, name)
+        FEATURES if names_features(name) else LOGITS: Head(signature, name)
         for name in signature.outputs
     }
     if not heads or len(heads) < len(signature.outputs):

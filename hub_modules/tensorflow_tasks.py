@@ -14,6 +14,8 @@ from typing import Any
 
 from hub_modules.errors import ModuleError
 
+_NETWORK_SECONDS = 60.0
+
 
 def describe(path: str) -> dict[str, Any]:
     """The `ModuleInfo` of the SavedModel directory `path`, as JSON values."""
@@ -40,9 +42,30 @@ def compile_module(path: str, output: str) -> dict[str, Any]:
     return {"info": module.info.to_json(), "refusal": refusal}
 
 
+def resolve(url: str, hub_cache: str) -> str:
+    """The directory of the TF-Hub module at `url`, fetched by `tensorflow_hub` unless cached."""
+    import os
+    import socket
+
+    import tensorflow_hub
+
+    os.environ["TFHUB_CACHE_DIR"] = hub_cache
+    # The library waits for a silent server without end.
+    socket.setdefaulttimeout(_NETWORK_SECONDS)
+    try:
+        return str(tensorflow_hub.resolve(url))
+    except Exception as error:  # urllib, tarfile and TensorFlow each raise their own
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModuleError(
+            f"{url!r}: cannot be fetched ({reason}). Check the address and the network, "
+            "or put the module into the directory of TFHUB_CACHE_DIR."
+        ) from error
+
+
 _TASKS: dict[str, Callable[..., Any]] = {
     "describe": describe,
     "compile": compile_module,
+    "resolve": resolve,
 }
 
 

@@ -9,34 +9,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from hub_modules.errors import ModuleError
 from hub_modules.flatbuffer import read_flatbuffer
-from hub_modules.records import LITERT, TENSORFLOW, Answers, Pixels
+from hub_modules.records import LITERT, TENSORFLOW, Answers, ModuleInfo, Pixels
 
 
 class Engine(Protocol):
-    """A loaded module. One engine serves all threads of a process."""
+    """A loaded module. One engine serves all threads of a process.
+
+    Attributes:
+        info: the interface of what was loaded.
+    """
+
+    info: ModuleInfo
 
     def run(self, pixels: Pixels) -> Answers:
         """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
         ...
 
 
-def load_engine(engine: str, path: str | Path) -> Engine:
+def load_engine(engine: str, path: str | Path, info: ModuleInfo) -> Engine:
     """Load a module that `open_module` has prepared.
 
     Args:
         engine: `Module.engine`.
         path: `Module.path`, or a copy of what is there.
+        info: `Module.info`.
 
     Raises:
-        ModuleError: what is at `path` is damaged, or TensorFlow is needed but not installed.
+        ModuleError: what is at `path` is damaged or has another interface than `info`, or
+            TensorFlow is needed but not installed.
     """
+    loaded = _load(engine, Path(path))
+    for name in _FIXED:
+        expected, found = getattr(info, name), getattr(loaded.info, name)
+        if found != expected:
+            raise ModuleError(
+                f"{str(path)!r}: its {name} is {found} and was {expected} when the job started. "
+                "Start the job again."
+            )
+    return loaded
+
+
+def _load(engine: str, path: Path) -> Engine:
     if engine == LITERT:
         from hub_modules.engines.litert import LiteRTEngine
 
-        return LiteRTEngine(read_flatbuffer(Path(path)), repr(str(path)))
+        return LiteRTEngine(read_flatbuffer(path), repr(str(path)))
     if engine == TENSORFLOW:
         from hub_modules.engines.tensorflow import TensorFlowEngine
 
-        return TensorFlowEngine(Path(path))
+        return TensorFlowEngine(path)
     raise ValueError(f"unknown engine {engine!r}")
+
+
+_FIXED = ("image_size", "value_range", "heads", "class_count", "feature_length")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Any
 
@@ -29,6 +28,7 @@ class LiteRTEngine:
         self._content = content
         self._source = source
         self._interface = read_interface(content, source)
+        self.info = self._interface.info
         self._idle: deque[_Runner] = deque()
 
     def run(self, pixels: Pixels) -> Answers:
@@ -57,7 +57,7 @@ class _Runner:
     def __init__(self, content: bytes, interface: Interface, source: str) -> None:
         self._interface = interface
         self._interpreter = open_interpreter(content, source)
-        shape = (_BATCH if interface.resizable else 1, *interface.info.image_size, 3)
+        shape = (interface.batch or _BATCH, *interface.info.image_size, 3)
         self._interpreter.resize_tensor_input(interface.input.index, shape)
         self._interpreter.allocate_tensors()
         self._buffer = np.zeros(shape, interface.input.dtype)
@@ -66,7 +66,7 @@ class _Runner:
         """The raw output rows of each head."""
         batch = len(self._buffer)
         results = {
-            head: np.empty((len(pixels), math.prod(tensor.shape[1:])), tensor.dtype)
+            head: np.empty((len(pixels), self._interface.info.length(head)), tensor.dtype)
             for head, tensor in self._interface.outputs.items()
         }
         for start in range(0, len(pixels), batch):

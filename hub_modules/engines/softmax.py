@@ -9,6 +9,6 @@ from hub_modules.records import FloatArray
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Probabilities float32 (N, classes) of `logits` float32 (N, classes)."""
-    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores: FloatArray = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores /= scores.sum(axis=1, keepdims=True)
     return scores

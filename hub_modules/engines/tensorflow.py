@@ -25,20 +25,21 @@ class TensorFlowEngine:
         require_tensorflow(str(path), "the engine 'tensorflow'")
         import tensorflow as tf
 
-        from hub_modules.saved_model import freeze, load_saved_model
+        from hub_modules.freezing import freeze
+        from hub_modules.saved_model import load_saved_model
 
         module = load_saved_model(path)
-        self._batch = module.batch or _BATCH
+        self.info = module.info
+        self._batch = module.heads.batch or _BATCH
         spec = tf.TensorSpec([self._batch, *module.info.image_size, 3], tf.uint8)
-        self._frozen = freeze(module.answer_pixels, spec)
-        self._lengths = module.lengths
+        self._frozen = freeze(module.heads.answer_pixels, spec)
         self._to_tensor = tf.constant
 
     def run(self, pixels: Pixels) -> Answers:
         """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
         values: dict[str, FloatArray] = {
-            head: np.empty((len(pixels), length), np.float32)
-            for head, length in self._lengths.items()
+            head: np.empty((len(pixels), self.info.length(head)), np.float32)
+            for head in self._frozen.heads
         }
         for start in range(0, len(pixels), self._batch):
             part = pixels[start : start + self._batch]

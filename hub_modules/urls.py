@@ -1,0 +1,76 @@
+"""Modules on the web: TF-Hub's through its own library and cache, flatbuffers directly."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from hub_modules.cache import Cache
+from hub_modules.errors import ModuleError
+from hub_modules.with_tensorflow import require_tensorflow, run_task
+
+_HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
+_TIMEOUT_SECONDS = 60
+
+
+def is_url(text: str) -> bool:
+    """Whether the handle `text` is a URL rather than a path."""
+    return "://" in text
+
+
+def fetch(url: str, cache: Cache) -> Path:
+    """The local directory or `.tflite` file of the module at `url`, fetched unless cached.
+
+    TF-Hub's modules are kept where `tensorflow_hub` keeps them, in $TFHUB_CACHE_DIR. When that is
+    not set they are kept in `cache`: the library's own default is a directory all users share.
+
+    Raises:
+        ModuleError: the address cannot be reached or is no module, or TensorFlow is missing.
+    """
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise ModuleError(
+            f"{url!r}: modules are fetched over http and https only. "
+            "Copy it to this machine and give its path."
+        )
+    if urllib.parse.urlsplit(url).path.endswith(".tflite"):
+        key = hashlib.sha256(url.encode()).hexdigest()
+        return cache.entry("flatbuffers", key, lambda to: _download(url, to)) / "module.tflite"
+    return _fetch_from_hub(url, cache)
+
+
+def _fetch_from_hub(url: str, cache: Cache) -> Path:
+    # The name of its directory in the library's cache, https://www.tensorflow.org/hub/caching.
+    key = hashlib.sha1(url.encode()).hexdigest()
+    shared = os.environ.get(_HUB_CACHE_VARIABLE)
+    if not shared:
+        return cache.entry("tfhub", key, lambda to: _resolve(url, to)) / key
+    cached = Path(shared) / key
+    # Looking first spares a job that is offline, or without TensorFlow, the import of the library.
+    if cached.is_dir() and any(cached.iterdir()):
+        return cached
+    return _resolve(url, Path(shared))
+
+
+def _resolve(url: str, hub_cache: Path) -> Path:
+    require_tensorflow(url, "fetching a TF-Hub module")
+    return Path(run_task("resolve", url=url, hub_cache=str(hub_cache)))
+
+
+def _download(url: str, directory: Path) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+            expected = response.headers.get("Content-Length")
+            with (directory / "module.tflite").open("wb") as file:
+                shutil.copyfileobj(response, file)
+                received = file.tell()
+    except (OSError, http.client.HTTPException) as error:
+        raise ModuleError(
+            f"{url!r}: cannot be fetched ({error}). Check the address and the network."
+        ) from error
+    if expected is not None and int(expected) != received:
+        raise ModuleError(f"{url!r}: {received} of {expected} bytes arrived. Try again.")
