@@ -46,6 +46,15 @@ def run(argv: Sequence[str]) -> int:
             raise
         print(f"imagebeam: error: {error}", file=sys.stderr)
         return BROKEN if isinstance(error, BrokenJobError) else USAGE
+    except OSError as error:
+        if args.debug:
+            raise
+        print(
+            f"imagebeam: error: {error.filename or 'the file system'}: {error.strerror or error}. "
+            "Remove the cause and run the same command again.",
+            file=sys.stderr,
+        )
+        return BROKEN
     except KeyboardInterrupt:
         return INTERRUPTED
 

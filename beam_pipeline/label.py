@@ -1,6 +1,7 @@
 """The command `label`: everything is checked first, then the job is run, then it is told."""
 
 import itertools
+import os
 import platform
 import shutil
 import sys
@@ -12,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, display, runner
+from beam_pipeline import VERSION, display, noise, runner
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
@@ -32,7 +33,8 @@ def label(options: LabelOptions) -> int:
     pipeline_options = runner.pipeline_options(options.beam_args)
     with _stdin_copy(options) as stdin_copy:
         sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
-        module = open_module(options.module or str(MODULE), options.engine)
+        with noise.aside(Path(os.devnull), options.debug):
+            module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
         identity.claim(job.layout, _identity(options, job, module), options.overwrite)
         if stdin_copy is not None:
@@ -41,7 +43,8 @@ def label(options: LabelOptions) -> int:
             job = replace(job, sources=kept)
     if options.retry_failed is not None:
         parts.forget_errors(job.layout, options.retry_failed)
-    if job.module.path != module.path:
+    # Named by its digest: what is there already is the same.
+    if not job.module.path.exists():
         write_whole(job.module.path, module.path.read_bytes())
     summary = runner.run(job, pipeline_options, options.debug)
     display.show_summary(job.layout, summary)

@@ -1,14 +1,11 @@
 """Runs the job on Beam's runners while somebody watches."""
 
 import argparse
-import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -19,7 +16,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 
-from beam_pipeline import display
+from beam_pipeline import display, noise
 from beam_pipeline.errors import INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.pipeline import Job, build
 from results.account import read_summary
@@ -61,7 +58,7 @@ def run(job: Job, options: PipelineOptions, debug: bool) -> dict[str, Any]:
     """
     work = _Work(job, options)
     try:
-        with _log(job.layout.log, debug) as stderr, display.progress(stderr) as show:
+        with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
             watch = Watch(job.layout)
             work.start()
             while work.is_alive():
@@ -105,30 +102,6 @@ def _runner(options: PipelineOptions) -> Any:
     name = options.view_as(StandardOptions).runner
     # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
     return FnApiRunner() if name in (None, "DirectRunner") else name
-
-
-@contextmanager
-def _log(path: Path, debug: bool) -> Iterator[TextIO]:
-    """Send what libraries say, in any language, to a file; the answer is the real stderr.
-
-    Workers print the trace of every failed try, and native code writes past Python's streams:
-    neither is for a person who watches a progress bar.
-    """
-    logging.captureWarnings(True)
-    logging.getLogger().setLevel(logging.INFO if debug else logging.WARNING)
-    if debug:
-        yield sys.stderr
-        return
-    sys.stderr.flush()
-    real = os.dup(2)
-    try:
-        with path.open("a") as file, os.fdopen(os.dup(real), "w") as stderr:
-            os.dup2(file.fileno(), 2)
-            yield stderr
-    finally:
-        sys.stderr.flush()
-        os.dup2(real, 2)
-        os.close(real)
 
 
 def _stop_at_once(job: Job) -> None:

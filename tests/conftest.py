@@ -24,7 +24,8 @@ def reference() -> Path:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
     """Turn a skip into a failure where everything must run (IMAGEBEAM_REQUIRE_ALL=1)."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("IMAGEBEAM_REQUIRE_ALL"):
+    must_run = os.environ.get("IMAGEBEAM_REQUIRE_ALL")
+    if must_run and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped where everything must run: {call.excinfo and call.excinfo.value}"
+        report.longrepr = f"skipped where everything must run: {call.excinfo}"
     return report

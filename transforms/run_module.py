@@ -47,7 +47,7 @@ class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
 
     def load_model(self) -> Engine:
         """Load the engine; Beam calls this once a process."""
-        return load_engine(self._module.engine, self._module.path)
+        return load_engine(self._module.engine, self._module.path, self._module.info)
 
     def run_inference(
         self,

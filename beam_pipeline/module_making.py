@@ -1,0 +1,55 @@
+"""What `module build` and `module train` share: from a network to a module with its flatbuffer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beam_pipeline import VERSION
+from hub_modules.errors import ModuleError
+from hub_modules.with_tensorflow import require_tensorflow, run_task, tensorflow_version
+
+if TYPE_CHECKING:
+    from mobilenet_v1.network import Network
+
+
+def start_tensorflow(purpose: str) -> None:
+    """See that TensorFlow is installed, and keep its start-up notes off the terminal.
+
+    Raises:
+        ModuleError: it is not installed.
+    """
+    require_tensorflow(purpose, "it")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def export(
+    network: Network,
+    output: Path,
+    classes: Sequence[str] | None,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write `network` as a module that runs with and without TensorFlow.
+
+    Raises:
+        NetworkError: `output` exists or cannot be written.
+        ModuleError: the network cannot be compiled.
+    """
+    from mobilenet_v1.export import export_module
+
+    made_with = {"imagebeam": VERSION, "tensorflow": tensorflow_version()}
+    export_module(
+        network,
+        output,
+        classes=classes,
+        provenance={**provenance, **made_with},
+        compiler=_compile,
+    )
+
+
+def _compile(saved_model: Path, flatbuffer: Path) -> None:
+    refusal = run_task("compile", path=str(saved_model), output=str(flatbuffer))["refusal"]
+    if refusal is not None:
+        raise ModuleError(f"the module cannot be compiled: {refusal}.")

@@ -1,0 +1,141 @@
+"""Wrong usage: exit code 2, nothing started, one message with value, reason and cure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from samples import MODULE
+from tests.beam_pipeline.jobs import archive, imagebeam
+
+
+def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object) -> str:
+    """Run and expect a refusal that leaves no output; the message."""
+    assert imagebeam("label", *arguments, "--output", output) == 2
+    assert not output.exists()
+    said = capfd.readouterr()
+    assert said.out == ""
+    message = said.err.strip()
+    assert message.startswith("imagebeam: error: ")
+    assert message.count("imagebeam: error:") == 1
+    return message.removeprefix("imagebeam: error: ")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("missing", "no such file or folder. Check the spelling; put a glob in quotes."),
+        ("*.jpg", "the glob matches no image. Check the spelling"),
+        ("empty", "the folder holds no image. Looked in all folders below it for names"),
+        ("columns.csv", "no column `uri`; it has 'path', 'label'. Rename the column"),
+        ("blank.txt", "the manifest has no entry. Give one image a line or row."),
+        ("gs://bucket/folder", "gs:// inputs cannot be listed. Copy or mount the images"),
+    ],
+)
+def test_an_input_that_cannot_be_listed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    entry: str,
+    message: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "columns.csv").write_text("path,label\na.jpg,1\n")
+    (tmp_path / "blank.txt").write_text("\n\n")
+    monkeypatch.chdir(tmp_path)
+    said = _refused(capfd, tmp_path / "out", entry)
+    assert entry in said
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--emit", "boxes"], "--emit boxes: 'boxes' is none of labels, logits, features."),
+        (["--emit", ""], "--emit : '' is none of labels, logits, features."),
+        (["--top-k", "0"], "--top-k 0: must be at least 1."),
+        (["--images-per-shard", "-1"], "--images-per-shard -1: must be at least 1."),
+        (["--max-failure-rate", "7"], "--max-failure-rate 7.0: give a share from 0 to 1."),
+        (["--retry-failed", "tired"], "--retry-failed tired: no such code. There are"),
+        (["--top_k=3"], "--top_k=3: no such option, here or in Beam. See --help."),
+        (["--module", "nowhere"], "nowhere"),
+    ],
+)
+def test_an_option_that_makes_no_sense(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: Sequence[str], message: str
+) -> None:
+    archive(tmp_path / "in", 1)
+    assert message in _refused(capfd, tmp_path / "out", tmp_path / "in", *options)
+
+
+@pytest.mark.parametrize(("lines", "reason"), [(23, "23"), (25, "25")])
+def test_labels_that_do_not_fit_the_module(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], lines: int, reason: str
+) -> None:
+    archive(tmp_path / "in", 1)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"name {n}\n" for n in range(lines)))
+    said = _refused(capfd, tmp_path / "out", tmp_path / "in", "--labels", labels)
+    assert str(labels) in said
+    assert reason in said
+    assert "24" in said
+
+
+def test_logits_of_a_module_that_ends_in_softmax(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], reference: Path
+) -> None:
+    archive(tmp_path / "in", 1)
+    module = reference / "mobilenet_v1_0.5_160_quant.tflite"
+    said = _refused(
+        capfd, tmp_path / "out", tmp_path / "in", "--module", module, "--emit", "labels,logits"
+    )
+    assert "it ends in a softmax, and logits cannot be had back from scores" in said
+    assert "It can give labels." in said
+
+
+def test_an_output_that_cannot_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 1)
+    (tmp_path / "file").touch()
+    said = _refused(capfd, tmp_path / "file" / "out", tmp_path / "in")
+    assert "Not a directory. Choose an --output that can be written." in said
+
+
+def test_an_output_that_holds_something_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 1)
+    assert imagebeam("label", tmp_path / "in", "--output", tmp_path / "in") == 2
+    assert (
+        "no job of ours. Choose an --output folder that is new or empty." in capfd.readouterr().err
+    )
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["even"]
+
+
+def test_an_output_of_another_job_is_refused_with_the_difference_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 1)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out)
+    assert imagebeam(*again) == 0
+    capfd.readouterr()
+    assert imagebeam(*again, "--resize", "stretch", "--top-k", 2) == 2
+    said = capfd.readouterr().err
+    assert "resize is 'stretch', was 'crop'; top k is 2, was 5" in said
+    assert "--overwrite" in said
+    assert imagebeam(*again, "--resize", "stretch", "--top-k", 2, "--overwrite") == 0
+
+
+def test_a_job_that_needs_tensorflow_says_how_to_get_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(tmp_path / "in", 1)
+    bare = tmp_path / "module"
+    bare.mkdir()
+    (bare / "saved_model.pb").write_bytes((MODULE / "saved_model.pb").read_bytes())
+    # An entry of None makes the import fail as if the package were not installed.
+    monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
+    said = _refused(capfd, tmp_path / "out", tmp_path / "in", "--module", bare)
+    assert "pip install 'imagebeam[tensorflow]'" in said

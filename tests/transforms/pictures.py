@@ -1,0 +1,40 @@
+"""Small pictures and a fake engine for the tests of the steps."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hub_modules import Answers
+
+SIZE = (8, 8)
+
+
+def grey(folder: Path, name: str, level: int, size: tuple[int, int] = (10, 12)) -> str:
+    """Save one plain grey PNG of (width, height) `size`; its URI."""
+    path = folder / name
+    Image.new("RGB", size, (level, level, level)).save(path, "PNG")
+    return str(path)
+
+
+class MeanEngine:
+    """Answers with the mean level of each picture, and fails as told.
+
+    `logits` are (N, 3): the mean, its negative, 0. Calls are recorded as lists of means.
+    """
+
+    def __init__(self, fails: Callable[[Sequence[float]], bool] = lambda means: False) -> None:
+        self._fails = fails
+        self.calls: list[list[float]] = []
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Answers:
+        means = pixels.reshape(len(pixels), -1).mean(axis=1).astype(np.float32)
+        self.calls.append(means.tolist())
+        if self._fails(means.tolist()):
+            raise RuntimeError("cannot answer")
+        logits = np.stack([means, -means, np.zeros_like(means)], axis=1)
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores = exponents / exponents.sum(axis=1, keepdims=True)
+        return Answers(logits=logits, scores=scores, features=means[:, None])

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+
+from images.inputs import sources
+from tests.transforms.pictures import grey
+from transforms.list_images import ListImages
+from transforms.records import ImageRef
+
+
+def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    second, first = grey(folder, "b.png", 1), grey(folder, "a.png", 2)
+    alone = grey(tmp_path, "alone.png", 3)
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('"folder/b.png"\n{"uri": 7}\n')
+    listed = sources([str(folder), alone, str(manifest)])
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        assert_that(
+            pipeline | ListImages(listed),
+            equal_to(
+                [
+                    ImageRef(first, 0, 0),
+                    ImageRef(second, 0, 1),
+                    ImageRef(second, 1, 0),
+                    ImageRef(
+                        f"{manifest}#line=2",
+                        1,
+                        1,
+                        ("bad_entry", "`uri` is 7, not the name of an image"),
+                    ),
+                    ImageRef(alone, 2, 0),
+                ]
+            ),
+        )

@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+
+from results.account import Plan
+from results.layout import Layout
+from transforms.plan_shards import PlanShards, make_shard, shard_id, shard_size
+from transforms.records import ImageRef, Shard
+
+
+@pytest.mark.parametrize(
+    ("images", "size"),
+    [(0, 32), (1, 32), (256, 32), (400, 40), (10_000, 200), (1_000_000, 2000), (10**8, 2000)],
+)
+def test_shard_size_follows_the_number_of_images(images: int, size: int) -> None:
+    assert shard_size(images) == size
+
+
+def test_the_id_belongs_to_the_set_of_names() -> None:
+    assert shard_id(["a", "b"]) == shard_id(["b", "a"])
+    names = [["a", "b"], ["a"], ["ab"], ["a", "b", "c"], ["a", "bc"], ["ab", "c"], []]
+    assert len({shard_id(each) for each in names}) == len(names)
+    assert all(len(shard_id(each)) == 32 for each in names)
+
+
+def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.job.mkdir()
+    refs = [ImageRef(f"{source}-{n}", source, n) for source in (0, 1) for n in range(5)]
+    shards = [
+        make_shard((0, 0), map(tuple, group))
+        for group in (refs[0:2], refs[2:4], refs[4:5], refs[5:7], refs[7:9], refs[9:10])
+    ]
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        plan = pipeline | "Plan" >> beam.Create([Plan(requested=10, to_do=10)])
+        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, layout, 2)
+        assert_that(planned, equal_to(shards))
+    assert json.loads(layout.plan.read_text())["to_do"] == 10
+
+
+def test_a_shard_holds_its_refs_in_the_order_of_the_input() -> None:
+    refs = [ImageRef("b", 0, 1), ImageRef("a", 0, 0), ImageRef("c", 0, 2, ("bad_entry", "no"))]
+    assert make_shard((0, 0), [tuple(ref) for ref in refs]) == Shard(
+        shard_id(["a", "b", "c"]), (refs[1], refs[0], refs[2])
+    )

@@ -1,0 +1,77 @@
+import numpy as np
+import numpy.typing as npt
+
+from hub_modules import Answers
+from tests.transforms.pictures import MeanEngine
+from transforms.records import DecodedShard, Failure
+from transforms.run_module import answer, score_shard
+
+
+def _pixels(*levels: int) -> npt.NDArray[np.uint8]:
+    return np.array(levels, np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+
+
+def _shard(*levels: int) -> DecodedShard:
+    count = len(levels)
+    return DecodedShard(
+        id="id",
+        uris=[f"grey-{level}" for level in levels],
+        widths=np.arange(count, dtype=np.int32),
+        heights=np.arange(count, dtype=np.int32) + 100,
+        pixels=_pixels(*levels),
+        failures=(Failure("gone", "fetch", "not_found", "…", True),),
+        seconds={"decode": 1.5},
+    )
+
+
+def test_one_poisoned_picture_costs_only_itself() -> None:
+    engine = MeanEngine(fails=lambda means: 13 in means)
+    scored = score_shard(_shard(10, 11, 12, 13, 14), engine)
+    assert scored.uris == ["grey-10", "grey-11", "grey-12", "grey-14"]
+    assert scored.widths.tolist() == [0, 1, 2, 4]
+    assert scored.heights.tolist() == [100, 101, 102, 104]
+    assert scored.answers.features is not None
+    assert scored.answers.features.tolist() == [[10], [11], [12], [14]]
+    assert scored.failures == (
+        Failure("gone", "fetch", "not_found", "…", True),
+        Failure("grey-13", "infer", "inference_failed", "RuntimeError: cannot answer", True),
+    )
+    assert scored.seconds["decode"] == 1.5
+    assert list(scored.seconds) == ["decode", "infer"]
+
+
+def test_no_picture_is_answered_twice() -> None:
+    engine = MeanEngine(fails=lambda means: 13 in means)
+    answer(engine, _pixels(*range(10, 18)))
+    kept = [means for means in engine.calls if 13 not in means]
+    assert sorted(mean for means in kept for mean in means) == [10, 11, 12, 14, 15, 16, 17]
+
+
+def test_a_module_that_always_fails_leaves_only_failures() -> None:
+    scored = score_shard(_shard(1, 2, 3), MeanEngine(fails=lambda means: True))
+    assert scored.uris == []
+    assert [failure.uri for failure in scored.failures] == ["gone", "grey-1", "grey-2", "grey-3"]
+    assert (scored.answers.logits, scored.answers.scores) == (None, None)
+
+
+class _NanEngine(MeanEngine):
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Answers:
+        answers = super().run(pixels)
+        assert answers.features is not None
+        answers.features[pixels[:, 0, 0, 0] == 7] = np.nan
+        return answers
+
+
+def test_an_answer_that_is_not_finite_is_a_failure() -> None:
+    answers, errors = answer(_NanEngine(), _pixels(6, 7, 8))
+    assert answers.features is not None
+    assert answers.features.tolist() == [[6], [8]]
+    assert {row: error.code for row, error in errors.items()} == {1: "not_finite"}
+
+
+def test_no_pictures_need_no_module() -> None:
+    engine = MeanEngine()
+    answers, errors = answer(engine, _pixels())
+    assert (answers.logits, answers.scores, answers.features) == (None, None, None)
+    assert errors == {}
+    assert engine.calls == []

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from results.layout import Layout
+from results.schema import PredictionSchema
+from tests.transforms.pictures import MeanEngine
+from transforms.records import DecodedShard, Failure, ScoredShard
+from transforms.run_module import score_shard
+from transforms.write_shards import write_shard
+
+_SCHEMA = PredictionSchema(("labels",), 2, ("light", "dark", "none"), {})
+_GONE = Failure("gone", "fetch", "not_found", "no such file", True)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    for folder in ("predictions", "errors"):
+        (tmp_path / folder).mkdir()
+    return Layout(tmp_path)
+
+
+def _scored(uris: list[str], failures: tuple[Failure, ...]) -> ScoredShard:
+    count = len(uris)
+    decoded = DecodedShard(
+        id="id",
+        uris=uris,
+        widths=np.full(count, 4, np.int32),
+        heights=np.full(count, 3, np.int32),
+        pixels=np.full((count, 2, 2, 3), 9, np.uint8),
+        failures=failures,
+        seconds={"decode": 0.5},
+    )
+    return score_shard(decoded, MeanEngine())
+
+
+def test_a_shard_becomes_rows_and_a_report(layout: Layout) -> None:
+    report = write_shard(_scored(["a", "b"], (_GONE,)), layout, _SCHEMA)
+    rows = pq.read_table(layout.prediction_part("id")).to_pylist()
+    assert [(row["uri"], row["width"], row["height"], row["label"]) for row in rows] == [
+        ("a", 4, 3, "light"),
+        ("b", 4, 3, "light"),
+    ]
+    assert [entry["label"] for entry in rows[0]["top_k"]] == ["light", "none"]
+    assert pq.read_table(layout.error_part("id")).to_pylist() == [_GONE._asdict()]
+    assert (report.id, report.tally.shards, report.tally.labelled) == ("id", 1, 2)
+    assert report.tally.failed == {"not_found": 1}
+    assert list(report.tally.seconds) == ["decode", "infer", "write"]
+
+
+def test_a_shard_done_again_leaves_nothing_of_its_first_try(layout: Layout) -> None:
+    write_shard(_scored(["a"], (_GONE,)), layout, _SCHEMA)
+    write_shard(_scored(["a", "gone"], ()), layout, _SCHEMA)
+    assert pq.read_table(layout.prediction_part("id"))["uri"].to_pylist() == ["a", "gone"]
+    assert not layout.error_part("id").exists()
+
+
+def test_a_shard_of_failures_alone_has_no_predictions(layout: Layout) -> None:
+    report = write_shard(_scored([], (_GONE,)), layout, _SCHEMA)
+    assert list(layout.prediction_parts()) == []
+    assert report.tally.labelled == 0
