@@ -1,0 +1,1 @@
+"""The figures in the README: `python -m benchmarks`."""
