@@ -7,7 +7,7 @@ process of its own (see `with_tensorflow`), except the TensorFlow engine.
 from hub_modules.class_names import read_class_names
 from hub_modules.engines import Engine, load_engine
 from hub_modules.errors import ModuleError
-from hub_modules.opening import open_module
+from hub_modules.opening import compile_module, open_module
 from hub_modules.records import Answers, Module, ModuleInfo
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Module",
     "ModuleError",
     "ModuleInfo",
+    "compile_module",
     "load_engine",
     "open_module",
     "read_class_names",

@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from hub_modules.engines.litert import LiteRTEngine
 from hub_modules.errors import ModuleError
-from hub_modules.flatbuffer import open_interpreter
 from hub_modules.freezing import Frozen, freeze
+from hub_modules.interpreters import open_interpreter
 from hub_modules.metadata import Metadata, append_to_flatbuffer
 from hub_modules.probes import probe_pictures
 from hub_modules.records import ModuleInfo

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules.errors import ModuleError
+from hub_modules.interpreters import open_interpreter
 from hub_modules.metadata import Metadata, read_from_flatbuffer
+from hub_modules.normalisation import stated_value_range
 from hub_modules.probes import are_probabilities, probe_pictures
 from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
 from hub_modules.signatures import names_features
@@ -88,25 +90,6 @@ def read_flatbuffer(path: Path) -> bytes:
         ) from error
 
 
-def open_interpreter(content: bytes, source: str) -> Any:
-    """A single-threaded LiteRT interpreter for the flatbuffer `content`, tensors allocated.
-
-    Raises:
-        ModuleError: damaged, no flatbuffer, or with operations that LiteRT does not hold.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ModuleError(
-            f"{source}: not a flatbuffer that LiteRT can run ({reason}). Fetch or compile it again."
-        ) from error
-    return interpreter
-
-
 def read_interface(content: bytes, source: str) -> Interface:
     """The interface of the flatbuffer `content`; `source` names it in errors.
 
@@ -118,7 +101,7 @@ def read_interface(content: bytes, source: str) -> Interface:
     details = interpreter.get_input_details()
     picture = _picture_input([_tensor(each) for each in details], source)
     size = _image_size(details[0], metadata, source)
-    value_range = _value_range(picture, metadata)
+    value_range = _value_range(picture, metadata, content, source)
     table = _pixel_table(picture, value_range)
     outputs = _outputs(
         [_tensor(each) for each in interpreter.get_output_details()], metadata, source
@@ -171,14 +154,16 @@ def _image_size(details: Mapping[str, Any], metadata: Metadata, source: str) -> 
     return metadata.image_size
 
 
-def _value_range(picture: Tensor, metadata: Metadata) -> tuple[float, float]:
+def _value_range(
+    picture: Tensor, metadata: Metadata, content: bytes, source: str
+) -> tuple[float, float]:
     if picture.scale:
         first = np.iinfo(picture.dtype).min
         low, high = picture.dequantise(np.array([first, first + 255], np.int16)).tolist()
         return low, high
     if picture.dtype != np.float32:
         return 0.0, 255.0
-    return metadata.value_range or _HUB_RANGE
+    return metadata.value_range or stated_value_range(content, source) or _HUB_RANGE
 
 
 def _pixel_table(picture: Tensor, value_range: tuple[float, float]) -> npt.NDArray[Any]:

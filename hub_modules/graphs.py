@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hub_modules.errors import ModuleError
@@ -52,3 +53,24 @@ def has_fake_quantisation(graphs: Sequence[Any]) -> bool:
         )
         for node in nodes
     )
+
+
+def declared_signatures(graphs: Sequence[Any]) -> dict[str, dict[str, dict[str, str]]]:
+    """Inputs and outputs of every signature, each tensor as "dtype [shape]"; "?" is free."""
+    return {
+        name: {
+            "inputs": {key: _describe(tensor) for key, tensor in sorted(signature.inputs.items())},
+            "outputs": {
+                key: _describe(tensor) for key, tensor in sorted(signature.outputs.items())
+            },
+        }
+        for graph in graphs
+        for name, signature in sorted(graph.signature_def.items())
+        if not name.startswith("__")
+    }
+
+
+def _describe(tensor: Any) -> str:
+    lengths = ", ".join("?" if dim.size < 0 else str(dim.size) for dim in tensor.tensor_shape.dim)
+    shape = "of unknown rank" if tensor.tensor_shape.unknown_rank else f"[{lengths}]"
+    return f"{types_pb2.DataType.Name(tensor.dtype).removeprefix('DT_').lower()} {shape}"

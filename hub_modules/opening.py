@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hub_modules.cache import Cache
 from hub_modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
-from hub_modules.digest import PREFIX, digest_of_file, digest_of_hashes, file_hashes
+from hub_modules.digest import PREFIX
 from hub_modules.errors import ModuleError
 from hub_modules.flatbuffer import read_flatbuffer, read_interface
 from hub_modules.handle import Handle, resolve
 from hub_modules.metadata import FLATBUFFER_ASSET
+from hub_modules.pins import verified_digest
 from hub_modules.records import ENGINES, LITERT, TENSORFLOW, Module, ModuleInfo
 from hub_modules.with_tensorflow import require_tensorflow, run_task, tensorflow_version
 
 AUTO = "auto"
 
-# Raised whenever compiled files of an older version must not be used any more.
+# Raised whenever what older versions compiled must not be used any more.
 _COMPILER_VERSION = 1
+_FLATBUFFER = "module.tflite"
+_RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """What the compiler made of a SavedModel.
+
+    Attributes:
+        refusal: why there is no flatbuffer; None when there is one.
+    """
+
+    flatbuffer: Path
+    info: ModuleInfo
+    refusal: str | None
 
 
 def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> Module:
@@ -30,26 +46,53 @@ def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> M
         handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one, a `.tflite` file or
             a TF-Hub URL; "@sha256:..." behind it pins its digest.
         engine: "litert", "tensorflow" or "auto": LiteRT for every module that it can hold.
-        cache: directory for compiled modules; None for `imagebeam` in the user's cache directory.
+        cache: directory for what is fetched, unpacked and compiled; None for `imagebeam` in the
+            user's cache directory.
 
     Raises:
-        ModuleError: with value, reason and cure, whatever is wrong with the handle or the module.
+        ModuleError: whatever is wrong with the handle or the module: value, reason and cure.
     """
     if engine not in (AUTO, *ENGINES):
         raise ModuleError(
-            f"engine {engine!r}: unknown. Choose one of {AUTO}, {', '.join(ENGINES)}."
+            f"{engine!r}: no such engine. Choose one of {', '.join((AUTO, *ENGINES))}."
         )
-    parsed = Handle.parse(handle)
-    store = Cache(cache)
+    parsed, store = Handle.parse(handle), Cache(cache)
     path = resolve(parsed.text, store)
-    digest = digest_of_file(path) if path.is_file() else digest_of_hashes(file_hashes(path))
-    if parsed.pin not in (None, digest):
+    digest = verified_digest(parsed.text, path, parsed.pin, store)
+    module = _prepare(parsed.text, path, digest, engine, store)
+    return replace(module, info=_with_class_names(module.info))
+
+
+def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
+    """Compile the SavedModel that `handle` names to the flatbuffer file `output`.
+
+    `output` appears when it is complete, or not at all; one that is there is replaced.
+
+    Args:
+        handle: as for `open_module`, but no flatbuffer.
+        output: the file to write.
+        cache: as for `open_module`.
+
+    Raises:
+        ModuleError: as `open_module`, and: LiteRT cannot hold the module, or `output` cannot be
+            written.
+    """
+    parsed, store = Handle.parse(handle), Cache(cache)
+    path = resolve(parsed.text, store)
+    digest = verified_digest(parsed.text, path, parsed.pin, store)
+    if path.is_file():
+        raise ModuleError(f"{parsed.text!r}: a flatbuffer already. Give the module it came from.")
+    compiled = _compiled(parsed.text, path, digest, store)
+    if compiled.refusal is not None:
+        raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+    try:
+        partial = output.with_name(f".{output.name}.partial")
+        shutil.copyfile(compiled.flatbuffer, partial)
+        partial.rename(output)
+    except OSError as error:
         raise ModuleError(
-            f"{parsed.text!r}: its digest is {digest}, not {parsed.pin} as pinned. "
-            "Do not use it unless you know why it changed; then pin the new digest."
-        )
-    prepared = _prepare(parsed.text, path, digest, engine, store)
-    return dataclasses.replace(prepared, info=_with_class_names(prepared.info))
+            f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."
+        ) from error
 
 
 def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) -> Module:
@@ -59,41 +102,41 @@ def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) ->
                 f"{handle!r}: a flatbuffer, which the engine {TENSORFLOW!r} cannot run. "
                 f"Use --engine {LITERT}."
             )
-        return _flatbuffer_module(handle, path, digest, "it is a flatbuffer")
+        return _on_litert(handle, digest, path, "it is a flatbuffer", path)
     shipped = path / FLATBUFFER_ASSET
     if engine != TENSORFLOW and shipped.is_file():
-        return _flatbuffer_module(handle, shipped, digest, f"it ships {FLATBUFFER_ASSET}")
-    require_tensorflow(handle, "reading a SavedModel")
+        return _on_litert(handle, digest, shipped, f"it ships {FLATBUFFER_ASSET}", path)
     if engine == TENSORFLOW:
+        require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
         info = ModuleInfo.from_json(run_task("describe", path=str(path)))
-        return Module(handle, digest, TENSORFLOW, path, info, "it was asked for")
-    return _compiled_module(handle, path, digest, engine, cache)
+        return Module(handle, digest, TENSORFLOW, path, info, "it was asked for", path)
+    compiled = _compiled(handle, path, digest, cache)
+    if compiled.refusal is None:
+        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can hold it", path)
+    if engine == LITERT:
+        raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+    return Module(handle, digest, TENSORFLOW, path, compiled.info, compiled.refusal, path)
 
 
-def _flatbuffer_module(handle: str, path: Path, digest: str, reason: str) -> Module:
-    info = read_interface(read_flatbuffer(path), repr(str(path))).info
-    return Module(handle, digest, LITERT, path, info, reason)
+def _on_litert(handle: str, digest: str, flatbuffer: Path, reason: str, source: Path) -> Module:
+    info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer))).info
+    return Module(handle, digest, LITERT, flatbuffer, info, reason, source)
 
 
-def _compiled_module(handle: str, path: Path, digest: str, engine: str, cache: Cache) -> Module:
+def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
+    require_tensorflow(handle, "compiling a module that carries no flatbuffer")
+
     def compile_into(directory: Path) -> None:
-        output = directory / "module.tflite"
-        result = run_task("compile", path=str(path), output=str(output))
-        (directory / "result.json").write_text(json.dumps(result), "utf-8")
+        result = run_task("compile", path=str(path), output=str(directory / _FLATBUFFER))
+        (directory / _RESULT).write_text(json.dumps(result), "utf-8")
 
     key = f"{digest.removeprefix(PREFIX)}-{_COMPILER_VERSION}-{tensorflow_version()}"
     entry = cache.entry("compiled", key, compile_into)
-    result: dict[str, Any] = json.loads((entry / "result.json").read_text("utf-8"))
-    refusal = result["refusal"]
-    if refusal is None:
-        reason = "LiteRT holds it"
-        return _flatbuffer_module(handle, entry / "module.tflite", digest, reason)
-    if engine == LITERT:
-        raise ModuleError(f"{handle!r}: {refusal}. Use --engine {TENSORFLOW}.")
-    return Module(handle, digest, TENSORFLOW, path, ModuleInfo.from_json(result["info"]), refusal)
+    result = json.loads((entry / _RESULT).read_text("utf-8"))
+    return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
 
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:
     if info.class_names is None and info.class_count == IMAGENET_CLASS_COUNT:
-        return dataclasses.replace(info, class_names=imagenet_class_names())
+        return replace(info, class_names=imagenet_class_names())
     return info

@@ -93,7 +93,8 @@ class Module:
         engine: "litert" or "tensorflow".
         path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
         info: its interface.
-        engine_reason: why this engine runs it, one sentence.
+        engine_reason: why this engine runs it.
+        source: the directory or file on this machine that the handle stands for.
     """
 
     handle: str
@@ -102,6 +103,7 @@ class Module:
     path: Path
     info: ModuleInfo
     engine_reason: str
+    source: Path
 
 
 @dataclass(frozen=True, eq=False)

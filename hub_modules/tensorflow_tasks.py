@@ -42,6 +42,17 @@ def compile_module(path: str, output: str) -> dict[str, Any]:
     return {"info": module.info.to_json(), "refusal": refusal}
 
 
+def signatures(path: str) -> dict[str, Any]:
+    """The signatures that the SavedModel directory `path` declares, for people to read.
+
+    Returns:
+        By name {"inputs": {name: "dtype [shape]"}, "outputs": likewise}.
+    """
+    from hub_modules.graphs import declared_signatures, read_graphs
+
+    return declared_signatures(read_graphs(Path(path)))
+
+
 def resolve(url: str, hub_cache: str) -> str:
     """The directory of the TF-Hub module at `url`, fetched by `tensorflow_hub` unless cached."""
     import os
@@ -66,6 +77,7 @@ _TASKS: dict[str, Callable[..., Any]] = {
     "describe": describe,
     "compile": compile_module,
     "resolve": resolve,
+    "signatures": signatures,
 }
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules.engines.softmax import softmax
-from hub_modules.flatbuffer import Interface, open_interpreter, read_interface
+from hub_modules.flatbuffer import Interface, read_interface
+from hub_modules.interpreters import open_interpreter
 from hub_modules.records import FEATURES, LOGITS, SCORES, Answers, Pixels
 
 # Measured for the 0.5/160 quantops module, one thread, XNNPACK: 1,172 images/s one by one, 1,199

@@ -1,0 +1,57 @@
+"""LiteRT interpreters, opened with errors that users understand and without their greeting."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from hub_modules.errors import ModuleError
+
+_GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+_opening = threading.Lock()
+_greeted = False
+
+
+def open_interpreter(content: bytes, source: str) -> Any:
+    """A single-threaded LiteRT interpreter for the flatbuffer `content`, tensors allocated.
+
+    Raises:
+        ModuleError: damaged, no flatbuffer, or with operations that LiteRT does not hold; `source`
+            names it.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with _without_greeting():
+            interpreter = Interpreter(model_content=content, num_threads=1)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModuleError(
+            f"{source}: not a flatbuffer that LiteRT can run ({reason}). Fetch or compile it again."
+        ) from error
+    return interpreter
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep what LiteRT prints when it first opens a network, straight to file descriptor 2."""
+    global _greeted
+    if _greeted:
+        yield
+        return
+    with _opening, tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            said.seek(0)
+            os.write(stderr, said.read().replace(_GREETING, b""))
+            os.close(stderr)
+            _greeted = True
