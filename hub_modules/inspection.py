@@ -24,7 +24,6 @@ def facts_of(module: Module) -> dict[str, Any]:
         "handle": module.handle,
         "digest": module.digest,
         "format": _format(module.source),
-        "files": len(list(_files(module.source))),
         "bytes": sum(file.stat().st_size for file in _files(module.source)),
         "engine": module.engine,
         "engine_reason": module.engine_reason,

@@ -7,6 +7,8 @@ for, refuses a module that has another.
 import argparse
 from typing import Any
 
+_NAME_WIDTH = 12
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -39,14 +41,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(facts: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    # Lines are left whole, for a digest or a path is copied.
+    out = Console(soft_wrap=True)
     for name, value in _rows(facts):
-        table.add_row(name, value)
-    Console(highlight=False, markup=False).print(table)
+        out.print(Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), value))
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("module", facts["handle"]),
         ("digest", facts["digest"]),
-        ("format", f"{facts['format']}, {facts['files']} files, {_megabytes(facts['bytes'])}"),
+        ("format", f"{facts['format']}, {_megabytes(facts['bytes'])}"),
         ("engine", f"{facts['engine']}: {facts['engine_reason']}"),
         ("input", f"RGB, {height} × {width}; pixels 0–255 become {low:.4g} to {high:.4g}"),
         ("answers", ", ".join(facts["heads"])),
@@ -75,8 +75,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _classes(count: int, names: list[str] | None) -> str:
     if names is None:
         return f"{count:,}, not named"
-    first = ", ".join(names[:4])
-    return f"{count:,}: {first}{', …' if count > 4 else ''}"
+    first = "; ".join(names[:4])
+    return f"{count:,}: {first}{'; …' if count > 4 else ''}"
 
 
 def _network_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
