@@ -6,8 +6,9 @@ The rules, one for all formats:
   first.
 - The picture is turned upright by its EXIF orientation first.
 - Alpha is laid over white, as a browser's page shows it. Palettes are looked up, greyscale is
-  repeated in three channels, CMYK and YCbCr are converted without colour profiles, 16 bits keep
-  their upper 8. 32-bit integers and floats are refused: their black and white are not agreed.
+  repeated in three channels, CMYK and YCbCr are converted without colour profiles, 12 and 16 bits
+  keep their upper 8. 32-bit integers, floats and LAB are refused: their black and white are not
+  agreed.
 - Nothing is guessed: data that ends early is an error, not a grey area.
 """
 
@@ -19,10 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
+from images import signatures
+from images.colours import scale_transparent, to_rgb
 from images.errors import (
     Corrupt,
     DecodeError,
+    DecodeMemory,
     EmptyFile,
     TooManyPixels,
     Truncated,
@@ -94,35 +99,38 @@ def decode(
     """
     if not data:
         raise EmptyFile("0 bytes")
+    _check_pixels(signatures.webp_canvas(data), max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _decode_opened(image, size, resize, max_pixels)
+            _check_pixels(image.size, max_pixels)
+            return _decode_opened(image, size, resize)
     except DecodeError:
         raise
-    except MemoryError as error:
-        raise TooManyPixels("no memory was left to decode it") from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(data) from error
+    except MemoryError:
+        raise DecodeMemory("no memory was left to decode it") from None
     # Decoders fail with any exception: OSError, ValueError, SyntaxError, IndexError, struct.error.
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise (Truncated(reason) if _ends_early(data) else Corrupt(reason)) from error
+        raise _failure(data, error) from error
 
 
-def _decode_opened(
-    image: Image.Image, size: tuple[int, int], resize: Resize, max_pixels: int
-) -> DecodedImage:
-    width, height = image.size
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise TooManyPixels(f"{width}×{height} pixels, over the limit of {max_pixels:,}")
+
+
+def _decode_opened(image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodedImage:
+    width, height = image.size
     if isinstance(image, JpegImageFile):
         _reduce_scale(image, size, resize)
+    elif isinstance(image, PngImageFile):
+        scale_transparent(image)
     image.load()
     # Read after load: Pillow turns a TIFF itself, and a PNG may hold its EXIF after the pixels.
     orientation = _orientation(image)
     turned = orientation in (5, 6, 7, 8)
     # Resized before it is turned: the turn then moves a few thousand pixels and not millions.
-    small = _resized(_to_rgb(image), (size[1], size[0]) if turned else size, resize)
+    small = _resized(to_rgb(image), (size[1], size[0]) if turned else size, resize)
     if method := _UPRIGHT.get(orientation):
         small = small.transpose(method)
     if turned:
@@ -163,19 +171,6 @@ def _resized(image: Image.Image, target: tuple[int, int], resize: Resize) -> Ima
     return image.resize((target[1], target[0]), filtering, box=box)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        upper_bits = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return Image.fromarray(upper_bits).convert("RGB")
-    if image.mode in ("I", "F", "LAB"):
-        raise UnsupportedPixels(f"pixels of Pillow's mode {image.mode}")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(page, colours).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -185,29 +180,15 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-
-
-def _unidentified(data: bytes) -> DecodeError:
-    start = data[:16]
-    if not start.startswith(_MAGIC):
-        return UnsupportedFormat(f"starts with {start!r}")
-    if _ends_early(data):
-        return Truncated(f"ends within its header, after {len(data):,} bytes")
-    return Corrupt(f"header is damaged, starts with {start!r}")
-
-
-def _ends_early(data: bytes) -> bool:
-    """Whether the file lacks its end, by the end mark or length that its format prescribes."""
-    if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-64 * 1024 :]
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64 * 1024 :]
-    if data.startswith(b"GIF8"):
-        return not data.rstrip(b"\0").endswith(b";")
-    if data.startswith(b"RIFF"):
-        return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    if data.startswith(b"BM"):
-        return len(data) < int.from_bytes(data[2:6], "little")
-    # A TIFF has no fixed end: its directory of fields may lie anywhere.
-    return data.startswith((b"II*\0", b"MM\0*"))
+def _failure(data: bytes, error: Exception) -> DecodeError:
+    """The leaf for whatever a decoder raised."""
+    if not signatures.is_known(data):
+        return UnsupportedFormat(f"starts with {data[:16]!r}")
+    # The text of an UnidentifiedImageError is but the address of a buffer.
+    is_refused = isinstance(error, UnidentifiedImageError)
+    reason = "no header that makes sense" if is_refused else f"{type(error).__name__}: {error}"
+    if signatures.ends_early(data):
+        return Truncated(f"ends after {len(data):,} bytes ({reason})")
+    if is_refused and signatures.is_tiff(data):
+        return UnsupportedPixels("a TIFF of a kind that no decoder here reads")
+    return Corrupt(reason)

@@ -17,7 +17,10 @@
     │   ├── UnsupportedPixels   unsupported_pixels
     │   ├── TooManyPixels       too_many_pixels
     │   ├── Truncated           truncated
-    │   └── Corrupt             corrupt
+    │   ├── Corrupt             corrupt
+    │   ├── DecodeTimeout       decode_timeout
+    │   ├── DecodeCrash         decode_crash
+    │   └── DecodeMemory        decode_memory
     └── InferenceError          the module did not answer for it
         ├── InferenceFailed     inference_failed
         └── NotFinite           not_finite
@@ -154,7 +157,10 @@ class UnsupportedPixels(DecodeError):
     """A picture whose pixel values have no agreed black and white."""
 
     code = "unsupported_pixels"
-    cause = "Its pixels are 32-bit integers or floats, which have no agreed black and white."
+    cause = (
+        "Its pixels are 32-bit integers, floats, LAB or of a rare kind, which have no agreed "
+        "black and white."
+    )
     cure = "Convert it to 8 or 16 bits per channel."
 
 
@@ -180,6 +186,33 @@ class Corrupt(DecodeError):
     code = "corrupt"
     cause = "The data is damaged: the decoder refuses it."
     cure = "Restore the file from its source."
+
+
+class DecodeTimeout(DecodeError):
+    """The decoder did not come to an end."""
+
+    code = "decode_timeout"
+    retryable = True
+    cause = "Reading and decoding took longer than --decode-seconds: a hang, or a slow disk."
+    cure = "Raise --decode-seconds if the machine is slow; then run again with --retry-failed."
+
+
+class DecodeCrash(DecodeError):
+    """The decoder took its process down, twice."""
+
+    code = "decode_crash"
+    retryable = True
+    cause = "The decoding process died on this image, twice: a fault in the decoder's C code."
+    cure = "Convert the picture with another tool, or update Pillow and use --retry-failed."
+
+
+class DecodeMemory(DecodeError):
+    """The decoder asked for more memory than it may have."""
+
+    code = "decode_memory"
+    retryable = True
+    cause = "Decoding needed more memory than --decode-memory."
+    cure = "Raise --decode-memory if the picture is meant to be that large; use --retry-failed."
 
 
 class InferenceError(ImageError):

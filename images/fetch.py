@@ -1,7 +1,9 @@
 """The bytes behind a URI, within a limit, or the error that says why not."""
 
+import errno
 import os
 import stat
+from io import BufferedReader
 
 from images import uris
 from images.errors import (
@@ -31,28 +33,32 @@ def fetch(uri: str, max_bytes: int) -> bytes:
     scheme = uris.scheme(uri)
     if scheme not in SCHEMES:
         raise UnsupportedScheme(f"{scheme}:// cannot be read (can: {', '.join(SCHEMES)})")
-    return _fetch_file(uris.to_path(uri), max_bytes)
+    return _fetch_file(uri, max_bytes)
 
 
-def _fetch_file(path: str, max_bytes: int) -> bytes:
+def _fetch_file(uri: str, max_bytes: int) -> bytes:
     try:
-        # Opening a pipe would block until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(uris.to_path(uri), "rb", opener=_open_at_once) as file:
+            return _read(file, max_bytes)
     except (OSError, ValueError) as error:
         raise _mapped(error) from error
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFile(f"{_kind(status.st_mode)}, not a regular file")
-        if status.st_size > max_bytes:
-            raise FileTooLarge(f"{status.st_size:,} bytes, over the limit of {max_bytes:,}")
-        try:
-            data = file.read(max_bytes + 1)
-            # A raw read may return less than the file holds.
-            while more := file.read(max_bytes + 1 - len(data)):
-                data += more
-        except OSError as error:
-            raise _mapped(error) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe would block until somebody writes to it.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _read(file: BufferedReader, max_bytes: int) -> bytes:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAFile(f"{_kind(status.st_mode)}, not a regular file")
+    if status.st_size > max_bytes:
+        raise FileTooLarge(f"{status.st_size:,} bytes, over the limit of {max_bytes:,}")
+    # Memory for what is there, not for what would be allowed.
+    data = file.read(status.st_size + 1)
+    if len(data) > status.st_size:
+        data += file.read(max_bytes + 1 - len(data))
     if len(data) > max_bytes:
         raise FileTooLarge(f"grew over the limit of {max_bytes:,} bytes while it was read")
     return data
@@ -62,19 +68,21 @@ def _mapped(error: OSError | ValueError) -> FetchError:
     """The leaf for an error of the operating system, without the path, which has its column."""
     reason = getattr(error, "strerror", None) or str(error)
     match error:
-        case FileNotFoundError() | NotADirectoryError():
-            return NotFound(reason)
         case PermissionError():
             return PermissionDenied(reason)
         case IsADirectoryError():
             return NotAFile("folder, not a regular file")
-        case ValueError():
-            # A NUL byte in the name: no file can be called that.
+        # A name that no file can have, as one with a NUL byte or a link to itself, has none.
+        case ValueError() | OSError(errno=errno.ENOENT | errno.ENOTDIR):
             return NotFound(reason)
+        case OSError(errno=errno.ELOOP | errno.ENAMETOOLONG):
+            return NotFound(reason)
+        case OSError(errno=errno.ENXIO):
+            # What opening a socket is answered with.
+            return NotAFile("socket or device, not a regular file")
         case _:
             return ReadFailed(reason)
 
 
 def _kind(mode: int) -> str:
-    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
-    return kinds.get(stat.S_IFMT(mode), "device")
+    return "pipe" if stat.S_ISFIFO(mode) else "device"

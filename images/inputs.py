@@ -8,16 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from images import manifests, uris
-from images.errors import InputError, ListingError, UnreadableListing
-
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif"),
-        *(".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-    )
-)
-"""Names that folders and globs take as images, in any case. A file named alone is always taken."""
+from images import folders, manifests, uris
+from images.errors import BadManifestEntry, InputError, ListingError, UnreadableListing
 
 STDIN = "-"
 
@@ -42,7 +34,7 @@ class Source:
     Attributes:
         kind: which of these.
         names: URIs; exactly one unless `kind` is `images`. A glob is a path with its wildcards.
-        base: URI of the folder that a manifest's relative entries start from.
+        base: URI of the folder that a glob or a manifest's entries start from if relative.
     """
 
     kind: Literal["folder", "glob", "manifest", "images"]
@@ -53,9 +45,9 @@ class Source:
         """The images in a fixed order: by name, or as the manifest has them."""
         match self.kind:
             case "folder":
-                yield from _walk(uris.to_path(self.names[0]), ())
+                yield from _found(folders.walk(uris.to_path(self.names[0])))
             case "glob":
-                yield from _expand(uris.to_path(self.names[0]))
+                yield from _found(folders.expand(self.names[0], uris.to_path(self.base)))
             case "manifest":
                 yield from _entries(uris.to_path(self.names[0]), uris.to_path(self.base))
             case "images":
@@ -75,125 +67,109 @@ def sources(inputs: Sequence[str], stdin_copy: Path | None = None) -> tuple[Sour
     found: list[Source] = []
     singles: list[str] = []
     for text in inputs:
-        source = _source(text, stdin_copy)
-        if source.kind == "images":
-            singles += source.names
-        else:
-            found.append(source)
+        for source in _sources(text, stdin_copy):
+            if source.kind == "images":
+                singles += source.names
+            else:
+                found.append(source)
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     return (*found, *([Source("images", tuple(singles))] if singles else []))
 
 
-def _source(text: str, stdin_copy: Path | None) -> Source:
+def _sources(text: str, stdin_copy: Path | None) -> list[Source]:
     if text == STDIN:
         if stdin_copy is None:
-            raise InputError("-: standard input was not read")
-        return _checked(Source("manifest", (uris.from_path(str(stdin_copy)),), uris.from_path(".")))
+            raise InputError("-: standard input was not read. Name the manifest as a file.")
+        return [_manifest(str(stdin_copy), ".", text)]
     if (scheme := uris.scheme(text)) != "file":
         raise InputError(
             f"{text}: {scheme}:// inputs cannot be listed. Copy or mount the images, or name "
             "a local folder, glob, image or manifest."
         )
     path = uris.to_path(text)
-    uri = uris.from_path(path)
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # Only now: a file may be called `a[1].jpg`.
         if glob.has_magic(path):
-            # The folder that the job runs in is no pattern, whatever its name.
-            whole = os.path.join(glob.escape(os.getcwd()), path)
-            return _checked(Source("glob", (uris.from_path(whole),)))
+            return _glob(path, text)
         raise InputError(
             f"{text}: no such file or folder. Check the spelling; put a glob in quotes."
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{text}: {_reason(error)}. Check its permissions.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{text}: {reason}. Check its name and permissions.") from error
     if stat.S_ISDIR(mode):
-        return _checked(Source("folder", (uri,)))
-    if Path(path).suffix.lower() in manifests.SUFFIXES:
-        return _checked(Source("manifest", (uri,), uris.from_path(str(Path(path).parent))))
-    return Source("images", (uri,))
+        return [_checked(Source("folder", (uris.from_path(path),)), text)]
+    if _is_manifest(path):
+        return [_manifest(path, os.path.dirname(path), text)]
+    return [Source("images", (uris.from_path(path),))]
 
 
-def _checked(source: Source) -> Source:
+def _is_manifest(path: str) -> bool:
+    return Path(path).suffix.lower() in manifests.SUFFIXES
+
+
+def _manifest(path: str, base: str, text: str) -> Source:
+    return _checked(Source("manifest", (uris.from_path(path),), uris.from_path(base)), text)
+
+
+def _glob(pattern: str, text: str) -> list[Source]:
+    here = os.getcwd()
+    if not _is_manifest(pattern):
+        return [_checked(Source("glob", (pattern,), uris.from_path(here)), text)]
+    found = list(folders.matches(pattern, here))
+    for path, problem in found:
+        if problem is not None:
+            raise InputError(f"{text}: {path}: {problem}. Check its permissions.")
+    if not found:
+        raise InputError(f"{text}: the glob matches no manifest. Check the spelling.")
+    return [_manifest(path, os.path.dirname(path), path) for path, _ in found]
+
+
+def _checked(source: Source, text: str) -> Source:
     """The source, if a first image can be found in it."""
-    shown = source.names[0]
-    try:
-        first = next(iter(source), None)
-    except manifests.ManifestError as error:
-        raise InputError(f"{shown}: {error}") from error
-    if first is not None and not (source.kind == "folder" and first.uri == shown):
+    first = next(iter(source), None)
+    # Under its own name comes only why the whole of it cannot be read.
+    if first is not None and first.uri != source.names[0]:
         return source
     match source.kind:
         case "folder" if first is not None:
-            raise InputError(f"{shown}: {first.problem}. Check its permissions.")
+            raise InputError(f"{text}: {first.problem}. Check its permissions.")
         case "folder":
             raise InputError(
-                f"{shown}: the folder holds no image. Looked in all folders below it for names "
-                f"that end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+                f"{text}: the folder holds no image. Looked in all folders below it for names "
+                f"that end in {', '.join(sorted(folders.IMAGE_SUFFIXES))}."
             )
         case "glob":
             raise InputError(
-                f"{shown}: the glob matches no image. Check the spelling; `**` stands for any "
+                f"{text}: the glob matches no image. Check the spelling; `**` stands for any "
                 "folders."
             )
+        case _ if first is not None:
+            raise InputError(f"{text}: {first.problem}")
         case _:
-            raise InputError(f"{shown}: the manifest has no entry. Give one image a line or row.")
+            raise InputError(f"{text}: the manifest has no entry. Give one image a line or row.")
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
-    """All images below a folder, by name; links to folders are followed unless they loop."""
-    try:
-        status = os.stat(folder)
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            return
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        problem = UnreadableListing(f"the folder cannot be listed: {_reason(error)}")
-        yield Listed(uris.from_path(folder), problem)
-        return
-    for entry in entries:
-        if _is_folder(entry):
-            yield from _walk(entry.path, (*above, identity))
-        elif is_image_name(entry.name):
-            yield Listed(uris.from_path(entry.path))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        # A loop of links: its image row will say so.
-        return False
-
-
-def _expand(pattern: str) -> Iterator[Listed]:
-    # Sorted, for the order of a folder is not fixed and positions must be.
-    for path in sorted(glob.iglob(pattern, recursive=True)):
-        if Path(path).is_dir():
-            # `**` names each folder as well as what is in it.
-            if not pattern.endswith("**"):
-                yield from _walk(path, ())
-        elif Path(path).suffix.lower() in manifests.SUFFIXES:
-            yield from _entries(path, str(Path(path).parent))
-        elif is_image_name(path):
-            yield Listed(uris.from_path(path))
+def _found(paths: Iterator[folders.Found]) -> Iterator[Listed]:
+    for path, problem in paths:
+        yield Listed(uris.from_path(path), problem)
 
 
 def _entries(path: str, base: str) -> Iterator[Listed]:
-    for entry in manifests.read(path):
-        if isinstance(entry.value, ListingError):
-            yield Listed(f"{uris.from_path(path)}#{entry.position}", entry.value)
-        else:
-            yield Listed(uris.from_entry(entry.value, base))
+    manifest = uris.from_path(path)
+    try:
+        for entry in manifests.read(path):
+            yield _listed(entry, f"{manifest}#{entry.position}", base)
+    except manifests.ManifestError as error:
+        yield Listed(manifest, UnreadableListing(str(error)))
 
 
-def is_image_name(name: str) -> bool:
-    """Whether folders and globs take a file of this name as an image."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _listed(entry: manifests.Entry, place: str, base: str) -> Listed:
+    if isinstance(entry.value, ListingError):
+        return Listed(place, entry.value)
+    try:
+        return Listed(uris.from_entry(entry.value, base))
+    except UnicodeEncodeError:
+        return Listed(place, BadManifestEntry(f"{entry.value!r} is not Unicode text"))

@@ -1,6 +1,8 @@
 """Manifests: text files and tables that name images, one a line or row, taken literally."""
 
+import codecs
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,8 +48,11 @@ def read(path: str) -> Iterator[Entry]:
             return
         # The standard input's copy has no suffix: it is read as plain lines.
         reader = _TEXT_READERS.get(suffix, _read_lines)
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield from reader(file)
+        with open(path, "rb") as data:
+            if data.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise ManifestError("it is UTF-16 text. Save it as UTF-8.")
+            with io.TextIOWrapper(data, "utf-8-sig", "surrogateescape", newline="") as file:
+                yield from reader(file)
     except OSError as error:
         raise ManifestError(f"{error.strerror or error}. Check the file.") from error
 
@@ -61,7 +66,7 @@ def _read_jsonl(file: IO[str]) -> Iterator[Entry]:
     for number, line in _lines(file):
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Entry(f"line={number}", BadManifestEntry(f"no JSON: {error}"))
             continue
         if isinstance(value, dict):
@@ -104,7 +109,8 @@ def _read_parquet(path: str) -> Iterator[Entry]:
 
     number = 0
     try:
-        with pq.ParquetFile(path) as table:
+        # Opened here: pyarrow takes no name that is not UTF-8.
+        with open(path, "rb") as file, pq.ParquetFile(file) as table:
             if URI_COLUMN not in table.schema_arrow.names:
                 raise ManifestError(_no_column(table.schema_arrow.names))
             kind = table.schema_arrow.field(URI_COLUMN).type
@@ -114,7 +120,8 @@ def _read_parquet(path: str) -> Iterator[Entry]:
                 for value in batch.column(0).to_pylist():
                     number += 1
                     yield Entry(f"row={number}", _name(value))
-    except pa.ArrowException as error:
+    # A damaged page is an OSError to pyarrow.
+    except (pa.ArrowException, OSError) as error:
         if number == 0:
             raise ManifestError(f"no Parquet: {error}. Check the file.") from error
         yield Entry(f"row={number + 1}", UnreadableListing(f"the rest cannot be read: {error}"))

@@ -1,51 +1,52 @@
 """Many images at once: fetched and decoded side by side, each ending in pixels or an error."""
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from queue import SimpleQueue
 
-from images.decode import DecodedImage, Resize, decode
-from images.errors import ImageError
-from images.fetch import fetch
+from images.isolation import DecodingProcess, Limits, Outcome
+from images.preprocessing import Preprocessing
 
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How pictures become a module's input; part of what makes two outputs comparable.
-
-    Attributes:
-        size: (height, width) of the module's input in pixels.
-        resize: see `images.decode.decode`.
-        max_bytes: an encoded image with more is refused.
-        max_pixels: a picture with more is refused.
-    """
-
-    size: tuple[int, int]
-    resize: Resize = "crop"
-    max_bytes: int = 100_000_000
-    max_pixels: int = 100_000_000
+_CHUNK = 16
+"""Images that a decoding process is given at once: enough to hide the way there."""
 
 
 class ImageReader:
-    """A pool of threads that fetch and decode.
+    """Decoding processes, and a thread that feeds each of them.
 
-    Waiting for storage and Pillow's decoders both release the interpreter, so threads use all
-    cores. One reader serves all shards of a process.
+    One reader serves all shards and threads of a process.
     """
 
-    def __init__(self, preprocessing: Preprocessing, threads: int) -> None:
-        self._preprocessing = preprocessing
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="image-reader")
+    def __init__(
+        self, preprocessing: Preprocessing, processes: int, limits: Limits | None = None
+    ) -> None:
+        self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
+        for _ in range(processes):
+            self._idle.put(DecodingProcess(preprocessing, limits or Limits()))
+        self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
+        # Beam shares a reader between steps and tells nobody when the last one is through.
+        self._finalizer = weakref.finalize(self, _close, self._feeders, self._idle)
 
-    def read(self, uris: Sequence[str]) -> list[DecodedImage | ImageError]:
+    def read(self, uris: Sequence[str]) -> Iterator[Outcome]:
         """The picture behind each URI, or the error that it ends in, in the order given."""
-        return list(self._pool.map(self._read, uris))
+        chunks = (uris[start : start + _CHUNK] for start in range(0, len(uris), _CHUNK))
+        for outcomes in self._feeders.map(self._read_chunk, chunks):
+            yield from outcomes
 
-    def _read(self, uri: str) -> DecodedImage | ImageError:
-        wanted = self._preprocessing
+    def close(self) -> None:
+        """End all decoding processes; a reader that is closed reads no more."""
+        self._finalizer()
+
+    def _read_chunk(self, uris: Sequence[str]) -> list[Outcome]:
+        process = self._idle.get()
         try:
-            data = fetch(uri, wanted.max_bytes)
-            return decode(data, wanted.size, wanted.resize, wanted.max_pixels)
-        except ImageError as error:
-            # The traceback would keep the picture's bytes alive as long as the error.
-            return error.with_traceback(None)
+            return process.read(uris)
+        finally:
+            self._idle.put(process)
+
+
+def _close(feeders: ThreadPoolExecutor, idle: "SimpleQueue[DecodingProcess]") -> None:
+    feeders.shutdown(cancel_futures=True)
+    while not idle.empty():
+        idle.get().close()

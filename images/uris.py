@@ -5,7 +5,7 @@ import re
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_FILE = "file://"
+_FILE = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
 
 
 def scheme(uri: str) -> str:
@@ -24,13 +24,18 @@ def from_path(path: str) -> str:
     try:
         absolute.encode("utf-8")
     except UnicodeEncodeError:
-        return _FILE + quote_from_bytes(os.fsencode(absolute))
+        return "file://" + quote_from_bytes(os.fsencode(absolute))
     return absolute
 
 
 def from_entry(entry: str, base: str) -> str:
-    """The URI for a manifest's entry, taken literally; a relative path starts at folder `base`."""
+    """The URI for a manifest's entry, taken literally; a relative path starts at folder `base`.
+
+    Raises:
+        UnicodeEncodeError: text that names no file and that no table can hold.
+    """
     if scheme(entry) != "file":
+        entry.encode("utf-8")
         return entry
     return from_path(os.path.join(base, to_path(entry)))
 
@@ -40,6 +45,6 @@ def to_path(uri: str) -> str:
 
     Bytes that are not UTF-8 become surrogates, as everywhere in `os`.
     """
-    if uri.startswith(_FILE):
-        return os.fsdecode(unquote_to_bytes(uri[len(_FILE) :]))
+    if prefix := _FILE.match(uri):
+        return os.fsdecode(unquote_to_bytes(os.fsencode(uri[prefix.end() :])))
     return uri

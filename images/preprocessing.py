@@ -1,0 +1,33 @@
+"""From a URI to the pixels that a module takes, by rules that belong to the job."""
+
+from dataclasses import dataclass
+
+from images.decode import DecodedImage, Resize, decode
+from images.errors import ImageError
+from images.fetch import fetch
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pictures become a module's input; part of what makes two outputs comparable.
+
+    Attributes:
+        size: (height, width) of the module's input in pixels.
+        resize: see `images.decode.decode`.
+        max_bytes: an encoded image with more is refused.
+        max_pixels: a picture with more is refused.
+    """
+
+    size: tuple[int, int]
+    resize: Resize = "crop"
+    max_bytes: int = 100_000_000
+    max_pixels: int = 100_000_000
+
+    def read(self, uri: str) -> DecodedImage | ImageError:
+        """Fetch and decode one image in this process; its pixels, or the error it ends in."""
+        try:
+            data = fetch(uri, self.max_bytes)
+            return decode(data, self.size, self.resize, self.max_pixels)
+        except ImageError as error:
+            # The traceback would keep the picture's bytes alive as long as the error.
+            return error.with_traceback(None)
