@@ -149,4 +149,6 @@ def read_plan(layout: Layout) -> Plan | None:
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    # A path that is not UTF-8 holds surrogates: escaped so, they are JSON's own escapes.
+    return text.encode("utf-8", "backslashreplace")

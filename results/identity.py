@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.layout import Layout, OutputError, remove_temporaries, write_whole
+from results.layout import Layout, OutputError, remove_temporaries, temporaries, write_whole
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
@@ -28,16 +28,19 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
     """
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
-        if overwrite:
+        if overwrite and layout.identity.exists():
             _clear(layout)
-        _check(layout, identity)
-        for folder in (layout.predictions, layout.errors, layout.job):
+        else:
+            _check(layout, identity)
+        # First of all: killed right after, the folder is known as ours.
+        layout.job.mkdir(exist_ok=True)
+        write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())
+        for folder in (layout.predictions, layout.errors):
             folder.mkdir(exist_ok=True)
         remove_temporaries(layout)
         # A finished account speaks of the run that wrote it, not of the one that starts.
         layout.summary.unlink(missing_ok=True)
         layout.plan.unlink(missing_ok=True)
-        write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(
             f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that "
@@ -49,8 +52,7 @@ def _check(layout: Layout, identity: Mapping[str, Any]) -> None:
     try:
         earlier = json.loads(layout.identity.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        strangers = sorted(entry.name for entry in layout.root.iterdir())
-        if strangers:
+        if strangers := _strangers(layout):
             raise OutputError(
                 f"{layout.root}: holds {strangers[0]!r} and no job of ours. Choose an --output "
                 "folder that is new or empty."
@@ -72,13 +74,23 @@ def _check(layout: Layout, identity: Mapping[str, Any]) -> None:
         )
 
 
+def _strangers(layout: Layout) -> list[str]:
+    """What lies in the folder, but for what a claim leaves that is killed before its identity."""
+    found = {entry.name for entry in layout.root.iterdir()}
+    if layout.job.name in found and set(layout.job.iterdir()) == set(temporaries(layout.job)):
+        found.remove(layout.job.name)
+    return sorted(found)
+
+
 def _clear(layout: Layout) -> None:
-    if layout.identity.exists():
-        layout.summary.unlink(missing_ok=True)
-        # The identity goes last: killed before, the folder is still known as ours.
-        for folder in (layout.predictions, layout.errors, layout.job):
-            if folder.exists():
-                shutil.rmtree(folder)
+    """Delete all but the identity: until it is replaced it tells that the folder is ours."""
+    layout.summary.unlink(missing_ok=True)
+    for folder in (layout.predictions, layout.errors):
+        if folder.exists():
+            shutil.rmtree(folder)
+    for path in layout.job.iterdir():
+        if path != layout.identity:
+            path.unlink()
 
 
 def names_digest(names: Sequence[str] | None) -> str | None:

@@ -126,8 +126,13 @@ def write_whole(path: Path, data: bytes) -> None:
 def remove_temporaries(layout: Layout) -> None:
     """Delete what a killed run was in the middle of writing."""
     for folder in (layout.predictions, layout.errors, layout.job, layout.root):
-        for leftover in folder.glob(f".*{_TEMPORARY}"):
+        for leftover in temporaries(folder):
             leftover.unlink(missing_ok=True)
+
+
+def temporaries(folder: Path) -> Iterator[Path]:
+    """Files in a folder that were never given their final name."""
+    return folder.glob(f".*{_TEMPORARY}")
 
 
 _TEMPORARY = ".tmp"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results import tfrecord
@@ -58,10 +59,12 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
         codes: those to forget; none stands for all that are retryable.
     """
     forgotten = 0
-    for part in layout.error_parts():
-        table = pq.read_table(part)
-        again = pa.compute.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
-        kept = table.filter(pa.compute.invert(again))
+    # Named before the first is replaced: a folder that changes may name a file twice.
+    for part in sorted(layout.error_parts()):
+        with pq.ParquetFile(part) as file:
+            table = file.read()
+        again = pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
+        kept = table.filter(pc.invert(again))
         forgotten += table.num_rows - kept.num_rows
         if not kept.num_rows:
             part.unlink()

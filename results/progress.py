@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +46,24 @@ class Watch:
         """The progress up to now."""
         for part in self._new(self._layout.prediction_parts()):
             self._labelled += _rows(part)
+            self._seen.add(part)
         for part in self._new(self._layout.error_parts()):
-            self._failed.update(pq.read_table(part, columns=["code"])["code"].to_pylist())
+            # A shard that is done again takes its errors away first.
+            with suppress(FileNotFoundError):
+                self._failed.update(_codes(part))
+                self._seen.add(part)
         return Progress(read_plan(self._layout), self._labelled, dict(self._failed))
 
-    def _new(self, parts: Iterator[Path]) -> Iterator[Path]:
-        for part in parts:
-            if part not in self._seen:
-                self._seen.add(part)
-                yield part
+    def _new(self, parts: Iterator[Path]) -> list[Path]:
+        return [part for part in parts if part not in self._seen]
 
 
 def _rows(part: Path) -> int:
     if part.suffix == ".tfrecord":
         return tfrecord.count(part)
     return int(pq.read_metadata(part).num_rows)
+
+
+def _codes(part: Path) -> list[str]:
+    with pq.ParquetFile(part) as file:
+        return list(file.read(columns=["code"])["code"].to_pylist())

@@ -9,6 +9,7 @@ masked CRC-32C: tensorflow/core/lib/io/record_writer.cc.
 """
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,20 +18,22 @@ from typing import Any
 import google_crc32c
 import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 
 
 class DamagedRecordError(ValueError):
-    """A TFRecord file that breaks off or whose checksum does not match."""
+    """A TFRecord file that breaks off, fails a checksum or holds no Examples of ours."""
 
 
 def encode(table: pa.Table) -> bytes:
     """The rows of a table of predictions as the content of a TFRecord file."""
     buffer = io.BytesIO()
     for row in table.to_pylist():
-        _write(buffer, _example(row).SerializeToString())
+        # A shard that is done again leaves the same bytes: maps have no order of their own.
+        _write(buffer, _example(row).SerializeToString(deterministic=True))
     return buffer.getvalue()
 
 
@@ -42,32 +45,51 @@ def uris(path: Path) -> Iterator[str]:
     """
     with path.open("rb") as file:
         while head := file.read(_LENGTH.size + _CHECKSUM.size):
-            yield _uri(_read_record(head, file, path))
+            yield _uri(_read_record(head, file, path), path)
 
 
 def count(path: Path) -> int:
-    """The number of records in a file, from their lengths alone."""
+    """The number of records in a file, from their lengths alone.
+
+    Raises:
+        DamagedRecordError: a length is damaged, or the file ends elsewhere than they say.
+    """
     records = 0
     with path.open("rb") as file:
-        while head := file.read(_LENGTH.size):
-            file.seek(_LENGTH.unpack(head)[0] + 2 * _CHECKSUM.size, io.SEEK_CUR)
+        while head := file.read(_LENGTH.size + _CHECKSUM.size):
+            file.seek(_length(head, file, path) + _CHECKSUM.size, io.SEEK_CUR)
             records += 1
+        if file.tell() != os.fstat(file.fileno()).st_size:
+            raise _damaged(file, path)
     return records
 
 
 def _read_record(head: bytes, file: io.BufferedReader, path: Path) -> bytes:
-    if len(head) == _LENGTH.size + _CHECKSUM.size:
-        (length,) = _LENGTH.unpack(head[: _LENGTH.size])
-        data = file.read(length)
-        checksum = file.read(_CHECKSUM.size)
-        if checksum == _masked_checksum(data) and len(data) == length:
-            return data
-    raise DamagedRecordError(f"{path}: breaks off or has a wrong checksum near byte {file.tell()}")
+    data = file.read(_length(head, file, path))
+    if file.read(_CHECKSUM.size) != _masked_checksum(data):
+        raise _damaged(file, path)
+    return data
 
 
-def _uri(record: bytes) -> str:
-    example = _Example.FromString(record)
-    return str(example.features.feature["uri"].bytes_list.value[0].decode())
+def _length(head: bytes, file: io.BufferedReader, path: Path) -> int:
+    # Unchecked, a single wrong bit would ask for more memory than there is.
+    if head[_LENGTH.size :] != _masked_checksum(head[: _LENGTH.size]):
+        raise _damaged(file, path)
+    return int(_LENGTH.unpack(head[: _LENGTH.size])[0])
+
+
+def _damaged(file: io.BufferedReader, path: Path) -> DamagedRecordError:
+    return DamagedRecordError(
+        f"{path}: breaks off or has a wrong checksum near byte {file.tell():,}"
+    )
+
+
+def _uri(record: bytes, path: Path) -> str:
+    try:
+        example = _Example.FromString(record)
+        return str(example.features.feature["uri"].bytes_list.value[0].decode())
+    except (DecodeError, LookupError, UnicodeDecodeError) as error:
+        raise DamagedRecordError(f"{path}: a record is no Example with a `uri`") from error
 
 
 def _example(row: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from results import parts
 from results.account import read_summary, uri_digest
 from results.layout import Layout, OutputError
-from results.schema import ERRORS
+from results.schema import ERRORS, PredictionSchema
 from results.tfrecord import DamagedRecordError
 
 _NAMES_SHOWN = 20
@@ -29,13 +30,14 @@ def verify(root: Path) -> list[str]:
     """
     try:
         identity = json.loads(Layout(root).identity.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        layout = Layout(root, identity["format"])
+        schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise OutputError(
             f"{root}: no output of imagebeam ({error}). Name the --output of a job."
         ) from error
-    layout = Layout(root, identity["format"])
     seen: Counter[int] = Counter()
-    findings = [*_strangers(layout), *_count(layout, seen)]
+    findings = [*_strangers(layout), *_count(layout, schema, seen)]
     return [*findings, *_against_account(layout, seen)]
 
 
@@ -47,12 +49,14 @@ def _strangers(layout: Layout) -> Iterator[str]:
                 yield f"{path}: not a part"
 
 
-def _count(layout: Layout, seen: Counter[int]) -> Iterator[str]:
-    readers = [(part, parts.labelled_uris) for part in sorted(layout.prediction_parts())]
-    readers += [(part, parts.failed_uris) for part in sorted(layout.error_parts())]
-    schemas: dict[bytes, Path] = {}
-    for part, uris in readers:
+def _count(layout: Layout, predictions: pa.Schema, seen: Counter[int]) -> Iterator[str]:
+    readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
+    readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
+    for part, schema, uris in sorted(readers, key=itemgetter(0)):
         try:
+            if part.suffix == ".parquet" and not pq.read_schema(part).equals(schema):
+                yield f"{part}: its columns are not those that the job writes"
+                continue
             repeated = []
             for uri in uris(part):
                 digest = uri_digest(uri)
@@ -60,33 +64,23 @@ def _count(layout: Layout, seen: Counter[int]) -> Iterator[str]:
                 if seen[digest] > 1:
                     repeated.append(uri)
             yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
-            yield from _schema_findings(part, layout, schemas)
         except (pa.ArrowException, OSError, DamagedRecordError) as error:
             yield f"{part}: damaged: {error}"
-
-
-def _schema_findings(part: Path, layout: Layout, schemas: dict[bytes, Path]) -> Iterator[str]:
-    if part.suffix != ".parquet":
-        return
-    schema = pq.read_schema(part)
-    if part.parent == layout.errors:
-        if not schema.equals(ERRORS):
-            yield f"{part}: its columns are not those of errors"
-        return
-    first = schemas.setdefault(schema.remove_metadata().serialize().to_pybytes(), part)
-    if len(schemas) > 1 and first == part:
-        yield f"{part}: its columns differ from those of {next(iter(schemas.values()))}"
 
 
 def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:
     try:
         summary = read_summary(layout)
+        expected_rows, expected_digest = summary["rows"], summary["rows_digest"]
     except FileNotFoundError:
         yield f"{layout.summary}: missing: the job is not complete. Run its command again."
         return
+    except (ValueError, LookupError) as error:
+        yield f"{layout.summary}: damaged: {error}"
+        return
     rows = sum(seen.values())
-    if rows != summary["rows"]:
-        yield f"{layout.root}: {rows:,} rows, but the account speaks of {summary['rows']:,}"
+    if rows != expected_rows:
+        yield f"{layout.root}: {rows:,} rows, but the account speaks of {expected_rows:,}"
     digest = sum(seen.elements()) % (1 << 128)
-    if f"{digest:032x}" != summary["rows_digest"]:
+    if f"{digest:032x}" != expected_digest:
         yield f"{layout.root}: the rows are not of the images that the account speaks of"
