@@ -156,10 +156,10 @@ def say_too_many_failed(failed: int, images: int, most: float) -> None:
     )
 
 
-def say_interrupted(layout: Layout) -> None:
-    """What a stop by Ctrl-C leaves."""
+def say_stopped(reason: str, layout: Layout) -> None:
+    """Why the job ends before its end, and what that leaves."""
     _errors.print(
-        f"\nimagebeam: stopped. What is finished stays in {layout.root}; run the same command "
+        f"\nimagebeam: {reason}. What is finished stays in {layout.root}; run the same command "
         "again for the rest.",
         soft_wrap=True,
     )

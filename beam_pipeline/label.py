@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, display, noise, runner
+from beam_pipeline import VERSION, display, guard, noise, runner
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
@@ -21,7 +21,8 @@ from hub_modules import Module, open_module, read_class_names
 from hub_modules.records import LITERT
 from images import inputs
 from images.inputs import Source
-from images.reader import Preprocessing
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
 from results import identity, parts
 from results.layout import Layout, write_whole
 from results.schema import PredictionSchema
@@ -46,7 +47,8 @@ def label(options: LabelOptions) -> int:
     # Named by its digest: what is there already is the same.
     if not job.module.path.exists():
         write_whole(job.module.path, module.path.read_bytes())
-    summary = runner.run(job, pipeline_options, options.debug)
+    limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
+    summary = runner.run(job, pipeline_options, limits, options.debug)
     display.show_summary(job.layout, summary)
     return _exit_code(summary, options.max_failure_rate)
 
@@ -65,7 +67,8 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
         layout=layout,
         images_per_shard=options.images_per_shard,
         preprocessing=preprocessing,
-        threads=options.threads,
+        decode_processes=options.decode_processes,
+        decode_limits=Limits(options.decode_seconds, options.decode_memory),
         module=_staged(module, layout),
         schema=PredictionSchema(options.emit, options.top_k, names, provenance),
         provenance=provenance,
@@ -163,7 +166,7 @@ def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ..
 def _exit_code(summary: dict[str, Any], max_failure_rate: float) -> int:
     failed = summary["failed"] + summary["already_failed"]
     labelled = summary["labelled"] + summary["already_labelled"]
-    if failed > max_failure_rate * (failed + labelled) or (failed and not labelled):
+    if guard.exceeds(failed, failed + labelled, max_failure_rate):
         display.say_too_many_failed(failed, failed + labelled, max_failure_rate)
         return FAILED
     return DONE

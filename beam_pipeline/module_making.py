@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,31 @@ if TYPE_CHECKING:
 
 
 def start_tensorflow(purpose: str) -> None:
-    """See that TensorFlow is installed, and keep its start-up notes off the terminal.
+    """Import TensorFlow, and keep what it says while starting off the terminal.
 
     Raises:
         ModuleError: it is not installed.
     """
     require_tensorflow(purpose, "it")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_standard_error():
+        import tensorflow as tf
+
+        tf.zeros(())  # the first operation starts the devices
+
+
+@contextmanager
+def _silent_standard_error() -> Iterator[None]:
+    """Drop what native code writes, which no setting of TensorFlow's keeps back."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def export(

@@ -33,7 +33,10 @@ class LabelOptions:
     retry_failed: tuple[str, ...] | None = None
     overwrite: bool = False
     images_per_shard: int | None = None
-    threads: int = 2 * (os.cpu_count() or 1)
+    decode_processes: int = os.cpu_count() or 1
+    decode_seconds: float = 60.0
+    decode_memory: int = 2_000_000_000
+    stall_seconds: float = 1800.0
     beam_args: tuple[str, ...] = ()
     debug: bool = False
 
@@ -45,14 +48,7 @@ class LabelOptions:
             UsageError: a value that makes no sense.
         """
         values = {name: getattr(args, name) for name in cls.__dataclass_fields__}
-        for name in (
-            "top_k",
-            "max_image_bytes",
-            "max_image_pixels",
-            "limit",
-            "images_per_shard",
-            "threads",
-        ):
+        for name in _AT_LEAST_ONE:
             _positive(name, values[name])
         if not 0 <= args.max_failure_rate <= 1:
             raise UsageError(
@@ -65,13 +61,19 @@ class LabelOptions:
                 "output": args.output.absolute(),
                 "emit": _emit(args.emit),
                 "retry_failed": _codes(args.retry_failed),
-                "threads": args.threads or cls.threads,
+                "decode_processes": args.decode_processes or cls.decode_processes,
                 "beam_args": tuple(args.beam_args),
             }
         )
 
 
-def _positive(name: str, value: int | None) -> None:
+_AT_LEAST_ONE = (
+    *("top_k", "max_image_bytes", "max_image_pixels", "limit", "images_per_shard"),
+    *("decode_processes", "decode_seconds", "decode_memory", "stall_seconds"),
+)
+
+
+def _positive(name: str, value: float | None) -> None:
     if value is not None and value < 1:
         raise UsageError(f"--{name.replace('_', '-')} {value}: must be at least 1.")
 

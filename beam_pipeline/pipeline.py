@@ -8,7 +8,8 @@ import apache_beam as beam
 
 from hub_modules import Module
 from images.inputs import Source
-from images.reader import Preprocessing
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
 from results.layout import Layout
 from results.schema import PredictionSchema
 from transforms import (
@@ -31,7 +32,8 @@ class Job:
         layout: where rows go, and what counts as done.
         images_per_shard: None chooses it from the number of images.
         preprocessing: how pictures become the module's input.
-        threads: images in work at once, in each worker process.
+        decode_processes: in each worker.
+        decode_limits: what one image may cost.
         module: what labels them; its path is one that workers can read.
         schema: what a labelled image's row holds.
         provenance: what the summary says of the job besides its numbers.
@@ -41,7 +43,8 @@ class Job:
     layout: Layout
     images_per_shard: int | None
     preprocessing: Preprocessing
-    threads: int
+    decode_processes: int
+    decode_limits: Limits
     module: Module
     schema: PredictionSchema
     provenance: Mapping[str, Any]
@@ -54,7 +57,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> Any:
     reports = (
         to_do
         | PlanShards(plan, job.layout, job.images_per_shard)
-        | DecodeImages(job.preprocessing, job.threads)
+        | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits)
         | RunModule(job.module)
         | WriteShards(job.layout, job.schema)
     )

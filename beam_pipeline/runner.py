@@ -1,11 +1,12 @@
 """Runs the job on Beam's runners while somebody watches."""
 
 import argparse
+import faulthandler
 import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -17,7 +18,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 
 from beam_pipeline import display, noise
-from beam_pipeline.errors import INTERRUPTED, BrokenJobError, UsageError
+from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
+from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
 from results.account import read_summary
 from results.layout import remove_temporaries
@@ -50,22 +52,36 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def run(job: Job, options: PipelineOptions, debug: bool) -> dict[str, Any]:
-    """Run the job to its end; the summary.
+def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict[str, Any]:
+    """Run the job to its end; the summary. A job that leads nowhere ends this process.
 
     Raises:
         BrokenJobError: the runner gave up.
     """
     work = _Work(job, options)
+    guard = Guard(limits)
     try:
         with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
             watch = Watch(job.layout)
             work.start()
             while work.is_alive():
                 work.join(_LOOK_SECONDS)
-                show(watch.look())
+                now = watch.look()
+                show(now)
+                guard.check(now)
     except KeyboardInterrupt:
-        _stop_at_once(job)
+        display.say_stopped("stopped", job.layout)
+        _stop_at_once(job, INTERRUPTED)
+    except TooManyFailuresError as error:
+        display.say_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
+        _stop_at_once(job, FAILED)
+    except StalledError as error:
+        display.say_stopped(
+            f"{error}; what each thread was doing is in {job.layout.log}", job.layout
+        )
+        with job.layout.log.open("a") as log:
+            faulthandler.dump_traceback(log, all_threads=True)
+        _stop_at_once(job, BROKEN)
     if work.error is None:
         return read_summary(job.layout)
     if debug:
@@ -104,13 +120,12 @@ def _runner(options: PipelineOptions) -> Any:
     return FnApiRunner() if name in (None, "DirectRunner") else name
 
 
-def _stop_at_once(job: Job) -> None:
+def _stop_at_once(job: Job, code: int) -> NoReturn:
     """End the process without waiting for threads; parts appear whole or not at all."""
-    display.say_interrupted(job.layout)
     remove_temporaries(job.layout)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(INTERRUPTED)
+    os._exit(code)
 
 
 def _cause(error: BaseException) -> str:

@@ -11,40 +11,48 @@ from apache_beam.utils.shared import Shared
 
 from images.decode import DecodedImage
 from images.errors import CODES, ImageError
-from images.reader import ImageReader, Preprocessing
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
+from images.reader import ImageReader
 from transforms.records import DecodedShard, Failure, ImageRef, Shard
 
 
 @dataclass
 class DecodeImages(beam.PTransform):
-    """Fetches and decodes each shard's images, many at once.
+    """Fetches and decodes each shard's images in child processes, many at once.
 
-    An image that cannot be had becomes a failure of its shard. Shuffles nothing.
+    An image that cannot be had, or that hangs or crashes its decoder, becomes a failure of its
+    shard. Shuffles nothing.
 
     Attributes:
         preprocessing: how pictures become the module's input.
-        threads: images in work at once, in each worker process.
+        processes: decoding processes of each worker.
+        limits: what one image may cost.
     """
 
     preprocessing: Preprocessing
-    threads: int
+    processes: int
+    limits: Limits
 
     def expand(self, shards: Any) -> Any:
         """PCollection of Shard → PCollection of DecodedShard."""
-        decode = _DecodeFn(self.preprocessing, self.threads)
+        decode = _DecodeFn(self.preprocessing, self.processes, self.limits)
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
 class _DecodeFn(beam.DoFn):
     """Keeps one reader for all threads of the process."""
 
-    def __init__(self, preprocessing: Preprocessing, threads: int) -> None:
+    def __init__(self, preprocessing: Preprocessing, processes: int, limits: Limits) -> None:
         self._preprocessing = preprocessing
-        self._threads = threads
+        self._processes = processes
+        self._limits = limits
         self._shared = Shared()
 
     def setup(self) -> None:
-        self._reader = self._shared.acquire(lambda: ImageReader(self._preprocessing, self._threads))
+        self._reader = self._shared.acquire(
+            lambda: ImageReader(self._preprocessing, self._processes, self._limits)
+        )
 
     def process(self, shard: Shard) -> Iterator[DecodedShard]:
         yield decode_shard(shard, self._reader, self._preprocessing.size)

@@ -33,9 +33,7 @@ class RunModule(beam.PTransform):
 
     def expand(self, shards: Any) -> Any:
         """PCollection of DecodedShard → PCollection of ScoredShard."""
-        return shards | RunInference(ShardModelHandler(self.module)).with_output_types(
-            ScoredShard
-        )
+        return shards | RunInference(ShardModelHandler(self.module)).with_output_types(ScoredShard)
 
 
 class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):

@@ -81,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="SHARE",
-        help="end with exit code 1 if more than this share of the images failed (default: 1.0)",
+        help="end with exit code 1 if more than this share of the images failed, early where the "
+        "first 1,000 show it (default: 1.0)",
     )
     job.add_argument(
         "--retry-failed",
@@ -96,10 +97,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images-per-shard", type=int, metavar="N", help="(default: follows the number of images)"
     )
     job.add_argument(
-        "--threads",
+        "--decode-processes",
         type=int,
         metavar="N",
-        help="images fetched and decoded at once in each worker (default: two a core)",
+        help="decoding processes of each worker (default: one a core)",
+    )
+    job.add_argument(
+        "--decode-seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="an image that takes longer to read and decode is an error row (default: 60)",
+    )
+    job.add_argument(
+        "--decode-memory",
+        type=int,
+        default=2_000_000_000,
+        metavar="BYTES",
+        help="an image that needs more to decode is an error row (default: 2000000000)",
+    )
+    job.add_argument(
+        "--stall-seconds",
+        type=float,
+        default=1800.0,
+        metavar="S",
+        help="end with exit code 3 if no shard is finished for so long (default: 1800)",
     )
 
 
