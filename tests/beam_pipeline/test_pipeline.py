@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.metrics import MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from beam_pipeline.pipeline import Job, build
+from hub_modules import open_module
+from images import inputs
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
+from results import identity
+from results.layout import Layout
+from results.schema import PredictionSchema
+from samples import MODULE
+from tests.beam_pipeline.jobs import archive, predictions
+from transforms.run_module import METRICS_NAMESPACE
+
+
+def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 24)
+    layout = Layout(tmp_path / "out")
+    identity.claim(layout, {}, overwrite=False)
+    module = open_module(str(MODULE))
+    job = Job(
+        sources=inputs.sources([str(tmp_path / "in")]),
+        layout=layout,
+        images_per_shard=2,
+        preprocessing=Preprocessing(module.info.image_size),
+        decode_processes=2,
+        decode_limits=Limits(),
+        module=module,
+        schema=PredictionSchema(("labels",), 1, module.info.class_names, {}),
+        provenance={},
+    )
+    options = PipelineOptions(direct_num_workers=3, direct_running_mode="multi_threading")
+    pipeline = beam.Pipeline(FnApiRunner(), options=options)
+    build(pipeline, job)
+    result = pipeline.run()
+    result.wait_until_finish()
+    metrics = result.metrics().query(MetricsFilter().with_namespace(METRICS_NAMESPACE))
+    values = {each.key.metric.name: each.committed for each in metrics["distributions"]}
+    assert values["load_model_latency_milli_secs"].count == 1
+    # One inference a shard: the shards of 12 neighbours in twos.
+    assert values["inference_batch_latency_micro_secs"].count == 12
+    assert [row["uri"] for row in predictions(layout.root)] == names
+
+
+def test_the_stages_are_named_after_the_flow(tmp_path: Path) -> None:
+    module = open_module(str(MODULE))
+    job = Job(
+        sources=(),
+        layout=Layout(tmp_path),
+        images_per_shard=None,
+        preprocessing=Preprocessing(module.info.image_size),
+        decode_processes=1,
+        decode_limits=Limits(),
+        module=module,
+        schema=PredictionSchema((), 1, None, {}),
+        provenance={},
+    )
+    pipeline = beam.Pipeline(FnApiRunner())
+    build(pipeline, job)
+    assert [part.full_label for part in pipeline.transforms_stack[0].parts] == [
+        "ListImages",
+        "SkipDone",
+        "PlanShards",
+        "DecodeImages",
+        "RunModule",
+        "WriteShards",
+        "Summarise",
+    ]
