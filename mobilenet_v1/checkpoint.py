@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from mobilenet_v1.architecture import LOGITS, SCOPE, Architecture
+from mobilenet_v1.architecture import LOGITS, SCOPE
 from mobilenet_v1.errors import NetworkError
 from mobilenet_v1.network import Network
 
@@ -72,10 +71,14 @@ def write_checkpoint(network: Network, prefix: str | Path) -> None:
     )
 
 
-def architecture_of(weights: Weights, size: int) -> Architecture:
-    """The member of the family that `weights` are for; they fit any input `size`."""
-    width = weights[_LAST_KERNEL].shape[-1] / _FULL_DEPTH
-    return Architecture(width, size, class_count=len(weights[_LOGITS_BIASES]))
+def width_of(weights: Weights) -> float:
+    """The width of the network that `weights` are for; they fit any input size."""
+    return float(weights[_LAST_KERNEL].shape[-1] / _FULL_DEPTH)
+
+
+def class_count_of(weights: Weights) -> int:
+    """The number of classes that `weights` tell apart."""
+    return len(weights[_LOGITS_BIASES])
 
 
 def load_weights(network: Network, weights: Weights) -> None:
@@ -101,7 +104,7 @@ def transfer_weights(network: Network, weights: Weights) -> bool:
     Raises:
         NetworkError: names that are missing, or values of another shape.
     """
-    same_classes = len(weights[_LOGITS_BIASES]) == network.architecture.class_count
+    same_classes = class_count_of(weights) == network.architecture.class_count
     variables = [
         variable
         for variable in network.variables
@@ -135,10 +138,9 @@ def _refuse_misfits(variables: list[tf.Variable], weights: Weights) -> None:
         if weights[_name(variable)].shape != tuple(variable.shape)
     ]
     if misshaped:
-        found = architecture_of(weights, size=32)
         raise NetworkError(
-            f"{_listed(misshaped)}. "
-            f"The weights are of width {found.width:g} with {found.class_count} classes: ask for those."
+            f"{_listed(misshaped)}. The weights are of width {width_of(weights):g} "
+            f"with {class_count_of(weights)} classes: ask for those."
         )
 
 

@@ -87,6 +87,25 @@ class BatchNormLayer(tf.Module):
         self.activation_range.observe(outputs, rates.ranges)
         return self.activation_range.fake_quantise(outputs)
 
+    def adopt_statistics(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Replace the moving statistics by those of `inputs`, and leave inference as it was.
+
+        Scale and offset change along, so that kernel and bias after folding are the same. What
+        differs is what training with batch statistics makes of the layer: close to inference,
+        whatever the statistics were before.
+
+        Returns:
+            What the next layer reads, unquantised.
+        """
+        convolved = self._convolve(inputs, self.weights)
+        mean, variance = tf.nn.moments(convolved, [0, 1, 2])
+        multiplier = self._multiplier()
+        self.beta.assign_add((mean - self.moving_mean) * multiplier)
+        self.gamma.assign(multiplier * tf.sqrt(variance + EPSILON))
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance)
+        return tf.nn.relu6((convolved - mean) * multiplier + self.beta)
+
     def fold(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Kernel and bias of the convolution that equals this one and its batch norm."""
         multiplier = self._multiplier()

@@ -67,6 +67,20 @@ class Network(tf.Module):
             outputs = layer.train(outputs, phase, rates)
         return tf.squeeze(self.logits.train(self._pool(outputs), phase, rates), [1, 2])
 
+    def adopt_statistics(self, inputs: tf.Tensor) -> None:
+        """Make training on pictures like `inputs` begin from what inference does now.
+
+        Batch norm's moving statistics become those of `inputs`, and its scales and offsets change
+        along so that the folded network stays the same. Weights from elsewhere need it: their
+        statistics are of other pictures, or were made up when folded weights were unfolded.
+
+        Args:
+            inputs: float32 (N, size, size, 3), RGB in [-1, 1]; some hundred are enough.
+        """
+        outputs = inputs
+        for layer in self.body:
+            outputs = layer.adopt_statistics(outputs)
+
     def kernels(self) -> list[tf.Variable]:
         """The kernels that slim regularises: all but the depthwise ones."""
         layers: list[BatchNormLayer | LogitsLayer] = [*self.body, self.logits]

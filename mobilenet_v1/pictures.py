@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,14 +83,14 @@ class Pictures:
         ]
 
 
-def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, file: Path) -> Pictures:
+def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Path) -> Pictures:
     """Decode every picture once, into an array on disk; one that cannot be decoded is skipped.
 
     Args:
         samples: what to decode.
         decode: turns a file's bytes into pixels; called from several threads.
         side: of the decoded pictures; they take 3 * side² bytes each.
-        file: where the array is kept while it is in use.
+        folder: on the disk where the array is kept while it is in use; it needs no cleaning up.
 
     Raises:
         NetworkError: no picture of some class could be decoded.
@@ -102,7 +103,8 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, file: Path
             return f"{sample.path}: {error}"
 
     shape = (len(samples), side, side, 3)
-    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     labels: list[int] = []
     skipped: list[str] = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:

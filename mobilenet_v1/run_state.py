@@ -23,10 +23,10 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
         NetworkError: the folder is that of a run with other settings, or of something else.
     """
     file = state / _FILE
+    partial = file.with_suffix(".partial")
     wanted = json.loads(json.dumps(settings))
-    if not state.exists() or not any(state.iterdir()):
-        state.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
+    state.mkdir(parents=True, exist_ok=True)
+    if not any(path != partial for path in state.iterdir()):
         partial.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         partial.rename(file)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class TrainingOptions:
     """
 
     steps: int
-    learning_rate: float = 0.005
+    learning_rate: float = 0.01
     quantise_from: float = 0.6
     freeze_from: float = 0.8
     label_smoothing: float = 0.1
@@ -58,6 +59,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise NetworkError(f"{self.steps} training steps: at least 1 is needed.")
+        if not 0 < self.learning_rate < math.inf:
+            raise NetworkError(f"learning rate {self.learning_rate}: must be above 0.")
         if not 0 <= self.quantise_from <= self.freeze_from <= 1 or self.quantise_from == 1:
             raise NetworkError(
                 f"quantisation from {self.quantise_from} and freezing from {self.freeze_from} of "

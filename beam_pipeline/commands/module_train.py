@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_WIDTH = 0.5
 _DEFAULT_SIZE = 160
-_RATE_FROM_SCRATCH = 0.005
+_RATE_FROM_SCRATCH = 0.01
 _RATE_OF_TRANSFER = 0.001
 
 
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=float,
         metavar="X",
-        help="the highest, of Adam (default: 0.001 with --from, else 0.005)",
+        help="the highest, of Adam (default: 0.001 with --from, else 0.01)",
     )
     learning.add_argument(
         "--held-out",
@@ -178,6 +178,7 @@ def _integer_right(module: Path, classifier: "Classifier") -> int:
     from hub_modules import load_engine, open_module
 
     opened = open_module(str(module))
-    scores = load_engine(opened.engine, opened.path).run(classifier.held_out.pixels).scores
+    engine = load_engine(opened.engine, opened.path, opened.info)
+    scores = engine.run(classifier.held_out.pixels).scores
     assert scores is not None
     return int((scores.argmax(axis=1) == classifier.held_out.classes).sum())
