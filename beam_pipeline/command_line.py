@@ -33,7 +33,7 @@ exit codes:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; whatever goes wrong ends in a message on standard error and a code."""
-    args, beam_args = _parser().parse_known_args(argv)
+    args, beam_args = parser().parse_known_args(argv)
     args.beam_args = beam_args
     if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
         print(f"imagebeam: error: {beam_args[0]}: no such option. See --help.", file=sys.stderr)
@@ -59,7 +59,8 @@ def run(argv: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="imagebeam",
         description="Label an image archive of any size with a TF-Hub image module.",

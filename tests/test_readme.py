@@ -1,0 +1,52 @@
+"""What the README states, held against the code."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline import command_line, errors
+from images.errors import CODES
+
+_ROOT = Path(__file__).parents[1]
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _code_rows() -> list[str]:
+    return [
+        f"| `{code}` | {leaf.stage} | {'yes' if leaf.retryable else 'no'} "
+        f"| {leaf.cause} | {leaf.cure} |"
+        for code, leaf in CODES.items()
+    ]
+
+
+def test_every_error_code_is_explained() -> None:
+    table = _README.partition("<!-- codes -->")[2].partition("<!-- /codes -->")[0]
+    assert table.strip().splitlines()[2:] == _code_rows()
+
+
+def test_exit_codes_are_those_of_the_command_line() -> None:
+    codes = {getattr(errors, name) for name in ("DONE", "FAILED", "USAGE", "BROKEN", "INTERRUPTED")}
+    stated = re.findall(r"^\| (\d+) \| ", _README, re.MULTILINE)
+    assert {int(code) for code in stated} == codes
+
+
+def test_the_make_targets_exist() -> None:
+    makefile = (_ROOT / "Makefile").read_text()
+    for target in re.findall(r"^    make (\w+)", _README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    imagebeam (.+?)(?: +#.*)?$", _README, re.M))
+def test_every_command_line_is_understood(line: str) -> None:
+    arguments = shlex.split(line)
+    parsed, unknown = command_line.parser().parse_known_args(arguments)
+    assert unknown == []
+    assert callable(parsed.command.run)
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", _README)
+    assert links != []
+    assert [link for link in links if not (_ROOT / link).exists()] == []
