@@ -16,18 +16,6 @@ _MOST_MEMBERS = 100_000
 _MOST_BYTES = 16 << 30
 
 
-class _Member(tarfile.TarInfo):
-    """A tar header whose size may not be negative.
-
-    Python before 3.11.14 reads backwards for such a size, and so for ever (CVE-2025-8194).
-    """
-
-    def _block(self, count: int) -> int:
-        if count < 0:
-            raise tarfile.ReadError(f"{self.name!r} has a negative size")
-        return super()._block(count)  # type: ignore[misc,no-any-return]
-
-
 def unpack(archive: Path, directory: Path) -> None:
     """Unpack the `.tar.gz` file `archive` into the empty `directory`.
 
@@ -37,7 +25,9 @@ def unpack(archive: Path, directory: Path) -> None:
     """
     try:
         with gzip.open(archive) as stream:
-            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as members:
+            # A stream cannot go back, which a header with a negative size makes tarfile do, for
+            # ever, before Python 3.11.14 (CVE-2025-8194).
+            with tarfile.open(fileobj=stream, mode="r|") as members:
                 _unpack_members(members, directory)
             # The checksum of gzip stands behind the last byte.
             while stream.read(1 << 20):
