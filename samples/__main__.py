@@ -6,6 +6,7 @@ The archive takes seconds, the module a quarter of an hour and TensorFlow.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 def _replace_module() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from samples.training import build_module
 
     began = time.monotonic()

@@ -48,7 +48,7 @@ class Recipe:
     """
 
     pictures: int = 48_000
-    steps: int = 5_000
+    steps: int = 4_000
     batch_size: int = 128
 
     @property
