@@ -131,8 +131,9 @@ def _decode_opened(image: Image.Image, size: tuple[int, int], resize: Resize) ->
     turned = orientation in (5, 6, 7, 8)
     # Resized before it is turned: the turn then moves a few thousand pixels and not millions.
     small = _resized(to_rgb(image), (size[1], size[0]) if turned else size, resize)
-    if method := _UPRIGHT.get(orientation):
-        small = small.transpose(method)
+    # Not by truth: the first method's number is 0.
+    if orientation in _UPRIGHT:
+        small = small.transpose(_UPRIGHT[orientation])
     if turned:
         width, height = height, width
     return DecodedImage(np.asarray(small), width, height)

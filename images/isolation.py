@@ -5,26 +5,22 @@ or eat all memory. In a child of its own with a deadline and a memory limit that
 """
 
 import os
-import resource
+import pickle
 import signal
 import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
-import numpy as np
-
-from images.decode import DecodedImage
-from images.errors import CODES, DecodeCrash, DecodeTimeout, ImageError
+from images.channel import Channel
+from images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
+from images.outcomes import Outcome, unpack
 from images.preprocessing import Preprocessing
 
-Outcome = DecodedImage | ImageError
-
-_PICTURE, _ERROR = 0, 1
-_HEADER = struct.Struct("<BII")
+_START_SECONDS = 60.0
+_STARTS = 3
+"""Tries to start a child: somebody else may kill one before it is up."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +39,16 @@ class Limits:
 class DecodingProcess:
     """One child process, for one thread of this process at a time.
 
-    It is started when it is first needed and again after each loss. A pipe of its own is all that
-    connects it, so a child that dies at any moment leaves nothing locked or half read to others;
-    and it ends by itself when this process is gone.
+    It is started when it is first needed and again after each loss. A socket of its own is all
+    that connects it, so a child that dies at any moment leaves nothing locked or half read to
+    others; and it ends when the thread that started it does.
     """
 
     def __init__(self, preprocessing: Preprocessing, limits: Limits) -> None:
         self._preprocessing = preprocessing
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
+        self._channel: Channel | None = None
 
     def read(self, uris: Sequence[str]) -> list[Outcome]:
         """The picture behind each URI, or the error that it ends in, in the order given.
@@ -61,25 +57,30 @@ class DecodingProcess:
             OSError: no child can be started.
         """
         outcomes: list[Outcome] = []
-        crashed = False
-        while len(outcomes) < len(uris):
-            turn = len(outcomes)
-            loss = self._read_on(uris[turn:], outcomes)
-            if loss is None:
-                break
-            # Something else may have killed the child: an image is to blame if it is its turn
-            # twice. One that hangs is not waited for again.
-            again = crashed and len(outcomes) == turn
-            crashed = isinstance(loss, DecodeCrash) and not again
-            if not crashed:
-                outcomes.append(loss)
+        suspect = -1
+        try:
+            while len(outcomes) < len(uris):
+                loss = self._read_on(uris[len(outcomes) :], outcomes)
+                if loss is None:
+                    break
+                self.close()
+                # What came before it, or somebody else, may be to blame for a dead or exhausted
+                # child: a fresh one tells. An image that hangs is not waited for again.
+                if isinstance(loss, DecodeTimeout) or suspect == len(outcomes):
+                    outcomes.append(loss)
+                else:
+                    suspect = len(outcomes)
+        except BaseException:
+            # Answers that nobody has taken must not pass for those of the next images.
+            self.close()
+            raise
         return outcomes
 
     def close(self) -> None:
         """End the child."""
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         if self._child is not None:
             self._child.kill()
             self._child.wait()
@@ -87,78 +88,59 @@ class DecodingProcess:
 
     def _read_on(self, uris: Sequence[str], outcomes: list[Outcome]) -> ImageError | None:
         """Append outcomes until all are there, or else say how the child was lost."""
-        pipe = self._pipe or self._start()
+        channel = self._channel or self._start()
         try:
-            pipe.send(uris)
+            channel.send(pickle.dumps(uris), self._limits.seconds)
             for _ in uris:
-                if not pipe.poll(self._limits.seconds):
-                    self.close()
-                    return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
-                outcomes.append(_unpacked(pipe.recv_bytes(), self._preprocessing.size))
+                message = channel.receive(self._limits.seconds)
+                outcome = unpack(message, self._preprocessing.size)
+                if isinstance(outcome, DecodeMemory):
+                    return outcome
+                outcomes.append(outcome)
+        except TimeoutError:
+            return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
+        except ValueError as error:
+            return DecodeCrash(f"the decoding process answered nonsense: {error}")
         except (EOFError, OSError):
-            assert self._child is not None
-            code = self._child.wait()
-            self.close()
-            return DecodeCrash(f"the decoding process ended with {_ending(code)}")
+            return DecodeCrash(f"the decoding process ended with {self._ending()}")
         return None
 
-    def _start(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # The child finds what this process found, and nothing in the current folder.
-                env=os.environ
-                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"},
-            )
-        self._pipe = Connection(ours.detach())
-        self._pipe.send((self._preprocessing, self._limits.memory))
-        return self._pipe
+    def _start(self) -> Channel:
+        for _ in range(_STARTS):
+            ours, theirs = socket.socketpair()
+            self._channel = Channel(ours)
+            with theirs:
+                self._child = self._spawn(theirs.fileno())
+            try:
+                self._channel.send(pickle.dumps((self._preprocessing, self._limits.memory)))
+                self._channel.receive(_START_SECONDS)
+                return self._channel
+            except TimeoutError:
+                reason = f"it said nothing for {_START_SECONDS:g} s"
+            except (EOFError, OSError):
+                reason = f"it ended with {self._ending()}"
+            self.close()
+        raise OSError(f"no decoding process can be started: {reason}")
 
+    def _spawn(self, descriptor: int) -> "subprocess.Popen[bytes]":
+        # The child finds what this process found, and nothing in the current folder.
+        found = os.pathsep.join(filter(None, sys.path))
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(descriptor)],
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"},
+        )
 
-_PROGRAM = "import sys; from images.isolation import serve; serve(int(sys.argv[1]))"
-
-
-def serve(descriptor: int) -> None:
-    """What the child does: answer for one list of URIs after the other until the pipe closes."""
-    # Ctrl-C reaches the whole group; whoever holds the pipe decides when this ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Connection(descriptor) as pipe:
+    def _ending(self) -> str:
+        """How the child ended; one that only closed its socket is ended here."""
+        assert self._child is not None
         try:
-            preprocessing, memory = pipe.recv()
-            _limit_memory(memory)
-            while True:
-                for uri in pipe.recv():
-                    pipe.send_bytes(_packed(preprocessing.read(uri)))
-        except (EOFError, ConnectionError):
-            return
+            code = self._child.wait(1)
+        except subprocess.TimeoutExpired:
+            return "a closed socket"
+        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
 
-def _limit_memory(extra: int) -> None:
-    with open("/proc/self/statm") as file:
-        held = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + extra, held + extra))
-
-
-# Plain bytes and no pickle on the way back: a child that a picture has taken over must not be
-# able to run anything here.
-def _packed(outcome: Outcome) -> bytes:
-    if isinstance(outcome, ImageError):
-        return _HEADER.pack(_ERROR, 0, 0) + f"{outcome.code}\n{outcome}".encode()
-    return _HEADER.pack(_PICTURE, outcome.width, outcome.height) + outcome.pixels.tobytes()
-
-
-def _unpacked(message: bytes, size: tuple[int, int]) -> Outcome:
-    kind, width, height = _HEADER.unpack_from(message)
-    if kind == _ERROR:
-        code, _, text = message[_HEADER.size :].decode().partition("\n")
-        return CODES[code](text)
-    pixels = np.frombuffer(message, np.uint8, offset=_HEADER.size).reshape(*size, 3)
-    return DecodedImage(pixels, width, height)
-
-
-def _ending(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+_PROGRAM = "import sys; from images.decoding_child import serve; serve(int(sys.argv[1]))"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from images.isolation import DecodingProcess, Limits, Outcome
+from images.isolation import DecodingProcess, Limits
+from images.outcomes import Outcome
 from images.preprocessing import Preprocessing
 
 _CHUNK = 16

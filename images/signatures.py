@@ -12,7 +12,8 @@ from PIL.TiffImagePlugin import (
     ImageFileDirectory_v2,
 )
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# The last is a BigTIFF, which Pillow reads in this order of bytes alone.
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0")
 
 _KNOWN = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP"
@@ -28,7 +29,7 @@ def is_known(data: bytes) -> bool:
 
 
 def is_tiff(data: bytes) -> bool:
-    """Whether data starts as a TIFF or BigTIFF does, in either byte order."""
+    """Whether data starts as a TIFF does that Pillow may read."""
     return data.startswith(_TIFF)
 
 
@@ -67,7 +68,7 @@ def _jpeg_ends_early(data: bytes) -> bool:
 
 
 def _tiff_ends_early(data: bytes) -> bool:
-    is_big = b"+" in data[2:4]
+    is_big = data[2:3] == b"+"
     try:
         directory = ImageFileDirectory_v2(data[: 16 if is_big else 8])
         file = BytesIO(data)

@@ -1,0 +1,64 @@
+"""Whole messages over a socket between two processes that need not trust each other."""
+
+import math
+import socket
+import struct
+import time
+
+_LENGTH = struct.Struct("<I")
+_MOST = 1 << 28
+"""Bytes in a message: far more than a picture of any module's size has."""
+
+
+class Channel:
+    """One end of a socket that carries messages of bytes.
+
+    Where seconds are given they hold for the whole message: a peer that stops in the middle of
+    one, or trickles it, is not waited for any longer.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def send(self, message: bytes, seconds: float | None = None) -> None:
+        """Send one message.
+
+        Raises:
+            TimeoutError: the peer does not take it in time.
+            OSError: the peer is gone.
+        """
+        self._end.settimeout(seconds)
+        self._end.sendall(_LENGTH.pack(len(message)) + message)
+
+    def receive(self, seconds: float = math.inf) -> bytearray:
+        """The next message.
+
+        Raises:
+            TimeoutError: it is not there in time.
+            EOFError: the peer is gone.
+            OSError: likewise.
+            ValueError: what arrives is no message.
+        """
+        deadline = time.monotonic() + seconds
+        (length,) = _LENGTH.unpack(self._receive(_LENGTH.size, deadline))
+        if length > _MOST:
+            raise ValueError(f"a message of {length:,} bytes")
+        return self._receive(length, deadline)
+
+    def close(self) -> None:
+        """Close this end, which the peer sees."""
+        self._end.close()
+
+    def _receive(self, count: int, deadline: float) -> bytearray:
+        data = bytearray(count)
+        rest = memoryview(data)
+        while rest:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._end.settimeout(None if left == math.inf else left)
+            received = self._end.recv_into(rest)
+            if not received:
+                raise EOFError
+            rest = rest[received:]
+        return data

@@ -1,0 +1,48 @@
+"""What a decoding process does: answer for one list of URIs after the other."""
+
+import ctypes
+import pickle
+import resource
+import signal
+import socket
+
+from images.channel import Channel
+from images.errors import DecodeMemory
+from images.outcomes import Outcome, pack
+from images.preprocessing import Preprocessing
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(descriptor: int) -> None:
+    """Serve the process at the other end of a socket until it is gone."""
+    # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A decoder that hangs would never see that the other end is gone.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A crash that is expected must not fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with socket.socket(fileno=descriptor) as end:
+        channel = Channel(end)
+        try:
+            preprocessing, memory = pickle.loads(channel.receive())
+            _limit_memory(memory)
+            channel.send(b"ready")
+            while True:
+                for uri in pickle.loads(channel.receive()):
+                    channel.send(pack(_read(preprocessing, uri)))
+        except (EOFError, ConnectionError):
+            return
+
+
+def _read(preprocessing: Preprocessing, uri: str) -> Outcome:
+    try:
+        return preprocessing.read(uri)
+    except MemoryError:
+        return DecodeMemory("no memory was left to read it")
+
+
+def _limit_memory(extra: int) -> None:
+    with open("/proc/self/statm") as file:
+        held = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + extra, held + extra))

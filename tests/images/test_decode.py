@@ -1,0 +1,416 @@
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from images.decode import Resize, decode
+from images.errors import CODES, DecodeError
+from tests.images.encoding import (
+    Array,
+    code_of,
+    encode,
+    gif_header,
+    jpeg_segment,
+    noise,
+    png,
+    png_chunk,
+    png_header,
+    same_size,
+    smooth,
+    webp_on_canvas,
+)
+
+EXIF_ORIENTATION = 0x0112
+
+
+def furthest(found: Array, expected: Array) -> int:
+    assert found.shape == expected.shape
+    return int(np.abs(found.astype(int) - expected).max())
+
+
+class TestGeometry:
+    def test_the_result_says_how_large_the_picture_was(self) -> None:
+        image = decode(encode(smooth(40, 30), "PNG"), (7, 9))
+        assert (image.width, image.height) == (40, 30)
+        assert image.pixels.shape == (7, 9, 3)
+        assert image.pixels.dtype == np.uint8
+
+    @pytest.mark.parametrize(
+        ("width", "height", "target"),
+        [(200, 160, (20, 20)), (160, 200, (20, 20)), (160, 160, (10, 20)), (320, 160, (20, 40))],
+    )
+    def test_crop_is_the_mean_over_each_cell_of_the_centre(
+        self, width: int, height: int, target: tuple[int, int]
+    ) -> None:
+        picture = noise(width, height)
+        # The largest centred part with the target's proportions, of which 7/8 are kept; chosen
+        # such that each pixel of the result stands for a whole number of the picture's.
+        cell = int(7 / 8 * min(width / target[1], height / target[0]))
+        kept_height, kept_width = target[0] * cell, target[1] * cell
+        top, left = (height - kept_height) // 2, (width - kept_width) // 2
+        kept = picture[top : top + kept_height, left : left + kept_width].astype(float)
+        cells = kept.reshape(target[0], cell, target[1], cell, 3)
+        expected = cells.mean(axis=(1, 3)).round().astype(np.uint8)
+        assert furthest(decode(encode(picture, "PNG"), target).pixels, expected) <= 1
+
+    def test_crop_of_a_part_between_pixels_is_centred(self) -> None:
+        ramp = np.repeat(np.arange(250, dtype=np.uint8)[None, :, None], 101, axis=0)
+        found = decode(encode(np.repeat(ramp, 3, axis=2), "PNG"), (16, 16)).pixels
+        side = 0.875 * 101
+        centres = (250 - side) / 2 + (np.arange(16) + 0.5) * side / 16 - 0.5
+        assert np.abs(found[..., 0] - centres).max() <= 1
+
+    @pytest.mark.parametrize("size", [(50, 41), (33, 90), (8, 8), (5, 3)])
+    def test_stretch_is_pillows_bilinear_of_the_whole(self, size: tuple[int, int]) -> None:
+        picture = noise(*size)
+        expected = Image.fromarray(picture).resize((12, 10), Image.Resampling.BILINEAR)
+        found = decode(encode(picture, "PNG"), (10, 12), "stretch").pixels
+        assert np.array_equal(found, np.asarray(expected))
+
+    def test_crop_enlarges_smoothly(self) -> None:
+        picture = noise(16, 16)
+        expected = Image.fromarray(picture).resize(
+            (40, 40), Image.Resampling.BILINEAR, box=(1, 1, 15, 15)
+        )
+        found = decode(encode(picture, "PNG"), (40, 40)).pixels
+        assert np.array_equal(found, np.asarray(expected))
+
+    @pytest.mark.parametrize("resize", ["crop", "stretch"])
+    @pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 5000), (5000, 1), (3, 1)])
+    def test_thin_pictures_keep_their_colour(self, size: tuple[int, int], resize: Resize) -> None:
+        data = encode(Image.new("RGB", size, (9, 99, 199)), "PNG")
+        image = decode(data, (8, 6), resize)
+        assert (image.width, image.height) == size
+        assert np.array_equal(image.pixels, np.full((8, 6, 3), (9, 99, 199)))
+
+
+EDGES = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
+"""Which edges of the scene row 0 and column 0 are, by EXIF 2.32, 4.6.4.A."""
+
+
+def turned(upright: Array, orientation: int) -> Array:
+    """The upright picture as a file of that orientation stores it."""
+    row, column = EDGES[orientation]
+    if "bottom" in (row, column):
+        upright = upright[::-1]
+    if "right" in (row, column):
+        upright = upright[:, ::-1]
+    if row in ("left", "right"):
+        upright = upright.transpose(1, 0, 2)
+    return np.ascontiguousarray(upright)
+
+
+def with_orientation(value: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = value
+    return exif
+
+
+LOSSLESS: dict[str, dict[str, Any]] = {
+    "PNG": {},
+    "TIFF": {},
+    "WEBP": {"lossless": True},
+    "JPEG": {"quality": 100, "subsampling": 0},
+}
+
+
+class TestOrientation:
+    @pytest.mark.parametrize("resize", ["crop", "stretch"])
+    @pytest.mark.parametrize("orientation", EDGES)
+    @pytest.mark.parametrize("kind", LOSSLESS)
+    def test_pictures_are_turned_upright(self, kind: str, orientation: int, resize: Resize) -> None:
+        # The crop takes 7×7 pixels for one: between pixels, a box falls to one side or the other.
+        upright = smooth(128, 96)
+        data = encode(
+            turned(upright, orientation), kind, exif=with_orientation(orientation), **LOSSLESS[kind]
+        )
+        found = decode(data, (12, 14), resize)
+        expected = decode(encode(upright, kind, **LOSSLESS[kind]), (12, 14), resize)
+        assert (found.width, found.height) == (128, 96)
+        # A JPEG is reduced to 3½ pixels for one, and then falls so.
+        assert furthest(found.pixels, expected.pixels) <= (6 if kind == "JPEG" else 1)
+
+    @pytest.mark.parametrize("orientation", [0, 9, 65535])
+    @pytest.mark.parametrize("kind", LOSSLESS)
+    def test_orientations_that_do_not_exist_are_upright(self, kind: str, orientation: int) -> None:
+        picture = smooth(32, 20)
+        data = encode(picture, kind, exif=with_orientation(orientation), **LOSSLESS[kind])
+        found = decode(data, (8, 8))
+        assert (found.width, found.height) == (32, 20)
+        plain = encode(picture, kind, **LOSSLESS[kind])
+        assert np.array_equal(found.pixels, decode(plain, (8, 8)).pixels)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize(
+        "exif", [b"Exif\0\0", b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\xff"]
+    )
+    def test_broken_exif_is_no_reason_to_refuse_a_picture(self, kind: str, exif: bytes) -> None:
+        picture = smooth(32, 20)
+        found = same_size(encode(picture, kind, exif=exif, **LOSSLESS[kind]))
+        assert np.array_equal(found, same_size(encode(picture, kind, **LOSSLESS[kind])))
+
+    def test_a_png_may_hold_its_orientation_behind_its_pixels(self) -> None:
+        exif = with_orientation(6).tobytes().removeprefix(b"Exif\0\0")
+        data = png(smooth(32, 20), 8, 2, after=png_chunk(b"eXIf", exif))
+        image = decode(data, (8, 8))
+        assert (image.width, image.height) == (20, 32)
+
+
+class TestFormats:
+    def test_progressive_jpeg_is_as_baseline(self) -> None:
+        picture = smooth(90, 60)
+        progressive = encode(picture, "JPEG", progressive=True)
+        assert progressive != encode(picture, "JPEG")
+        assert np.array_equal(same_size(progressive), same_size(encode(picture, "JPEG")))
+
+    @pytest.mark.parametrize("scale", [1, 10])
+    def test_of_a_phones_two_pictures_the_first(self, scale: int) -> None:
+        first, second = smooth(32 * scale, 24 * scale), noise(32 * scale, 24 * scale)
+        both = encode(first, "MPO", save_all=True, append_images=[Image.fromarray(second)])
+        alone = encode(first, "JPEG")
+        assert len(both) > len(alone) + len(encode(second, "JPEG"))
+        assert np.array_equal(decode(both, (9, 9)).pixels, decode(alone, (9, 9)).pixels)
+
+    @pytest.mark.parametrize(
+        ("kind", "options"),
+        [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})],
+    )
+    def test_of_several_frames_the_first(self, kind: str, options: dict[str, Any]) -> None:
+        frames = [Image.new("RGB", (12, 9), colour) for colour in ("lime", "red", "blue")]
+        data = encode(
+            frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options
+        )
+        assert np.array_equal(same_size(data), np.full((9, 12, 3), (0, 255, 0)))
+
+    def test_a_gif_frame_smaller_than_its_screen_lies_on_white(self) -> None:
+        frame = encode(Image.new("P", (4, 4)), "GIF")
+        image, end = frame.index(b",", 13), frame.rindex(b";")
+        # A screen of 8×8 whose only frame lies at 2, 2; its transparent index fills the rest.
+        control = b"\x21\xf9\x04\x01\0\0\x01\0"
+        head = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 1, 0) + b"\x10\x20\x30\xff\0\0"
+        place = b"," + struct.pack("<HHHH", 2, 2, 4, 4)
+        data = head + control + place + frame[image + 9 : end] + b";"
+        expected = np.full((8, 8, 3), 255, np.uint8)
+        expected[2:6, 2:6] = 0x10, 0x20, 0x30
+        assert np.array_equal(same_size(data), expected)
+
+    def test_big_tiff(self) -> None:
+        picture = noise(12, 9)
+        assert np.array_equal(same_size(encode(picture, "TIFF", big_tiff=True)), picture)
+
+    @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])
+    def test_compressed_tiff(self, compression: str) -> None:
+        picture = noise(12, 9)
+        assert np.array_equal(same_size(encode(picture, "TIFF", compression=compression)), picture)
+
+
+class TestReducedJpeg:
+    """A side of 16 pixels cuts 7/8 of the shorter side: from 74 pixels on that is 2 × 2 × 16."""
+
+    @staticmethod
+    def _both_ways(picture: Array) -> tuple[Array, Array]:
+        """Decoded as a JPEG, and as the PNG of what the whole JPEG decodes to."""
+        data = encode(picture, "JPEG", quality=90)
+        whole = same_size(data)
+        return decode(data, (16, 16)).pixels, decode(encode(whole, "PNG"), (16, 16)).pixels
+
+    def test_below_twice_the_size_every_pixel_is_decoded(self) -> None:
+        found, whole = self._both_ways(noise(73, 200))
+        assert np.array_equal(found, whole)
+
+    def test_from_twice_the_size_on_detail_is_skipped(self) -> None:
+        found, whole = self._both_ways(noise(74, 200))
+        assert not np.array_equal(found, whole)
+
+    @pytest.mark.parametrize("scale", [74, 147, 293, 1200])
+    def test_skipped_detail_is_not_missed(self, scale: int) -> None:
+        found, whole = self._both_ways(smooth(scale, scale * 4 // 3))
+        assert np.abs(found.astype(int) - whole).mean() < 4
+
+    @pytest.mark.parametrize("name", ["parrot.jpg", "hot_dog.jpg", "cat_720p.jpg"])
+    def test_photos_stay_what_they_are(self, reference: Path, name: str) -> None:
+        data = (reference / "photos" / name).read_bytes()
+        whole = decode(encode(same_size(data), "PNG"), (96, 96))
+        found = decode(data, (96, 96))
+        assert (found.width, found.height) == (whole.width, whole.height)
+        assert np.abs(found.pixels.astype(int) - whole.pixels).mean() < 4
+
+
+class TestRefusals:
+    def test_nothing(self) -> None:
+        assert code_of(b"") == "empty_file"
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"<!DOCTYPE html><html><body>404</body></html>",
+            b"BMW, Citroen, Fiat: a list of cars in a file that is named .bmp",
+            b"8BPS\0\1" + bytes(100),
+            b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
+            b"%PDF-1.7\n" + bytes(100),
+            b"RIFF\x64\0\0\0WAVEfmt " + bytes(100),
+            b"P6 2 2 255 " + bytes(12),
+            b"\0",
+            b"a",
+            bytes(1000),
+            encode(Image.new("RGB", (32, 32)), "ICO"),
+            encode(Image.new("RGB", (32, 32)), "ICNS"),
+            encode(Image.new("RGB", (32, 32)), "TGA"),
+            encode(Image.new("RGB", (32, 32)), "PDF"),
+        ],
+    )
+    def test_other_formats(self, data: bytes) -> None:
+        assert code_of(data) == "unsupported_format"
+
+    def test_no_other_program_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ghostscript = tmp_path / "gs"
+        ghostscript.write_text(f"#!/bin/sh\necho ran >> {tmp_path}/canary\n")
+        ghostscript.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        picture = encode(Image.new("RGB", (32, 32)), "EPS")
+        (tmp_path / "picture.eps").write_bytes(picture)
+        # The trap works: Pillow left alone runs it.
+        open_alone = (
+            "import sys\nfrom PIL import Image\n"
+            "try: Image.open(sys.argv[1]).load()\nexcept OSError: pass"
+        )
+        subprocess.run([sys.executable, "-c", open_alone, tmp_path / "picture.eps"], check=True)
+        (tmp_path / "canary").unlink()
+        assert code_of(picture) == "unsupported_format"
+        assert not (tmp_path / "canary").exists()
+
+    def test_the_limit_of_pixels_is_the_largest_picture_that_is_taken(self) -> None:
+        data = encode(smooth(40, 30), "PNG")
+        assert code_of(data, max_pixels=1200) is None
+        assert code_of(data, max_pixels=1199) == "too_many_pixels"
+
+    def test_bombs_are_refused_from_their_header_without_memory(self, tmp_path: Path) -> None:
+        bombs = {
+            "png": png_header(60_000, 60_000) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""),
+            "gif screen": gif_header((65_535, 65_535), (1, 1)),
+            "gif frame": gif_header((1, 1), (65_535, 65_535)),
+            "webp": webp_on_canvas(60_000, 60_000),
+            "bmp": encode(smooth(4, 4), "BMP").replace(
+                struct.pack("<ii", 4, 4), struct.pack("<ii", 100_000, 100_000)
+            ),
+        }
+        jpeg = encode(smooth(4, 4), "JPEG")
+        frame, _ = jpeg_segment(jpeg, 0xC0)
+        bombs["jpeg"] = jpeg[: frame + 5] + struct.pack(">HH", 65_500, 65_500) + jpeg[frame + 9 :]
+        for name, data in bombs.items():
+            (tmp_path / name).write_bytes(data)
+        # 64 MB more than the interpreter and its libraries take as it is.
+        child = (
+            "import resource, sys\nfrom pathlib import Path\n"
+            "from tests.images.encoding import code_of, encode, smooth\n"
+            "code_of(encode(smooth(4, 4), 'WEBP'))\n"
+            "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+            "limit = pages * resource.getpagesize() + 64 * 2**20\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+            "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+            "    print(path.name, code_of(path.read_bytes()))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", child, tmp_path], check=True, capture_output=True, text=True
+        )
+        assert done.stdout.splitlines() == [f"{name} too_many_pixels" for name in sorted(bombs)]
+
+
+SEEDS = {
+    "jpeg": encode(smooth(24, 17), "JPEG", exif=with_orientation(6)),
+    "progressive": encode(smooth(24, 17), "JPEG", progressive=True),
+    "cmyk": encode(Image.new("CMYK", (17, 9), (9, 99, 199, 50)), "JPEG"),
+    "mpo": encode(
+        smooth(17, 9), "MPO", save_all=True, append_images=[Image.fromarray(smooth(17, 9))]
+    ),
+    "png": encode(noise(11, 7, 4), "PNG", exif=with_orientation(6)),
+    "interlaced": png(noise(11, 7).astype(int), 16, 2, interlaced=True, transparent=[1, 2, 3]),
+    "palette": encode(Image.fromarray(noise(11, 7)).quantize(7), "PNG", transparency=b"\0\x80"),
+    "webp": encode(smooth(24, 17), "WEBP", exif=with_orientation(6)),
+    "lossless": encode(noise(11, 7, 4), "WEBP", lossless=True),
+    "animated": webp_on_canvas(40, 40),
+    "gif": encode(Image.fromarray(noise(11, 7)), "GIF"),
+    "bmp": encode(noise(11, 7), "BMP"),
+    "tiff": encode(noise(11, 7), "TIFF", exif=with_orientation(6)),
+    "lzw": encode(noise(11, 7), "TIFF", compression="tiff_lzw"),
+    "tiff jpeg": encode(smooth(24, 17), "TIFF", compression="jpeg"),
+    "big tiff": encode(noise(11, 7), "TIFF", big_tiff=True),
+}
+
+damages = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "insert", "delete", "cut"]), st.floats(0, 1), st.binary(max_size=4)
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def damaged(data: bytes, damage: list[tuple[str, float, bytes]]) -> bytes:
+    for kind, share, new in damage:
+        at = int(share * len(data))
+        match kind:
+            case "set":
+                data = data[:at] + new + data[at + len(new) :]
+            case "insert":
+                data = data[:at] + new + data[at:]
+            case "delete":
+                data = data[:at] + data[at + len(new) :]
+            case _:
+                data = data[: max(at, len(data) // 2)]
+    return data
+
+
+def check_damaged(name: str, damage: list[tuple[str, float, bytes]]) -> None:
+    try:
+        image = decode(damaged(SEEDS[name], damage), (6, 5), max_pixels=1_000_000)
+    except DecodeError as error:
+        outcome: object = type(error)
+    else:
+        outcome = image.pixels.shape
+    assert outcome in (*CODES.values(), (6, 5, 3))
+
+
+class TestDamage:
+    def test_the_seeds_are_sound(self) -> None:
+        assert {name: code_of(data) for name, data in SEEDS.items()} == dict.fromkeys(SEEDS)
+
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @given(name=st.sampled_from(sorted(SEEDS)), damage=damages)
+    def test_damage_ends_in_a_picture_or_a_listed_error(
+        self, name: str, damage: list[tuple[str, float, bytes]]
+    ) -> None:
+        check_damaged(name, damage)
+
+    @pytest.mark.slow
+    @settings(max_examples=20_000, deadline=None, database=None)
+    @given(name=st.sampled_from(sorted(SEEDS)), damage=damages)
+    def test_much_damage_ends_in_pictures_or_listed_errors(
+        self, name: str, damage: list[tuple[str, float, bytes]]
+    ) -> None:
+        check_damaged(name, damage)
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(
+        start=st.sampled_from([data[:8] for data in SEEDS.values()]), rest=st.binary(max_size=300)
+    )
+    def test_rubbish_behind_a_true_start_is_a_listed_error(self, start: bytes, rest: bytes) -> None:
+        code = code_of(start + rest, max_pixels=1_000_000)
+        assert code is None or issubclass(CODES[code], DecodeError)

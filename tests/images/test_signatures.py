@@ -1,0 +1,149 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from images import signatures
+from tests.images.encoding import (
+    code_of,
+    encode,
+    jpeg_segment,
+    noise,
+    png,
+    png_chunk,
+    same_size,
+    smooth,
+    webp_on_canvas,
+)
+
+PICTURE = noise(128, 96)
+
+
+def with_thumbnail() -> bytes:
+    """A JPEG whose header holds a JPEG with an end mark of its own, as cameras write it."""
+    whole = encode(PICTURE, "JPEG")
+    thumbnail = encode(smooth(64, 48), "JPEG")
+    body = b"Exif\0\0" + thumbnail
+    return whole[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + whole[2:]
+
+
+def two_pictures() -> bytes:
+    return encode(
+        PICTURE,
+        "MPO",
+        save_all=True,
+        append_images=[Image.fromarray(np.ascontiguousarray(PICTURE))],
+    )
+
+
+WHOLE: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: encode(PICTURE, "JPEG"),
+    "progressive jpeg": lambda: encode(PICTURE, "JPEG", progressive=True),
+    "cmyk jpeg": lambda: encode(Image.fromarray(noise(128, 96, 4), "CMYK"), "JPEG"),
+    "jpeg with thumbnail": with_thumbnail,
+    "png": lambda: encode(PICTURE, "PNG"),
+    "interlaced png": lambda: png(PICTURE.astype(int), 8, 2, interlaced=True),
+    "16-bit png": lambda: png(PICTURE.astype(int) * 257, 16, 2),
+    "webp": lambda: encode(PICTURE, "WEBP", quality=95),
+    "lossless webp": lambda: encode(PICTURE, "WEBP", lossless=True),
+    "animated webp": lambda: encode(
+        PICTURE, "WEBP", save_all=True, append_images=[Image.fromarray(PICTURE[::-1])], quality=95
+    ),
+    "gif": lambda: encode(PICTURE, "GIF"),
+    "bmp": lambda: encode(PICTURE, "BMP"),
+    "tiff": lambda: encode(PICTURE, "TIFF"),
+    "lzw tiff": lambda: encode(PICTURE, "TIFF", compression="tiff_lzw"),
+    "big tiff": lambda: encode(PICTURE, "TIFF", big_tiff=True),
+}
+
+
+@pytest.mark.parametrize("sixteenths", range(1, 16))
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_that_ends_early_is_truncated(kind: str, sixteenths: int) -> None:
+    data = WHOLE[kind]()
+    assert code_of(data) is None
+    assert code_of(data[: len(data) * sixteenths // 16]) == "truncated"
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_that_ends_within_its_first_bytes_is_an_error(kind: str) -> None:
+    data = WHOLE[kind]()
+    for end in range(1, 40):
+        assert code_of(data[:end]) in ("truncated", "unsupported_format", "corrupt")
+
+
+def test_of_two_pictures_the_second_may_be_cut() -> None:
+    first = encode(PICTURE, "JPEG")
+    cut = two_pictures()[: len(first) + 2000]
+    assert len(cut) > len(first)
+    assert np.array_equal(same_size(cut), same_size(first))
+
+
+def test_a_png_without_its_end_mark_is_whole_if_its_pixels_are() -> None:
+    data = encode(PICTURE, "PNG")
+    assert np.array_equal(same_size(data[:-12]), PICTURE)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "gif", "lossless webp", "bmp", "tiff"])
+def test_bytes_behind_the_end_do_not_matter(kind: str) -> None:
+    data = WHOLE[kind]()
+    assert np.array_equal(same_size(data + bytes(100)), same_size(data))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("JPEG", {}), ("WEBP", {"lossless": True}), ("GIF", {}), ("BMP", {})],
+)
+def test_a_whole_file_with_a_damaged_header_is_corrupt(kind: str, options: dict[str, Any]) -> None:
+    data = bytearray(encode(smooth(32, 24), kind, **options))
+    match kind:
+        case "JPEG":
+            at, _ = jpeg_segment(bytes(data), 0xC0)
+            data[at + 4] = 77  # bits per sample
+        case "PNG":
+            data[24] = 77  # bits per sample, and so the checksum
+        case "WEBP":
+            data[20] = 0  # VP8L's own signature
+        case "GIF":
+            data[4] = ord("x")  # the version
+        case _:
+            data[28] = 77  # bits per pixel
+    assert code_of(bytes(data)) == "corrupt"
+
+
+def test_the_canvas_of_an_extended_webp_is_read_from_its_header() -> None:
+    assert signatures.webp_canvas(webp_on_canvas(300, 77)) == (300, 77)
+    assert signatures.webp_canvas(encode(smooth(30, 20), "WEBP")) == (0, 0)
+    assert signatures.webp_canvas(b"RIFF") == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_whatever_pillow_writes_is_known_and_has_its_end(kind: str) -> None:
+    data = encode(smooth(32, 24), kind)
+    assert signatures.is_known(data)
+    assert not signatures.ends_early(data)
+    assert signatures.is_tiff(data) == (kind == "TIFF")
+
+
+@pytest.mark.parametrize(("mode", "is_big"), [("I;16", False), ("I;16B", False), ("I;16", True)])
+def test_tiffs_of_either_order_and_size_are_known(mode: str, is_big: bool) -> None:
+    data = encode(Image.new(mode, (4, 3)), "TIFF", big_tiff=is_big)
+    assert data[:2] == (b"MM" if mode == "I;16B" else b"II")
+    assert (b"+" in data[2:4]) is is_big
+    assert signatures.is_tiff(data)
+    assert not signatures.ends_early(data)
+    assert signatures.ends_early(data[:-1])
+
+
+def test_a_big_tiff_of_the_order_that_pillow_does_not_read_is_another_format() -> None:
+    data = encode(Image.new("I;16B", (4, 3)), "TIFF", big_tiff=True)
+    assert data.startswith(b"MM\0+")
+    assert code_of(data) == "unsupported_format"
+
+
+def test_chunks_that_nobody_knows_are_passed_over() -> None:
+    picture = noise(6, 5)
+    data = png(picture, 8, 2, after=png_chunk(b"juNk", bytes(10)))
+    assert np.array_equal(same_size(data), picture)
