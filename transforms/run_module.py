@@ -96,25 +96,25 @@ def answer(engine: Engine, pixels: npt.NDArray[np.uint8]) -> tuple[Answers, dict
     errors: dict[int, ImageError] = {}
     pieces: list[Answers] = []
 
-    def run(start: int, stop: int) -> None:
+    # A list of spans and no recursive inner function: that would be a cycle of references, which
+    # keeps a shard's pixels until the collector comes by.
+    spans = [(0, len(pixels))] if len(pixels) else []
+    while spans:
+        start, stop = spans.pop()
         try:
             found = engine.run(pixels[start:stop])
         # Engines raise what their library does: ValueError, RuntimeError, tf.errors.OpError.
         except Exception as error:
-            if stop - start <= 1:
+            if stop - start == 1:
                 errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
             else:
                 middle = (start + stop) // 2
-                run(start, middle)
-                run(middle, stop)
-            return
+                spans += [(middle, stop), (start, middle)]
+            continue
         finite = _finite_rows(found, stop - start)
         for row in np.flatnonzero(~finite):
             errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
         pieces.append(found if finite.all() else _rows(found, finite))
-
-    if len(pixels):
-        run(0, len(pixels))
     return _joined(pieces), errors
 
 
