@@ -9,4 +9,4 @@ MODULE = Path(__file__).parent / "module"
 """The module that knows their classes: the default of every command that takes one."""
 
 TRUTH = Path(__file__).parent / "archive_truth.csv"
-"""Table of the archive's pictures and what they show: columns `uri` (path in it) and `label`."""
+"""Table of the archive's pictures and what they show: columns `uri` (beside it) and `label`."""

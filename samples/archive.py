@@ -51,8 +51,8 @@ def write_archive(archive: Path, truth: Path) -> None:
 
     Args:
         archive: Folder to make: the pictures in folders by place, `holiday.tar`, broken files.
-        truth: CSV file to make, columns `uri` (path in the archive; `TAR!/MEMBER` in the tar) and
-            `label`; one row for each picture that is not broken.
+        truth: CSV file to make beside it, columns `uri` (relative to the table; `TAR!/MEMBER` in
+            the tar) and `label`; one row for each picture that is not broken.
     """
     unfinished = archive.with_name(archive.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -66,7 +66,7 @@ def write_archive(archive: Path, truth: Path) -> None:
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("uri", "label"))
-        table.writerows(sorted(labels))
+        table.writerows(sorted((f"{archive.name}/{name}", label) for name, label in labels))
     unfinished.replace(truth)
 
 

@@ -47,7 +47,8 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _truth(path: Path = TRUTH) -> dict[str, str]:
     with path.open(encoding="utf-8", newline="") as file:
-        return {row["uri"]: row["label"] for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    return {row["uri"].partition("/")[2]: row["label"] for row in rows}
 
 
 def _pictures() -> Iterator[Image.Image]:
@@ -62,6 +63,13 @@ def test_truth_names_every_picture_and_nothing_else() -> None:
     pictures = (_files(ARCHIVE).keys() - _BROKEN) | _members(ARCHIVE).keys()
 
     assert _truth().keys() == pictures
+
+
+def test_truth_is_relative_to_its_own_folder() -> None:
+    with TRUTH.open(encoding="utf-8", newline="") as file:
+        folders = {row["uri"].partition("/")[0] for row in csv.DictReader(file)}
+
+    assert {TRUTH.parent / folder for folder in folders} == {ARCHIVE}
 
 
 def test_every_class_is_there_equally_often() -> None:
