@@ -1,0 +1,72 @@
+import re
+
+import pytest
+
+from images.errors import (
+    CODES,
+    DecodeError,
+    FetchError,
+    ImageError,
+    InferenceError,
+    InputError,
+    ListingError,
+)
+
+STAGES: dict[type[ImageError], str] = {
+    ListingError: "list",
+    FetchError: "fetch",
+    DecodeError: "decode",
+    InferenceError: "infer",
+}
+
+
+def test_the_list_is_closed_and_in_the_order_of_the_flow() -> None:
+    assert list(CODES) == [
+        *("listing_failed", "bad_entry"),
+        *("unsupported_scheme", "not_found", "permission_denied", "not_a_file"),
+        *("file_too_large", "read_failed"),
+        *("empty_file", "unsupported_format", "unsupported_pixels", "too_many_pixels"),
+        *("truncated", "corrupt", "decode_timeout", "decode_crash", "decode_memory"),
+        *("inference_failed", "not_finite"),
+    ]
+
+
+def test_the_list_cannot_be_added_to() -> None:
+    with pytest.raises(TypeError):
+        CODES["new"] = ImageError  # type: ignore[index]
+
+
+def test_those_that_may_pass_are_retryable() -> None:
+    assert [code for code, error in CODES.items() if error.retryable] == [
+        "listing_failed",
+        "not_found",
+        "permission_denied",
+        "read_failed",
+        "decode_timeout",
+        "decode_crash",
+        "decode_memory",
+        "inference_failed",
+    ]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_says_stage_cause_and_cure(code: str) -> None:
+    error = CODES[code]
+    assert error.code == code
+    assert re.fullmatch("[a-z]+(_[a-z]+)*", code)
+    assert [STAGES[base] for base in error.__mro__ if base in STAGES] == [error.stage]
+    for sentence in (error.cause, error.cure):
+        assert re.fullmatch(r"[A-Z].*\.", sentence)
+    assert str(error("3 bytes")) == "3 bytes"
+
+
+def test_the_tree_in_the_documentation_is_the_tree() -> None:
+    import images.errors
+
+    drawn = re.findall(r"── (\w+) +([a-z_]+)$", str(images.errors.__doc__), re.MULTILINE)
+    assert drawn == [(error.__name__, code) for code, error in CODES.items()]
+
+
+def test_a_wrong_input_is_the_users_and_no_images() -> None:
+    assert issubclass(InputError, ValueError)
+    assert not issubclass(InputError, ImageError)

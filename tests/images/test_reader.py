@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from images.decode import DecodedImage
+from images.preprocessing import Preprocessing
+from images.reader import ImageReader
+
+
+@pytest.fixture
+def reader() -> Iterator[ImageReader]:
+    opened = ImageReader(Preprocessing((4, 5)), 2)
+    yield opened
+    opened.close()
+
+
+def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_path: Path) -> None:
+    uris = [str(tmp_path / f"{index}.jpg") for index in range(120)]
+    expected: list[int | str] = []
+    for index, uri in enumerate(uris):
+        match index % 4:
+            case 0:
+                expected.append("not_found")
+            case 1:
+                Path(uri).write_text("<html>")
+                expected.append("unsupported_format")
+            case _:
+                Image.new("L", (12, 10), index).save(uri, "PNG")
+                expected.append(index)
+    found: list[int | str] = []
+    for outcome in reader.read(uris):
+        if isinstance(outcome, DecodedImage):
+            assert (outcome.width, outcome.height) == (12, 10)
+            assert outcome.pixels.shape == (4, 5, 3)
+            found += np.unique(outcome.pixels).tolist()
+        else:
+            found.append(outcome.code)
+    assert found == expected
+
+
+def test_nothing_to_read(reader: ImageReader) -> None:
+    assert list(reader.read([])) == []

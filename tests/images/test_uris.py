@@ -1,0 +1,114 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from images import uris
+from images.fetch import fetch
+
+NAMES = [
+    b"a.jpg",
+    b"a b.jpg",
+    b"a[1].jpg",
+    b"*.jpg",
+    b"a#b.jpg",
+    b"a?b=c.jpg",
+    b"%20.jpg",
+    b"100%.jpg",
+    b"a!b.jpg",
+    b"a\nb.jpg",
+    b"a\rb.jpg",
+    b"\x1b[31m.jpg",
+    "Öl–日本.jpg".encode(),
+    "e\u0301.jpg".encode(),
+    b"\xff\xfe.jpg",
+    b"\xe9t\xe9.jpg",
+    b"=cmd.jpg",
+    b"<img src=x onerror=alert(1)>.jpg",
+    b"-.jpg",
+    b" .jpg",
+    b"c:.jpg",
+    b"x" * 251 + b".jpg",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_odd_names_arrive_unharmed(tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(os.fsencode(tmp_path), name)
+    Path(os.fsdecode(path)).write_bytes(name)
+    uri = uris.from_path(os.fsdecode(path))
+    # As a table would hold it.
+    uri = uri.encode("utf-8").decode("utf-8")
+    assert os.fsencode(uris.to_path(uri)) == path
+    assert fetch(uri, 1000) == name
+
+
+@given(st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 0x2F} & set(name)))
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+def test_every_name_comes_back(name: bytes) -> None:
+    path = b"/folder/-" + name
+    uri = uris.from_path(os.fsdecode(path)).encode("utf-8").decode("utf-8")
+    assert os.fsencode(uris.to_path(uri)) == path
+    assert uris.scheme(uri) == "file"
+
+
+def test_a_path_is_its_own_name_where_text_can_hold_it() -> None:
+    assert uris.from_path("/a b/%20#?.jpg") == "/a b/%20#?.jpg"
+
+
+def test_a_path_that_is_no_text_is_percent_encoded() -> None:
+    assert uris.from_path(os.fsdecode(b"/a b/\xff%.jpg")) == "file:///a%20b/%FF%25.jpg"
+
+
+def test_relative_paths_start_where_the_job_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert uris.from_path("./b/../a.jpg") == f"{tmp_path}/a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("entry", "uri"),
+    [
+        ("a.jpg", "/base/a.jpg"),
+        ("b/../a.jpg", "/base/a.jpg"),
+        ("/else/a.jpg", "/else/a.jpg"),
+        ("a*[1]?.jpg", "/base/a*[1]?.jpg"),
+        ("%20.jpg", "/base/%20.jpg"),
+        ("file:///else/%20.jpg", "/else/ .jpg"),
+        ("FILE:///else/a.jpg", "/else/a.jpg"),
+        ("file://localhost/else/a.jpg", "/else/a.jpg"),
+        ("file:///else/%FF.jpg", "file:///else/%FF.jpg"),
+        (os.fsdecode(b"\xff.jpg"), "file:///base/%FF.jpg"),
+        (os.fsdecode(b"file:///else/\xff.jpg"), "file:///else/%FF.jpg"),
+        ("gs://bucket/a b.jpg", "gs://bucket/a b.jpg"),
+        ("https://host/a.jpg?b#c", "https://host/a.jpg?b#c"),
+        ("c:\\a.jpg", "/base/c:\\a.jpg"),
+    ],
+)
+def test_entries_of_a_manifest_are_taken_literally(entry: str, uri: str) -> None:
+    assert uris.from_entry(entry, "/base") == uri
+
+
+@pytest.mark.parametrize("entry", ["\ud800.jpg", "gs://bucket/\udcff.jpg"])
+def test_an_entry_that_nothing_can_hold_is_refused(entry: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        uris.from_entry(entry, "/base")
+
+
+@pytest.mark.parametrize(
+    ("uri", "scheme"),
+    [
+        ("/a.jpg", "file"),
+        ("a://b.jpg", "a"),
+        ("GS://bucket/a.jpg", "gs"),
+        ("file:///a.jpg", "file"),
+        ("/a://b.jpg", "file"),
+        ("1a://b.jpg", "file"),
+        ("", "file"),
+    ],
+)
+def test_schemes(uri: str, scheme: str) -> None:
+    assert uris.scheme(uri) == scheme
