@@ -1,0 +1,131 @@
+"""Makes Pillow's BMP decoder do what a file asks for: put this folder first on Python's path.
+
+Python imports a module of this name when it starts, so decoding processes have it and the process
+that tests run in has not. What a file asks for stands behind its pixels: `fault:NAME`.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import BmpImagePlugin, Image
+
+_MARK = b"fault:"
+
+
+def _hang() -> None:
+    while True:
+        pass
+
+
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _eat() -> None:
+    kept = []
+    while True:
+        kept.append(bytearray(1 << 24))
+
+
+def _huge() -> None:
+    Image.new("RGB", (30_000, 30_000))
+
+
+def _leak() -> None:
+    _leaked.append(bytearray(40_000_000))
+
+
+def _exit() -> None:
+    os._exit(7)
+
+
+def _raise() -> None:
+    raise RuntimeError("a decoder's own error")
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _close() -> None:
+    os.close(_socket())
+    time.sleep(3600)
+
+
+def _send(message: bytes) -> None:
+    with socket.socket(fileno=os.dup(_socket())) as end:
+        end.sendall(message)
+
+
+def _stutter() -> None:
+    """Begins an answer and never ends it."""
+    _send(struct.pack("<I", 1000) + b"\0")
+    time.sleep(3600)
+
+
+def _boast() -> None:
+    """Announces more than any picture has."""
+    _send(struct.pack("<I", 0xFFFFFFFF))
+    time.sleep(3600)
+
+
+def _babble() -> None:
+    """Answers what is no outcome, and would run code in whoever unpickles it."""
+    message = b"cos\nabort\n(tR."
+    _send(struct.pack("<I", len(message)) + message)
+    time.sleep(3600)
+
+
+def _socket() -> int:
+    return int(sys.argv[1])
+
+
+def _crash_once(path: Path) -> None:
+    if not (seen := path.with_suffix(".seen")).exists():
+        seen.touch()
+        _crash()
+
+
+def _wait(path: Path) -> None:
+    """Says that it is there, and goes on when it is told to."""
+    path.with_suffix(".reached").touch()
+    while not path.with_suffix(".go").exists():
+        time.sleep(0.005)
+
+
+_leaked: list[bytearray] = []
+
+_FAULTS = {
+    fault.__name__.removeprefix("_"): fault
+    for fault in (
+        *(_hang, _crash, _exit, _raise, _stop),
+        *(_eat, _huge, _leak),
+        *(_close, _stutter, _boast, _babble),
+    )
+}
+_PLACED = {"crash once": _crash_once, "wait": _wait}
+
+_open_soundly = BmpImagePlugin.BmpImageFile._open
+
+
+def _open(image: Any) -> None:
+    data = image.fp.read()
+    image.fp.seek(0)
+    _, found, fault = data.rpartition(_MARK)
+    if found:
+        name, _, path = fault.decode().partition("@")
+        if name in _PLACED:
+            _PLACED[name](Path(path))
+        else:
+            _FAULTS[name]()
+    _open_soundly(image)
+
+
+BmpImagePlugin.BmpImageFile._open = _open  # type: ignore[method-assign, assignment]

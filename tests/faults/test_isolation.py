@@ -1,0 +1,206 @@
+"""A decoder can only hurt the image that it decodes."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from images.isolation import DecodingProcess, Limits
+from images.reader import ImageReader
+from tests.faults.decoding import PREPROCESSING, bmp, children, seen
+
+MEMORY = 100_000_000
+HASTY = Limits(seconds=2, memory=MEMORY)
+PATIENT = Limits(seconds=60, memory=MEMORY)
+
+pytestmark = pytest.mark.usefixtures("faulty_decoder")
+
+
+@pytest.fixture
+def process() -> Iterator[DecodingProcess]:
+    one = DecodingProcess(PREPROCESSING, PATIENT)
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("fault", ["hang", "stop", "stutter"])
+def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: str) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, fault if n == 4 else "") for n in range(10)]
+    process = DecodingProcess(PREPROCESSING, HASTY)
+    outcomes = process.read(uris)
+    process.close()
+    assert seen(outcomes) == [0, 1, 2, 3, "decode_timeout", 5, 6, 7, 8, 9]
+    assert str(outcomes[4]) == "no pixels within 2 s"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        ("crash", "decode_crash", "the decoding process ended with signal Segmentation fault"),
+        ("exit", "decode_crash", "the decoding process ended with exit code 7"),
+        ("close", "decode_crash", "the decoding process ended with a closed socket"),
+        ("boast", "decode_crash", "the decoding process answered nonsense: a message of 4,294,967"),
+        ("babble", "decode_crash", "the decoding process answered nonsense: "),
+        ("eat", "decode_memory", "no memory was left to decode it"),
+        ("huge", "decode_memory", "no memory was left to decode it"),
+        ("raise", "corrupt", "RuntimeError: a decoder's own error"),
+    ],
+)
+def test_a_fault_costs_only_the_image_that_asks_for_it(
+    tmp_path: Path, process: DecodingProcess, fault: str, code: str, message: str
+) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", 20 * n, fault if n == 4 else "") for n in range(1, 10)]
+    outcomes = process.read(uris)
+    assert seen(outcomes) == [20, 40, 60, code, 100, 120, 140, 160, 180]
+    assert str(outcomes[3]).startswith(message)
+    assert seen(process.read(uris[:2])) == [20, 40]
+
+
+def test_faults_side_by_side_leave_order_and_pixels_alone(tmp_path: Path) -> None:
+    faults = {5: "hang", 6: "crash", 17: "eat", 79: "stop"}
+    codes = {"hang": "decode_timeout", "stop": "decode_timeout", "eat": "decode_memory"}
+    uris = [bmp(tmp_path / f"{n}.bmp", n, faults.get(n, "")) for n in range(80)]
+    reader = ImageReader(PREPROCESSING, processes=2, limits=HASTY)
+    expected = [codes.get(faults[n], "decode_crash") if n in faults else n for n in range(80)]
+    assert seen(reader.read(uris)) == expected
+    reader.close()
+
+
+def test_when_every_image_crashes_each_gets_its_row(
+    tmp_path: Path, process: DecodingProcess
+) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, "crash") for n in range(3)]
+    assert seen(process.read(uris)) == ["decode_crash"] * 3
+
+
+def test_an_image_that_crashes_once_is_not_to_blame(
+    tmp_path: Path, process: DecodingProcess
+) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, "crash once" if n == 2 else "") for n in range(4)]
+    assert seen(process.read(uris)) == [0, 1, 2, 3]
+
+
+def test_memory_counts_for_one_image_and_not_for_those_before_it(
+    tmp_path: Path, process: DecodingProcess
+) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, "leak" if n < 9 else "") for n in range(10)]
+    assert seen(process.read(uris)) == list(range(10))
+
+
+def test_a_child_killed_while_idle_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
+    assert seen(process.read(uris)) == [0, 1, 2]
+    [child] = children()
+    child.kill()
+    assert seen(process.read(uris)) == [0, 1, 2]
+    assert child not in children()
+
+
+def test_a_child_killed_at_work_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, "wait" if n == 1 else "") for n in range(3)]
+
+    def kill() -> None:
+        _wait_for(tmp_path / "1.reached")
+        [child] = children()
+        child.kill()
+        (tmp_path / "1.go").touch()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert seen(process.read(uris)) == [0, 1, 2]
+    killer.join()
+
+
+def test_a_child_stopped_while_idle_costs_one_image(tmp_path: Path) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
+    process = DecodingProcess(PREPROCESSING, HASTY)
+    process.read(uris)
+    [child] = children()
+    child.suspend()
+    assert seen(process.read(uris)) == ["decode_timeout", 1, 2]
+    process.close()
+
+
+def test_the_start_of_a_child_is_not_on_the_first_images_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = DecodingProcess(PREPROCESSING, HASTY)
+    assert seen(process.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
+    process.close()
+
+
+def test_a_child_that_cannot_start_breaks_the_job_and_costs_no_image(
+    tmp_path: Path, process: DecodingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "PIL.py").write_text("raise ImportError('no decoder')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        OSError, match="no decoding process can be started: it ended with exit code 1"
+    ):
+        process.read([bmp(tmp_path / "1.bmp", 1)])
+    assert children() == []
+
+
+def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(32)]
+    uris[3] = bmp(tmp_path / "hang.bmp", 0, "hang")
+    uris[20] = bmp(tmp_path / "crash.bmp", 0, "crash")
+    reader = ImageReader(PREPROCESSING, processes=2, limits=HASTY)
+    codes = {3: "decode_timeout", 20: "decode_crash"}
+    assert seen(reader.read(uris)) == [codes.get(n, n) for n in range(32)]
+    assert len(children()) == 2
+    reader.close()
+    assert children() == []
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_reader_that_is_forgotten_ends_its_children(tmp_path: Path) -> None:
+    reader = ImageReader(PREPROCESSING, processes=1, limits=PATIENT)
+    assert seen(reader.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
+    del reader
+    assert children() == []
+
+
+def test_an_interrupted_read_leaves_no_answer_to_the_next(
+    tmp_path: Path, process: DecodingProcess
+) -> None:
+    slow = [bmp(tmp_path / "1.bmp", 1), bmp(tmp_path / "2.bmp", 2, "wait")]
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        _wait_for(tmp_path / "2.reached")
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        process.read(slow)
+    interrupter.join()
+    assert seen(process.read([bmp(tmp_path / "3.bmp", 3)])) == [3]
+
+
+def test_children_of_a_killed_process_end_even_if_they_hang(tmp_path: Path) -> None:
+    hanging = bmp(tmp_path / "1.bmp", 1, "wait")
+    parent = os.fork()
+    if parent == 0:
+        DecodingProcess(PREPROCESSING, Limits()).read([hanging])
+        os._exit(1)
+    _wait_for(tmp_path / "1.reached")
+    [child] = psutil.Process(parent).children()
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    psutil.wait_procs([child], timeout=60)
+    assert not child.is_running()
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.005)
