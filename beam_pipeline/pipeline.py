@@ -56,7 +56,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> Any:
     to_do, plan = refs | SkipDone(job.layout)
     reports = (
         to_do
-        | PlanShards(plan, job.layout, job.images_per_shard)
+        | PlanShards(plan, job.layout, job.preprocessing.image_bytes, job.images_per_shard)
         | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits)
         | RunModule(job.module)
         | WriteShards(job.layout, job.schema)

@@ -23,6 +23,11 @@ class Preprocessing:
     max_bytes: int = 100_000_000
     max_pixels: int = 100_000_000
 
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of one decoded picture: height × width × 3."""
+        return self.size[0] * self.size[1] * 3
+
     def read(self, uri: str) -> DecodedImage | ImageError:
         """Fetch and decode one image in this process; its pixels, or the error it ends in."""
         try:

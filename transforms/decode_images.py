@@ -9,7 +9,6 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.utils.shared import Shared
 
-from images.decode import DecodedImage
 from images.errors import CODES, ImageError
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
@@ -64,22 +63,23 @@ def decode_shard(shard: Shard, reader: ImageReader, size: tuple[int, int]) -> De
     sound = [ref for ref in shard.refs if ref.problem is None]
     failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
     uris: list[str] = []
-    decoded: list[DecodedImage] = []
+    sizes: list[tuple[int, int]] = []
+    # Filled as pictures come in, so that they are never held twice.
+    pixels = np.empty((len(sound), *size, 3), np.uint8)
     for ref, outcome in zip(sound, reader.read([ref.uri for ref in sound]), strict=True):
         if isinstance(outcome, ImageError):
             failures.append(Failure.of(ref.uri, outcome))
         else:
+            pixels[len(uris)] = outcome.pixels
             uris.append(ref.uri)
-            decoded.append(outcome)
-    pixels = np.empty((len(decoded), *size, 3), np.uint8)
-    for row, image in zip(pixels, decoded, strict=True):
-        row[:] = image.pixels
+            sizes.append((outcome.width, outcome.height))
+    widths, heights = np.array(sizes, np.int32).reshape(-1, 2).T
     return DecodedShard(
         id=shard.id,
         uris=uris,
-        widths=np.array([image.width for image in decoded], np.int32),
-        heights=np.array([image.height for image in decoded], np.int32),
-        pixels=pixels,
+        widths=widths,
+        heights=heights,
+        pixels=pixels[: len(uris)],
         failures=tuple(failures),
         seconds={"decode": time.monotonic() - start},
     )

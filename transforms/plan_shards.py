@@ -12,8 +12,11 @@ from results.account import Plan
 from results.layout import Layout
 from transforms.records import ImageRef, Shard
 
-_FEWEST, _MOST = 32, 2000
-"""Images in a shard: fewer cost more in files than in work, more cost memory (77 kB each)."""
+_FEWEST = 32
+"""Images in a shard: fewer would cost more in files than in work."""
+
+_MOST_PIXELS = 64_000_000
+"""Bytes of decoded pixels in a shard: a worker thread holds one that it scores and the next."""
 
 
 @dataclass
@@ -26,11 +29,13 @@ class PlanShards(beam.PTransform):
     Attributes:
         plan: PCollection of the one Plan.
         layout: of the output that the plan is written to.
+        image_bytes: of one decoded picture.
         images_per_shard: None chooses it from the number of images to do.
     """
 
     plan: Any
     layout: Layout
+    image_bytes: int
     images_per_shard: int | None = None
 
     def expand(self, refs: Any) -> Any:
@@ -38,7 +43,10 @@ class PlanShards(beam.PTransform):
         written = self.plan | "Write plan" >> beam.Map(_written, self.layout)
         return (
             refs
-            | "By place" >> beam.Map(place, beam.pvalue.AsSingleton(written), self.images_per_shard)
+            | "By place"
+            >> beam.Map(
+                place, beam.pvalue.AsSingleton(written), self.image_bytes, self.images_per_shard
+            )
             | "Gather" >> beam.GroupByKey()
             | "Make shards" >> beam.MapTuple(make_shard).with_output_types(Shard)
         )
@@ -49,16 +57,17 @@ def _written(plan: Plan, layout: Layout) -> Plan:
     return plan
 
 
-def shard_size(images: int) -> int:
+def shard_size(images: int, image_bytes: int) -> int:
     """Images a shard for a job of this many: small jobs spread, large ones make few files."""
-    return min(_MOST, max(_FEWEST, 2 * isqrt(images)))
+    most = max(_FEWEST, _MOST_PIXELS // image_bytes)
+    return min(most, max(_FEWEST, 2 * isqrt(images)))
 
 
 def place(
-    ref: ImageRef, plan: Plan, images_per_shard: int | None
+    ref: ImageRef, plan: Plan, image_bytes: int, images_per_shard: int | None
 ) -> tuple[tuple[int, int], tuple[Any, ...]]:
     """The ref under the key that its neighbours share."""
-    size = images_per_shard or shard_size(plan.to_do)
+    size = images_per_shard or shard_size(plan.to_do, image_bytes)
     return (ref.source, ref.ordinal // size), tuple(ref)
 
 

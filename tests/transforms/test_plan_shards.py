@@ -13,11 +13,16 @@ from transforms.records import ImageRef, Shard
 
 
 @pytest.mark.parametrize(
-    ("images", "size"),
-    [(0, 32), (1, 32), (256, 32), (400, 40), (10_000, 200), (1_000_000, 2000), (10**8, 2000)],
+    ("images", "side", "size"),
+    [
+        *((0, 160, 32), (1, 160, 32), (256, 160, 32), (400, 160, 40), (10_000, 160, 200)),
+        *((10**8, 128, 1302), (10**8, 160, 833), (10**8, 224, 425), (10**8, 4000, 32)),
+    ],
 )
-def test_shard_size_follows_the_number_of_images(images: int, size: int) -> None:
-    assert shard_size(images) == size
+def test_shard_size_follows_the_images_and_the_memory_of_their_pixels(
+    images: int, side: int, size: int
+) -> None:
+    assert shard_size(images, side * side * 3) == size
 
 
 def test_the_id_belongs_to_the_set_of_names() -> None:
@@ -37,7 +42,7 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
     ]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([Plan(requested=10, to_do=10)])
-        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, layout, 2)
+        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, layout, 300, 2)
         assert_that(planned, equal_to(shards))
     assert json.loads(layout.plan.read_text())["to_do"] == 10
 
