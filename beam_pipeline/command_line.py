@@ -4,6 +4,7 @@ Heavy libraries are imported where a command runs, so that `--help` answers at o
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -33,6 +34,8 @@ exit codes:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; whatever goes wrong ends in a message on standard error and a code."""
+    # Beam warns, while it is imported, of optional parts that are not installed.
+    logging.getLogger().setLevel(logging.ERROR)
     args, beam_args = parser().parse_known_args(argv)
     args.beam_args = beam_args
     if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):

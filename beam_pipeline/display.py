@@ -105,8 +105,8 @@ def _failed(now: Progress) -> str:
     return ", ".join(f"{count:,} {code}" for code, count in sorted(now.failed.items()))
 
 
-def show_summary(layout: Layout, summary: dict[str, Any]) -> None:
-    """The closing table: the account, what failed and why, where the rows are, what is next."""
+def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> None:
+    """The closing table: the account, what failed and what to do, where the rows are."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
@@ -119,7 +119,9 @@ def show_summary(layout: Layout, summary: dict[str, Any]) -> None:
             for code, count in summary["failed_by_code"].items():
                 table.add_row(f"    {code}", f"{count:,}", f"[dim]{CODES[code].cure}[/dim]")
     _out.print(table)
-    _out.print(f"\nlabels   {layout.predictions}", soft_wrap=True)
+    done = summary["labelled"] + summary["failed"]
+    _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
+    _out.print(f"rows     {layout.predictions}", soft_wrap=True)
     if summary["failed"] or summary["already_failed"]:
         _out.print(f"errors   {layout.errors}", soft_wrap=True)
     _out.print(f"account  {layout.summary}", soft_wrap=True)

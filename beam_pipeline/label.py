@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,7 @@ from samples import MODULE
 
 def label(options: LabelOptions) -> int:
     """Label what the options name; the exit code."""
+    start = time.monotonic()
     pipeline_options = runner.pipeline_options(options.beam_args)
     with _stdin_copy(options) as stdin_copy:
         sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
@@ -49,7 +51,7 @@ def label(options: LabelOptions) -> int:
         write_whole(job.module.path, module.path.read_bytes())
     limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
     summary = runner.run(job, pipeline_options, limits, options.debug)
-    display.show_summary(job.layout, summary)
+    display.show_summary(job.layout, summary, time.monotonic() - start)
     return _exit_code(summary, options.max_failure_rate)
 
 
