@@ -95,6 +95,8 @@ def matches(pattern: str, base: str) -> Iterator[Found]:
             yield path, _unreadable(error)
             continue
         if part == _ANY_FOLDERS:
+            if below == above:
+                continue
             if rest:
                 folders = [
                     each for each in entries if _is_folder(each) and not _is_hidden(each.name)
@@ -112,7 +114,7 @@ def is_image_name(name: str) -> bool:
 
 
 def _entries(folder: str, above: _Chain) -> tuple[list[os.DirEntry[str]], _Chain]:
-    """What is in a folder, by name, and the way down to it; nothing where the way is a loop."""
+    """What is in a folder, by name, and the way into it; nothing, and no way, where that loops."""
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in above:

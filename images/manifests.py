@@ -88,8 +88,10 @@ def _read_csv(file: IO[str]) -> Iterator[Entry]:
     if header is None or URI_COLUMN not in header:
         raise ManifestError(_no_column(header or []))
     column = header.index(URI_COLUMN)
+    start = rows.line_num + 1
     while (row := _next_row(rows)) is not None:
-        position = f"line={rows.line_num}"
+        # A row may span lines: it is found by its first.
+        position, start = f"line={start}", rows.line_num + 1
         if isinstance(row, BadManifestEntry):
             yield Entry(position, row)
         elif row:

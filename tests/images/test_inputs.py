@@ -1,0 +1,269 @@
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from images.errors import InputError
+from images.folders import IMAGE_SUFFIXES
+from images.inputs import Listed, Source, sources
+from tests.images.test_fetch import without_rights
+from tests.images.test_folders import tree
+
+
+def listed(*inputs: str | Path, stdin_copy: Path | None = None) -> list[str]:
+    """The URIs that the inputs stand for, none of which has a problem."""
+    found = [each for source in sources([*map(str, inputs)], stdin_copy) for each in source]
+    assert [each.problem for each in found if each.problem] == []
+    return [each.uri for each in found]
+
+
+def refusal(*inputs: str | Path) -> str:
+    with pytest.raises(InputError) as caught:
+        sources([*map(str, inputs)])
+    return str(caught.value)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with wildcards in its name."""
+    folder = tmp_path / "photos [1] *"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class TestKinds:
+    def test_a_folder(self, tmp_path: Path) -> None:
+        tree(tmp_path, "b.jpg", "a/c.png", "d.txt", ".e.jpg")
+        [source] = sources([str(tmp_path)])
+        assert source == Source("folder", (str(tmp_path),))
+        assert list(source) == [Listed(f"{tmp_path}/a/c.png"), Listed(f"{tmp_path}/b.jpg")]
+        assert list(source) == list(pickle.loads(pickle.dumps(source)))
+
+    def test_a_relative_folder(self, here: Path) -> None:
+        tree(here, "a/b.jpg")
+        assert listed("a") == listed("./a/") == listed(".") == [f"{here}/a/b.jpg"]
+
+    def test_a_relative_glob_where_the_current_folder_has_wildcards_in_its_name(
+        self, here: Path
+    ) -> None:
+        tree(here, "a.jpg", "b/c.jpg")
+        tree(here.parent / "photos 1 x", "d.jpg")
+        assert listed("*.jpg") == [f"{here}/a.jpg"]
+        assert listed("**/*.jpg") == [f"{here}/a.jpg", f"{here}/b/c.jpg"]
+
+    def test_a_glob_stays_where_it_was_given(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tree(here, "a.jpg")
+        [source] = sources(["*.jpg"])
+        monkeypatch.chdir("/")
+        assert list(source) == [Listed(f"{here}/a.jpg")]
+
+    def test_a_file_whose_name_looks_like_a_glob_is_that_file(self, here: Path) -> None:
+        tree(here, "a[1].jpg", "a1.jpg", "?.jpg")
+        assert listed("a[1].jpg") == [f"{here}/a[1].jpg"]
+        assert listed("?.jpg") == [f"{here}/?.jpg"]
+        assert listed("a[!0].jpg") == [f"{here}/a1.jpg"]
+
+    def test_a_folder_whose_name_looks_like_a_glob_is_that_folder(self, here: Path) -> None:
+        tree(here, "b*/a.jpg", "bc/d.jpg")
+        assert listed("b*") == [f"{here}/b*/a.jpg"]
+
+    def test_single_images_share_a_source_whatever_they_are_called(self, here: Path) -> None:
+        tree(here, "b.jpg", "a.dat", "x/c.jpg")
+        found = sources(["b.jpg", "x", "a.dat"])
+        assert found == (
+            Source("folder", (f"{here}/x",)),
+            Source("images", (f"{here}/b.jpg", f"{here}/a.dat")),
+        )
+
+    def test_names_that_are_not_utf8(self, here: Path) -> None:
+        odd = Path(os.fsdecode(b"\xff"))
+        tree(here / odd, os.fsdecode(b"\xfe.jpg"))
+        base = f"file://{here}".replace(" ", "%20").replace("[", "%5B").replace("]", "%5D")
+        expected = [f"{base.replace('*', '%2A')}/%FF/%FE.jpg"]
+        assert listed(odd) == expected
+        assert listed(odd / "*.jpg") == expected
+        assert listed(odd / os.fsdecode(b"\xfe.jpg")) == expected
+
+    def test_file_uris(self, here: Path) -> None:
+        tree(here, "a b.jpg")
+        assert listed(f"file://{here}/a%20b.jpg") == [f"{here}/a b.jpg"]
+        assert listed(f"file://{here}") == [f"{here}/a b.jpg"]
+
+    def test_a_folder_below_that_cannot_be_listed_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            tree(Path(root), "a.jpg", "b/c.jpg")
+            Path(root).chmod(0o755)
+            Path(root, "b").chmod(0)
+            with without_rights():
+                [source] = sources([root])
+                first, second = source
+            Path(root, "b").chmod(0o755)
+        assert first == Listed(f"{root}/a.jpg")
+        assert second.uri == f"{root}/b"
+        assert second.problem is not None
+        assert second.problem.code == "listing_failed"
+
+
+class TestManifests:
+    def test_entries_start_at_the_manifests_folder(self, here: Path) -> None:
+        tree(here, "lists/a.txt")
+        entries = ["b.jpg", "../c.jpg", "/d.jpg", "*.jpg", "[1].jpg", "gs://e/f.jpg", "b.jpg"]
+        (here / "lists" / "a.txt").write_text("\n".join(entries))
+        assert listed("lists/a.txt") == [
+            f"{here}/lists/b.jpg",
+            f"{here}/c.jpg",
+            "/d.jpg",
+            f"{here}/lists/*.jpg",
+            f"{here}/lists/[1].jpg",
+            "gs://e/f.jpg",
+            f"{here}/lists/b.jpg",
+        ]
+
+    def test_a_manifest_in_the_current_folder(self, here: Path) -> None:
+        (here / "a.txt").write_text("b.jpg")
+        assert listed("a.txt") == [f"{here}/b.jpg"]
+
+    def test_every_kind(self, here: Path) -> None:
+        (here / "a.TXT").write_text("a.jpg")
+        (here / "b.csv").write_text("uri\nb.jpg")
+        (here / "c.jsonl").write_text('{"uri": "c.jpg"}')
+        pq.write_table(pa.table({"uri": ["d.jpg"]}), here / "d.parquet")
+        found = listed("a.TXT", "b.csv", "c.jsonl", "d.parquet")
+        assert found == [f"{here}/{name}.jpg" for name in "abcd"]
+
+    def test_standard_input_starts_at_the_current_folder(self, here: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "copy.txt"
+        copy.write_bytes(b"a.jpg\n\xff.jpg\n/b.jpg\n")
+        first, second, third = listed("-", stdin_copy=copy)
+        assert (first, third) == (f"{here}/a.jpg", "/b.jpg")
+        assert second.startswith("file:///")
+        assert second.endswith("/%FF.jpg")
+
+    def test_entries_that_name_nothing_are_listed_by_their_place(self, here: Path) -> None:
+        (here / "a b.jsonl").write_text('"a.jpg"\n{}\n"\\ud800.jpg"\n"s3://b/\\udcff.jpg"\n')
+        [source] = sources(["a b.jsonl"])
+        found = [(each.uri, each.problem and str(each.problem)) for each in source]
+        assert found == [
+            (f"{here}/a.jpg", None),
+            (f"{here}/a b.jsonl#line=2", "`uri` is None, not the name of an image"),
+            (f"{here}/a b.jsonl#line=3", "'\\ud800.jpg' is not Unicode text"),
+            (f"{here}/a b.jsonl#line=4", "'s3://b/\\udcff.jpg' is not Unicode text"),
+        ]
+        problems = [each.problem for each in source if each.problem]
+        assert [problem.code for problem in problems] == ["bad_entry"] * 3
+        for uri, _ in found:
+            uri.encode("utf-8")
+
+    def test_a_glob_of_manifests_is_those_manifests(self, here: Path) -> None:
+        tree(here, "lists/a.txt", "lists/b.txt", "lists/c.jpg")
+        (here / "lists" / "a.txt").write_text("a.jpg")
+        (here / "lists" / "b.txt").write_text("b.jpg")
+        assert sources(["lists/*.txt"]) == (
+            Source("manifest", (f"{here}/lists/a.txt",), f"{here}/lists"),
+            Source("manifest", (f"{here}/lists/b.txt",), f"{here}/lists"),
+        )
+        assert listed("lists/*.txt") == [f"{here}/lists/a.jpg", f"{here}/lists/b.jpg"]
+
+    def test_a_glob_that_also_matches_notes_takes_the_images(self, here: Path) -> None:
+        tree(here, "a.jpg", "labels.csv", "readme.txt", "table.parquet")
+        assert listed("*") == [f"{here}/a.jpg"]
+
+    def test_a_manifest_that_is_gone_when_it_is_read_is_an_error_of_its_own(
+        self, here: Path
+    ) -> None:
+        (here / "a.txt").write_text("a.jpg")
+        [source] = sources(["a.txt"])
+        (here / "a.txt").unlink()
+        [only] = source
+        assert only.uri == f"{here}/a.txt"
+        assert only.problem is not None
+        assert only.problem.code == "listing_failed"
+        assert str(only.problem) == "No such file or directory. Check the file."
+
+
+class TestRefusals:
+    """Each says value, reason and cure."""
+
+    def test_nothing_of_that_name(self, here: Path) -> None:
+        cure = "Check the spelling; put a glob in quotes."
+        assert refusal("none") == f"none: no such file or folder. {cure}"
+        assert refusal("") == f": no such file or folder. {cure}"
+        tree(here, "a.jpg")
+        assert refusal("a.jpg/b.jpg") == f"a.jpg/b.jpg: no such file or folder. {cure}"
+
+    def test_an_empty_folder(self, here: Path) -> None:
+        tree(here, "a/b.txt", "a/.c.jpg")
+        ends = ", ".join(sorted(IMAGE_SUFFIXES))
+        assert refusal("a") == (
+            "a: the folder holds no image. Looked in all folders below it for names that end in "
+            f"{ends}."
+        )
+
+    def test_a_folder_that_cannot_be_listed(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            Path(root).chmod(0)
+            with without_rights():
+                found = refusal(root)
+        reason = "the folder cannot be listed: Permission denied"
+        assert found == f"{root}: {reason}. Check its permissions."
+
+    def test_a_name_that_may_not_be_looked_at(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            Path(root).chmod(0)
+            with without_rights():
+                found = refusal(f"{root}/a.jpg")
+        assert found == f"{root}/a.jpg: Permission denied. Check its name and permissions."
+
+    def test_a_name_that_no_file_can_have(self) -> None:
+        cure = "Check its name and permissions."
+        assert refusal("a\0b") == f"a\0b: embedded null byte. {cure}"
+        assert refusal("a" * 256) == f"{'a' * 256}: File name too long. {cure}"
+
+    def test_a_glob_without_a_match(self, here: Path) -> None:
+        tree(here, "a.jpg")
+        cure = "Check the spelling; `**` stands for any folders."
+        assert refusal("*.png") == f"*.png: the glob matches no image. {cure}"
+        assert refusal("a.jpg/*.png") == f"a.jpg/*.png: the glob matches no image. {cure}"
+        expected = "*.csv: the glob matches no manifest. Check the spelling."
+        assert refusal("*.csv") == expected
+
+    def test_an_empty_manifest(self, here: Path) -> None:
+        (here / "a.txt").write_text("\n\n")
+        (here / "b.csv").write_text("uri\n")
+        for name in ("a.txt", "b.csv"):
+            expected = f"{name}: the manifest has no entry. Give one image a line or row."
+            assert refusal(name) == expected
+
+    def test_a_manifest_without_the_column(self, here: Path) -> None:
+        (here / "a.csv").write_text("url\na.jpg\n")
+        cure = "Rename the column that names the images to `uri`."
+        assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
+
+    def test_one_bad_manifest_of_a_glob_is_named(self, here: Path) -> None:
+        (here / "a.csv").write_text("uri\na.jpg\n")
+        (here / "b.csv").write_text("url\na.jpg\n")
+        assert refusal("*.csv").startswith(f"{here}/b.csv: no column `uri`; it has 'url'. ")
+
+    @pytest.mark.parametrize("scheme", ["gs", "s3", "https"])
+    def test_remote_inputs(self, scheme: str) -> None:
+        assert refusal(f"{scheme}://bucket/*.jpg") == (
+            f"{scheme}://bucket/*.jpg: {scheme}:// inputs cannot be listed. Copy or mount the "
+            "images, or name a local folder, glob, image or manifest."
+        )
+
+    def test_standard_input_that_nobody_read(self) -> None:
+        expected = "-: standard input was not read. Name the manifest as a file."
+        assert refusal("-") == expected
+
+    def test_empty_standard_input(self, tmp_path: Path) -> None:
+        (tmp_path / "copy.txt").touch()
+        with pytest.raises(InputError) as caught:
+            sources(["-"], tmp_path / "copy.txt")
+        assert str(caught.value) == ("-: the manifest has no entry. Give one image a line or row.")
