@@ -38,7 +38,7 @@ def read_checkpoint(prefix: str | Path) -> Weights:
         reader = tf.train.load_checkpoint(str(prefix))
         names = [name for name in reader.get_variable_to_shape_map() if name.startswith(SCOPE)]
         weights = {name: reader.get_tensor(name) for name in names}
-    except (ValueError, tf.errors.OpError) as error:
+    except (ValueError, IndexError, tf.errors.OpError) as error:
         raise NetworkError(
             f"{prefix}: no readable checkpoint: {error}. "
             "Give what its files begin with, without `.index` or `.data-…`."

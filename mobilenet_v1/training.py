@@ -61,6 +61,10 @@ class TrainingOptions:
             raise NetworkError(f"{self.steps} training steps: at least 1 is needed.")
         if not 0 < self.learning_rate < math.inf:
             raise NetworkError(f"learning rate {self.learning_rate}: must be above 0.")
+        if not 0 <= self.label_smoothing < 1:
+            raise NetworkError(
+                f"label smoothing {self.label_smoothing}: must be from 0 to below 1."
+            )
         if not 0 <= self.quantise_from <= self.freeze_from <= 1 or self.quantise_from == 1:
             raise NetworkError(
                 f"quantisation from {self.quantise_from} and freezing from {self.freeze_from} of "

@@ -1,0 +1,39 @@
+"""The folder of a run belongs to one run."""
+
+from pathlib import Path
+
+import pytest
+
+from mobilenet_v1 import NetworkError
+from mobilenet_v1.run_state import claim
+
+SETTINGS = {"width": 0.5, "classes": ("cat", "dog"), "from": None}
+
+
+def test_same_settings_may_go_on(tmp_path: Path) -> None:
+    state = tmp_path / "a" / "run"
+    claim(state, SETTINGS)
+    (state / "checkpoints").mkdir()
+    claim(state, SETTINGS)
+    assert sorted(path.name for path in state.iterdir()) == ["checkpoints", "run.json"]
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    claim(tmp_path / "run", SETTINGS)
+    with pytest.raises(
+        NetworkError, match=r"began otherwise: seed was None and is 3, width was 0\.5 and is 1\.0\."
+    ):
+        claim(tmp_path / "run", {**SETTINGS, "width": 1.0, "seed": 3})
+
+
+def test_strange_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(NetworkError, match="is no folder of a training run"):
+        claim(tmp_path, SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_claim_that_was_killed_half_way_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "run.partial").write_text('{"wid', encoding="utf-8")
+    claim(tmp_path, SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
