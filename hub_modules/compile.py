@@ -24,7 +24,7 @@ from hub_modules.freezing import Frozen, freeze
 from hub_modules.interpreters import open_interpreter
 from hub_modules.metadata import Metadata, append_to_flatbuffer
 from hub_modules.probes import probe_pictures
-from hub_modules.records import ModuleInfo
+from hub_modules.records import FloatArray, ModuleInfo, Pixels
 from hub_modules.rescaling import cut_rescaling
 from hub_modules.saved_model import SavedModel
 
@@ -37,46 +37,50 @@ class NotCompilableError(ModuleError):
 
 
 def compile_saved_model(module: SavedModel) -> bytes:
-    """`module` as a flatbuffer with its metadata, for any batch size where the module has that.
+    """`module` as a flatbuffer with its metadata, for any batch length where that can be had.
 
     Raises:
         NotCompilableError: it has operations or shapes that LiteRT lacks, or answers otherwise
             than the module once it is compiled.
     """
-    spec = tf.TensorSpec(_shape(module), module.heads.dtype, "pictures")
+    if module.heads.batch is not None:
+        return _compile(module, module.heads.batch)
+    try:
+        return _compile(module, None)
+    except NotCompilableError:
+        # Some operations are converted for known shapes only.
+        return _compile(module, 1)
+
+
+def _compile(module: SavedModel, batch: int | None) -> bytes:
+    shape = [batch, *module.info.image_size, 3]
+    spec = tf.TensorSpec(shape, module.heads.dtype, "pictures")
+    convert = _convert_quantops if module.info.quantops else _convert_float
     try:
         frozen = freeze(module.heads.answer, spec)
-        convert = _convert_quantops if module.info.quantops else _convert_float
-        flatbuffer = convert(frozen, module)
+        flatbuffer = convert(frozen, shape, module.info.value_range)
     except NotCompilableError:
         raise
     except Exception as error:  # the converter raises whatever its passes raise
-        reason = " ".join(str(error).split())[:300]
-        raise NotCompilableError(f"LiteRT cannot hold it ({reason})") from error
+        raise NotCompilableError(f"LiteRT cannot hold it ({_reason(error)})") from error
     flatbuffer = append_to_flatbuffer(flatbuffer, _metadata(module.info, frozen.heads))
     _check_agreement(module, flatbuffer)
     return flatbuffer
 
 
-def _shape(module: SavedModel) -> list[int | None]:
-    return [module.heads.batch, *module.info.image_size, 3]
-
-
-def _convert_quantops(frozen: Frozen, module: SavedModel) -> bytes:
-    cut = cut_rescaling(
-        frozen.function.graph.as_graph_def(),
-        frozen.input_name,
-        module.info.value_range,
-        _shape(module),
-    )
+def _convert_quantops(
+    frozen: Frozen, shape: list[int | None], value_range: tuple[float, float]
+) -> bytes:
+    graph = frozen.function.graph.as_graph_def()
+    cut = cut_rescaling(graph, frozen.input_name, value_range, shape)
     flatbuffer = _convert(
         cut.graph,
-        {cut.input_name: _shape(module)},
+        {cut.input_name: shape},
         frozen.output_names,
         inference_type=tf.uint8,
         quantized_input_stats={cut.input_name: _mean_and_deviation(cut.low, cut.high)},
     )
-    tensors = open_interpreter(flatbuffer, module.source).get_tensor_details()
+    tensors = open_interpreter(flatbuffer, "the result").get_tensor_details()
     floats = [each["name"] for each in tensors if each["dtype"] == np.float32]
     if floats:
         raise NotCompilableError(
@@ -100,9 +104,12 @@ def _mean_and_deviation(low: float, high: float) -> tuple[int, float]:
     return mean, mean / -low if mean else 255 / high
 
 
-def _convert_float(frozen: Frozen, module: SavedModel) -> bytes:
+def _convert_float(
+    frozen: Frozen, shape: list[int | None], value_range: tuple[float, float]
+) -> bytes:
+    del value_range  # the rescaling stays in the graph
     graph = frozen.function.graph.as_graph_def()
-    return _convert(graph, {frozen.input_name: _shape(module)}, frozen.output_names)
+    return _convert(graph, {frozen.input_name: shape}, frozen.output_names)
 
 
 def _convert(
@@ -132,34 +139,35 @@ def _metadata(info: ModuleInfo, heads: tuple[str, ...]) -> Metadata:
 
 
 def _check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
-    """Compare both on probe pictures.
+    """Compare the flatbuffer with its module on probe pictures.
 
     Networks can be so ill-conditioned (untrained ones are) that rounding alone changes their
-    answers. So the measure is how far the module itself moves when pixels move by one.
+    answers. So the measure is how far the module itself moves when every pixel moves by one.
     """
-    batch = module.heads.batch
-    pixels = (
-        probe_pictures(module.info.image_size, batch)
-        if batch
-        else probe_pictures(module.info.image_size)
-    )
-    moved = pixels ^ 1
-    expected, other = (_answers(module, each) for each in (pixels, moved))
-    found = LiteRTEngine(flatbuffer, module.source).run(pixels)
+    pixels = probe_pictures(module.info.image_size, *filter(None, [module.heads.batch]))
+    expected, moved = (_answers(module, each) for each in (pixels, pixels ^ np.uint8(1)))
+    try:
+        found = LiteRTEngine(flatbuffer, "the result").run(pixels)
+    except (ValueError, RuntimeError) as error:
+        raise NotCompilableError(f"LiteRT cannot run it ({_reason(error)})") from error
     for head, rows in expected.items():
         agreement = _correlation(getattr(found, head), rows)
-        if agreement < _LEAST_CORRELATION * _correlation(other[head], rows):
+        if agreement < _LEAST_CORRELATION * _correlation(moved[head], rows):
             raise NotCompilableError(
                 f"compiled, its {head} would differ from the module's (correlation {agreement:.2f})"
             )
 
 
-def _answers(module: SavedModel, pixels: Any) -> dict[str, Any]:
+def _answers(module: SavedModel, pixels: Pixels) -> dict[str, FloatArray]:
     answers = module.heads.answer_pixels(tf.constant(pixels))
     return {head: rows.numpy() for head, rows in answers.items()}
 
 
-def _correlation(first: Any, second: Any) -> float:
-    first, second = (values - values.mean() for values in (first, second))
+def _correlation(first: FloatArray, second: FloatArray) -> float:
+    first, second = first - first.mean(), second - second.mean()
     norm = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float((first * second).sum()) / norm if norm else 0.0
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

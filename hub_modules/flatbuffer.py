@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules.errors import ModuleError
-from hub_modules.interpreters import open_interpreter
+from hub_modules.interpreters import open_interpreter, resize_input
 from hub_modules.metadata import Metadata, read_from_flatbuffer
 from hub_modules.normalisation import stated_value_range
 from hub_modules.probes import are_probabilities, probe_pictures
-from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
+from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo
 from hub_modules.signatures import names_features
 
 _DTYPES = (np.uint8, np.int8, np.float32)
@@ -29,7 +29,6 @@ class Tensor:
 
     Attributes:
         index: the interpreter's number for it.
-        shape: with the batch length that the file has by default.
         dtype: uint8, int8 or float32.
         scale: with `zero_point`, the affine quantisation `real = (q - zero_point) * scale`; 0 when
             the values are real already.
@@ -100,21 +99,22 @@ def read_interface(content: bytes, source: str) -> Interface:
     metadata = read_from_flatbuffer(content, source)
     details = interpreter.get_input_details()
     picture = _picture_input([_tensor(each) for each in details], source)
+    batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(details[0], metadata, source)
+    resize_input(interpreter, picture.index, (batch or 1, *size, 3), source)
     value_range = _value_range(picture, metadata, content, source)
     table = _pixel_table(picture, value_range)
-    outputs = _outputs(
-        [_tensor(each) for each in interpreter.get_output_details()], metadata, source
-    )
+    tensors = [_tensor(each) for each in interpreter.get_output_details()]
+    outputs = _outputs(tensors, metadata, source)
     if LOGITS in outputs and metadata.outputs is None:
-        pictures = probe_pictures(size)
-        if _ends_in_softmax(interpreter, picture, table, outputs[LOGITS], pictures):
+        pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
+        if _ends_in_softmax(interpreter, picture.index, table[pixels], outputs[LOGITS]):
             outputs[SCORES] = outputs.pop(LOGITS)
     return Interface(
         input=picture,
         pixel_table=table,
         outputs=outputs,
-        batch=None if details[0]["shape_signature"][0] == -1 else picture.shape[0],
+        batch=batch,
         info=_info(size, value_range, picture, outputs, metadata, source),
     )
 
@@ -199,18 +199,16 @@ def _is_vector(tensor: Tensor) -> bool:
 
 
 def _ends_in_softmax(
-    interpreter: Any, picture: Tensor, table: npt.NDArray[Any], output: Tensor, pixels: Pixels
+    interpreter: Any, index: int, pictures: npt.NDArray[Any], output: Tensor
 ) -> bool:
     if output.scale:
         # Softmax is the operation whose quantised output always has this scale and zero point;
         # its rows need not sum to one, as 1001 small probabilities round to 0.
         return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
-    rows = []
-    for pixel_row in pixels:
-        interpreter.set_tensor(picture.index, table[pixel_row[np.newaxis]])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(output.index).reshape(-1))
-    return are_probabilities(np.stack(rows))
+    interpreter.set_tensor(index, pictures)
+    interpreter.invoke()
+    rows = interpreter.get_tensor(output.index)
+    return are_probabilities(rows.reshape(len(rows), -1))
 
 
 def _info(

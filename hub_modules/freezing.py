@@ -9,6 +9,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+Answer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+class NotFreezableError(ValueError):
+    """A function that holds more than variables, lookup tables for instance."""
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -32,15 +38,22 @@ class Frozen:
         """The operations in its graph that give the heads."""
         return [tensor.op.name for tensor in self.function.outputs]
 
-    def call(self, tensor: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, tensor: tf.Tensor) -> dict[str, tf.Tensor]:
         """The answer of each head."""
         return dict(zip(self.heads, self.function(tensor), strict=True))
 
 
-def freeze(answer: Callable[[tf.Tensor], dict[str, tf.Tensor]], spec: tf.TensorSpec) -> Frozen:
-    """Trace `answer` for an input of `spec` and freeze it."""
+def freeze(answer: Answer, spec: tf.TensorSpec) -> Frozen:
+    """Trace `answer` for an input of `spec` and freeze it.
+
+    Raises:
+        NotFreezableError: it holds resources that have no constant form.
+    """
     function = tf.function(answer, input_signature=[spec]).get_concrete_function()
-    # TensorFlow orders the values of a dictionary by key.
-    heads = tuple(sorted(function.structured_outputs))
     # Lowered control flow is that of TensorFlow 1, which the converter does not read.
-    return Frozen(convert_variables_to_constants_v2(function, lower_control_flow=False), heads)
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    if len(frozen.inputs) != 1:
+        kept = ", ".join(tensor.op.type for tensor in function.graph.internal_captures)
+        raise NotFreezableError(f"it holds resources that are no variables ({kept})")
+    # TensorFlow orders the values of a dictionary by key.
+    return Frozen(frozen, tuple(sorted(function.structured_outputs)))

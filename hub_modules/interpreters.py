@@ -25,23 +25,39 @@ def open_interpreter(content: bytes, source: str) -> Any:
     """
     from ai_edge_litert.interpreter import Interpreter
 
+    with _refusals(source), _without_greeting():
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def resize_input(interpreter: Any, index: int, shape: tuple[int, ...], source: str) -> None:
+    """Make `interpreter` take an input tensor of `shape`.
+
+    Raises:
+        ModuleError: the network is for another shape.
+    """
+    with _refusals(source):
+        interpreter.resize_tensor_input(index, shape)
+        interpreter.allocate_tensors()
+
+
+@contextlib.contextmanager
+def _refusals(source: str) -> Iterator[None]:
     try:
-        with _without_greeting():
-            interpreter = Interpreter(model_content=content, num_threads=1)
-            interpreter.allocate_tensors()
+        yield
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModuleError(
             f"{source}: not a flatbuffer that LiteRT can run ({reason}). Fetch or compile it again."
         ) from error
-    return interpreter
 
 
 @contextlib.contextmanager
 def _without_greeting() -> Iterator[None]:
     """Keep what LiteRT prints when it first opens a network, straight to file descriptor 2."""
     global _greeted
-    if _greeted:
+    if _greeted or not _has_stderr():
         yield
         return
     with _opening, tempfile.TemporaryFile() as said:
@@ -55,3 +71,11 @@ def _without_greeting() -> Iterator[None]:
             os.write(stderr, said.read().replace(_GREETING, b""))
             os.close(stderr)
             _greeted = True
+
+
+def _has_stderr() -> bool:
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return True

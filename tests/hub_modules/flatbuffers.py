@@ -27,6 +27,7 @@ def echo(
     *,
     names: tuple[str, ...] = ("output",),
     free_batch: bool = False,
+    free_size: bool = False,
     softmax: bool = False,
     inputs: int = 1,
     statement: bytes | None = None,
@@ -40,6 +41,7 @@ def echo(
         quantisation: likewise.
         names: of the outputs.
         free_batch: whether any batch length may come in; the second axis of the outputs counts.
+        free_size: whether pictures of any height and width may come in.
         softmax: whether the outputs are passed through a softmax.
         inputs: how many inputs there are; only the first counts.
         statement: content of the buffer TFLITE_METADATA.
@@ -56,9 +58,12 @@ def echo(
         _tensor(f"pictures_{number}", input_shape, dtype, quantisation, free_batch)
         for number in range(inputs)
     ]
+    if free_size:
+        graph.tensors[0].shapeSignature = [-1 if free_batch else 1, -1, -1, input_shape[3]]
     graph.inputs, graph.outputs, graph.operators = list(range(inputs)), [], []
     for name, shape in zip(names, output_shapes, strict=True):
-        flat = _add(graph, _tensor(f"{name}_flat", shape, dtype, quantisation, free_batch))
+        flat_name = f"{name}_flat" if softmax else name
+        flat = _add(graph, _tensor(flat_name, shape, dtype, quantisation, free_batch))
         wanted = _add(graph, _constant(model, (-1 if free_batch else shape[0], *shape[1:])))
         graph.operators.append(_operator(0, [0, wanted], [flat]))
         if softmax:

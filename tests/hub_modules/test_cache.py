@@ -123,7 +123,7 @@ def test_waiting_for_another_process_ends(tmp_path: Path) -> None:
     maker = _start(cache, log, 600)
     try:
         _wait_for(log)
-        with pytest.raises(ModuleError, match="more than 0.2 s"):
+        with pytest.raises(ModuleError, match=r"more than 0\.2 s"):
             Cache(cache).entry("kind", "key", _fill, lock_seconds=0.2)
     finally:
         maker.kill()
