@@ -25,7 +25,7 @@ def write_part(
     or none, and none means that the next run does it.
 
     Raises:
-        OSError: the file system refused; the part that it refused does not exist.
+        OSError: the file system refused; the part that it refused is what it was before.
     """
     error_part = layout.error_part(shard_id)
     prediction_part = layout.prediction_part(shard_id)

@@ -44,11 +44,12 @@ class Watch:
 
     def look(self) -> Progress:
         """The progress up to now."""
+        # A part may be gone by now: a shard that is done again takes away what it left before.
         for part in self._new(self._layout.prediction_parts()):
-            self._labelled += _rows(part)
-            self._seen.add(part)
+            with suppress(FileNotFoundError):
+                self._labelled += _rows(part)
+                self._seen.add(part)
         for part in self._new(self._layout.error_parts()):
-            # A shard that is done again takes its errors away first.
             with suppress(FileNotFoundError):
                 self._failed.update(_codes(part))
                 self._seen.add(part)

@@ -75,7 +75,7 @@ def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:
     except FileNotFoundError:
         yield f"{layout.summary}: missing: the job is not complete. Run its command again."
         return
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         yield f"{layout.summary}: damaged: {error}"
         return
     rows = sum(seen.values())

@@ -1,0 +1,179 @@
+import json
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from results.identity import claim, names_digest
+from results.layout import Layout, OutputError
+from results.parts import write_part
+from tests.results.outputs import (
+    IDENTITY,
+    claimed,
+    failed,
+    finish,
+    labelled,
+    rows,
+    storage_that_goes_after,
+)
+
+
+def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False) -> str:
+    with pytest.raises(OutputError) as caught:
+        claim(layout, identity, overwrite)
+    return str(caught.value)
+
+
+def used(root: Path) -> Layout:
+    """The output of a job that is complete."""
+    layout = claimed(root)
+    write_part(layout, "1", labelled("a"), failed("b"))
+    finish(layout, ["a"], ["b"], 1)
+    return layout
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+class TestClaim:
+    def test_a_new_folder(self, tmp_path: Path) -> None:
+        layout = Layout(tmp_path / "new" / "out")
+        claim(layout, IDENTITY, overwrite=False)
+        found = sorted(entry.name for entry in layout.root.iterdir())
+        assert found == ["errors", "job", "predictions"]
+        assert json.loads(layout.identity.read_text()) == IDENTITY
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_an_empty_folder(self, tmp_path: Path, overwrite: bool) -> None:
+        claim(Layout(tmp_path), IDENTITY, overwrite)
+        assert json.loads(Layout(tmp_path).identity.read_text()) == IDENTITY
+
+    def test_the_same_job_again_keeps_rows_and_drops_the_account(self, tmp_path: Path) -> None:
+        layout = used(tmp_path)
+        layout.plan.write_text("{}")
+        (layout.predictions / ".part-2.parquet.123.tmp").touch()
+        claim(layout, IDENTITY, overwrite=False)
+        assert rows(layout) == ({"a"}, {"b"})
+        assert sorted(tree(tmp_path)) == [
+            "errors/part-1.parquet",
+            "job/identity.json",
+            "predictions/part-1.parquet",
+        ]
+
+    @pytest.mark.parametrize("name", ["module", "versions"])
+    def test_what_decides_no_row_may_change_and_is_kept(self, tmp_path: Path, name: str) -> None:
+        layout = used(tmp_path)
+        claim(layout, IDENTITY | {name: "another"}, overwrite=False)
+        assert rows(layout) == ({"a"}, {"b"})
+        assert json.loads(layout.identity.read_text())[name] == "another"
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_a_folder_of_somebody_else_stays_as_it_is(
+        self, tmp_path: Path, overwrite: bool
+    ) -> None:
+        (tmp_path / "job").mkdir()
+        (tmp_path / "job" / "notes.txt").write_text("mine")
+        (tmp_path / "predictions").mkdir()
+        (tmp_path / ".x.tmp").touch()
+        before = tree(tmp_path)
+        assert refusal(Layout(tmp_path), IDENTITY, overwrite) == (
+            f"{tmp_path}: holds '.x.tmp' and no job of ours. Choose an --output folder that is new "
+            "or empty."
+        )
+        assert tree(tmp_path) == before
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "out").touch()
+        cure = "Choose an --output that can be written."
+        expected = f"{tmp_path}/out: File exists. {cure}"
+        assert refusal(Layout(tmp_path / "out"), IDENTITY) == expected
+        expected = f"{tmp_path}/out/below: Not a directory. {cure}"
+        assert refusal(Layout(tmp_path / "out" / "below"), IDENTITY) == expected
+
+    def test_a_place_that_cannot_be_written(self) -> None:
+        found = refusal(Layout(Path("/proc/out")), IDENTITY)
+        assert found == (
+            "/proc/out: No such file or directory. Choose an --output that can be written."
+        )
+
+
+CHANGED = {
+    "module_digest": "sha256:2",
+    "engine": "tensorflow",
+    "image_size": [9, 9],
+    "resize": "stretch",
+    "emit": ["labels", "logits"],
+    "top_k": 3,
+    "labels": "abc",
+    "format": "tfrecord",
+}
+
+
+class TestAnotherJob:
+    @pytest.mark.parametrize("name", CHANGED)
+    def test_it_is_refused_with_the_difference_named(self, tmp_path: Path, name: str) -> None:
+        layout = used(tmp_path)
+        before = tree(tmp_path)
+        difference = f"{name.replace('_', ' ')} is {CHANGED[name]!r}, was {IDENTITY[name]!r}"
+        assert refusal(layout, IDENTITY | {name: CHANGED[name]}) == (
+            f"{tmp_path}: belongs to another job: {difference}. Choose another --output, repeat "
+            "the earlier options, or start afresh with --overwrite."
+        )
+        assert tree(tmp_path) == before
+
+    def test_every_difference_is_named(self, tmp_path: Path) -> None:
+        found = refusal(used(tmp_path), IDENTITY | CHANGED)
+        assert [name for name in CHANGED if f"{name.replace('_', ' ')} is " in found] == [*CHANGED]
+
+    def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(
+        self, tmp_path: Path
+    ) -> None:
+        layout = used(tmp_path)
+        (layout.job / "module-1.tflite").touch()
+        (tmp_path / "notes.txt").write_text("mine")
+        claim(layout, IDENTITY | CHANGED, overwrite=True)
+        assert sorted(tree(tmp_path)) == ["job/identity.json", "notes.txt"]
+        assert json.loads(layout.identity.read_text()) == IDENTITY | CHANGED
+        assert layout.predictions.is_dir()
+        assert layout.errors.is_dir()
+
+    def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, tmp_path: Path) -> None:
+        layout = used(tmp_path)
+        layout.identity.write_text('{"module')
+        found = refusal(layout, IDENTITY)
+        assert found.startswith(f"{layout.identity}: damaged (")
+        assert found.endswith("). Run with --overwrite to start afresh.")
+        claim(layout, IDENTITY, overwrite=True)
+        assert rows(layout) == (set(), set())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("was_used", [False, True])
+def test_killed_anywhere_the_same_command_claims_it_again(
+    tmp_path: Path, was_used: bool, overwrite: bool
+) -> None:
+    for changes in count():
+        root = tmp_path / str(changes)
+        layout = used(root) if was_used else Layout(root)
+        try:
+            with storage_that_goes_after(changes, root):
+                claim(layout, IDENTITY, overwrite)
+        except OutputError:
+            claim(layout, IDENTITY, overwrite)
+            assert rows(layout) == (
+                ({"a"}, {"b"}) if was_used and not overwrite else (set(), set())
+            )
+            assert not layout.summary.exists()
+        else:
+            assert changes >= 5
+            break
+
+
+def test_names_are_told_apart_by_their_digest() -> None:
+    assert names_digest(None) is None
+    found = [names_digest(names) for names in (["a", "b"], ["b", "a"], ["ab"], [], ["a", "b", ""])]
+    assert len(set(found)) == len(found)
+    assert names_digest(("a", "b")) == found[0]

@@ -1,0 +1,102 @@
+import os
+import stat
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from results.layout import Layout, remove_temporaries, temporaries, write_whole
+from tests.results.outputs import storage_that_goes_after
+
+
+def test_everything_has_its_place() -> None:
+    layout = Layout(Path("/out"))
+    assert layout.prediction_part("12") == Path("/out/predictions/part-12.parquet")
+    assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
+    assert layout.summary == Path("/out/summary.json")
+    assert layout.identity == Path("/out/job/identity.json")
+    assert layout.plan == Path("/out/job/plan.json")
+    assert layout.stdin == Path("/out/job/stdin.txt")
+    assert layout.log == Path("/out/job/log.txt")
+    digest = "sha256:0123456789abcdef0123"
+    assert layout.flatbuffer(digest) == Path("/out/job/module-0123456789abcdef.tflite")
+
+
+def test_errors_are_parquet_whatever_predictions_are() -> None:
+    layout = Layout(Path("/out"), "tfrecord")
+    assert layout.prediction_part("12") == Path("/out/predictions/part-12.tfrecord")
+    assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
+
+
+def test_parts_are_those_that_are_finished_and_of_the_format(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, "tfrecord")
+    assert list(layout.prediction_parts()) == []
+    assert list(layout.error_parts()) == []
+    names = ["part-1.tfrecord", "part-2.parquet", ".part-3.tfrecord.x.tmp", "x.tfrecord", "part-4"]
+    for folder in (layout.predictions, layout.errors):
+        folder.mkdir()
+        for name in names:
+            (folder / name).touch()
+    assert list(layout.prediction_parts()) == [layout.predictions / "part-1.tfrecord"]
+    assert list(layout.error_parts()) == [layout.errors / "part-2.parquet"]
+
+
+class TestWriteWhole:
+    def test_it_writes_and_replaces(self, tmp_path: Path) -> None:
+        write_whole(tmp_path / "a", b"1")
+        write_whole(tmp_path / "a", b"")
+        write_whole(tmp_path / "b", b"2" * 100_000)
+        assert (tmp_path / "a").read_bytes() == b""
+        assert (tmp_path / "b").read_bytes() == b"2" * 100_000
+        assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+    def test_others_may_read_it_as_any_file_of_the_user(self, tmp_path: Path) -> None:
+        (tmp_path / "plain").touch()
+        write_whole(tmp_path / "a", b"1")
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "plain")]
+        assert modes[0] == modes[1]
+
+    def test_a_refusal_leaves_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        with pytest.raises(IsADirectoryError):
+            write_whole(tmp_path / "a", b"1")
+        assert os.listdir(tmp_path) == ["a"]
+        with pytest.raises(FileNotFoundError):
+            write_whole(tmp_path / "none" / "a", b"1")
+
+    @pytest.mark.parametrize("before", [None, b"old"])
+    def test_killed_anywhere_its_name_shows_the_old_or_the_new(
+        self, tmp_path: Path, before: bytes | None
+    ) -> None:
+        path = tmp_path / "a"
+        for changes in count():
+            if before is not None:
+                path.write_bytes(before)
+            try:
+                with storage_that_goes_after(changes, tmp_path):
+                    write_whole(path, b"new")
+            except OSError:
+                assert (path.read_bytes() if path.exists() else None) == before
+            else:
+                assert path.read_bytes() == b"new"
+                assert changes == 2
+                break
+
+
+def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    kept = ["part-1.parquet", ".hidden", "x.tmp"]
+    for folder in (layout.predictions, layout.errors, layout.job):
+        folder.mkdir()
+        for name in (*kept, ".part-2.parquet.0123.tmp"):
+            (folder / name).touch()
+    (tmp_path / ".summary.json.0123.tmp").touch()
+    assert list(temporaries(layout.job)) == [layout.job / ".part-2.parquet.0123.tmp"]
+    remove_temporaries(layout)
+    for folder in (layout.predictions, layout.errors, layout.job):
+        assert sorted(os.listdir(folder)) == sorted(kept)
+    assert sorted(os.listdir(tmp_path)) == ["errors", "job", "predictions"]
+
+
+def test_there_may_be_nothing_to_remove(tmp_path: Path) -> None:
+    remove_temporaries(Layout(tmp_path / "none"))

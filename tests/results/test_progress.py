@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from results.account import Plan
+from results.layout import Format
+from results.parts import write_part
+from results.progress import Progress, Watch
+from tests.results.outputs import claimed, failed, labelled
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_it_counts_what_appears(tmp_path: Path, kind: Format) -> None:
+    layout = claimed(tmp_path, kind)
+    watch = Watch(layout)
+    assert watch.look() == Progress(None, 0, {})
+    plan = Plan(requested=6, to_do=6)
+    plan.write(layout)
+    write_part(layout, "1", labelled("a", "b"), failed("c"))
+    found = watch.look()
+    assert found == Progress(plan, 2, {"not_found": 1})
+    assert found.done == 3
+    assert watch.look() == found
+    write_part(layout, "2", labelled("d"), failed("e") + failed("f", code="corrupt"))
+    found = watch.look()
+    assert found == Progress(plan, 3, {"not_found": 2, "corrupt": 1})
+    assert found.done == 6
+
+
+def test_what_earlier_runs_left_is_not_its_progress(tmp_path: Path) -> None:
+    layout = claimed(tmp_path)
+    write_part(layout, "1", labelled("a"), failed("b"))
+    watch = Watch(layout)
+    write_part(layout, "2", labelled("c"), [])
+    assert watch.look() == Progress(None, 1, {})
+
+
+def test_it_waits_for_folders_that_are_not_there_yet(tmp_path: Path) -> None:
+    watch = Watch(claimed(tmp_path / "a"))
+    assert watch.look().done == 0
+    (tmp_path / "a" / "predictions").rmdir()
+    (tmp_path / "a" / "errors").rmdir()
+    assert watch.look().done == 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_a_part_that_goes_while_it_looks_is_counted_when_it_is_back(
+    tmp_path: Path, kind: Format
+) -> None:
+    layout = claimed(tmp_path, kind)
+    watch = Watch(layout)
+    # A link to nothing is as a part that is listed and then gone.
+    layout.prediction_part("1").symlink_to("gone")
+    layout.error_part("1").symlink_to("gone")
+    write_part(layout, "2", labelled("c"), failed("d"))
+    assert watch.look() == Progress(None, 1, {"not_found": 1})
+    write_part(layout, "1", labelled("a"), failed("b"))
+    assert watch.look() == Progress(None, 2, {"not_found": 2})
