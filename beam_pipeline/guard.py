@@ -24,7 +24,7 @@ class Limits:
 
     Attributes:
         failure_rate: share of failed images that is accepted, 0 to 1.
-        stall_seconds: without a finished shard.
+        stall_seconds: without a finished shard, or without an end of the listing.
     """
 
     failure_rate: float
@@ -37,18 +37,21 @@ class Guard:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._done = 0
+        self._seen: tuple[bool, int] | None = None
         self._since = clock()
 
     def check(self, now: Progress) -> None:
         """See that images get done, and that enough of them are labelled.
 
         Raises:
-            StalledError: no image has been done for `stall_seconds`.
+            StalledError: neither was the listing finished nor an image done for
+                `stall_seconds`.
             TooManyFailuresError: too many of the first images failed; from 1,000 on, at any time.
         """
-        if now.done != self._done:
-            self._done, self._since = now.done, self._clock()
+        # Listing a large archive takes its time too: the first shard is waited for from its end.
+        seen = (now.plan is not None, now.done)
+        if seen != self._seen:
+            self._seen, self._since = seen, self._clock()
         waited = self._clock() - self._since
         if waited > self._limits.stall_seconds:
             raise StalledError(f"no shard was finished for {waited:,.0f} s (--stall-seconds)")

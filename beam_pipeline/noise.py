@@ -1,12 +1,13 @@
 """What libraries print, kept away from the person who watches."""
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -24,10 +25,34 @@ def aside(path: Path, debug: bool) -> Iterator[TextIO]:
     sys.stderr.flush()
     real = os.dup(2)
     try:
-        with path.open("a") as file, os.fdopen(os.dup(real), "w") as stderr:
+        with (
+            path.open("a") as file,
+            os.fdopen(os.dup(real), "w") as stderr,
+            redirect_stderr(
+                io.TextIOWrapper(
+                    _Expendable(2, "w", closefd=False),
+                    "utf-8",
+                    "backslashreplace",
+                    write_through=True,
+                )
+            ),
+        ):
             os.dup2(file.fileno(), 2)
             yield stderr
     finally:
-        sys.stderr.flush()
         os.dup2(real, 2)
         os.close(real)
+
+
+class _Expendable(io.FileIO):
+    """Takes everything and loses what cannot be written.
+
+    Beam's worker prints the trace of an error before it reports it: where the disk is full and
+    the print raises, the report is never sent and the job waits for it forever.
+    """
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes

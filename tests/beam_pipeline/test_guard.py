@@ -1,0 +1,86 @@
+import pytest
+
+from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError, exceeds
+from results.account import Plan
+from results.progress import Progress
+
+
+class _Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _progress(labelled: int, failed: int = 0) -> Progress:
+    return Progress(Plan(to_do=5000), labelled, {"corrupt": failed} if failed else {})
+
+
+def test_a_stall_is_as_long_as_no_image_is_done() -> None:
+    clock = _Clock()
+    guard = Guard(Limits(1.0, 60), clock)
+    for done in (1, 1, 2):
+        clock.now += 60
+        guard.check(_progress(done))
+    clock.now += 60
+    guard.check(_progress(2))
+    clock.now += 1
+    with pytest.raises(StalledError, match=r"no shard was finished for 61 s \(--stall-seconds\)"):
+        guard.check(_progress(2))
+
+
+def test_a_failed_image_is_a_done_one() -> None:
+    clock = _Clock()
+    guard = Guard(Limits(1.0, 60), clock)
+    guard.check(_progress(5))
+    clock.now += 60
+    guard.check(_progress(5, failed=1))
+    clock.now += 60
+    guard.check(_progress(5, failed=1))
+
+
+def test_the_first_shard_is_waited_for_from_the_end_of_the_listing() -> None:
+    clock = _Clock()
+    guard = Guard(Limits(1.0, 60), clock)
+    clock.now += 60
+    guard.check(Progress(None, 0, {}))
+    clock.now += 60
+    guard.check(_progress(0))
+    clock.now += 60
+    guard.check(_progress(0))
+    clock.now += 1
+    with pytest.raises(StalledError):
+        guard.check(_progress(0))
+
+
+def test_a_listing_without_end_is_a_stall() -> None:
+    clock = _Clock()
+    guard = Guard(Limits(1.0, 60), clock)
+    guard.check(Progress(None, 0, {}))
+    clock.now += 61
+    with pytest.raises(StalledError):
+        guard.check(Progress(None, 0, {}))
+
+
+def test_failures_count_from_a_thousand_images_on() -> None:
+    guard = Guard(Limits(0.1, 60), _Clock())
+    guard.check(_progress(0, failed=999))
+    guard.check(_progress(900, failed=100))
+    with pytest.raises(TooManyFailuresError, match=r"^101 of the first 1,000 images failed$"):
+        guard.check(_progress(899, failed=101))
+
+
+@pytest.mark.parametrize(
+    ("failed", "images", "rate", "too_many"),
+    [
+        (0, 0, 0.0, False),
+        (0, 10, 0.0, False),
+        (1, 10, 0.0, True),
+        (1, 10, 0.1, False),
+        (2, 10, 0.1, True),
+        (9, 10, 1.0, False),
+        (10, 10, 1.0, True),
+    ],
+)
+def test_what_is_too_many(failed: int, images: int, rate: float, too_many: bool) -> None:
+    assert exceeds(failed, images, rate) is too_many

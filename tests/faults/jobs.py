@@ -1,0 +1,85 @@
+"""Runs jobs in processes of their own, to be stopped in any moment and by any means."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import COMMAND, ROOT, errors, imagebeam, predictions
+from tests.faults.decoding import PLUGIN
+
+_PATIENCE = 120
+"""Seconds after which a process that should have ended counts as one that never will."""
+
+
+class Job:
+    """One `imagebeam label` in a process group of its own, as a terminal starts it."""
+
+    def __init__(self, *arguments: object) -> None:
+        path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [*COMMAND, "label", *map(str, arguments)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        return self._process.pid
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Return when it is so, or when the job has ended before."""
+        while not ready() and self._process.poll() is None:
+            time.sleep(0.002)
+
+    def children(self) -> list[psutil.Process]:
+        """All processes below it."""
+        return psutil.Process(self.pid).children(recursive=True)
+
+    def kill(self) -> int:
+        """SIGKILL to the process that was started, and to no other; its exit code."""
+        return self._stopped(self._process.kill)
+
+    def terminate(self) -> int:
+        """SIGTERM to the process that was started, and to no other; its exit code."""
+        return self._stopped(self._process.terminate)
+
+    def interrupt(self) -> int:
+        """Ctrl-C, which reaches the whole group; exit code of the process that was started."""
+        return self._stopped(lambda: os.killpg(self.pid, signal.SIGINT))
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for its end; exit code and standard error."""
+        _, stderr = self._process.communicate(timeout=_PATIENCE)
+        return self._process.returncode, stderr
+
+    def _stopped(self, stop: Callable[[], None]) -> int:
+        family = self.children()
+        stop()
+        code, _ = self.finish()
+        _, alive = psutil.wait_procs(family, timeout=_PATIENCE)
+        assert alive == []
+        return code
+
+
+def assert_same_rows(output: Path, clean: Path) -> None:
+    """An output holds the rows of a run that nothing disturbed, and nothing besides."""
+    assert predictions(output) == predictions(clean)
+    assert errors(output) == errors(clean)
+    assert verify(output) == []
+    assert list(output.rglob("*.tmp")) == []
+
+
+def label(*arguments: object) -> int:
+    """Run `imagebeam label` in this process; its exit code."""
+    return imagebeam("label", *arguments)

@@ -1,0 +1,175 @@
+"""What has an end, ends: with its exit code, its message, and the rows that there are."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import archive, errors, parts, predictions
+from tests.faults.decoding import bmp
+from tests.faults.jobs import Job, assert_same_rows, label
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a file system needs root")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def _fill(disk: Path, left: int = 0) -> Path:
+    """Take all space of a disk but for some bytes."""
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    filler = disk / "filler"
+    filler.write_bytes(bytes(free - left))
+    return filler
+
+
+def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_disk: Path) -> None:
+    archive(tmp_path / "in", 40)
+    output, clean = small_disk / "out", tmp_path / "clean"
+    job = (tmp_path / "in", "--output", output, "--images-per-shard", 2)
+    assert label(*job, "--limit", 4) == 0
+    before = parts(output)
+    filler = _fill(small_disk, left=60_000)
+    code, stderr = Job(*job).finish()
+    assert code == 3
+    assert before < parts(output) < 20
+    [said] = [line for line in stderr.splitlines() if "error" in line]
+    assert "No space left on device" in said
+    assert "run the same command again" in said
+    assert verify(output) == [
+        f"{output}/summary.json: missing: the job is not complete. Run its command again."
+    ]
+    filler.unlink()
+    assert label(*job) == 0
+    assert label(tmp_path / "in", "--output", clean) == 0
+    assert_same_rows(output, clean)
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) -> None:
+    archive(tmp_path / "in", 2)
+    filler = _fill(small_disk)
+    code, stderr = Job(tmp_path / "in", "--output", small_disk / "out").finish()
+    assert code == 2
+    assert "No space left on device. Choose an --output that can be written." in stderr
+    filler.unlink()
+    assert label(tmp_path / "in", "--output", small_disk / "out") == 0
+    assert verify(small_disk / "out") == []
+
+
+def test_a_full_folder_for_temporary_files_does_not_matter(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(tmp_path / "in", 4)
+    _fill(small_disk)
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    code, _ = Job(tmp_path / "in", "--output", tmp_path / "out").finish()
+    assert code == 0
+    assert len(predictions(tmp_path / "out")) == 4
+    assert verify(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "turn", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 2, 4, 5, 6, 7))]
+)
+def test_a_rename_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], turn: int
+) -> None:
+    archive(tmp_path / "in", 8, rubbish=1)
+    job = (tmp_path / "in", "--images-per-shard", 3, "--output")
+    rename, renames = Path.replace, iter(range(100))
+
+    def replace(path: Path, target: Path) -> Path:
+        if next(renames) == turn:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        assert label(*job, tmp_path / "out") in (2, 3)
+    assert "Input/output error" in capfd.readouterr().err
+    assert not (tmp_path / "out" / "summary.json").exists()
+    assert label(*job, tmp_path / "out") == 0
+    assert label(*job, tmp_path / "clean") == 0
+    assert_same_rows(tmp_path / "out", tmp_path / "clean")
+
+
+@pytest.mark.usefixtures("faulty_decoder")
+def test_bad_decoders_cost_their_rows_and_a_retry_mends_those_it_names(tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    names = archive(folder, 20)
+    bad = [bmp(folder / f"{fault}.bmp", 9, fault) for fault in ("crash", "hang", "raise")]
+    assert label(folder, "--output", output, "--decode-seconds", 2) == 0
+    assert [row["uri"] for row in predictions(output)] == names
+    assert [(row["uri"], row["code"], row["retryable"]) for row in errors(output)] == [
+        (bad[0], "decode_crash", True),
+        (bad[1], "decode_timeout", True),
+        (bad[2], "corrupt", False),
+    ]
+    for uri in bad:
+        bmp(Path(uri), 9)
+    assert label(folder, "--output", output, "--retry-failed", "decode_timeout") == 0
+    assert [row["uri"] for row in errors(output)] == [bad[0], bad[2]]
+    assert label(folder, "--output", output, "--retry-failed") == 0
+    assert [row["uri"] for row in errors(output)] == [bad[2]]
+    assert [row["uri"] for row in predictions(output)] == sorted([*names, *bad[:2]])
+    assert verify(output) == []
+
+
+def test_a_file_deleted_between_listing_and_reading(tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    held, doomed = Path(bmp(folder / "1.bmp", 7, "wait")), Path(bmp(folder / "2.bmp", 7))
+    job = Job(folder, "--output", output)
+    job.wait_until(held.with_suffix(".reached").exists)
+    doomed.unlink()
+    held.with_suffix(".go").touch()
+    assert job.finish()[0] == 0
+    assert [row["uri"] for row in predictions(output)] == [str(held)]
+    assert [(row["uri"], row["code"]) for row in errors(output)] == [(str(doomed), "not_found")]
+    assert verify(output) == []
+
+
+def test_a_job_that_stands_still_is_ended_and_says_where_it_stood(tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    archive(folder, 3)
+    stopped = Path(bmp(folder / "stopped.bmp", 7, "stop"))
+    job = (folder, "--output", output, "--images-per-shard", 1)
+    code, stderr = Job(*job, "--stall-seconds", 5).finish()
+    assert code == 3
+    assert "(--stall-seconds)" in stderr
+    assert "run the same command again for the rest" in stderr
+    log = (output / "job" / "log.txt").read_text()
+    assert "most recent call first" in log
+    assert "isolation.py" in log
+    bmp(stopped, 7)
+    assert label(*job) == 0
+    assert len(predictions(output)) == 4
+    assert verify(output) == []
+
+
+def test_hopeless_jobs_end_early_and_keep_their_rows(tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "0000.jpg").write_bytes(b"<html>")
+    for n in range(1, 1500):
+        os.link(folder / "0000.jpg", folder / f"{n:04}.jpg")
+    # Never decoded to its end: the job cannot finish before it is ended.
+    bmp(tmp_path / "endless.bmp", 7, "wait")
+    code, stderr = Job(folder, tmp_path / "endless.bmp", "--output", output).finish()
+    assert code == 1
+    assert "images failed, more than --max-failure-rate accepts" in stderr
+    assert not (output / "summary.json").exists()
+    rows = errors(output)
+    assert 1000 <= len(rows) <= 1500
+    assert {row["code"] for row in rows} == {"unsupported_format"}
+    assert list(output.rglob("*.tmp")) == []

@@ -1,0 +1,103 @@
+"""Stopped in any moment and run again, a job leaves the rows of one that was never stopped."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import archive, parts
+from tests.faults.decoding import bmp
+from tests.faults.jobs import Job, assert_same_rows, label
+
+SHARDS = ("--images-per-shard", 2)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    archive(folder, 36, rubbish=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clean(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run that nothing disturbs."""
+    output = tmp_path_factory.mktemp("clean") / "out"
+    assert label(images, "--output", output) == 0
+    return output
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20))]
+)
+def test_killed_in_any_moment(tmp_path: Path, images: Path, clean: Path, seed: int) -> None:
+    choose = random.Random(seed)
+    output = tmp_path / "out"
+    job = Job(images, "--output", output, *SHARDS)
+    if (finished := choose.randrange(-2, 18)) >= 0:
+        job.wait_until(lambda: parts(output) >= finished)
+    else:
+        job.wait_until((output / "job").exists)
+    time.sleep(choose.uniform(0, 0.1))
+    assert job.kill() == -signal.SIGKILL
+    assert verify(output) != []
+    again = (*sorted(images.glob("[eo]*"), reverse=True), *sorted(images.glob("rubbish*")))
+    assert label(*again, "--output", output, "--images-per-shard", choose.randrange(1, 20)) == 0
+    assert_same_rows(output, clean)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> None:
+    output = tmp_path / "out"
+    for finished in (1, 7, 13):
+        job = Job(images, "--output", output, *SHARDS)
+        job.wait_until(lambda more=finished: parts(output) >= more)  # type: ignore[misc]
+        assert job.kill() == -signal.SIGKILL
+    assert label(images, "--output", output) == 0
+    assert_same_rows(output, clean)
+
+
+def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
+    output = tmp_path / "out"
+    job = Job(images, "--output", output, *SHARDS)
+    job.wait_until(lambda: parts(output) >= 3)
+    assert job.terminate() == -signal.SIGTERM
+    assert label(images, "--output", output) == 0
+    assert_same_rows(output, clean)
+
+
+@pytest.mark.parametrize("how", ["interrupt", "kill"])
+def test_stopped_while_a_decoder_hangs(tmp_path: Path, how: str) -> None:
+    (tmp_path / "in").mkdir()
+    hanging = Path(bmp(tmp_path / "in" / "1.bmp", 7, "wait"))
+    output = tmp_path / "out"
+    job = Job(tmp_path / "in", "--output", output)
+    job.wait_until(hanging.with_suffix(".reached").exists)
+    code = job.interrupt() if how == "interrupt" else job.kill()
+    assert code == (130 if how == "interrupt" else -signal.SIGKILL)
+    assert label(tmp_path / "in", "--output", output) == 0
+    assert verify(output) == []
+
+
+@pytest.mark.slow
+def test_a_killed_worker_process_ends_the_job_and_the_next_run_mends_it(
+    tmp_path: Path, images: Path, clean: Path
+) -> None:
+    held = Path(bmp(tmp_path / "1.bmp", 7, "wait"))
+    output = tmp_path / "out"
+    workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    job = Job(held, "--output", output, "--stall-seconds", 10, *workers)
+    job.wait_until(held.with_suffix(".reached").exists)
+    [decoding] = [child for child in job.children() if "decoding_child" in child.cmdline()[2]]
+    worker = decoding.parent()
+    assert worker is not None
+    assert worker.pid != job.pid
+    worker.kill()
+    code, stderr = job.finish()
+    assert code == 3
+    assert "run the same command again" in stderr
+    assert label(held, images, "--output", output) == 0
+    assert verify(output) == []
