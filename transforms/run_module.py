@@ -12,6 +12,8 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from hub_modules import Answers, Engine, Module, load_engine
 from images.errors import ImageError, InferenceFailed, NotFinite
+from transforms.answers import finite_rows, joined, rows_of
+from transforms.frugal_engine import FrugalEngine
 from transforms.records import DecodedShard, Failure, ScoredShard
 
 METRICS_NAMESPACE = "imagebeam"
@@ -45,7 +47,7 @@ class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
 
     def load_model(self) -> Engine:
         """Load the engine; Beam calls this once a process."""
-        return load_engine(self._module.engine, self._module.path, self._module.info)
+        return FrugalEngine(load_engine(self._module.engine, self._module.path, self._module.info))
 
     def run_inference(
         self,
@@ -111,38 +113,8 @@ def answer(engine: Engine, pixels: npt.NDArray[np.uint8]) -> tuple[Answers, dict
                 middle = (start + stop) // 2
                 spans += [(middle, stop), (start, middle)]
             continue
-        finite = _finite_rows(found, stop - start)
+        finite = finite_rows(found, stop - start)
         for row in np.flatnonzero(~finite):
             errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
-        pieces.append(found if finite.all() else _rows(found, finite))
-    return _joined(pieces), errors
-
-
-_HEADS = ("logits", "scores", "features")
-
-
-def _finite_rows(answers: Answers, count: int) -> npt.NDArray[np.bool_]:
-    finite = np.ones(count, np.bool_)
-    for head in _HEADS:
-        if (values := getattr(answers, head)) is not None:
-            finite &= np.isfinite(values).all(axis=1)
-    return finite
-
-
-def _rows(answers: Answers, chosen: npt.NDArray[np.bool_]) -> Answers:
-    def some(head: str) -> npt.NDArray[np.float32] | None:
-        values: npt.NDArray[np.float32] | None = getattr(answers, head)
-        return None if values is None else values[chosen]
-
-    return Answers(*(some(head) for head in _HEADS))
-
-
-def _joined(pieces: Sequence[Answers]) -> Answers:
-    if len(pieces) == 1:
-        return pieces[0]
-
-    def joined(head: str) -> npt.NDArray[np.float32] | None:
-        values = [getattr(piece, head) for piece in pieces]
-        return None if not values or values[0] is None else np.concatenate(values)
-
-    return Answers(*(joined(head) for head in _HEADS))
+        pieces.append(found if finite.all() else rows_of(found, finite))
+    return joined(pieces), errors
