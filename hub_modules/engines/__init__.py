@@ -15,13 +15,7 @@ from hub_modules.records import LITERT, TENSORFLOW, Answers, ModuleInfo, Pixels
 
 
 class Engine(Protocol):
-    """A loaded module. One engine serves all threads of a process.
-
-    Attributes:
-        info: the interface of what was loaded.
-    """
-
-    info: ModuleInfo
+    """A loaded module. One engine serves all threads of a process."""
 
     def run(self, pixels: Pixels) -> Answers:
         """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
@@ -51,7 +45,13 @@ def load_engine(engine: str, path: str | Path, info: ModuleInfo) -> Engine:
     return loaded
 
 
-def _load(engine: str, path: Path) -> Engine:
+class _Loaded(Engine, Protocol):
+    """An engine that says what it has loaded."""
+
+    info: ModuleInfo
+
+
+def _load(engine: str, path: Path) -> _Loaded:
     if engine == LITERT:
         from hub_modules.engines.litert import LiteRTEngine
 
