@@ -25,8 +25,25 @@ _out = Console(highlight=False)
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Progress], None]]:
-    """Somewhere to show progress: a live bar for a person, a line now and then for a log."""
+def progress(state: Path) -> Iterator[Callable[[Progress], None]]:
+    """Somewhere to show progress: a live bar for a person, a line now and then for a log.
+
+    Args:
+        state: folder of the run, which a stop by Ctrl-C leaves.
+    """
+    try:
+        with _display() as show:
+            yield show
+    except KeyboardInterrupt:
+        _errors.print(
+            f"\nimagebeam: stopped. The run stays in {state}; the same command continues it.",
+            soft_wrap=True,
+        )
+        raise
+
+
+@contextmanager
+def _display() -> Iterator[Callable[[Progress], None]]:
     if not _errors.is_terminal:
         yield _Lines().show
         return

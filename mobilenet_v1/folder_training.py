@@ -36,6 +36,8 @@ class Plan:
         batch_size: pictures in a step.
         held_out: part of every class to test on, in (0, 1).
         learning_rate: peak of Adam's.
+        quantise_from: part of the run after which quantisation is simulated.
+        freeze_from: part of the run after which batch norm's statistics stay.
         flip: whether a picture and its mirror image are of the same class.
         seed: decides the split, the initial weights, the order and the views.
     """
@@ -46,6 +48,8 @@ class Plan:
     batch_size: int = 32
     held_out: float = 0.2
     learning_rate: float = 0.01
+    quantise_from: float = 0.6
+    freeze_from: float = 0.8
     flip: bool = True
     seed: int = 0
 
@@ -53,6 +57,18 @@ class Plan:
         for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
             if value < 1:
                 raise NetworkError(f"{name} {value}: must be at least 1.")
+        self.options(steps=1)  # refuses the rest before a run is begun
+
+    def options(self, steps: int) -> TrainingOptions:
+        """The options of a run of `steps` batches."""
+        return TrainingOptions(
+            steps,
+            learning_rate=self.learning_rate,
+            quantise_from=self.quantise_from,
+            freeze_from=self.freeze_from,
+            augmentation=Augmentation(flip=self.flip),
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +130,8 @@ def train_from_folder(
     if weights is not None:
         _adapt(network, pictures, plan)
     steps = plan.epochs * pictures.steps_per_epoch(plan.batch_size)
-    options = TrainingOptions(
-        steps,
-        learning_rate=plan.learning_rate,
-        augmentation=Augmentation(flip=plan.flip),
-        seed=plan.seed,
-    )
     batches = pictures.batches(plan.batch_size, plan.seed)
-    train(network, batches, options, state=state, report=report)
+    train(network, batches, plan.options(steps), state=state, report=report)
     return Classifier(
         network,
         folder.classes,
@@ -134,7 +144,7 @@ def train_from_folder(
 
 def _adapt(network: Network, pictures: Pictures, plan: Plan) -> None:
     pixels, _ = next(iter(pictures.batches(_ADAPTING_BATCH, plan.seed)(0)))
-    views = Augmentation(flip=plan.flip).view(pixels, plan.size, tf.constant([plan.seed, 0]))
+    views = plan.options(steps=1).augmentation.view(pixels, plan.size, tf.constant([plan.seed, 0]))
     network.adopt_statistics(views)
 
 

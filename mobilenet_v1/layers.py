@@ -147,20 +147,21 @@ class LogitsLayer(tf.Module):
     def infer(self, inputs: tf.Tensor, *, quantised: bool) -> tf.Tensor:
         """Logits, float32 (N, 1, 1, classes)."""
         if not quantised:
-            return tf.nn.conv2d(inputs, self.weights, 1, "SAME") + self.biases
-        weights = self.weight_range.fake_quantise(self.weights)
-        outputs = tf.nn.conv2d(inputs, weights, 1, "SAME") + self.biases
+            return self._apply(inputs, self.weights)
+        outputs = self._apply(inputs, self.weight_range.fake_quantise(self.weights))
         return self.activation_range.fake_quantise(outputs)
 
     def train(self, inputs: tf.Tensor, phase: Phase, rates: Rates) -> tf.Tensor:
         """Logits of a training batch; updates the ranges."""
         if phase is Phase.FLOAT:
-            return self.infer(inputs, quantised=False)
+            return self._apply(inputs, self.weights)
         self.weight_range.observe(self.weights)
-        weights = self.weight_range.fake_quantise(self.weights)
-        outputs = tf.nn.conv2d(inputs, weights, 1, "SAME") + self.biases
+        outputs = self._apply(inputs, self.weight_range.fake_quantise(self.weights))
         self.activation_range.observe(outputs, rates.ranges)
         return self.activation_range.fake_quantise(outputs)
+
+    def _apply(self, inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(inputs, weights, 1, "SAME") + self.biases
 
 
 def _kernel(layer: Layer, seed: tuple[int, int]) -> tf.Variable:

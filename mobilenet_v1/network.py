@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from mobilenet_v1.architecture import Architecture
+from mobilenet_v1.architecture import SCOPE, Architecture
 from mobilenet_v1.layers import BatchNormLayer, LogitsLayer, Phase, Rates
 
 
@@ -47,10 +47,13 @@ class Network(tf.Module):
         endpoints: dict[str, tf.Tensor] = {}
         outputs = self._quantised_input(inputs) if quantised else inputs
         for layer in self.body:
-            endpoints[layer.layer.name], outputs = layer.infer(outputs, quantised=quantised)
-        endpoints["AvgPool_1a"] = self._pool(outputs)
-        logits = self.logits.infer(endpoints["AvgPool_1a"], quantised=quantised)
-        endpoints["Logits"] = tf.squeeze(logits, [1, 2])
+            name = layer.layer.name
+            with tf.name_scope(f"{SCOPE}/{name}"):
+                endpoints[name], outputs = layer.infer(outputs, quantised=quantised)
+        with tf.name_scope(f"{SCOPE}/Logits"):
+            endpoints["AvgPool_1a"] = self._pool(outputs)
+            logits = self.logits.infer(endpoints["AvgPool_1a"], quantised=quantised)
+            endpoints["Logits"] = tf.squeeze(logits, [1, 2])
         endpoints["Predictions"] = tf.nn.softmax(endpoints["Logits"])
         return endpoints
 

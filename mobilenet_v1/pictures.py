@@ -124,7 +124,8 @@ def _refuse_lost_classes(
     lost = {sample.label for sample in samples} - set(labels)
     for sample in samples:
         if sample.label in lost:
+            reason = next(line for line in skipped if line.startswith(str(sample.path)))
             raise NetworkError(
-                f"{sample.path.parent}: too few of its pictures can be decoded "
-                f"({skipped[0]}). Add pictures or remove the folder."
+                f"{sample.path.parent}: too few of its pictures can be decoded. {reason}. "
+                "Add pictures or remove the folder."
             )

@@ -61,6 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the highest, of Adam (default: 0.001 with --from, else 0.01)",
     )
     learning.add_argument(
+        "--quantise-from",
+        type=float,
+        default=0.6,
+        metavar="SHARE",
+        help="part of the run after which quantisation is simulated (default: 0.6)",
+    )
+    learning.add_argument(
+        "--freeze-from",
+        type=float,
+        default=0.8,
+        metavar="SHARE",
+        help="part of the run after which batch norm's statistics stay (default: 0.8)",
+    )
+    learning.add_argument(
         "--held-out",
         type=float,
         default=0.2,
@@ -90,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_existing(args.output)
     state = args.output.with_name(f"{args.output.name}.training")
     weights, plan = _plan(args)
-    with training_display.progress() as report:
+    with training_display.progress(state) as report:
         classifier = train_from_folder(
             args.images,
             plan,
@@ -127,6 +141,8 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
         batch_size=args.batch_size,
         held_out=args.held_out,
         learning_rate=rate if args.learning_rate is None else args.learning_rate,
+        quantise_from=args.quantise_from,
+        freeze_from=args.freeze_from,
         flip=not args.no_flip,
         seed=args.seed,
     )

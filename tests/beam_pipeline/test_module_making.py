@@ -99,6 +99,8 @@ def test_class_names_must_be_as_many_as_classes(
         (["--size", "100"], "size 100: must be a multiple of 32 from 32 to 224."),
         (["--held-out", "1"], "held-out part 1.0: must lie between 0 and 1."),
         (["--learning-rate", "0"], "learning rate 0.0: must be above 0."),
+        (["--quantise-from", "0.9"], "quantisation from 0.9 and freezing from 0.8 of the run"),
+        (["--freeze-from", "2"], "quantisation from 0.6 and freezing from 2.0 of the run"),
         (["--from", "nowhere"], "'nowhere'"),
     ],
 )
@@ -106,9 +108,9 @@ def test_training_options_that_make_no_sense(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     shapes.write_folders(tmp_path / "images", 2)
-    output = tmp_path / "module"
-    assert message in _refusal(capfd, "train", tmp_path / "images", "--output", output, *options)
-    assert not output.exists()
+    images, output = tmp_path / "images", tmp_path / "module"
+    assert message in _refusal(capfd, "train", images, "--output", output, *options)
+    assert list(tmp_path.iterdir()) == [images]
 
 
 def test_training_does_not_replace_a_module(
