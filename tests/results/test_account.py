@@ -63,6 +63,10 @@ class TestSums:
         expected = Tally(4, 6, {"a": 1, "b": 7, "c": 6}, {"decode": 0.75, "write": 1.0})
         assert Tally.total([first, second]) == expected
 
+    def test_digests_stay_within_their_bits(self) -> None:
+        largest, two = Plan(rows_digest=(1 << 128) - 1), Plan(rows_digest=2)
+        assert Plan.total([largest, two]).rows_digest == 1
+
     def test_of_nothing(self) -> None:
         assert Plan.total([]) == Plan()
         assert Tally.total([]) == Tally()
