@@ -34,5 +34,5 @@ class Preprocessing:
             data = fetch(uri, self.max_bytes)
             return decode(data, self.size, self.resize, self.max_pixels)
         except ImageError as error:
-            # The traceback would keep the picture's bytes alive as long as the error.
-            return error.with_traceback(None)
+            # Made anew: traceback and cause would keep the picture's bytes as long as the error.
+            return type(error)(*error.args)

@@ -42,6 +42,16 @@ def test_every_option_has_its_effect(tmp_path: Path) -> None:
     assert code_of(path, Preprocessing((8, 8), max_pixels=1199)) == "too_many_pixels"
 
 
+def test_an_error_keeps_its_text_and_nothing_of_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(smooth(40, 30), "PNG")[:-60])
+    error = Preprocessing((8, 8)).read(str(path))
+    assert isinstance(error, ImageError)
+    assert error.code == "truncated"
+    assert str(error).startswith(f"ends after {path.stat().st_size:,} bytes (")
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+
+
 def test_what_goes_wrong_is_an_outcome(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
     assert code_of(tmp_path / "page.jpg", Preprocessing((8, 8))) == "unsupported_format"
