@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from images.errors import CODES
 from results.layout import Layout
@@ -18,16 +19,19 @@ from results.progress import Progress
 
 _LINE_SECONDS = 30.0
 
-_errors = Console(stderr=True, highlight=False)
-_out = Console(highlight=False)
+# Names of files and folders are shown as they are, whatever rich would make of their brackets.
+_errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+_out = Console(highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
-def progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+def progress(
+    stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Progress], None]]:
     """Somewhere to show progress: a live bar for a person, a line now and then for a log."""
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
-        yield _Lines(console, time.monotonic).show
+        yield _Lines(console, clock).show
         return
     columns = (
         TextColumn("{task.description}"),
@@ -39,7 +43,7 @@ def progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     )
     with Bar(*columns, console=console) as bar:
         task = bar.add_task("listing", total=None, rate="", failed="")
-        rate = _Rate(time.monotonic)
+        rate = _Rate(clock)
 
         def show(now: Progress) -> None:
             if now.plan is not None:
@@ -117,7 +121,7 @@ def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> Non
             table.add_row(f"  {name.replace('_', ' ')}", f"{summary[name]:,}", "")
         if name == "failed":
             for code, count in summary["failed_by_code"].items():
-                table.add_row(f"    {code}", f"{count:,}", f"[dim]{CODES[code].cure}[/dim]")
+                table.add_row(f"    {code}", f"{count:,}", Text(CODES[code].cure, "dim"))
     _out.print(table)
     done = summary["labelled"] + summary["failed"]
     _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
