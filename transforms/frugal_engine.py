@@ -14,7 +14,6 @@ class FrugalEngine:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.info = engine.info
         self._engine = engine
         self._most: int | None = None
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hub_modules import Answers, Engine, load_engine
+from hub_modules.records import Pixels
 from results.verify import verify
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
+from transforms import run_module
 
 
 @pytest.fixture
@@ -66,12 +69,13 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) ->
     assert verify(small_disk / "out") == []
 
 
-def test_a_full_folder_for_temporary_files_does_not_matter(
+def test_full_folders_for_temporary_and_cached_files_do_not_matter(
     tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive(tmp_path / "in", 4)
     _fill(small_disk)
     monkeypatch.setenv("TMPDIR", str(small_disk))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(small_disk))
     code, _ = Job(tmp_path / "in", "--output", tmp_path / "out").finish()
     assert code == 0
     assert len(predictions(tmp_path / "out")) == 4
@@ -122,6 +126,41 @@ def test_bad_decoders_cost_their_rows_and_a_retry_mends_those_it_names(tmp_path:
     assert label(folder, "--output", output, "--retry-failed") == 0
     assert [row["uri"] for row in errors(output)] == [bad[2]]
     assert [row["uri"] for row in predictions(output)] == sorted([*names, *bad[:2]])
+    assert verify(output) == []
+
+
+class _PoisonedEngine:
+    """Raises whenever a picture of one grey is among those that it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def run(self, pixels: Pixels) -> Answers:
+        if (pixels == 9).all(axis=(1, 2, 3)).any():
+            raise RuntimeError("poisoned")
+        return self._engine.run(pixels)
+
+
+def test_pictures_that_the_module_cannot_take_cost_their_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, output, clean = tmp_path / "in", tmp_path / "out", tmp_path / "clean"
+    archive(folder, 30)
+    assert label(folder, "--output", clean) == 0
+    poisoned = [bmp(folder / f"{n}.bmp", 9) for n in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            run_module, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
+        )
+        repeat = "--direct_runner_bundle_repeat=2"
+        assert label(folder, "--output", output, "--max-failure-rate", 0.1, repeat) == 0
+    assert predictions(output) == predictions(clean)
+    assert [(row["uri"], row["code"], row["message"]) for row in errors(output)] == [
+        (uri, "inference_failed", "RuntimeError: poisoned") for uri in poisoned
+    ]
+    assert verify(output) == []
+    assert label(folder, "--output", output, "--retry-failed", "inference_failed") == 0
+    assert len(predictions(output)) == 32
     assert verify(output) == []
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hub_modules import Answers, ModuleInfo
+from hub_modules import Answers
 
 SIZE = (8, 8)
 
@@ -24,8 +24,6 @@ class MeanEngine:
 
     `logits` are (N, 3): the mean, its negative, 0. Calls are recorded as lists of means.
     """
-
-    info = ModuleInfo((2, 2), (0.0, 1.0), frozenset(("logits", "scores", "features")))
 
     def __init__(self, fails: Callable[[Sequence[float]], bool] = lambda means: False) -> None:
         self._fails = fails
