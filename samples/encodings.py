@@ -68,7 +68,7 @@ def _in_mode(mode: str, suffix: str, form: str, size: tuple[int, int] | None = N
 
 
 def _few_colours(picture: Image.Image) -> Image.Image:
-    return picture.quantize(64, dither=Image.Dither.NONE)
+    return picture.quantize(24, dither=Image.Dither.NONE)
 
 
 def _sixteen_bits(picture: Image.Image) -> Image.Image:
