@@ -61,7 +61,9 @@ def _replace_module() -> None:
 def _compile(saved_model: Path, flatbuffer: Path) -> None:
     """Compile by the product's own command: this package knows nothing of what is behind it."""
     command = ("module", "compile", str(saved_model), "--output", str(flatbuffer))
-    subprocess.run([sys.executable, "-m", "beam_pipeline", *command], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "beam_pipeline", *command], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def _print_progress(progress: Progress) -> None:
