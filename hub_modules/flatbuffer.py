@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules.errors import ModuleError
-from hub_modules.interpreters import open_interpreter, resize_input
+from hub_modules.interpreters import open_interpreter, run_once
 from hub_modules.metadata import Metadata, read_from_flatbuffer
 from hub_modules.normalisation import stated_value_range
 from hub_modules.probes import are_probabilities, probe_pictures
@@ -101,14 +101,15 @@ def read_interface(content: bytes, source: str) -> Interface:
     picture = _picture_input([_tensor(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(details[0], metadata, source)
-    resize_input(interpreter, picture.index, (batch or 1, *size, 3), source)
     value_range = _value_range(picture, metadata, content, source)
     table = _pixel_table(picture, value_range)
+    pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
+    run_once(interpreter, picture.index, table[pixels], source)
     tensors = [_tensor(each) for each in interpreter.get_output_details()]
     outputs = _outputs(tensors, metadata, source)
-    if LOGITS in outputs and metadata.outputs is None:
-        pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
-        if _ends_in_softmax(interpreter, picture.index, table[pixels], outputs[LOGITS]):
+    if metadata.outputs is None and LOGITS in outputs:
+        answers = interpreter.get_tensor(outputs[LOGITS].index)
+        if _are_scores(outputs[LOGITS], answers.reshape(len(answers), -1)):
             outputs[SCORES] = outputs.pop(LOGITS)
     return Interface(
         input=picture,
@@ -174,20 +175,18 @@ def _pixel_table(picture: Tensor, value_range: tuple[float, float]) -> npt.NDArr
 
 
 def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str, Tensor]:
-    stated = metadata.outputs
-    if stated is not None:
-        if not stated or not all(0 <= position < len(outputs) for position in stated.values()):
-            raise ModuleError(
-                f"{source}: its metadata places heads at {dict(stated)} but it has "
-                f"{len(outputs)} outputs. Compile it again."
-            )
-        return {head: outputs[position] for head, position in stated.items()}
-    vectors = [each for each in outputs if _is_vector(each)]
-    heads = {FEATURES if names_features(each.name) else LOGITS: each for each in vectors}
-    if len(vectors) != len(outputs) or len(heads) != len(outputs):
+    if metadata.outputs is None:
+        heads = {FEATURES if names_features(each.name) else LOGITS: each for each in outputs}
+        fits = len(heads) == len(outputs)
+    else:
+        stated = metadata.outputs.items()
+        heads = {head: outputs[place] for head, place in stated if 0 <= place < len(outputs)}
+        fits = len(heads) == len(metadata.outputs)
+    if not heads or not fits or not all(map(_is_vector, heads.values())):
         found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
+        place = "" if metadata.outputs is None else f" where its metadata {metadata.outputs} says"
         raise ModuleError(
-            f"{source}: its outputs are {found or 'missing'}, not one vector an image. "
+            f"{source}: its outputs are {found or 'missing'}, not one vector an image{place}. "
             "Give a module for classification or feature vectors."
         )
     return heads
@@ -198,17 +197,12 @@ def _is_vector(tensor: Tensor) -> bool:
     return bool(lengths) and tensor.dtype in _DTYPES and math.prod(lengths) == max(lengths) > 0
 
 
-def _ends_in_softmax(
-    interpreter: Any, index: int, pictures: npt.NDArray[Any], output: Tensor
-) -> bool:
+def _are_scores(output: Tensor, rows: npt.NDArray[Any]) -> bool:
     if output.scale:
         # Softmax is the operation whose quantised output always has this scale and zero point;
         # its rows need not sum to one, as 1001 small probabilities round to 0.
         return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
-    interpreter.set_tensor(index, pictures)
-    interpreter.invoke()
-    rows = interpreter.get_tensor(output.index)
-    return are_probabilities(rows.reshape(len(rows), -1))
+    return are_probabilities(rows)
 
 
 def _info(

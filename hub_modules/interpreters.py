@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy.typing as npt
+
 from hub_modules.errors import ModuleError
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -31,15 +33,17 @@ def open_interpreter(content: bytes, source: str) -> Any:
     return interpreter
 
 
-def resize_input(interpreter: Any, index: int, shape: tuple[int, ...], source: str) -> None:
-    """Make `interpreter` take an input tensor of `shape`.
+def run_once(interpreter: Any, index: int, pictures: npt.NDArray[Any], source: str) -> None:
+    """Give `interpreter` the shape of the input tensor `pictures`, and run it on them.
 
     Raises:
-        ModuleError: the network is for another shape.
+        ModuleError: the network cannot take them.
     """
     with _refusals(source):
-        interpreter.resize_tensor_input(index, shape)
+        interpreter.resize_tensor_input(index, pictures.shape)
         interpreter.allocate_tensors()
+        interpreter.set_tensor(index, pictures)
+        interpreter.invoke()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hub_modules.engines.softmax import softmax
 from hub_modules.flatbuffer import Interface, read_interface
-from hub_modules.interpreters import open_interpreter, resize_input
+from hub_modules.interpreters import open_interpreter, run_once
 from hub_modules.records import FEATURES, LOGITS, SCORES, Answers, Pixels
 
 # Measured for the 0.5/160 quantops module, one thread, XNNPACK: 1,172 images/s one by one, 1,199
@@ -59,8 +59,8 @@ class _Runner:
         self._interface = interface
         self._interpreter = open_interpreter(content, source)
         shape = (interface.batch or _BATCH, *interface.info.image_size, 3)
-        resize_input(self._interpreter, interface.input.index, shape, source)
         self._buffer = np.zeros(shape, interface.input.dtype)
+        run_once(self._interpreter, interface.input.index, self._buffer, source)
 
     def run(self, pixels: Pixels) -> dict[str, npt.NDArray[Any]]:
         """The raw output rows of each head."""
