@@ -27,7 +27,11 @@ setup(
             for below in ("", ".*")
         ]
     ),
-    package_data={"": ["py.typed"], "hub_modules": ["*.txt"], "samples": ["archive/**", "module/**"]},
+    package_data={
+        "": ["py.typed"],
+        "hub_modules": ["*.txt"],
+        "samples": ["archive/**", "archive_truth.csv", "module/**"],
+    },
     # Minimum versions only: requirements.txt holds the exact set that is tested.
     install_requires=[
         "ai-edge-litert>=2.0",
