@@ -24,7 +24,7 @@ from images import inputs
 from images.inputs import Source
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
-from results import identity, parts
+from results import identity, lock, parts
 from results.layout import Layout, write_whole
 from results.schema import PredictionSchema
 from samples import MODULE
@@ -39,18 +39,19 @@ def label(options: LabelOptions) -> int:
         with noise.aside(Path(os.devnull), options.debug):
             module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
-        identity.claim(job.layout, _identity(options, job, module), options.overwrite)
-        if stdin_copy is not None:
-            shutil.copyfile(stdin_copy, job.layout.stdin)
-            kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
-            job = replace(job, sources=kept)
-    if options.retry_failed is not None:
-        parts.forget_errors(job.layout, options.retry_failed)
-    # Named by its digest: what is there already is the same.
-    if not job.module.path.exists():
-        write_whole(job.module.path, module.path.read_bytes())
-    limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
-    summary = runner.run(job, pipeline_options, limits, options.debug)
+        with lock.held(job.layout):
+            identity.claim(job.layout, _identity(options, job, module), options.overwrite)
+            if stdin_copy is not None:
+                shutil.copyfile(stdin_copy, job.layout.stdin)
+                kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
+                job = replace(job, sources=kept)
+            if options.retry_failed is not None:
+                parts.forget_errors(job.layout, options.retry_failed)
+            # Named by its digest: what is there already is the same.
+            if not job.module.path.exists():
+                write_whole(job.module.path, module.path.read_bytes())
+            limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
+            summary = runner.run(job, pipeline_options, limits, options.debug)
     display.show_summary(job.layout, summary, time.monotonic() - start)
     return _exit_code(summary, options.max_failure_rate)
 
@@ -159,10 +160,15 @@ def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
 
 
 def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
+    """The sources, cut so that they list `limit` images together."""
     if limit is None:
         return sources
-    first = itertools.islice(itertools.chain.from_iterable(sources), limit)
-    return (Source("images", tuple(listed.uri for listed in first)),)
+    cut = []
+    for source in sources:
+        count = sum(1 for _ in itertools.islice(source, limit))
+        cut.append(replace(source, limit=count))
+        limit -= count
+    return tuple(cut)
 
 
 def _exit_code(summary: dict[str, Any], max_failure_rate: float) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import os
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -131,4 +132,6 @@ def _stop_at_once(job: Job, code: int) -> NoReturn:
 def _cause(error: BaseException) -> str:
     """The innermost reason, without the workers' traces that the runner puts around it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    last = lines[-1] if lines else type(error).__name__
+    # The runner wraps what a step raised, and says where.
+    return re.sub(r" \[while running .*\]$", "", last).removeprefix("RuntimeError: ").rstrip(".")

@@ -62,9 +62,6 @@ _UPRIGHT = {
 }
 """What turns a picture of each EXIF orientation upright (1 is upright)."""
 
-# The cap of this module comes first: it is checked from the header, as Pillow's own would be.
-Image.MAX_IMAGE_PIXELS = None
-
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
@@ -92,7 +89,8 @@ def decode(
         resize: `crop` takes the centre, 87.5 % of the shorter side, in the proportions of
             `size`, and averages over it (box filter); `stretch` takes the whole picture,
             bilinear, as TensorFlow Hub's examples do.
-        max_pixels: a picture with more is refused from its header.
+        max_pixels: a picture with more is refused from its header. So is one with more than
+            twice `PIL.Image.MAX_IMAGE_PIXELS`, unless that is None.
 
     Raises:
         DecodeError: one of its leaves; nothing else.
@@ -106,6 +104,8 @@ def decode(
             return _decode_opened(image, size, resize)
     except DecodeError:
         raise
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels(str(error)) from error
     except MemoryError:
         raise DecodeMemory("no memory was left to decode it") from None
     # Decoders fail with any exception: OSError, ValueError, SyntaxError, IndexError, struct.error.

@@ -5,6 +5,9 @@ import pickle
 import resource
 import signal
 import socket
+import sys
+
+from PIL import Image
 
 from images.channel import Channel
 from images.errors import DecodeMemory
@@ -18,8 +21,11 @@ def serve(descriptor: int) -> None:
     """Serve the process at the other end of a socket until it is gone."""
     # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A decoder that hangs would never see that the other end is gone.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        # A decoder that hangs would never see that the other end is gone.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The job's own cap is checked from the same header.
+    Image.MAX_IMAGE_PIXELS = None
     # A crash that is expected must not fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=descriptor) as end:
@@ -43,6 +49,9 @@ def _read(preprocessing: Preprocessing, uri: str) -> Outcome:
 
 
 def _limit_memory(extra: int) -> None:
+    if sys.platform != "linux":
+        # Elsewhere address space cannot be limited, or not told: the deadline is left.
+        return
     with open("/proc/self/statm") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + extra, held + extra))

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -35,14 +36,19 @@ class Source:
         kind: which of these.
         names: URIs; exactly one unless `kind` is `images`. A glob is a path with its wildcards.
         base: URI of the folder that a glob or a manifest's entries start from if relative.
+        limit: only so many of its first images are listed; None lists all.
     """
 
     kind: Literal["folder", "glob", "manifest", "images"]
     names: tuple[str, ...]
     base: str = ""
+    limit: int | None = None
 
     def __iter__(self) -> Iterator[Listed]:
         """The images in a fixed order: by name, or as the manifest has them."""
+        return islice(self._all(), self.limit)
+
+    def _all(self) -> Iterator[Listed]:
         match self.kind:
             case "folder":
                 yield from _found(folders.walk(uris.to_path(self.names[0])))

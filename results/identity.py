@@ -6,7 +6,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.layout import Layout, OutputError, remove_temporaries, temporaries, write_whole
+from results.layout import (
+    Layout,
+    OutputError,
+    remove_temporaries,
+    temporaries,
+    unusable,
+    write_whole,
+)
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
@@ -19,7 +26,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
     """Make the output folder ready for a job, or refuse it.
 
     Args:
-        layout: of the folder; it is made if it does not exist.
+        layout: of the folder.
         identity: of the job; holds at least what decides a row's values.
         overwrite: delete what an earlier job left.
 
@@ -42,10 +49,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
         layout.summary.unlink(missing_ok=True)
         layout.plan.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that "
-            "can be written."
-        ) from error
+        raise unusable(layout, error) from error
 
 
 def _check(layout: Layout, identity: Mapping[str, Any]) -> None:

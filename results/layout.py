@@ -20,6 +20,10 @@ class OutputError(ValueError):
     """An output folder that cannot be used; says value, reason and cure."""
 
 
+class DamagedPartError(RuntimeError):
+    """A part that cannot be read back; says which, why, and the cure."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The names in one output folder.
@@ -118,9 +122,27 @@ def write_whole(path: Path, data: bytes) -> None:
             # Else a power cut could leave the new name with the old disk's bytes.
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync(folder: Path) -> None:
+    """Let what was done to a folder's names survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unusable(layout: Layout, error: OSError) -> OutputError:
+    """What to say of an output folder that the file system refuses."""
+    return OutputError(
+        f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that can "
+        "be written."
+    )
 
 
 def remove_temporaries(layout: Layout) -> None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results import tfrecord
-from results.layout import Layout, write_whole
+from results.layout import DamagedPartError, Layout, sync, write_whole
 from results.schema import errors_table
 
 
@@ -29,7 +29,9 @@ def write_part(
     """
     error_part = layout.error_part(shard_id)
     prediction_part = layout.prediction_part(shard_id)
-    error_part.unlink(missing_ok=True)
+    if error_part.exists():
+        error_part.unlink()
+        sync(error_part.parent)
     if predictions.num_rows:
         write_whole(prediction_part, _encode(layout, predictions))
     else:
@@ -39,16 +41,30 @@ def write_part(
 
 
 def labelled_uris(part: Path) -> Iterator[str]:
-    """The URIs in one part of predictions."""
-    if part.suffix == ".tfrecord":
-        yield from tfrecord.uris(part)
-    else:
-        yield from _column(part, "uri")
+    """The URIs in one part of predictions.
+
+    Raises:
+        DamagedPartError: the part cannot be read to its end.
+    """
+    return _whole(part, tfrecord.uris(part) if part.suffix == ".tfrecord" else _uris(part))
 
 
 def failed_uris(part: Path) -> Iterator[str]:
-    """The URIs in one part of errors."""
-    return _column(part, "uri")
+    """The URIs in one part of errors.
+
+    Raises:
+        DamagedPartError: the part cannot be read to its end.
+    """
+    return _whole(part, _uris(part))
+
+
+def _whole(part: Path, uris: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from uris
+    except (pa.ArrowException, OSError, tfrecord.DamagedRecordError) as error:
+        raise DamagedPartError(
+            f"{part} is damaged ({error}). Delete it and run again: its images are done anew"
+        ) from error
 
 
 def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
@@ -84,7 +100,7 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _column(part: Path, name: str) -> Iterator[str]:
+def _uris(part: Path) -> Iterator[str]:
     with pq.ParquetFile(part) as file:
-        for batch in file.iter_batches(columns=[name]):
+        for batch in file.iter_batches(columns=["uri"]):
             yield from batch.column(0).to_pylist()

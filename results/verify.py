@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 
 from results import parts
 from results.account import read_summary, uri_digest
-from results.layout import Layout, OutputError
+from results.layout import DamagedPartError, Layout, OutputError
 from results.schema import ERRORS, PredictionSchema
-from results.tfrecord import DamagedRecordError
 
 _NAMES_SHOWN = 20
 
@@ -64,8 +63,10 @@ def _count(layout: Layout, predictions: pa.Schema, seen: Counter[int]) -> Iterat
                 if seen[digest] > 1:
                     repeated.append(uri)
             yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
-        except (pa.ArrowException, OSError, DamagedRecordError) as error:
+        except (pa.ArrowException, OSError) as error:
             yield f"{part}: damaged: {error}"
+        except DamagedPartError as error:
+            yield f"{part}: damaged: {error.__cause__}"
 
 
 def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:

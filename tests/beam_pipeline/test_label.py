@@ -14,6 +14,8 @@ import pytest
 
 from hub_modules import load_engine, open_module
 from images.decode import decode
+from results import lock
+from results.layout import Layout
 from results.verify import verify
 from samples import MODULE
 from tests.beam_pipeline.jobs import (
@@ -54,16 +56,17 @@ def test_rows_hold_what_the_module_answers_for_each_picture(tmp_path: Path) -> N
     assert answers.logits is not None
     assert answers.scores is not None
     assert answers.features is not None
+    scores = answers.scores
     for index, row in enumerate(rows):
-        best = sorted(range(24), key=lambda each: (-answers.scores[index][each], each))[:3]
+        best = sorted(range(24), key=lambda each: (-scores[index][each], each))[:3]
         assert (row["width"], row["height"]) == (160, 120)
         assert row["label"] == module.info.class_names[best[0]]
-        assert row["score"] == answers.scores[index][best[0]]
+        assert row["score"] == scores[index][best[0]]
         assert row["top_k"] == [
             {
                 "class": each,
                 "label": module.info.class_names[each],
-                "score": answers.scores[index][each],
+                "score": scores[index][each],
             }
             for each in best
         ]
@@ -269,3 +272,46 @@ def test_a_disk_that_takes_no_more_breaks_the_job_and_space_mends_it(tmp_path: P
     assert imagebeam(*again) == 0
     assert len(predictions(out)) == 12
     assert verify(out) == []
+
+
+def test_a_limit_takes_the_first_names_and_drops_none_in_silence(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 5)
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"uri": 1}\n"in/odd/0001.jpg"\n"never"\n')
+    out = tmp_path / "out"
+    limited = ("--output", out, "--limit", 7)
+    assert imagebeam("label", tmp_path / "in", manifest, *limited) == 0
+    assert [row["uri"] for row in predictions(out)] == names
+    assert [row["uri"] for row in errors(out)] == [f"{manifest}#line=1"]
+    assert _counts(out)["requested"] == 7
+
+
+def test_two_runs_into_one_output_are_kept_apart(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 2)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out)
+    with lock.held(Layout(out)):
+        assert imagebeam(*again) == 2
+    assert "another run is writing to it" in capfd.readouterr().err
+    assert list(out.iterdir()) == []
+    assert imagebeam(*again) == 0
+
+
+def test_a_damaged_part_is_named_with_the_cure(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = archive(tmp_path / "in", 3)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out)
+    assert imagebeam(*again) == 0
+    [part] = (out / "predictions").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    assert imagebeam(*again) == 3
+    said = capfd.readouterr().err
+    assert f"{part} is damaged" in said
+    assert "Delete it and run again" in said
+    part.unlink()
+    assert imagebeam(*again) == 0
+    assert [row["uri"] for row in predictions(out)] == names
