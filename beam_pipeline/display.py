@@ -1,5 +1,7 @@
 """What a person sees: progress on standard error, the closing table on standard output."""
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,10 +146,12 @@ def show_rows(layout: Layout, count: int) -> None:
 
 
 def say_next(output: Path) -> None:
-    """What a newcomer may do after the demo."""
+    """What a newcomer may do after the demo, as it can be typed here."""
+    command = "imagebeam" if shutil.which("imagebeam") else sys.argv[0]
     _out.print(
-        f"\nnext     imagebeam verify {output}"
-        "\n         imagebeam label YOUR-PHOTOS/ --output labels/ --module HANDLE",
+        "\nThe archive holds six broken files on purpose."
+        f"\n\nnext     {command} verify {output}"
+        f"\n         {command} label YOUR-PHOTOS/ --output labels/ --module HANDLE",
         soft_wrap=True,
     )
 

@@ -177,7 +177,7 @@ class Truncated(DecodeError):
 
     code = "truncated"
     cause = "The data ends before the picture does."
-    cure = "Copy or download the file again; then run again with --retry-failed."
+    cure = "Copy or download it again; then run again with --retry-failed truncated."
 
 
 class Corrupt(DecodeError):
