@@ -16,7 +16,7 @@ from hub_modules.interpreters import open_interpreter, run_once
 from hub_modules.metadata import Metadata, read_from_flatbuffer
 from hub_modules.normalisation import stated_value_range
 from hub_modules.probes import are_probabilities, probe_pictures
-from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo
+from hub_modules.records import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
 from hub_modules.signatures import names_features
 
 _DTYPES = (np.uint8, np.int8, np.float32)
@@ -49,27 +49,17 @@ class Tensor:
             real *= np.float32(self.scale)
         return real
 
-    def quantise(self, real: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-        """`real` as values of this tensor, rounded half to even and saturated."""
-        if self.dtype == np.float32:
-            return real.astype(np.float32)
-        limits = np.iinfo(self.dtype)
-        steps = np.rint(real / self.scale) + self.zero_point
-        return steps.clip(limits.min, limits.max).astype(self.dtype)
-
 
 @dataclass(frozen=True)
 class Interface:
     """What `LiteRTEngine` needs to feed a flatbuffer and to name what comes out.
 
     Attributes:
-        pixel_table: 256 values of the input's dtype, what each pixel value becomes.
         outputs: the output tensor of each head ("logits", "scores" or "features").
         batch: the fixed length of the batch dimension, None when it is free.
     """
 
     input: Tensor
-    pixel_table: npt.NDArray[Any]
     outputs: Mapping[str, Tensor]
     batch: int | None
     info: ModuleInfo
@@ -102,9 +92,10 @@ def read_interface(content: bytes, source: str) -> Interface:
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(details[0], metadata, source)
     value_range = _value_range(picture, metadata, content, source)
-    table = _pixel_table(picture, value_range)
     pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
-    run_once(interpreter, picture.index, table[pixels], source)
+    pictures = np.empty(pixels.shape, picture.dtype)
+    write_pixels(pixels, pictures, value_range)
+    run_once(interpreter, picture.index, pictures, source)
     tensors = [_tensor(each) for each in interpreter.get_output_details()]
     outputs = _outputs(tensors, metadata, source)
     if metadata.outputs is None and LOGITS in outputs:
@@ -113,11 +104,30 @@ def read_interface(content: bytes, source: str) -> Interface:
             outputs[SCORES] = outputs.pop(LOGITS)
     return Interface(
         input=picture,
-        pixel_table=table,
         outputs=outputs,
         batch=batch,
         info=_info(size, value_range, picture, outputs, metadata, source),
     )
+
+
+def write_pixels(
+    pixels: Pixels, pictures: npt.NDArray[Any], value_range: tuple[float, float]
+) -> None:
+    """Write `pixels` to `pictures`, of the same shape and the dtype of an input.
+
+    Quantised inputs take pixel bytes as they are, int8 shifted by 128; float32 takes
+    `value_range`.
+    """
+    if pictures.dtype == np.uint8:
+        pictures[:] = pixels
+    elif pictures.dtype == np.int8:
+        np.bitwise_xor(pixels, np.uint8(128), out=pictures.view(np.uint8))
+    else:
+        low, high = value_range
+        np.divide(pixels, np.float32(255), out=pictures)
+        if value_range != _HUB_RANGE:
+            pictures *= np.float32(high - low)
+            pictures += np.float32(low)
 
 
 def _tensor(details: Mapping[str, Any]) -> Tensor:
@@ -165,13 +175,6 @@ def _value_range(
     if picture.dtype != np.float32:
         return 0.0, 255.0
     return metadata.value_range or stated_value_range(content, source) or _HUB_RANGE
-
-
-def _pixel_table(picture: Tensor, value_range: tuple[float, float]) -> npt.NDArray[Any]:
-    if picture.dtype == np.float32:
-        low, high = value_range
-        return picture.quantise(low + (high - low) * (np.arange(256) / 255))
-    return (np.arange(256) + np.iinfo(picture.dtype).min).astype(picture.dtype)
 
 
 def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str, Tensor]:

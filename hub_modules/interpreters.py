@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from hub_modules.errors import ModuleError
+from hub_modules.errors import ModuleError, reason_of
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 _opening = threading.Lock()
@@ -51,9 +51,9 @@ def _refusals(source: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
         raise ModuleError(
-            f"{source}: not a flatbuffer that LiteRT can run ({reason}). Fetch or compile it again."
+            f"{source}: not a flatbuffer that LiteRT can run ({reason_of(error)}). "
+            "Fetch or compile it again."
         ) from error
 
 

@@ -16,7 +16,12 @@ from hub_modules.handle import Handle, resolve
 from hub_modules.metadata import FLATBUFFER_ASSET
 from hub_modules.pins import verified_digest
 from hub_modules.records import ENGINES, LITERT, TENSORFLOW, Module, ModuleInfo
-from hub_modules.with_tensorflow import require_tensorflow, run_task, tensorflow_version
+from hub_modules.with_tensorflow import (
+    TaskCrashedError,
+    require_tensorflow,
+    run_task,
+    tensorflow_version,
+)
 
 AUTO = "auto"
 
@@ -127,7 +132,11 @@ def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
     require_tensorflow(handle, "compiling a module that carries no flatbuffer")
 
     def compile_into(directory: Path) -> None:
-        result = run_task("compile", path=str(path), output=str(directory / _FLATBUFFER))
+        try:
+            result = run_task("compile", path=str(path), output=str(directory / _FLATBUFFER))
+        except TaskCrashedError as error:
+            info = run_task("describe", path=str(path))
+            result = {"info": info, "refusal": f"the LiteRT converter crashes on it: {error}"}
         (directory / _RESULT).write_text(json.dumps(result), "utf-8")
 
     key = f"{digest.removeprefix(PREFIX)}-{_COMPILER_VERSION}-{tensorflow_version()}"

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from hub_modules.attachments import default_image_size
-from hub_modules.errors import ModuleError
+from hub_modules.errors import ModuleError, reason_of
 from hub_modules.functions import signatures_of
 from hub_modules.graphs import has_fake_quantisation, inference_tags, read_graphs
 from hub_modules.metadata import ASSET, Metadata, parse
@@ -110,7 +110,7 @@ def _load(path: Path, tags: list[str] | None, source: str) -> Any:
         return tf.saved_model.load(str(path), tags=tags)
     except Exception as error:  # what a damaged graph raises is documented nowhere
         raise ModuleError(
-            f"{source}: TensorFlow {tf.__version__} cannot load it ({_reason(error)}). "
+            f"{source}: TensorFlow {tf.__version__} cannot load it ({reason_of(error)}). "
             "Fetch the module again, or give one for this version."
         ) from error
 
@@ -139,7 +139,7 @@ def _probe(heads: Heads, size: tuple[int, int], source: str) -> dict[str, FloatA
     except (ValueError, TypeError, tf.errors.OpError) as error:
         height, width = size
         raise ModuleError(
-            f"{source}: fails on pictures of {height}x{width} ({_reason(error)}). "
+            f"{source}: fails on pictures of {height}x{width} ({reason_of(error)}). "
             "Give an image module."
         ) from error
     return {kind: rows.numpy() for kind, rows in answers.items()}
@@ -176,7 +176,3 @@ def _info(
         network=metadata.network,
         provenance=metadata.provenance,
     )
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hub_modules.errors import ModuleError
+from hub_modules.errors import ModuleError, reason_of
 
 _NETWORK_SECONDS = 60.0
 
@@ -66,9 +66,8 @@ def resolve(url: str, hub_cache: str) -> str:
     try:
         return str(tensorflow_hub.resolve(url))
     except Exception as error:  # urllib, tarfile and TensorFlow each raise their own
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModuleError(
-            f"{url!r}: cannot be fetched ({reason}). Check the address and the network, "
+            f"{url!r}: cannot be fetched ({reason_of(error)}). Check the address and the network, "
             "or put the module into the directory of TFHUB_CACHE_DIR."
         ) from error
 

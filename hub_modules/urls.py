@@ -48,29 +48,28 @@ def _fetch_from_hub(url: str, cache: Cache) -> Path:
     key = hashlib.sha1(url.encode()).hexdigest()
     shared = os.environ.get(_HUB_CACHE_VARIABLE)
     if not shared:
-        return cache.entry("tfhub", key, lambda to: _resolve(url, to)) / key
+        return cache.entry("tfhub", key, lambda to: _resolve(url, str(to))) / key
     cached = Path(shared) / key
     # Looking first spares a job that is offline, or without TensorFlow, the import of the library.
     if cached.is_dir() and any(cached.iterdir()):
         return cached
-    return _resolve(url, Path(shared))
+    return _resolve(url, shared)
 
 
-def _resolve(url: str, hub_cache: Path) -> Path:
+def _resolve(url: str, hub_cache: str) -> Path:
     require_tensorflow(url, "fetching a TF-Hub module")
-    return Path(run_task("resolve", url=url, hub_cache=str(hub_cache)))
+    return Path(run_task("resolve", url=url, hub_cache=hub_cache))
 
 
 def _download(url: str, directory: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            expected = response.headers.get("Content-Length")
             with (directory / "module.tflite").open("wb") as file:
                 shutil.copyfileobj(response, file)
-                received = file.tell()
+            missing = response.length
     except (OSError, http.client.HTTPException) as error:
         raise ModuleError(
             f"{url!r}: cannot be fetched ({error}). Check the address and the network."
         ) from error
-    if expected is not None and int(expected) != received:
-        raise ModuleError(f"{url!r}: {received} of {expected} bytes arrived. Try again.")
+    if missing:
+        raise ModuleError(f"{url!r}: {missing} bytes have not arrived. Try again.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,13 @@ from typing import Any
 
 from hub_modules.errors import ModuleError
 
+_CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGILL, -signal.SIGFPE, -signal.SIGBUS)
+
 INSTALL_COMMAND = "pip install 'imagebeam[tensorflow]'"
+
+
+class TaskCrashedError(ModuleError):
+    """TensorFlow itself ended the process, by an assertion or a fault of its own."""
 
 
 def tensorflow_is_installed() -> bool:
@@ -54,7 +61,8 @@ def run_task(task: str, **arguments: str) -> Any:
     """The result of a function in `tensorflow_tasks`, run in a new process.
 
     Raises:
-        ModuleError: the one that the function raised, or the process died.
+        TaskCrashedError: TensorFlow crashed.
+        ModuleError: the one that the function raised, or the process ended otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
         result_file = Path(folder) / "result.json"
@@ -68,8 +76,9 @@ def run_task(task: str, **arguments: str) -> Any:
             check=False,
             env=_environment(),
         )
-        if not result_file.exists():
-            raise ModuleError(_death_report(task, process))
+        if process.returncode != 0:
+            kind = TaskCrashedError if process.returncode in _CRASHES else ModuleError
+            raise kind(_death_report(task, process))
         result = json.loads(result_file.read_text("utf-8"))
     if "error" in result:
         raise ModuleError(result["error"])

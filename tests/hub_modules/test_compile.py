@@ -61,7 +61,7 @@ def test_a_quantops_module_becomes_a_network_of_integers(tmp_path: Path, write: 
     # Each convolution is there once, though two signatures have it.
     assert costs.operations == {"CONV_2D": 2, "AVERAGE_POOL_2D": 1, "RESHAPE": 2}
     interface = read_interface(flatbuffer, "it")
-    assert interface.pixel_table.dtype == np.uint8
+    assert interface.input.dtype == np.uint8
     assert (interface.batch, interface.info.quantops) == (None, True)
     assert (interface.input.scale, interface.input.zero_point) == (1 / 128, 128)
     assert interface.outputs["logits"].scale == pytest.approx(8 / 255)
