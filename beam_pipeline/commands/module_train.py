@@ -5,8 +5,8 @@ is held out; accuracy on it is told at the end, for the float network, for its s
 its real 8-bit form. With --from, training begins with the weights of a module or slim checkpoint,
 which needs far fewer pictures and epochs; classes may differ.
 
-The run is kept in DIR.training until the module is made: run the same command again after a stop
-of any kind, and it goes on. TensorBoard reads DIR.training/summaries.
+The run is kept in DIR.training: give the same command again after a stop of any kind, and it goes
+on. TensorBoard reads DIR.training/summaries.
 """
 
 import argparse
