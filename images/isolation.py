@@ -123,14 +123,14 @@ class DecodingProcess:
         raise OSError(f"no decoding process can be started: {reason}")
 
     def _spawn(self, descriptor: int) -> "subprocess.Popen[bytes]":
-        # The child finds what this process found, and nothing in the current folder.
+        # The child finds what this process found.
         found = os.pathsep.join(filter(None, sys.path))
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, str(descriptor)],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"},
+            env=os.environ | {"PYTHONPATH": found},
         )
 
     def _ending(self) -> str:
@@ -143,4 +143,10 @@ class DecodingProcess:
         return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
 
-_PROGRAM = "import sys; from images.decoding_child import serve; serve(int(sys.argv[1]))"
+_PROGRAM = """
+import sys
+# The current folder: whatever it holds, nothing there was meant to be imported.
+sys.path[:] = filter(None, sys.path)
+from images.decoding_child import serve
+serve(int(sys.argv[1]))
+"""

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ import pytest
 
 from images.isolation import DecodingProcess, Limits
 from images.reader import ImageReader
-from tests.faults.decoding import PREPROCESSING, bmp, children, seen
+from tests.beam_pipeline.jobs import ROOT
+from tests.faults.decoding import PLUGIN, PREPROCESSING, bmp, children, seen
 
 MEMORY = 100_000_000
 HASTY = Limits(seconds=2, memory=MEMORY)
@@ -189,16 +192,30 @@ def test_an_interrupted_read_leaves_no_answer_to_the_next(
 
 def test_children_of_a_killed_process_end_even_if_they_hang(tmp_path: Path) -> None:
     hanging = bmp(tmp_path / "1.bmp", 1, "wait")
-    parent = os.fork()
-    if parent == 0:
-        DecodingProcess(PREPROCESSING, Limits()).read([hanging])
-        os._exit(1)
+    program = (
+        "import sys; from images.reader import ImageReader; "
+        "from tests.faults.decoding import PREPROCESSING; "
+        "list(ImageReader(PREPROCESSING, 1).read(sys.argv[1:]))"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, hanging],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PLUGIN), str(ROOT)])},
+    )
     _wait_for(tmp_path / "1.reached")
-    [child] = psutil.Process(parent).children()
-    os.kill(parent, signal.SIGKILL)
-    os.waitpid(parent, 0)
+    [child] = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
     psutil.wait_procs([child], timeout=60)
     assert not child.is_running()
+
+
+def test_nothing_in_the_current_folder_is_imported(
+    tmp_path: Path, process: DecodingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("images.py", "pickle.py", "socket.py", "ctypes.py"):
+        (tmp_path / name).write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    assert seen(process.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
 
 
 def _wait_for(path: Path) -> None:
