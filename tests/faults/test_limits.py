@@ -58,6 +58,7 @@ def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_dis
     assert_same_rows(output, clean)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) -> None:
     archive(tmp_path / "in", 2)
     filler = _fill(small_disk)
@@ -82,9 +83,8 @@ def test_full_folders_for_temporary_and_cached_files_do_not_matter(
     assert verify(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize(
-    "turn", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 2, 4, 5, 6, 7))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(8))
 def test_a_rename_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], turn: int
 ) -> None:

@@ -60,6 +60,7 @@ def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> No
     assert_same_rows(output, clean)
 
 
+@pytest.mark.slow
 def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
     output = tmp_path / "out"
     job = Job(images, "--output", output, *SHARDS)
@@ -69,7 +70,7 @@ def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
     assert_same_rows(output, clean)
 
 
-@pytest.mark.parametrize("how", ["interrupt", "kill"])
+@pytest.mark.parametrize("how", ["interrupt", pytest.param("kill", marks=pytest.mark.slow)])
 def test_stopped_while_a_decoder_hangs(tmp_path: Path, how: str) -> None:
     (tmp_path / "in").mkdir()
     hanging = Path(bmp(tmp_path / "in" / "1.bmp", 7, "wait"))
