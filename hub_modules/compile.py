@@ -3,7 +3,8 @@
 A quantops module becomes a network of 8-bit integers: every tensor is uint8, biases int32. Its
 fake quantisation nodes hold the ranges, so nothing is estimated. The input is quantised at the
 tensor that enters the network, behind the module's own rescaling, so that pixel bytes go in as
-they are. Any other module stays float32.
+they are. Any other module stays float32: with dynamic range quantisation the 0.5/160 network took
+1.5 ms an image instead of 0.85, and its logits moved by up to 1.3.
 
 Both heads leave one flatbuffer: the converter merges what they share, and the second output costs
 0.3 kB and no measurable time.

@@ -164,7 +164,7 @@ def test_the_reference_module_against_its_golden_values(
     assert answers.features is not None
     assert abs(answers.logits - golden["logits"]).max() <= 4.01 * _LOGIT_STEP
     # The features are averages of 25 activations, each some steps off.
-    assert abs(answers.features - golden["features"]).max() <= 12 * _FEATURE_STEP
+    assert abs(answers.features - golden["features"]).max() <= 16 * _FEATURE_STEP
     best = golden["logits"].max(axis=1)
     chosen = np.take_along_axis(golden["logits"], answers.logits.argmax(axis=1)[:, None], 1)[:, 0]
     np.testing.assert_array_equal(chosen, best)
