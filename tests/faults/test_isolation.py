@@ -31,7 +31,7 @@ def process() -> Iterator[DecodingProcess]:
     one.close()
 
 
-@pytest.mark.parametrize("fault", ["hang", "stop", "stutter"])
+@pytest.mark.parametrize("fault", ["hang", "stutter", pytest.param("stop", marks=pytest.mark.slow)])
 def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: str) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, fault if n == 4 else "") for n in range(10)]
     process = DecodingProcess(PREPROCESSING, HASTY)
@@ -45,13 +45,19 @@ def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: s
     ("fault", "code", "message"),
     [
         ("crash", "decode_crash", "the decoding process ended with signal Segmentation fault"),
-        ("exit", "decode_crash", "the decoding process ended with exit code 7"),
         ("close", "decode_crash", "the decoding process ended with a closed socket"),
         ("boast", "decode_crash", "the decoding process answered nonsense: a message of 4,294,967"),
         ("babble", "decode_crash", "the decoding process answered nonsense: "),
         ("eat", "decode_memory", "no memory was left to decode it"),
-        ("huge", "decode_memory", "no memory was left to decode it"),
         ("raise", "corrupt", "RuntimeError: a decoder's own error"),
+        pytest.param(
+            *("exit", "decode_crash", "the decoding process ended with exit code 7"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("huge", "decode_memory", "no memory was left to decode it"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_fault_costs_only_the_image_that_asks_for_it(
@@ -132,7 +138,7 @@ def test_a_child_stopped_while_idle_costs_one_image(tmp_path: Path) -> None:
 def test_the_start_of_a_child_is_not_on_the_first_images_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(3)")
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(2.5)")
     monkeypatch.syspath_prepend(tmp_path)
     process = DecodingProcess(PREPROCESSING, HASTY)
     assert seen(process.read([bmp(tmp_path / "1.bmp", 1)])) == [1]

@@ -70,6 +70,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) ->
     assert verify(small_disk / "out") == []
 
 
+@pytest.mark.slow
 def test_full_folders_for_temporary_and_cached_files_do_not_matter(
     tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
