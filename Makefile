@@ -29,12 +29,14 @@ clean: ## remove the environment and what runs left
 	rm -rf $(VENV) demo-output build *.egg-info
 
 # Without TensorFlow: the embedded module needs none, and the download is a quarter.
-$(VENV)/demo-ready: setup.py requirements.txt | $(BIN)/python
+$(VENV)/demo-ready: setup.py requirements.txt requirements-decoder.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint requirements.txt --editable .
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-decoder.txt
 	@touch $@
 
-$(VENV)/tests-ready: setup.py requirements.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/tests-ready: setup.py requirements.txt requirements-dev.txt requirements-decoder.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt --editable .
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-decoder.txt
 	@touch $@ $(VENV)/demo-ready
 
 $(BIN)/python:
