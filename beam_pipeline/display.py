@@ -156,9 +156,9 @@ def say_next(output: Path) -> None:
     )
 
 
-def say_too_many_failed(failed: int, images: int, most: float) -> None:
+def say_too_many_failed(failed: int, images: int, most: str) -> None:
     """Why the exit code is 1 although all rows are written."""
-    limit = f"more than --max-failure-rate {most:g}" if failed < images else "all of them"
+    limit = f"more than --max-failure-rate {most}" if failed < images else "all of them"
     _errors.print(
         f"imagebeam: {failed:,} of {images:,} images failed, {limit}. All rows are kept. See the "
         "codes above; after a repair, run again with --retry-failed.",

@@ -171,10 +171,10 @@ def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ..
     return tuple(cut)
 
 
-def _exit_code(summary: dict[str, Any], max_failure_rate: float) -> int:
+def _exit_code(summary: dict[str, Any], allowed: guard.FailureLimit) -> int:
     failed = summary["failed"] + summary["already_failed"]
     labelled = summary["labelled"] + summary["already_labelled"]
-    if guard.exceeds(failed, failed + labelled, max_failure_rate):
-        display.say_too_many_failed(failed, failed + labelled, max_failure_rate)
+    if allowed.exceeded(failed, failed + labelled):
+        display.say_too_many_failed(failed, failed + labelled, str(allowed))
         return FAILED
     return DONE

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beam_pipeline.errors import UsageError
+from beam_pipeline.guard import ANY_BUT_ALL, FailureLimit
 from images.decode import Resize
 from images.errors import CODES
 from results.layout import Format
@@ -29,7 +30,7 @@ class LabelOptions:
     max_image_bytes: int = 100_000_000
     max_image_pixels: int = 100_000_000
     limit: int | None = None
-    max_failure_rate: float = 1.0
+    max_failure_rate: FailureLimit = ANY_BUT_ALL
     retry_failed: tuple[str, ...] | None = None
     overwrite: bool = False
     images_per_shard: int | None = None
@@ -50,16 +51,13 @@ class LabelOptions:
         values = {name: getattr(args, name) for name in cls.__dataclass_fields__}
         for name in _AT_LEAST_ONE:
             _positive(name, values[name])
-        if not 0 <= args.max_failure_rate <= 1:
-            raise UsageError(
-                f"--max-failure-rate {args.max_failure_rate}: give a share from 0 to 1."
-            )
         return cls(
             **values
             | {
                 "inputs": tuple(args.inputs),
                 "output": args.output.absolute(),
                 "emit": _emit(args.emit),
+                "max_failure_rate": FailureLimit.parse(args.max_failure_rate),
                 "retry_failed": _codes(args.retry_failed),
                 "decode_processes": args.decode_processes or cls.decode_processes,
                 "beam_args": tuple(args.beam_args),

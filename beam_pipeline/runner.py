@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ from results.layout import remove_temporaries
 from results.progress import Watch
 
 _LOOK_SECONDS = 0.25
+_PAUSE_PER_LOOK = 50
 
 
 def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
@@ -65,9 +67,13 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
         with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
             watch = Watch(job.layout)
             work.start()
+            pause = _LOOK_SECONDS
             while work.is_alive():
-                work.join(_LOOK_SECONDS)
+                work.join(pause)
+                start = time.monotonic()
                 now = watch.look()
+                # A folder of many thousand parts takes its time to list.
+                pause = max(_LOOK_SECONDS, _PAUSE_PER_LOOK * (time.monotonic() - start))
                 show(now)
                 guard.check(now)
     except KeyboardInterrupt:

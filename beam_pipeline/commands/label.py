@@ -78,11 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     job.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     job.add_argument(
         "--max-failure-rate",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="end with exit code 1 if more than this share of the images failed, early where the "
-        "first 1,000 show it (default: 1.0)",
+        default="1.0",
+        metavar="LIMIT",
+        help="end with exit code 1 if more of the images failed than this share, such as 0.05, or "
+        "this count, such as 100; early where the first 1,000 show it (default: 1.0)",
     )
     job.add_argument(
         "--retry-failed",

@@ -55,7 +55,7 @@ def test_an_input_that_cannot_be_listed(
         (["--emit", ""], "--emit : '' is none of labels, logits, features."),
         (["--top-k", "0"], "--top-k 0: must be at least 1."),
         (["--images-per-shard", "-1"], "--images-per-shard -1: must be at least 1."),
-        (["--max-failure-rate", "7"], "--max-failure-rate 7.0: give a share from 0 to 1."),
+        (["--max-failure-rate", "7.5"], "--max-failure-rate 7.5: give a share such as 0.05, or"),
         (["--retry-failed", "tired"], "--retry-failed tired: no such code. There are"),
         (["--top_k=3"], "--top_k=3: no such option, here or in Beam. See --help."),
         (["--module", "nowhere"], "nowhere"),
