@@ -66,7 +66,10 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("features", f"{facts['feature_length']:,} numbers"))
     rows.append(("quantised", "yes, quantops" if facts["quantops"] else "no"))
     rows += _network_rows(facts)
-    rows += [(key, _inline(value)) for key, value in sorted(facts["provenance"].items())]
+    rows += [
+        ("" if index else "provenance", f"{key}: {_inline(value)}")
+        for index, (key, value) in enumerate(sorted(facts["provenance"].items()))
+    ]
     rows += _tensor_rows(facts["flatbuffer"])
     rows += _signature_rows(facts["signatures"])
     return rows
