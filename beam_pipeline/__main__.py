@@ -1,5 +1,6 @@
 """The command `imagebeam`."""
 
+import os
 import sys
 
 from beam_pipeline.command_line import run
@@ -7,7 +8,11 @@ from beam_pipeline.command_line import run
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is written; to take Beam's modules and threads down one by one costs a third of a second.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from beam_pipeline import display, noise
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
+from images.reader import shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
 from results.progress import Watch
@@ -66,6 +67,9 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     try:
         with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
             watch = Watch(job.layout)
+            if _is_local(options):
+                # They start beside Beam, which takes a second to get to the first shard.
+                shared_reader(job.preprocessing, job.decode_processes, job.decode_limits).start()
             work.start()
             pause = _LOOK_SECONDS
             while work.is_alive():
@@ -121,10 +125,13 @@ class _Work(threading.Thread):
             self.error = error
 
 
+def _is_local(options: PipelineOptions) -> bool:
+    return options.view_as(StandardOptions).runner in (None, "DirectRunner")
+
+
 def _runner(options: PipelineOptions) -> Any:
-    name = options.view_as(StandardOptions).runner
     # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
-    return FnApiRunner() if name in (None, "DirectRunner") else name
+    return FnApiRunner() if _is_local(options) else options.view_as(StandardOptions).runner
 
 
 def _stop_at_once(job: Job, code: int) -> NoReturn:

@@ -50,6 +50,15 @@ class DecodingProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
 
+    def start(self) -> None:
+        """Start the child, if there is none.
+
+        Raises:
+            OSError: no child can be started.
+        """
+        if self._channel is None:
+            self._start()
+
     def read(self, uris: Sequence[str]) -> list[Outcome]:
         """The picture behind each URI, or the error that it ends in, in the order given.
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.utils.shared import Shared
 
 from images.errors import CODES, ImageError
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
-from images.reader import ImageReader
+from images.reader import ImageReader, shared_reader
 from transforms.records import DecodedShard, Failure, ImageRef, Shard
 
 
@@ -40,18 +39,15 @@ class DecodeImages(beam.PTransform):
 
 
 class _DecodeFn(beam.DoFn):
-    """Keeps one reader for all threads of the process."""
+    """Uses the reader that all threads of the process share."""
 
     def __init__(self, preprocessing: Preprocessing, processes: int, limits: Limits) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
         self._limits = limits
-        self._shared = Shared()
 
     def setup(self) -> None:
-        self._reader = self._shared.acquire(
-            lambda: ImageReader(self._preprocessing, self._processes, self._limits)
-        )
+        self._reader = shared_reader(self._preprocessing, self._processes, self._limits)
 
     def process(self, shard: Shard) -> Iterator[DecodedShard]:
         yield decode_shard(shard, self._reader, self._preprocessing.size)

@@ -25,11 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
-    from beam_pipeline import display
-    from beam_pipeline.label import label
-    from beam_pipeline.options import LabelOptions
-    from results.layout import Layout
-    from samples import ARCHIVE
+    from beam_pipeline.quick_imports import quick_imports
+
+    with quick_imports():
+        from beam_pipeline import display
+        from beam_pipeline.label import label
+        from beam_pipeline.options import LabelOptions
+        from results.layout import Layout
+        from samples import ARCHIVE
 
     options = LabelOptions(
         inputs=(str(ARCHIVE),),

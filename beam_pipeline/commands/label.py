@@ -126,7 +126,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
-    from beam_pipeline.label import label
-    from beam_pipeline.options import LabelOptions
+    from beam_pipeline.quick_imports import quick_imports
+
+    with quick_imports():
+        from beam_pipeline.label import label
+        from beam_pipeline.options import LabelOptions
 
     return label(LabelOptions.parse(args))
