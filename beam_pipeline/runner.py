@@ -23,7 +23,7 @@ from beam_pipeline import display, noise
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
-from images.reader import shared_reader
+from images.reader import forget_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
 from results.progress import Watch
@@ -67,7 +67,7 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     try:
         with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
             watch = Watch(job.layout)
-            if _is_local(options):
+            if _works_here(options):
                 # They start beside Beam, which takes a second to get to the first shard.
                 shared_reader(job.preprocessing, job.decode_processes, job.decode_limits).start()
             work.start()
@@ -93,6 +93,7 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
         with job.layout.log.open("a") as log:
             faulthandler.dump_traceback(log, all_threads=True)
         _stop_at_once(job, BROKEN)
+    forget_shared_reader()
     if work.error is None:
         return read_summary(job.layout)
     if debug:
@@ -127,6 +128,12 @@ class _Work(threading.Thread):
 
 def _is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner in (None, "DirectRunner")
+
+
+def _works_here(options: PipelineOptions) -> bool:
+    """Whether the workers are threads of this process."""
+    mode = options.view_as(DirectOptions).direct_running_mode
+    return _is_local(options) and mode != "multi_processing"
 
 
 def _runner(options: PipelineOptions) -> Any:

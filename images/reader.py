@@ -74,5 +74,11 @@ def shared_reader(preprocessing: Preprocessing, processes: int, limits: Limits) 
         return _make_reader(preprocessing, processes, limits)
 
 
+def forget_shared_reader() -> None:
+    """Let the next one who asks have a new reader; this one ends with its last user."""
+    with _making:
+        _make_reader.cache_clear()
+
+
 _making = threading.Lock()
 _make_reader = functools.lru_cache(maxsize=1)(ImageReader)

@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from images.decode import DecodedImage
+from images.errors import NotFound
+from images.isolation import Limits
 from images.preprocessing import Preprocessing
-from images.reader import ImageReader
+from images.reader import ImageReader, forget_shared_reader, shared_reader
 
 
 @pytest.fixture
@@ -43,3 +45,22 @@ def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_pa
 
 def test_nothing_to_read(reader: ImageReader) -> None:
     assert list(reader.read([])) == []
+
+
+def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
+    asked = (Preprocessing((4, 5)), 1, Limits())
+    first = shared_reader(*asked)
+    assert shared_reader(Preprocessing((4, 5)), 1, Limits()) is first
+    forget_shared_reader()
+    second = shared_reader(*asked)
+    assert second is not first
+    assert shared_reader(Preprocessing((4, 6)), 1, Limits()) is not second
+    forget_shared_reader()
+
+
+def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> None:
+    reader = ImageReader(Preprocessing((4, 5)), 2)
+    reader.start()
+    [outcome] = reader.read([str(tmp_path / "none.jpg")])
+    assert isinstance(outcome, NotFound)
+    reader.close()
