@@ -83,28 +83,30 @@ def evaluate(
     failed: Counter[str] = Counter()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        pixels, classes = [], []
-        for image, read in zip(chunk, reader.read([each.uri for each in chunk]), strict=True):
-            if isinstance(read, ImageError):
-                failed[read.code] += 1
+        pixels, outcomes = reader.read([each.uri for each in chunk])
+        rows = []
+        for row, outcome in enumerate(outcomes):
+            if isinstance(outcome, ImageError):
+                failed[outcome.code] += 1
             else:
-                pixels.append(read.pixels)
-                classes.append(image.label)
-        for label, rank in zip(classes, _ranks(pixels, classes, indices, engine), strict=True):
+                rows.append(row)
+        classes = [chunk[row].label for row in rows]
+        found = _ranks(pixels[rows], classes, indices, engine)
+        for label, rank in zip(classes, found, strict=True):
             ranks[label].append(rank)
         advance(len(chunk))
     return Evaluation(dict(ranks), dict(failed))
 
 
 def _ranks(
-    pixels: Sequence[npt.NDArray[np.uint8]],
+    pixels: npt.NDArray[np.uint8],
     labels: Sequence[str],
     indices: Mapping[str, int],
     engine: Engine,
 ) -> list[int]:
-    if not pixels:
+    if not labels:
         return []
-    scores = engine.run(np.stack(pixels)).scores
+    scores = engine.run(pixels).scores
     if scores is None:
         raise ValueError("the engine classifies nothing")
     # Of equal scores the job names the class with the lower number first.

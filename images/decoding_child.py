@@ -7,18 +7,26 @@ import signal
 import socket
 import sys
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from images.channel import Channel
-from images.errors import DecodeMemory
-from images.outcomes import Outcome, pack
+from images.errors import DecodeMemory, ImageError
+from images.outcomes import Outcome, Size, pack
 from images.preprocessing import Preprocessing
+from images.shared_pixels import SharedPixels
 
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(descriptor: int) -> None:
-    """Serve the process at the other end of a socket until it is gone."""
+def serve(descriptor: int, shared_descriptor: int) -> None:
+    """Serve the process at the other end of a socket until it is gone.
+
+    Args:
+        descriptor: of the socket.
+        shared_descriptor: of the memory where pixels go.
+    """
     # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
@@ -32,18 +40,23 @@ def serve(descriptor: int) -> None:
         channel = Channel(end)
         try:
             preprocessing, memory = pickle.loads(channel.receive())
+            shared = SharedPixels(preprocessing.size, shared_descriptor)
             _limit_memory(memory)
             channel.send(b"ready")
             while True:
-                for uri in pickle.loads(channel.receive()):
-                    channel.send(pack(_read(preprocessing, uri)))
+                for slot, uri in zip(shared.slots, pickle.loads(channel.receive()), strict=False):
+                    channel.send(pack(_read(preprocessing, uri, slot)))
         except (EOFError, ConnectionError):
             return
 
 
-def _read(preprocessing: Preprocessing, uri: str) -> Outcome:
+def _read(preprocessing: Preprocessing, uri: str, slot: npt.NDArray[np.uint8]) -> Outcome:
     try:
-        return preprocessing.read(uri)
+        read = preprocessing.read(uri)
+        if isinstance(read, ImageError):
+            return read
+        slot[...] = read.pixels
+        return Size(read.width, read.height)
     except MemoryError:
         return DecodeMemory("no memory was left to read it")
 

@@ -13,10 +13,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from images.channel import Channel
 from images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
 from images.outcomes import Outcome, unpack
 from images.preprocessing import Preprocessing
+from images.shared_pixels import SLOTS, SharedPixels
 
 _START_SECONDS = 60.0
 _STARTS = 3
@@ -39,9 +43,9 @@ class Limits:
 class DecodingProcess:
     """One child process, for one thread of this process at a time.
 
-    It is started when it is first needed and again after each loss. A socket of its own is all
-    that connects it, so a child that dies at any moment leaves nothing locked or half read to
-    others; and it ends when the thread that started it does.
+    It is started when it is first needed and again after each loss. A socket and a piece of
+    memory of its own are all that connect it, so a child that dies at any moment leaves nothing
+    locked or half read to others; and it ends when the thread that started it does.
     """
 
     def __init__(self, preprocessing: Preprocessing, limits: Limits) -> None:
@@ -49,6 +53,7 @@ class DecodingProcess:
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._shared: SharedPixels | None = None
 
     def start(self) -> None:
         """Start the child, if there is none.
@@ -59,8 +64,12 @@ class DecodingProcess:
         if self._channel is None:
             self._start()
 
-    def read(self, uris: Sequence[str]) -> list[Outcome]:
-        """The picture behind each URI, or the error that it ends in, in the order given.
+    def read(self, uris: Sequence[str], pixels: npt.NDArray[np.uint8]) -> list[Outcome]:
+        """What each image ends in, in the order given.
+
+        Args:
+            uris: N images.
+            pixels: (N, H, W, 3); row i is filled if image i ends in a size, and else unchanged.
 
         Raises:
             OSError: no child can be started.
@@ -69,9 +78,9 @@ class DecodingProcess:
         suspect = -1
         try:
             while len(outcomes) < len(uris):
-                loss = self._read_on(uris[len(outcomes) :], outcomes)
+                loss = self._read_on(uris, pixels, outcomes)
                 if loss is None:
-                    break
+                    continue
                 self.close()
                 # What came before it, or somebody else, may be to blame for a dead or exhausted
                 # child: a fresh one tells. An image that hangs is not waited for again.
@@ -94,17 +103,26 @@ class DecodingProcess:
             self._child.kill()
             self._child.wait()
             self._child = None
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
 
-    def _read_on(self, uris: Sequence[str], outcomes: list[Outcome]) -> ImageError | None:
-        """Append outcomes until all are there, or else say how the child was lost."""
-        channel = self._channel or self._start()
+    def _read_on(
+        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], outcomes: list[Outcome]
+    ) -> ImageError | None:
+        """Append as many outcomes as the child has slots, or else say how it was lost."""
+        self.start()
+        assert self._channel is not None
+        assert self._shared is not None
+        batch = uris[len(outcomes) : len(outcomes) + SLOTS]
         try:
-            channel.send(pickle.dumps(uris), self._limits.seconds)
-            for _ in uris:
-                message = channel.receive(self._limits.seconds)
-                outcome = unpack(message, self._preprocessing.size)
+            self._channel.send(pickle.dumps(batch), self._limits.seconds)
+            for slot in self._shared.slots[: len(batch)]:
+                outcome = unpack(self._channel.receive(self._limits.seconds))
                 if isinstance(outcome, DecodeMemory):
                     return outcome
+                if not isinstance(outcome, ImageError):
+                    pixels[len(outcomes)] = slot
                 outcomes.append(outcome)
         except TimeoutError:
             return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
@@ -114,16 +132,17 @@ class DecodingProcess:
             return DecodeCrash(f"the decoding process ended with {self._ending()}")
         return None
 
-    def _start(self) -> Channel:
+    def _start(self) -> None:
         for _ in range(_STARTS):
             ours, theirs = socket.socketpair()
             self._channel = Channel(ours)
+            self._shared = SharedPixels(self._preprocessing.size)
             with theirs:
-                self._child = self._spawn(theirs.fileno())
+                self._child = self._spawn(theirs.fileno(), self._shared.descriptor)
             try:
                 self._channel.send(pickle.dumps((self._preprocessing, self._limits.memory)))
                 self._channel.receive(_START_SECONDS)
-                return self._channel
+                return
             except TimeoutError:
                 reason = f"it said nothing for {_START_SECONDS:g} s"
             except (EOFError, OSError):
@@ -131,12 +150,12 @@ class DecodingProcess:
             self.close()
         raise OSError(f"no decoding process can be started: {reason}")
 
-    def _spawn(self, descriptor: int) -> "subprocess.Popen[bytes]":
+    def _spawn(self, *descriptors: int) -> "subprocess.Popen[bytes]":
         # The child finds what this process found.
         found = os.pathsep.join(filter(None, sys.path))
         return subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(descriptor)],
-            pass_fds=[descriptor],
+            [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": found},
@@ -157,5 +176,5 @@ import sys
 # The current folder: whatever it holds, nothing there was meant to be imported.
 sys.path[:] = filter(None, sys.path)
 from images.decoding_child import serve
-serve(int(sys.argv[1]))
+serve(*map(int, sys.argv[1:]))
 """

@@ -10,6 +10,7 @@ import numpy as np
 
 from images.errors import CODES, ImageError
 from images.isolation import Limits
+from images.outcomes import Size
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader, shared_reader
 from transforms.records import DecodedShard, Failure, ImageRef, Shard
@@ -50,32 +51,30 @@ class _DecodeFn(beam.DoFn):
         self._reader = shared_reader(self._preprocessing, self._processes, self._limits)
 
     def process(self, shard: Shard) -> Iterator[DecodedShard]:
-        yield decode_shard(shard, self._reader, self._preprocessing.size)
+        yield decode_shard(shard, self._reader)
 
 
-def decode_shard(shard: Shard, reader: ImageReader, size: tuple[int, int]) -> DecodedShard:
+def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     """The shard's pictures, and a failure for each image that gave none."""
     start = time.monotonic()
     sound = [ref for ref in shard.refs if ref.problem is None]
     failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
-    uris: list[str] = []
-    sizes: list[tuple[int, int]] = []
-    # Filled as pictures come in, so that they are never held twice.
-    pixels = np.empty((len(sound), *size, 3), np.uint8)
-    for ref, outcome in zip(sound, reader.read([ref.uri for ref in sound]), strict=True):
+    pixels, outcomes = reader.read([ref.uri for ref in sound])
+    rows: list[int] = []
+    sizes: list[Size] = []
+    for row, (ref, outcome) in enumerate(zip(sound, outcomes, strict=True)):
         if isinstance(outcome, ImageError):
             failures.append(Failure.of(ref.uri, outcome))
         else:
-            pixels[len(uris)] = outcome.pixels
-            uris.append(ref.uri)
-            sizes.append((outcome.width, outcome.height))
+            rows.append(row)
+            sizes.append(outcome)
     widths, heights = np.array(sizes, np.int32).reshape(-1, 2).T
     return DecodedShard(
         id=shard.id,
-        uris=uris,
+        uris=[sound[row].uri for row in rows],
         widths=widths,
         heights=heights,
-        pixels=pixels[: len(uris)],
+        pixels=pixels if len(rows) == len(sound) else pixels[rows],
         failures=tuple(failures),
         seconds={"decode": time.monotonic() - start},
     )

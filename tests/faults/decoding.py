@@ -1,12 +1,15 @@
 """Pictures that do to their decoder what is asked, and what became of them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import psutil
 from PIL import Image
 
 from images.errors import ImageError
+from images.isolation import DecodingProcess
 from images.outcomes import Outcome
 from images.preprocessing import Preprocessing
 
@@ -15,6 +18,8 @@ PLUGIN = Path(__file__).with_name("plugin")
 
 SIZE = (8, 8)
 PREPROCESSING = Preprocessing(SIZE)
+
+Read = tuple[npt.NDArray[np.uint8], list[Outcome]]
 
 
 def bmp(path: Path, level: int, fault: str = "") -> str:
@@ -26,17 +31,23 @@ def bmp(path: Path, level: int, fault: str = "") -> str:
     return str(path)
 
 
-def seen(outcomes: Iterable[Outcome]) -> list[int | str]:
+def read(process: DecodingProcess, uris: Sequence[str]) -> Read:
+    """What a decoding process makes of the images, as a reader answers."""
+    pixels = np.empty((len(uris), *SIZE, 3), np.uint8)
+    return pixels, process.read(uris, pixels)
+
+
+def seen(found: Read) -> list[int | str]:
     """The level of each picture, or the code of its error."""
     return [
-        outcome.code if isinstance(outcome, ImageError) else _level(outcome.pixels.tolist())
-        for outcome in outcomes
+        outcome.code if isinstance(outcome, ImageError) else _level(pixels)
+        for pixels, outcome in zip(*found, strict=True)
     ]
 
 
-def _level(pixels: list[list[list[int]]]) -> int:
-    [level] = {channel for row in pixels for pixel in row for channel in pixel}
-    return level
+def _level(pixels: npt.NDArray[np.uint8]) -> int:
+    [level] = np.unique(pixels).tolist()
+    return int(level)
 
 
 strangers: set[psutil.Process] = set()

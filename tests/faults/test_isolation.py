@@ -15,7 +15,7 @@ import pytest
 from images.isolation import DecodingProcess, Limits
 from images.reader import ImageReader
 from tests.beam_pipeline.jobs import ROOT
-from tests.faults.decoding import PLUGIN, PREPROCESSING, bmp, children, seen
+from tests.faults.decoding import PLUGIN, PREPROCESSING, bmp, children, read, seen
 
 MEMORY = 100_000_000
 HASTY = Limits(seconds=2, memory=MEMORY)
@@ -35,10 +35,10 @@ def process() -> Iterator[DecodingProcess]:
 def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: str) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, fault if n == 4 else "") for n in range(10)]
     process = DecodingProcess(PREPROCESSING, HASTY)
-    outcomes = process.read(uris)
+    found = read(process, uris)
     process.close()
-    assert seen(outcomes) == [0, 1, 2, 3, "decode_timeout", 5, 6, 7, 8, 9]
-    assert str(outcomes[4]) == "no pixels within 2 s"
+    assert seen(found) == [0, 1, 2, 3, "decode_timeout", 5, 6, 7, 8, 9]
+    assert str(found[1][4]) == "no pixels within 2 s"
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_a_fault_costs_only_the_image_that_asks_for_it(
     tmp_path: Path, process: DecodingProcess, fault: str, code: str, message: str
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", 20 * n, fault if n == 4 else "") for n in range(1, 10)]
-    outcomes = process.read(uris)
-    assert seen(outcomes) == [20, 40, 60, code, 100, 120, 140, 160, 180]
-    assert str(outcomes[3]).startswith(message)
-    assert seen(process.read(uris[:2])) == [20, 40]
+    found = read(process, uris)
+    assert seen(found) == [20, 40, 60, code, 100, 120, 140, 160, 180]
+    assert str(found[1][3]).startswith(message)
+    assert seen(read(process, uris[:2])) == [20, 40]
 
 
 def test_faults_side_by_side_leave_order_and_pixels_alone(tmp_path: Path) -> None:
@@ -84,29 +84,29 @@ def test_when_every_image_crashes_each_gets_its_row(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "crash") for n in range(3)]
-    assert seen(process.read(uris)) == ["decode_crash"] * 3
+    assert seen(read(process, uris)) == ["decode_crash"] * 3
 
 
 def test_an_image_that_crashes_once_is_not_to_blame(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "crash once" if n == 2 else "") for n in range(4)]
-    assert seen(process.read(uris)) == [0, 1, 2, 3]
+    assert seen(read(process, uris)) == [0, 1, 2, 3]
 
 
 def test_memory_counts_for_one_image_and_not_for_those_before_it(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "leak" if n < 9 else "") for n in range(10)]
-    assert seen(process.read(uris)) == list(range(10))
+    assert seen(read(process, uris)) == list(range(10))
 
 
 def test_a_child_killed_while_idle_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
-    assert seen(process.read(uris)) == [0, 1, 2]
+    assert seen(read(process, uris)) == [0, 1, 2]
     [child] = children()
     child.kill()
-    assert seen(process.read(uris)) == [0, 1, 2]
+    assert seen(read(process, uris)) == [0, 1, 2]
     assert child not in children()
 
 
@@ -121,17 +121,17 @@ def test_a_child_killed_at_work_costs_nothing(tmp_path: Path, process: DecodingP
 
     killer = threading.Thread(target=kill)
     killer.start()
-    assert seen(process.read(uris)) == [0, 1, 2]
+    assert seen(read(process, uris)) == [0, 1, 2]
     killer.join()
 
 
 def test_a_child_stopped_while_idle_costs_one_image(tmp_path: Path) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
     process = DecodingProcess(PREPROCESSING, HASTY)
-    process.read(uris)
+    read(process, uris)
     [child] = children()
     child.suspend()
-    assert seen(process.read(uris)) == ["decode_timeout", 1, 2]
+    assert seen(read(process, uris)) == ["decode_timeout", 1, 2]
     process.close()
 
 
@@ -141,7 +141,7 @@ def test_the_start_of_a_child_is_not_on_the_first_images_account(
     (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(2.5)")
     monkeypatch.syspath_prepend(tmp_path)
     process = DecodingProcess(PREPROCESSING, HASTY)
-    assert seen(process.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
+    assert seen(read(process, [bmp(tmp_path / "1.bmp", 1)])) == [1]
     process.close()
 
 
@@ -153,7 +153,7 @@ def test_a_child_that_cannot_start_breaks_the_job_and_costs_no_image(
     with pytest.raises(
         OSError, match="no decoding process can be started: it ended with exit code 1"
     ):
-        process.read([bmp(tmp_path / "1.bmp", 1)])
+        read(process, [bmp(tmp_path / "1.bmp", 1)])
     assert children() == []
 
 
@@ -191,9 +191,9 @@ def test_an_interrupted_read_leaves_no_answer_to_the_next(
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        process.read(slow)
+        read(process, slow)
     interrupter.join()
-    assert seen(process.read([bmp(tmp_path / "3.bmp", 3)])) == [3]
+    assert seen(read(process, [bmp(tmp_path / "3.bmp", 3)])) == [3]
 
 
 def test_children_of_a_killed_process_end_even_if_they_hang(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_nothing_in_the_current_folder_is_imported(
     for name in ("images.py", "pickle.py", "socket.py", "ctypes.py"):
         (tmp_path / name).write_text("raise SystemExit(1)")
     monkeypatch.chdir(tmp_path)
-    assert seen(process.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
+    assert seen(read(process, [bmp(tmp_path / "1.bmp", 1)])) == [1]
 
 
 def _wait_for(path: Path) -> None:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.decode import DecodedImage
-from images.errors import NotFound
+from images.errors import ImageError, NotFound
 from images.isolation import Limits
+from images.outcomes import Size
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader, forget_shared_reader, shared_reader
 
@@ -33,18 +33,21 @@ def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_pa
                 Image.new("L", (12, 10), index).save(uri, "PNG")
                 expected.append(index)
     found: list[int | str] = []
-    for outcome in reader.read(uris):
-        if isinstance(outcome, DecodedImage):
-            assert (outcome.width, outcome.height) == (12, 10)
-            assert outcome.pixels.shape == (4, 5, 3)
-            found += np.unique(outcome.pixels).tolist()
-        else:
+    pixels, outcomes = reader.read(uris)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (120, 4, 5, 3)
+    for picture, outcome in zip(pixels, outcomes, strict=True):
+        if isinstance(outcome, ImageError):
             found.append(outcome.code)
+        else:
+            assert outcome == Size(12, 10)
+            found += np.unique(picture).tolist()
     assert found == expected
 
 
 def test_nothing_to_read(reader: ImageReader) -> None:
-    assert list(reader.read([])) == []
+    pixels, outcomes = reader.read([])
+    assert (pixels.shape, outcomes) == ((0, 4, 5, 3), [])
 
 
 def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
@@ -61,6 +64,6 @@ def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
 def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> None:
     reader = ImageReader(Preprocessing((4, 5)), 2)
     reader.start()
-    [outcome] = reader.read([str(tmp_path / "none.jpg")])
+    _, [outcome] = reader.read([str(tmp_path / "none.jpg")])
     assert isinstance(outcome, NotFound)
     reader.close()

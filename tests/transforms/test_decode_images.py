@@ -20,7 +20,7 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
         ImageRef(str(missing), 0, 3),
         ImageRef(dark, 0, 4),
     )
-    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=2), SIZE)
+    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=2))
     assert (shard.id, shard.uris) == ("id", [light, dark])
     assert shard.widths.tolist() == [30, 10]
     assert shard.heights.tolist() == [20, 12]
@@ -37,6 +37,6 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
 
 def test_a_shard_of_rubbish_has_no_pictures(tmp_path: Path) -> None:
     refs = (ImageRef(str(tmp_path / "nothing.jpg"), 0, 0),)
-    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1), SIZE)
+    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1))
     assert shard.pixels.shape == (0, *SIZE, 3)
     assert [failure.code for failure in shard.failures] == ["not_found"]
