@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, display, guard, noise, runner
+from beam_pipeline import VERSION, clusters, display, guard, noise, runner, submission
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
@@ -34,6 +34,9 @@ def label(options: LabelOptions) -> int:
     """Label what the options name; the exit code."""
     start = time.monotonic()
     pipeline_options = runner.pipeline_options(options.beam_args)
+    if not options.shared_disk:
+        submission.refuse_unseen(pipeline_options, (*options.inputs, str(options.output)))
+    clusters.check(pipeline_options)
     with _stdin_copy(options) as stdin_copy:
         sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
         with noise.aside(Path(os.devnull), options.debug):

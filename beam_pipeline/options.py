@@ -38,6 +38,7 @@ class LabelOptions:
     decode_seconds: float = 60.0
     decode_memory: int = 2_000_000_000
     stall_seconds: float = 1800.0
+    shared_disk: bool = False
     beam_args: tuple[str, ...] = ()
     debug: bool = False
 

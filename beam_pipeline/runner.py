@@ -19,10 +19,11 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 
-from beam_pipeline import display, noise
+from beam_pipeline import clusters, display, noise
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
+from beam_pipeline.submission import shipped
 from images.reader import forget_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
@@ -117,7 +118,8 @@ class _Work(threading.Thread):
         try:
             pipeline = beam.Pipeline(_runner(self._options), options=self._options)
             build(pipeline, self._job)
-            result = pipeline.run()
+            with shipped(self._options):
+                result = pipeline.run()
             state = result.wait_until_finish()
             if state not in (None, PipelineState.DONE):
                 raise BrokenJobError(f"the runner reports {state}")
@@ -126,19 +128,15 @@ class _Work(threading.Thread):
             self.error = error
 
 
-def _is_local(options: PipelineOptions) -> bool:
-    return options.view_as(StandardOptions).runner in (None, "DirectRunner")
-
-
 def _works_here(options: PipelineOptions) -> bool:
     """Whether the workers are threads of this process."""
     mode = options.view_as(DirectOptions).direct_running_mode
-    return _is_local(options) and mode != "multi_processing"
+    return clusters.is_direct(options) and mode != "multi_processing"
 
 
 def _runner(options: PipelineOptions) -> Any:
     # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
-    return FnApiRunner() if _is_local(options) else options.view_as(StandardOptions).runner
+    return FnApiRunner() if clusters.is_direct(options) else options.view_as(StandardOptions).runner
 
 
 def _stop_at_once(job: Job, code: int) -> NoReturn:

@@ -16,6 +16,7 @@ from beam_pipeline import clusters
 from beam_pipeline.errors import UsageError
 from beam_pipeline.shipping import write_wheel
 from images import uris
+from images.inputs import STDIN
 
 _LONGEST_JOB_SECONDS = 90 * 24 * 3600
 
@@ -29,7 +30,8 @@ def refuse_unseen(options: PipelineOptions, names: Iterable[str]) -> None:
     if clusters.sees_this_disk(options):
         return
     for name in names:
-        if uris.scheme(name) == "file":
+        # Standard input is copied into the output.
+        if name != STDIN and uris.scheme(name) == "file":
             raise UsageError(
                 f"{name}: a local name, which the workers of {clusters.runner_name(options)} do "
                 "not see. Use gs://, s3:// or http(s)://; or mount the folder under the same "

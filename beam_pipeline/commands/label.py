@@ -122,6 +122,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="end with exit code 3 if no shard is finished for so long (default: 1800)",
     )
+    job.add_argument(
+        "--shared-disk",
+        action="store_true",
+        help="the workers of a cluster find local files under the same names as this machine",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
