@@ -43,6 +43,7 @@ setup(
         "rich>=13.0",
     ],
     extras_require={
+        "profile": ["py-spy>=0.4"],
         "tensorflow": [
             "tensorflow>=2.18",
             "tensorflow-hub>=0.16.1",

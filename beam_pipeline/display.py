@@ -166,6 +166,15 @@ def say_too_many_failed(failed: int, images: int, most: str) -> None:
     )
 
 
+def say_no_profile(reason: str) -> None:
+    """Why there is no profile of a job that was run all the same."""
+    _errors.print(
+        f"imagebeam: no profile was written: {reason}. py-spy must be allowed to trace this "
+        "process: as root, or with CAP_SYS_PTRACE in a container.",
+        soft_wrap=True,
+    )
+
+
 def say_stopped(reason: str, layout: Layout) -> None:
     """Why the job ends before its end, and what that leaves."""
     _errors.print(

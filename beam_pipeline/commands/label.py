@@ -127,6 +127,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the workers of a cluster find local files under the same names as this machine",
     )
+    job.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw where this machine's threads and decoding processes spend their time, with "
+        "py-spy",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -136,5 +143,8 @@ def run(args: argparse.Namespace) -> int:
     with quick_imports():
         from beam_pipeline.label import label
         from beam_pipeline.options import LabelOptions
+        from beam_pipeline.profiler import profiled
 
-    return label(LabelOptions.parse(args))
+    options = LabelOptions.parse(args)
+    with profiled(args.profile):
+        return label(options)
