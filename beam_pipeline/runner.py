@@ -3,27 +3,23 @@
 import argparse
 import faulthandler
 import os
-import re
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from beam_pipeline import clusters, display, noise
+from beam_pipeline import causes, clusters, display, noise
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
-from beam_pipeline.submission import shipped
+from beam_pipeline.submission import submitted
 from images.reader import forget_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
@@ -63,15 +59,14 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     Raises:
         BrokenJobError: the runner gave up.
     """
-    work = _Work(job, options)
     guard = Guard(limits)
+    watch = Watch(job.layout)
     try:
-        with noise.aside(job.layout.log, debug) as stderr, display.progress(stderr) as show:
-            watch = Watch(job.layout)
-            if _works_here(options):
-                # They start beside Beam, which takes a second to get to the first shard.
-                shared_reader(job.preprocessing, job.decode_processes, job.decode_limits).start()
-            work.start()
+        with (
+            noise.aside(job.layout.log, debug) as stderr,
+            display.progress(stderr) as show,
+            _started(job, options) as work,
+        ):
             pause = _LOOK_SECONDS
             while work.is_alive():
                 work.join(pause)
@@ -100,27 +95,22 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     if debug:
         raise work.error
     raise BrokenJobError(
-        f"the job broke: {_cause(work.error)}. Remove the cause and run the same command again: "
-        f"it does what is missing. All messages are in {job.layout.log}."
+        f"the job broke: {causes.told(work.error)} Then run the same command again: it does what "
+        f"is missing. All messages are in {job.layout.log}."
     ) from work.error
 
 
 class _Work(threading.Thread):
     """The pipeline, beside the main thread, which Ctrl-C reaches."""
 
-    def __init__(self, job: Job, options: PipelineOptions) -> None:
+    def __init__(self, begin: Callable[[], PipelineResult]) -> None:
         super().__init__(name="pipeline", daemon=True)
-        self._job = job
-        self._options = options
+        self._begin = begin
         self.error: Exception | None = None
 
     def run(self) -> None:
         try:
-            pipeline = beam.Pipeline(_runner(self._options), options=self._options)
-            build(pipeline, self._job)
-            with shipped(self._options):
-                result = pipeline.run()
-            state = result.wait_until_finish()
+            state = self._begin().wait_until_finish()
             if state not in (None, PipelineState.DONE):
                 raise BrokenJobError(f"the runner reports {state}")
         # The runner's errors have no common type; the main thread tells them apart.
@@ -128,15 +118,28 @@ class _Work(threading.Thread):
             self.error = error
 
 
-def _works_here(options: PipelineOptions) -> bool:
-    """Whether the workers are threads of this process."""
-    mode = options.view_as(DirectOptions).direct_running_mode
-    return clusters.is_direct(options) and mode != "multi_processing"
+@contextmanager
+def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
+    """The job at work, here or where the options say."""
+    if not clusters.is_direct(options):
+        with submitted(lambda pipeline: build(pipeline, job), options) as result:
+            work = _Work(lambda: result)
+            work.start()
+            yield work
+        return
+    if options.view_as(DirectOptions).direct_running_mode != "multi_processing":
+        # They start beside Beam, which takes a second to get to the first shard.
+        shared_reader(job.preprocessing, job.decode_processes, job.decode_limits).start()
 
+    def begin() -> PipelineResult:
+        # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
+        pipeline = beam.Pipeline(FnApiRunner(), options=options)
+        build(pipeline, job)
+        return pipeline.run()
 
-def _runner(options: PipelineOptions) -> Any:
-    # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
-    return FnApiRunner() if clusters.is_direct(options) else options.view_as(StandardOptions).runner
+    work = _Work(begin)
+    work.start()
+    yield work
 
 
 def _stop_at_once(job: Job, code: int) -> NoReturn:
@@ -145,11 +148,3 @@ def _stop_at_once(job: Job, code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, without the workers' traces that the runner puts around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    last = lines[-1] if lines else type(error).__name__
-    # The runner wraps what a step raised, and says where.
-    return re.sub(r" \[while running .*\]$", "", last).removeprefix("RuntimeError: ").rstrip(".")

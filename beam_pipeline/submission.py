@@ -1,19 +1,26 @@
-"""Makes a job ready for workers elsewhere: what they run, and whether they see the files."""
+"""Hands a job to workers elsewhere: what they run, and whether they see the files."""
 
+import signal
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     PipelineOptions,
     PortableOptions,
     SetupOptions,
+    StandardOptions,
     WorkerOptions,
 )
+from apache_beam.runners.portability.job_server import JobServer
+from apache_beam.runners.portability.portable_runner import PortableRunner
+from apache_beam.runners.runner import PipelineResult, create_runner
 
-from beam_pipeline import clusters
-from beam_pipeline.errors import UsageError
+from beam_pipeline import causes, clusters
+from beam_pipeline.errors import BrokenJobError, UsageError
 from beam_pipeline.shipping import write_wheel
 from images import uris
 from images.inputs import STDIN
@@ -40,7 +47,58 @@ def refuse_unseen(options: PipelineOptions, names: Iterable[str]) -> None:
 
 
 @contextmanager
-def shipped(options: PipelineOptions) -> Iterator[None]:
+def submitted(
+    build: Callable[[beam.Pipeline], Any], options: PipelineOptions
+) -> Iterator[PipelineResult]:
+    """The pipeline at work elsewhere; whoever leaves the block by an error cancels it.
+
+    A job server that Beam starts for it ends with the block. Call it in the main thread: there
+    Beam sets what follows Ctrl-C.
+
+    Raises:
+        BrokenJobError: it was not taken.
+    """
+    runner = create_runner(options.view_as(StandardOptions).runner)
+    servers = _servers_of(runner)
+    pipeline = beam.Pipeline(runner, options=options)
+    build(pipeline)
+    interrupted = signal.getsignal(signal.SIGINT)
+    try:
+        try:
+            with _shipped(options):
+                result = pipeline.run()
+        # Whatever the service, its client or a download of Beam's raises.
+        except Exception as error:
+            raise BrokenJobError(f"the job could not be submitted: {causes.told(error)}") from error
+        # Beam would stop the job server, through which alone the job can be cancelled.
+        signal.signal(signal.SIGINT, interrupted)
+        try:
+            yield result
+        except BaseException:
+            with suppress(Exception):
+                result.cancel()
+            raise
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def _servers_of(runner: Any) -> list[JobServer]:
+    """The job servers that a runner starts, as it starts them."""
+    servers: list[JobServer] = []
+    if isinstance(runner, PortableRunner):
+        make = runner.default_job_server
+
+        def remembered(options: PipelineOptions) -> JobServer:
+            servers.append(make(options))
+            return servers[-1]
+
+        runner.default_job_server = remembered
+    return servers
+
+
+@contextmanager
+def _shipped(options: PipelineOptions) -> Iterator[None]:
     """Complete the options, so that workers elsewhere get our package; hold it until submitted.
 
     Where --sdk_container_image names their image, it holds the package already.
