@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check peers bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,13 @@ check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/tests-ready ## measure the job against the bare loop
+peers: ## install what benchmarks compare with, in an environment of its own
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --requirement benchmarks/peers/requirements.txt
+
+# A peer that cannot be installed is a line in the table.
+bench: $(VENV)/tests-ready ## measure the job against the bare loop and its peers
+	[ -d .venv-peers ] || $(MAKE) peers || true
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and what runs left

@@ -1,128 +1,106 @@
-"""Measure the job against the bare loop, in one interleaved run on the same photos.
+"""Measure the job against the bare loop and its peers, in one interleaved run on the same photos.
 
-python -m benchmarks [--photos 2000] [--rounds 3] [--from FOLDER] [--module HANDLE]
+python -m benchmarks [--photos 2000] [--rounds 3] [--from FOLDER] [--module HANDLE] [--output DIR]
 """
 
 import argparse
 import json
 import os
 import platform
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.contenders import BARE_LOOP, ROOT, Contender, contenders
 from benchmarks.photos import make_photos
+from benchmarks.picture import draw
+from benchmarks.results import Result, summarise
+from benchmarks.runs import FailedRunError, Run, run
+from hub_modules import open_module
 from samples import MODULE
-
-_LOOK_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Round:
-    """One run of one contender.
-
-    Attributes:
-        seconds: from the start of its process to the end.
-        peak_mb: the most memory that its largest process held, resident, in 10⁶ bytes.
-    """
-
-    seconds: float
-    peak_mb: float
 
 
 def main() -> None:
-    """Make photos, run the contenders in turn, print a table and a line of JSON."""
+    """Make photos, run the contenders in turn; a table, and JSON and a picture if asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--photos", type=int, default=2000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--from", dest="originals", type=Path, metavar="FOLDER")
     parser.add_argument("--module", default=str(MODULE), metavar="HANDLE")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the contenders")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="for speed.json, speed.svg")
     args = parser.parse_args()
+    handle = os.path.abspath(args.module) if os.path.exists(args.module) else args.module
+    every = contenders(open_module(handle), handle)
+    chosen = [each for each in every if args.only is None or each.name in args.only]
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         make_photos(photos, args.photos, args.originals)
-        measured = _measure(photos, args.module, Path(folder), args.rounds)
-    _show(measured, args.photos)
+        results = _measure(chosen, photos, Path(folder), args.rounds)
+    _show(results, args.photos)
+    report = {
+        "photos": args.photos,
+        "rounds": args.rounds,
+        "results": [result.as_dict() for result in results],
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("apache-beam", "pillow", "ai-edge-litert")},
+    }
+    print(json.dumps(report))
+    if args.output is not None:
+        (args.output / "speed.json").write_text(json.dumps(report, indent=2) + "\n")
+        draw(results, args.photos, args.output / "speed.svg")
 
 
-def _measure(photos: Path, module: str, folder: Path, rounds: int) -> dict[str, list[Round]]:
-    measured: dict[str, list[Round]] = {"bare loop": [], "imagebeam label": []}
+def _measure(chosen: Sequence[Contender], photos: Path, folder: Path, rounds: int) -> list[Result]:
+    runs: dict[str, list[Run]] = {each.name: [] for each in chosen}
+    absent = {each.name: each.absent for each in chosen}
     for index in range(rounds):
-        bare, ours = folder / f"bare-{index}", folder / f"ours-{index}"
-        commands = {
-            "bare loop": ["-m", "benchmarks.bare_loop", photos, module, bare],
-            "imagebeam label": [
-                *("-m", "beam_pipeline", "label", photos, "--module", module, "--output", ours)
-            ],
-        }
-        for name, command in commands.items():
-            measured[name].append(_run([sys.executable, *map(str, command)]))
-    return measured
+        for each in chosen:
+            if absent[each.name] is not None:
+                continue
+            output = folder / f"{each.name}-{index}".replace(" ", "-")
+            # The job names its output by an option; the others take it as what comes last.
+            arguments = ("--output", str(output)) if "label" in each.command else (str(output),)
+            try:
+                runs[each.name].append(run((*each.command, str(photos), *arguments), ROOT))
+            except FailedRunError as error:
+                absent[each.name] = "failed"
+                print(error)
+    images = sum(1 for _ in photos.rglob("*.jpg"))
+    return summarise(runs, absent, images)
 
 
-def _run(command: list[str]) -> Round:
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak = 0
-
-    def watch() -> None:
-        nonlocal peak
-        while process.poll() is None:
-            peak = max(peak, _largest(process.pid))
-            time.sleep(_LOOK_SECONDS)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    seconds = time.monotonic() - start
-    watcher.join()
-    if code:
-        raise SystemExit(f"{' '.join(command)}: exit code {code}")
-    return Round(seconds, peak / 1e6)
-
-
-def _largest(pid: int) -> int:
-    try:
-        root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
-        return max(member.memory_info().rss for member in family)
-    except psutil.NoSuchProcess:
-        return 0
-
-
-def _show(measured: dict[str, list[Round]], photos: int) -> None:
-    table = Table("", "images/s", "spread", "of the bare loop", "peak MB a process")
-    rates = {name: [photos / each.seconds for each in rounds] for name, rounds in measured.items()}
-    middle = {name: statistics.median(each) for name, each in rates.items()}
-    for name, rounds in measured.items():
+def _show(results: Sequence[Result], photos: int) -> None:
+    table = Table("", "images/s", "spread", f"× {BARE_LOOP}", "largest process", "all processes")
+    for each in results:
+        if each.absent is not None:
+            table.add_row(each.name, each.absent)
+            continue
         table.add_row(
-            name,
-            f"{middle[name]:,.0f}",
-            f"{min(rates[name]):,.0f}–{max(rates[name]):,.0f}",
-            f"{middle[name] / middle['bare loop']:.2f}",
-            f"{max(each.peak_mb for each in rounds):,.0f}",
+            each.name,
+            f"{each.rate:,.0f}",
+            f"{each.slowest:,.0f}–{each.fastest:,.0f}",
+            "" if each.share is None else f"{each.share:.2f}",
+            f"{each.largest_mb:,.0f} MB",
+            f"{each.family_mb:,.0f} MB",
         )
+    table.caption = f"{photos:,} photos"
     Console().print(table)
-    print(
-        json.dumps(
-            {
-                "photos": photos,
-                "images_per_second": {name: round(rate, 1) for name, rate in middle.items()},
-                "python": platform.python_version(),
-                "processor": platform.processor() or platform.machine(),
-                "cores": os.cpu_count(),
-            }
-        )
-    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

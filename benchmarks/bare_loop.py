@@ -1,6 +1,6 @@
 """The limit to reach: plain processes that read, decode, infer and write, and nothing else.
 
-python -m benchmarks.bare_loop PHOTOS MODULE OUTPUT
+python -m benchmarks.bare_loop MODULE PHOTOS OUTPUT
 """
 
 import multiprocessing
@@ -33,7 +33,7 @@ def label_share(paths: list[str], handle: str, output: str) -> None:
     pq.write_table(pa.table({"uri": paths, "label": names, "score": scores}), output)
 
 
-def main(photos: str, handle: str, output: str) -> None:
+def main(handle: str, photos: str, output: str) -> None:
     """Label a folder of photos with one process a core."""
     paths = sorted(str(path) for path in Path(photos).rglob("*.jpg"))
     count = os.cpu_count() or 1

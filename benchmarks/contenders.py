@@ -1,0 +1,51 @@
+"""Who is measured: the bare loop, the job, and what else people use for this work."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub_modules import Module
+
+ROOT = Path(__file__).parents[1]
+PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+_PEERS = Path(__file__).with_name("peers")
+
+BARE_LOOP = "bare loop"
+OURS = "imagebeam label"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to label a folder of photos.
+
+    Attributes:
+        name: in tables.
+        command: its program and arguments, but for the photos and the output.
+        absent: why it cannot run; None if it can.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    absent: str | None = None
+
+
+def contenders(module: Module, handle: str) -> list[Contender]:
+    """All of them, each with the same module; peers that are not installed say so."""
+    flatbuffer, source = str(module.path), str(module.source)
+    python = sys.executable
+    return [
+        Contender(BARE_LOOP, (python, "-m", "benchmarks.bare_loop", handle)),
+        Contender(OURS, (python, "-m", "beam_pipeline", "label", "--module", handle)),
+        _peer("Daft", "daft_label.py", flatbuffer),
+        _peer("Ray Data", "ray_label.py", flatbuffer),
+        Contender(
+            "Beam RunInference",
+            (python, str(_PEERS / "run_inference_label.py"), source),
+            None if module.source.is_dir() else "needs a SavedModel: the module is a flatbuffer",
+        ),
+    ]
+
+
+def _peer(name: str, script: str, flatbuffer: str) -> Contender:
+    command = (str(PEERS_PYTHON), str(_PEERS / script), flatbuffer)
+    return Contender(name, command, None if PEERS_PYTHON.exists() else "not installed: make peers")
