@@ -19,9 +19,8 @@ def draw(results: Sequence[Result], photos: int, output: Path) -> None:
     with pyplot.rc_context({"text.color": _OTHERS, "svg.fonttype": "none"}):
         figure, axes = pyplot.subplots(figsize=(7, 0.5 * len(shown) + 0.6))
         colours = [_OURS if "imagebeam" in each.name else _OTHERS for each in shown]
-        bars = axes.barh(
-            [each.name for each in shown], [each.rate for each in shown], color=colours
-        )
+        rates = [each.rate for each in shown]
+        bars = axes.barh([each.name for each in shown], rates, color=colours)
         axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=4)
         axes.set_title(f"images a second, {photos:,} photos, start-up included", fontsize=10)
         axes.tick_params(colors=_OTHERS, left=False)
