@@ -21,6 +21,7 @@ setup(
                 "images",
                 "hub_modules",
                 "results",
+                "stores",
                 "mobilenet_v1",
                 "samples",
             )

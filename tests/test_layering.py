@@ -11,13 +11,14 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _BELOW = {
     "beam_pipeline": {
-        *("transforms", "images", "hub_modules", "results"),
+        *("transforms", "images", "hub_modules", "results", "stores"),
         *("mobilenet_v1", "samples"),
     },
-    "transforms": {"images", "hub_modules", "results"},
-    "images": set(),
-    "hub_modules": set(),
-    "results": set(),
+    "transforms": {"images", "hub_modules", "results", "stores"},
+    "images": {"stores"},
+    "hub_modules": {"stores"},
+    "results": {"stores"},
+    "stores": set(),
     "mobilenet_v1": set(),
     "samples": {"mobilenet_v1"},
 }
