@@ -60,12 +60,12 @@ def submitted(
     """
     runner = create_runner(options.view_as(StandardOptions).runner)
     servers = _servers_of(runner)
-    pipeline = beam.Pipeline(runner, options=options)
-    build(pipeline)
     interrupted = signal.getsignal(signal.SIGINT)
     try:
         try:
             with _shipped(options):
+                pipeline = beam.Pipeline(runner, options=options)
+                build(pipeline)
                 result = pipeline.run()
         # Whatever the service, its client or a download of Beam's raises.
         except Exception as error:
