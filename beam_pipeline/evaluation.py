@@ -83,15 +83,15 @@ def evaluate(
     failed: Counter[str] = Counter()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        pixels, outcomes = reader.read([each.uri for each in chunk])
+        reading = reader.read([each.uri for each in chunk])
         rows = []
-        for row, outcome in enumerate(outcomes):
+        for row, outcome in enumerate(reading.outcomes):
             if isinstance(outcome, ImageError):
                 failed[outcome.code] += 1
             else:
                 rows.append(row)
         classes = [chunk[row].label for row in rows]
-        found = _ranks(pixels[rows], classes, indices, engine)
+        found = _ranks(reading.pixels[rows], classes, indices, engine)
         for label, rank in zip(classes, found, strict=True):
             ranks[label].append(rank)
         advance(len(chunk))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from images.channel import Channel
+from images.costs import Meter
 from images.errors import DecodeMemory, ImageError
 from images.outcomes import Outcome, Size, pack
 from images.preprocessing import Preprocessing
@@ -45,14 +46,18 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
             channel.send(b"ready")
             while True:
                 for slot, uri in zip(shared.slots, pickle.loads(channel.receive()), strict=False):
-                    channel.send(pack(_read(preprocessing, uri, slot)))
+                    meter = Meter()
+                    outcome = _read(preprocessing, uri, slot, meter)
+                    channel.send(pack(outcome, meter.costs))
         except (EOFError, ConnectionError):
             return
 
 
-def _read(preprocessing: Preprocessing, uri: str, slot: npt.NDArray[np.uint8]) -> Outcome:
+def _read(
+    preprocessing: Preprocessing, uri: str, slot: npt.NDArray[np.uint8], meter: Meter
+) -> Outcome:
     try:
-        read = preprocessing.read(uri)
+        read = preprocessing.read(uri, meter)
         if isinstance(read, ImageError):
             return read
         slot[...] = read.pixels

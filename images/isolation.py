@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from images.channel import Channel
+from images.costs import Meter
 from images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
 from images.outcomes import Outcome, unpack
 from images.preprocessing import Preprocessing
@@ -64,12 +65,15 @@ class DecodingProcess:
         if self._channel is None:
             self._start()
 
-    def read(self, uris: Sequence[str], pixels: npt.NDArray[np.uint8]) -> list[Outcome]:
+    def read(
+        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], meter: Meter
+    ) -> list[Outcome]:
         """What each image ends in, in the order given.
 
         Args:
             uris: N images.
             pixels: (N, H, W, 3); row i is filled if image i ends in a size, and else unchanged.
+            meter: is told what they cost; what is lost with a child is not counted.
 
         Raises:
             OSError: no child can be started.
@@ -78,7 +82,7 @@ class DecodingProcess:
         suspect = -1
         try:
             while len(outcomes) < len(uris):
-                loss = self._read_on(uris, pixels, outcomes)
+                loss = self._read_on(uris, pixels, meter, outcomes)
                 if loss is None:
                     continue
                 self.close()
@@ -108,7 +112,11 @@ class DecodingProcess:
             self._shared = None
 
     def _read_on(
-        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], outcomes: list[Outcome]
+        self,
+        uris: Sequence[str],
+        pixels: npt.NDArray[np.uint8],
+        meter: Meter,
+        outcomes: list[Outcome],
     ) -> ImageError | None:
         """Append as many outcomes as the child has slots, or else say how it was lost."""
         self.start()
@@ -118,7 +126,8 @@ class DecodingProcess:
         try:
             self._channel.send(pickle.dumps(batch), self._limits.seconds)
             for slot in self._shared.slots[: len(batch)]:
-                outcome = unpack(self._channel.receive(self._limits.seconds))
+                outcome, costs = unpack(self._channel.receive(self._limits.seconds))
+                meter.add(costs)
                 if isinstance(outcome, DecodeMemory):
                     return outcome
                 if not isinstance(outcome, ImageError):

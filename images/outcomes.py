@@ -7,6 +7,7 @@ anything in another. Pixels do not go this way but through memory that both shar
 import struct
 from typing import NamedTuple
 
+from images.costs import Cost, Costs
 from images.errors import CODES, ImageError
 
 
@@ -20,29 +21,40 @@ class Size(NamedTuple):
 Outcome = Size | ImageError
 """A size says that the pixels are there."""
 
+STAGES = ("fetch", "decode")
+"""What a decoding process spends its time on."""
+
 _PICTURE, _ERROR = 0, 1
 _HEADER = struct.Struct("<Bii")
+_COSTS = struct.Struct(f"<{2 * len(STAGES)}f")
+_MOST_SECONDS = 1e9
 
 
-def pack(outcome: Outcome) -> bytes:
-    """The outcome as bytes."""
+def pack(outcome: Outcome, costs: Costs) -> bytes:
+    """The outcome, and what it cost, as bytes."""
+    spent = _COSTS.pack(*(value for stage in STAGES for value in costs.get(stage, Cost())))
     if isinstance(outcome, ImageError):
         text = f"{outcome.code}\n{outcome}".encode(errors="backslashreplace")
-        return _HEADER.pack(_ERROR, 0, 0) + text
-    return _HEADER.pack(_PICTURE, *outcome)
+        return spent + _HEADER.pack(_ERROR, 0, 0) + text
+    return spent + _HEADER.pack(_PICTURE, *outcome)
 
 
-def unpack(message: bytearray) -> Outcome:
-    """The outcome that was packed.
+def unpack(message: bytearray) -> tuple[Outcome, dict[str, Cost]]:
+    """The outcome that was packed, and what it cost.
 
     Raises:
         ValueError: the message is nothing that `pack` gives.
     """
     try:
-        kind, width, height = _HEADER.unpack_from(message)
-        if kind == _PICTURE and len(message) == _HEADER.size and min(width, height) > 0:
-            return Size(width, height)
-        code, _, text = str(message[_HEADER.size :], "utf-8").partition("\n")
-        return CODES[code](text)
+        spent = _COSTS.unpack_from(message)
+        kind, width, height = _HEADER.unpack_from(message, _COSTS.size)
+        rest = message[_COSTS.size + _HEADER.size :]
+        if not all(0 <= value < _MOST_SECONDS for value in spent):
+            raise ValueError(f"no costs: {spent}")
+        costs = dict(zip(STAGES, map(Cost, spent[::2], spent[1::2]), strict=True))
+        if kind == _PICTURE and not rest and min(width, height) > 0:
+            return Size(width, height), costs
+        code, _, text = str(rest, "utf-8").partition("\n")
+        return CODES[code](text), costs
     except (struct.error, LookupError) as error:
         raise ValueError(f"no outcome: {error}") from error

@@ -5,16 +5,33 @@ import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 
+from images.costs import Costs, Meter, total
 from images.isolation import DecodingProcess, Limits
 from images.outcomes import Outcome
 from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What became of N images, in the order given.
+
+    Attributes:
+        pixels: uint8 (N, H, W, 3), RGB; row i means something only if image i ends in a size.
+        outcomes: what each ended in.
+        costs: of fetching and decoding them, added up over the processes that did it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    outcomes: list[Outcome]
+    costs: Costs
 
 
 class ImageReader:
@@ -40,16 +57,17 @@ class ImageReader:
         for _ in range(self._processes):
             self._feeders.submit(self._start_one)
 
-    def read(self, uris: Sequence[str]) -> tuple[npt.NDArray[np.uint8], list[Outcome]]:
-        """The pixels of N images, uint8 (N, H, W, 3), and what each ends in, in the order given.
-
-        Row i means something only if image i ends in a size.
-        """
+    def read(self, uris: Sequence[str]) -> Reading:
+        """Fetch and decode images."""
         pixels = np.empty((len(uris), *self._size, 3), np.uint8)
         starts = range(0, len(uris), SLOTS)
         chunks = (uris[start : start + SLOTS] for start in starts)
         rows = (pixels[start : start + SLOTS] for start in starts)
-        return pixels, list(chain.from_iterable(self._feeders.map(self._read_chunk, chunks, rows)))
+        meters = [Meter() for _ in starts]
+        outcomes = list(
+            chain.from_iterable(self._feeders.map(self._read_chunk, chunks, rows, meters))
+        )
+        return Reading(pixels, outcomes, total(meter.costs for meter in meters))
 
     def close(self) -> None:
         """End all decoding processes; a reader that is closed reads no more."""
@@ -62,10 +80,12 @@ class ImageReader:
         finally:
             self._idle.put(process)
 
-    def _read_chunk(self, uris: Sequence[str], pixels: npt.NDArray[np.uint8]) -> list[Outcome]:
+    def _read_chunk(
+        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], meter: Meter
+    ) -> list[Outcome]:
         process = self._idle.get()
         try:
-            return process.read(uris, pixels)
+            return process.read(uris, pixels, meter)
         finally:
             self._idle.put(process)
 

@@ -62,28 +62,29 @@ class Tally:
         shards: how many.
         labelled: rows written to predictions.
         failed: rows written to errors, by code.
-        seconds: wall time by stage, added up over the threads that spent it.
+        costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
     """
 
     shards: int = 0
     labelled: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def total(tallies: Iterable["Tally"]) -> "Tally":
         """The tally of all; they may be added in any order and grouping."""
         shards = labelled = 0
         failed: dict[str, int] = {}
-        seconds: dict[str, float] = {}
+        costs: dict[str, tuple[float, float]] = {}
         for tally in tallies:
             shards += tally.shards
             labelled += tally.labelled
             for code, count in tally.failed.items():
                 failed[code] = failed.get(code, 0) + count
-            for stage, spent in tally.seconds.items():
-                seconds[stage] = seconds.get(stage, 0.0) + spent
-        return Tally(shards, labelled, failed, seconds)
+            for stage, (wall, cpu) in tally.costs.items():
+                before = costs.get(stage, (0.0, 0.0))
+                costs[stage] = (before[0] + wall, before[1] + cpu)
+        return Tally(shards, labelled, failed, costs)
 
 
 def uri_digest(uri: str) -> int:
@@ -120,7 +121,10 @@ def summarise(plan: Plan, tally: Tally, provenance: Mapping[str, Any]) -> dict[s
         "shards": tally.shards,
         "rows": plan.rows,
         "rows_digest": f"{plan.rows_digest:032x}",
-        "seconds_by_stage": {name: round(spent, 3) for name, spent in tally.seconds.items()},
+        "stages": {
+            name: {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
+            for name, (wall, cpu) in tally.costs.items()
+        },
         **provenance,
     }
 

@@ -1,6 +1,5 @@
 """Shard → DecodedShard."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -56,13 +55,12 @@ class _DecodeFn(beam.DoFn):
 
 def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     """The shard's pictures, and a failure for each image that gave none."""
-    start = time.monotonic()
     sound = [ref for ref in shard.refs if ref.problem is None]
     failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
-    pixels, outcomes = reader.read([ref.uri for ref in sound])
+    reading = reader.read([ref.uri for ref in sound])
     rows: list[int] = []
     sizes: list[Size] = []
-    for row, (ref, outcome) in enumerate(zip(sound, outcomes, strict=True)):
+    for row, (ref, outcome) in enumerate(zip(sound, reading.outcomes, strict=True)):
         if isinstance(outcome, ImageError):
             failures.append(Failure.of(ref.uri, outcome))
         else:
@@ -74,9 +72,9 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
         uris=[sound[row].uri for row in rows],
         widths=widths,
         heights=heights,
-        pixels=pixels if len(rows) == len(sound) else pixels[rows],
+        pixels=reading.pixels if len(rows) == len(sound) else reading.pixels[rows],
         failures=tuple(failures),
-        seconds={"decode": time.monotonic() - start},
+        costs=reading.costs,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules import Answers
+from images.costs import Costs
 from images.errors import ImageError
 from results.account import Tally
 
@@ -74,7 +75,7 @@ class DecodedShard:
         heights: likewise.
         pixels: uint8 (N, H, W, 3), RGB.
         failures: the other images of the shard.
-        seconds: wall time spent so far, by stage.
+        costs: so far, by stage.
     """
 
     id: str
@@ -83,7 +84,7 @@ class DecodedShard:
     heights: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.uint8]
     failures: tuple[Failure, ...]
-    seconds: dict[str, float]
+    costs: Costs
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class ScoredShard:
         heights: likewise.
         answers: logits, scores and features, float32, with N rows each.
         failures: the other images of the shard.
-        seconds: wall time spent so far, by stage.
+        costs: so far, by stage.
     """
 
     id: str
@@ -106,7 +107,7 @@ class ScoredShard:
     heights: npt.NDArray[np.int32]
     answers: Answers
     failures: tuple[Failure, ...]
-    seconds: dict[str, float]
+    costs: Costs
 
 
 @dataclass(frozen=True)

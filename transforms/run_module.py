@@ -1,6 +1,5 @@
 """DecodedShard → ScoredShard."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from hub_modules import Answers, Engine, Module, load_engine
+from images.costs import Meter
 from images.errors import ImageError, InferenceFailed, NotFinite
 from transforms.answers import finite_rows, joined, rows_of
 from transforms.frugal_engine import FrugalEngine
@@ -74,8 +74,9 @@ class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
 
 def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
     """The module's answers for the shard, and a failure for each picture without one."""
-    start = time.monotonic()
-    answered, errors = answer(engine, shard.pixels)
+    meter = Meter()
+    with meter.stage("infer"):
+        answered, errors = answer(engine, shard.pixels)
     kept = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [Failure.of(shard.uris[row], error) for row, error in errors.items()]
     return ScoredShard(
@@ -85,7 +86,7 @@ def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
         heights=shard.heights[kept],
         answers=answered,
         failures=(*shard.failures, *failures),
-        seconds=shard.seconds | {"infer": time.monotonic() - start},
+        costs={**shard.costs, **meter.costs},
     )
 
 

@@ -1,6 +1,5 @@
 """ScoredShard → ShardReport."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from images.costs import Meter
 from results.account import Tally
 from results.layout import Layout
 from results.parts import write_part
@@ -46,16 +46,17 @@ class _WriteFn(beam.DoFn):
 
 def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) -> ShardReport:
     """Write the rows of one shard and say what became of its images."""
-    start = time.monotonic()
+    meter = Meter()
     found = shard.answers
-    rows = schema.table(
-        shard.uris, shard.widths, shard.heights, found.scores, found.logits, found.features
-    )
-    write_part(layout, shard.id, rows, shard.failures)
+    with meter.stage("write"):
+        rows = schema.table(
+            shard.uris, shard.widths, shard.heights, found.scores, found.logits, found.features
+        )
+        write_part(layout, shard.id, rows, shard.failures)
     tally = Tally(
         shards=1,
         labelled=len(shard.uris),
         failed=Counter(failure.code for failure in shard.failures),
-        seconds=shard.seconds | {"write": time.monotonic() - start},
+        costs={**shard.costs, **meter.costs},
     )
     return ShardReport(shard.id, tally)

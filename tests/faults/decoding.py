@@ -8,18 +8,17 @@ import numpy.typing as npt
 import psutil
 from PIL import Image
 
+from images.costs import Meter
 from images.errors import ImageError
 from images.isolation import DecodingProcess
-from images.outcomes import Outcome
 from images.preprocessing import Preprocessing
+from images.reader import Reading
 
 PLUGIN = Path(__file__).with_name("plugin")
 """First on Python's path, it lets files ask for faults; see there for which."""
 
 SIZE = (8, 8)
 PREPROCESSING = Preprocessing(SIZE)
-
-Read = tuple[npt.NDArray[np.uint8], list[Outcome]]
 
 
 def bmp(path: Path, level: int, fault: str = "") -> str:
@@ -31,17 +30,17 @@ def bmp(path: Path, level: int, fault: str = "") -> str:
     return str(path)
 
 
-def read(process: DecodingProcess, uris: Sequence[str]) -> Read:
+def read(process: DecodingProcess, uris: Sequence[str]) -> Reading:
     """What a decoding process makes of the images, as a reader answers."""
-    pixels = np.empty((len(uris), *SIZE, 3), np.uint8)
-    return pixels, process.read(uris, pixels)
+    pixels, meter = np.empty((len(uris), *SIZE, 3), np.uint8), Meter()
+    return Reading(pixels, process.read(uris, pixels, meter), meter.costs)
 
 
-def seen(found: Read) -> list[int | str]:
+def seen(reading: Reading) -> list[int | str]:
     """The level of each picture, or the code of its error."""
     return [
         outcome.code if isinstance(outcome, ImageError) else _level(pixels)
-        for pixels, outcome in zip(*found, strict=True)
+        for pixels, outcome in zip(reading.pixels, reading.outcomes, strict=True)
     ]
 
 

@@ -38,7 +38,7 @@ def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: s
     found = read(process, uris)
     process.close()
     assert seen(found) == [0, 1, 2, 3, "decode_timeout", 5, 6, 7, 8, 9]
-    assert str(found[1][4]) == "no pixels within 2 s"
+    assert str(found.outcomes[4]) == "no pixels within 2 s"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_fault_costs_only_the_image_that_asks_for_it(
     uris = [bmp(tmp_path / f"{n}.bmp", 20 * n, fault if n == 4 else "") for n in range(1, 10)]
     found = read(process, uris)
     assert seen(found) == [20, 40, 60, code, 100, 120, 140, 160, 180]
-    assert str(found[1][3]).startswith(message)
+    assert str(found.outcomes[3]).startswith(message)
     assert seen(read(process, uris[:2])) == [20, 40]
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
+from images.costs import Meter
 from images.decode import DecodedImage, decode
 from images.errors import ImageError
 from images.preprocessing import Preprocessing
@@ -9,13 +10,13 @@ from tests.images.encoding import encode, smooth
 
 
 def picture_of(path: Path, preprocessing: Preprocessing) -> DecodedImage:
-    outcome = preprocessing.read(str(path))
+    outcome = preprocessing.read(str(path), Meter())
     assert isinstance(outcome, DecodedImage)
     return outcome
 
 
 def code_of(path: Path, preprocessing: Preprocessing) -> str:
-    outcome = preprocessing.read(str(path))
+    outcome = preprocessing.read(str(path), Meter())
     assert isinstance(outcome, ImageError)
     return outcome.code
 
@@ -45,7 +46,7 @@ def test_every_option_has_its_effect(tmp_path: Path) -> None:
 def test_an_error_keeps_its_text_and_nothing_of_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(smooth(40, 30), "PNG")[:-60])
-    error = Preprocessing((8, 8)).read(str(path))
+    error = Preprocessing((8, 8)).read(str(path), Meter())
     assert isinstance(error, ImageError)
     assert error.code == "truncated"
     assert str(error).startswith(f"ends after {path.stat().st_size:,} bytes (")

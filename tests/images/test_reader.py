@@ -33,21 +33,23 @@ def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_pa
                 Image.new("L", (12, 10), index).save(uri, "PNG")
                 expected.append(index)
     found: list[int | str] = []
-    pixels, outcomes = reader.read(uris)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == (120, 4, 5, 3)
-    for picture, outcome in zip(pixels, outcomes, strict=True):
+    reading = reader.read(uris)
+    assert reading.pixels.dtype == np.uint8
+    assert reading.pixels.shape == (120, 4, 5, 3)
+    for picture, outcome in zip(reading.pixels, reading.outcomes, strict=True):
         if isinstance(outcome, ImageError):
             found.append(outcome.code)
         else:
             assert outcome == Size(12, 10)
             found += np.unique(picture).tolist()
     assert found == expected
+    assert list(reading.costs) == ["fetch", "decode"]
+    assert all(min(cost) > 0 for cost in reading.costs.values())
 
 
 def test_nothing_to_read(reader: ImageReader) -> None:
-    pixels, outcomes = reader.read([])
-    assert (pixels.shape, outcomes) == ((0, 4, 5, 3), [])
+    reading = reader.read([])
+    assert (reading.pixels.shape, reading.outcomes, reading.costs) == ((0, 4, 5, 3), [], {})
 
 
 def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
@@ -64,6 +66,6 @@ def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
 def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> None:
     reader = ImageReader(Preprocessing((4, 5)), 2)
     reader.start()
-    _, [outcome] = reader.read([str(tmp_path / "none.jpg")])
+    [outcome] = reader.read([str(tmp_path / "none.jpg")]).outcomes
     assert isinstance(outcome, NotFound)
     reader.close()

@@ -23,13 +23,14 @@ from results.layout import Layout
 
 plans = st.builds(Plan, *[st.integers(0, 1 << 40)] * 6, st.integers(0, (1 << 128) - 1))
 # Sums of sixty-fourths are exact in any order; whether they are added at all is the question.
-seconds = st.dictionaries(st.sampled_from("abc"), st.integers(0, 1000).map(lambda each: each / 64))
+seconds = st.integers(0, 1000).map(lambda each: each / 64)
+costs = st.dictionaries(st.sampled_from("abc"), st.tuples(seconds, seconds))
 tallies = st.builds(
     Tally,
     st.integers(0, 99),
     st.integers(0, 99),
     st.dictionaries(st.sampled_from("xyz"), st.integers(1, 99)),
-    seconds,
+    costs,
 )
 checked = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -58,9 +59,10 @@ class TestSums:
     def test_every_field_is_added(self) -> None:
         one = Plan(1, 2, 3, 4, 5, 6, 7)
         assert Plan.total([one, one]) == Plan(2, 4, 6, 8, 10, 12, 14)
-        first = Tally(1, 2, {"a": 1, "b": 2}, {"decode": 0.5})
-        second = Tally(3, 4, {"b": 5, "c": 6}, {"decode": 0.25, "write": 1.0})
-        expected = Tally(4, 6, {"a": 1, "b": 7, "c": 6}, {"decode": 0.75, "write": 1.0})
+        first = Tally(1, 2, {"a": 1, "b": 2}, {"decode": (0.5, 0.25)})
+        second = Tally(3, 4, {"b": 5, "c": 6}, {"decode": (0.25, 0.5), "write": (1.0, 0.0)})
+        costs = {"decode": (0.75, 0.75), "write": (1.0, 0.0)}
+        expected = Tally(4, 6, {"a": 1, "b": 7, "c": 6}, costs)
         assert Tally.total([first, second]) == expected
 
     def test_digests_stay_within_their_bits(self) -> None:
@@ -96,7 +98,7 @@ PLAN = Plan(
     rows=18,
     rows_digest=255,
 )
-TALLY = Tally(2, 8, {"truncated": 1, "corrupt": 2}, {"decode": 1.23456, "infer": 2.0})
+TALLY = Tally(2, 8, {"truncated": 1, "corrupt": 2}, {"decode": (1.23456, 1.0), "infer": (2.0, 1.5)})
 
 
 class TestSummary:
@@ -113,7 +115,10 @@ class TestSummary:
             "shards": 2,
             "rows": 18,
             "rows_digest": "000000000000000000000000000000ff",
-            "seconds_by_stage": {"decode": 1.235, "infer": 2.0},
+            "stages": {
+                "decode": {"wall_seconds": 1.235, "cpu_seconds": 1.0},
+                "infer": {"wall_seconds": 2.0, "cpu_seconds": 1.5},
+            },
             "module": "m",
         }
 

@@ -32,7 +32,7 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
         Failure(str(empty), "decode", "empty_file", "0 bytes", False),
         Failure(str(missing), "fetch", "not_found", "No such file or directory", True),
     )
-    assert list(shard.seconds) == ["decode"]
+    assert list(shard.costs) == ["fetch", "decode"]
 
 
 def test_a_shard_of_rubbish_has_no_pictures(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub_modules import Answers
+from images.costs import Cost
 from tests.transforms.pictures import MeanEngine
 from transforms.records import DecodedShard, Failure
 from transforms.run_module import answer, score_shard
@@ -20,7 +21,7 @@ def _shard(*levels: int) -> DecodedShard:
         heights=np.arange(count, dtype=np.int32) + 100,
         pixels=_pixels(*levels),
         failures=(Failure("gone", "fetch", "not_found", "…", True),),
-        seconds={"decode": 1.5},
+        costs={"decode": Cost(1.5, 1.0)},
     )
 
 
@@ -36,8 +37,8 @@ def test_one_poisoned_picture_costs_only_itself() -> None:
         Failure("gone", "fetch", "not_found", "…", True),
         Failure("grey-13", "infer", "inference_failed", "RuntimeError: cannot answer", True),
     )
-    assert scored.seconds["decode"] == 1.5
-    assert list(scored.seconds) == ["decode", "infer"]
+    assert scored.costs["decode"] == Cost(1.5, 1.0)
+    assert list(scored.costs) == ["decode", "infer"]
 
 
 def test_no_picture_is_answered_twice() -> None:

@@ -26,8 +26,10 @@ def test_the_account_adds_up_over_all_reports(tmp_path: Path) -> None:
     _summarise(
         layout,
         [
-            ShardReport("1", Tally(1, 2, {"corrupt": 1}, {"decode": 0.5})),
-            ShardReport("2", Tally(1, 1, {"corrupt": 1}, {"decode": 0.25, "infer": 2.0})),
+            ShardReport("1", Tally(1, 2, {"corrupt": 1}, {"decode": (0.5, 0.25)})),
+            ShardReport(
+                "2", Tally(1, 1, {"corrupt": 1}, {"decode": (0.25, 0.25), "infer": (2.0, 1.5)})
+            ),
         ],
     )
     assert json.loads(layout.summary.read_text()) == {
@@ -42,7 +44,10 @@ def test_the_account_adds_up_over_all_reports(tmp_path: Path) -> None:
         "shards": 2,
         "rows": 8,
         "rows_digest": f"{3:032x}",
-        "seconds_by_stage": {"decode": 0.75, "infer": 2.0},
+        "stages": {
+            "decode": {"wall_seconds": 0.75, "cpu_seconds": 0.5},
+            "infer": {"wall_seconds": 2.0, "cpu_seconds": 1.5},
+        },
         "module": "m",
     }
 

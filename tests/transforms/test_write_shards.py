@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from images.costs import Cost
 from results.layout import Layout
 from results.schema import PredictionSchema
 from tests.transforms.pictures import MeanEngine
@@ -31,7 +32,7 @@ def _scored(uris: list[str], failures: tuple[Failure, ...]) -> ScoredShard:
         heights=np.full(count, 3, np.int32),
         pixels=np.full((count, 2, 2, 3), 9, np.uint8),
         failures=failures,
-        seconds={"decode": 0.5},
+        costs={"decode": Cost(0.5, 0.5)},
     )
     return score_shard(decoded, MeanEngine())
 
@@ -47,7 +48,7 @@ def test_a_shard_becomes_rows_and_a_report(layout: Layout) -> None:
     assert pq.read_table(layout.error_part("id")).to_pylist() == [_GONE._asdict()]
     assert (report.id, report.tally.shards, report.tally.labelled) == ("id", 1, 2)
     assert report.tally.failed == {"not_found": 1}
-    assert list(report.tally.seconds) == ["decode", "infer", "write"]
+    assert list(report.tally.costs) == ["decode", "infer", "write"]
 
 
 def test_a_shard_done_again_leaves_nothing_of_its_first_try(layout: Layout) -> None:
