@@ -1,0 +1,196 @@
+"""A real Flink on this machine: a standalone cluster and Beam's job server, a process each.
+
+Its workers are processes that Beam's own boot program starts in environments that hold what our
+package needs and not the package, which has to be sent.
+"""
+
+import json
+import sys
+import sysconfig
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.engines.tools import free_port, listens, tool, wait_until
+
+_OPENED = (
+    *("java.lang", "java.net", "java.io", "java.nio", "java.util", "java.util.concurrent"),
+    *("java.time", "sun.nio.ch"),
+)
+_JAVA = (
+    "java",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+)
+_TASK_MANAGER = {
+    "taskmanager.numberOfTaskSlots": "1",
+    "taskmanager.cpu.cores": "1",
+    "taskmanager.memory.task.heap.size": "256m",
+    "taskmanager.memory.task.off-heap.size": "0b",
+    "taskmanager.memory.network.min": "128m",
+    "taskmanager.memory.network.max": "128m",
+    "taskmanager.memory.managed.size": "128m",
+    "taskmanager.memory.framework.heap.size": "128m",
+    "taskmanager.memory.framework.off-heap.size": "128m",
+    "taskmanager.memory.jvm-metaspace.size": "256m",
+    "taskmanager.memory.jvm-overhead.min": "192m",
+    "taskmanager.memory.jvm-overhead.max": "192m",
+}
+_JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+_TASK_RUNNER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+# Restarts outlast the time in which a dead task manager is taken for alive.
+_CONFIGURATION = """\
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: {rpc}
+jobmanager.memory.process.size: 1g
+rest.address: localhost
+rest.bind-address: localhost
+rest.port: {rest}
+taskmanager.host: localhost
+io.tmp.dirs: {folder}
+classloader.resolve-order: parent-first
+restart-strategy.type: fixed-delay
+restart-strategy.fixed-delay.attempts: 20
+restart-strategy.fixed-delay.delay: 2 s
+heartbeat.interval: 2000
+heartbeat.timeout: 8000
+"""
+# Boot installs what was sent into the environment that it runs in: each worker has its own.
+_WORKER = """\
+#!/bin/sh
+set -e
+place=$(mktemp -d "{folder}/worker-XXXXXXXX")
+"{python}" -m venv --without-pip "$place"
+echo "{packages}" > "$(echo "$place"/lib/python*/site-packages)/beam.pth"
+cd "$place"
+export PATH="$place/bin:$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
+exec "{boot}" --semi_persist_dir="$place" "$@"
+"""
+
+
+class Flink:
+    """A cluster with task managers of one slot each, and a job server that submits to it.
+
+    Attributes:
+        rest: `localhost:port` of the cluster.
+        job_endpoint: `localhost:port` of the job server.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._job_server = tool("job-server.jar")
+        # Beam keeps a job's workers from one stage to the next only where it is Flink's own.
+        self._jars = f"{tool('flink') / 'deps' / 'lib' / '*'}:{self._job_server}"
+        self._worker = folder / "worker.sh"
+        self._worker.write_text(
+            _WORKER.format(
+                folder=folder,
+                python=sys.executable,
+                packages=sysconfig.get_paths()["purelib"],
+                boot=tool("bin/container"),
+            )
+        )
+        self._worker.chmod(0o755)
+        self._processes: list[psutil.Popen] = []
+        self.task_managers: list[psutil.Popen] = []
+
+    def start(self, task_managers: int) -> None:
+        """Start all of it and wait until the cluster has its slots."""
+        rest, rpc, job = free_port(), free_port(), free_port()
+        self.rest, self.job_endpoint = f"localhost:{rest}", f"localhost:{job}"
+        (self._folder / "config.yaml").write_text(
+            _CONFIGURATION.format(rest=rest, rpc=rpc, folder=self._folder)
+        )
+        self._run_flink("job-manager", _JOB_MANAGER, "--executionMode", "cluster")
+        for _ in range(task_managers):
+            self.start_task_manager()
+        self._start(
+            "job-server",
+            *("-Xmx512m", "-jar", str(self._job_server), "--flink-master", self.rest),
+            *("--job-port", str(job), "--artifact-port", "0", "--expansion-port", "0"),
+            *("--artifacts-dir", str(self._folder / "artifacts")),
+        )
+        wait_until(lambda: listens(job), "Beam's job server does not listen")
+        self.wait_for_task_managers(task_managers)
+
+    def start_task_manager(self) -> psutil.Popen:
+        """One more task manager."""
+        settings = [part for item in _TASK_MANAGER.items() for part in ("-D", "=".join(item))]
+        name = f"task-manager-{len(self.task_managers)}"
+        self.task_managers.append(self._run_flink(name, _TASK_RUNNER, *settings))
+        return self.task_managers[-1]
+
+    def wait_for_task_managers(self, count: int) -> None:
+        """Return when the cluster knows of so many."""
+        wait_until(lambda: self._overview().get("taskmanagers") == count, f"{count} task managers")
+
+    def workers(self) -> list[psutil.Process]:
+        """The Python processes that do the work now."""
+        return [
+            process
+            for manager in self.task_managers
+            if manager.is_running() and manager.status() != psutil.STATUS_ZOMBIE
+            for process in manager.children(recursive=True)
+            if "apache_beam.runners.worker.sdk_worker_main" in process.cmdline()
+        ]
+
+    def options(self, job_server: bool = True) -> tuple[str, ...]:
+        """What the command line says to run a job on it."""
+        workers = json.dumps({"command": str(self._worker)})
+        runner = (
+            ("--runner=PortableRunner", f"--job_endpoint={self.job_endpoint}")
+            if job_server
+            else (
+                *("--runner=FlinkRunner", f"--flink_master={self.rest}"),
+                f"--flink_job_server_jar={self._job_server}",
+            )
+        )
+        return (
+            *runner,
+            *("--environment_type=PROCESS", f"--environment_config={workers}"),
+            *("--parallelism=2", "--environment_cache_millis=60000"),
+        )
+
+    def running_jobs(self) -> list[str]:
+        """Ids of the jobs that have not ended."""
+        jobs = self._asked("jobs/overview").get("jobs", [])
+        ended = ("FINISHED", "FAILED", "CANCELED")
+        return [job["jid"] for job in jobs if job["state"] not in ended]
+
+    def stop(self) -> None:
+        """End every process of it."""
+        family = [
+            each
+            for process in self._processes
+            if process.is_running()
+            for each in (process, *process.children(recursive=True))
+        ]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family)
+
+    def _overview(self) -> dict[str, Any]:
+        return self._asked("overview")
+
+    def _asked(self, what: str) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"http://{self.rest}/{what}", timeout=10) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return {}
+
+    def _run_flink(self, name: str, main: str, *arguments: str) -> psutil.Popen:
+        memory = ("-Xmx384m", "-XX:MaxDirectMemorySize=384m")
+        configuration = ("--configDir", str(self._folder))
+        return self._start(name, *memory, "-cp", self._jars, main, *configuration, *arguments)
+
+    def _start(self, name: str, *arguments: str) -> psutil.Popen:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            command = (*_JAVA, *arguments)
+            process = psutil.Popen(command, stdout=log, stderr=log, cwd=self._folder)
+        self._processes.append(process)
+        return process

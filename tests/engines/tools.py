@@ -1,0 +1,52 @@
+"""Where the engines are that `.ci/tools` installs."""
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(os.environ.get("IMAGEBEAM_TOOLS", Path(__file__).parents[2] / ".tools")).absolute()
+
+_PATIENCE = 120.0
+
+
+def tool(name: str) -> Path:
+    """A file or folder among the tools; the test is skipped where it is not installed."""
+    if (path := TOOLS / name).exists():
+        return path
+    if found := shutil.which(Path(name).name):
+        return Path(found)
+    pytest.skip(f"no {name} in {TOOLS}; run `make tools`")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str) -> None:
+    """Return when it is so.
+
+    Raises:
+        TimeoutError: it never is.
+    """
+    start = time.monotonic()
+    while not ready():
+        if time.monotonic() - start > _PATIENCE:
+            raise TimeoutError(what)
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
