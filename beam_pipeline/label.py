@@ -26,6 +26,7 @@ from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from results import identity, lock, parts
 from results.layout import Layout, write_whole
+from results.run import Run
 from results.schema import PredictionSchema
 from samples import MODULE
 
@@ -44,6 +45,7 @@ def label(options: LabelOptions) -> int:
         job = _job(options, sources, module)
         with lock.held(job.layout):
             identity.claim(job.layout, _identity(options, job, module), options.overwrite)
+            job.run.claim()
             if stdin_copy is not None:
                 shutil.copyfile(stdin_copy, job.layout.stdin)
                 kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
@@ -70,7 +72,7 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
     provenance = _provenance(options, module)
     return Job(
         sources=sources,
-        layout=layout,
+        run=Run(layout),
         images_per_shard=options.images_per_shard,
         preprocessing=preprocessing,
         decode_processes=options.decode_processes,

@@ -11,6 +11,7 @@ from images.inputs import Source
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from results.layout import Layout
+from results.run import Run
 from results.schema import PredictionSchema
 from transforms import (
     DecodeImages,
@@ -29,7 +30,7 @@ class Job:
 
     Attributes:
         sources: what to list.
-        layout: where rows go, and what counts as done.
+        run: it owns the output.
         images_per_shard: None chooses it from the number of images.
         preprocessing: how pictures become the module's input.
         decode_processes: in each worker.
@@ -40,7 +41,7 @@ class Job:
     """
 
     sources: Sequence[Source]
-    layout: Layout
+    run: Run
     images_per_shard: int | None
     preprocessing: Preprocessing
     decode_processes: int
@@ -49,16 +50,21 @@ class Job:
     schema: PredictionSchema
     provenance: Mapping[str, Any]
 
+    @property
+    def layout(self) -> Layout:
+        """Where rows go, and what counts as done."""
+        return self.run.layout
+
 
 def build(pipeline: beam.Pipeline, job: Job) -> Any:
     """Add the whole job to a pipeline; the last step's answer is one summary."""
     refs = pipeline | ListImages(job.sources)
-    to_do, plan = refs | SkipDone(job.layout)
+    to_do, plan, found = refs | SkipDone(job.layout)
     reports = (
         to_do
-        | PlanShards(plan, job.layout, job.preprocessing.image_bytes, job.images_per_shard)
+        | PlanShards(plan, job.run, job.preprocessing.image_bytes, job.images_per_shard)
         | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits)
         | RunModule(job.module)
-        | WriteShards(job.layout, job.schema)
+        | WriteShards(job.run, job.schema)
     )
-    return reports | Summarise(plan, job.layout, job.provenance)
+    return reports | Summarise(plan, found, job.run, job.provenance)

@@ -67,6 +67,11 @@ class Layout:
         return self.job / "plan.json"
 
     @property
+    def run(self) -> Path:
+        """Which run the output belongs to."""
+        return self.job / "run.json"
+
+    @property
     def stdin(self) -> Path:
         """Copy of a manifest that came through standard input."""
         return self.job / "stdin.txt"

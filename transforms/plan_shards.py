@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 
 from results.account import Plan
-from results.layout import Layout
+from results.run import Run
 from transforms.records import ImageRef, Shard
 
 _FEWEST = 32
@@ -28,19 +28,19 @@ class PlanShards(beam.PTransform):
 
     Attributes:
         plan: PCollection of the one Plan.
-        layout: of the output that the plan is written to.
+        run: whose output the plan is written to.
         image_bytes: of one decoded picture.
         images_per_shard: None chooses it from the number of images to do.
     """
 
     plan: Any
-    layout: Layout
+    run: Run
     image_bytes: int
     images_per_shard: int | None = None
 
     def expand(self, refs: Any) -> Any:
         """PCollection of ImageRef → PCollection of Shard."""
-        written = self.plan | "Write plan" >> beam.Map(_written, self.layout)
+        written = self.plan | "Write plan" >> beam.Map(_written, self.run)
         return (
             refs
             | "By place"
@@ -52,8 +52,9 @@ class PlanShards(beam.PTransform):
         )
 
 
-def _written(plan: Plan, layout: Layout) -> Plan:
-    plan.write(layout)
+def _written(plan: Plan, run: Run) -> Plan:
+    run.check()
+    plan.write(run.layout)
     return plan
 
 

@@ -23,8 +23,9 @@ _PLANS_KEPT = 1000
 class SkipDone(beam.PTransform):
     """Leaves each image once, and only if no earlier run wrote a row for it.
 
-    Of two refs with one URI the first stays, by source and place. The answer is a pair: the refs
-    to do, and a PCollection of one `Plan` that counts what was asked for and what was left out.
+    Of two refs with one URI the first stays, by source and place. The answer is three: the refs
+    to do, a PCollection of one `Plan` that counts what was asked for and what was left out, and
+    the names of the files that were found, each with what its rows say.
     Shuffles URIs once: those asked for with those that stand in the output.
 
     Attributes:
@@ -34,14 +35,14 @@ class SkipDone(beam.PTransform):
     layout: Layout
 
     def expand(self, refs: Any) -> Any:
-        """PCollection of ImageRef → (PCollection of ImageRef, PCollection of one Plan)."""
-        done = (
+        """PCollection of ImageRef → PCollections of ImageRef, of one Plan, of (file, outcome)."""
+        found = (
             refs.pipeline
             | "Find parts" >> beam.Create([self.layout])
             | "Name parts" >> beam.FlatMap(finished_parts)
             | "Spread parts" >> beam.Reshuffle()
-            | "Read done" >> beam.FlatMapTuple(read_part)
         )
+        done = found | "Read done" >> beam.FlatMapTuple(read_part)
         asked = refs | "By URI" >> beam.Map(lambda ref: (ref.uri, tuple(ref)))
         sifted = (
             {"asked": asked, "done": done}
@@ -49,7 +50,7 @@ class SkipDone(beam.PTransform):
             | "Sift" >> beam.ParDo(_SiftFn()).with_outputs(_PLAN, main="to_do")
         )
         plan = sifted[_PLAN] | "Add up" >> beam.CombineGlobally(Plan.total)
-        return sifted["to_do"], plan
+        return sifted["to_do"], plan, found
 
 
 def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:

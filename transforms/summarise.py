@@ -1,44 +1,90 @@
 """ShardReport → the account."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
 from results.account import Plan, Tally, summarise, write_summary
 from results.layout import Layout
+from results.run import Run
+from transforms.skip_done import finished_parts
+
+_FOUND, _REPORTED, _PRESENT = "found", "reported", "present"
 
 
 @dataclass
 class Summarise(beam.PTransform):
     """Adds up all reports, holds them against the plan and writes `summary.json`, last of all.
 
-    An account that does not add up fails the job. Shuffles reports, a few dozen bytes each.
+    An account that does not add up fails the job. Before that, files are removed that neither
+    stood in the output when this run looked nor were reported to it: a worker that was taken for
+    dead wrote them, and their images have rows elsewhere. Shuffles reports and names of files, a
+    few dozen bytes each.
 
     Attributes:
         plan: PCollection of the one Plan.
-        layout: of the output.
+        found: PCollection of the (file, outcome) that stood in the output before.
+        run: whose output it is.
         provenance: what the summary says of the job besides its numbers.
     """
 
     plan: Any
-    layout: Layout
+    found: Any
+    run: Run
     provenance: Mapping[str, Any]
 
     def expand(self, reports: Any) -> Any:
         """PCollection of ShardReport → PCollection of the one summary, a dict."""
-        return (
+        layout = self.run.layout
+        tally = (
             reports
             | "Tally" >> beam.Map(lambda report: report.tally)
             | "Add up" >> beam.CombineGlobally(Tally.total)
-            | "Close"
-            >> beam.Map(_close, beam.pvalue.AsSingleton(self.plan), self.layout, self.provenance)
+        )
+        names = {
+            _FOUND: self.found | "Found" >> beam.MapTuple(lambda part, _: (part, None)),
+            _REPORTED: reports | "Reported" >> beam.FlatMap(_parts, layout),
+            _PRESENT: tally | "Present" >> beam.FlatMap(_present, self.run),
+        }
+        strays = (
+            names
+            | "Compare" >> beam.CoGroupByKey()
+            | "Remove strays" >> beam.MapTuple(_remove_stray)
+            | "Count strays" >> beam.CombineGlobally(sum)
+        )
+        return tally | "Close" >> beam.Map(
+            _close,
+            beam.pvalue.AsSingleton(strays),
+            beam.pvalue.AsSingleton(self.plan),
+            layout,
+            self.provenance,
         )
 
 
+def _parts(report: Any, layout: Layout) -> Iterable[tuple[str, None]]:
+    yield str(layout.prediction_part(report.id)), None
+    yield str(layout.error_part(report.id)), None
+
+
+def _present(_tally: Tally, run: Run) -> Iterable[tuple[str, None]]:
+    """The files that stand in the output once all reports are in."""
+    run.check()
+    for part, _ in finished_parts(run.layout):
+        yield part, None
+
+
+def _remove_stray(part: str, group: Mapping[str, Iterable[None]]) -> int:
+    if list(group[_FOUND]) or list(group[_REPORTED]):
+        return 0
+    Path(part).unlink(missing_ok=True)
+    return 1
+
+
 def _close(
-    tally: Tally, plan: Plan, layout: Layout, provenance: Mapping[str, Any]
+    tally: Tally, _strays: int, plan: Plan, layout: Layout, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     summary = summarise(plan, tally, provenance)
     write_summary(layout, summary)

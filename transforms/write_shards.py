@@ -11,6 +11,7 @@ from images.costs import Meter
 from results.account import Tally
 from results.layout import Layout
 from results.parts import write_part
+from results.run import Run
 from results.schema import PredictionSchema
 from transforms.records import ScoredShard, ShardReport
 
@@ -19,29 +20,31 @@ from transforms.records import ScoredShard, ShardReport
 class WriteShards(beam.PTransform):
     """Writes each shard's rows, at once and whole.
 
-    A shard that is done again replaces its own files. Shuffles nothing.
+    A shard that is done again replaces its own files. Once a later run has taken the output
+    over, this one's shards fail. Shuffles nothing.
 
     Attributes:
-        layout: of the output.
+        run: whose output it is.
         schema: what a labelled image's row holds.
     """
 
-    layout: Layout
+    run: Run
     schema: PredictionSchema
 
     def expand(self, shards: Any) -> Any:
         """PCollection of ScoredShard → PCollection of ShardReport."""
-        write = _WriteFn(self.layout, self.schema)
+        write = _WriteFn(self.run, self.schema)
         return shards | beam.ParDo(write).with_output_types(ShardReport)
 
 
 class _WriteFn(beam.DoFn):
-    def __init__(self, layout: Layout, schema: PredictionSchema) -> None:
-        self._layout = layout
+    def __init__(self, run: Run, schema: PredictionSchema) -> None:
+        self._run = run
         self._schema = schema
 
     def process(self, shard: ScoredShard) -> Iterator[ShardReport]:
-        yield write_shard(shard, self._layout, self._schema)
+        self._run.check()
+        yield write_shard(shard, self._run.layout, self._schema)
 
 
 def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) -> ShardReport:

@@ -12,6 +12,7 @@ from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from results import identity
 from results.layout import Layout
+from results.run import Run
 from results.schema import PredictionSchema
 from samples import MODULE
 from tests.beam_pipeline.jobs import archive, predictions
@@ -22,10 +23,12 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 24)
     layout = Layout(tmp_path / "out")
     identity.claim(layout, {}, overwrite=False)
+    run = Run(layout)
+    run.claim()
     module = open_module(str(MODULE))
     job = Job(
         sources=inputs.sources([str(tmp_path / "in")]),
-        layout=layout,
+        run=run,
         images_per_shard=2,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=2,
@@ -51,7 +54,7 @@ def test_the_stages_are_named_after_the_flow(tmp_path: Path) -> None:
     module = open_module(str(MODULE))
     job = Job(
         sources=(),
-        layout=Layout(tmp_path),
+        run=Run(Layout(tmp_path)),
         images_per_shard=None,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=1,

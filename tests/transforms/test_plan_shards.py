@@ -8,6 +8,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from results.account import Plan
 from results.layout import Layout
+from results.run import Run
 from transforms.plan_shards import PlanShards, make_shard, shard_id, shard_size
 from transforms.records import ImageRef, Shard
 
@@ -35,6 +36,8 @@ def test_the_id_belongs_to_the_set_of_names() -> None:
 def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.job.mkdir()
+    run = Run(layout)
+    run.claim()
     refs = [ImageRef(f"{source}-{n}", source, n) for source in (0, 1) for n in range(5)]
     shards = [
         make_shard((0, 0), map(tuple, group))
@@ -42,7 +45,7 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
     ]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([Plan(requested=10, to_do=10)])
-        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, layout, 300, 2)
+        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, run, 300, 2)
         assert_that(planned, equal_to(shards))
     assert json.loads(layout.plan.read_text())["to_do"] == 10
 

@@ -47,7 +47,7 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
         rows_digest=sum(map(uri_digest, names)) % 2**128,
     )
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        to_do, plans = pipeline | beam.Create(refs) | SkipDone(_output(tmp_path, kind))
+        to_do, plans, _ = pipeline | beam.Create(refs) | SkipDone(_output(tmp_path, kind))
         assert_that(to_do, equal_to([ImageRef("new", 0, 5), ImageRef("twice", 0, 7)]), "to do")
         assert_that(plans, equal_to([plan]), "plan")
 
@@ -55,5 +55,5 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
 def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:
     refs = [ImageRef("a", 0, 0), ImageRef("b", 0, 1)]
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        to_do, _ = pipeline | beam.Create(refs) | SkipDone(Layout(tmp_path))
+        to_do, _, _ = pipeline | beam.Create(refs) | SkipDone(Layout(tmp_path))
         assert_that(to_do, equal_to(refs))

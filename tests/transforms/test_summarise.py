@@ -7,6 +7,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from results.account import Plan, Tally
 from results.layout import Layout
+from results.run import Run
 from transforms.records import ShardReport
 from transforms.summarise import Summarise
 
@@ -15,16 +16,28 @@ _PLAN = Plan(
 )
 
 
-def _summarise(layout: Layout, reports: list[ShardReport]) -> None:
+def _summarise(
+    run: Run, reports: list[ShardReport], found: tuple[tuple[str, str], ...] = ()
+) -> None:
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([_PLAN])
-        _ = pipeline | beam.Create(reports) | Summarise(plan, layout, {"module": "m"})
+        parts = pipeline | "Found" >> beam.Create(found)
+        _ = pipeline | beam.Create(reports) | Summarise(plan, parts, run, {"module": "m"})
 
 
-def test_the_account_adds_up_over_all_reports(tmp_path: Path) -> None:
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
     layout = Layout(tmp_path)
+    for folder in (layout.job, layout.predictions, layout.errors):
+        folder.mkdir()
+    run = Run(layout)
+    run.claim()
+    return run
+
+
+def test_the_account_adds_up_over_all_reports(run: Run) -> None:
     _summarise(
-        layout,
+        run,
         [
             ShardReport("1", Tally(1, 2, {"corrupt": 1}, {"decode": (0.5, 0.25)})),
             ShardReport(
@@ -32,7 +45,7 @@ def test_the_account_adds_up_over_all_reports(tmp_path: Path) -> None:
             ),
         ],
     )
-    assert json.loads(layout.summary.read_text()) == {
+    assert json.loads(run.layout.summary.read_text()) == {
         "requested": 9,
         "labelled": 3,
         "failed": 2,
@@ -52,8 +65,29 @@ def test_the_account_adds_up_over_all_reports(tmp_path: Path) -> None:
     }
 
 
-def test_a_missing_image_fails_the_job_and_leaves_no_summary(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+def test_a_missing_image_fails_the_job_and_leaves_no_summary(run: Run) -> None:
     with pytest.raises(Exception, match="9 images were requested but 8 are accounted for"):
-        _summarise(layout, [ShardReport("1", Tally(1, 4))])
-    assert not layout.summary.exists()
+        _summarise(run, [ShardReport("1", Tally(1, 4))])
+    assert not run.layout.summary.exists()
+
+
+def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: Run) -> None:
+    layout = run.layout
+    kept = [layout.prediction_part("found"), layout.error_part("1"), layout.prediction_part("2")]
+    strays = [layout.prediction_part("stray"), layout.error_part("found")]
+    for part in (*kept, *strays):
+        part.write_bytes(b"")
+    reports = [ShardReport("1", Tally(1, 0, {"corrupt": 2})), ShardReport("2", Tally(1, 3))]
+    _summarise(run, reports, ((str(kept[0]), "labelled"),))
+    assert sorted((*layout.prediction_parts(), *layout.error_parts())) == sorted(kept)
+    assert layout.summary.exists()
+
+
+def test_a_run_that_a_later_one_has_replaced_removes_nothing_and_closes_nothing(run: Run) -> None:
+    part = run.layout.prediction_part("of the later run")
+    part.write_bytes(b"")
+    Run(run.layout).claim()
+    with pytest.raises(Exception, match="a later run has taken it over"):
+        _summarise(run, [ShardReport("1", Tally(1, 5))])
+    assert part.exists()
+    assert not run.layout.summary.exists()

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from results.layout import Layout
+from results.run import Run, SupersededError
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path)
+    layout.job.mkdir()
+    return layout
+
+
+def test_an_output_belongs_to_the_run_that_claimed_it_last(layout: Layout) -> None:
+    assert Run.latest(layout) is None
+    first, second = Run(layout), Run(layout)
+    first.claim()
+    first.check()
+    second.claim()
+    second.check()
+    with pytest.raises(SupersededError, match="a later run has taken it over"):
+        first.check()
+
+
+def test_a_run_leaves_word_of_where_it_works(layout: Layout) -> None:
+    run = Run(layout).at({"job": "j"})
+    run.claim()
+    assert Run.latest(layout) == run
+    Run(layout, run.id).check()
+
+
+def test_nothing_is_written_into_an_output_that_was_cleared(layout: Layout) -> None:
+    run = Run(layout)
+    run.claim()
+    layout.run.unlink()
+    with pytest.raises(SupersededError):
+        run.check()
