@@ -52,7 +52,7 @@ def sees_this_disk(options: PipelineOptions) -> bool:
     if portable.environment_type not in ("PROCESS", "EXTERNAL"):
         return False
     if runner_name(options) == "flink" and not portable.job_endpoint:
-        master = _flink_master(options)
+        master = flink_master(options)
         return master is None or _is_here(master)
     return runner_name(options) in ("flink", "portable", "prism") and (
         not portable.job_endpoint or _is_here(portable.job_endpoint)
@@ -77,8 +77,26 @@ def check(options: PipelineOptions) -> None:
         _check_java(options)
     elif name == "prism":
         _check_prism(options)
-    if name == "flink" and (master := _flink_master(options)) is not None:
+    if name == "flink" and (master := flink_master(options)) is not None:
         _check_flink(master, options)
+
+
+def check_detachable(options: PipelineOptions) -> None:
+    """See that the job goes on without the process that submits it.
+
+    Raises:
+        UsageError: it would not.
+    """
+    stays = (
+        runner_name(options) == "dataflow"
+        or options.view_as(PortableOptions).job_endpoint not in (None, _EMBEDDED_JOB_SERVER)
+        or options.view_as(FlinkRunnerOptions).flink_submit_uber_jar
+    )
+    if not stays or not runs_in_other_processes(options):
+        raise UsageError(
+            "--detach: the job would end with this process. Give it to a job server that stays, "
+            "by --job_endpoint=HOST:PORT."
+        )
 
 
 def _loops_back(options: PipelineOptions) -> bool:
@@ -90,13 +108,13 @@ def _loops_back(options: PipelineOptions) -> bool:
         case "prism":
             return True
         case "flink":
-            return _flink_master(options) is None
+            return flink_master(options) is None
         case _:
             return bool(portable.job_endpoint == _EMBEDDED_JOB_SERVER)
 
 
-def _flink_master(options: PipelineOptions) -> str | None:
-    """`http://host:port`; None where Beam starts a Flink of its own in the job server."""
+def flink_master(options: PipelineOptions) -> str | None:
+    """`http://host:port`; None where no cluster is named: Beam starts a Flink of its own."""
     master = options.view_as(FlinkRunnerOptions).flink_master.strip()
     if master in _EMBEDDED:
         return None

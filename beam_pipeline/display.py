@@ -175,6 +175,20 @@ def say_no_profile(reason: str) -> None:
     )
 
 
+def say_cancelled(job: str) -> None:
+    """That an earlier run's work on a cluster has been ended."""
+    _errors.print(
+        f"imagebeam: an earlier run had left the job {job} at work. It is cancelled; what it "
+        "finished stays.",
+        soft_wrap=True,
+    )
+
+
+def say_detached(layout: Layout) -> None:
+    """How to follow a job that was left to its cluster."""
+    _out.print(f"submitted\n\nfollow   imagebeam status {layout.root}", soft_wrap=True)
+
+
 def say_stopped(reason: str, layout: Layout) -> None:
     """Why the job ends before its end, and what that leaves."""
     _errors.print(

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, clusters, display, guard, noise, runner, submission
+from beam_pipeline import VERSION, clusters, display, guard, noise, predecessor, runner, submission
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
@@ -38,14 +38,19 @@ def label(options: LabelOptions) -> int:
     if not options.shared_disk:
         submission.refuse_unseen(pipeline_options, (*options.inputs, str(options.output)))
     clusters.check(pipeline_options)
+    if options.detach:
+        clusters.check_detachable(pipeline_options)
     with _stdin_copy(options) as stdin_copy:
         sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
         with noise.aside(Path(os.devnull), options.debug):
             module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
         with lock.held(job.layout):
+            left_behind = predecessor.at_work(job.layout)
             identity.claim(job.layout, _identity(options, job, module), options.overwrite)
             job.run.claim()
+            if predecessor.cancel(left_behind):
+                display.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 shutil.copyfile(stdin_copy, job.layout.stdin)
                 kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
@@ -55,6 +60,10 @@ def label(options: LabelOptions) -> int:
             # Named by its digest: what is there already is the same.
             if not job.module.path.exists():
                 write_whole(job.module.path, module.path.read_bytes())
+            if options.detach:
+                runner.detach(job, pipeline_options, options.debug)
+                display.say_detached(job.layout)
+                return DONE
             limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
             summary = runner.run(job, pipeline_options, limits, options.debug)
     display.show_summary(job.layout, summary, time.monotonic() - start)

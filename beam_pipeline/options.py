@@ -39,6 +39,7 @@ class LabelOptions:
     decode_memory: int = 2_000_000_000
     stall_seconds: float = 1800.0
     shared_disk: bool = False
+    detach: bool = False
     beam_args: tuple[str, ...] = ()
     debug: bool = False
 

@@ -100,6 +100,19 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     ) from work.error
 
 
+def detach(job: Job, options: PipelineOptions, debug: bool) -> None:
+    """Submit the job and leave it to its cluster.
+
+    Raises:
+        BrokenJobError: it was not taken.
+    """
+    with (
+        noise.aside(job.layout.log, debug),
+        submitted(lambda pipeline: build(pipeline, job), options, job.run),
+    ):
+        pass
+
+
 class _Work(threading.Thread):
     """The pipeline, beside the main thread, which Ctrl-C reaches."""
 
@@ -122,7 +135,7 @@ class _Work(threading.Thread):
 def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
     """The job at work, here or where the options say."""
     if not clusters.is_direct(options):
-        with submitted(lambda pipeline: build(pipeline, job), options) as result:
+        with submitted(lambda pipeline: build(pipeline, job), options, job.run) as result:
             work = _Work(lambda: result)
             work.start()
             yield work

@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     SetupOptions,
@@ -19,11 +20,12 @@ from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
-from beam_pipeline import causes, clusters
+from beam_pipeline import causes, clusters, predecessor
 from beam_pipeline.errors import BrokenJobError, UsageError
 from beam_pipeline.shipping import write_wheel
 from images import uris
 from images.inputs import STDIN
+from results.run import Run
 
 _LONGEST_JOB_SECONDS = 90 * 24 * 3600
 
@@ -48,12 +50,12 @@ def refuse_unseen(options: PipelineOptions, names: Iterable[str]) -> None:
 
 @contextmanager
 def submitted(
-    build: Callable[[beam.Pipeline], Any], options: PipelineOptions
+    build: Callable[[beam.Pipeline], Any], options: PipelineOptions, run: Run
 ) -> Iterator[PipelineResult]:
     """The pipeline at work elsewhere; whoever leaves the block by an error cancels it.
 
-    A job server that Beam starts for it ends with the block. Call it in the main thread: there
-    Beam sets what follows Ctrl-C.
+    The run leaves word of where that is. A job server that Beam starts for it ends with the
+    block. Call it in the main thread: there Beam sets what follows Ctrl-C.
 
     Raises:
         BrokenJobError: it was not taken.
@@ -63,7 +65,7 @@ def submitted(
     interrupted = signal.getsignal(signal.SIGINT)
     try:
         try:
-            with _shipped(options):
+            with _shipped(options, run):
                 pipeline = beam.Pipeline(runner, options=options)
                 build(pipeline)
                 result = pipeline.run()
@@ -73,6 +75,7 @@ def submitted(
         # Beam would stop the job server, through which alone the job can be cancelled.
         signal.signal(signal.SIGINT, interrupted)
         try:
+            run.at(predecessor.place(options, result)).claim()
             yield result
         except BaseException:
             with suppress(Exception):
@@ -98,11 +101,13 @@ def _servers_of(runner: Any) -> list[JobServer]:
 
 
 @contextmanager
-def _shipped(options: PipelineOptions) -> Iterator[None]:
+def _shipped(options: PipelineOptions, run: Run) -> Iterator[None]:
     """Complete the options, so that workers elsewhere get our package; hold it until submitted.
 
     Where --sdk_container_image names their image, it holds the package already.
     """
+    cloud = options.view_as(GoogleCloudOptions)
+    cloud.job_name = cloud.job_name or f"imagebeam-{run.id}"
     portable = options.view_as(PortableOptions)
     # Beam ends the stream of a job's states by the time that it gives a job server to answer.
     portable.job_server_timeout = max(portable.job_server_timeout, _LONGEST_JOB_SECONDS)

@@ -29,10 +29,10 @@ class Run:
 
     @staticmethod
     def latest(layout: Layout) -> "Run | None":
-        """The run that the output belongs to; None before the first."""
+        """The run that the output belongs to; None where nothing says so."""
         try:
             values = json.loads(layout.run.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return Run(layout, values["id"], values["place"])
 

@@ -5,7 +5,8 @@ INPUT is a folder (searched in all folders below it), a glob in quotes, an image
 `uri`) or - for names on standard input. Manifest entries are taken literally; relative ones start
 at the manifest's folder. Options of Beam, such as --runner=…, pass through.
 
-Run the same command again after a stop of any kind: it does what is missing.
+Run the same command again after a stop of any kind: it does what is missing. What an earlier run
+left at work on a cluster is cancelled then, as it is by Ctrl-C.
 """
 
 import argparse
@@ -121,6 +122,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1800.0,
         metavar="S",
         help="end with exit code 3 if no shard is finished for so long (default: 1800)",
+    )
+    job.add_argument(
+        "--detach",
+        action="store_true",
+        help="submit the job to a cluster and leave; `imagebeam status DIR` says how far it is",
     )
     job.add_argument(
         "--shared-disk",

@@ -1,0 +1,84 @@
+"""What an earlier run left at work on a cluster: found by the word it left, and cancelled."""
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+
+from beam_pipeline import clusters
+from results.layout import Layout
+from results.run import Run
+
+_ANSWER_SECONDS = 20.0
+
+
+def place(options: PipelineOptions, result: Any) -> dict[str, str]:
+    """What finds a submitted job again; empty where its runner cannot be asked by others."""
+    portable = options.view_as(PortableOptions)
+    if portable.job_endpoint and hasattr(result, "_job_id"):
+        return {"job_endpoint": portable.job_endpoint, "job": result._job_id}
+    if (master := clusters.flink_master(options)) is not None:
+        return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
+    return {}
+
+
+def at_work(layout: Layout) -> Mapping[str, str]:
+    """Where the latest run of an output may still be at work; empty if it ended or was local."""
+    earlier = Run.latest(layout)
+    return {} if earlier is None or layout.summary.exists() else earlier.place
+
+
+def cancel(place: Mapping[str, str]) -> bool:
+    """Cancel the job that is there; whether there was one at work.
+
+    If it cannot be asked, nothing is lost: its workers notice that the output is not theirs.
+    """
+    with suppress(OSError, ValueError, grpc.RpcError, grpc.FutureTimeoutError):
+        if "job_endpoint" in place:
+            return _cancel_on_job_server(place["job_endpoint"], place["job"])
+        if "flink_master" in place:
+            return _cancel_on_flink(place["flink_master"], place["job"])
+    return False
+
+
+def _cancel_on_job_server(endpoint: str, job: str) -> bool:
+    with grpc.insecure_channel(endpoint) as channel:
+        service = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        asked = beam_job_api_pb2.GetJobStateRequest(job_id=job)
+        state = service.GetState(asked, timeout=_ANSWER_SECONDS).state
+        if state in _ENDED:
+            return False
+        service.Cancel(beam_job_api_pb2.CancelJobRequest(job_id=job), timeout=_ANSWER_SECONDS)
+    return True
+
+
+_ENDED = (
+    beam_job_api_pb2.JobState.DONE,
+    beam_job_api_pb2.JobState.FAILED,
+    beam_job_api_pb2.JobState.CANCELLED,
+    beam_job_api_pb2.JobState.DRAINED,
+)
+
+
+def _cancel_on_flink(master: str, name: str) -> bool:
+    found = False
+    for job in _answer(f"{master}/jobs/overview")["jobs"]:
+        if job["name"] == name and job["state"] in ("CREATED", "RUNNING", "RESTARTING"):
+            _answer(f"{master}/jobs/{job['jid']}?mode=cancel", "PATCH")
+            found = True
+    return found
+
+
+def _answer(url: str, method: str = "GET") -> dict[str, Any]:
+    request = urllib.request.Request(url, method=method)
+    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:
+        return dict(json.loads(answer.read() or b"{}"))
