@@ -4,7 +4,7 @@ import base64
 import hashlib
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,12 +22,13 @@ def write_wheel(folder: Path) -> Path:
     Raises:
         UsageError: the package is not installed, so nothing says what belongs to it.
     """
-    try:
-        installed = distribution(_PACKAGE)
-    except PackageNotFoundError:
+    # A checkout has what its last build left beside what is installed.
+    found = list(distributions(name=_PACKAGE))
+    if not found:
         raise UsageError(
             f"{_PACKAGE}: not installed, so it cannot be sent to workers. Run pip install on it."
-        ) from None
+        )
+    installed = found[-1]
     information = f"{_PACKAGE}-{installed.version}.dist-info"
     packages = (installed.read_text("top_level.txt") or "").split()
     contents = {name: path.read_bytes() for name, path in _files(packages)} | {
