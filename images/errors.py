@@ -3,13 +3,17 @@
     ImageError
     ├── ListingError            it was named, but not so that it can be found
     │   ├── UnreadableListing   listing_failed
-    │   └── BadManifestEntry    bad_entry
+    │   ├── BadManifestEntry    bad_entry
+    │   ├── ArchiveDamaged      archive_damaged
+    │   ├── ArchiveLimit        archive_limit
+    │   └── ArchiveUnsupported  archive_unsupported
     ├── FetchError              its bytes could not be had
     │   ├── UnsupportedScheme   unsupported_scheme
     │   ├── NotFound            not_found
     │   ├── PermissionDenied    permission_denied
     │   ├── NotAFile            not_a_file
     │   ├── FileTooLarge        file_too_large
+    │   ├── BadMember           bad_member
     │   └── ReadFailed          read_failed
     ├── DecodeError             its bytes are no picture that can be used
     │   ├── EmptyFile           empty_file
@@ -74,6 +78,34 @@ class BadManifestEntry(ListingError):
     cure = "Correct that line of the manifest."
 
 
+class ArchiveDamaged(ListingError):
+    """An archive that breaks off, or whose index makes no sense."""
+
+    code = "archive_damaged"
+    retryable = True
+    cause = (
+        "The archive is damaged or cut short. Its images before the damage have rows of their own."
+    )
+    cure = "Copy or download it again; then run again with --retry-failed."
+
+
+class ArchiveLimit(ListingError):
+    """An archive that takes more than an honest one would."""
+
+    code = "archive_limit"
+    cause = "The archive has too many members, or decompresses to far more than it is: a bomb."
+    cure = "Unpack it where that does no harm, and name the folder."
+
+
+class ArchiveUnsupported(ListingError):
+    """An archive of a kind that cannot be read here."""
+
+    code = "archive_unsupported"
+    retryable = True
+    cause = "The archive's compression is not installed, or no column in it holds images."
+    cure = "Do what the row's message says; then run again with --retry-failed."
+
+
 class FetchError(ImageError):
     """The bytes of the image could not be had."""
 
@@ -120,6 +152,14 @@ class FileTooLarge(FetchError):
     code = "file_too_large"
     cause = "The file has more bytes than --max-image-bytes."
     cure = "Raise --max-image-bytes if the picture is meant to be that large."
+
+
+class BadMember(FetchError):
+    """A member of an archive that is no regular file, encrypted, or damaged."""
+
+    code = "bad_member"
+    cause = "The archive's member is a link, encrypted, empty of an image, or damaged."
+    cure = "Pack the archive anew, with plain files and without a password."
 
 
 class ReadFailed(FetchError):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from results import tfrecord
 from results.layout import DamagedPartError, Layout, sync, write_whole
 from results.schema import errors_table
+from stores.tfrecord import DamagedRecordError
 
 
 def write_part(
@@ -61,7 +62,7 @@ def failed_uris(part: Path) -> Iterator[str]:
 def _whole(part: Path, uris: Iterator[str]) -> Iterator[str]:
     try:
         yield from uris
-    except (pa.ArrowException, OSError, tfrecord.DamagedRecordError) as error:
+    except (pa.ArrowException, OSError, DamagedRecordError) as error:
         raise DamagedPartError(
             f"{part} is damaged ({error}). Delete it and run again: its images are done anew"
         ) from error

@@ -23,8 +23,9 @@ STAGES: dict[type[ImageError], str] = {
 def test_the_list_is_closed_and_in_the_order_of_the_flow() -> None:
     assert list(CODES) == [
         *("listing_failed", "bad_entry"),
+        *("archive_damaged", "archive_limit", "archive_unsupported"),
         *("unsupported_scheme", "not_found", "permission_denied", "not_a_file"),
-        *("file_too_large", "read_failed"),
+        *("file_too_large", "bad_member", "read_failed"),
         *("empty_file", "unsupported_format", "unsupported_pixels", "too_many_pixels"),
         *("truncated", "corrupt", "decode_timeout", "decode_crash", "decode_memory"),
         *("inference_failed", "not_finite"),
@@ -39,6 +40,8 @@ def test_the_list_cannot_be_added_to() -> None:
 def test_those_that_may_pass_are_retryable() -> None:
     assert [code for code, error in CODES.items() if error.retryable] == [
         "listing_failed",
+        "archive_damaged",
+        "archive_unsupported",
         "not_found",
         "permission_denied",
         "read_failed",

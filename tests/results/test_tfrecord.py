@@ -11,7 +11,7 @@ import pytest
 
 from results import tfrecord
 from results.schema import EMITTED, PredictionSchema
-from results.tfrecord import DamagedRecordError
+from stores.tfrecord import DamagedRecordError
 
 URIS = ["/a b.jpg", "/ö\n.jpg", "file:///%FF.jpg"]
 SIDES = np.array([1, 500, 65_535], np.int32)
@@ -111,7 +111,7 @@ def test_every_wrong_bit_is_found(whole: Path) -> None:
         whole.write_bytes(data)
         with pytest.raises(DamagedRecordError) as caught:
             list(tfrecord.uris(whole))
-        assert str(caught.value).startswith(f"{whole}: breaks off or has a wrong checksum near")
+        assert str(caught.value).startswith("breaks off or has a wrong checksum near")
         data[at] ^= 1 << at % 8
 
 

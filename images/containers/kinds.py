@@ -1,0 +1,66 @@
+"""What kind of container a file is, by its name."""
+
+from enum import Enum
+
+
+class Compression(Enum):
+    """How a whole container is compressed."""
+
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZSTANDARD = "zstd"
+
+
+class Kind(Enum):
+    """A container's format and the compression laid over it.
+
+    Attributes:
+        format: tar, zip, tfrecord or parquet.
+        compression: None where members can be read by place; else the whole is read from its
+            start.
+    """
+
+    format: str
+    compression: Compression | None
+
+    TAR = ("tar", None)
+    TAR_GZIP = ("tar", Compression.GZIP)
+    TAR_BZIP2 = ("tar", Compression.BZIP2)
+    TAR_XZ = ("tar", Compression.XZ)
+    TAR_ZSTANDARD = ("tar", Compression.ZSTANDARD)
+    ZIP = ("zip", None)
+    TFRECORD = ("tfrecord", None)
+    TFRECORD_GZIP = ("tfrecord", Compression.GZIP)
+    PARQUET = ("parquet", None)
+
+    def __init__(self, format: str, compression: Compression | None) -> None:  # noqa: A002
+        self.format = format
+        self.compression = compression
+
+
+SUFFIXES = {
+    ".tar": Kind.TAR,
+    ".tar.gz": Kind.TAR_GZIP,
+    ".tgz": Kind.TAR_GZIP,
+    ".tar.bz2": Kind.TAR_BZIP2,
+    ".tbz2": Kind.TAR_BZIP2,
+    ".tar.xz": Kind.TAR_XZ,
+    ".txz": Kind.TAR_XZ,
+    ".tar.zst": Kind.TAR_ZSTANDARD,
+    ".tzst": Kind.TAR_ZSTANDARD,
+    ".zip": Kind.ZIP,
+    ".tfrecord": Kind.TFRECORD,
+    ".tfrecords": Kind.TFRECORD,
+    ".tfrecord.gz": Kind.TFRECORD_GZIP,
+    ".tfrecords.gz": Kind.TFRECORD_GZIP,
+    ".parquet": Kind.PARQUET,
+}
+"""Names that are taken as containers, in any case. A Parquet file may be a manifest instead."""
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind of container that a file of this name is; None if it is none."""
+    lowered = name.lower()
+    fitting = [suffix for suffix in SUFFIXES if lowered.endswith(suffix)]
+    return SUFFIXES[max(fitting, key=len)] if fitting else None

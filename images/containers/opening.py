@@ -1,0 +1,135 @@
+"""One container, whatever its kind: what is in it, and its members by place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from images.containers import parquets, tars, tfrecords, zips
+from images.containers.kinds import Kind
+from images.containers.records import (
+    Caps,
+    ContainerLimitError,
+    DamagedContainerError,
+    Member,
+    Place,
+    Problem,
+    Selection,
+    UnsupportedContainerError,
+)
+from images.containers.streams import Decompressed
+from images.errors import (
+    ArchiveDamaged,
+    ArchiveLimit,
+    ArchiveUnsupported,
+    BadMember,
+    ListingError,
+)
+
+_NO_CAPS = Caps()
+
+
+def open_container(
+    file: IO[bytes], kind: Kind, selection: Selection | None = None, caps: Caps = _NO_CAPS
+) -> "Container":
+    """Look into a container.
+
+    Args:
+        file: that can be sought in, positioned anywhere; the caller closes it.
+        kind: by its name, see `kind_of`.
+        selection: which part of a record holds the image.
+        caps: what it may cost.
+    """
+    return Container(file, kind, selection or Selection(), caps)
+
+
+class Container:
+    """The images in one container; serves one thread at a time.
+
+    What the file itself raises, when its disk or server fails, goes through.
+    """
+
+    def __init__(self, file: IO[bytes], kind: Kind, selection: Selection, caps: Caps) -> None:
+        self._kind = kind
+        self._selection = selection
+        self._caps = caps
+        self._raw = file
+        self._opened: IO[bytes] | None = None
+        self._rows: parquets.Rows | None = None
+
+    def __iter__(self) -> Iterator[Member | Problem]:
+        """The images, in the container's order and in bounded memory.
+
+        Where it is damaged or goes over a cap, what lies before is listed, and then one problem
+        of the whole says what is wrong.
+        """
+        found = 0
+        try:
+            for entry in self._members():
+                yield entry
+                found += 1
+        except (
+            DamagedContainerError,
+            ContainerLimitError,
+            UnsupportedContainerError,
+        ) as error:
+            before = f"; {found:,} images before that were found" if found else ""
+            yield Problem("", _PROBLEMS[type(error)](f"{error}{before}"))
+
+    def read(self, place: Place, max_bytes: int) -> bytes:
+        """The encoded image at a place that the listing gave.
+
+        A compressed container is read from its start, and goes on where the last read ended: in
+        the order of the listing it is decompressed once.
+
+        Raises:
+            ImageError: one of its leaves.
+        """
+        with _as_bad_member():
+            match self._kind.format:
+                case "tar":
+                    return tars.read(self._file(), place, max_bytes)
+                case "zip":
+                    return zips.read(self._file(), place, max_bytes)
+                case "tfrecord":
+                    return tfrecords.read(self._file(), place, self._selection, max_bytes)
+                case _:
+                    if self._rows is None:
+                        self._rows = parquets.Rows(self._file(), self._selection)
+                    return self._rows.read(place, max_bytes)
+
+    def _members(self) -> Iterator[Member | Problem]:
+        match self._kind.format:
+            case "tar":
+                return tars.members(self._file(), self._caps)
+            case "zip":
+                return zips.members(self._file(), self._caps)
+            case "tfrecord":
+                return tfrecords.members(self._file(), self._selection, self._caps)
+            case _:
+                return parquets.members(self._file(), self._selection, self._caps)
+
+    def _file(self) -> IO[bytes]:
+        if self._opened is None:
+            compression = self._kind.compression
+            self._opened = (
+                self._raw
+                if compression is None
+                else Decompressed(self._raw, compression, self._caps)  # type: ignore[assignment]
+            )
+            assert self._opened is not None
+        return self._opened
+
+
+_PROBLEMS: dict[type[Exception], type[ListingError]] = {
+    DamagedContainerError: ArchiveDamaged,
+    ContainerLimitError: ArchiveLimit,
+    UnsupportedContainerError: ArchiveUnsupported,
+}
+
+
+@contextmanager
+def _as_bad_member() -> Iterator[None]:
+    try:
+        yield
+    except (DamagedContainerError, ContainerLimitError, UnsupportedContainerError) as error:
+        raise BadMember(str(error)) from error

@@ -1,0 +1,75 @@
+import gzip
+import io
+import lzma
+from typing import Any
+
+import pytest
+
+from images.containers import Caps, Kind, Member
+from images.containers.kinds import Compression
+from images.containers.records import ContainerLimitError, DamagedContainerError
+from images.containers.streams import Decompressed
+from tests.images.containers.archives import opened, tar
+
+NO_CAPS = Caps()
+
+
+class CountedReads(io.BytesIO):
+    """A file that counts the bytes that are read from it."""
+
+    count = 0
+
+    def read(self, *arguments: Any) -> bytes:
+        data = super().read(*arguments)
+        self.count += len(data)
+        return data
+
+
+def test_members_in_order_are_decompressed_once() -> None:
+    pictures = {f"{n:03}.jpg": bytes(range(256)) * 50 + b"%d" % n for n in range(100)}
+    file = CountedReads(tar(pictures, "w:gz"))
+    container = opened(b"", Kind.TAR_GZIP)
+    container._raw = file
+    places = [entry.place for entry in container if isinstance(entry, Member)]
+    whole = file.count
+    assert len(places) == 100
+    for place, data in zip(places, pictures.values(), strict=True):
+        assert container.read(place, 1 << 20) == data
+    assert file.count <= 2 * whole
+    assert container.read(places[3], 1 << 20) == pictures["003.jpg"]
+
+
+def test_files_that_follow_one_another() -> None:
+    parts = (b"one", b"two" * 1000, b"")
+    for compress, compression in (
+        (gzip.compress, Compression.GZIP),
+        (lzma.compress, Compression.XZ),
+    ):
+        data = b"".join(map(compress, parts))
+        assert Decompressed(io.BytesIO(data), compression, NO_CAPS).read() == b"".join(parts)
+
+
+def test_an_endless_one_is_given_up() -> None:
+    data = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
+    caps = Caps(ratio=10, ratio_from=1_000_000)
+    with pytest.raises(ContainerLimitError, match="over 10 times as many"):
+        Decompressed(data, Compression.GZIP, caps).seek(5_000_000)
+    with pytest.raises(ContainerLimitError, match="more than 2,000,000 bytes"):
+        Decompressed(data, Compression.GZIP, Caps(total_bytes=2_000_000)).seek(5_000_000)
+
+
+def test_one_that_asks_for_too_much_memory() -> None:
+    data = lzma.compress(b"x" * 100, preset=9)
+    caps = Caps(decompressor_bytes=1_000_000)
+    with pytest.raises(DamagedContainerError, match="xz data breaks after 0 bytes"):
+        Decompressed(io.BytesIO(data), Compression.XZ, caps).read(1)
+
+
+def test_an_error_of_the_disk_is_no_damage() -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    for compression in (Compression.GZIP, Compression.BZIP2, Compression.XZ):
+        with pytest.raises(OSError, match="Input/output error"):
+            Decompressed(Broken(), compression, NO_CAPS).read(1)

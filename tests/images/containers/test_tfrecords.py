@@ -1,0 +1,72 @@
+import gzip
+
+import pytest
+
+from images.containers import Caps, Kind, Problem, Selection
+from tests.images.containers.archives import content, example, opened, tfrecords
+
+RECORDS = [
+    example(image__encoded=b"first", image__filename=b"a.jpg"),
+    example(image__encoded=b"second" * 99, image__filename=b"b.jpg"),
+    example(image__encoded=b"third", image__filename=b"c.jpg"),
+]
+BY_NUMBER = {"record=1": b"first", "record=2": b"second" * 99, "record=3": b"third"}
+
+
+def test_an_image_a_record() -> None:
+    assert content(opened(tfrecords(*RECORDS), Kind.TFRECORD)) == BY_NUMBER
+
+
+def test_compressed() -> None:
+    data = gzip.compress(tfrecords(*RECORDS))
+    assert content(opened(data, Kind.TFRECORD_GZIP)) == BY_NUMBER
+
+
+def test_other_keys() -> None:
+    data = tfrecords(example(jpeg=b"1", name="ü".encode()), example(jpeg=b"2", name=b"y"))
+    selection = Selection(image_key="jpeg", id_key="name")
+    assert content(opened(data, Kind.TFRECORD, selection)) == {"ü": b"1", "y": b"2"}
+
+
+def test_a_record_without_its_name_has_a_row() -> None:
+    data = tfrecords(example(image__encoded=b"1"), RECORDS[1])
+    selection = Selection(id_key="image/filename")
+    found = list(opened(data, Kind.TFRECORD, selection))
+    assert isinstance(found[0], Problem)
+    assert found[0].name == "record=1"
+    assert str(found[0].error) == (
+        "no bytes under the key 'image/filename'; the record's keys: image/encoded"
+    )
+    assert found[1].name == "b.jpg"
+
+
+@pytest.mark.parametrize("record", [b"", b"no Example", example(other=b"x")])
+def test_a_record_without_an_image_costs_only_itself(record: bytes) -> None:
+    found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), Kind.TFRECORD))
+    assert found == {"record=1": b"first", "record=2": "bad_member", "record=3": b"third"}
+
+
+def test_damage_within_a_record_costs_only_itself() -> None:
+    data = bytearray(tfrecords(*RECORDS))
+    data[data.index(b"second")] ^= 1
+    assert content(opened(bytes(data), Kind.TFRECORD)) == {**BY_NUMBER, "record=2": "bad_member"}
+
+
+def test_wherever_it_is_cut_what_lies_before_is_kept() -> None:
+    data = tfrecords(*RECORDS)
+    ends = {len(tfrecords(*RECORDS[:count])): count for count in range(4)}
+    for end in range(len(data)):
+        found = content(opened(data[:end], Kind.TFRECORD))
+        assert found.pop("", None) == (None if end in ends else "archive_damaged")
+        complete = max(count for length, count in ends.items() if length <= end)
+        assert found == dict(list(BY_NUMBER.items())[:complete])
+
+
+def test_a_record_over_the_limit() -> None:
+    found = content(opened(tfrecords(*RECORDS), Kind.TFRECORD), max_bytes=100)
+    assert found == {**BY_NUMBER, "record=2": "file_too_large"}
+
+
+def test_a_record_too_many() -> None:
+    found = content(opened(tfrecords(*RECORDS), Kind.TFRECORD, caps=Caps(members=1)))
+    assert found == {"record=1": b"first", "": "archive_limit"}

@@ -1,0 +1,115 @@
+import io
+import struct
+import zipfile
+
+import pytest
+
+from images.containers import Caps, Kind, Problem
+from tests.images.containers.archives import PICTURES, content, opened, zipped
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_every_method(method: int) -> None:
+    assert content(opened(zipped(method=method), Kind.ZIP)) == PICTURES
+
+
+def test_a_method_that_is_not_read() -> None:
+    found = content(opened(zipped({"a.jpg": b"1"}, zipfile.ZIP_LZMA), Kind.ZIP))
+    assert found == {"a.jpg": "bad_member"}
+
+
+def test_only_images_that_are_not_hidden() -> None:
+    others = dict.fromkeys(("folder/", "x.txt", "__MACOSX/._a.jpg", ".a.jpg"), b"")
+    assert content(opened(zipped({**others, **PICTURES}), Kind.ZIP)) == PICTURES
+
+
+def test_names_are_data() -> None:
+    strange = {"../../etc/a.jpg": b"1", "/etc/b.jpg": b"2", "a!/b.jpg": b"3"}
+    assert content(opened(zipped(strange), Kind.ZIP)) == strange
+
+
+def test_an_encrypted_member_costs_only_itself() -> None:
+    data = bytearray(zipped({"a.jpg": b"1", "b.jpg": b"2"}))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + at] |= 1
+    found = {
+        entry.name: str(entry.error) if isinstance(entry, Problem) else "fine"
+        for entry in opened(bytes(data), Kind.ZIP)
+    }
+    assert found == {
+        "a.jpg": "it is encrypted. Pack the archive without a password",
+        "b.jpg": "fine",
+    }
+
+
+def test_members_that_share_their_bytes_are_refused() -> None:
+    """A bomb of many names over one piece of data, as in CVE-2024-0450."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", b"\0" * 100_000)
+        first = archive.infolist()[0]
+        for index in range(3):
+            again = zipfile.ZipInfo(f"b{index}.jpg")
+            again.header_offset, again.CRC = first.header_offset, first.CRC
+            again.compress_size, again.file_size = first.compress_size, first.file_size
+            again.compress_type = first.compress_type
+            archive.filelist.append(again)
+        archive.writestr("z.jpg", b"fine")
+    try:
+        found = content(opened(buffer.getvalue(), Kind.ZIP))
+    finally:
+        buffer.close()
+    assert found.pop("z.jpg") == b"fine"
+    assert set(found.values()) == {"bad_member"}
+    assert set(found) == {"a.jpg", "b0.jpg", "b1.jpg", "b2.jpg"}
+
+
+def test_a_size_that_is_a_lie() -> None:
+    data = bytearray(zipped({"a.jpg": b"1" * 100}))
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<I", 50)
+    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member"}
+
+
+def test_a_wrong_checksum() -> None:
+    data = bytearray(zipped({"a.jpg": b"one", "b.jpg": b"two"}, zipfile.ZIP_STORED))
+    data[data.index(b"one")] ^= 1
+    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member", "b.jpg": b"two"}
+
+
+def test_damaged_data() -> None:
+    data = bytearray(zipped({"a.jpg": bytes(range(256)) * 8, "b.jpg": b"two"}))
+    at = data.index(b"a.jpg") + 5
+    data[at : at + 8] = b"\xff" * 8
+    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member", "b.jpg": b"two"}
+
+
+def test_what_would_grow_without_measure() -> None:
+    data = zipped({"a.jpg": b"\0" * 11_000_000, "b.jpg": b"\0" * 9_000_000})
+    found = content(opened(data, Kind.ZIP, caps=Caps(ratio=500)), max_bytes=100_000_000)
+    assert found == {"a.jpg": "bad_member", "b.jpg": b"\0" * 9_000_000}
+
+
+def test_a_member_over_the_limit() -> None:
+    found = content(opened(zipped({"a.jpg": b"12345", "b.jpg": b"1234"}), Kind.ZIP), max_bytes=4)
+    assert found == {"a.jpg": "file_too_large", "b.jpg": b"1234"}
+
+
+def test_a_member_too_many() -> None:
+    found = content(opened(zipped(), Kind.ZIP, caps=Caps(members=2)))
+    assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
+
+
+def test_one_that_is_cut_has_no_index() -> None:
+    data = zipped()
+    for end in range(0, len(data), 16):
+        assert content(opened(data[:end], Kind.ZIP)) == {"": "archive_damaged"}
+
+
+@pytest.mark.parametrize("at", range(0, 1000, 7))
+def test_whatever_byte_is_wrong_nothing_else_comes_out(at: int) -> None:
+    data = bytearray(zipped())
+    data[at % len(data)] ^= 0xFF
+    for name, value in content(opened(bytes(data), Kind.ZIP)).items():
+        assert value in (*PICTURES.values(), "bad_member", "archive_damaged", "file_too_large")
+        assert name in PICTURES or value != PICTURES.get(name) or not name
