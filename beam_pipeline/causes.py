@@ -25,5 +25,8 @@ def told(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__
     # The runner wraps what a step raised, and says where.
-    reason = re.sub(r" \[while running .*\]$", "", last).removeprefix("RuntimeError: ").rstrip(".")
+    reason = re.sub(r" \[while running .*\]$", "", last).rstrip(".")
+    reason = re.sub(
+        r"^(?:RuntimeError|[\w.]+\.(?:WorkerMismatchError|SupersededError)): ", "", reason
+    )
     return f"{reason}. Remove the cause."

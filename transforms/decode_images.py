@@ -13,6 +13,7 @@ from images.outcomes import Size
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader, shared_reader
 from transforms.records import DecodedShard, Failure, ImageRef, Shard
+from transforms.worker import check_versions, held_versions
 
 
 @dataclass
@@ -45,8 +46,10 @@ class _DecodeFn(beam.DoFn):
         self._preprocessing = preprocessing
         self._processes = processes
         self._limits = limits
+        self._versions = held_versions()
 
     def setup(self) -> None:
+        check_versions(self._versions)
         self._reader = shared_reader(self._preprocessing, self._processes, self._limits)
 
     def process(self, shard: Shard) -> Iterator[DecodedShard]:
