@@ -2,15 +2,18 @@
 
 import base64
 import hashlib
+import re
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from beam_pipeline.errors import UsageError
 
 _PACKAGE = "imagebeam"
+_EXACT = ("ai-edge-litert", "pillow")
+"""What rows depend on besides our own code: another version may give other values."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imagebeam\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -48,8 +51,17 @@ def write_wheel(folder: Path) -> Path:
 
 
 def _metadata(installed: Distribution) -> str:
+    """What pip is told on a worker: to install the versions that decide a row's values here."""
     # A checkout that is installed in place has it under setuptools' older name.
-    return installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    text = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    head, blank, body = text.partition("\n\n")
+    # A worker brings Beam along; asked for, it would have pip put its old Pillow back.
+    kept = [line for line in head.split("\n") if not _REQUIRED.match(line)]
+    exact = [f"Requires-Dist: {package}=={version(package)}" for package in _EXACT]
+    return "\n".join((*kept, *exact)) + blank + body
+
+
+_REQUIRED = re.compile(rf"Requires-Dist: (?:apache-beam|{'|'.join(_EXACT)})\b(?!.*extra ==)")
 
 
 def _files(packages: list[str]) -> Iterator[tuple[str, Path]]:

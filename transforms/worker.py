@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("imagebeam", "apache-beam")
+_PACKAGES = ("imagebeam", "apache-beam", "ai-edge-litert", "pillow")
 
 
 class WorkerMismatchError(RuntimeError):
@@ -11,7 +11,7 @@ class WorkerMismatchError(RuntimeError):
 
 
 def held_versions() -> dict[str, str]:
-    """What this process holds that must be the same in all processes of a job."""
+    """What this process holds that rows depend on, and that therefore all workers must hold."""
     held = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for package in _PACKAGES:
         try:
