@@ -16,6 +16,7 @@ setup(
         include=[
             f"{package}{below}"
             for package in (
+                "imagebeam",
                 "beam_pipeline",
                 "transforms",
                 "images",

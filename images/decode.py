@@ -101,7 +101,7 @@ def decode(
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image.size, max_pixels)
-            return _decode_opened(image, size, resize)
+            return decode_opened(image, size, resize)
     except DecodeError:
         raise
     except Image.DecompressionBombError as error:
@@ -119,7 +119,13 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
         raise TooManyPixels(f"{width}×{height} pixels, over the limit of {max_pixels:,}")
 
 
-def _decode_opened(image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodedImage:
+def decode_opened(image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodedImage:
+    """Bring a picture that Pillow has opened to a module's input size; it is changed on the way.
+
+    Raises:
+        UnsupportedPixels: its values have no agreed black and white.
+        Exception: what Pillow's decoders raise, of any kind, where it is not loaded yet.
+    """
     width, height = image.size
     if isinstance(image, JpegImageFile):
         _reduce_scale(image, size, resize)

@@ -10,6 +10,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[1]
 _BELOW = {
+    "imagebeam": {"transforms", "images", "hub_modules", "results", "samples"},
     "beam_pipeline": {
         *("transforms", "images", "hub_modules", "results", "stores"),
         *("mobilenet_v1", "samples"),
@@ -58,6 +59,7 @@ def test_only_the_upper_layers_know_beam(package: str) -> None:
         ("beam_pipeline.pipeline", "tensorflow"),
         ("beam_pipeline.label", "tensorflow"),
         ("beam_pipeline.command_line", "apache_beam"),
+        ("imagebeam", "apache_beam"),
         ("beam_pipeline.command_line", "numpy"),
     ],
 )

@@ -1,10 +1,15 @@
 """Beam steps, one verb a file, in the order of the flow.
 
 ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteShards → Summarise
+
+`LabelImages` is the middle of it, from URIs to rows, for any pipeline; `ModuleHandler` brings a
+module to Beam's RunInference on arrays.
 """
 
 from transforms.decode_images import DecodeImages
+from transforms.label_images import LabelImages, LabelledImages
 from transforms.list_images import ListImages
+from transforms.module_handler import ModuleHandler
 from transforms.plan_shards import PlanShards
 from transforms.run_module import RunModule
 from transforms.skip_done import SkipDone
@@ -13,7 +18,10 @@ from transforms.write_shards import WriteShards
 
 __all__ = [
     "DecodeImages",
+    "LabelImages",
+    "LabelledImages",
     "ListImages",
+    "ModuleHandler",
     "PlanShards",
     "RunModule",
     "SkipDone",

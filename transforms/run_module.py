@@ -7,16 +7,14 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.ml.inference.base import RunInference
 
-from hub_modules import Answers, Engine, Module, load_engine
+from hub_modules import Answers, Engine, Module
 from images.costs import Meter
 from images.errors import ImageError, InferenceFailed, NotFinite
 from transforms.answers import finite_rows, joined, rows_of
-from transforms.frugal_engine import FrugalEngine
+from transforms.module_handler import EngineHandler
 from transforms.records import DecodedShard, Failure, ScoredShard
-
-METRICS_NAMESPACE = "imagebeam"
 
 
 @dataclass
@@ -28,26 +26,22 @@ class RunModule(beam.PTransform):
     Shuffles nothing.
 
     Attributes:
-        module: its path must be one that the workers can read.
+        module: to run.
+        carry: send its flatbuffer with the pipeline; otherwise its path must be one that the
+            workers can read.
     """
 
     module: Module
+    carry: bool = False
 
     def expand(self, shards: Any) -> Any:
         """PCollection of DecodedShard → PCollection of ScoredShard."""
-        return shards | RunInference(ShardModelHandler(self.module)).with_output_types(ScoredShard)
+        handler = ShardModelHandler(self.module, self.carry)
+        return shards | RunInference(handler).with_output_types(ScoredShard)
 
 
-class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
-    """How RunInference loads our engines and runs them on shards."""
-
-    def __init__(self, module: Module) -> None:
-        super().__init__()
-        self._module = module
-
-    def load_model(self) -> Engine:
-        """Load the engine; Beam calls this once a process."""
-        return FrugalEngine(load_engine(self._module.engine, self._module.path, self._module.info))
+class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
+    """How RunInference runs our engines on shards."""
 
     def run_inference(
         self,
@@ -66,10 +60,6 @@ class ShardModelHandler(ModelHandler[DecodedShard, ScoredShard, Engine]):
     def get_num_bytes(self, batch: Sequence[DecodedShard]) -> int:
         """Bytes of pixels in the batch."""
         return sum(shard.pixels.nbytes for shard in batch)
-
-    def get_metrics_namespace(self) -> str:
-        """Where load time and latency are reported."""
-        return METRICS_NAMESPACE
 
 
 def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:

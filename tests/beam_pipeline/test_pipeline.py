@@ -16,7 +16,7 @@ from results.run import Run
 from results.schema import PredictionSchema
 from samples import MODULE
 from tests.beam_pipeline.jobs import archive, predictions
-from transforms.run_module import METRICS_NAMESPACE
+from transforms.module_handler import METRICS_NAMESPACE
 
 
 def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""URIs → rows: the job's own steps inside somebody else's pipeline."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.typehints.row_type import RowTypeConstraint
+
+from hub_modules import open_module
+from images.decode import Resize
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
+from results.rows import RankedClass, prediction_rows
+from results.schema import PredictionSchema
+from transforms.decode_images import DecodeImages
+from transforms.plan_shards import shard_id
+from transforms.records import ImageRef, ScoredShard, Shard
+from transforms.run_module import RunModule
+
+_BASE = [("uri", str), ("width", np.int32), ("height", np.int32)]
+_EMITTED: dict[str, list[tuple[str, Any]]] = {
+    "labels": [("label", str), ("score", np.float32), ("top_k", Sequence[RankedClass])],
+    "logits": [("logits", Sequence[np.float32])],
+    "features": [("features", Sequence[np.float32])],
+}
+_ERROR_FIELDS = [
+    *((name, str) for name in ("uri", "stage", "code", "message")),
+    ("retryable", bool),
+]
+
+
+class LabelledImages(NamedTuple):
+    """What `LabelImages` gives: every URI has a row in exactly one of the two.
+
+    Attributes:
+        predictions: PCollection of rows with the columns that the job writes.
+        errors: likewise, for the images that have no label.
+    """
+
+    predictions: Any
+    errors: Any
+
+
+@dataclass
+class LabelImages(beam.PTransform):
+    """Labels images inside any pipeline, without an output folder.
+
+    1. Batch URIs: neighbours of a bundle become a shard.
+    2. Decode images in child processes with a deadline and a memory limit.
+    3. Run the module, whose flatbuffer travels with the pipeline.
+    4. Make rows: with a schema, so that SqlTransform, WriteToParquet and WriteToBigQuery take them.
+
+    Nothing is shuffled and no URI is dropped as a duplicate: put a `Reshuffle` or `Distinct`
+    before it where the pipeline needs one. Names are taken as they stand, so a relative path
+    starts where the worker runs.
+
+        found = uris | LabelImages("mobilenet_v1_050_160/")
+        found.predictions | WriteToParquet("gs://bucket/labels/part")
+        found.errors | ...
+
+    Attributes:
+        module: what `--module` takes.
+        engine: what `--engine` takes.
+        emit: any of labels, logits and features.
+        top_k: classes in the field `top_k`.
+        resize: `crop` or `stretch`.
+        images_per_shard: most pictures that a worker thread holds at once.
+        decode_processes: of each worker.
+        limits: what one image may cost.
+
+    Raises:
+        ModuleError: there is no such module, while the pipeline is built.
+        ValueError: the module cannot give what is to be emitted, likewise.
+    """
+
+    module: str
+    engine: str = "auto"
+    emit: tuple[str, ...] = ("labels",)
+    top_k: int = 5
+    resize: Resize = "crop"
+    images_per_shard: int = 256
+    decode_processes: int = os.cpu_count() or 1
+    limits: Limits = field(default_factory=Limits)
+
+    def expand(self, uris: Any) -> LabelledImages:
+        """PCollection of str → PCollections of rows of predictions and of errors."""
+        module = open_module(self.module, self.engine)
+        schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
+        for name in self.emit:
+            if (head := "scores" if name == "labels" else name) not in module.info.heads:
+                raise ValueError(f"emit={name!r}: {self.module} has no {head}. Leave it out.")
+        size = self.images_per_shard
+        row = RowTypeConstraint.from_fields(
+            [*_BASE, *(field for name in self.emit for field in _EMITTED[name])]
+        )
+        error = RowTypeConstraint.from_fields(_ERROR_FIELDS)
+        scored = (
+            uris
+            | "Batch URIs" >> beam.BatchElements(min_batch_size=size, max_batch_size=size)
+            | "Make shards" >> beam.Map(_shard).with_output_types(Shard)
+            | DecodeImages(
+                Preprocessing(module.info.image_size, self.resize),
+                self.decode_processes,
+                self.limits,
+            )
+            | RunModule(module, carry=True)
+        )
+        return LabelledImages(
+            scored | "Make rows" >> beam.FlatMap(_rows, schema).with_output_types(row),
+            scored | "Make errors" >> beam.FlatMap(_errors).with_output_types(error),
+        )
+
+
+def _shard(uris: Sequence[str]) -> Shard:
+    return Shard(shard_id(uris), tuple(ImageRef(uri, 0, row) for row, uri in enumerate(uris)))
+
+
+def _rows(shard: ScoredShard, schema: PredictionSchema) -> Iterator[beam.Row]:
+    found = shard.answers
+    table = schema.table(
+        shard.uris, shard.widths, shard.heights, found.scores, found.logits, found.features
+    )
+    for values in prediction_rows(table):
+        yield beam.Row(**values)
+
+
+def _errors(shard: ScoredShard) -> Iterator[beam.Row]:
+    for failure in shard.failures:
+        yield beam.Row(**{name: getattr(failure, name) for name, _ in _ERROR_FIELDS})
+
+
+beam.coders.registry.register_coder(RankedClass, beam.coders.RowCoder)
