@@ -43,7 +43,7 @@ class SkipDone(beam.PTransform):
             | "Spread parts" >> beam.Reshuffle()
         )
         done = found | "Read done" >> beam.FlatMapTuple(read_part)
-        asked = refs | "By URI" >> beam.Map(lambda ref: (ref.uri, tuple(ref)))
+        asked = refs | "By URI" >> beam.Map(by_uri)
         sifted = (
             {"asked": asked, "done": done}
             | "Meet" >> beam.CoGroupByKey()
@@ -51,6 +51,11 @@ class SkipDone(beam.PTransform):
         )
         plan = sifted[_PLAN] | "Add up" >> beam.CombineGlobally(Plan.total)
         return sifted["to_do"], plan, found
+
+
+def by_uri(ref: ImageRef) -> tuple[str, tuple[Any, ...]]:
+    """The ref under the key that its like share."""
+    return ref.uri, tuple(ref)
 
 
 def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:

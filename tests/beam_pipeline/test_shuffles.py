@@ -1,0 +1,37 @@
+"""What crosses the network: names and counts, and never a pixel."""
+
+import pytest
+
+from benchmarks.graph import Step, draw, steps
+from tests.beam_pipeline.jobs import ROOT
+
+
+@pytest.fixture(scope="module")
+def flow() -> list[Step]:
+    return steps()
+
+
+def test_the_job_shuffles_where_it_plans_and_where_it_adds_up(flow: list[Step]) -> None:
+    assert {step.name: list(step.shuffles) for step in flow} == {
+        "ListImages": ["Reshuffle"],
+        "SkipDone": ["Spread parts", "Meet", "Add up"],
+        "PlanShards": ["Gather"],
+        "DecodeImages": [],
+        "RunModule": [],
+        "WriteShards": [],
+        "Summarise": ["Add up", "Compare", "Count strays"],
+    }
+
+
+def test_no_shuffle_carries_pixels_or_answers(flow: list[Step]) -> None:
+    carried = [kind for step in flow for kind in step.shuffles.values()]
+    for heavy in ("Shard", "ndarray", "Answers", "bytes"):
+        assert [kind for kind in carried if heavy in kind] == []
+    # The net has a mesh: what it would hold back does flow, between steps that are fused.
+    assert [step.answer for step in flow if "Shard" in step.answer] == [
+        *("Shard", "DecodedShard", "ScoredShard", "ShardReport")
+    ]
+
+
+def test_the_picture_in_the_docs_shows_this_graph(flow: list[Step]) -> None:
+    assert (ROOT / "docs" / "assets" / "graph.svg").read_text(encoding="utf-8") == draw(flow)
