@@ -18,6 +18,7 @@ from results import lock
 from results.layout import Layout
 from results.verify import verify
 from samples import MODULE
+from tests.beam_pipeline import jobs
 from tests.beam_pipeline.jobs import (
     COMMAND,
     ROOT,
@@ -29,6 +30,17 @@ from tests.beam_pipeline.jobs import (
     predictions,
     stop_when,
 )
+from tests.engines.tools import tool
+
+
+@pytest.fixture(
+    params=["DirectRunner", pytest.param("PrismRunner", marks=pytest.mark.slow)], autouse=True
+)
+def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this holds on any runner; what tests start as a process of its own is Direct's."""
+    if request.param == "PrismRunner":
+        prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
+        monkeypatch.setattr(jobs, "RUNNER", prism)
 
 
 def _summary(output: Path) -> dict[str, Any]:
