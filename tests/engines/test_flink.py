@@ -1,0 +1,101 @@
+"""The same command on a real Flink, undisturbed and with parts of it killed."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import files, imagebeam, parts
+from tests.engines.flink import Flink
+from tests.engines.jobs import EVERYTHING, SHARDS
+from tests.engines.tools import wait_until
+from tests.faults.jobs import Job, assert_same_rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+_SOME = 4
+"""Shards after which something is killed."""
+
+
+def test_a_job_server_gets_the_same_files_from_it(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
+) -> None:
+    output = tmp_path / "out"
+    job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
+    assert imagebeam(*job) == 0
+    assert files(output) == files(clean)
+    assert verify(output) == []
+
+
+def test_so_does_a_job_server_that_beam_starts(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
+) -> None:
+    records = ("--format", "tfrecord", "--emit", "features,labels", *SHARDS)
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert imagebeam("label", *inputs, "--output", here, *records) == 0
+    job = Job(*inputs, "--output", there, *records, *flink.options(job_server=False))
+    assert job.finish()[0] == 0
+    assert files(there) == files(here)
+    assert verify(there) == []
+
+
+def test_a_killed_task_manager_costs_no_row(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
+) -> None:
+    output = tmp_path / "out"
+    job = Job(*inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
+    job.wait_until(lambda: parts(output) >= _SOME)
+    flink.task_managers[-1].kill()
+    flink.start_task_manager()
+    assert job.finish()[0] == 0
+    assert_same_rows(output, clean)
+    flink.wait_for_task_managers(2)
+
+
+def test_a_killed_worker_costs_no_row(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
+) -> None:
+    output = tmp_path / "out"
+    job = Job(*inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
+    job.wait_until(lambda: parts(output) >= _SOME)
+    flink.workers()[0].kill()
+    assert job.finish()[0] == 0
+    assert_same_rows(output, clean)
+
+
+def test_a_second_run_takes_over_what_a_killed_submitter_left(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
+) -> None:
+    output = tmp_path / "out"
+    again = (*inputs, "--output", output, *EVERYTHING)
+    job = Job(*again, *SHARDS, *flink.options())
+    job.wait_until(lambda: parts(output) >= _SOME)
+    assert job.kill() == -signal.SIGKILL
+    # Other shards than the first run's: what both do would stand there twice.
+    code, stderr = Job(*again, "--images-per-shard", 7, *flink.options()).finish()
+    assert code == 0
+    assert "It is cancelled" in stderr
+    assert_same_rows(output, clean)
+    wait_until(lambda: flink.running_jobs() == [], "the earlier job to end")
+
+
+def test_ctrl_c_cancels_the_job(tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]) -> None:
+    output = tmp_path / "out"
+    job = Job(*inputs, "--output", output, *SHARDS, *flink.options())
+    job.wait_until(lambda: parts(output) >= _SOME)
+    os.kill(job.pid, signal.SIGINT)
+    assert job.finish()[0] == 130
+    wait_until(lambda: flink.running_jobs() == [], "the job to end")
+    assert not (output / "summary.json").exists()
+
+
+def test_a_detached_job_goes_on_alone(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
+) -> None:
+    output = tmp_path / "out"
+    job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
+    assert imagebeam(*job, "--detach") == 0
+    wait_until((output / "summary.json").exists, "the summary of the detached job")
+    assert_same_rows(output, clean)
