@@ -18,7 +18,7 @@ from beam_pipeline import VERSION, clusters, display, guard, noise, predecessor,
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
-from hub_modules import Module, open_module, read_class_names
+from hub_modules import Module, open_module, read_class_names, staging
 from hub_modules.records import LITERT
 from images import inputs
 from images.inputs import Source
@@ -59,7 +59,7 @@ def label(options: LabelOptions) -> int:
                 parts.forget_errors(job.layout, options.retry_failed)
             # Named by its digest: what is there already is the same.
             if not job.module.path.exists():
-                write_whole(job.module.path, module.path.read_bytes())
+                write_whole(job.module.path, staging.packed(module))
             if options.detach:
                 runner.detach(job, pipeline_options, options.debug)
                 display.say_detached(job.layout)
@@ -93,10 +93,8 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
 
 
 def _staged(module: Module, layout: Layout) -> Module:
-    """The module as workers find it: a flatbuffer travels with the output, which they can read."""
-    if module.engine == LITERT:
-        return replace(module, path=layout.flatbuffer(module.digest))
-    return module
+    """The module as workers find it: it travels with the output, which they can read."""
+    return replace(module, path=layout.module(module.digest, staging.suffix(module)))
 
 
 def _check_emit(options: LabelOptions, module: Module) -> None:

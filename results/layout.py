@@ -81,9 +81,9 @@ class Layout:
         """What the libraries of the submitting process had to say."""
         return self.job / "log.txt"
 
-    def flatbuffer(self, digest: str) -> Path:
-        """The compiled module that the workers load."""
-        return self.job / f"module-{digest.removeprefix('sha256:')[:16]}.tflite"
+    def module(self, digest: str, suffix: str) -> Path:
+        """The module that the workers load."""
+        return self.job / f"module-{digest.removeprefix('sha256:')[:16]}{suffix}"
 
     def prediction_part(self, shard_id: str) -> Path:
         """One shard's labelled images."""

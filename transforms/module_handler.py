@@ -10,6 +10,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from hub_modules import Answers, Engine, Module, load_engine, open_module
 from hub_modules.records import LITERT
+from hub_modules.staging import unpacked
 from transforms.frugal_engine import FrugalEngine
 
 METRICS_NAMESPACE = "imagebeam"
@@ -38,7 +39,8 @@ class EngineHandler(ModelHandler[ExampleT, PredictionT, Engine], Generic[Example
         """Load the engine; Beam calls this once a process."""
         module = self._module
         if self._flatbuffer is None:
-            return FrugalEngine(load_engine(module.engine, module.path, module.info))
+            with unpacked(module) as path:
+                return FrugalEngine(load_engine(module.engine, path, module.info))
         with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
             file.write(self._flatbuffer)
             file.flush()

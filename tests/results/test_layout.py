@@ -19,7 +19,7 @@ def test_everything_has_its_place() -> None:
     assert layout.stdin == Path("/out/job/stdin.txt")
     assert layout.log == Path("/out/job/log.txt")
     digest = "sha256:0123456789abcdef0123"
-    assert layout.flatbuffer(digest) == Path("/out/job/module-0123456789abcdef.tflite")
+    assert layout.module(digest, ".tflite") == Path("/out/job/module-0123456789abcdef.tflite")
 
 
 def test_errors_are_parquet_whatever_predictions_are() -> None:
