@@ -54,7 +54,7 @@ io.tmp.dirs: {folder}
 classloader.resolve-order: parent-first
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 20
-restart-strategy.fixed-delay.delay: 2 s
+restart-strategy.fixed-delay.delay: 3 s
 heartbeat.interval: 2000
 heartbeat.timeout: 8000
 """
@@ -151,7 +151,8 @@ class Flink:
         return (
             *runner,
             *("--environment_type=PROCESS", f"--environment_config={workers}"),
-            *("--parallelism=2", "--environment_cache_millis=60000"),
+            # Shorter than a restart takes, or the restarted job is given the worker that died.
+            *("--parallelism=2", "--environment_cache_millis=1500"),
         )
 
     def running_jobs(self) -> list[str]:
