@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check peers bench clean
+.PHONY: help setup demo test check peers bench tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ peers: ## install what benchmarks compare with, in an environment of its own
 bench: $(VENV)/tests-ready ## measure the job against the bare loop and its peers
 	[ -d .venv-peers ] || $(MAKE) peers || true
 	$(BIN)/python -m benchmarks
+
+tools: ## install what slow tests use besides Python: Flink, servers, a browser
+	.ci/tools
 
 clean: ## remove the environment and what runs left
 	rm -rf $(VENV) demo-output build *.egg-info
