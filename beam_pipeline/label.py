@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, clusters, display, guard, noise, predecessor, runner, submission
+from beam_pipeline import VERSION, cluster_jobs, clusters, display, guard, noise, runner, submission
 from beam_pipeline.errors import DONE, FAILED, UsageError
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
@@ -46,10 +46,10 @@ def label(options: LabelOptions) -> int:
             module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
         with lock.held(job.layout):
-            left_behind = predecessor.at_work(job.layout)
+            left_behind = cluster_jobs.at_work(job.layout)
             identity.claim(job.layout, _identity(options, job, module), options.overwrite)
             job.run.claim()
-            if predecessor.cancel(left_behind):
+            if cluster_jobs.cancel(left_behind):
                 display.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 shutil.copyfile(stdin_copy, job.layout.stdin)

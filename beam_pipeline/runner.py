@@ -16,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from beam_pipeline import causes, clusters, display, noise
+from beam_pipeline.cluster_jobs import Complaints
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
@@ -61,6 +62,7 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     """
     guard = Guard(limits)
     watch = Watch(job.layout)
+    complaints = Complaints(job.layout)
     try:
         with (
             noise.aside(job.layout.log, debug) as stderr,
@@ -76,6 +78,7 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
                 pause = max(_LOOK_SECONDS, _PAUSE_PER_LOOK * (time.monotonic() - start))
                 show(now)
                 guard.check(now)
+                complaints.check()
     except KeyboardInterrupt:
         display.say_stopped("stopped", job.layout)
         _stop_at_once(job, INTERRUPTED)

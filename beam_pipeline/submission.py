@@ -20,7 +20,7 @@ from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
-from beam_pipeline import causes, clusters, predecessor
+from beam_pipeline import causes, cluster_jobs, clusters
 from beam_pipeline.errors import BrokenJobError, UsageError
 from beam_pipeline.shipping import write_wheel
 from images import uris
@@ -75,7 +75,7 @@ def submitted(
         # Beam would stop the job server, through which alone the job can be cancelled.
         signal.signal(signal.SIGINT, interrupted)
         try:
-            run.at(predecessor.place(options, result)).claim()
+            run.at(cluster_jobs.place(options, result)).claim()
             yield result
         except BaseException:
             with suppress(Exception):

@@ -18,7 +18,7 @@ from beam_pipeline.causes import told
         ),
         (
             "transforms.worker.WorkerMismatchError: a worker holds pillow 1 and not 2",
-            "a worker holds pillow 1 and not 2. Remove the cause.",
+            "a worker holds pillow 1 and not 2.",
         ),
         ("", "RuntimeError. Remove the cause."),
     ],

@@ -99,3 +99,15 @@ def test_a_detached_job_goes_on_alone(
     assert imagebeam(*job, "--detach") == 0
     wait_until((output / "summary.json").exists, "the summary of the detached job")
     assert_same_rows(output, clean)
+
+
+def test_workers_without_the_package_are_named_at_once(
+    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
+) -> None:
+    # It is expected in the image then, and not sent.
+    image = "--sdk_container_image=without-it"
+    job = Job(*inputs, "--output", tmp_path / "out", *flink.options(job_server=False), image)
+    code, stderr = job.finish()
+    assert code == 3
+    assert "the workers hold no imagebeam" in stderr
+    wait_until(lambda: flink.running_jobs() == [], "the job to end")

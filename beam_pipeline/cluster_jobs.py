@@ -1,6 +1,7 @@
-"""What an earlier run left at work on a cluster: found by the word it left, and cancelled."""
+"""Jobs on a cluster: where they are, what they keep failing on, and how they are cancelled."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,11 +15,13 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from beam_pipeline import clusters
+from beam_pipeline import causes, clusters
+from beam_pipeline.errors import BrokenJobError
 from results.layout import Layout
 from results.run import Run
 
 _ANSWER_SECONDS = 20.0
+_PAUSE_SECONDS = 10.0
 
 
 def place(options: PipelineOptions, result: Any) -> dict[str, str]:
@@ -35,6 +38,32 @@ def at_work(layout: Layout) -> Mapping[str, str]:
     """Where the latest run of an output may still be at work; empty if it ended or was local."""
     earlier = Run.latest(layout)
     return {} if earlier is None or layout.summary.exists() else earlier.place
+
+
+class Complaints:
+    """Asks a cluster now and then what the job fails on, which it may do again and again."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._next = 0.0
+
+    def check(self) -> None:
+        """See that the job does not fail on what no restart can change.
+
+        Raises:
+            BrokenJobError: it does.
+        """
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _PAUSE_SECONDS
+        place = at_work(self._layout)
+        if "flink_master" not in place:
+            return
+        with suppress(OSError, ValueError, KeyError):
+            for job in _on_flink(place["flink_master"], place["job"]):
+                said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
+                if reason := causes.of_workers(str(said["root-exception"])):
+                    raise BrokenJobError(f"the job cannot be done: {reason}")
 
 
 def cancel(place: Mapping[str, str]) -> bool:
@@ -70,12 +99,17 @@ _ENDED = (
 
 
 def _cancel_on_flink(master: str, name: str) -> bool:
-    found = False
-    for job in _answer(f"{master}/jobs/overview")["jobs"]:
-        if job["name"] == name and job["state"] in ("CREATED", "RUNNING", "RESTARTING"):
-            _answer(f"{master}/jobs/{job['jid']}?mode=cancel", "PATCH")
-            found = True
-    return found
+    found = _on_flink(master, name)
+    for job in found:
+        _answer(f"{master}/jobs/{job}?mode=cancel", "PATCH")
+    return bool(found)
+
+
+def _on_flink(master: str, name: str) -> list[str]:
+    """Ids of the jobs of this name that have not ended."""
+    jobs = _answer(f"{master}/jobs/overview")["jobs"]
+    at_work = ("CREATED", "RUNNING", "RESTARTING")
+    return [job["jid"] for job in jobs if job["name"] == name and job["state"] in at_work]
 
 
 def _answer(url: str, method: str = "GET") -> dict[str, Any]:
