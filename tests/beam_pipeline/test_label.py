@@ -37,7 +37,7 @@ from tests.engines.tools import tool
     params=["DirectRunner", pytest.param("PrismRunner", marks=pytest.mark.slow)], autouse=True
 )
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of this holds on any runner; what tests start as a process of its own is Direct's."""
+    """All of this holds on any runner, but for what looks into DirectRunner's own process."""
     if request.param == "PrismRunner":
         prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
         monkeypatch.setattr(jobs, "RUNNER", prism)
@@ -219,6 +219,7 @@ def test_standard_input_is_a_manifest(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [row["uri"] for row in predictions(tmp_path / "out")] == [names[0], names[1]]
 
 
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
 def test_replayed_bundles_change_nothing(tmp_path: Path) -> None:
     archive(tmp_path / "in", 20, rubbish=2)
     once, thrice = tmp_path / "once", tmp_path / "thrice"
@@ -228,6 +229,7 @@ def test_replayed_bundles_change_nothing(tmp_path: Path) -> None:
     assert files(thrice) == files(once)
 
 
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signals) -> None:
     archive(tmp_path / "in", 60, rubbish=3)
@@ -253,6 +255,7 @@ def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signa
     assert verify(stopped) == []
 
 
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
 def test_a_disk_that_takes_no_more_breaks_the_job_and_space_mends_it(tmp_path: Path) -> None:
     archive(tmp_path / "in", 12)
     out = tmp_path / "out"
