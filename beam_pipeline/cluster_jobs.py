@@ -26,11 +26,12 @@ _PAUSE_SECONDS = 10.0
 
 def place(options: PipelineOptions, result: Any) -> dict[str, str]:
     """What finds a submitted job again; empty where its runner cannot be asked by others."""
+    # Flink first: Beam's job server, told to cancel, stops waiting and lets Flink go on.
+    if (master := clusters.flink_master(options)) is not None:
+        return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
     portable = options.view_as(PortableOptions)
     if portable.job_endpoint and hasattr(result, "_job_id"):
         return {"job_endpoint": portable.job_endpoint, "job": result._job_id}
-    if (master := clusters.flink_master(options)) is not None:
-        return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
     return {}
 
 

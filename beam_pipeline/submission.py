@@ -74,12 +74,14 @@ def submitted(
             raise BrokenJobError(f"the job could not be submitted: {causes.told(error)}") from error
         # Beam would stop the job server, through which alone the job can be cancelled.
         signal.signal(signal.SIGINT, interrupted)
+        place = cluster_jobs.place(options, result)
         try:
-            run.at(cluster_jobs.place(options, result)).claim()
+            run.at(place).claim()
             yield result
         except BaseException:
-            with suppress(Exception):
-                result.cancel()
+            if not cluster_jobs.cancel(place):
+                with suppress(Exception):
+                    result.cancel()
             raise
     finally:
         for server in servers:

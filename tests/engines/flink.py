@@ -140,16 +140,13 @@ class Flink:
     def options(self, job_server: bool = True) -> tuple[str, ...]:
         """What the command line says to run a job on it."""
         workers = json.dumps({"command": str(self._worker)})
-        runner = (
-            ("--runner=PortableRunner", f"--job_endpoint={self.job_endpoint}")
+        server = (
+            f"--job_endpoint={self.job_endpoint}"
             if job_server
-            else (
-                *("--runner=FlinkRunner", f"--flink_master={self.rest}"),
-                f"--flink_job_server_jar={self._job_server}",
-            )
+            else f"--flink_job_server_jar={self._job_server}"
         )
         return (
-            *runner,
+            *("--runner=FlinkRunner", f"--flink_master={self.rest}", server),
             *("--environment_type=PROCESS", f"--environment_config={workers}"),
             # Shorter than a restart takes, or the restarted job is given the worker that died.
             *("--parallelism=2", "--environment_cache_millis=1500"),
