@@ -10,7 +10,7 @@ import sysconfig
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -69,6 +69,9 @@ cd "$place"
 export PATH="$place/bin:$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 exec "{boot}" --semi_persist_dir="$place" "$@"
 """
+
+
+Runner = Literal["portable", "with job server", "alone"]
 
 
 class Flink:
@@ -137,16 +140,22 @@ class Flink:
             if "apache_beam.runners.worker.sdk_worker_main" in process.cmdline()
         ]
 
-    def options(self, job_server: bool = True) -> tuple[str, ...]:
+    def options(self, runner: Runner = "with job server") -> tuple[str, ...]:
         """What the command line says to run a job on it."""
+        runners = {
+            "portable": ("--runner=PortableRunner", f"--job_endpoint={self.job_endpoint}"),
+            "with job server": (
+                *("--runner=FlinkRunner", f"--flink_master={self.rest}"),
+                f"--job_endpoint={self.job_endpoint}",
+            ),
+            "alone": (
+                *("--runner=FlinkRunner", f"--flink_master={self.rest}"),
+                f"--flink_job_server_jar={self._job_server}",
+            ),
+        }
         workers = json.dumps({"command": str(self._worker)})
-        server = (
-            f"--job_endpoint={self.job_endpoint}"
-            if job_server
-            else f"--flink_job_server_jar={self._job_server}"
-        )
         return (
-            *("--runner=FlinkRunner", f"--flink_master={self.rest}", server),
+            *runners[runner],
             *("--environment_type=PROCESS", f"--environment_config={workers}"),
             # Shorter than a restart takes, or the restarted job is given the worker that died.
             *("--parallelism=2", "--environment_cache_millis=1500"),

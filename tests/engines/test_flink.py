@@ -23,8 +23,8 @@ def test_a_job_server_gets_the_same_files_from_it(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
 ) -> None:
     output = tmp_path / "out"
-    job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
-    assert imagebeam(*job) == 0
+    job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS)
+    assert imagebeam(*job, *flink.options("portable")) == 0
     assert files(output) == files(clean)
     assert verify(output) == []
 
@@ -35,7 +35,7 @@ def test_so_does_a_job_server_that_beam_starts(
     records = ("--format", "tfrecord", "--emit", "features,labels", *SHARDS)
     here, there = tmp_path / "here", tmp_path / "there"
     assert imagebeam("label", *inputs, "--output", here, *records) == 0
-    job = Job(*inputs, "--output", there, *records, *flink.options(job_server=False))
+    job = Job(*inputs, "--output", there, *records, *flink.options("alone"))
     assert job.finish()[0] == 0
     assert files(there) == files(here)
     assert verify(there) == []
@@ -106,7 +106,7 @@ def test_workers_without_the_package_are_named_at_once(
 ) -> None:
     # It is expected in the image then, and not sent.
     image = "--sdk_container_image=without-it"
-    job = Job(*inputs, "--output", tmp_path / "out", *flink.options(job_server=False), image)
+    job = Job(*inputs, "--output", tmp_path / "out", *flink.options("alone"), image)
     code, stderr = job.finish()
     assert code == 3
     assert "the workers hold no imagebeam" in stderr
