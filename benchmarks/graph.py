@@ -100,7 +100,7 @@ def draw(flow: list[Step]) -> str:
     height = _STEP * len(flow) + 20
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" '
             'font-family="sans-serif" font-size="13">',
             "<title>The steps of the job, what flows between them, and its shuffles</title>",
             *(line for index, step in enumerate(flow) for line in _drawn(step, index, flow)),
