@@ -52,7 +52,7 @@ setup(
             "tf_keras>=2.18",
             # tensorflow_hub imports pkg_resources, which setuptools 82 dropped.
             "setuptools<82",
-        ]
+        ],
     },
     entry_points={"console_scripts": ["imagebeam = beam_pipeline.__main__:main"]},
 )
