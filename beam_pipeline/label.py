@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -10,16 +9,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline import VERSION, cluster_jobs, clusters, display, guard, noise, runner, submission
-from beam_pipeline.errors import DONE, FAILED, UsageError
+from beam_pipeline import (
+    cluster_jobs,
+    clusters,
+    display,
+    guard,
+    job_identity,
+    noise,
+    runner,
+    submission,
+)
+from beam_pipeline.errors import DONE, FAILED
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
-from hub_modules import Module, open_module, read_class_names, staging
-from hub_modules.records import LITERT
+from hub_modules import Module, open_module, staging
 from images import inputs
 from images.inputs import Source
 from images.isolation import Limits
@@ -45,9 +51,10 @@ def label(options: LabelOptions) -> int:
         with noise.aside(Path(os.devnull), options.debug):
             module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
+        wanted = job_identity.of(options, module, job.schema.class_names)
         with lock.held(job.layout):
             left_behind = cluster_jobs.at_work(job.layout)
-            identity.claim(job.layout, _identity(options, job, module), options.overwrite)
+            identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
             if cluster_jobs.cancel(left_behind):
                 display.say_cancelled(left_behind["job"])
@@ -73,12 +80,12 @@ def label(options: LabelOptions) -> int:
 def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> Job:
     info = module.info
     layout = Layout(options.output, options.format)
-    _check_emit(options, module)
-    names = _class_names(options, module)
+    job_identity.check_emit(options, module)
+    names = job_identity.class_names(options, module)
     preprocessing = Preprocessing(
         info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
     )
-    provenance = _provenance(options, module)
+    provenance = job_identity.provenance(options, module)
     return Job(
         sources=sources,
         run=Run(layout),
@@ -95,68 +102,6 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
 def _staged(module: Module, layout: Layout) -> Module:
     """The module as workers find it: it travels with the output, which they can read."""
     return replace(module, path=layout.module(module.digest, staging.suffix(module)))
-
-
-def _check_emit(options: LabelOptions, module: Module) -> None:
-    needed = {"labels": "scores", "logits": "logits", "features": "features"}
-    for name in options.emit:
-        if needed[name] not in module.info.heads:
-            able = [each for each, head in needed.items() if head in module.info.heads]
-            reason = (
-                "it ends in a softmax, and logits cannot be had back from scores"
-                if name == "logits" and "scores" in module.info.heads
-                else f"it has no {needed[name]}"
-            )
-            raise UsageError(
-                f"--emit {name}: module {module.handle} cannot give {name}: {reason}. "
-                f"It can give {', '.join(able)}."
-            )
-
-
-def _class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None:
-    if options.labels is None or module.info.class_count is None:
-        return module.info.class_names
-    return read_class_names(options.labels, module.info.class_count)
-
-
-def _provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
-    """What outputs say of the job: enough to tell whether two rows can be compared."""
-    info = module.info
-    packages = ["apache-beam", "pillow", "numpy", "pyarrow"]
-    packages.append("ai-edge-litert" if module.engine == LITERT else "tensorflow")
-    return {
-        "module": module.handle,
-        "module_digest": module.digest,
-        "engine": module.engine,
-        "preprocessing": {
-            "image_size": list(info.image_size),
-            "resize": options.resize,
-            "max_image_bytes": options.max_image_bytes,
-            "max_image_pixels": options.max_image_pixels,
-        },
-        "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
-        "versions": {
-            "imagebeam": VERSION,
-            "python": platform.python_version(),
-            **{package: version(package) for package in packages},
-        },
-    }
-
-
-def _identity(options: LabelOptions, job: Job, module: Module) -> dict[str, Any]:
-    names = job.schema.class_names
-    return {
-        "module": module.handle,
-        "module_digest": module.digest,
-        "engine": module.engine,
-        "image_size": list(job.preprocessing.size),
-        "resize": options.resize,
-        "emit": list(options.emit),
-        "top_k": options.top_k if "labels" in options.emit else None,
-        "labels": identity.names_digest(names) if "labels" in options.emit else None,
-        "format": options.format,
-        "versions": job.provenance["versions"],
-    }
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
         if overwrite and layout.identity.exists():
             _clear(layout)
         else:
-            _check(layout, identity)
+            check(layout, identity)
         # First of all: killed right after, the folder is known as ours.
         layout.job.mkdir(exist_ok=True)
         write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())
@@ -52,7 +52,19 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
         raise unusable(layout, error) from error
 
 
-def _check(layout: Layout, identity: Mapping[str, Any]) -> None:
+def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
+    """See that a folder is a job's own, or nobody's; looks and changes nothing.
+
+    Args:
+        layout: of the folder, which must exist.
+        identity: of the job; holds at least what decides a row's values.
+
+    Returns:
+        Whether an earlier run of the job has been here.
+
+    Raises:
+        OutputError: the folder holds something else, or rows of another job.
+    """
     try:
         earlier = json.loads(layout.identity.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -61,7 +73,7 @@ def _check(layout: Layout, identity: Mapping[str, Any]) -> None:
                 f"{layout.root}: holds {strangers[0]!r} and no job of ours. Choose an --output "
                 "folder that is new or empty."
             ) from None
-        return
+        return False
     except ValueError as error:
         raise OutputError(
             f"{layout.identity}: damaged ({error}). Run with --overwrite to start afresh."
@@ -76,6 +88,7 @@ def _check(layout: Layout, identity: Mapping[str, Any]) -> None:
             f"{layout.root}: belongs to another job: {'; '.join(differences)}. Choose another "
             "--output, repeat the earlier options, or start afresh with --overwrite."
         )
+    return True
 
 
 def _strangers(layout: Layout) -> list[str]:
