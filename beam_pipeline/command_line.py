@@ -13,7 +13,7 @@ from types import ModuleType
 from beam_pipeline import VERSION
 from beam_pipeline.errors import BROKEN, INTERRUPTED, USAGE, BrokenJobError
 
-_COMMANDS = ("demo", "label", "verify")
+_COMMANDS = ("demo", "doctor", "label", "verify")
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
 _EPILOG = """\
@@ -21,11 +21,12 @@ examples:
   imagebeam demo
   imagebeam label photos/ --output labels/
   imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
+  imagebeam doctor photos/ --output labels/
   imagebeam verify labels/
 
 exit codes:
   0    done
-  1    too many images failed, or the account does not add up
+  1    too many images failed, the account does not add up, or the doctor found a fault
   2    wrong usage: nothing was started
   3    the job broke: run the same command again, it resumes
   130  stopped by Ctrl-C: run the same command again, it resumes

@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    add_job_arguments(parser)
+
+
+def add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare all that a job is told besides its inputs and its output."""
     parser.add_argument(
         "--module",
         metavar="HANDLE",

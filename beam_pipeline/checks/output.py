@@ -1,0 +1,79 @@
+"""Whether the output can be written, and whose it is."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from beam_pipeline import job_identity
+from beam_pipeline.checks.finding import Finding, State
+from beam_pipeline.checks.module import opened
+from beam_pipeline.options import LabelOptions
+from results import identity
+from results.layout import Layout, OutputError
+
+
+@dataclass(frozen=True)
+class Output:
+    """The folder that the job is to write to.
+
+    Attributes:
+        options: of the job.
+    """
+
+    options: LabelOptions
+    about: str = "output"
+
+    def run(self) -> Iterator[Finding]:
+        """One line."""
+        layout = Layout(self.options.output, self.options.format)
+        there = _nearest(layout.root)
+        try:
+            # It has no name, or loses it at once: whatever happens, nothing is left of it.
+            with tempfile.TemporaryFile(dir=there) as probe:
+                probe.write(b"imagebeam")
+                probe.flush()
+                os.fsync(probe.fileno())
+            status = os.statvfs(there)
+            held = self._held(layout)
+        except OSError as error:
+            raise OutputError(
+                f"{there}: {error.strerror}. Choose an --output that can be written."
+            ) from error
+        free = status.f_bavail * status.f_frsize
+        facts = {"output": str(layout.root), "free_bytes": free, "held": held}
+        told = f"{layout.root} can be written, {free / 1e9:,.1f} GB are free; {_TOLD[held]}"
+        state = State.WARNING if held == "replaced" else State.OK
+        yield Finding(self.about, state, told, facts)
+
+    def _held(self, layout: Layout) -> str:
+        if not layout.root.exists():
+            return "new"
+        module = opened(self.options)
+        names = job_identity.class_names(self.options, module)
+        try:
+            resumes = identity.check(layout, job_identity.of(self.options, module, names))
+        except OutputError:
+            # What is no output of ours is not overwritten either.
+            if self.options.overwrite and layout.identity.exists():
+                return "replaced"
+            raise
+        if not resumes:
+            return "empty"
+        return "replaced" if self.options.overwrite else "resumed"
+
+
+_TOLD = {
+    "new": "it is not there yet",
+    "empty": "it is empty",
+    "resumed": "an earlier run of this job began it, which is resumed",
+    "replaced": "it holds rows, which --overwrite deletes",
+}
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or else the nearest one above it that exists."""
+    while not path.exists():
+        path = path.parent
+    return path

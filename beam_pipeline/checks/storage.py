@@ -1,0 +1,74 @@
+"""Whether stores answer, whom they take us for, and how soon they do."""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from beam_pipeline.checks.finding import Finding, State
+from stores import StoreError, store_for
+from stores.errors import Denied, Missing
+from stores.opening import scheme_of
+
+_LOOKS = 3
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The stores of inputs, output and module that are no files.
+
+    Attributes:
+        names: of all of them.
+    """
+
+    names: tuple[str, ...]
+    about: str = "storage"
+
+    def run(self) -> Iterator[Finding]:
+        """One line a bucket or host."""
+        for root in roots(self.names):
+            yield _asked(root)
+
+
+def roots(names: Sequence[str]) -> tuple[str, ...]:
+    """The buckets and hosts that names lie on: `gs://bucket`, each once."""
+    found: dict[str, None] = {}
+    for name in names:
+        if (scheme := scheme_of(name)) != "file":
+            host = name.partition("://")[2].partition("/")[0].rpartition("@")[2]
+            found[f"{scheme}://{host}"] = None
+    return tuple(found)
+
+
+def _asked(root: str) -> Finding:
+    store = store_for(root)
+    is_web = root.startswith("http")
+    times = []
+    try:
+        for _ in range(_LOOKS):
+            start = time.perf_counter()
+            try:
+                if is_web:
+                    store.info(f"{root}/")
+                else:
+                    list(islice(store.list(f"{root}/"), 1))
+            # An answer all the same: nothing is asked for that has to be there.
+            except (Missing, Denied):
+                if not is_web:
+                    raise
+            times.append(time.perf_counter() - start)
+    except StoreError as error:
+        return Finding(
+            "storage",
+            State.FAILURE,
+            f"{root}: {error}. Check the name, the network and the credentials of this machine.",
+            {"root": root},
+        )
+    latency = statistics.median(times)
+    return Finding(
+        "storage",
+        State.OK,
+        f"{root} answers in {latency * 1000:,.0f} ms",
+        {"root": root, "seconds": latency},
+    )
