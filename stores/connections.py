@@ -1,0 +1,74 @@
+"""Connections of urllib3 that wait no longer than `stores.deadline` allows.
+
+The client libraries for buckets all stand on urllib3, so that its connections are the one place
+where a deadline holds for headers, bodies and uploads alike.
+"""
+
+import http.client
+import io
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from urllib3.connectionpool import HTTPConnectionPool
+
+from stores.deadline import longest_wait, seconds_left
+
+CONNECTIONS = 64
+"""That are kept open to one host: as many as threads read at once."""
+
+
+def timed_pools(*pools: type[HTTPConnectionPool]) -> dict[str, type[HTTPConnectionPool]]:
+    """Kinds of pools by scheme, like the given ones, whose connections keep to the deadline."""
+    return {str(pool.scheme): _timed(pool) for pool in pools}
+
+
+def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    connection = type(f"Timed{pool.ConnectionCls.__name__}", (_Timed, pool.ConnectionCls), {})
+    return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, received: io.RawIOBase) -> None:
+        self._socket = sock
+        self._received = received
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int | None:  # type: ignore[override]
+        with _timeout(self._socket, longest_wait()):
+            return self._received.readinto(buffer)
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
+
+
+class _Timed(http.client.HTTPConnection):
+    response_class = _TimedResponse
+
+    def send(self, data: Any, *args: Any) -> Any:
+        if self.sock is None:
+            return super().send(data, *args)
+        with _timeout(self.sock, seconds_left()):
+            return super().send(data, *args)
+
+
+@contextmanager
+def _timeout(sock: socket.socket, seconds: float | None) -> Iterator[None]:
+    before = sock.gettimeout()
+    if seconds is not None:
+        sock.settimeout(seconds)
+    try:
+        yield
+    finally:
+        # The connection is used again, by those who count otherwise.
+        sock.settimeout(before)
