@@ -46,6 +46,7 @@ setup(
     ],
     extras_require={
         "profile": ["py-spy>=0.4"],
+        "s3": ["boto3>=1.36"],
         "tensorflow": [
             "tensorflow>=2.18",
             "tensorflow-hub>=0.16.1",

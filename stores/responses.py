@@ -42,6 +42,16 @@ def error_of(status: int) -> StoreError:
             return ServerFailed(f"the server answers with status {status}")
 
 
+def check_version(there: str, wanted: str) -> None:
+    """Compare versions, "" standing for any.
+
+    Raises:
+        Changed: it is not the one that is wanted.
+    """
+    if wanted and there != wanted:
+        raise error_of(412)
+
+
 def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
     """A body, whole.
 

@@ -1,14 +1,18 @@
 """Real servers of buckets, one each for all tests."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 
+import boto3
 import pytest
 import requests
 
 from tests.engines.tools import free_port, listens, tool, wait_until
 
 BUCKET = "pictures"
+
+_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +41,28 @@ def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bucket that clients find."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     return f"gs://{BUCKET}"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of moto's S3 with a bucket."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until(lambda: listens(port), "moto does not listen")
+            client = boto3.client("s3", "us-east-1", endpoint_url=address, **_KEYS)
+            client.create_bucket(Bucket=BUCKET)
+            yield address
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that clients find, and may read."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
+    for name, value in _KEYS.items():
+        monkeypatch.setenv(name.upper(), value)
+    return f"s3://{BUCKET}"

@@ -1,0 +1,180 @@
+"""S3, and servers that speak like it."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as PoolTimeoutError
+
+from stores.buckets import BucketStore, Page
+from stores.connections import CONNECTIONS, timed_pools
+from stores.deadline import CONNECT_SECONDS
+from stores.errors import (
+    ConnectionFailed,
+    Denied,
+    Missing,
+    ServerFailed,
+    StoreError,
+    Throttled,
+    TimedOut,
+    Unsupported,
+    WrongChecksum,
+    WrongLength,
+)
+from stores.records import ObjectInfo
+from stores.responses import check_version, decoded, error_of, read_body
+
+try:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore import exceptions as boto
+    from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
+    from botocore.config import Config
+except ImportError:
+    raise Unsupported("s3:// needs boto3; run `pip install 'imagebeam[s3]'`") from None
+
+_POOLS = timed_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
+
+_MD5 = re.compile(r'"([0-9a-f]{32})"')
+
+_LOOKED = (
+    "no credentials for S3 were found, and it is not public; looked at AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, the profiles in ~/.aws, and what the machine is. "
+    "Run `aws configure`"
+)
+
+
+class S3Store(BucketStore[Any]):
+    """Objects of S3; the version of one is its ETag.
+
+    Credentials and endpoint are found as boto3 finds them. Without credentials, what is public can
+    be read.
+    """
+
+    def _connect(self) -> Any:
+        session = boto3.session.Session()
+        if session.get_credentials() is None:
+            self.no_credentials = _LOOKED
+        client = session.client(
+            "s3",
+            config=Config(
+                signature_version=UNSIGNED if self.no_credentials else None,
+                max_pool_connections=CONNECTIONS,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=self._settings.seconds,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+        # There is no other way to its connections that keeps its proxies and certificates.
+        client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
+        return client
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except boto.ClientError as error:
+            raise _error_of(error) from None
+        except boto.ParamValidationError:
+            raise Missing("no bucket or object can have such a name") from None
+        except (
+            boto.ConnectTimeoutError,
+            boto.ReadTimeoutError,
+            PoolTimeoutError,
+            TimeoutError,
+        ):
+            raise TimedOut("no answer in time") from None
+        except boto.IncompleteReadError:
+            raise WrongLength("some of the bytes announced are missing") from None
+        except boto.FlexibleChecksumError:
+            raise WrongChecksum("the bytes are not those that were stored") from None
+        except (boto.HTTPClientError, HTTPError, OSError):
+            raise ConnectionFailed("the server cannot be reached, or hangs up") from None
+        except boto.BotoCoreError as error:
+            raise Denied(f"the credentials that were found: {type(error).__name__}") from None
+
+    def _look(self, bucket: str, name: str) -> ObjectInfo:
+        found = self._client.head_object(Bucket=bucket, Key=name)
+        return ObjectInfo(f"s3://{bucket}/{name}", found["ContentLength"], found["ETag"])
+
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> bytes:
+        asked = {"Range": part} if part else {}
+        if version:
+            asked["IfMatch"] = version
+        try:
+            found = self._client.get_object(Bucket=bucket, Key=name, **asked)
+        except boto.ClientError as error:
+            if part and _status(error.response) == 416:
+                return b""
+            raise
+        with closing(found["Body"]) as body:
+            if _status(found) != (206 if part else 200):
+                raise error_of(_status(found))
+            check_version(found.get("ETag", version), version)
+            data = read_body(body, str(found["ContentLength"]), max_bytes)
+        if part:
+            return data
+        if (expected := _md5(bucket, found)) and expected != hashlib.md5(data).hexdigest():
+            raise WrongChecksum("the bytes are not those that were stored (MD5)")
+        return decoded(data, found.get("ContentEncoding"), max_bytes)
+
+    def _page(self, bucket: str, start: str, token: str) -> Page:
+        asked = {"ContinuationToken": token} if token else {}
+        found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **asked)
+        page = [
+            ObjectInfo(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"])
+            for entry in found.get("Contents", ())
+        ]
+        return page, found.get("NextContinuationToken")
+
+    def _write(
+        self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
+    ) -> None:
+        condition = {}
+        if if_version is not None:
+            condition = {"IfMatch": if_version} if if_version else {"IfNoneMatch": "*"}
+        try:
+            self._client.put_object(
+                Bucket=bucket, Key=name, Body=data, ContentType=kind, **condition
+            )
+        except boto.ClientError as error:
+            if if_version and _code(error) == "NoSuchKey":
+                raise error_of(412) from None
+            raise
+
+    def _remove(self, bucket: str, name: str) -> None:
+        self._client.delete_object(Bucket=bucket, Key=name)
+
+
+def _status(response: Any) -> int:
+    return int(response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _md5(bucket: str, found: Any) -> str | None:
+    """The MD5 of an object, which its ETag is unless it came in parts or is stored encrypted."""
+    encrypted = found.get("ServerSideEncryption", "AES256") != "AES256"
+    # What is called so lies in one zone, and its ETags mean nothing.
+    if encrypted or "SSECustomerAlgorithm" in found or bucket.endswith("--x-s3"):
+        return None
+    match = _MD5.fullmatch(found.get("ETag", ""))
+    return match[1] if match else None
+
+
+def _error_of(error: Any) -> StoreError:
+    match _code(error):
+        case "NoSuchBucket":
+            return Missing("there is no such bucket")
+        case "NoSuchKey":
+            return Missing("there is no such object")
+        case "SlowDown" | "RequestLimitExceeded" | "Throttling":
+            return Throttled("the server asks for fewer requests")
+        case "RequestTimeout" | "ConditionalRequestConflict":
+            return ServerFailed("the server asks for another try")
+    return error_of(_status(error.response))
