@@ -43,6 +43,7 @@ setup(
         "pillow>=12.1.1",
         "pyarrow>=18.0",
         "rich>=13.0",
+        "shtab>=1.7",
     ],
     extras_require={
         "profile": ["py-spy>=0.4"],

@@ -1,19 +1,18 @@
 """The command `imagebeam`."""
 
-import contextlib
 import os
 import sys
 
 from beam_pipeline.command_line import run
+from beam_pipeline.noise import abandonable
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # Whoever reads may leave, as `| head` does: the job goes on, and its exit code tells the truth.
+    sys.stdout = abandonable(sys.stdout)
+    sys.stderr = abandonable(sys.stderr)
     code = run(sys.argv[1:])
-    # Whoever reads may have left, as `| head` does.
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
     # All is written; to take Beam's modules and threads down one by one costs a third of a second.
     os._exit(code)
 

@@ -13,23 +13,29 @@ from types import ModuleType
 from beam_pipeline import VERSION
 from beam_pipeline.errors import BROKEN, INTERRUPTED, USAGE, BrokenJobError
 
-_COMMANDS = ("demo", "doctor", "label", "verify")
+_COMMANDS = ("demo", "doctor", "label", "verify", "completion")
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
-_EPILOG = """\
+_DESCRIPTION = """\
+Label an image archive of any size with a TF-Hub image module.
+
 examples:
   imagebeam demo
+  imagebeam doctor photos/ --output labels/
   imagebeam label photos/ --output labels/
   imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
-  imagebeam doctor photos/ --output labels/
   imagebeam verify labels/
+"""
 
+_EPILOG = """\
 exit codes:
   0    done
   1    too many images failed, the account does not add up, or the doctor found a fault
   2    wrong usage: nothing was started
   3    the job broke: run the same command again, it resumes
   130  stopped by Ctrl-C: run the same command again, it resumes
+
+imagebeam COMMAND --help tells more of each.
 """
 
 
@@ -43,7 +49,10 @@ def run(argv: Sequence[str]) -> int:
         print(f"imagebeam: error: {beam_args[0]}: no such option. See --help.", file=sys.stderr)
         return USAGE
     try:
-        return int(args.command.run(args))
+        code = int(args.command.run(args))
+        # A disk that is full may say so only now.
+        sys.stdout.flush()
+        return code
     # Every package's errors of usage are ValueErrors that say value, reason and cure.
     except (ValueError, BrokenJobError) as error:
         if args.debug or not _for_users(error):
@@ -67,18 +76,22 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="imagebeam",
-        description="Label an image archive of any size with a TF-Hub image module.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"imagebeam {VERSION}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in _COMMANDS:
         _add(commands, name, import_module(f"beam_pipeline.commands.{name}"))
     modules = commands.add_parser(
-        "module", help="build, compile, show, evaluate or train a module", allow_abbrev=False
-    ).add_subparsers(metavar="ACTION", required=True)
+        "module",
+        help="build, compile, show, evaluate or train a module",
+        description="Build, compile, show, evaluate or train a module.",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    ).add_subparsers(title="actions", metavar="ACTION", required=True)
     for name in _MODULE_COMMANDS:
         _add(modules, name, import_module(f"beam_pipeline.commands.module_{name}"))
     return parser
@@ -91,14 +104,44 @@ def _add(
     parser = commands.add_parser(
         name,
         help=summary.rstrip("."),
-        description=summary,
-        epilog=details.strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"{summary[:1].upper()}{summary[1:]}\n{details.rstrip()}",
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    command.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show stack traces and Beam's log")
     parser.set_defaults(command=command)
-    command.add_arguments(parser)
+    parser.usage = _usage(parser)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the names of commands, whose indentation argparse forgets."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
+def _usage(parser: argparse.ArgumentParser) -> str:
+    """What a command cannot do without; the rest is listed below it anyway."""
+    needed = [
+        f"{action.option_strings[0]} {action.metavar}"
+        for action in parser._actions
+        if action.option_strings and action.required
+    ]
+    places = [_place(action) for action in parser._actions if not action.option_strings]
+    return " ".join((parser.prog, *places, *needed, "[OPTION ...]"))
+
+
+def _place(action: argparse.Action) -> str:
+    match action.nargs:
+        case "*":
+            return f"[{action.metavar} ...]"
+        case "+":
+            return f"{action.metavar} [{action.metavar} ...]"
+        case _:
+            return str(action.metavar)
 
 
 def _for_users(error: Exception) -> bool:

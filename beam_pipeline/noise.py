@@ -27,21 +27,37 @@ def aside(path: Path, debug: bool) -> Iterator[TextIO]:
     try:
         with (
             path.open("a") as file,
-            os.fdopen(os.dup(real), "w") as stderr,
-            redirect_stderr(
-                io.TextIOWrapper(
-                    _Expendable(2, "w", closefd=False),
-                    "utf-8",
-                    "backslashreplace",
-                    write_through=True,
-                )
-            ),
+            _text(_Abandonable(os.dup(real), "w")) as stderr,
+            redirect_stderr(_text(_Expendable(2, "w", closefd=False))),
         ):
             os.dup2(file.fileno(), 2)
             yield stderr
     finally:
         os.dup2(real, 2)
         os.close(real)
+
+
+def abandonable(stream: Any) -> TextIO:
+    """The same stream, but for an end that loses what nobody reads any more."""
+    stream.flush()
+    end = _Abandonable(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(end), stream.encoding, stream.errors, line_buffering=True
+    )
+
+
+def _text(end: io.FileIO) -> TextIO:
+    return io.TextIOWrapper(end, "utf-8", "backslashreplace", write_through=True)
+
+
+class _Abandonable(io.FileIO):
+    """Goes on when whoever reads has left, as `| head` does."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return memoryview(data).nbytes
 
 
 class _Expendable(io.FileIO):

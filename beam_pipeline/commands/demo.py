@@ -1,5 +1,7 @@
 """label the sample archive with the embedded module; needs no network.
 
+  imagebeam demo
+
 The archive holds drawn pictures in several formats, and a few broken files on purpose: they end
 as error rows, with the reason.
 """

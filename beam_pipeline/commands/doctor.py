@@ -1,5 +1,7 @@
 """check all that a job needs, before it is paid for.
 
+  imagebeam doctor photos/ --output labels/ --module module/
+
 Take the command that you mean to run and write `doctor` for `label`; what you leave out is not
 checked. Module, labels, inputs, output, stores, runner and workers are looked at, each against a
 deadline; a sample of the images, taken at random, is decoded and labelled here, for the share that
@@ -30,8 +32,10 @@ _ABOUT_WIDTH = 9
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("inputs", nargs="*", metavar="INPUT")
-    parser.add_argument("--output", type=Path, metavar="DIR")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where the rows are to go")
     doctor = parser.add_argument_group("doctor")
     doctor.add_argument(
         "--sample",

@@ -1,5 +1,9 @@
 """label images with a module and account for every one.
 
+  imagebeam label photos/ --output labels/ --module module/
+  imagebeam label '2024/**/*.jpg' --output features/ --emit features --max-failure-rate 0.05
+  imagebeam label archive.txt --output labels/ --runner=FlinkRunner --flink_master=flink:8081
+
 INPUT is a folder (searched in all folders below it), a glob in quotes, an image, a manifest
 (.txt: one name a line; .csv or .parquet with a column `uri`; .jsonl of strings or objects with
 `uri`) or - for names on standard input. Manifest entries are taken literally; relative ones start
@@ -17,8 +21,16 @@ TAKES_BEAM_OPTIONS = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("inputs", nargs="+", metavar="INPUT")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="folder, glob in quotes, image, manifest or -"
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="a new or empty folder, or one that the same job began",
+    )
     add_job_arguments(parser)
 
 

@@ -1,5 +1,7 @@
 """make a module from a slim checkpoint.
 
+  imagebeam module build --checkpoint mobilenet_v1_0.5_160_quant.ckpt --output module/
+
 The checkpoint is one of MobileNet V1 with simulated quantisation, as TensorFlow 1 wrote it:
 mobilenet_v1_0.5_160_quant.ckpt and its sisters. The module serves inference in the TensorFlow
 formats of TF-Hub, and carries a LiteRT flatbuffer for installs without TensorFlow.

@@ -1,5 +1,7 @@
 """compile a module to a LiteRT flatbuffer.
 
+  imagebeam module compile module/ --output module.tflite
+
 A quantops module becomes a network of 8-bit integers that takes pixel bytes as they are; any
 other stays float32. The file takes any number of images at once, gives all that the module gives,
 and carries the module's metadata: it is a HANDLE itself, and needs no TensorFlow.

@@ -1,5 +1,7 @@
 """measure how often a module is right.
 
+  imagebeam module evaluate module/ labelled-pictures/
+
 IMAGES is a folder with one folder a class, named after it, or a CSV file with the columns `uri`
 and `label`. A class is called by its name, by one of its synonyms ("tench" of "tench, Tinca
 tinca") or by its number. Pictures are decoded and resized as `imagebeam label` does it.
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
     )
-    parser.add_argument("images", metavar="IMAGES", type=Path)
+    parser.add_argument("images", metavar="IMAGES", type=Path, help="folders of classes, or CSV")
     parser.add_argument(
         "--engine",
         choices=("auto", "litert", "tensorflow"),

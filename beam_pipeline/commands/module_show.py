@@ -1,5 +1,7 @@
 """tell what a module is: input, classes, signatures, size, digest.
 
+  imagebeam module show module/
+
 The digest is the same for every copy of the module. HANDLE@DIGEST, anywhere a handle is asked
 for, refuses a module that has another.
 """

@@ -1,5 +1,7 @@
 """train a module on folders of classes, with simulated quantisation.
 
+  imagebeam module train my-pictures/ --output my-module/ --from module/
+
 IMAGES holds one folder for every class, named after it, with its pictures. A part of every class
 is held out; accuracy on it is told at the end, for the float network, for its simulated and for
 its real 8-bit form. With --from, training begins with the weights of a module or slim checkpoint,
@@ -29,7 +31,7 @@ _RATE_OF_TRANSFER = 0.001
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("images", type=Path, metavar="IMAGES")
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="must not exist")
     parser.add_argument(
         "--from",

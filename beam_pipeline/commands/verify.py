@@ -1,5 +1,7 @@
 """recount an output: every image exactly once, nothing missing, nothing strange.
 
+  imagebeam verify labels/
+
 Reads the files alone. Exit code 0 if all is well, 1 with a line for each thing that is not.
 """
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("output", type=Path, metavar="DIR")
+    parser.add_argument("output", type=Path, metavar="DIR", help="the --output of a job")
 
 
 def run(args: argparse.Namespace) -> int:
