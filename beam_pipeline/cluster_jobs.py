@@ -35,12 +35,6 @@ def place(options: PipelineOptions, result: Any) -> dict[str, str]:
     return {}
 
 
-def at_work(layout: Layout) -> Mapping[str, str]:
-    """Where the latest run of an output may still be at work; empty if it ended or was local."""
-    earlier = Run.latest(layout)
-    return {} if earlier is None or layout.summary.exists() else earlier.place
-
-
 class Complaints:
     """Asks a cluster now and then what the job fails on, which it may do again and again."""
 
@@ -57,7 +51,7 @@ class Complaints:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE_SECONDS
-        place = at_work(self._layout)
+        place = Run.at_work_elsewhere(self._layout)
         if "flink_master" not in place:
             return
         with suppress(OSError, ValueError, KeyError):

@@ -53,7 +53,7 @@ def label(options: LabelOptions) -> int:
         job = _job(options, sources, module)
         wanted = job_identity.of(options, module, job.schema.class_names)
         with lock.held(job.layout):
-            left_behind = cluster_jobs.at_work(job.layout)
+            left_behind = Run.at_work_elsewhere(job.layout)
             identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
             if cluster_jobs.cancel(left_behind):

@@ -4,9 +4,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from results import journal
 from results.layout import (
+    FORMATS,
     Layout,
     OutputError,
     remove_temporaries,
@@ -14,12 +17,30 @@ from results.layout import (
     unusable,
     write_whole,
 )
+from results.schema import EMITTED
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
     *("emit", "top_k", "labels", "format"),
 )
 """What a row's values depend on. The module's name, the versions and the limits may differ."""
+
+
+def read(root: Path) -> tuple[Layout, dict[str, Any]]:
+    """The output of a job, opened for reading: its layout, and what makes it that job's.
+
+    Raises:
+        OutputError: the folder is no output.
+    """
+    try:
+        identity = dict(json.loads(Layout(root).identity.read_text(encoding="utf-8")))
+        if identity["format"] not in FORMATS or not {*identity["emit"]} <= {*EMITTED}:
+            raise ValueError("its identity is of another version")
+        return Layout(root, identity["format"]), identity
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise OutputError(
+            f"{root}: no output of imagebeam ({error}). Name the --output of a job."
+        ) from error
 
 
 def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
@@ -39,6 +60,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
             _clear(layout)
         else:
             check(layout, identity)
+            journal.settle(layout)
         # First of all: killed right after, the folder is known as ours.
         layout.job.mkdir(exist_ok=True)
         write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())

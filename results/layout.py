@@ -6,14 +6,18 @@ DIR/summary.json                  the account; present when the job is complete
 DIR/job/                          what the job keeps for itself: identity, plan, module
 """
 
+import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, get_args
 
 Format = Literal["parquet", "tfrecord"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class OutputError(ValueError):
@@ -72,6 +76,11 @@ class Layout:
         return self.job / "run.json"
 
     @property
+    def compaction(self) -> Path:
+        """What a compaction is about to replace; present while one is unfinished."""
+        return self.job / "compaction.json"
+
+    @property
     def stdin(self) -> Path:
         """Copy of a manifest that came through standard input."""
         return self.job / "stdin.txt"
@@ -95,22 +104,52 @@ class Layout:
 
     def prediction_parts(self) -> Iterator[Path]:
         """Finished parts, in no order."""
-        return _parts(self.predictions, f".{self.format}")
+        return self._parts(self.predictions, f".{self.format}")
 
     def error_parts(self) -> Iterator[Path]:
         """Finished parts, in no order."""
-        return _parts(self.errors, ".parquet")
+        return self._parts(self.errors, ".parquet")
+
+    def _parts(self, folder: Path, suffix: str) -> Iterator[Path]:
+        replaced = self.replaced_parts()
+        try:
+            entries = os.scandir(folder)
+        except FileNotFoundError:
+            return
+        with entries:
+            for entry in entries:
+                is_part = entry.name.startswith("part-") and entry.name.endswith(suffix)
+                if is_part and (part := folder / entry.name) not in replaced:
+                    yield part
+
+    def replaced_parts(self) -> frozenset[Path]:
+        """Parts whose rows all stand in a joined one too, and that count no more.
+
+        Raises:
+            OutputError: the note of the compaction that joined them is damaged.
+        """
+        try:
+            noted = json.loads(self.compaction.read_text(encoding="utf-8"))
+            if noted["target"] is None:
+                return frozenset()
+            target, *sources = (
+                self.root / _part_name(name) for name in (noted["target"], *noted["sources"])
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+        except (ValueError, LookupError, TypeError) as error:
+            raise OutputError(
+                f"{self.compaction}: damaged ({error}). Delete it; `imagebeam verify` then tells "
+                "whether an image has two rows."
+            ) from error
+        return frozenset(sources) if target.exists() else frozenset()
 
 
-def _parts(folder: Path, suffix: str) -> Iterator[Path]:
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return
-    with entries:
-        for entry in entries:
-            if entry.name.startswith("part-") and entry.name.endswith(suffix):
-                yield folder / entry.name
+def _part_name(name: str) -> str:
+    # Whoever the note is from, files are deleted that it names.
+    if not _PART_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no part")
+    return name
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -119,10 +158,21 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: as the file system reports it; nothing is left behind.
     """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that gets its name when the block ends, and never before.
+
+    Raises:
+        OSError: as the file system reports it; nothing is left behind.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             # Else a power cut could leave the new name with the old disk's bytes.
             os.fsync(file.fileno())
@@ -163,3 +213,4 @@ def temporaries(folder: Path) -> Iterator[Path]:
 
 
 _TEMPORARY = ".tmp"
+_PART_NAME = re.compile(r"(predictions|errors)/part-[^/]+")

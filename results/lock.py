@@ -28,7 +28,7 @@ def held(layout: Layout) -> Iterator[None]:
         os.close(folder)
         raise OutputError(
             f"{layout.root}: another run is writing to it. Wait for its end, or choose another "
-            "--output."
+            "folder."
         ) from None
     except OSError:
         # Some network file systems have no locks: there the user keeps runs apart.
@@ -37,3 +37,18 @@ def held(layout: Layout) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+
+
+def is_held(layout: Layout) -> bool:
+    """Whether a process on this machine is writing to the output."""
+    folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Shared, and for an instant: who only looks keeps no other who looks away.
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
+        os.close(folder)
+    return False

@@ -36,6 +36,12 @@ class Run:
             return None
         return Run(layout, values["id"], values["place"])
 
+    @staticmethod
+    def at_work_elsewhere(layout: Layout) -> Mapping[str, str]:
+        """Where the latest run may still be at work; empty if it has ended or ends with us."""
+        latest = Run.latest(layout)
+        return {} if latest is None or layout.summary.exists() else latest.place
+
     def claim(self) -> None:
         """Make the output this run's."""
         values = {"id": self.id, "place": dict(self.place)}

@@ -32,9 +32,18 @@ def uris(path: Path) -> Iterator[str]:
     Raises:
         DamagedRecordError: the file is no whole TFRecord file.
     """
+    return map(_uri, records(path))
+
+
+def records(path: Path) -> Iterator[bytes]:
+    """The bytes of each record in a file.
+
+    Raises:
+        DamagedRecordError: the file is no whole TFRecord file.
+    """
     with path.open("rb") as file:
         for start, length in tfrecord.places(file):
-            yield _uri(tfrecord.read(file, start, length))
+            yield tfrecord.read(file, start, length)
 
 
 def count(path: Path) -> int:

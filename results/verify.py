@@ -1,6 +1,5 @@
 """Recounts an output from its files alone."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from operator import itemgetter
@@ -9,9 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from results import parts
+from results import lock, parts
 from results.account import read_summary, uri_digest
+from results.identity import read
 from results.layout import DamagedPartError, Layout, OutputError
+from results.run import Run
 from results.schema import ERRORS, PredictionSchema
 
 _NAMES_SHOWN = 20
@@ -25,23 +26,30 @@ def verify(root: Path) -> list[str]:
     Holds one digest a row in memory.
 
     Raises:
-        OutputError: the folder is no output.
+        OutputError: the folder is no output, or is compacted or run into meanwhile.
     """
-    try:
-        identity = json.loads(Layout(root).identity.read_text(encoding="utf-8"))
-        layout = Layout(root, identity["format"])
-        schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise OutputError(
-            f"{root}: no output of imagebeam ({error}). Name the --output of a job."
-        ) from error
+    layout, identity = read(root)
+    schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
+    before = _at_work(layout)
     seen: Counter[int] = Counter()
     findings = [*_strangers(layout), *_count(layout, schema, seen)]
-    return [*findings, *_against_account(layout, seen)]
+    findings += _against_account(layout, seen)
+    if _at_work(layout) != before:
+        raise OutputError(
+            f"{root}: was written to meanwhile. Verify it again after that has ended."
+        )
+    return findings
+
+
+def _at_work(layout: Layout) -> tuple[Run | None, frozenset[Path]]:
+    """What is another as soon as somebody else begins to write, or a compaction goes on."""
+    if layout.compaction.exists() and lock.is_held(layout):
+        raise OutputError(f"{layout.root}: is being compacted. Wait for its end.")
+    return Run.latest(layout), layout.replaced_parts()
 
 
 def _strangers(layout: Layout) -> Iterator[str]:
-    known = {*layout.prediction_parts(), *layout.error_parts()}
+    known = {*layout.prediction_parts(), *layout.error_parts(), *layout.replaced_parts()}
     for folder in (layout.predictions, layout.errors):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path not in known:

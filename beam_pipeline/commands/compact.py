@@ -1,0 +1,39 @@
+"""join the finished files of a job into few large ones.
+
+Predictions and errors become files of about --part-bytes; rows, account, resume and --retry-failed
+stay as they are. A job that is not complete may be compacted too, but not while it is at work.
+
+It may be killed in any moment and be run again. Until it has ended, readers other than imagebeam
+may see rows in two files.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("output", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--part-bytes",
+        type=int,
+        default=128_000_000,
+        metavar="N",
+        help="size at which a file is full; one of half that stays as it is (default: 128000000)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compact an output; the exit code."""
+    from beam_pipeline import compact_display
+    from beam_pipeline.errors import DONE, UsageError
+    from results.compact import compact
+    from results.identity import read
+
+    if args.part_bytes < 1:
+        raise UsageError(f"--part-bytes {args.part_bytes}: must be at least 1.")
+    layout, _ = read(args.output.absolute())
+    with compact_display.progress() as show:
+        compacted = compact(layout, args.part_bytes, show)
+    compact_display.show(layout, compacted)
+    return DONE

@@ -1,0 +1,51 @@
+"""What a compaction notes before it joins parts, so that it can be killed in any moment.
+
+The note names the joined part before that part appears, and the parts that it replaces. From the
+moment that the joined part stands, those count no more, for any of our readers; until then, they
+alone count. So no row is ever lost or seen twice, and whoever writes to the output next finishes
+what is left or undoes it.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.layout import Layout, sync, write_whole
+
+
+def begin(layout: Layout) -> None:
+    """Say that a compaction is at work."""
+    _write(layout, None, ())
+
+
+def note(layout: Layout, target: Path, sources: Sequence[Path]) -> None:
+    """Say what a part that does not stand yet is going to replace."""
+    _write(layout, target, sources)
+
+
+def remove_replaced(layout: Layout) -> None:
+    """Delete the parts that the joined one has replaced, if it stands."""
+    replaced = layout.replaced_parts()
+    for part in replaced:
+        part.unlink(missing_ok=True)
+    # Else a power cut could bring one back after the note that tells of it has gone.
+    for folder in {part.parent for part in replaced}:
+        sync(folder)
+
+
+def settle(layout: Layout) -> None:
+    """Finish or undo what a compaction was killed in, if one was."""
+    remove_replaced(layout)
+    layout.compaction.unlink(missing_ok=True)
+
+
+def _write(layout: Layout, target: Path | None, sources: Sequence[Path]) -> None:
+    values = {
+        "target": None if target is None else _name(target),
+        "sources": [_name(source) for source in sources],
+    }
+    write_whole(layout.compaction, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def _name(part: Path) -> str:
+    return f"{part.parent.name}/{part.name}"
