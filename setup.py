@@ -44,6 +44,8 @@ setup(
         "pyarrow>=18.0",
         "rich>=13.0",
         "shtab>=1.7",
+        # 2.6.3 mends how redirects and compressed bodies are read.
+        "urllib3>=2.6.3",
     ],
     extras_require={
         "profile": ["py-spy>=0.4"],

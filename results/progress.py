@@ -34,17 +34,11 @@ class Progress:
 
 
 class Watch:
-    """Counts the rows of parts that appear in an output; each part is opened once.
+    """Counts the rows of parts that appear in an output; each part is opened once."""
 
-    Args:
-        layout: of the output.
-        and_earlier: count also the parts that stand there already.
-    """
-
-    def __init__(self, layout: Layout, and_earlier: bool = False) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        earlier = () if and_earlier else (*layout.prediction_parts(), *layout.error_parts())
-        self._seen = set(earlier)
+        self._seen = {*layout.prediction_parts(), *layout.error_parts()}
         self._labelled = 0
         self._failed: Counter[str] = Counter()
 

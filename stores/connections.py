@@ -25,7 +25,9 @@ def timed_pools(*pools: type[HTTPConnectionPool]) -> dict[str, type[HTTPConnecti
 
 
 def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    connection = type(f"Timed{pool.ConnectionCls.__name__}", (_Timed, pool.ConnectionCls), {})
+    connection = type(
+        f"Timed{pool.ConnectionCls.__name__}", (TimedConnection, pool.ConnectionCls), {}
+    )
     return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
@@ -46,16 +48,21 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
-class _TimedResponse(http.client.HTTPResponse):
+class TimedResponse(http.client.HTTPResponse):
+    """An answer that is waited for as long as the deadline allows, head and body."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
 
 
-class _Timed(http.client.HTTPConnection):
-    response_class = _TimedResponse
+class TimedConnection(http.client.HTTPConnection):
+    """Makes a connection of urllib3 keep to the deadline; comes before it among the bases."""
+
+    response_class = TimedResponse
 
     def send(self, data: Any, *args: Any) -> Any:
+        """Send in the time that is left."""
         if self.sock is None:
             return super().send(data, *args)
         with _timeout(self.sock, seconds_left()):

@@ -1,4 +1,4 @@
-"""Real servers of buckets, one each for all tests."""
+"""Real servers: of buckets one each for all tests, of the web one a test."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.engines.tools import free_port, listens, tool, wait_until
+from tests.stores.web import Site
 
 BUCKET = "pictures"
 
@@ -66,3 +67,16 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in _KEYS.items():
         monkeypatch.setenv(name.upper(), value)
     return f"s3://{BUCKET}"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server on this machine."""
+    with Site().running() as site:
+        yield site
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tries follow one another soon."""
+    monkeypatch.setattr("stores.attempts._FIRST_PAUSE", 0.01)
