@@ -1,7 +1,7 @@
 """What the rows of a job depend on, as its module and its options have it. Knows no Beam."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +10,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.options import LabelOptions
 from hub_modules import Module, read_class_names
 from hub_modules.records import LITERT
+from images import uris
 from results import identity
 
 
@@ -51,7 +52,7 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
     packages = ["apache-beam", "pillow", "numpy", "pyarrow"]
     packages.append("ai-edge-litert" if module.engine == LITERT else "tensorflow")
     return {
-        "module": module.handle,
+        "module": uris.without_secrets(module.handle),
         "module_digest": module.digest,
         "engine": module.engine,
         "preprocessing": {
@@ -69,16 +70,22 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
     }
 
 
-def of(options: LabelOptions, module: Module, names: Sequence[str] | None) -> dict[str, Any]:
+def of(
+    options: LabelOptions,
+    module: Module,
+    names: Sequence[str] | None,
+    kept: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """What makes two runs into one output the same job; see `results.identity`.
 
     Args:
         options: of the job.
         module: what it runs.
         names: of the classes; None where indices are the names.
+        kept: columns of manifests that rows have, with their types.
     """
     return {
-        "module": module.handle,
+        "module": uris.without_secrets(module.handle),
         "module_digest": module.digest,
         "engine": module.engine,
         "image_size": list(module.info.image_size),
@@ -87,5 +94,6 @@ def of(options: LabelOptions, module: Module, names: Sequence[str] | None) -> di
         "top_k": options.top_k if "labels" in options.emit else None,
         "labels": identity.names_digest(names) if "labels" in options.emit else None,
         "format": options.format,
+        "kept": {name: str(kind) for name, kind in kept.items()} if kept else None,
         "versions": provenance(options, module)["versions"],
     }

@@ -27,9 +27,9 @@ from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
 from hub_modules import Module, open_module, staging
 from images import inputs
-from images.inputs import Source
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
+from images.sources import Source
 from results import identity, lock, parts
 from results.layout import Layout, write_whole
 from results.run import Run
@@ -47,11 +47,11 @@ def label(options: LabelOptions) -> int:
     if options.detach:
         clusters.check_detachable(pipeline_options)
     with _stdin_copy(options) as stdin_copy:
-        sources = _limited(inputs.sources(options.inputs, stdin_copy), options.limit)
+        sources = _sources(options, stdin_copy)
         with noise.aside(Path(os.devnull), options.debug):
             module = open_module(options.module or str(MODULE), options.engine)
         job = _job(options, sources, module)
-        wanted = job_identity.of(options, module, job.schema.class_names)
+        wanted = job_identity.of(options, module, job.schema.class_names, job.schema.kept)
         with lock.held(job.layout):
             left_behind = Run.at_work_elsewhere(job.layout)
             identity.claim(job.layout, wanted, options.overwrite)
@@ -60,8 +60,7 @@ def label(options: LabelOptions) -> int:
                 display.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 shutil.copyfile(stdin_copy, job.layout.stdin)
-                kept = _limited(inputs.sources(options.inputs, job.layout.stdin), options.limit)
-                job = replace(job, sources=kept)
+                job = replace(job, sources=_sources(options, job.layout.stdin))
             if options.retry_failed is not None:
                 parts.forget_errors(job.layout, options.retry_failed)
             # Named by its digest: what is there already is the same.
@@ -86,6 +85,8 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
         info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
     )
     provenance = job_identity.provenance(options, module)
+    columns = inputs.kept_columns(sources)
+    kept = {name: columns[column] for column, name in options.keep.items()}
     return Job(
         sources=sources,
         run=Run(layout),
@@ -93,8 +94,9 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
         preprocessing=preprocessing,
         decode_processes=options.decode_processes,
         decode_limits=Limits(options.decode_seconds, options.decode_memory),
+        access=options.access,
         module=_staged(module, layout),
-        schema=PredictionSchema(options.emit, options.top_k, names, provenance),
+        schema=PredictionSchema(options.emit, options.top_k, names, provenance, kept),
         provenance=provenance,
     )
 
@@ -114,6 +116,11 @@ def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
         shutil.copyfileobj(sys.stdin.buffer, copy)
         copy.flush()
         yield Path(copy.name)
+
+
+def _sources(options: LabelOptions, stdin_copy: Path | None) -> tuple[Source, ...]:
+    found = inputs.sources(options.inputs, stdin_copy, options.access, tuple(options.keep))
+    return _limited(found, options.limit)
 
 
 def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:

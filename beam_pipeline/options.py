@@ -2,16 +2,19 @@
 
 import argparse
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.guard import ANY_BUT_ALL, FailureLimit
+from images.access import Access
+from images.containers import Selection
 from images.decode import Resize
 from images.errors import CODES
 from results.layout import Format
-from results.schema import EMITTED
+from results.schema import EMITTED, RESERVED
+from stores import Settings
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class LabelOptions:
     decode_processes: int = os.cpu_count() or 1
     decode_seconds: float = 60.0
     decode_memory: int = 2_000_000_000
+    keep: Mapping[str, str] = field(default_factory=dict)
+    image_key: str = Selection.image_key
+    image_column: str | None = None
+    id_key: str | None = None
+    concurrent_reads: int = Access.concurrent_reads
+    read_seconds: float = Settings.seconds
+    read_attempts: int = Settings.attempts
+    connections_per_host: int = Settings.connections_per_host
+    allow_private_hosts: bool = False
+    ignore_opt_outs: bool = False
     stall_seconds: float = 1800.0
     shared_disk: bool = False
     detach: bool = False
@@ -61,15 +74,30 @@ class LabelOptions:
                 "emit": _emit(args.emit),
                 "max_failure_rate": FailureLimit.parse(args.max_failure_rate),
                 "retry_failed": _codes(args.retry_failed),
+                "keep": _kept(args.keep),
                 "decode_processes": args.decode_processes or cls.decode_processes,
                 "beam_args": tuple(args.beam_args),
             }
         )
 
+    @property
+    def access(self) -> Access:
+        """How images are reached."""
+        settings = Settings(
+            self.read_seconds,
+            self.read_attempts,
+            self.allow_private_hosts,
+            not self.ignore_opt_outs,
+            self.connections_per_host,
+        )
+        selection = Selection(self.image_key, self.image_column, self.id_key)
+        return Access(settings, self.concurrent_reads, selection)
+
 
 _AT_LEAST_ONE = (
     *("top_k", "max_image_bytes", "max_image_pixels", "limit", "images_per_shard"),
     *("decode_processes", "decode_seconds", "decode_memory", "stall_seconds"),
+    *("concurrent_reads", "read_seconds", "read_attempts", "connections_per_host"),
 )
 
 
@@ -86,6 +114,23 @@ def _emit(text: str) -> tuple[str, ...]:
                 f"--emit {text}: {name!r} is none of {', '.join(EMITTED)}. Join several by commas."
             )
     return tuple(name for name in EMITTED if name in asked)
+
+
+def _kept(columns: Sequence[str] | None) -> dict[str, str]:
+    """The columns to keep, each with the name that it gets."""
+    kept: dict[str, str] = {}
+    for text in columns or ():
+        column, _, name = text.partition("=")
+        name = name or column
+        if not column or name in RESERVED:
+            raise UsageError(
+                f"--keep {text}: rows have a column {name!r} already. Give it another name, such "
+                f"as --keep {column or 'COLUMN'}=known_{name}."
+            )
+        if column in kept or name in kept.values():
+            raise UsageError(f"--keep {text}: {name!r} is kept already. Name each column once.")
+        kept[column] = name
+    return kept
 
 
 def _codes(codes: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -1,15 +1,16 @@
 """The job on one screen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 
 from hub_modules import Module
-from images.inputs import Source
+from images.access import Access
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
+from images.sources import Source
 from results.layout import Layout
 from results.run import Run
 from results.schema import PredictionSchema
@@ -38,6 +39,7 @@ class Job:
         module: what labels them; its path is one that workers can read.
         schema: what a labelled image's row holds.
         provenance: what the summary says of the job besides its numbers.
+        access: how images are reached that are no local files.
     """
 
     sources: Sequence[Source]
@@ -49,6 +51,7 @@ class Job:
     module: Module
     schema: PredictionSchema
     provenance: Mapping[str, Any]
+    access: Access = field(default_factory=Access)
 
     @property
     def layout(self) -> Layout:
@@ -63,7 +66,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> Any:
     reports = (
         to_do
         | PlanShards(plan, job.run, job.preprocessing.image_bytes, job.images_per_shard)
-        | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits)
+        | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits, job.access)
         | RunModule(job.module)
         | WriteShards(job.run, job.schema)
     )

@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import os
+import re
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from results.account import read_summary
 from results.layout import remove_temporaries
 from results.progress import Watch
 
+_SECRET = re.compile("secret|password|passwd|token|access_key")
 _LOOK_SECONDS = 0.25
 _PAUSE_PER_LOOK = 50
 
@@ -43,6 +45,12 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
         _, unknown = parser.parse_known_args(list(beam_args))
     except SystemExit:
         raise UsageError("Beam's options: see the line above.") from None
+    for argument in beam_args:
+        if _SECRET.search(name := argument.partition("=")[0]):
+            raise UsageError(
+                f"{name}: a secret would stand in the list of processes and in the job that is "
+                "submitted. Leave it to the environment or to a credentials file."
+            )
     if unknown:
         raise UsageError(f"{unknown[0]}: no such option, here or in Beam. See --help.")
     options = PipelineOptions(list(beam_args))
@@ -145,7 +153,9 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
         return
     if options.view_as(DirectOptions).direct_running_mode != "multi_processing":
         # They start beside Beam, which takes a second to get to the first shard.
-        shared_reader(job.preprocessing, job.decode_processes, job.decode_limits).start()
+        shared_reader(
+            job.preprocessing, job.decode_processes, job.decode_limits, job.access
+        ).start()
 
     def begin() -> PipelineResult:
         # Beam's DirectRunner would first try to download Prism; this is what it falls back to.

@@ -16,9 +16,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_pipeline.pipeline import Job, build
 from hub_modules import open_module
-from images.inputs import Source
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
+from images.sources import Source
 from results.layout import Layout
 from results.run import Run
 from results.schema import PredictionSchema

@@ -7,7 +7,10 @@ import time
 
 _LENGTH = struct.Struct("<I")
 _MOST = 1 << 28
-"""Bytes in a message: far more than a picture of any module's size has."""
+"""Bytes in a message from a process that cannot be trusted."""
+
+ANY_SIZE = (1 << 32) - 1
+"""Bytes in a message from one that can."""
 
 
 class Channel:
@@ -30,8 +33,8 @@ class Channel:
         self._end.settimeout(seconds)
         self._end.sendall(_LENGTH.pack(len(message)) + message)
 
-    def receive(self, seconds: float = math.inf) -> bytearray:
-        """The next message.
+    def receive(self, seconds: float = math.inf, most: int = _MOST) -> bytearray:
+        """The next message, of so many bytes at most.
 
         Raises:
             TimeoutError: it is not there in time.
@@ -41,7 +44,7 @@ class Channel:
         """
         deadline = time.monotonic() + seconds
         (length,) = _LENGTH.unpack(self._receive(_LENGTH.size, deadline))
-        if length > _MOST:
+        if length > most:
             raise ValueError(f"a message of {length:,} bytes")
         return self._receive(length, deadline)
 

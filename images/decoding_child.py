@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from images.channel import Channel
+from images.channel import ANY_SIZE, Channel
 from images.costs import Meter
 from images.errors import DecodeMemory, ImageError
+from images.fetch import Request
 from images.outcomes import Outcome, Size, pack
 from images.preprocessing import Preprocessing
 from images.shared_pixels import SharedPixels
@@ -45,19 +46,20 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
             _limit_memory(memory)
             channel.send(b"ready")
             while True:
-                for slot, uri in zip(shared.slots, pickle.loads(channel.receive()), strict=False):
+                requests = pickle.loads(channel.receive(most=ANY_SIZE))
+                for slot, request in zip(shared.slots, requests, strict=False):
                     meter = Meter()
-                    outcome = _read(preprocessing, uri, slot, meter)
+                    outcome = _read(preprocessing, request, slot, meter)
                     channel.send(pack(outcome, meter.costs))
         except (EOFError, ConnectionError):
             return
 
 
 def _read(
-    preprocessing: Preprocessing, uri: str, slot: npt.NDArray[np.uint8], meter: Meter
+    preprocessing: Preprocessing, request: Request, slot: npt.NDArray[np.uint8], meter: Meter
 ) -> Outcome:
     try:
-        read = preprocessing.read(uri, meter)
+        read = preprocessing.read(request, meter)
         if isinstance(read, ImageError):
             return read
         slot[...] = read.pixels

@@ -14,6 +14,15 @@
     │   ├── NotAFile            not_a_file
     │   ├── FileTooLarge        file_too_large
     │   ├── BadMember           bad_member
+    │   ├── NoCredentials       no_credentials
+    │   ├── FetchTimeout        fetch_timeout
+    │   ├── Throttled           throttled
+    │   ├── ConnectionFailed    connection_failed
+    │   ├── WrongBytes          wrong_bytes
+    │   ├── Changed             changed
+    │   ├── BlockedAddress      blocked_address
+    │   ├── TooManyRedirects    too_many_redirects
+    │   ├── OptedOut            opted_out
     │   └── ReadFailed          read_failed
     ├── DecodeError             its bytes are no picture that can be used
     │   ├── EmptyFile           empty_file
@@ -160,6 +169,84 @@ class BadMember(FetchError):
     code = "bad_member"
     cause = "The archive's member is a link, encrypted, empty of an image, or damaged."
     cure = "Pack the archive anew, with plain files and without a password."
+
+
+class NoCredentials(FetchError):
+    """Nobody said who asks the store."""
+
+    code = "no_credentials"
+    retryable = True
+    cause = "No credentials were found for the store, where they are looked for."
+    cure = "Provide them as the row's message says; then run again with --retry-failed."
+
+
+class FetchTimeout(FetchError):
+    """The bytes did not come in time."""
+
+    code = "fetch_timeout"
+    retryable = True
+    cause = "The bytes did not come within --read-seconds, tries included."
+    cure = "Run again with --retry-failed, or raise --read-seconds."
+
+
+class Throttled(FetchError):
+    """The server asks for fewer requests."""
+
+    code = "throttled"
+    retryable = True
+    cause = "The server asked for fewer requests, and went on asking."
+    cure = "Lower --concurrent-reads; then run again with --retry-failed."
+
+
+class ConnectionFailed(FetchError):
+    """The server cannot be reached."""
+
+    code = "connection_failed"
+    retryable = True
+    cause = "The server cannot be reached, or hung up each time."
+    cure = "Check name and network; then run again with --retry-failed."
+
+
+class WrongBytes(FetchError):
+    """Other bytes came than are stored."""
+
+    code = "wrong_bytes"
+    retryable = True
+    cause = "More, fewer or other bytes came than the server announced."
+    cure = "Run again with --retry-failed."
+
+
+class Changed(FetchError):
+    """It was replaced since it was listed."""
+
+    code = "changed"
+    retryable = True
+    cause = "The object was replaced between listing and reading."
+    cure = "Run again with --retry-failed once nobody writes there."
+
+
+class BlockedAddress(FetchError):
+    """A host that is not public."""
+
+    code = "blocked_address"
+    cause = "The URL, or a redirect, leads to a private address or a metadata server."
+    cure = "Add --allow-private-hosts if the host is yours."
+
+
+class TooManyRedirects(FetchError):
+    """One redirect led to the next."""
+
+    code = "too_many_redirects"
+    cause = "The server redirected more than five times."
+    cure = "Name the address that it ends at."
+
+
+class OptedOut(FetchError):
+    """Its headers forbid this use."""
+
+    code = "opted_out"
+    cause = "The server's X-Robots-Tag forbids the use by machines (noai, noindex and kin)."
+    cure = "Leave it out, or add --ignore-opt-outs if the images are yours."
 
 
 class ReadFailed(FetchError):

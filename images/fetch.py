@@ -1,39 +1,75 @@
-"""The bytes behind a URI, within a limit, or the error that says why not."""
+"""The bytes of an image, within a limit, or the error that says why not."""
 
 import errno
 import os
 import stat
 from io import BufferedReader
+from typing import NamedTuple
 
 from images import uris
 from images.errors import (
+    BadMember,
     FetchError,
     FileTooLarge,
+    ImageError,
     NotAFile,
     NotFound,
     PermissionDenied,
     ReadFailed,
     UnsupportedScheme,
+    WrongBytes,
 )
+from images.store_errors import mapped
+from stores import Settings
+from stores.local import LocalStore
 
-SCHEMES = ("file",)
-"""Schemes that can be read; a plain path counts as `file`."""
+_LOCAL = LocalStore(Settings())
 
 
-def fetch(uri: str, max_bytes: int) -> bytes:
-    """Read one image whole.
+class Span(NamedTuple):
+    """A part of a local file.
+
+    Attributes:
+        uri: of the file.
+        start: its first byte.
+        size: in bytes.
+        version: of the file, as `stores.local` tells it; any other is refused.
+    """
+
+    uri: str
+    start: int
+    size: int
+    version: str
+
+
+Request = str | Span | bytes | ImageError
+"""A local file, a part of one, the bytes themselves, or why they could not be had."""
+
+
+def fetch(request: Request, max_bytes: int) -> bytes:
+    """The bytes of one image.
 
     Args:
-        uri: as `images.uris` makes them.
+        request: where they are, or they.
         max_bytes: more than this is refused, before it is read where the size is known.
 
     Raises:
-        FetchError: one of its leaves; nothing else.
+        ImageError: a leaf of FetchError, or what was requested; nothing else.
     """
-    scheme = uris.scheme(uri)
-    if scheme not in SCHEMES:
-        raise UnsupportedScheme(f"{scheme}:// cannot be read (can: {', '.join(SCHEMES)})")
-    return _fetch_file(uri, max_bytes)
+    match request:
+        case bytes():
+            return request
+        case ImageError():
+            raise request
+        case Span(uri, start, size, version):
+            try:
+                with mapped():
+                    return _LOCAL.read(uri, max_bytes, start, size, version)
+            except WrongBytes as error:
+                raise BadMember(f"the archive ends early: {error}") from error
+    if (scheme := uris.scheme(request)) != "file":
+        raise UnsupportedScheme(f"{scheme}:// cannot be read")
+    return _fetch_file(request, max_bytes)
 
 
 def _fetch_file(uri: str, max_bytes: int) -> bytes:

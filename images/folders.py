@@ -21,7 +21,8 @@ Found = tuple[str, UnreadableListing | None]
 _Chain = tuple[tuple[int, int], ...]
 """Device and inode of each folder on the way down: a link that leads back to one is a loop."""
 
-_ANY_FOLDERS = "**"
+ANY_FOLDERS = "**"
+"""The part of a glob that stands for any folders, and for none."""
 
 
 def walk(folder: str) -> Iterator[Found]:
@@ -43,7 +44,7 @@ def walk(folder: str) -> Iterator[Found]:
             continue
         # Reversed, for the last to come is the first to go.
         for entry in reversed(entries):
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 continue
             if _is_folder(entry):
                 pending.append((entry.path, below))
@@ -94,17 +95,17 @@ def matches(pattern: str, base: str) -> Iterator[Found]:
         except OSError as error:
             yield path, _unreadable(error)
             continue
-        if part == _ANY_FOLDERS:
+        if part == ANY_FOLDERS:
             if below == above:
                 continue
             if rest:
                 folders = [
-                    each for each in entries if _is_folder(each) and not _is_hidden(each.name)
+                    each for each in entries if _is_folder(each) and not is_hidden(each.name)
                 ]
                 pending += [(each.path, parts, below) for each in reversed(folders)]
             pending.append((path, rest, ()))
         else:
-            matched = [each.path for each in entries if _matches(each.name, part)]
+            matched = [each.path for each in entries if is_match(each.name, part)]
             pending += [(path, rest, ()) for path in reversed(matched)]
 
 
@@ -142,11 +143,13 @@ def _may_exist(path: str) -> bool:
     return True
 
 
-def _matches(name: str, part: str) -> bool:
-    return fnmatch.fnmatchcase(name, part) and (not _is_hidden(name) or _is_hidden(part))
+def is_match(name: str, part: str) -> bool:
+    """Whether one part of a glob matches a name; a wildcard matches no dot that begins it."""
+    return fnmatch.fnmatchcase(name, part) and (not is_hidden(name) or is_hidden(part))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether folders and globs leave out what is called so."""
     return name.startswith(".")
 
 

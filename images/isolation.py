@@ -19,11 +19,15 @@ import numpy.typing as npt
 from images.channel import Channel
 from images.costs import Meter
 from images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
+from images.fetch import Request
 from images.outcomes import Outcome, unpack
 from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS, SharedPixels
 
 _START_SECONDS = 60.0
+_BATCH_BYTES = 32_000_000
+"""Of encoded images that a child is sent at once: it holds them beside what it decodes."""
+
 _STARTS = 3
 """Tries to start a child: somebody else may kill one before it is up."""
 
@@ -66,12 +70,12 @@ class DecodingProcess:
             self._start()
 
     def read(
-        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], meter: Meter
+        self, requests: Sequence[Request], pixels: npt.NDArray[np.uint8], meter: Meter
     ) -> list[Outcome]:
         """What each image ends in, in the order given.
 
         Args:
-            uris: N images.
+            requests: for N images.
             pixels: (N, H, W, 3); row i is filled if image i ends in a size, and else unchanged.
             meter: is told what they cost; what is lost with a child is not counted.
 
@@ -81,8 +85,8 @@ class DecodingProcess:
         outcomes: list[Outcome] = []
         suspect = -1
         try:
-            while len(outcomes) < len(uris):
-                loss = self._read_on(uris, pixels, meter, outcomes)
+            while len(outcomes) < len(requests):
+                loss = self._read_on(requests, pixels, meter, outcomes)
                 if loss is None:
                     continue
                 self.close()
@@ -113,7 +117,7 @@ class DecodingProcess:
 
     def _read_on(
         self,
-        uris: Sequence[str],
+        requests: Sequence[Request],
         pixels: npt.NDArray[np.uint8],
         meter: Meter,
         outcomes: list[Outcome],
@@ -122,7 +126,7 @@ class DecodingProcess:
         self.start()
         assert self._channel is not None
         assert self._shared is not None
-        batch = uris[len(outcomes) : len(outcomes) + SLOTS]
+        batch = _batch(requests[len(outcomes) : len(outcomes) + SLOTS])
         try:
             self._channel.send(pickle.dumps(batch), self._limits.seconds)
             for slot in self._shared.slots[: len(batch)]:
@@ -178,6 +182,16 @@ class DecodingProcess:
         except subprocess.TimeoutExpired:
             return "a closed socket"
         return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+
+
+def _batch(requests: Sequence[Request]) -> Sequence[Request]:
+    """The first of them: as many as make no message that is too large, at least one."""
+    size = 0
+    for count, request in enumerate(requests):
+        size += len(request) if isinstance(request, bytes) else 0
+        if count and size > _BATCH_BYTES:
+            return requests[:count]
+    return requests
 
 
 _PROGRAM = """

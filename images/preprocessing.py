@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from images.costs import Meter
 from images.decode import DecodedImage, Resize, decode
 from images.errors import ImageError
-from images.fetch import fetch
+from images.fetch import Request, fetch
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Preprocessing:
         """Bytes of one decoded picture: height × width × 3."""
         return self.size[0] * self.size[1] * 3
 
-    def read(self, uri: str, meter: Meter) -> DecodedImage | ImageError:
+    def read(self, request: Request, meter: Meter) -> DecodedImage | ImageError:
         """Fetch and decode one image in this process; its pixels, or the error it ends in."""
         try:
             with meter.stage("fetch"):
-                data = fetch(uri, self.max_bytes)
+                data = fetch(request, self.max_bytes)
             with meter.stage("decode"):
                 return decode(data, self.size, self.resize, self.max_pixels)
         except ImageError as error:

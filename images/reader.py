@@ -3,20 +3,28 @@
 import functools
 import threading
 import weakref
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 
+from images.access import Access
 from images.costs import Costs, Meter, total
+from images.fetch import Request
+from images.fetching import Fetcher, Wanted
 from images.isolation import DecodingProcess, Limits
 from images.outcomes import Outcome
 from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS
+
+_ACCESS = Access()
+_CHUNKS_AHEAD = 4
+"""Chunks that wait for a decoding process, for each of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,32 +49,44 @@ class ImageReader:
     """
 
     def __init__(
-        self, preprocessing: Preprocessing, processes: int, limits: Limits | None = None
+        self,
+        preprocessing: Preprocessing,
+        processes: int,
+        limits: Limits | None = None,
+        access: Access | None = None,
     ) -> None:
         self._size = preprocessing.size
+        self._fetcher = Fetcher(access or Access(), preprocessing.max_bytes)
         self._processes = processes
         self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
         for _ in range(processes):
             self._idle.put(DecodingProcess(preprocessing, limits or Limits()))
         self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
         # Steps share a reader, and nobody tells it when the last one is through.
-        self._finalizer = weakref.finalize(self, _close, self._feeders, self._idle)
+        self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, self._idle)
 
     def start(self) -> None:
         """Let the decoding processes start now, and not with the first images; waits for none."""
         for _ in range(self._processes):
             self._feeders.submit(self._start_one)
 
-    def read(self, uris: Sequence[str]) -> Reading:
+    def read(self, wanted: Sequence[Wanted]) -> Reading:
         """Fetch and decode images."""
-        pixels = np.empty((len(uris), *self._size, 3), np.uint8)
-        starts = range(0, len(uris), SLOTS)
-        chunks = (uris[start : start + SLOTS] for start in starts)
-        rows = (pixels[start : start + SLOTS] for start in starts)
-        meters = [Meter() for _ in starts]
-        outcomes = list(
-            chain.from_iterable(self._feeders.map(self._read_chunk, chunks, rows, meters))
-        )
+        pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
+        outcomes: list[Outcome] = []
+        meters = [Meter()]
+        decoding: deque[Future[list[Outcome]]] = deque()
+        requests = self._fetcher.requests(wanted, meters[0])
+        for start in range(0, len(wanted), SLOTS):
+            chunk = list(islice(requests, SLOTS))
+            meters.append(Meter())
+            rows = pixels[start : start + SLOTS]
+            decoding.append(self._feeders.submit(self._read_chunk, chunk, rows, meters[-1]))
+            # What is fetched waits here, and not by the hundred in front of the decoders.
+            if len(decoding) > _CHUNKS_AHEAD * self._processes:
+                outcomes += decoding.popleft().result()
+        for chunk_decoding in decoding:
+            outcomes += chunk_decoding.result()
         return Reading(pixels, outcomes, total(meter.costs for meter in meters))
 
     def close(self) -> None:
@@ -81,25 +101,30 @@ class ImageReader:
             self._idle.put(process)
 
     def _read_chunk(
-        self, uris: Sequence[str], pixels: npt.NDArray[np.uint8], meter: Meter
+        self, requests: Sequence[Request], pixels: npt.NDArray[np.uint8], meter: Meter
     ) -> list[Outcome]:
         process = self._idle.get()
         try:
-            return process.read(uris, pixels, meter)
+            return process.read(requests, pixels, meter)
         finally:
             self._idle.put(process)
 
 
-def _close(feeders: ThreadPoolExecutor, idle: "SimpleQueue[DecodingProcess]") -> None:
+def _close(
+    fetcher: Fetcher, feeders: ThreadPoolExecutor, idle: "SimpleQueue[DecodingProcess]"
+) -> None:
+    fetcher.close()
     feeders.shutdown(cancel_futures=True)
     while not idle.empty():
         idle.get().close()
 
 
-def shared_reader(preprocessing: Preprocessing, processes: int, limits: Limits) -> ImageReader:
+def shared_reader(
+    preprocessing: Preprocessing, processes: int, limits: Limits, access: Access = _ACCESS
+) -> ImageReader:
     """This process's reader for these settings, made by whoever asks first."""
     with _making:
-        return _make_reader(preprocessing, processes, limits)
+        return _make_reader(preprocessing, processes, limits, access)
 
 
 def forget_shared_reader() -> None:

@@ -21,7 +21,7 @@ from results.schema import EMITTED
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
-    *("emit", "top_k", "labels", "format"),
+    *("emit", "top_k", "labels", "format", "kept"),
 )
 """What a row's values depend on. The module's name, the versions and the limits may differ."""
 

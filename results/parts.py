@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from results import tfrecord
 from results.layout import DamagedPartError, Layout, sync, write_whole
-from results.schema import errors_table
 from stores.tfrecord import DamagedRecordError
 
 # Level 1 costs a tenth of the time of pyarrow's default for a few percent of size.
@@ -24,7 +23,7 @@ def write_part(
     layout: Layout,
     shard_id: str,
     predictions: pa.Table,
-    errors: Sequence[tuple[str, str, str, str, bool]],
+    errors: pa.Table,
 ) -> None:
     """Write a shard's rows; whatever an earlier try of the shard wrote is gone afterwards.
 
@@ -43,8 +42,8 @@ def write_part(
         write_whole(prediction_part, _encode(layout, predictions))
     else:
         prediction_part.unlink(missing_ok=True)
-    if errors:
-        write_whole(error_part, _parquet(errors_table(errors)))
+    if errors.num_rows:
+        write_whole(error_part, _parquet(errors))
 
 
 def labelled_uris(part: Path) -> Iterator[str]:

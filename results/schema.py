@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,14 @@ ERRORS = pa.schema(
     ]
 )
 
+RESERVED = frozenset(
+    ("uri", "width", "height", "label", "score", "top_k", "logits", "features", *ERRORS.names)
+)
+"""Names of columns that nothing that is kept can have."""
+
+ErrorRow = tuple[str, str, str, str, bool, tuple[Any, ...]]
+"""The values of `ERRORS`, and of the columns that are kept; () where there are none."""
+
 _METADATA_KEY = "imagebeam"
 
 
@@ -49,12 +57,15 @@ class PredictionSchema:
         top_k: classes in the column `top_k`.
         class_names: one a class; None where the index stands for the name.
         provenance: written into every file: module, engine, preprocessing, versions.
+        kept: columns of manifests that come along, by the names that they have here, with their
+            Arrow types; the last ones of predictions and of errors.
     """
 
     emit: tuple[str, ...]
     top_k: int
     class_names: tuple[str, ...] | None
     provenance: Mapping[str, Any]
+    kept: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def arrow(self) -> pa.Schema:
         """The columns, the same for every part and for none."""
@@ -74,6 +85,7 @@ class PredictionSchema:
             for name in ("logits", "features")
             if name in self.emit
         ]
+        columns += self._kept_fields()
         return pa.schema(columns, metadata={_METADATA_KEY: json.dumps(dict(self.provenance))})
 
     def table(
@@ -84,8 +96,12 @@ class PredictionSchema:
         scores: npt.NDArray[np.float32] | None,
         logits: npt.NDArray[np.float32] | None,
         features: npt.NDArray[np.float32] | None,
+        kept: Sequence[tuple[Any, ...]] = (),
     ) -> pa.Table:
-        """One row an image; arrays are (N, …), and may be None only where nothing needs them."""
+        """One row an image; arrays are (N, …), and may be None only where nothing needs them.
+
+        What is kept of an image is () where it comes from no manifest, and of all images likewise.
+        """
         schema = self.arrow()
         if not uris:
             return schema.empty_table()
@@ -98,7 +114,26 @@ class PredictionSchema:
         for name, vectors in (("logits", logits), ("features", features)):
             if name in self.emit:
                 columns[name] = _vectors(vectors)
+        columns |= self._kept(kept or [()] * len(uris))
         return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def errors(self, rows: Sequence[ErrorRow]) -> pa.Table:
+        """One row a failed image: uri, stage, code, message, retryable, and what is kept of it."""
+        schema = pa.schema([*ERRORS, *self._kept_fields()])
+        *columns, kept = list(zip(*rows, strict=True)) or [()] * (len(ERRORS) + 1)
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(columns, ERRORS, strict=True)
+        ]
+        return pa.table([*arrays, *self._kept(kept).values()], schema=schema)
+
+    def _kept_fields(self) -> list[pa.Field]:
+        return [pa.field(name, kind) for name, kind in self.kept.items()]
+
+    def _kept(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, pa.Array]:
+        return {
+            name: pa.array([row[at] if row else None for row in rows], kind)
+            for at, (name, kind) in enumerate(self.kept.items())
+        }
 
     def _labels(self, scores: npt.NDArray[np.float32] | None) -> dict[str, Any]:
         assert scores is not None
@@ -120,15 +155,6 @@ class PredictionSchema:
         if self.class_names is None:
             return pa.array(classes.ravel()).cast(pa.string())
         return pa.array(self.class_names, pa.string()).take(pa.array(classes.ravel()))
-
-
-def errors_table(rows: Sequence[tuple[str, str, str, str, bool]]) -> pa.Table:
-    """One row a failed image: uri, stage, code, message, retryable."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(ERRORS)
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, ERRORS, strict=True)],
-        schema=ERRORS,
-    )
 
 
 def provenance(schema: pa.Schema) -> dict[str, Any]:

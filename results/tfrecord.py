@@ -2,7 +2,8 @@
 
 One Example an image: `uri` bytes, `width` and `height` int64, and as asked for `label` bytes,
 `score` float, `top_k/class` int64, `top_k/label` bytes and `top_k/score` float lists,
-`logits` and `features` float lists. Text is UTF-8.
+`logits` and `features` float lists, and the columns that are kept of a manifest. Text is UTF-8;
+what is null is left out.
 """
 
 import io
@@ -69,7 +70,8 @@ def _example(row: dict[str, Any]) -> Any:
     feature = example.features.feature
     top_k = row.pop("top_k", None)
     for name, value in row.items():
-        _fill(feature[name], value if isinstance(value, list) else [value])
+        if value is not None:
+            _fill(feature[name], value if isinstance(value, list) else [value])
     if top_k is not None:
         for name in ("class", "label", "score"):
             _fill(feature[f"top_k/{name}"], [entry[name] for entry in top_k])
@@ -77,9 +79,13 @@ def _example(row: dict[str, Any]) -> Any:
 
 
 def _fill(feature: Any, values: list[Any]) -> None:
-    match values[0]:
+    match values[0] if values else None:
+        case None:
+            return
         case str():
             feature.bytes_list.value.extend(value.encode() for value in values)
+        case bytes():
+            feature.bytes_list.value.extend(values)
         case int():
             feature.int64_list.value.extend(values)
         case _:

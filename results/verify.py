@@ -1,7 +1,7 @@
 """Recounts an output from its files alone."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
 
@@ -30,9 +30,10 @@ def verify(root: Path) -> list[str]:
     """
     layout, identity = read(root)
     schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
+    kept = dict(identity.get("kept") or {})
     before = _at_work(layout)
     seen: Counter[int] = Counter()
-    findings = [*_strangers(layout), *_count(layout, schema, seen)]
+    findings = [*_strangers(layout), *_count(layout, schema, kept, seen)]
     findings += _against_account(layout, seen)
     if _at_work(layout) != before:
         raise OutputError(
@@ -56,12 +57,14 @@ def _strangers(layout: Layout) -> Iterator[str]:
                 yield f"{path}: not a part"
 
 
-def _count(layout: Layout, predictions: pa.Schema, seen: Counter[int]) -> Iterator[str]:
+def _count(
+    layout: Layout, predictions: pa.Schema, kept: Mapping[str, str], seen: Counter[int]
+) -> Iterator[str]:
     readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
     readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
     for part, schema, uris in sorted(readers, key=itemgetter(0)):
         try:
-            if part.suffix == ".parquet" and not pq.read_schema(part).equals(schema):
+            if part.suffix == ".parquet" and not _fits(pq.read_schema(part), schema, kept):
                 yield f"{part}: its columns are not those that the job writes"
                 continue
             repeated = []
@@ -75,6 +78,12 @@ def _count(layout: Layout, predictions: pa.Schema, seen: Counter[int]) -> Iterat
             yield f"{part}: damaged: {error}"
         except DamagedPartError as error:
             yield f"{part}: damaged: {error.__cause__}"
+
+
+def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:
+    """Whether columns are those of the job, and behind them those that it keeps of manifests."""
+    own, others = [*found][: len(schema)], [*found][len(schema) :]
+    return own == [*schema] and {field.name: str(field.type) for field in others} == kept
 
 
 def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:

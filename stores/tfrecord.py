@@ -11,6 +11,9 @@ from typing import IO, Any
 import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+CHECKSUM_BYTES = 4
+"""Of the checksum behind a record's data."""
+
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _HEAD = _LENGTH.size + _CHECKSUM.size

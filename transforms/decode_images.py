@@ -1,12 +1,13 @@
 """Shard → DecodedShard."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 
+from images.access import Access
 from images.errors import CODES, ImageError
 from images.isolation import Limits
 from images.outcomes import Size
@@ -18,7 +19,7 @@ from transforms.worker import check_versions, held_versions
 
 @dataclass
 class DecodeImages(beam.PTransform):
-    """Fetches and decodes each shard's images in child processes, many at once.
+    """Fetches each shard's images, many at once, and decodes them in child processes.
 
     An image that cannot be had, or that hangs or crashes its decoder, becomes a failure of its
     shard. Shuffles nothing.
@@ -27,30 +28,37 @@ class DecodeImages(beam.PTransform):
         preprocessing: how pictures become the module's input.
         processes: decoding processes of each worker.
         limits: what one image may cost.
+        access: how images are reached that are no local files.
     """
 
     preprocessing: Preprocessing
     processes: int
     limits: Limits
+    access: Access = field(default_factory=Access)
 
     def expand(self, shards: Any) -> Any:
         """PCollection of Shard → PCollection of DecodedShard."""
-        decode = _DecodeFn(self.preprocessing, self.processes, self.limits)
+        decode = _DecodeFn(self.preprocessing, self.processes, self.limits, self.access)
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
 class _DecodeFn(beam.DoFn):
     """Uses the reader that all threads of the process share."""
 
-    def __init__(self, preprocessing: Preprocessing, processes: int, limits: Limits) -> None:
+    def __init__(
+        self, preprocessing: Preprocessing, processes: int, limits: Limits, access: Access
+    ) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
         self._limits = limits
+        self._access = access
         self._versions = held_versions()
 
     def setup(self) -> None:
         check_versions(self._versions)
-        self._reader = shared_reader(self._preprocessing, self._processes, self._limits)
+        self._reader = shared_reader(
+            self._preprocessing, self._processes, self._limits, self._access
+        )
 
     def process(self, shard: Shard) -> Iterator[DecodedShard]:
         yield decode_shard(shard, self._reader)
@@ -60,12 +68,12 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     """The shard's pictures, and a failure for each image that gave none."""
     sound = [ref for ref in shard.refs if ref.problem is None]
     failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
-    reading = reader.read([ref.uri for ref in sound])
+    reading = reader.read([ref.wanted for ref in sound])
     rows: list[int] = []
     sizes: list[Size] = []
     for row, (ref, outcome) in enumerate(zip(sound, reading.outcomes, strict=True)):
         if isinstance(outcome, ImageError):
-            failures.append(Failure.of(ref.uri, outcome))
+            failures.append(Failure.of(ref.uri, outcome, ref.kept))
         else:
             rows.append(row)
             sizes.append(outcome)
@@ -73,6 +81,7 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     return DecodedShard(
         id=shard.id,
         uris=[sound[row].uri for row in rows],
+        kept=[sound[row].kept for row in rows],
         widths=widths,
         heights=heights,
         pixels=reading.pixels if len(rows) == len(sound) else reading.pixels[rows],
@@ -84,4 +93,4 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
 def _listing_failure(ref: ImageRef) -> Failure:
     assert ref.problem is not None
     code, message = ref.problem
-    return Failure.of(ref.uri, CODES[code](message))
+    return Failure.of(ref.uri, CODES[code](message), ref.kept)

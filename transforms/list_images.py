@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from images.inputs import Source
+from images.sources import Source
 from transforms.records import ImageRef
 
 
@@ -39,4 +39,4 @@ def list_source(index: int, source: Source) -> Iterator[ImageRef]:
     for ordinal, listed in enumerate(source):
         error = listed.problem
         problem = None if error is None else (error.code, str(error))
-        yield ImageRef(listed.uri, index, ordinal, problem)
+        yield ImageRef(listed.uri, index, ordinal, problem, listed.where, listed.kept)

@@ -6,7 +6,7 @@ between two steps that the runner fuses.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from hub_modules import Answers
 from images.costs import Costs
 from images.errors import ImageError
+from images.fetching import Wanted
+from images.where import Where
 from results.account import Tally
 
 
@@ -25,27 +27,54 @@ class ImageRef(NamedTuple):
         source: index of the input that lists it.
         ordinal: its place in that input. Neighbours end in one shard.
         problem: code and message of what already went wrong in listing; None for an image.
+        where: its bytes are; None for a local file.
+        kept: what its manifest's columns hold that are to be kept; () where it has none.
     """
 
     uri: str
     source: int
     ordinal: int
     problem: tuple[str, str] | None = None
+    where: Where | None = None
+    kept: tuple[Any, ...] = ()
+
+    @property
+    def wanted(self) -> Wanted:
+        """What to fetch."""
+        return self.where or self.uri
+
+    def plain(self) -> tuple[Any, ...]:
+        """The same as plain tuples, which Beam encodes without pickling."""
+        where = None if self.where is None else tuple(self.where)
+        return (*self[:4], where, self.kept)
+
+    @classmethod
+    def from_plain(cls, values: tuple[Any, ...]) -> "ImageRef":
+        """What `plain` gave."""
+        *start, where, kept = values
+        uri, source, ordinal, problem = start
+        return cls(uri, source, ordinal, problem, where and Where(*where), kept)
 
 
 class Failure(NamedTuple):
-    """One image that ends in an error row; fields as in `results.schema.ERRORS`."""
+    """One image that ends in an error row; fields as in `results.schema.ERRORS`.
+
+    Attributes:
+        kept: as in `ImageRef`.
+    """
 
     uri: str
     stage: str
     code: str
     message: str
     retryable: bool
+    kept: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, uri: str, error: ImageError) -> "Failure":
+    def of(cls, uri: str, error: ImageError, kept: tuple[Any, ...] = ()) -> "Failure":
         """The row for an image that ended in this error."""
-        return cls(uri, error.stage, error.code, str(error)[:_MAX_MESSAGE], error.retryable)
+        message = str(error)[:_MAX_MESSAGE]
+        return cls(uri, error.stage, error.code, message, error.retryable, kept)
 
 
 _MAX_MESSAGE = 500
@@ -71,6 +100,7 @@ class DecodedShard:
     Attributes:
         id: of the shard.
         uris: of the images that could be decoded.
+        kept: of each, as in `ImageRef`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
         pixels: uint8 (N, H, W, 3), RGB.
@@ -80,6 +110,7 @@ class DecodedShard:
 
     id: str
     uris: Sequence[str]
+    kept: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.uint8]
@@ -94,6 +125,7 @@ class ScoredShard:
     Attributes:
         id: of the shard.
         uris: of the images that the module answered for.
+        kept: of each, as in `ImageRef`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
         answers: logits, scores and features, float32, with N rows each.
@@ -103,6 +135,7 @@ class ScoredShard:
 
     id: str
     uris: Sequence[str]
+    kept: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
     answers: Answers

@@ -67,13 +67,16 @@ def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
     meter = Meter()
     with meter.stage("infer"):
         answered, errors = answer(engine, shard.pixels)
-    kept = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
-    failures = [Failure.of(shard.uris[row], error) for row, error in errors.items()]
+    answered_rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
+    failures = [
+        Failure.of(shard.uris[row], error, shard.kept[row]) for row, error in errors.items()
+    ]
     return ScoredShard(
         id=shard.id,
-        uris=[shard.uris[row] for row in kept],
-        widths=shard.widths[kept],
-        heights=shard.heights[kept],
+        uris=[shard.uris[row] for row in answered_rows],
+        kept=[shard.kept[row] for row in answered_rows],
+        widths=shard.widths[answered_rows],
+        heights=shard.heights[answered_rows],
         answers=answered,
         failures=(*shard.failures, *failures),
         costs={**shard.costs, **meter.costs},

@@ -55,7 +55,7 @@ class SkipDone(beam.PTransform):
 
 def by_uri(ref: ImageRef) -> tuple[str, tuple[Any, ...]]:
     """The ref under the key that its like share."""
-    return ref.uri, tuple(ref)
+    return ref.uri, ref.plain()
 
 
 def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
@@ -81,7 +81,7 @@ class _SiftFn(beam.DoFn):
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ImageRef]:
         uri, group = element
-        asked = [ImageRef(*values) for values in group["asked"]]
+        asked = [ImageRef.from_plain(values) for values in group["asked"]]
         plan, ref = sift(uri, asked, set(group["done"]))
         self._plans.append(plan)
         if len(self._plans) == _PLANS_KEPT:

@@ -53,9 +53,15 @@ def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) ->
     found = shard.answers
     with meter.stage("write"):
         rows = schema.table(
-            shard.uris, shard.widths, shard.heights, found.scores, found.logits, found.features
+            shard.uris,
+            shard.widths,
+            shard.heights,
+            found.scores,
+            found.logits,
+            found.features,
+            shard.kept,
         )
-        write_part(layout, shard.id, rows, shard.failures)
+        write_part(layout, shard.id, rows, schema.errors(shard.failures))
     tally = Tally(
         shards=1,
         labelled=len(shard.uris),

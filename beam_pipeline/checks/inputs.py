@@ -15,7 +15,7 @@ from beam_pipeline.checks.finding import Finding, State
 from beam_pipeline.checks.module import opened
 from beam_pipeline.options import LabelOptions
 from images import inputs, uris
-from images.inputs import Listed
+from images.sources import Listed
 
 _SHARE_OF_LISTING = 0.25
 _SHARE_OF_SAMPLING = 0.4

@@ -16,11 +16,11 @@ from beam_pipeline.options import LabelOptions
 from hub_modules import Engine, Module, load_engine
 from images.costs import Cost, total
 from images.errors import CODES, ImageError
-from images.inputs import Listed
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader
 from images.shared_pixels import SLOTS
+from images.sources import Listed
 
 
 @dataclass(frozen=True)

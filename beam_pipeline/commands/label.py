@@ -4,10 +4,11 @@
   imagebeam label '2024/**/*.jpg' --output features/ --emit features --max-failure-rate 0.05
   imagebeam label archive.txt --output labels/ --runner=FlinkRunner --flink_master=flink:8081
 
-INPUT is a folder (searched in all folders below it), a glob in quotes, an image, a manifest
-(.txt: one name a line; .csv or .parquet with a column `uri`; .jsonl of strings or objects with
-`uri`) or - for names on standard input. Manifest entries are taken literally; relative ones start
-at the manifest's folder. Options of Beam, such as --runner=…, pass through.
+INPUT is a folder (searched in all folders below it), a glob in quotes, an image, a container (.tar,
+.tar.gz, .tar.zst, .zip, .tfrecord, .parquet with images …), a manifest (.txt: one name a line; .csv
+or .parquet with a column `uri`; .jsonl of strings or objects with `uri`) or - for names on standard
+input; on this machine, gs://, s3:// or http(s)://. Manifest entries are taken literally; relative
+ones start at the manifest's folder. Options of Beam, such as --runner=…, pass through.
 
 Run the same command again after a stop of any kind: it does what is missing. What an earlier run
 left at work on a cluster is cancelled then, as it is by Ctrl-C.
@@ -91,6 +92,64 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
         default=100_000_000,
         metavar="N",
         help="a picture with more is an error row (default: 100000000)",
+    )
+    reads = parser.add_argument_group("archives and remote storage")
+    reads.add_argument(
+        "--keep",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of .csv, .jsonl and .parquet manifests that rows get too, unchanged; "
+        "COLUMN=NAME renames one",
+    )
+    reads.add_argument(
+        "--image-key",
+        default="image/encoded",
+        metavar="KEY",
+        help="feature of a TFRecord's Example that holds the image (default: image/encoded)",
+    )
+    reads.add_argument(
+        "--image-column",
+        metavar="COLUMN",
+        help="of a Parquet file, that holds the images (default: the only one that can)",
+    )
+    reads.add_argument(
+        "--id-key",
+        metavar="KEY",
+        help="feature or column that names each image (default: by its number, record=1, row=1)",
+    )
+    reads.add_argument(
+        "--concurrent-reads",
+        type=int,
+        default=16,
+        metavar="N",
+        help="objects that a worker reads at once, to hide what each waits (default: 16)",
+    )
+    reads.add_argument(
+        "--read-seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="an object that takes longer, tries included, is an error row (default: 60)",
+    )
+    reads.add_argument(
+        "--read-attempts", type=int, default=5, metavar="N", help="tries to read (default: 5)"
+    )
+    reads.add_argument(
+        "--connections-per-host",
+        type=int,
+        default=8,
+        metavar="N",
+        help="http(s) requests of a worker to one host at once (default: 8)",
+    )
+    reads.add_argument(
+        "--allow-private-hosts",
+        action="store_true",
+        help="let http(s) URLs lead to hosts of your own network",
+    )
+    reads.add_argument(
+        "--ignore-opt-outs",
+        action="store_true",
+        help="label images whose X-Robots-Tag says noai, noindex or the like",
     )
     job = parser.add_argument_group("job")
     job.add_argument("--limit", type=int, metavar="N", help="only the first N images")

@@ -4,7 +4,7 @@ Nothing is ever written to disk, whatever an archive asks for: a member's name i
 """
 
 from images.containers.kinds import SUFFIXES, Kind, kind_of
-from images.containers.opening import Container, open_container
+from images.containers.opening import Container, open_container, read_range
 from images.containers.records import Caps, Member, Place, Problem, Selection
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Selection",
     "kind_of",
     "open_container",
+    "read_range",
 ]

@@ -2,6 +2,11 @@
 
 from enum import Enum
 
+_ALL = 100_000
+"""Members of one compressed container that one worker reads: more would be too many to sort."""
+
+_SOME = 2_000
+
 
 class Compression(Enum):
     """How a whole container is compressed."""
@@ -19,10 +24,13 @@ class Kind(Enum):
         format: tar, zip, tfrecord or parquet.
         compression: None where members can be read by place; else the whole is read from its
             start.
+        read_together: members that are best read one after the other, by one reader: all of what is
+            read from its start, some of a Parquet file, whose neighbours are compressed together.
     """
 
     format: str
     compression: Compression | None
+    read_together: int
 
     TAR = ("tar", None)
     TAR_GZIP = ("tar", Compression.GZIP)
@@ -37,6 +45,10 @@ class Kind(Enum):
     def __init__(self, format: str, compression: Compression | None) -> None:  # noqa: A002
         self.format = format
         self.compression = compression
+        if compression is not None:
+            self.read_together = _ALL
+        else:
+            self.read_together = _SOME if format == "parquet" else 1
 
 
 SUFFIXES = {

@@ -1,6 +1,7 @@
 """One container, whatever its kind: what is in it, and its members by place."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -22,10 +23,15 @@ from images.errors import (
     ArchiveLimit,
     ArchiveUnsupported,
     BadMember,
+    FileTooLarge,
     ListingError,
 )
 
 _NO_CAPS = Caps()
+
+
+_HEADERS = 1 << 17
+"""Bytes that a member may take beside its own."""
 
 
 def open_container(
@@ -40,6 +46,44 @@ def open_container(
         caps: what it may cost.
     """
     return Container(file, kind, selection or Selection(), caps)
+
+
+def read_range(
+    part: Callable[[int, int], bytes],
+    kind: Kind,
+    place: Place,
+    selection: Selection,
+    max_bytes: int,
+) -> bytes:
+    """The encoded image at a place that the listing gave, by one read of what it takes.
+
+    Args:
+        part: gives so many bytes from a start.
+        kind: of a container whose members can be read by place.
+        place: of the member.
+        selection: which part of a record holds the image.
+        max_bytes: more than this is refused.
+
+    Raises:
+        ImageError: one of its leaves.
+    """
+    start, size = {"tar": tars, "zip": zips, "tfrecord": tfrecords}[kind.format].span(place)
+    if size > max_bytes + _HEADERS:
+        raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
+    window = _Window(part(start, size), start)
+    return Container(window, kind, selection, _NO_CAPS).read(place, max_bytes)
+
+
+class _Window(io.BytesIO):
+    """A part of a file, at its place in it."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        super().__init__(data)
+        self._first = start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        assert whence == io.SEEK_SET
+        return super().seek(offset - self._first) + self._first
 
 
 class Container:

@@ -39,6 +39,12 @@ def members(file: IO[bytes], caps: Caps) -> Iterator[Member | Problem]:
             yield _judged(entry, entry.name)
 
 
+def span(place: Place) -> tuple[int, int]:
+    """Start and size of what reading a member takes."""
+    start, size = place
+    return start, size
+
+
 def read(file: IO[bytes], place: Place, max_bytes: int) -> bytes:
     """The bytes of a member.
 

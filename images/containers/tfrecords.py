@@ -36,6 +36,12 @@ def members(file: IO[bytes], selection: Selection, caps: Caps) -> Iterator[Membe
         raise DamagedContainerError(str(error)) from error
 
 
+def span(place: Place) -> tuple[int, int]:
+    """Start and size of what reading a record takes."""
+    start, length = place
+    return start, length + tfrecord.CHECKSUM_BYTES
+
+
 def read(file: IO[bytes], place: Place, selection: Selection, max_bytes: int) -> bytes:
     """The encoded image of a record.
 

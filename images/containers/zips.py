@@ -12,6 +12,7 @@ from images.containers.records import Caps, DamagedContainerError, Member, Place
 from images.errors import BadMember, FileTooLarge
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LARGEST_HEADER = _LOCAL_HEADER.size + 2 * 65_535
 _SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
@@ -24,8 +25,9 @@ def members(file: IO[bytes], caps: Caps) -> Iterator[Member | Problem]:
         DamagedContainerError: it has no index that makes sense.
         ContainerLimitError: it goes over a cap.
     """
-    index = _index(file)
+    index, end = _index(file)
     overlapping = _overlapping(index)
+    ends = _ends(index, end)
     for info in counted(index, caps):
         if info.is_dir() or not is_wanted(info.filename):
             continue
@@ -33,7 +35,14 @@ def members(file: IO[bytes], caps: Caps) -> Iterator[Member | Problem]:
             yield Problem(info.filename, BadMember(reason))
             continue
         sizes = (info.compress_size, info.file_size)
-        yield Member(info.filename, (info.header_offset, *sizes, info.compress_type, info.CRC))
+        start = info.header_offset
+        room = min(ends[start] - start, info.compress_size + _LARGEST_HEADER)
+        yield Member(info.filename, (start, *sizes, info.compress_type, info.CRC, room))
+
+
+def span(place: Place) -> tuple[int, int]:
+    """Start and size of what reading a member takes: to the start of the next, or of the index."""
+    return place[0], place[-1]
 
 
 def read(file: IO[bytes], place: Place, max_bytes: int) -> bytes:
@@ -42,7 +51,7 @@ def read(file: IO[bytes], place: Place, max_bytes: int) -> bytes:
     Raises:
         ImageError: it is too large or damaged.
     """
-    start, packed_size, size, method, checksum = place
+    start, packed_size, size, method, checksum, _ = place
     if size > max_bytes:
         raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
     file.seek(start)
@@ -62,13 +71,20 @@ def read(file: IO[bytes], place: Place, max_bytes: int) -> bytes:
     return data
 
 
-def _index(file: IO[bytes]) -> list[zipfile.ZipInfo]:
+def _index(file: IO[bytes]) -> tuple[list[zipfile.ZipInfo], int]:
+    """What the index names, and where it starts itself."""
     try:
         with zipfile.ZipFile(file) as archive:
-            return archive.infolist()
+            return archive.infolist(), archive.start_dir
     # Besides its own error it lets through what its parsing runs into.
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         raise DamagedContainerError(f"no index of a zip: {error}") from error
+
+
+def _ends(index: list[zipfile.ZipInfo], end: int) -> dict[int, int]:
+    """Where each member ends at the latest, by its start: where the next starts, or the index."""
+    starts = sorted({info.header_offset for info in index})
+    return dict(zip(starts, [*starts[1:], max(end, starts[-1])], strict=True)) if starts else {}
 
 
 def _overlapping(index: list[zipfile.ZipInfo]) -> set[int]:

@@ -7,9 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from images.access import Access
+from images.containers import Selection
 from images.errors import InputError
 from images.folders import IMAGE_SUFFIXES
-from images.inputs import Listed, Source, sources
+from images.inputs import kept_columns, sources
+from images.sources import Listed, Source
+from images.where import Where
+from stores import store_for
+from tests.images.containers.archives import tar, zipped
 from tests.images.test_fetch import without_rights
 from tests.images.test_folders import tree
 
@@ -188,6 +194,64 @@ class TestManifests:
         assert str(only.problem) == "No such file or directory. Check the file."
 
 
+class TestContainers:
+    def test_members_are_named_after_their_archive(self, here: Path) -> None:
+        (here / "a.tar").write_bytes(tar({"x/a.jpg": b"1", "b.jpg": b"22", "c.txt": b""}))
+        [source] = sources(["a.tar"])
+        assert source.kind == "container"
+        archive = f"{here}/a.tar"
+        version = store_for(archive).info(archive).version
+        assert list(source) == [
+            Listed(f"{archive}!/x/a.jpg", where=Where(archive, version, "TAR", (512, 1))),
+            Listed(f"{archive}!/b.jpg", where=Where(archive, version, "TAR", (1536, 2))),
+        ]
+        assert list(source) == list(pickle.loads(pickle.dumps(source)))
+
+    def test_a_glob_of_archives_is_those_archives(self, here: Path) -> None:
+        for name in ("a.zip", "b.zip"):
+            (here / name).write_bytes(zipped({f"{name}.jpg": b"1"}))
+        assert [each.kind for each in sources(["*.zip"])] == ["container"] * 2
+        assert listed("*.zip") == [f"{here}/{name}!/{name}.jpg" for name in ("a.zip", "b.zip")]
+
+    def test_a_table_is_a_manifest_where_it_has_names(self, here: Path) -> None:
+        pq.write_table(pa.table({"uri": ["a.jpg"], "thumbnail": [b"x"]}), here / "a.parquet")
+        pq.write_table(pa.table({"image": [b"x"]}), here / "b.parquet")
+        assert listed("a.parquet") == [f"{here}/a.jpg"]
+        assert listed("b.parquet") == [f"{here}/b.parquet!/row=1"]
+        chosen = Access(selection=Selection(image_column="thumbnail"))
+        [source] = sources(["a.parquet"], access=chosen)
+        assert [each.uri for each in source] == [f"{here}/a.parquet!/row=1"]
+
+    def test_a_manifest_may_name_archives(self, here: Path) -> None:
+        (here / "a.tar").write_bytes(tar({"a.jpg": b"1", "b.jpg": b"2"}))
+        (here / "list.csv").write_text("uri,id\na.tar,7\nc.jpg,8\ngone.zip,9\n")
+        [source] = sources(["list.csv"], keep=["id"])
+        assert kept_columns([source]) == {"id": pa.string()}
+        found = [(each.uri, each.problem and each.problem.code, *each.kept) for each in source]
+        assert found == [
+            (f"{here}/a.tar!/a.jpg", None, "7"),
+            (f"{here}/a.tar!/b.jpg", None, "7"),
+            (f"{here}/c.jpg", None, "8"),
+            (f"{here}/gone.zip", "listing_failed", "9"),
+        ]
+
+    def test_what_is_wrong_with_one_member_is_its_own(self, here: Path) -> None:
+        data = tar({"a.jpg": b"1", "b.jpg": b"2" * 5000})
+        (here / "a.tar").write_bytes(data[:3000])
+        [source] = sources(["a.tar"])
+        assert [(each.uri, each.problem and each.problem.code) for each in source] == [
+            (f"{here}/a.tar!/a.jpg", None),
+            (f"{here}/a.tar!/b.jpg", None),
+            (f"{here}/a.tar", "archive_damaged"),
+        ]
+
+    def test_names_that_are_not_utf8(self, here: Path) -> None:
+        odd = os.fsdecode(b"\xff.tar")
+        (here / odd).write_bytes(tar({os.fsdecode(b"\xfe.jpg"): b"1"}))
+        [uri] = listed(odd)
+        assert uri.endswith("/%FF.tar!/%FE.jpg")
+
+
 class TestRefusals:
     """Each says value, reason and cure."""
 
@@ -203,7 +267,7 @@ class TestRefusals:
         ends = ", ".join(sorted(IMAGE_SUFFIXES))
         assert refusal("a") == (
             "a: the folder holds no image. Looked in all folders below it for names that end in "
-            f"{ends}."
+            f"{ends}. Archives in it are taken by a glob, such as '*.tar'."
         )
 
     def test_a_folder_that_cannot_be_listed(self) -> None:
@@ -251,11 +315,55 @@ class TestRefusals:
         (here / "b.csv").write_text("url\na.jpg\n")
         assert refusal("*.csv").startswith(f"{here}/b.csv: no column `uri`; it has 'url'. ")
 
-    @pytest.mark.parametrize("scheme", ["gs", "s3", "https"])
-    def test_remote_inputs(self, scheme: str) -> None:
-        assert refusal(f"{scheme}://bucket/*.jpg") == (
-            f"{scheme}://bucket/*.jpg: {scheme}:// inputs cannot be listed. Copy or mount the "
-            "images, or name a local folder, glob, image or manifest."
+    def test_other_schemes(self) -> None:
+        assert refusal("ftp://user:word@host/*.jpg") == (
+            "ftp://host/*.jpg: ftp:// cannot be read. Give a local name or one of "
+            "file://, gs://, s3://, http://, https://."
+        )
+
+    def test_a_glob_on_the_web(self) -> None:
+        assert refusal("https://user:word@host/a/*.jpg?X-Amz-Signature=secret") == (
+            "https://host/a/*.jpg: the web has no listing to match a glob with. Name a manifest of "
+            "URLs."
+        )
+
+    @pytest.mark.parametrize("text", ["gs://", "s3:///a.jpg", "gs://b*/a.jpg"])
+    def test_no_bucket(self, text: str) -> None:
+        scheme = text[:2]
+        assert refusal(text) == f"{text}: names no bucket. Give {scheme}://BUCKET/NAME."
+
+    def test_an_archive_without_images(self, here: Path) -> None:
+        (here / "a.tar").write_bytes(tar({"notes.txt": b"x"}))
+        assert refusal("a.tar").startswith("a.tar: no image is in it. Looked for names that end in")
+
+    def test_an_archive_of_rubbish(self, here: Path) -> None:
+        (here / "a.zip").write_bytes(b"rubbish")
+        assert refusal("a.zip") == (
+            "a.zip: no index of a zip: File is not a zip file. Pack or download it again."
+        )
+
+    def test_columns_to_keep_where_nothing_has_columns(self, here: Path) -> None:
+        tree(here, "a.jpg")
+        with pytest.raises(InputError) as caught:
+            sources(["a.jpg"], keep=["id"])
+        assert str(caught.value) == (
+            "--keep id: no input has columns. Name a .csv, .jsonl or .parquet manifest."
+        )
+
+    def test_a_column_to_keep_that_is_not_there(self, here: Path) -> None:
+        (here / "a.csv").write_text("uri,id\na.jpg,1\n")
+        with pytest.raises(InputError) as caught:
+            sources(["a.csv"], keep=["label"])
+        assert str(caught.value) == "a.csv: no column 'label' to keep; it has 'uri', 'id'."
+
+    def test_manifests_whose_columns_differ(self, here: Path) -> None:
+        (here / "a.csv").write_text("uri,id\na.jpg,1\n")
+        (here / "b.jsonl").write_text('{"uri": "b.jpg", "id": 1}\n')
+        with pytest.raises(InputError) as caught:
+            kept_columns(sources(["a.csv", "b.jsonl"], keep=["id"]))
+        assert str(caught.value) == (
+            f"{here}/b.jsonl: column 'id' holds int64, and string in another manifest. Make them "
+            "alike, or run them apart."
         )
 
     def test_standard_input_that_nobody_read(self) -> None:

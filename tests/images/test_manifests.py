@@ -1,3 +1,4 @@
+import io
 import json
 import os
 from pathlib import Path
@@ -16,12 +17,13 @@ Found = list[tuple[str, str]]
 
 def read(path: Path) -> Found:
     """Position and name of each entry; code and message where there is no name."""
-    return [
-        (entry.position, entry.value)
-        if isinstance(entry.value, str)
-        else (entry.position, f"{entry.value.code}: {entry.value}")
-        for entry in manifests.read(str(path))
-    ]
+    with path.open("rb") as file:
+        return [
+            (entry.position, entry.value)
+            if isinstance(entry.value, str)
+            else (entry.position, f"{entry.value.code}: {entry.value}")
+            for entry in manifests.read(file, path.suffix.lower())
+        ]
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -36,8 +38,8 @@ def parquet(folder: Path, columns: dict[str, Any], **options: Any) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(ManifestError) as caught:
-        list(manifests.read(str(path)))
+    with path.open("rb") as file, pytest.raises(ManifestError) as caught:
+        list(manifests.read(file, path.suffix.lower()))
     return str(caught.value)
 
 
@@ -227,15 +229,65 @@ class TestAnyManifest:
         path = written(tmp_path, name, "\ufeffuri\r\na.jpg\r\n".encode(encoding))
         assert refusal(path) == "it is UTF-16 text. Save it as UTF-8."
 
-    @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
-    def test_a_manifest_that_cannot_be_opened(self, tmp_path: Path, name: str) -> None:
-        assert refusal(tmp_path / name) == "No such file or directory. Check the file."
-        (tmp_path / name).mkdir()
-        assert refusal(tmp_path / name) == "Is a directory. Check the file."
-
     def test_problems_are_those_of_listing(self, tmp_path: Path) -> None:
-        [entry] = manifests.read(str(written(tmp_path, "list.jsonl", "3")))
+        [entry] = manifests.read(io.BytesIO(b"3"), ".jsonl")
         assert isinstance(entry.value, ListingError)
 
     def test_the_known_kinds(self) -> None:
         assert sorted(manifests.SUFFIXES) == [".csv", ".jsonl", ".parquet", ".txt"]
+
+
+class TestKeptColumns:
+    CSV = b'uri,id,"a label"\na.jpg,007,cat\n\nb.jpg,8\n'
+    JSONL = (
+        b'{"uri": "a.jpg", "id": 7, "weight": 1, "tags": ["x"]}\n'
+        b'"b.jpg"\n'
+        b'{"uri": "c.jpg", "id": null, "weight": 0.5, "mixed": 1}\n'
+        b'{"uri": "d.jpg", "mixed": "one"}\n'
+    )
+
+    def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
+        found = manifests.columns(io.BytesIO(data), suffix)
+        keep = {name: found[name] for name in names}
+        return [entry.kept for entry in manifests.read(io.BytesIO(data), suffix, keep)]
+
+    def test_csv_holds_text(self) -> None:
+        assert manifests.columns(io.BytesIO(self.CSV), ".csv") == {
+            "uri": pa.string(),
+            "id": pa.string(),
+            "a label": pa.string(),
+        }
+        assert self.kept(self.CSV, ".csv", "a label", "id") == [("cat", "007"), (None, "8")]
+
+    def test_jsonl_holds_what_its_first_lines_hold(self) -> None:
+        assert manifests.columns(io.BytesIO(self.JSONL), ".jsonl") == {
+            "uri": pa.string(),
+            "id": pa.int64(),
+            "weight": pa.float64(),
+            "tags": pa.list_(pa.string()),
+        }
+        assert self.kept(self.JSONL, ".jsonl", "id", "weight", "tags") == [
+            (7, 1, ["x"]),
+            (None, None, None),
+            (None, 0.5, None),
+            (None, None, None),
+        ]
+
+    def test_a_value_of_another_type_costs_its_line(self) -> None:
+        lines = io.BytesIO(b'{"uri": "a", "id": 1}\n{"uri": "b", "id": "x"}\n{"uri": "c", "id": 3}')
+        first, second, third = manifests.read(lines, ".jsonl", {"id": pa.int64()})
+        assert [first, third] == [("line=1", "a", (1,)), ("line=3", "c", (3,))]
+        assert isinstance(second.value, ListingError)
+        assert str(second.value) == "`id` is 'x', and not int64 as above it"
+
+    def test_parquet_keeps_its_types(self, tmp_path: Path) -> None:
+        columns = {"uri": ["a", "b"], "id": pa.array([1, None], pa.int16()), "x": [[1.5], []]}
+        data = parquet(tmp_path, columns).read_bytes()
+        found = manifests.columns(io.BytesIO(data), ".parquet")
+        assert found["id"] == pa.int16()
+        assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
+
+    def test_lines_have_none(self) -> None:
+        assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
+        [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
+        assert entry.kept == (None,)

@@ -112,3 +112,65 @@ def test_an_entry_that_nothing_can_hold_is_refused(entry: str) -> None:
 )
 def test_schemes(uri: str, scheme: str) -> None:
     assert uris.scheme(uri) == scheme
+
+
+_LONG = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://a.org/b%20c.jpg?size=3&page=a/b", "https://a.org/b%20c.jpg?size=3&page=a/b"),
+        ("https://user:word@a.org:8443/b.jpg#top", "https://a.org:8443/b.jpg"),
+        (
+            f"https://b.s3.amazonaws.com/a.jpg?versionId=7&X-Amz-Credential=x&X-Amz-Signature={_LONG}",
+            "https://b.s3.amazonaws.com/a.jpg?versionId=7",
+        ),
+        (
+            "https://a.blob.core.windows.net/c/b.jpg?sv=2024&st=1&se=2&sr=b&sp=r&sig=abc%3D",
+            "https://a.blob.core.windows.net/c/b.jpg",
+        ),
+        (
+            "https://d.cloudfront.net/a.jpg?Expires=1&Signature=abc&Key-Pair-Id=K",
+            "https://d.cloudfront.net/a.jpg",
+        ),
+        # Without a signature these are nobody's signing.
+        ("https://a.org/b?st=1&expires=2", "https://a.org/b?st=1&expires=2"),
+        ("gs://bucket/a?token=b#c", "gs://bucket/a?token=b#c"),
+        ("/folder/a?token=b@c", "/folder/a?token=b@c"),
+    ],
+)
+def test_a_name_has_no_user_and_no_signature(address: str, name: str) -> None:
+    assert uris.without_secrets(address) == name
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://a.org/b.jpg?token={}",
+        "https://a.org/b.jpg?q={}&a=1",
+        "https://a.org/b.jpg?{}",
+        "https://a.org/b.jpg?api-key={}",
+        "https://[a.org/{}/b.jpg",
+    ],
+)
+def test_what_may_be_a_secret_is_told_apart_but_not_told(address: str) -> None:
+    names = {uris.without_secrets(address.format(secret * 30)) for secret in "abc"}
+    assert len(names) == 3
+    assert not any("aaa" in name or "bbb" in name or "ccc" in name for name in names)
+    assert all(uris.holds_secrets(address.format(secret * 30)) for secret in "abc")
+
+
+def test_a_short_value_is_hidden_where_its_name_says_so() -> None:
+    assert "1234" not in uris.without_secrets("https://a.org/b.jpg?password=1234")
+    assert "1234" in uris.without_secrets("https://a.org/b.jpg?id=1234")
+
+
+def test_the_path_of_a_web_address_has_no_query() -> None:
+    assert uris.path("https://a.org/b/c.TAR?x=y.zip#z") == "/b/c.TAR"
+    assert uris.path("gs://a/b?c.zip") == "gs://a/b?c.zip"
+
+
+def test_members_are_named_after_their_archive() -> None:
+    assert uris.member("gs://a/b.tar", "c/d#e.jpg") == "gs://a/b.tar!/c/d#e.jpg"
+    assert uris.member("/a/b.tar", os.fsdecode(b"\xff a.jpg")) == "/a/b.tar!/%FF%20a.jpg"

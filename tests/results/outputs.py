@@ -39,9 +39,9 @@ def labelled(*uris: str) -> pa.Table:
     return SCHEMA.table(uris, sides, sides, scores, None, None)
 
 
-def failed(*uris: str, code: str = "not_found", retryable: bool = True) -> list[Any]:
+def failed(*uris: str, code: str = "not_found", retryable: bool = True) -> pa.Table:
     """Rows of images that ended in an error."""
-    return [(uri, "fetch", code, "message", retryable) for uri in uris]
+    return SCHEMA.errors([(uri, "fetch", code, "message", retryable, ()) for uri in uris])
 
 
 def claimed(root: Path, kind: Format = "parquet") -> Layout:

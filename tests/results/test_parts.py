@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -41,11 +42,11 @@ def test_each_kind_of_row_has_its_file(tmp_path: Path, kind: Format) -> None:
 
 
 def test_a_kind_without_rows_has_no_file(layout: Layout) -> None:
-    write_part(layout, ID, labelled("a"), [])
+    write_part(layout, ID, labelled("a"), failed())
     assert files(layout) == [f"predictions/part-{ID}.parquet"]
     write_part(layout, ID, labelled(), failed("a"))
     assert files(layout) == [f"errors/part-{ID}.parquet"]
-    write_part(layout, ID, labelled(), [])
+    write_part(layout, ID, labelled(), failed())
     assert files(layout) == []
 
 
@@ -118,7 +119,7 @@ def test_no_image_ever_stands_in_both_files(
             # The next run, on storage that is well again.
             write_part(layout, ID, labelled(*sorted(after[0])), failed(*sorted(after[1])))
             assert rows(layout) == after
-            write_part(layout, ID, labelled(), [])
+            write_part(layout, ID, labelled(), failed())
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_a_full_disk_leaves_no_part_of_a_file(
     kind: Format,
 ) -> None:
     layout = claimed(small_disk / "out", kind)
-    write_part(layout, ID, labelled("a"), [])
+    write_part(layout, ID, labelled("a"), failed())
     noise = np.random.default_rng(1).random((1000, 500), np.float32)
     sides = np.ones(1000, np.int32)
     uris = [f"/folder/{index}.jpg" for index in range(1000)]
@@ -163,7 +164,7 @@ class TestForgetErrors:
             layout,
             "0" * 32,
             labelled("a"),
-            failed("b", "c") + failed("d", code="corrupt", retryable=False),
+            pa.concat_tables([failed("b", "c"), failed("d", code="corrupt", retryable=False)]),
         )
         write_part(layout, "1" * 32, labelled(), failed("e", code="read_failed"))
         write_part(layout, "2" * 32, labelled("f"), failed("g", code="corrupt", retryable=False))
@@ -185,7 +186,7 @@ class TestForgetErrors:
         assert layout.error_part("0" * 32).read_bytes() == before
 
     def test_no_errors_at_all(self, tmp_path: Path) -> None:
-        assert parts.forget_errors(claimed(tmp_path / "empty"), []) == 0
+        assert parts.forget_errors(claimed(tmp_path / "empty"), failed()) == 0
 
     def test_killed_anywhere_it_forgets_less_and_loses_no_row_that_stays(
         self, layout: Layout
@@ -205,7 +206,12 @@ class TestForgetErrors:
 
     def test_an_output_below_a_folder_that_looks_like_a_partition(self, tmp_path: Path) -> None:
         layout = claimed(tmp_path / "code=corrupt" / "out")
-        write_part(layout, ID, labelled(), failed("a", "b") + failed("c", code="read_failed"))
+        write_part(
+            layout,
+            ID,
+            labelled(),
+            pa.concat_tables([failed("a", "b"), failed("c", code="read_failed")]),
+        )
         assert parts.forget_errors(layout, ["read_failed"]) == 1
         assert rows(layout) == (set(), {"a", "b"})
         assert pq.read_schema(layout.error_part(ID)).equals(ERRORS)
@@ -220,10 +226,10 @@ def test_a_repaired_image_moves_and_a_broken_one_moves_back(layout: Layout) -> N
         write_part(layout, f"{turn + 1}" * 32, labelled(), failed("b"))
         assert rows(layout) == ({"a"}, {"b"})
     assert parts.forget_errors(layout, []) == 1
-    write_part(layout, "f" * 32, labelled("b"), [])
+    write_part(layout, "f" * 32, labelled("b"), failed())
     assert rows(layout) == ({"a", "b"}, set())
     # A shard that is done again may end otherwise, either way.
     write_part(layout, "f" * 32, labelled(), failed("b"))
     assert rows(layout) == ({"a"}, {"b"})
-    write_part(layout, "f" * 32, labelled("b"), [])
+    write_part(layout, "f" * 32, labelled("b"), failed())
     assert rows(layout) == ({"a", "b"}, set())

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from results.account import Plan
@@ -21,7 +22,8 @@ def test_it_counts_what_appears(tmp_path: Path, kind: Format) -> None:
     assert found == Progress(plan, 2, {"not_found": 1})
     assert found.done == 3
     assert watch.look() == found
-    write_part(layout, "2", labelled("d"), failed("e") + failed("f", code="corrupt"))
+    more = pa.concat_tables([failed("e"), failed("f", code="corrupt")])
+    write_part(layout, "2", labelled("d"), more)
     found = watch.look()
     assert found == Progress(plan, 3, {"not_found": 2, "corrupt": 1})
     assert found.done == 6
@@ -31,7 +33,7 @@ def test_what_earlier_runs_left_is_not_its_progress(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a"), failed("b"))
     watch = Watch(layout)
-    write_part(layout, "2", labelled("c"), [])
+    write_part(layout, "2", labelled("c"), failed())
     assert watch.look() == Progress(None, 1, {})
 
 

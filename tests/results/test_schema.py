@@ -14,7 +14,7 @@ import pytest
 
 from results.layout import Layout
 from results.parts import write_part
-from results.schema import EMITTED, ERRORS, PredictionSchema, errors_table, provenance
+from results.schema import EMITTED, ERRORS, PredictionSchema, provenance
 
 Floats = npt.NDArray[np.float32]
 
@@ -145,7 +145,7 @@ class TestReaders:
     def part(self, tmp_path: Path) -> Path:
         layout = Layout(tmp_path)
         layout.predictions.mkdir()
-        write_part(layout, "1", table(schema()), [])
+        write_part(layout, "1", table(schema()), schema().errors([]))
         return layout.prediction_part("1")
 
     def test_pyarrow(self, part: Path) -> None:
@@ -184,17 +184,42 @@ class TestReaders:
 
 
 class TestErrors:
+    SCHEMA = PredictionSchema(("labels",), 2, None, {})
+
     def test_rows(self) -> None:
         rows = [
             ("/a.jpg", "fetch", "not_found", "No such file", True),
             ("/ö.jpg", "decode", "corrupt", "bad\nheader", False),
         ]
-        found = errors_table(rows)
+        found = self.SCHEMA.errors([(*row, ()) for row in rows])
         assert found.schema.equals(ERRORS)
         assert [tuple(row.values()) for row in found.to_pylist()] == rows
         assert found.column_names == ["uri", "stage", "code", "message", "retryable"]
 
     def test_the_columns_are_the_same_for_no_rows(self) -> None:
-        found = errors_table([])
+        found = self.SCHEMA.errors([])
         assert found.schema.equals(ERRORS)
         assert found.num_rows == 0
+
+
+class TestKept:
+    SCHEMA = PredictionSchema(
+        ("features",), 2, None, {}, {"id": pa.int16(), "tags": pa.list_(pa.string())}
+    )
+    FIELDS = (pa.field("id", pa.int16()), pa.field("tags", pa.list_(pa.string())))
+
+    def test_values_stand_at_the_end_of_their_rows(self) -> None:
+        sides = np.array([1, 2, 3], np.int32)
+        vectors = np.zeros((3, 2), np.float32)
+        kept = [(7, ["a", "b"]), (), (None, [])]
+        found = self.SCHEMA.table(["x", "y", "z"], sides, sides, None, None, vectors, kept)
+        assert found.schema.names == ["uri", "width", "height", "features", "id", "tags"]
+        assert tuple(found.schema)[-2:] == self.FIELDS
+        assert found["id"].to_pylist() == [7, None, None]
+        assert found["tags"].to_pylist() == [["a", "b"], None, []]
+
+    def test_so_they_do_in_errors(self) -> None:
+        found = self.SCHEMA.errors([("x", "fetch", "not_found", "gone", True, (7, ["a"]))])
+        assert [*found.schema] == [*ERRORS, *self.FIELDS]
+        assert found.to_pylist()[0]["tags"] == ["a"]
+        assert self.SCHEMA.errors([]).schema.equals(found.schema)

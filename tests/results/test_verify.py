@@ -16,7 +16,7 @@ def sound(root: Path, kind: Format = "parquet") -> Layout:
     """A complete output: a to d are labelled, e and f failed."""
     layout = claimed(root, kind)
     write_part(layout, "1", labelled("a", "b"), failed("e"))
-    write_part(layout, "2", labelled("c", "d"), [])
+    write_part(layout, "2", labelled("c", "d"), failed())
     write_part(layout, "3", labelled(), failed("f"))
     finish(layout, list("abcd"), list("ef"), 3)
     return layout
@@ -39,7 +39,7 @@ def test_nothing_is_said_of_an_output_without_images(tmp_path: Path) -> None:
 @KINDS
 def test_an_image_with_rows_in_two_predictions(tmp_path: Path, kind: Format) -> None:
     layout = sound(tmp_path, kind)
-    write_part(layout, "4", labelled("b"), [])
+    write_part(layout, "4", labelled("b"), failed())
     assert verify(tmp_path) == [
         f"{layout.prediction_part('4')}: 'b' has another row",
         f"{tmp_path}: 7 rows, but the account speaks of 6",
@@ -58,7 +58,7 @@ def test_an_image_with_a_prediction_and_an_error(tmp_path: Path) -> None:
 
 def test_an_image_twice_in_one_part(tmp_path: Path) -> None:
     layout = sound(tmp_path)
-    write_part(layout, "2", labelled("c", "c"), [])
+    write_part(layout, "2", labelled("c", "c"), failed())
     assert verify(tmp_path) == [
         f"{layout.prediction_part('2')}: 'c' has another row",
         f"{tmp_path}: the rows are not of the images that the account speaks of",
@@ -68,8 +68,8 @@ def test_an_image_twice_in_one_part(tmp_path: Path) -> None:
 def test_only_the_first_names_of_many_are_shown(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     many = [f"{index:03}" for index in range(100)]
-    write_part(layout, "4", labelled(*many), [])
-    write_part(layout, "5", labelled(*many), [])
+    write_part(layout, "4", labelled(*many), failed())
+    write_part(layout, "5", labelled(*many), failed())
     found = verify(tmp_path)
     expected = [f"{layout.prediction_part('5')}: '{name}' has another row" for name in many[:20]]
     assert found[:-2] == expected
@@ -87,7 +87,7 @@ def test_a_missing_part(tmp_path: Path, kind: Format) -> None:
 
 def test_other_images_than_those_of_the_account(tmp_path: Path) -> None:
     layout = sound(tmp_path)
-    write_part(layout, "2", labelled("c", "x"), [])
+    write_part(layout, "2", labelled("c", "x"), failed())
     assert verify(tmp_path) == [
         f"{tmp_path}: the rows are not of the images that the account speaks of"
     ]

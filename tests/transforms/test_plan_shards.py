@@ -6,10 +6,11 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from images.where import Where
 from results.account import Plan
 from results.layout import Layout
 from results.run import Run
-from transforms.plan_shards import PlanShards, make_shard, shard_id, shard_size
+from transforms.plan_shards import PlanShards, make_shards, place, shard_id, shard_size
 from transforms.records import ImageRef, Shard
 
 
@@ -40,7 +41,7 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
     run.claim()
     refs = [ImageRef(f"{source}-{n}", source, n) for source in (0, 1) for n in range(5)]
     shards = [
-        make_shard((0, 0), map(tuple, group))
+        Shard(shard_id(ref.uri for ref in group), tuple(group))
         for group in (refs[0:2], refs[2:4], refs[4:5], refs[5:7], refs[7:9], refs[9:10])
     ]
     with beam.Pipeline(FnApiRunner()) as pipeline:
@@ -52,6 +53,42 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
 
 def test_a_shard_holds_its_refs_in_the_order_of_the_input() -> None:
     refs = [ImageRef("b", 0, 1), ImageRef("a", 0, 0), ImageRef("c", 0, 2, ("bad_entry", "no"))]
-    assert make_shard((0, 0), [tuple(ref) for ref in refs]) == Shard(
-        shard_id(["a", "b", "c"]), (refs[1], refs[0], refs[2])
-    )
+    [shard] = make_shards(((0, 0), [ref.plain() for ref in refs]), Plan(), 300, 3)
+    assert shard == Shard(shard_id(["a", "b", "c"]), (refs[1], refs[0], refs[2]))
+
+
+def _member(ordinal: int, kind: str) -> ImageRef:
+    where = Where("/a.tar.gz", "1", kind, (ordinal * 512, 100))
+    return ImageRef(f"/a.tar.gz!/{ordinal}", 0, ordinal, None, where, ("kept",))
+
+
+def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_other() -> None:
+    refs = [_member(ordinal, "TAR_GZIP") for ordinal in range(7)]
+    keys = {place(ref, Plan(to_do=7), 300, 2)[0] for ref in refs}
+    assert len(keys) == 1
+    neighbours = [place(ref, Plan(to_do=7), 300, 2)[1] for ref in reversed(refs)]
+    shards = list(make_shards(((0, 0), neighbours), Plan(to_do=7), 300, 2))
+    assert [shard.refs for shard in shards] == [
+        tuple(refs[start : start + 2]) for start in (0, 2, 4, 6)
+    ]
+
+
+def test_members_that_are_read_by_place_spread() -> None:
+    refs = [_member(ordinal, "TAR") for ordinal in range(4)]
+    assert [place(ref, Plan(to_do=4), 300, 2)[0] for ref in refs] == [
+        (0, 0),
+        (0, 0),
+        (0, 1),
+        (0, 1),
+    ]
+
+
+def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
+    keys = [place(_member(at, "TAR_GZIP"), Plan(), 300, 3_000)[0] for at in (0, 101_999, 102_000)]
+    assert keys == [(0, 0), (0, 0), (0, 1)]
+
+
+def test_a_ref_survives_as_plain_tuples() -> None:
+    for ref in (_member(3, "TAR"), ImageRef("a", 1, 2), ImageRef("b", 0, 1, ("bad_entry", "no"))):
+        assert all(type(value) is not Where for value in ref.plain())
+        assert ImageRef.from_plain(ref.plain()) == ref

@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from results.account import Plan, uri_digest
 from results.layout import Format, Layout
 from results.parts import write_part
+from results.schema import PredictionSchema
 from transforms.records import ImageRef
 from transforms.skip_done import SkipDone
 
@@ -18,8 +19,9 @@ def _output(root: Path, kind: Format) -> Layout:
     layout = Layout(root, kind)
     layout.predictions.mkdir()
     layout.errors.mkdir()
-    errors = [("broken", "decode", "corrupt", "…", False)]
-    write_part(layout, "1", pa.table({"uri": ["old-1"]}), [])
+    schema = PredictionSchema((), 0, None, {})
+    errors = schema.errors([("broken", "decode", "corrupt", "…", False, ())])
+    write_part(layout, "1", pa.table({"uri": ["old-1"]}), schema.errors([]))
     write_part(layout, "2", pa.table({"uri": ["old-2"]}), errors)
     return layout
 

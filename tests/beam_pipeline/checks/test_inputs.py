@@ -7,7 +7,7 @@ from beam_pipeline.checks.inputs import Inputs, listed
 from beam_pipeline.guard import FailureLimit
 from beam_pipeline.options import LabelOptions
 from images.errors import BadManifestEntry
-from images.inputs import Listed
+from images.sources import Listed
 from tests.beam_pipeline.colours import draw, write_module
 
 
