@@ -67,7 +67,12 @@ class DecodingProcess:
             OSError: no child can be started.
         """
         if self._channel is None:
-            self._start()
+            try:
+                self._start()
+            except BaseException:
+                # Half a start would pass for a whole one.
+                self.close()
+                raise
 
     def read(
         self, requests: Sequence[Request], pixels: npt.NDArray[np.uint8], meter: Meter
