@@ -36,7 +36,7 @@ def complete(root: Path, kind: Format = "parquet") -> Layout:
     layout = claimed(root, kind)
     write_part(layout, "9", labelled("a", "b"), failed("i"))
     write_part(layout, "2", labelled("e", "f"), failed("j"))
-    write_part(layout, "7", labelled("c", "d"), [])
+    write_part(layout, "7", labelled("c", "d"), failed())
     write_part(layout, "1", labelled("g", "h"), failed("k"))
     finish(layout, LABELS, ERRORS, 4)
     return layout
@@ -93,7 +93,7 @@ def test_a_part_that_is_full_is_followed_by_another(tmp_path: Path, kind: Format
     layout = claimed(tmp_path, kind)
     names = [f"{index:04}" for index in range(2000)]
     for start in range(0, 2000, 20):
-        write_part(layout, str(start), labelled(*names[start : start + 20]), [])
+        write_part(layout, str(start), labelled(*names[start : start + 20]), failed())
     finish(layout, names, [], 100)
     full = 3 * layout.prediction_part("0").stat().st_size
     compact(layout, full)
@@ -108,7 +108,7 @@ def test_a_part_that_is_full_is_followed_by_another(tmp_path: Path, kind: Format
 def test_a_part_that_is_large_enough_stays(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     names = [f"z{index}" for index in range(5000)]
-    write_part(layout, "5", labelled(*names), [])
+    write_part(layout, "5", labelled(*names), failed())
     before = layout.prediction_part("5").read_bytes()
     found = compact(layout, 2 * len(before))
     assert found["predictions"].parts == (5, 2)
@@ -120,7 +120,7 @@ def test_only_parts_of_one_provenance_are_joined(tmp_path: Path) -> None:
     other = PredictionSchema(("labels",), 2, None, {"module": "m", "versions": {"pillow": "13"}})
     for shard, uri in (("5", "x"), ("6", "y")):
         table = labelled(uri).replace_schema_metadata(other.arrow().metadata)
-        write_part(layout, shard, table, [])
+        write_part(layout, shard, table, failed())
     assert compact(layout, LARGE)["predictions"].parts == (6, 2)
     found = {
         tuple(parts.labelled_uris(part)): provenance(pq.read_schema(part))
@@ -329,7 +329,7 @@ class TestFailuresAfterwards:
         compact(layout, LARGE)
         assert parts.forget_errors(layout, []) == 1
         assert rows(layout) == ({"a"}, {"c"})
-        write_part(layout, "3", labelled("b"), [])
+        write_part(layout, "3", labelled("b"), failed())
         compact(layout, LARGE)
         assert rows(layout) == ({"a", "b"}, {"c"})
         assert listed(layout) == {"predictions": 1, "errors": 1}
@@ -368,7 +368,7 @@ def test_wide_rows_make_small_batches(tmp_path: Path) -> None:
         schema=schema,
     )
     for shard in range(9):
-        write_part(layout, str(shard), table.slice(shard * 1000, 1000), [])
+        write_part(layout, str(shard), table.slice(shard * 1000, 1000), failed())
     compact(layout, LARGE)
     [part] = layout.prediction_parts()
     assert pq.read_metadata(part).num_row_groups == 2
