@@ -13,10 +13,13 @@ from stores.errors import Changed, Denied, Missing, NoCredentials, TooLarge, Wro
 from stores.names import split_name, split_prefix
 from stores.ranged import RangedFile
 from stores.records import ObjectInfo, Settings
-from stores.responses import check_version
+from stores.responses import check_version, decoded
 
 Page: TypeAlias = tuple[list[ObjectInfo], str | None]
 """Some objects of a listing, and what asks for those after them, if there are any."""
+
+Content: TypeAlias = tuple[bytes, str | None]
+"""Bytes as they are stored, and their Content-Encoding."""
 
 Client = TypeVar("Client")
 T = TypeVar("T")
@@ -55,10 +58,10 @@ class BucketStore(ABC, Generic[Client]):
         if size is not None and size > max_bytes:
             raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
         part = "" if start == 0 and size is None else _part(start, size)
-        data = self._persist(lambda: self._read(bucket, name, max_bytes, part, version))
+        data, encoding = self._persist(lambda: self._read(bucket, name, max_bytes, part, version))
         if size is not None and len(data) != size:
             raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
-        return data
+        return data if part else decoded(data, encoding, max_bytes)
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open an object."""
@@ -113,7 +116,7 @@ class BucketStore(ABC, Generic[Client]):
     def _look(self, bucket: str, name: str) -> ObjectInfo: ...
 
     @abstractmethod
-    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> bytes:
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         """Read `part`, the value of a header Range, or all; nothing where that is past the end."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ where a deadline holds for headers, bodies and uploads alike.
 import http.client
 import io
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from urllib3.connectionpool import HTTPConnectionPool
 
 from stores.deadline import longest_wait, seconds_left
+from stores.errors import ConnectionFailed, StoreError, TimedOut, WrongLength
 
 CONNECTIONS = 64
 """That are kept open to one host: as many as threads read at once."""
@@ -22,6 +24,23 @@ CONNECTIONS = 64
 def timed_pools(*pools: type[HTTPConnectionPool]) -> dict[str, type[HTTPConnectionPool]]:
     """Kinds of pools by scheme, like the given ones, whose connections keep to the deadline."""
     return {str(pool.scheme): _timed(pool) for pool in pools}
+
+
+def meaning_of(error: BaseException) -> StoreError:
+    """What an error of a connection stands for, which libraries wrap in one another."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    match error:
+        case TimeoutError():
+            return TimedOut("no answer in time")
+        case http.client.IncompleteRead():
+            return WrongLength("fewer bytes arrived than were announced")
+        case socket.gaierror():
+            return ConnectionFailed("the server's name cannot be resolved")
+        case ssl.SSLCertVerificationError():
+            return ConnectionFailed(f"the server cannot prove its name: {error.verify_message}")
+        case _:
+            return ConnectionFailed("the server cannot be reached, or hangs up")
 
 
 def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:

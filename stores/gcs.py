@@ -16,17 +16,21 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth import compute_engine
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.auth.exceptions import (
+    DefaultCredentialsError,
+    GoogleAuthError,
+    RefreshError,
+    TransportError,
+)
 from google.auth.transport.requests import AuthorizedSession
 from google.auth.transport.requests import Request as AuthRequest
 from google.cloud.storage import Blob, Client
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, IncompleteRead
-from urllib3.exceptions import TimeoutError as PoolTimeoutError
+from urllib3.exceptions import HTTPError
 
-from stores.buckets import BucketStore, Page
-from stores.connections import CONNECTIONS, timed_pools
+from stores.buckets import BucketStore, Content, Page
+from stores.connections import CONNECTIONS, meaning_of, timed_pools
 from stores.deadline import timeouts
 from stores.errors import (
     Changed,
@@ -35,12 +39,10 @@ from stores.errors import (
     Missing,
     NoCredentials,
     StoreError,
-    TimedOut,
     WrongChecksum,
-    WrongLength,
 )
 from stores.records import ObjectInfo
-from stores.responses import check_version, decoded, error_of, read_body
+from stores.responses import check_version, error_of, read_body
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -80,6 +82,8 @@ class GcsStore(BucketStore[_Connection]):
                 self.no_credentials = _LOOKED
         for scheme in ("http://", "https://"):
             session.mount(scheme, _TimedAdapter(pool_maxsize=CONNECTIONS))
+        # Else the library asks about each bucket besides, for traces that nobody makes.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         # The session says who asks, if anybody does.
         return _Connection(Client("none", AnonymousCredentials(), _http=session), session)
 
@@ -93,19 +97,15 @@ class GcsStore(BucketStore[_Connection]):
             raise ConnectionFailed("Google's server of credentials cannot be reached") from None
         except GoogleAuthError:
             raise Denied("the credentials that were found are not valid; renew them") from None
-        except (requests.Timeout, PoolTimeoutError, TimeoutError):
-            raise TimedOut("no answer in time") from None
-        except IncompleteRead as error:
-            raise WrongLength(f"{error.expected:,} of the bytes announced are missing") from None
-        except (requests.RequestException, HTTPError, OSError):
-            raise ConnectionFailed("the server cannot be reached, or hangs up") from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise meaning_of(error) from None
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
         blob = self._blob(bucket, name)
         blob.reload(timeout=timeouts(), retry=None)
         return _info(blob)
 
-    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> bytes:
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         # The client library's own download would not stop at what is too much.
         path = f"/download/storage/v1/b/{_checked(bucket)}/o/{quote(name, safe='')}"
         with self._client.session.get(
@@ -117,19 +117,17 @@ class GcsStore(BucketStore[_Connection]):
             stream=True,
         ) as response:
             if part and response.status_code == 416:
-                return b""
+                return b"", None
             if response.status_code != (206 if part else 200):
                 reason = response.raw.read(_LONGEST_REASON, decode_content=True)
                 raise _error_of(response.status_code, reason.decode(errors="replace"))
             headers = response.headers
             check_version(headers.get("X-Goog-Generation", version), version)
             data = read_body(response.raw, headers.get("Content-Length"), max_bytes)
-        if part:
-            return data
         stored = _CRC32C.search(headers.get("X-Goog-Hash", ""))
-        if stored and stored[1] != _checksum(data):
+        if not part and stored and stored[1] != _checksum(data):
             raise WrongChecksum("the bytes are not those that were stored (CRC32C)")
-        return decoded(data, headers.get("Content-Encoding"), max_bytes)
+        return data, headers.get("Content-Encoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
         found = self._client.client.list_blobs(
@@ -165,13 +163,16 @@ def _credentials() -> Any | None:
     asking = _Impatient()
     try:
         credentials, _ = google.auth.default([_SCOPE], asking)
-        if isinstance(credentials, compute_engine.Credentials):
-            # Some machines look like Google's and have no metadata server.
-            credentials.refresh(asking)
     except DefaultCredentialsError:
         if _KEY_FILE in os.environ:
             raise NoCredentials(f"{_KEY_FILE} names no file with credentials") from None
         return None
+    if isinstance(credentials, compute_engine.Credentials):
+        try:
+            credentials.refresh(asking)
+        except (DefaultCredentialsError, RefreshError):
+            # A machine that looks like Google's, or one that stands for nobody.
+            return None
     return credentials
 
 

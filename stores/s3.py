@@ -7,25 +7,22 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from urllib3.exceptions import HTTPError
-from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
-from stores.buckets import BucketStore, Page
-from stores.connections import CONNECTIONS, timed_pools
+from stores.buckets import BucketStore, Content, Page
+from stores.connections import CONNECTIONS, meaning_of, timed_pools
 from stores.deadline import CONNECT_SECONDS
 from stores.errors import (
-    ConnectionFailed,
-    Denied,
     Missing,
+    NoCredentials,
     ServerFailed,
     StoreError,
     Throttled,
-    TimedOut,
     Unsupported,
     WrongChecksum,
     WrongLength,
 )
 from stores.records import ObjectInfo
-from stores.responses import check_version, decoded, error_of, read_body
+from stores.responses import check_version, error_of, read_body
 
 try:
     import boto3
@@ -68,6 +65,7 @@ class S3Store(BucketStore[Any]):
                 retries={"total_max_attempts": 1},
             ),
         )
+        client.meta.events.register("before-sign.s3.PutObject", _without_expect)
         # There is no other way to its connections that keeps its proxies and certificates.
         client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
         return client
@@ -80,27 +78,23 @@ class S3Store(BucketStore[Any]):
             raise _error_of(error) from None
         except boto.ParamValidationError:
             raise Missing("no bucket or object can have such a name") from None
-        except (
-            boto.ConnectTimeoutError,
-            boto.ReadTimeoutError,
-            PoolTimeoutError,
-            TimeoutError,
-        ):
-            raise TimedOut("no answer in time") from None
         except boto.IncompleteReadError:
-            raise WrongLength("some of the bytes announced are missing") from None
+            raise WrongLength("fewer bytes arrived than were announced") from None
         except boto.FlexibleChecksumError:
             raise WrongChecksum("the bytes are not those that were stored") from None
-        except (boto.HTTPClientError, HTTPError, OSError):
-            raise ConnectionFailed("the server cannot be reached, or hangs up") from None
+        except (boto.HTTPClientError, boto.ConnectionError, HTTPError, OSError) as error:
+            raise meaning_of(error) from None
+        except (boto.PartialCredentialsError, boto.ProfileNotFound) as error:
+            raise NoCredentials(str(error)) from None
         except boto.BotoCoreError as error:
-            raise Denied(f"the credentials that were found: {type(error).__name__}") from None
+            kind = type(error).__name__
+            raise NoCredentials(f"boto3 cannot be used as it is set up here ({kind})") from None
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
         found = self._client.head_object(Bucket=bucket, Key=name)
         return ObjectInfo(f"s3://{bucket}/{name}", found["ContentLength"], found["ETag"])
 
-    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> bytes:
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         asked = {"Range": part} if part else {}
         if version:
             asked["IfMatch"] = version
@@ -108,18 +102,17 @@ class S3Store(BucketStore[Any]):
             found = self._client.get_object(Bucket=bucket, Key=name, **asked)
         except boto.ClientError as error:
             if part and _status(error.response) == 416:
-                return b""
+                return b"", None
             raise
         with closing(found["Body"]) as body:
             if _status(found) != (206 if part else 200):
                 raise error_of(_status(found))
             check_version(found.get("ETag", version), version)
             data = read_body(body, str(found["ContentLength"]), max_bytes)
-        if part:
-            return data
-        if (expected := _md5(bucket, found)) and expected != hashlib.md5(data).hexdigest():
+        expected = None if part else _md5(bucket, found)
+        if expected and expected != hashlib.md5(data).hexdigest():
             raise WrongChecksum("the bytes are not those that were stored (MD5)")
-        return decoded(data, found.get("ContentEncoding"), max_bytes)
+        return data, found.get("ContentEncoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
         asked = {"ContinuationToken": token} if token else {}
@@ -147,6 +140,11 @@ class S3Store(BucketStore[Any]):
 
     def _remove(self, bucket: str, name: str) -> None:
         self._client.delete_object(Bucket=bucket, Key=name)
+
+
+def _without_expect(request: Any, **_: Any) -> None:
+    # While the client waits to be told to go on, it minds no deadline.
+    del request.headers["Expect"]
 
 
 def _status(response: Any) -> int:

@@ -1,0 +1,223 @@
+"""A server between clients and a real one, with whatever can go wrong on the way."""
+
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the real server answers."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Exchange:
+    """One request, for a fault to answer."""
+
+    def __init__(self, handler: BaseHTTPRequestHandler, target: str, body: bytes) -> None:
+        self._handler = handler
+        self._target = target
+        self._body = body
+        self.query = dict(parse_qsl(urlsplit(handler.path).query))
+
+    def ask(self, query: str = "") -> Reply:
+        """Ask the real server, with more in the query."""
+        path = self._handler.path + (f"&{query}" if query else "")
+        headers = dict(self._handler.headers)
+        connection = http.client.HTTPConnection(self._target, timeout=30)
+        try:
+            connection.request(self._handler.command, path, self._body, headers)
+            response = connection.getresponse()
+            return Reply(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def reply(self, reply: Reply) -> None:
+        self.head(reply)
+        self.send(reply.body)
+
+    def head(self, reply: Reply) -> None:
+        length = str(len(reply.body))
+        if self._handler.command == "HEAD":
+            length = reply.headers.get("Content-Length", "0")
+        self._handler.send_response_only(reply.status)
+        for name, value in ({"Content-Length": length} | reply.headers).items():
+            if name.lower() not in ("connection", "transfer-encoding"):
+                self._handler.send_header(name, value)
+        self._handler.end_headers()
+
+    def send(self, data: bytes) -> None:
+        if self._handler.command != "HEAD":
+            self._handler.wfile.write(data)
+            self._handler.wfile.flush()
+
+    def hang_up(self, reset: bool = False) -> None:
+        self._handler.close_connection = True
+        if reset:
+            lingering = struct.pack("ii", 1, 0)
+            self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+
+    def wait(self) -> None:
+        """Until the client leaves."""
+        self._handler.close_connection = True
+        self._handler.rfile.read()
+
+
+Fault: TypeAlias = Callable[[Exchange], None]
+
+
+class Relay:
+    """The server, and what goes wrong next.
+
+    Attributes:
+        faults: the first is for the next request, and so on; those after are relayed.
+        requests: (method, path with query, headers by lower-case name) of each, in order.
+        connections: how many were made.
+    """
+
+    def __init__(self, address: str) -> None:
+        relay = self
+        self._target = urlsplit(address).netloc
+        self.faults: deque[Fault] = deque()
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.connections = 0
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 64
+
+            def get_request(self) -> tuple[socket.socket, Any]:
+                relay.connections += 1
+                return super().get_request()
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Nothing: clients that hang up are what the tests are about."""
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1  # so that head and body of an answer leave at once
+
+            def _relay(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                relay.requests.append((self.command, self.path, headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                fault = relay.faults.popleft() if relay.faults else honest
+                fault(Exchange(self, relay._target, body))
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _relay  # noqa: N815
+
+            def log_message(self, *args: object) -> None:
+                """Nothing, on no stream."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def forget(self) -> None:
+        """Be as new."""
+        self.faults.clear()
+        self.requests.clear()
+        self.connections = 0
+
+    @contextmanager
+    def running(self) -> Iterator["Relay"]:
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.socket.close()
+
+
+def honest(exchange: Exchange) -> None:
+    """As the real server answers."""
+    exchange.reply(exchange.ask())
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Fault:
+    """An answer that is its status."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(Reply(code, headers, body))
+
+    return answer
+
+
+def refused(exchange: Exchange) -> None:
+    """Nothing, and the end of the connection."""
+    exchange.hang_up()
+
+
+def lost(exchange: Exchange) -> None:
+    """The server does it, and its answer does not arrive."""
+    exchange.ask()
+    exchange.hang_up(reset=True)
+
+
+def cut(exchange: Exchange) -> None:
+    """The first half, and the end of the connection."""
+    reply = exchange.ask()
+    exchange.head(reply)
+    exchange.send(reply.body[: len(reply.body) // 2])
+    exchange.hang_up()
+
+
+def corrupted(exchange: Exchange) -> None:
+    """One wrong bit."""
+    reply = exchange.ask()
+    exchange.head(reply)
+    exchange.send(bytes([reply.body[0] ^ 1]) + reply.body[1:])
+
+
+def shortened(exchange: Exchange) -> None:
+    """The last byte is missing, and is not announced either."""
+    reply = exchange.ask()
+    exchange.head(
+        replace(reply, headers=reply.headers | {"Content-Length": str(len(reply.body) - 1)})
+    )
+    exchange.send(reply.body[:-1])
+
+
+def stalled(exchange: Exchange) -> None:
+    """Nothing, until the client leaves."""
+    exchange.wait()
+
+
+def stalled_body(exchange: Exchange) -> None:
+    """All but the last byte, and nothing until the client leaves."""
+    reply = exchange.ask()
+    exchange.head(reply)
+    exchange.send(reply.body[:-1])
+    exchange.wait()
+
+
+def trickling(exchange: Exchange) -> None:
+    """A byte of an endless body every now and then, until the client leaves."""
+    exchange.head(replace(exchange.ask(), headers={"Content-Length": "1000"}))
+    _trickle(exchange)
+
+
+def trickling_head(exchange: Exchange) -> None:
+    """A byte of an endless header every now and then, until the client leaves."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    _trickle(exchange)
+
+
+def _trickle(exchange: Exchange) -> None:
+    exchange.hang_up()
+    while True:
+        exchange.send(b"x")
+        time.sleep(0.05)
