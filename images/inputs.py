@@ -253,7 +253,10 @@ _EMPTY = {
         f"the folder holds no image. Looked in all folders below it for {_IMAGES}. Archives in it "
         "are taken by a glob, such as '*.tar'."
     ),
-    "glob": ("the glob matches no image. Check the spelling; `**` stands for any folders."),
+    "glob": (
+        "the glob matches no image. Check the spelling; `**` stands for any folders. One for "
+        "archives ends as they do, such as '*.tar.gz'."
+    ),
     "manifest": "the manifest has no entry. Give one image a line or row.",
     "container": f"no image is in it. Looked for {_IMAGES}.",
 }

@@ -13,7 +13,7 @@ from results.verify import verify
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
-from transforms import run_module
+from transforms import module_handler
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_pictures_that_the_module_cannot_take_cost_their_rows(
     poisoned = [bmp(folder / f"{n}.bmp", 9) for n in range(2)]
     with monkeypatch.context() as patch:
         patch.setattr(
-            run_module, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
+            module_handler, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
         )
         repeat = "--direct_runner_bundle_repeat=2"
         assert label(folder, "--output", output, "--max-failure-rate", 0.1, repeat) == 0

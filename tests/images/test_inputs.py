@@ -292,7 +292,10 @@ class TestRefusals:
 
     def test_a_glob_without_a_match(self, here: Path) -> None:
         tree(here, "a.jpg")
-        cure = "Check the spelling; `**` stands for any folders."
+        cure = (
+            "Check the spelling; `**` stands for any folders. One for archives ends as they do, "
+            "such as '*.tar.gz'."
+        )
         assert refusal("*.png") == f"*.png: the glob matches no image. {cure}"
         assert refusal("a.jpg/*.png") == f"a.jpg/*.png: the glob matches no image. {cure}"
         expected = "*.csv: the glob matches no manifest. Check the spelling."
