@@ -96,7 +96,7 @@ def compact(
             name: sum(_join_all(run, group, part_bytes, progress) for group in found)
             for name, found in groups.items()
         }
-        journal.settle(layout)
+        journal.end(layout)
     after = _sizes(layout)
     return {
         name: Compacted(
@@ -146,7 +146,7 @@ def _kind_and_first_uri(path: Path) -> Iterator[tuple[str, str]]:
         return
     with pq.ParquetFile(path) as file:
         schema = hashlib.sha256(file.schema_arrow.serialize()).hexdigest()
-        uris = next(file.iter_batches(1, columns=["uri"]), None)
+        uris = next(file.iter_batches(1, columns=["uri"], use_threads=False), None)
     yield schema, "" if uris is None else uris.column(0)[0].as_py()
 
 
@@ -238,4 +238,4 @@ class _RowGroups:
 
 def _batches(part: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(part) as file:
-        yield from file.iter_batches(_BATCH_ROWS)
+        yield from file.iter_batches(_BATCH_ROWS, use_threads=False)

@@ -36,6 +36,11 @@ def remove_replaced(layout: Layout) -> None:
 def settle(layout: Layout) -> None:
     """Finish or undo what a compaction was killed in, if one was."""
     remove_replaced(layout)
+    end(layout)
+
+
+def end(layout: Layout) -> None:
+    """Say that nothing is left to remove."""
     layout.compaction.unlink(missing_ok=True)
 
 

@@ -112,5 +112,5 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _uris(part: Path) -> Iterator[str]:
     with pq.ParquetFile(part) as file:
-        for batch in file.iter_batches(columns=["uri"]):
+        for batch in file.iter_batches(columns=["uri"], use_threads=False):
             yield from batch.column(0).to_pylist()
