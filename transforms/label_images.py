@@ -57,9 +57,19 @@ class LabelImages(beam.PTransform):
     before it where the pipeline needs one. Names are taken as they stand, so a relative path
     starts where the worker runs.
 
-        found = uris | LabelImages("mobilenet_v1_050_160/")
-        found.predictions | WriteToParquet("gs://bucket/labels/part")
-        found.errors | ...
+    Example:
+        >>> import apache_beam as beam
+        >>> from imagebeam import LabelImages
+        >>> from samples import ARCHIVE, MODULE
+        >>> names = ["IMG_2008.jpg", "IMG_0000.jpg"]
+        >>> with beam.Pipeline("FnApiRunner") as pipeline:
+        ...     uris = pipeline | beam.Create([str(ARCHIVE / "garden" / name) for name in names])
+        ...     found = uris | LabelImages(str(MODULE))
+        ...     labels = found.predictions | beam.Map(lambda row: row.label)
+        ...     codes = found.errors | "Codes" >> beam.Map(lambda row: row.code)
+        ...     both = (labels, codes) | beam.Flatten() | beam.combiners.ToList()
+        ...     _ = both | beam.Map(lambda words: print(sorted(words)))
+        ['apple', 'not_found']
 
     Attributes:
         module: what `--module` takes.
@@ -85,8 +95,9 @@ class LabelImages(beam.PTransform):
     decode_processes: int = os.cpu_count() or 1
     limits: Limits = field(default_factory=Limits)
 
-    def expand(self, uris: Any) -> LabelledImages:
-        """PCollection of str → PCollections of rows of predictions and of errors."""
+    # Beam warns of every type that is none of its own.
+    def expand(self, uris: Any) -> Any:
+        """PCollection of str → `LabelledImages`: PCollections of predictions and of errors."""
         module = open_module(self.module, self.engine)
         schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
         for name in self.emit:

@@ -58,7 +58,18 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
     `PredictionResult` is a dict of float32 vectors: those of `scores`, `logits` and `features`
     that the module has. A flatbuffer travels with the pipeline.
 
-        pictures | RunInference(ModuleHandler("mobilenet_v1_050_160/"))
+    Example:
+        >>> import apache_beam as beam
+        >>> from apache_beam.ml.inference.base import RunInference
+        >>> from imagebeam import ModuleHandler
+        >>> from PIL import Image
+        >>> from samples import ARCHIVE, MODULE
+        >>> opened = Image.open(ARCHIVE / "garden" / "IMG_2008.jpg")
+        >>> picture = np.asarray(opened.convert("RGB").resize((128, 128)))
+        >>> with beam.Pipeline("FnApiRunner") as pipeline:
+        ...     found = pipeline | beam.Create([picture]) | RunInference(ModuleHandler(str(MODULE)))
+        ...     _ = found | beam.Map(lambda result: print(result.inference["scores"].argmax()))
+        0
 
     Args:
         handle: what `--module` takes.

@@ -1,0 +1,53 @@
+"""What other programs may import, held against what is documented and tested."""
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+
+import imagebeam
+import transforms
+
+
+def test_the_names_that_are_promised() -> None:
+    assert imagebeam.__all__ == [
+        "ImageError",
+        "Label",
+        "LabelImages",
+        "LabelledImages",
+        "ModuleError",
+        "ModuleHandler",
+        "RankedClass",
+        "label_pictures",
+    ]
+    with pytest.raises(AttributeError, match="'imagebeam' has no attribute 'label_image'"):
+        getattr(imagebeam, "label_image")  # noqa: B009 - the checker knows that it is not there
+
+
+@pytest.mark.parametrize("name", imagebeam.__all__)
+def test_each_is_there_and_explained(name: str) -> None:
+    found = getattr(imagebeam, name)
+    # A NamedTuple without a docstring gets one that says nothing.
+    assert not (inspect.getdoc(found) or f"{name}(").startswith(f"{name}(")
+
+
+def test_the_steps_are_the_same_objects() -> None:
+    assert imagebeam.LabelImages is transforms.LabelImages
+    assert imagebeam.ModuleHandler is transforms.ModuleHandler
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("imagebeam.pictures", "label_pictures"),
+        ("transforms.label_images", "LabelImages"),
+        ("transforms.module_handler", "ModuleHandler"),
+    ],
+)
+def test_the_examples_do_what_they_say(module: str, name: str) -> None:
+    holder = importlib.import_module(module)
+    [test] = [
+        test for test in doctest.DocTestFinder().find(getattr(holder, name), name) if test.examples
+    ]
+    assert doctest.DocTestRunner().run(test) == (0, len(test.examples))
