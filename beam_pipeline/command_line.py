@@ -13,7 +13,7 @@ from types import ModuleType
 from beam_pipeline import VERSION
 from beam_pipeline.errors import BROKEN, INTERRUPTED, USAGE, BrokenJobError
 
-_COMMANDS = ("demo", "doctor", "label", "verify", "compact", "completion")
+_COMMANDS = ("demo", "doctor", "label", "status", "verify", "compact", "completion")
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
 _DESCRIPTION = """\
@@ -24,6 +24,7 @@ examples:
   imagebeam doctor photos/ --output labels/
   imagebeam label photos/ --output labels/
   imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
+  imagebeam status labels/
   imagebeam verify labels/
   imagebeam compact labels/
 """

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -113,6 +113,14 @@ def _failed(now: Progress) -> str:
 
 def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> None:
     """The closing table: the account, what failed and what to do, where the rows are."""
+    _out.print(account_table(summary))
+    done = summary["labelled"] + summary["failed"]
+    _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
+    show_places(layout, summary)
+
+
+def account_table(summary: Mapping[str, Any]) -> Table:
+    """What became of the images that were asked for; what failed and what to do."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
@@ -123,10 +131,17 @@ def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> Non
             table.add_row(f"  {name.replace('_', ' ')}", f"{summary[name]:,}", "")
         if name == "failed":
             for code, count in summary["failed_by_code"].items():
-                table.add_row(f"    {code}", f"{count:,}", Text(CODES[code].cure, "dim"))
-    _out.print(table)
-    done = summary["labelled"] + summary["failed"]
-    _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
+                table.add_row(f"    {code}", f"{count:,}", cure(code))
+    return table
+
+
+def cure(code: str) -> Text:
+    """What a user can do about a failure."""
+    return Text(CODES[code].cure if code in CODES else "", "dim")
+
+
+def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
+    """Where the rows and the account are."""
     _out.print(f"rows     {layout.predictions}", soft_wrap=True)
     if summary["failed"] or summary["already_failed"]:
         _out.print(f"errors   {layout.errors}", soft_wrap=True)

@@ -34,11 +34,17 @@ class Progress:
 
 
 class Watch:
-    """Counts the rows of parts that appear in an output; each part is opened once."""
+    """Counts the rows of parts that appear in an output; each part is opened once.
 
-    def __init__(self, layout: Layout) -> None:
+    Args:
+        layout: of the output.
+        and_earlier: count also the parts that stand there already.
+    """
+
+    def __init__(self, layout: Layout, and_earlier: bool = False) -> None:
         self._layout = layout
-        self._seen = {*layout.prediction_parts(), *layout.error_parts()}
+        earlier = () if and_earlier else (*layout.prediction_parts(), *layout.error_parts())
+        self._seen = set(earlier)
         self._labelled = 0
         self._failed: Counter[str] = Counter()
 

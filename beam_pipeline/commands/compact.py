@@ -13,7 +13,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("output", type=Path, metavar="DIR")
+    parser.add_argument("output", type=Path, metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "--part-bytes",
         type=int,
@@ -26,14 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compact an output; the exit code."""
     from beam_pipeline import compact_display
-    from beam_pipeline.errors import DONE, UsageError
+    from beam_pipeline.errors import DONE, BrokenJobError, UsageError
     from results.compact import compact
     from results.identity import read
+    from results.layout import DamagedPartError
 
     if args.part_bytes < 1:
         raise UsageError(f"--part-bytes {args.part_bytes}: must be at least 1.")
     layout, _ = read(args.output.absolute())
-    with compact_display.progress() as show:
-        compacted = compact(layout, args.part_bytes, show)
+    try:
+        with compact_display.progress() as show:
+            compacted = compact(layout, args.part_bytes, show)
+    except DamagedPartError as error:
+        raise BrokenJobError(f"{error}; then compact.") from error
     compact_display.show(layout, compacted)
     return DONE
