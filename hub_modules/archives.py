@@ -10,8 +10,6 @@ from pathlib import Path, PurePosixPath
 
 from hub_modules.errors import ModuleError
 
-SUFFIXES = (".tar.gz", ".tgz")
-
 _MOST_MEMBERS = 100_000
 _MOST_BYTES = 16 << 30
 

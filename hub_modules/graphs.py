@@ -11,7 +11,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hub_modules.errors import ModuleError
-from hub_modules.handle import GRAPH_FILE
+from hub_modules.layout import GRAPH_FILE
 
 
 def read_graphs(path: Path) -> list[Any]:

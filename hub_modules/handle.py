@@ -6,15 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub_modules.archives import SUFFIXES as ARCHIVE_SUFFIXES
 from hub_modules.archives import module_root, unpack
 from hub_modules.cache import Cache
 from hub_modules.digest import PREFIX, digest_of_file
 from hub_modules.errors import ModuleError
+from hub_modules.layout import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE, no_graph
 from hub_modules.urls import fetch, is_url
-
-FLATBUFFER_SUFFIX = ".tflite"
-GRAPH_FILE = "saved_model.pb"
 
 _PIN = "@sha256:"
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -56,7 +53,7 @@ def resolve(text: str, cache: Cache) -> Path:
     """The local directory or `.tflite` file that the handle `text` stands for.
 
     Archives are unpacked into `cache` once; URLs are fetched into it, or taken from TF-Hub's own
-    cache.
+    cache. What lies in a bucket is fetched anew when it has changed.
 
     Raises:
         ModuleError: there is nothing, or nothing that can be a module.
@@ -82,7 +79,4 @@ def resolve(text: str, cache: Cache) -> Path:
 
 def _check_directory(path: Path, text: str) -> None:
     if not (path / GRAPH_FILE).is_file():
-        raise ModuleError(
-            f"{text!r}: no module, there is no {GRAPH_FILE} in it. "
-            "Give the directory of a TF-Hub module or a SavedModel."
-        )
+        raise no_graph(text)

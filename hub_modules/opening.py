@@ -48,8 +48,9 @@ def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> M
     """Resolve `handle`, verify its pin, read its interface and make it ready for `engine`.
 
     Args:
-        handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one, a `.tflite` file or
-            a TF-Hub URL; "@sha256:..." behind it pins its digest.
+        handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one or a `.tflite` file,
+            here or in a gs:// or s3:// bucket, or a TF-Hub URL; "@sha256:..." behind it pins its
+            digest.
         engine: "litert", "tensorflow" or "auto": LiteRT for every module that it can hold.
         cache: directory for what is fetched, unpacked and compiled; None for `imagebeam` in the
             user's cache directory.

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_modules.archives import SUFFIXES, unpack
+from hub_modules.archives import unpack
+from hub_modules.layout import ARCHIVE_SUFFIXES
 from hub_modules.records import LITERT, Module
 
-_ARCHIVE = SUFFIXES[0]
+_ARCHIVE = ARCHIVE_SUFFIXES[0]
 
 
 def suffix(module: Module) -> str:

@@ -1,4 +1,4 @@
-"""Modules on the web: TF-Hub's through its own library and cache, flatbuffers directly."""
+"""Modules elsewhere: TF-Hub's through its own library and cache, flatbuffers directly."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from hub_modules.buckets import SCHEMES as BUCKET_SCHEMES
+from hub_modules.buckets import fetch_from_bucket
 from hub_modules.cache import Cache
 from hub_modules.errors import ModuleError
+from hub_modules.layout import FLATBUFFER_SUFFIX
 from hub_modules.with_tensorflow import require_tensorflow, run_task
 
 _HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
@@ -24,7 +27,7 @@ def is_url(text: str) -> bool:
 
 
 def fetch(url: str, cache: Cache) -> Path:
-    """The local directory or `.tflite` file of the module at `url`, fetched unless cached.
+    """The local directory or file of the module at `url`, fetched unless cached.
 
     TF-Hub's modules are kept where `tensorflow_hub` keeps them, in $TFHUB_CACHE_DIR. When that is
     not set they are kept in `cache`: the library's own default is a directory all users share.
@@ -32,12 +35,15 @@ def fetch(url: str, cache: Cache) -> Path:
     Raises:
         ModuleError: the address cannot be reached or is no module, or TensorFlow is missing.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    scheme = url.partition("://")[0].lower()
+    if scheme in BUCKET_SCHEMES:
+        return fetch_from_bucket(url, cache)
+    if scheme not in ("http", "https"):
         raise ModuleError(
-            f"{url!r}: modules are fetched over http and https only. "
+            f"{url!r}: modules are fetched from http, https, gs and s3 only. "
             "Copy it to this machine and give its path."
         )
-    if urllib.parse.urlsplit(url).path.endswith(".tflite"):
+    if urllib.parse.urlsplit(url).path.endswith(FLATBUFFER_SUFFIX):
         key = hashlib.sha256(url.encode()).hexdigest()
         return cache.entry("flatbuffers", key, lambda to: _download(url, to)) / "module.tflite"
     return _fetch_from_hub(url, cache)

@@ -15,7 +15,7 @@ from stores import gcs
 from stores.errors import Denied, Missing, NoCredentials, TooLarge, WrongChecksum, WrongLength
 from stores.gcs import GcsStore
 from stores.records import Settings
-from tests.stores.conftest import BUCKET
+from tests.conftest import BUCKET
 from tests.stores.relay import Exchange, Relay, Reply, stalled, status
 
 

@@ -12,7 +12,7 @@ import pytest
 from stores.errors import Missing, NoCredentials, TooLarge, WrongChecksum
 from stores.records import Settings
 from stores.s3 import S3Store
-from tests.stores.conftest import BUCKET
+from tests.conftest import BUCKET
 from tests.stores.relay import Exchange, Relay, Reply, corrupted, stalled, status
 
 _DATA = bytes(range(200))
