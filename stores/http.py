@@ -250,7 +250,7 @@ def _redirected(url: Url, location: str) -> Url:
         raise Unsupported(f"it redirects to what cannot be read: {reason}") from None
     if (url.scheme, target.scheme) == ("https", "http"):
         raise Unsupported("it redirects from https:// to http://, where everybody could read along")
-    return target._replace(auth=None)
+    return target
 
 
 def _headers(url: Url, version: str) -> dict[str, str]:

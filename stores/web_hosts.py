@@ -269,6 +269,10 @@ def _without_queries(record: logging.LogRecord) -> bool:
     return True
 
 
-# Both write URLs into the log, and signed ones carry their secret in the query.
-for _name in ("urllib3.connection", "urllib3.connectionpool"):
-    logging.getLogger(_name).addFilter(_without_queries)
+def _about_headers(record: logging.LogRecord) -> bool:
+    return str(record.msg).startswith("Failed to parse headers")
+
+
+# Signed URLs carry their secret in the query. That strangers' headers are broken is no news.
+logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
+logging.getLogger("urllib3.connection").addFilter(lambda record: not _about_headers(record))

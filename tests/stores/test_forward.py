@@ -83,12 +83,12 @@ def test_another_version_on_the_way_is_noticed(site: Site) -> None:
 def test_a_server_that_stops_is_left_in_time(site: Site) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 3500000\r\n\r\n"
     url = site.add("/a", whole(_DATA), stall(head + _DATA[:500_000]))
-    with opened(url, seconds=0.5) as file, pytest.raises(TimedOut):
+    with opened(url, seconds=1.5) as file, pytest.raises(TimedOut):
         file.read()
 
 
 def test_closing_gives_the_connection_back(site: Site) -> None:
-    settings = Settings(seconds=1, attempts=1, allow_private_hosts=True, connections_per_host=1)
+    settings = Settings(seconds=2, attempts=1, allow_private_hosts=True, connections_per_host=1)
     store = HttpStore(settings)
     url = site.add("/a", whole(_DATA))
     other = site.add("/b", stored(b"1"))

@@ -5,7 +5,6 @@ import itertools
 import random
 import time
 import zlib
-from email.utils import formatdate
 from importlib.metadata import version
 
 import pytest
@@ -269,7 +268,7 @@ def test_a_server_that_stalls_or_trickles_is_left_in_time(site: Site, answer: An
 
 def test_a_server_that_stalls_once_leaves_time_for_another_try(site: Site) -> None:
     url = site.add("/a", stall(), stall(_HEAD + b"1"), whole(b"1"))
-    assert store(seconds=2, attempts=5).read(url, 99) == b"1"
+    assert store(seconds=3, attempts=6).read(url, 99) == b"1"
 
 
 def test_a_server_that_names_a_time_is_not_asked_before(site: Site) -> None:
@@ -287,7 +286,7 @@ def test_a_server_that_names_a_time_is_not_asked_before(site: Site) -> None:
     assert asked[1] - asked[0] >= 1
 
 
-@pytest.mark.parametrize("after", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize("after", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
 def test_a_server_that_wants_to_be_left_alone_for_long_is(site: Site, after: str) -> None:
     url = site.add("/a", status(503, Retry_After=after))
     reader = store(attempts=5)
@@ -301,7 +300,7 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is(site: Site, after: str
     assert len(site.requests) == 1
 
 
-@pytest.mark.parametrize("after", ["0", "-1", "", formatdate(time.time() - 3600, usegmt=True)])
+@pytest.mark.parametrize("after", ["0", "-1", "", "Thu, 01 Jan 2026 00:00:00 GMT"])
 def test_a_time_that_has_passed_is_no_reason_to_wait(site: Site, after: str) -> None:
     url = site.add("/a", status(503, Retry_After=after), whole(b"1"))
     assert store(attempts=2).read(url, 9) == b"1"

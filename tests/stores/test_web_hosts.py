@@ -352,22 +352,6 @@ def test_no_more_requests_at_once_than_allowed(site: Site) -> None:
     assert (site.busiest, site.connections) == (3, 3)
 
 
-def test_waiting_for_others_counts_as_waiting(site: Site) -> None:
-    url = site.add("/a", stall())
-    reader = store(seconds=0.5, connections=1)
-
-    def read(_: int) -> str:
-        with pytest.raises(TimedOut) as caught:
-            reader.read(url, 9)
-        return str(caught.value)
-
-    with ThreadPoolExecutor(2) as threads:
-        assert sorted(threads.map(read, range(2))) == [
-            "other requests to the same host left no time",
-            "the server did not answer in time",
-        ]
-
-
 def test_failures_cost_no_connection(site: Site) -> None:
     reader = store(connections=1)
     failing: list[Answer] = [
@@ -433,5 +417,6 @@ def test_secrets_in_urls_are_in_no_log_and_no_error(
             while chain:
                 assert secret not in str(chain)
                 chain = chain.__cause__ or chain.__context__
-    assert any("/ok" in record.getMessage() for record in caplog.records)
+    assert "/ok?…" in caplog.text
+    assert "broken header" not in caplog.text
     assert secret not in caplog.text

@@ -169,7 +169,7 @@ def chunked(*parts: bytes, end: bool = True) -> Answer:
             request.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
         if end:
             request.wfile.write(b"0\r\n\r\n")
-        request.close_connection = True
+        request.close_connection = not end
 
     return answer
 
