@@ -36,8 +36,11 @@ def scheme(uri: str) -> str:
 
 
 def path(address: str) -> str:
-    """An address without the query and fragment that a web address may have."""
-    return address if scheme(address) in _PLAIN else urlsplit(address).path
+    """An address without the query and fragment that a web address may have; "" for no URL."""
+    try:
+        return address if scheme(address) in _PLAIN else urlsplit(address).path
+    except ValueError:
+        return ""
 
 
 def without_secrets(address: str) -> str:

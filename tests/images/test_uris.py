@@ -174,3 +174,13 @@ def test_the_path_of_a_web_address_has_no_query() -> None:
 def test_members_are_named_after_their_archive() -> None:
     assert uris.member("gs://a/b.tar", "c/d#e.jpg") == "gs://a/b.tar!/c/d#e.jpg"
     assert uris.member("/a/b.tar", os.fsdecode(b"\xff a.jpg")) == "/a/b.tar!/%FF%20a.jpg"
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_whatever_a_manifest_says_makes_a_name(text: str) -> None:
+    for address in (text, f"https://{text}", f"https://user:word@host/{text}", f"gs://{text}"):
+        name = uris.without_secrets(address)
+        assert uris.without_secrets(name) == name
+        assert "user:word" not in name
+        uris.path(address)

@@ -1,0 +1,218 @@
+"""Jobs on images that lie on the web and in buckets."""
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from beam_pipeline.pipeline import Job, build
+from hub_modules import open_module
+from images import inputs
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
+from results.layout import Layout
+from results.run import Run
+from results.schema import PredictionSchema
+from results.verify import verify
+from samples import MODULE
+from stores import store_for
+from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, imagebeam, predictions
+from tests.stores.web import Site, redirect, status, stored, whole
+
+_CANARY = "Canary7secret"
+_HERE = "--allow-private-hosts"
+_FEATURES = ("--emit", "features")
+
+
+@pytest.fixture
+def web() -> Iterator[Site]:
+    """A web server on this machine, whose address is private."""
+    with Site().running() as site:
+        yield site
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, bytes]:
+    """Drawn pictures by name."""
+    return {Path(name).name: Path(name).read_bytes() for name in archive(tmp_path / "loose", 6)}
+
+
+def tarred(pictures: dict[str, bytes], mode: str = "w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as made:  # type: ignore[call-overload]
+        for name, data in pictures.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def features(output: Path) -> dict[str, list[float]]:
+    """The features of each image, by the last part of its name."""
+    return {row["uri"].rpartition("/")[2]: row["features"] for row in predictions(output)}
+
+
+def test_no_secret_of_a_url_or_of_the_environment_is_written_anywhere(
+    tmp_path: Path, web: Site, pictures: dict[str, bytes]
+) -> None:
+    data = next(iter(pictures.values()))
+    secrets = (f"X-Amz-Signature={_CANARY}&X-Amz-Credential=a", f"token={_CANARY}", _CANARY * 3)
+    entries = []
+    for query in secrets:
+        web.add(f"/good.jpg?{query}", stored(data))
+        web.add(f"/denied.jpg?{query}", status(403))
+        web.add(f"/busy.jpg?{query}", status(503))
+        web.add(f"/out.jpg?{query}", whole(data, X_Robots_Tag="noai"))
+        web.add(f"/loop.jpg?{query}", redirect(f"/loop.jpg?{query}"))
+        web.add(f"/away.jpg?{query}", redirect(f"file:///etc/{_CANARY}"))
+        names = ("good", "denied", "busy", "out", "loop", "away", "gone")
+        entries += [
+            f"http://user:{_CANARY}@127.0.0.1:{web.port}/{name}.jpg?{query}" for name in names
+        ]
+    entries += [f"ftp://user:{_CANARY}@host/a.jpg", f"http://user:{_CANARY}@[::bad/a.jpg"]
+    manifest, out = tmp_path / "list.txt", tmp_path / "out"
+    manifest.write_text("\n".join(entries))
+    job = ("label", manifest, "--output", out, _HERE, "--read-attempts", 2)
+    done = subprocess.run(
+        [*COMMAND, *map(str, job)],
+        cwd=ROOT,
+        env=os.environ | {"AWS_SECRET_ACCESS_KEY": _CANARY, "HTTP_PROXY": f"http://{_CANARY}:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(predictions(out)) == 3
+    codes = sorted(row["code"] for row in errors(out))
+    once = ["opted_out", "permission_denied", "throttled", "too_many_redirects", "not_found"]
+    assert codes == sorted([*3 * [*once, "unsupported_scheme"], *2 * ["unsupported_scheme"]])
+    assert verify(out) == []
+    told = [done.stdout, done.stderr, str(predictions(out)), str(errors(out))]
+    told += [
+        path.read_bytes().decode(errors="replace") for path in out.rglob("*") if path.is_file()
+    ]
+    assert [text for text in told if _CANARY in text] == []
+    # Each has a name of its own, that of the signed ones is as it was before it was signed.
+    assert f"http://127.0.0.1:{web.port}/good.jpg" in {row["uri"] for row in predictions(out)}
+
+
+def test_no_secret_of_a_manifest_is_in_the_job_that_is_submitted(tmp_path: Path, web: Site) -> None:
+    manifest = tmp_path / "list.txt"
+    manifest.write_text(f"http://user:{_CANARY}@127.0.0.1:{web.port}/a.jpg?sig={_CANARY}")
+    module = open_module(str(MODULE))
+    job = Job(
+        sources=inputs.sources([str(manifest)]),
+        run=Run(Layout(tmp_path)),
+        images_per_shard=None,
+        preprocessing=Preprocessing(module.info.image_size),
+        decode_processes=1,
+        decode_limits=Limits(),
+        module=module,
+        schema=PredictionSchema(("labels",), 1, None, {}),
+        provenance={},
+    )
+    pipeline = beam.Pipeline()
+    build(pipeline, job)
+    assert _CANARY.encode() not in pipeline.to_runner_api().SerializeToString()
+
+
+def test_a_manifest_of_strangers_reaches_no_private_host(
+    tmp_path: Path, web: Site, pictures: dict[str, bytes]
+) -> None:
+    web.add("/a.jpg", stored(next(iter(pictures.values()))))
+    hosts = ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1")
+    manifest, out = tmp_path / "list.txt", tmp_path / "out"
+    manifest.write_text("\n".join(f"http://{host}:{web.port}/a.jpg" for host in hosts))
+    assert imagebeam("label", manifest, "--output", out) == 1
+    assert [row["code"] for row in errors(out)] == ["blocked_address"] * 5
+    assert web.connections == 0
+
+
+def test_the_web_gives_the_rows_that_files_give(
+    tmp_path: Path, web: Site, pictures: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imagebeam("label", tmp_path / "loose", "--output", tmp_path / "a", *_FEATURES) == 0
+    expected = features(tmp_path / "a")
+    for name, data in pictures.items():
+        web.add(f"/in/{name}", redirect(f"/moved/{name}"))
+        web.add(f"/moved/{name}", status(503, Retry_After="0"), stored(data, '"1"'))
+    lines = "\n".join(json.dumps({"uri": name, "id": at}) for at, name in enumerate(pictures))
+    web.add("/in/list.jsonl", stored(lines.encode()))
+    web.add("/ranges.tar", stored(tarred(pictures), '"2"'))
+    web.add("/no-ranges.tar.gz", whole(tarred(pictures, "w:gz")))
+    for number, (name, more) in enumerate(
+        [
+            ("/in/list.jsonl", ("--keep", "id")),
+            ("/ranges.tar", ()),
+            ("/no-ranges.tar.gz?X-Amz-Signature=a", ()),
+        ]
+    ):
+        web.add(name, web._answers[name.partition("?")[0]])
+        out = tmp_path / str(number)
+        assert imagebeam("label", web.url(name), "--output", out, *_FEATURES, _HERE, *more) == 0
+        assert features(out) == expected
+        assert verify(out) == []
+    kept = {row["uri"].rpartition("/")[2]: row["id"] for row in predictions(tmp_path / "0")}
+    assert kept == {name: at for at, name in enumerate(pictures)}
+    archived = predictions(tmp_path / "2")[0]["uri"]
+    assert archived == web.url(f"/no-ranges.tar.gz!/{next(iter(pictures))}")
+    assert imagebeam("label", web.url("/gone.tar"), "--output", tmp_path / "x", _HERE) == 2
+    assert "gone.tar: it cannot be read: nothing is there" in capsys.readouterr().err
+
+
+def test_a_manifest_from_elsewhere_names_no_file_of_this_machine(
+    tmp_path: Path, web: Site, pictures: dict[str, bytes]
+) -> None:
+    (name, data), *_ = pictures.items()
+    web.add("/list.txt", stored(f"/etc/passwd\nfile:///etc/passwd\n{name}\n".encode()))
+    web.add(f"/{name}", stored(data))
+    out = tmp_path / "out"
+    assert imagebeam("label", web.url("/list.txt"), "--output", out, _HERE) == 0
+    assert [row["uri"] for row in predictions(out)] == [web.url(f"/{name}")]
+    assert [(row["uri"], row["code"]) for row in errors(out)] == [
+        (web.url(f"/list.txt#line={line}"), "unsupported_scheme") for line in (1, 2)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bucket", ["gcs_bucket", "s3_bucket"])
+def test_buckets_give_the_rows_that_files_give(
+    tmp_path: Path,
+    pictures: dict[str, bytes],
+    bucket: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = f"{request.getfixturevalue(bucket)}/{tmp_path.name}"
+    store = store_for(root)
+    assert imagebeam("label", tmp_path / "loose", "--output", tmp_path / "a", *_FEATURES) == 0
+    expected = features(tmp_path / "a")
+    for name, data in pictures.items():
+        store.write(f"{root}/photos/{name}", data)
+    store.write(f"{root}/photos/notes.txt", b"no image")
+    for name, mode in (("a.tar", "w"), ("b.tar.xz", "w:xz")):
+        store.write(f"{root}/{name}", tarred(pictures, mode))
+    store.write(f"{root}/list.csv", "\n".join(["uri", *(f"photos/{n}" for n in pictures)]).encode())
+    for number, name in enumerate(
+        ("photos/", "photos", "*/00*.jpg", "*.tar", "b.tar.xz", "list.csv")
+    ):
+        out = tmp_path / str(number)
+        assert imagebeam("label", f"{root}/{name}", "--output", out, *_FEATURES) == 0
+        assert features(out) == expected
+        assert verify(out) == []
+    capsys.readouterr()
+    for name, reason in (
+        ("gone/", "the folder holds no image"),
+        ("g*.tar", "the glob matches no container"),
+    ):
+        assert imagebeam("label", f"{root}/{name}", "--output", tmp_path / "x") == 2
+        assert reason in capsys.readouterr().err
+    scheme = root.partition(":")[0]
+    assert imagebeam("label", f"{scheme}://no-such-bucket/a/", "--output", tmp_path / "x") == 2
+    assert f"{scheme}://no-such-bucket/a/: " in capsys.readouterr().err
