@@ -151,9 +151,6 @@ def _entry(entry: manifests.Entry, place: str, base: str, access: Access) -> Ite
         problem = BadManifestEntry(f"{entry.value!r} is not Unicode text")
         yield Listed(place, problem, kept=entry.kept)
         return
-    except ValueError as error:
-        yield Listed(place, BadManifestEntry(f"no URL: {error}"), kept=entry.kept)
-        return
     except UnsupportedScheme as error:
         yield Listed(place, error, kept=entry.kept)
         return
@@ -167,7 +164,6 @@ def _address(entry: str, base: str) -> str:
 
     Raises:
         UnicodeEncodeError: text that names no file and that no table can hold.
-        ValueError: it makes no URL.
         UnsupportedScheme: a manifest from elsewhere names a file of this machine.
     """
     if uris.scheme(base) == "file":

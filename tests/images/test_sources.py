@@ -52,10 +52,3 @@ def test_no_manifest_from_elsewhere_names_local_files(entry: str, base: str) -> 
     assert found.uri == "list#line=1"
     assert found.problem is not None
     assert found.problem.code == "unsupported_scheme"
-
-
-def test_what_makes_no_url_is_an_entry_to_correct() -> None:
-    [found] = listed("//[bad/a.jpg", "https://h/x")
-    assert found.uri == "list#line=1"
-    assert found.problem is not None
-    assert found.problem.code == "bad_entry"
