@@ -10,7 +10,8 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.options import LabelOptions
 from hub_modules import Module, read_class_names
 from hub_modules.records import LITERT
-from images import uris
+from images import inputs, uris
+from images.sources import Source
 from results import identity
 
 
@@ -46,6 +47,16 @@ def class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None
     return read_class_names(options.labels, module.info.class_count)
 
 
+def kept(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
+    """The columns of manifests that rows have, by their names there, with their types.
+
+    Raises:
+        InputError: two manifests differ.
+    """
+    columns = inputs.kept_columns(sources)
+    return {name: columns[column] for column, name in options.keep.items()}
+
+
 def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
     """What outputs say of the job: enough to tell whether two rows can be compared."""
     info = module.info
@@ -74,7 +85,7 @@ def of(
     options: LabelOptions,
     module: Module,
     names: Sequence[str] | None,
-    kept: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What makes two runs into one output the same job; see `results.identity`.
 
@@ -82,7 +93,7 @@ def of(
         options: of the job.
         module: what it runs.
         names: of the classes; None where indices are the names.
-        kept: columns of manifests that rows have, with their types.
+        columns: of manifests that rows have, with their types.
     """
     return {
         "module": uris.without_secrets(module.handle),
@@ -94,6 +105,6 @@ def of(
         "top_k": options.top_k if "labels" in options.emit else None,
         "labels": identity.names_digest(names) if "labels" in options.emit else None,
         "format": options.format,
-        "kept": {name: str(kind) for name, kind in kept.items()} if kept else None,
+        "kept": {name: str(kind) for name, kind in columns.items()} if columns else None,
         "versions": provenance(options, module)["versions"],
     }

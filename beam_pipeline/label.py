@@ -85,8 +85,7 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
         info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
     )
     provenance = job_identity.provenance(options, module)
-    columns = inputs.kept_columns(sources)
-    kept = {name: columns[column] for column, name in options.keep.items()}
+    kept = job_identity.kept(options, sources)
     return Job(
         sources=sources,
         run=Run(layout),

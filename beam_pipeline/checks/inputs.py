@@ -1,6 +1,5 @@
 """What the inputs stand for, and what a sample of it says of the rest."""
 
-import os
 import random
 import time
 from collections import Counter
@@ -14,11 +13,16 @@ from beam_pipeline.checks.estimate import Price, estimate
 from beam_pipeline.checks.finding import Finding, State
 from beam_pipeline.checks.module import opened
 from beam_pipeline.options import LabelOptions
-from images import inputs, uris
+from images import inputs
+from images.containers.kinds import Kind
 from images.sources import Listed
+from images.where import Where
+from stores import Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
 _SHARE_OF_SAMPLING = 0.4
+_LOOKS = 10
+"""Images whose size is looked up: each look may be a question over a network."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,16 @@ class Inputs:
 
     def run(self) -> Iterator[Finding]:
         """One line each for the listing, the sample and the estimate."""
-        sources = inputs.sources(self.options.inputs)
-        found = islice(chain.from_iterable(sources), self.options.limit)
+        options = self.options
+        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        found = islice(chain.from_iterable(sources), options.limit)
         listing = listed(found, self.sample, self.seconds * _SHARE_OF_LISTING)
-        yield _told(listing)
+        yield _told(listing, options.access.settings)
         if not listing.chosen:
             return
-        module = opened(self.options)
-        taken = sample.take(listing.chosen, self.options, module, self.seconds * _SHARE_OF_SAMPLING)
-        yield sample.told(taken, self.options.max_failure_rate)
+        module = opened(options)
+        taken = sample.take(listing.chosen, options, module, self.seconds * _SHARE_OF_SAMPLING)
+        yield sample.told(taken, options.max_failure_rate)
         if taken.labelled:
             yield estimate(taken, listing.images, listing.complete, self.price)
 
@@ -101,15 +106,18 @@ def listed(found: Iterable[Listed], chosen: int, seconds: float) -> Listing:
     return Listing(images, problems, in_order, complete, time.monotonic() - start)
 
 
-def _size(uri: str) -> int | None:
-    """Bytes of a local file; None where it cannot be looked at."""
+def _size(listed: Listed, settings: Settings) -> int | None:
+    """Bytes of an image, encoded; None where that cannot be told without reading it."""
+    where = listed.where or Where(listed.uri)
+    if where.container is Kind.TAR:
+        return where.place[1]
     try:
-        return os.stat(uris.to_path(uri)).st_size
-    except OSError:
+        return None if where.kind else store_for(where.address, settings).info(where.address).size
+    except StoreError:
         return None
 
 
-def _told(listing: Listing) -> Finding:
+def _told(listing: Listing, settings: Settings) -> Finding:
     facts: dict[str, Any] = {
         "images": listing.images,
         "complete": listing.complete,
@@ -117,7 +125,8 @@ def _told(listing: Listing) -> Finding:
         "seconds": listing.seconds,
     }
     message = f"{listing.count}, listed in {listing.seconds:.1f} s"
-    if sizes := [size for each in listing.chosen if (size := _size(each.uri)) is not None]:
+    looked_at = listing.chosen[:: max(1, len(listing.chosen) // _LOOKS)]
+    if sizes := [size for each in looked_at if (size := _size(each, settings)) is not None]:
         facts["bytes"] = round(sum(sizes) / len(sizes) * listing.images)
         message += f", about {facts['bytes'] / 1e9:,.2g} GB by the size of {len(sizes):,} of them"
     if not listing.complete:

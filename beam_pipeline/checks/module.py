@@ -11,6 +11,7 @@ from beam_pipeline import job_identity
 from beam_pipeline.checks.finding import Finding, State
 from beam_pipeline.options import LabelOptions
 from hub_modules import Answers, Module, load_engine, open_module
+from images import uris
 from samples import MODULE
 
 
@@ -33,8 +34,9 @@ class ModuleAnswers:
         answers = engine.run(_picture(module.info.image_size))
         seconds = time.perf_counter() - start
         height, width = module.info.image_size
+        handle = uris.without_secrets(module.handle)
         facts = {
-            "handle": module.handle,
+            "handle": handle,
             "digest": module.digest,
             "engine": module.engine,
             "image_size": [height, width],
@@ -44,7 +46,7 @@ class ModuleAnswers:
             yield Finding(
                 self.about,
                 State.FAILURE,
-                f"{module.handle}: on {module.engine} {wrong} for a plain picture. "
+                f"{handle}: on {module.engine} {wrong} for a plain picture. "
                 "Try --engine tensorflow; if it persists, the module is damaged.",
                 facts,
             )
@@ -52,7 +54,7 @@ class ModuleAnswers:
         yield Finding(
             self.about,
             State.OK,
-            f"{module.handle} answers on {module.engine}, {height} × {width}, "
+            f"{handle} answers on {module.engine}, {height} × {width}, "
             f"{module.digest}; ready in {seconds:.1f} s",
             facts,
         )

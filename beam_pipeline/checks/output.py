@@ -2,14 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from beam_pipeline import job_identity
 from beam_pipeline.checks.finding import Finding, State
 from beam_pipeline.checks.module import opened
 from beam_pipeline.options import LabelOptions
+from images import inputs
 from results import identity
 from results.layout import Layout, OutputError
 
@@ -53,7 +55,8 @@ class Output:
         module = opened(self.options)
         names = job_identity.class_names(self.options, module)
         try:
-            resumes = identity.check(layout, job_identity.of(self.options, module, names))
+            wanted = job_identity.of(self.options, module, names, self._kept())
+            resumes = identity.check(layout, wanted)
         except OutputError:
             # What is no output of ours is not overwritten either.
             if self.options.overwrite and layout.identity.exists():
@@ -62,6 +65,13 @@ class Output:
         if not resumes:
             return "empty"
         return "replaced" if self.options.overwrite else "resumed"
+
+    def _kept(self) -> Mapping[str, Any]:
+        options = self.options
+        if not options.keep:
+            return {}
+        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        return job_identity.kept(options, sources)
 
 
 _TOLD = {

@@ -54,7 +54,7 @@ def take(chosen: Sequence[Listed], options: LabelOptions, module: Module, second
         module.info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
     )
     limits = Limits(min(options.decode_seconds, seconds), options.decode_memory)
-    reader = ImageReader(preprocessing, options.decode_processes, limits)
+    reader = ImageReader(preprocessing, options.decode_processes, limits, options.access)
     deadline = time.monotonic() + seconds
     images = 0
     failed: Counter[str] = Counter()
@@ -64,7 +64,7 @@ def take(chosen: Sequence[Listed], options: LabelOptions, module: Module, second
     try:
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]
-            reading = reader.read([each.uri for each in part])
+            reading = reader.read([each.where or each.uri for each in part])
             errors = [each for each in reading.outcomes if isinstance(each, ImageError)]
             failed.update(error.code for error in errors)
             rows = [

@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from urllib.parse import urlsplit
 
 from beam_pipeline.checks.finding import Finding, State
-from stores import StoreError, store_for
-from stores.errors import Denied, Missing
+from stores import Settings, StoreError, store_for
+from stores.errors import BlockedAddress, ConnectionFailed, Denied, TimedOut
 from stores.opening import scheme_of
 
 _LOOKS = 3
+_SILENCE = (BlockedAddress, ConnectionFailed, TimedOut)
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,17 @@ class Storage:
 
     Attributes:
         names: of all of them.
+        settings: how patient and how trusting reads are.
     """
 
     names: tuple[str, ...]
+    settings: Settings
     about: str = "storage"
 
     def run(self) -> Iterator[Finding]:
         """One line a bucket or host."""
         for root in roots(self.names):
-            yield _asked(root)
+            yield _asked(root, self.settings)
 
 
 def roots(names: Sequence[str]) -> tuple[str, ...]:
@@ -36,13 +40,13 @@ def roots(names: Sequence[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in names:
         if (scheme := scheme_of(name)) != "file":
-            host = name.partition("://")[2].partition("/")[0].rpartition("@")[2]
+            host = urlsplit(name).netloc.rpartition("@")[2]
             found[f"{scheme}://{host}"] = None
     return tuple(found)
 
 
-def _asked(root: str) -> Finding:
-    store = store_for(root)
+def _asked(root: str, settings: Settings) -> Finding:
+    store = store_for(root, settings)
     is_web = root.startswith("http")
     times = []
     try:
@@ -53,11 +57,21 @@ def _asked(root: str) -> Finding:
                     store.info(f"{root}/")
                 else:
                     list(islice(store.list(f"{root}/"), 1))
-            # An answer all the same: nothing is asked for that has to be there.
-            except (Missing, Denied):
+            except _SILENCE:
+                raise
+            except StoreError:
+                # An answer all the same: nobody promised anything under that name.
                 if not is_web:
                     raise
             times.append(time.perf_counter() - start)
+    except Denied as error:
+        return Finding(
+            "storage",
+            State.WARNING,
+            f"{root}: it may not be listed ({error}). Name its images in a manifest, or let this "
+            "machine's credentials list it.",
+            {"root": root},
+        )
     except StoreError as error:
         return Finding(
             "storage",

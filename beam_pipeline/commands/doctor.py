@@ -126,7 +126,7 @@ def _chosen(
     names = (*options.inputs, *((str(options.output),) if has_output else ()))
     yield Versions()
     if roots((*names, options.module or "")):
-        yield Storage((*names, options.module or ""))
+        yield Storage((*names, options.module or ""), options.access.settings)
     yield ModuleAnswers(options)
     if has_output:
         yield Output(options)
