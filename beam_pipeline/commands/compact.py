@@ -1,5 +1,7 @@
 """join the finished files of a job into few large ones.
 
+  imagebeam compact labels/
+
 Predictions and errors become files of about --part-bytes; rows, account, resume and --retry-failed
 stay as they are. A job that is not complete may be compacted too, but not while it is at work.
 

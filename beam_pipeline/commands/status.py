@@ -1,5 +1,7 @@
 """tell how far a job is, from its output alone.
 
+  imagebeam status labels/
+
 Works for a job at work here or on a cluster, for one that was stopped and for one that is complete.
 `watch imagebeam status DIR` follows it.
 
