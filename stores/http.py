@@ -282,8 +282,10 @@ def _version(headers: HTTPHeaderDict) -> str:
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
 
 
-def _error(status: int) -> StoreError:
+def _error(status: int) -> Exception:
     match status:
+        case _ if status < 400:
+            return PermanentFailure(error_of(status))
         case 404 | 410:
             return Missing(f"nothing is there (status {status})")
         case 401 | 403 | 408 | 412 | 425 | 429:

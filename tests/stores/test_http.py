@@ -179,7 +179,7 @@ def test_each_status_has_its_error(site: Site, code: int, kind: type[StoreError]
         store().open(site.url("/a?secret"))
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
+@pytest.mark.parametrize("code", [204, 302, 304, 400, 401, 403, 404, 410])
 def test_what_will_not_change_is_asked_once(site: Site, code: int) -> None:
     failure(site.add("/a", status(code)), store(attempts=5))
     assert len(site.requests) == 1
