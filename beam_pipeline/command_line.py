@@ -48,8 +48,7 @@ def run(argv: Sequence[str]) -> int:
     args, beam_args = parser().parse_known_args(argv)
     args.beam_args = beam_args
     if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
-        print(f"imagebeam: error: {beam_args[0]}: no such option. See --help.", file=sys.stderr)
-        return USAGE
+        return _ended(args, f"{beam_args[0]}: no such option. See --help.", USAGE)
     try:
         code = int(args.command.run(args))
         # A disk that is full may say so only now.
@@ -59,19 +58,28 @@ def run(argv: Sequence[str]) -> int:
     except (ValueError, BrokenJobError) as error:
         if args.debug or not _for_users(error):
             raise
-        print(f"imagebeam: error: {error}", file=sys.stderr)
-        return BROKEN if isinstance(error, BrokenJobError) else USAGE
+        return _ended(args, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
     except OSError as error:
         if args.debug:
             raise
-        print(
-            f"imagebeam: error: {error.filename or 'the file system'}: {error.strerror or error}. "
-            "Remove the cause and run the same command again.",
-            file=sys.stderr,
+        message = (
+            f"{error.filename or 'the file system'}: {error.strerror or error}. "
+            "Remove the cause and run the same command again."
         )
-        return BROKEN
+        return _ended(args, message, BROKEN)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _ended(args: argparse.Namespace, message: str, code: int) -> int:
+    """Tell why the command ends; the exit code."""
+    if getattr(args, "events", False):
+        from beam_pipeline import events
+
+        events.say_error(message, code)
+    else:
+        print(f"imagebeam: error: {message}", file=sys.stderr)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """What a person sees: progress on standard error, the closing table on standard output."""
 
+import os
 import shutil
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow.parquet as pq
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -31,8 +32,10 @@ def progress(
     stream: TextIO, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Progress], None]]:
     """Somewhere to show progress: a live bar for a person, a line now and then for a log."""
-    console = Console(file=stream, highlight=False)
-    if not console.is_terminal:
+    # CI asks for colours by FORCE_COLOR, and its log is no terminal all the same.
+    live = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    console = _Console(file=stream, highlight=False, force_terminal=live, force_jupyter=False)
+    if not live:
         yield _Lines(console, clock).show
         return
     columns = (
@@ -59,6 +62,17 @@ def progress(
                 )
 
         yield show
+
+
+class _Console(Console):
+    """Measures the terminal that it writes to at each look: standard output may be another."""
+
+    @property  # type: ignore[misc] # nobody sets it
+    def size(self) -> ConsoleDimensions:
+        try:
+            return ConsoleDimensions(*os.get_terminal_size(self.file.fileno()))
+        except OSError:
+            return super().size
 
 
 class _Rate:

@@ -25,6 +25,7 @@ from beam_pipeline import (
 from beam_pipeline.errors import DONE, FAILED
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
+from beam_pipeline.voices import Voice
 from hub_modules import Module, open_module, staging
 from images import inputs
 from images.isolation import Limits
@@ -37,7 +38,7 @@ from results.schema import PredictionSchema
 from samples import MODULE
 
 
-def label(options: LabelOptions) -> int:
+def label(options: LabelOptions, voice: Voice = display) -> int:
     """Label what the options name; the exit code."""
     start = time.monotonic()
     pipeline_options = runner.pipeline_options(options.beam_args)
@@ -57,7 +58,7 @@ def label(options: LabelOptions) -> int:
             identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
             if cluster_jobs.cancel(left_behind):
-                display.say_cancelled(left_behind["job"])
+                voice.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 shutil.copyfile(stdin_copy, job.layout.stdin)
                 job = replace(job, sources=_sources(options, job.layout.stdin))
@@ -68,12 +69,12 @@ def label(options: LabelOptions) -> int:
                 write_whole(job.module.path, staging.packed(module))
             if options.detach:
                 runner.detach(job, pipeline_options, options.debug)
-                display.say_detached(job.layout)
+                voice.say_detached(job.layout)
                 return DONE
             limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
-            summary = runner.run(job, pipeline_options, limits, options.debug)
-    display.show_summary(job.layout, summary, time.monotonic() - start)
-    return _exit_code(summary, options.max_failure_rate)
+            summary = runner.run(job, pipeline_options, limits, voice, options.debug)
+    voice.show_summary(job.layout, summary, time.monotonic() - start)
+    return _exit_code(summary, options.max_failure_rate, voice)
 
 
 def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> Job:
@@ -134,10 +135,10 @@ def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ..
     return tuple(cut)
 
 
-def _exit_code(summary: dict[str, Any], allowed: guard.FailureLimit) -> int:
+def _exit_code(summary: dict[str, Any], allowed: guard.FailureLimit, voice: Voice) -> int:
     failed = summary["failed"] + summary["already_failed"]
     labelled = summary["labelled"] + summary["already_labelled"]
     if allowed.exceeded(failed, failed + labelled):
-        display.say_too_many_failed(failed, failed + labelled, str(allowed))
+        voice.say_too_many_failed(failed, failed + labelled, str(allowed))
         return FAILED
     return DONE

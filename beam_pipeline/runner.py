@@ -16,12 +16,13 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from beam_pipeline import causes, clusters, display, noise
+from beam_pipeline import causes, clusters, noise
 from beam_pipeline.cluster_jobs import Complaints
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.pipeline import Job, build
 from beam_pipeline.submission import submitted
+from beam_pipeline.voices import Voice
 from images.reader import forget_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
@@ -62,7 +63,9 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict[str, Any]:
+def run(
+    job: Job, options: PipelineOptions, limits: Limits, voice: Voice, debug: bool
+) -> dict[str, Any]:
     """Run the job to its end; the summary. A job that leads nowhere ends this process.
 
     Raises:
@@ -74,7 +77,7 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
     try:
         with (
             noise.aside(job.layout.log, debug) as stderr,
-            display.progress(stderr) as show,
+            voice.progress(stderr) as show,
             _started(job, options) as work,
         ):
             pause = _LOOK_SECONDS
@@ -88,15 +91,13 @@ def run(job: Job, options: PipelineOptions, limits: Limits, debug: bool) -> dict
                 guard.check(now)
                 complaints.check()
     except KeyboardInterrupt:
-        display.say_stopped("stopped", job.layout)
+        voice.say_stopped("stopped", job.layout)
         _stop_at_once(job, INTERRUPTED)
     except TooManyFailuresError as error:
-        display.say_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
+        voice.say_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
         _stop_at_once(job, FAILED)
     except StalledError as error:
-        display.say_stopped(
-            f"{error}; what each thread was doing is in {job.layout.log}", job.layout
-        )
+        voice.say_stopped(f"{error}; what each thread was doing is in {job.layout.log}", job.layout)
         with job.layout.log.open("a") as log:
             faulthandler.dump_traceback(log, all_threads=True)
         _stop_at_once(job, BROKEN)

@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a new or empty folder, or one that the same job began",
     )
     add_job_arguments(parser)
+    telling = parser.add_argument_group("telling").add_mutually_exclusive_group()
+    telling.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
+    telling.add_argument(
+        "--json",
+        dest="events",
+        action="store_true",
+        help="tell other programs on standard error what happens: one JSON object a line",
+    )
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -226,7 +234,8 @@ def run(args: argparse.Namespace) -> int:
         from beam_pipeline.label import label
         from beam_pipeline.options import LabelOptions
         from beam_pipeline.profiler import profiled
+        from beam_pipeline.voices import voice
 
     options = LabelOptions.parse(args)
     with profiled(args.profile):
-        return label(options)
+        return label(options, voice(args.quiet, args.events))

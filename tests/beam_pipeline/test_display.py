@@ -1,4 +1,11 @@
+import fcntl
 import io
+import os
+import pty
+import re
+import struct
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -73,3 +80,69 @@ def test_names_are_shown_as_they_are(capfd: pytest.CaptureFixture[str]) -> None:
     said = capfd.readouterr()
     assert f"What is finished stays in {output}; run" in said.err
     assert f" verify {output}\n" in said.out
+
+
+def _window(end: int, columns: int) -> None:
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def _lines(master: int) -> list[str]:
+    """What has been drawn on a terminal up to now, without colours and moves."""
+    drawn = os.read(master, 1 << 16).decode()
+    return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", drawn)]
+
+
+def test_the_bar_fits_the_terminal_that_it_is_on_also_after_a_resize(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Standard input and output are none, as in `find … | imagebeam label - … > log`."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    master, slave = pty.openpty()
+    failed = {"corrupt": 5, "decode_timeout": 1, "unsupported_format": 12}
+    widest = {}
+    _window(slave, 150)
+    with os.fdopen(slave, "w") as stream:
+        with display.progress(stream) as show:
+            for columns in (150, 60):
+                _window(slave, columns)
+                show(Progress(_PLAN, 95, failed))
+                time.sleep(0.3)
+                widest[columns] = max(map(len, _lines(master)))
+        assert 100 < widest[150] <= 150
+        assert 0 < widest[60] <= 60
+    os.close(master)
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_log_that_shows_colours_gets_lines_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    stream = io.StringIO()
+    with display.progress(stream) as show:
+        show(Progress(_PLAN, 0, {}))
+    assert stream.getvalue() == "imagebeam: 5,000 images to do\n"
+
+
+def test_a_terminal_that_can_only_print_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = _Terminal()
+    with display.progress(stream) as show:
+        show(Progress(_PLAN, 0, {}))
+    assert stream.getvalue() == "imagebeam: 5,000 images to do\n"
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    drawn = []
+    for value in (None, "1"):
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        if value:
+            monkeypatch.setenv("NO_COLOR", value)
+        stream = _Terminal()
+        with display.progress(stream) as show:
+            show(Progress(_PLAN, 95, {"corrupt": 5}))
+        drawn.append(re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", stream.getvalue()))
+    assert drawn[0] != []
+    assert drawn[1] == []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from results.account import Plan
 from results.layout import Layout
 from results.parts import write_part
 from results.run import Run
-from tests.beam_pipeline.jobs import archive, imagebeam, parts, stop_when
+from tests.beam_pipeline.jobs import ROOT, archive, imagebeam, parts, stop_when
 from tests.results.outputs import claimed, failed, labelled
 
 
@@ -119,3 +120,13 @@ def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 )
 def test_times_are_told_in_two_units(seconds: float, said: str) -> None:
     assert status_display.span(seconds) == said
+
+
+def test_every_field_is_documented(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _half_done(tmp_path)
+    imagebeam("status", tmp_path, "--json")
+    found = json.loads(capfd.readouterr().out)
+    page = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
+    table = page.partition("| field |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.+?) \| ", table, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted({*found})
