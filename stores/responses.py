@@ -19,6 +19,9 @@ from stores.errors import (
 
 _PART = 1 << 20
 
+# Timeout, conflict with another request, too early: the only ones of the client's faults that pass.
+_PASSING = (408, 409, 425)
+
 
 class Body(Protocol):
     """The body of a response, as urllib3 and botocore have it."""
@@ -38,6 +41,8 @@ def error_of(status: int) -> StoreError:
             return Changed("it is not the version any more that was asked for")
         case 429 | 503:
             return Throttled(f"the server asks for fewer requests (status {status})")
+        case _ if 400 <= status < 500 and status not in _PASSING:
+            return Denied(f"the server refuses the request (status {status})")
         case _:
             return ServerFailed(f"the server answers with status {status}")
 

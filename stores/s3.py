@@ -12,6 +12,7 @@ from stores.buckets import BucketStore, Content, Page
 from stores.connections import CONNECTIONS, meaning_of, timed_pools
 from stores.deadline import CONNECT_SECONDS
 from stores.errors import (
+    Denied,
     Missing,
     NoCredentials,
     ServerFailed,
@@ -171,8 +172,14 @@ def _error_of(error: Any) -> StoreError:
             return Missing("there is no such bucket")
         case "NoSuchKey":
             return Missing("there is no such object")
+        case "InvalidObjectState":
+            return Denied("it is archived; restore it first")
+        case "RequestTimeTooSkewed":
+            return Denied("the clock of this machine is wrong")
+        case "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch":
+            return Denied("the credentials that were found are not valid; renew them")
         case "SlowDown" | "RequestLimitExceeded" | "Throttling":
             return Throttled("the server asks for fewer requests")
-        case "RequestTimeout" | "ConditionalRequestConflict":
+        case "RequestTimeout" | "InternalError":
             return ServerFailed("the server asks for another try")
     return error_of(_status(error.response))
