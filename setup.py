@@ -32,6 +32,7 @@ setup(
     package_data={
         "": ["py.typed"],
         "hub_modules": ["*.txt"],
+        "results": ["report/template/**"],
         "samples": ["archive/**", "archive_truth.csv", "module/**"],
     },
     # Minimum versions only: requirements.txt holds the exact set that is tested.
@@ -39,6 +40,7 @@ setup(
         "ai-edge-litert>=2.0",
         "apache-beam>=2.77",
         "google-cloud-storage>=3.0",
+        "jinja2>=3.1",
         "numpy>=1.26",
         "pillow>=12.1.1",
         "pyarrow>=18.0",

@@ -13,7 +13,7 @@ from types import ModuleType
 from beam_pipeline import VERSION
 from beam_pipeline.errors import BROKEN, INTERRUPTED, USAGE, BrokenJobError
 
-_COMMANDS = ("demo", "doctor", "label", "status", "verify", "compact", "completion")
+_COMMANDS = ("demo", "doctor", "label", "status", "report", "verify", "compact", "completion")
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
 _DESCRIPTION = """\
@@ -25,6 +25,7 @@ examples:
   imagebeam label photos/ --output labels/
   imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
   imagebeam status labels/
+  imagebeam report labels/
   imagebeam verify labels/
   imagebeam compact labels/
 """

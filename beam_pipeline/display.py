@@ -19,6 +19,8 @@ from rich.text import Text
 from images.errors import CODES
 from results.layout import Layout
 from results.progress import Progress
+from results.report.contents import Contents
+from results.report.visible import visible
 
 _LINE_SECONDS = 30.0
 
@@ -160,6 +162,16 @@ def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
     if summary["failed"] or summary["already_failed"]:
         _out.print(f"errors   {layout.errors}", soft_wrap=True)
     _out.print(f"account  {layout.summary}", soft_wrap=True)
+
+
+def show_report(contents: Contents, page: Path) -> None:
+    """Where the page is, and what is wrong with the output that it shows."""
+    for finding in contents.findings:
+        _errors.print(f"imagebeam: {visible(finding)}", soft_wrap=True)
+    _out.print(
+        f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
+        soft_wrap=True,
+    )
 
 
 def show_rows(layout: Layout, count: int) -> None:

@@ -124,6 +124,7 @@ def _strangers(layout: Layout) -> list[str]:
 def _clear(layout: Layout) -> None:
     """Delete all but the identity: until it is replaced it tells that the folder is ours."""
     layout.summary.unlink(missing_ok=True)
+    layout.report.unlink(missing_ok=True)
     for folder in (layout.predictions, layout.errors):
         if folder.exists():
             shutil.rmtree(folder)

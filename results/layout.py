@@ -3,6 +3,7 @@
 DIR/predictions/part-ID.parquet   rows of labelled images (or .tfrecord)
 DIR/errors/part-ID.parquet        rows of failed images
 DIR/summary.json                  the account; present when the job is complete
+DIR/report.html                   the page, if one was asked for
 DIR/job/                          what the job keeps for itself: identity, plan, module
 """
 
@@ -59,6 +60,11 @@ class Layout:
     def summary(self) -> Path:
         """The account, written last."""
         return self.root / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows the output."""
+        return self.root / "report.html"
 
     @property
     def identity(self) -> Path:

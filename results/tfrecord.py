@@ -7,7 +7,8 @@ what is null is left out.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ def records(path: Path) -> Iterator[bytes]:
             yield tfrecord.read(file, start, length)
 
 
+def batches(path: Path, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Some columns of a file, `rows` at a time; only columns of one value a row.
+
+    Raises:
+        DamagedRecordError: the file is no whole TFRecord file, or a record lacks a column.
+    """
+    remaining = records(path)
+    while some := list(islice(remaining, rows)):
+        values = [_values(record, names) for record in some]
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column) for column in zip(*values, strict=True)], list(names)
+        )
+
+
 def count(path: Path) -> int:
     """The number of records in a file, from their lengths alone.
 
@@ -63,6 +78,24 @@ def _uri(record: bytes) -> str:
         return str(example.features.feature["uri"].bytes_list.value[0].decode())
     except (DecodeError, LookupError, UnicodeDecodeError) as error:
         raise DamagedRecordError("a record is no Example with a `uri`") from error
+
+
+def _values(record: bytes, names: Sequence[str]) -> list[Any]:
+    try:
+        feature = Example.FromString(record).features.feature
+        return [_value(feature[name]) for name in names]
+    except (DecodeError, LookupError, UnicodeDecodeError) as error:
+        raise DamagedRecordError(f"a record is no Example with {', '.join(names)}") from error
+
+
+def _value(feature: Any) -> Any:
+    match kind := feature.WhichOneof("kind"):
+        case "bytes_list":
+            return feature.bytes_list.value[0].decode()
+        case None:
+            raise LookupError("no value")
+        case _:
+            return getattr(feature, kind).value[0]
 
 
 def _example(row: dict[str, Any]) -> Any:

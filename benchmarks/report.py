@@ -1,0 +1,84 @@
+"""What a report of many rows costs: an output is simulated, and the command run on it.
+
+python -m benchmarks.report [--rows 10000000]
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.runs import run
+from results import identity, parts
+from results.account import Plan, Tally, summarise, write_summary
+from results.layout import Layout
+from results.schema import PredictionSchema
+
+_CLASSES = 1001
+_ROWS_A_PART = 2000
+_FAILED_A_PART = 20
+_IDENTITY = {
+    "module": "simulated",
+    "module_digest": "sha256:0",
+    "engine": "litert",
+    "image_size": [160, 160],
+    "resize": "crop",
+    "emit": ["labels"],
+    "top_k": 5,
+    "labels": None,
+    "format": "parquet",
+}
+
+
+def main() -> None:
+    """Simulate an output, report on it and print what that cost."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000, metavar="N")
+    args = parser.parse_args()
+    table = Table("rows", "parts", "seconds", "peak MB", "page MB", box=None, pad_edge=False)
+    with tempfile.TemporaryDirectory() as folder:
+        layout = _output(Path(folder) / "out", args.rows)
+        command = (sys.executable, "-m", "beam_pipeline", "report", str(layout.root))
+        cost = run((*command, "--no-thumbnails"), Path(folder))
+        table.add_row(
+            f"{args.rows:,}",
+            f"{sum(1 for _ in layout.prediction_parts()):,}",
+            f"{cost.seconds:,.1f}",
+            f"{cost.largest_mb:,.0f}",
+            f"{layout.report.stat().st_size / 1e6:,.1f}",
+        )
+    Console(highlight=False).print(table)
+
+
+def _output(root: Path, rows: int) -> Layout:
+    """A complete output whose classes are as uneven as those of real archives."""
+    layout = Layout(root)
+    identity.claim(layout, _IDENTITY, overwrite=False)
+    schema = PredictionSchema(("labels",), 5, tuple(f"class {i}" for i in range(_CLASSES)), {})
+    lots = np.random.default_rng(0)
+    popular = lots.zipf(1.3, size=rows) % _CLASSES
+    labelled = 0
+    for start in range(0, rows, _ROWS_A_PART):
+        places = range(start, min(start + _ROWS_A_PART, rows))
+        uris = [f"/archive/{place // 1000:06}/IMG_{place:09}.jpg" for place in places]
+        failed, uris = uris[:_FAILED_A_PART], uris[_FAILED_A_PART:]
+        scores = lots.random((len(uris), _CLASSES), np.float32) / np.float32(_CLASSES)
+        best = popular[start : start + len(uris)]
+        scores[np.arange(len(uris)), best] = lots.beta(2, 1, len(uris))
+        sides = np.full(len(uris), 500, np.int32)
+        table = schema.table(uris, sides, sides, scores, None, None)
+        errors = [(uri, "decode", "truncated", "ends early", False) for uri in failed]
+        parts.write_part(layout, f"{start:032x}", table, errors)
+        labelled += len(uris)
+    codes = {"truncated": rows - labelled}
+    plan = Plan(requested=rows, to_do=rows, rows=rows)
+    write_summary(layout, summarise(plan, Tally(1, labelled, codes), {}))
+    return layout
+
+
+if __name__ == "__main__":
+    main()

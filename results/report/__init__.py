@@ -1,0 +1,1 @@
+"""The page that shows what an output holds: counted once, then rendered."""

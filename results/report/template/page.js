@@ -1,0 +1,329 @@
+"use strict";
+// All state is in the URL's fragment: what is chosen can be shared, and the back button undoes it.
+// Names go to the page as text alone; nothing here makes markup from data.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const at = (id) => document.getElementById(id);
+  const count = (number) => number.toLocaleString("en-US");
+  const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
+  const WAYS = ["sample", "least", "most"];
+  const WAY_NAMES = { sample: "drawn by lot", least: "least sure first", most: "most sure first" };
+  const FEW = 15, MORE = 200, EXAMPLES_A_CODE = 2;
+
+  const classes = new Map(data.classes.map((each) => [each.name, each]));
+  let listed = FEW;
+
+  // State
+
+  function state() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const way = given.get("show");
+    return {
+      class: classes.has(given.get("class")) ? given.get("class") : "",
+      code: data.codes.includes(given.get("code")) ? given.get("code") : "",
+      show: WAYS.includes(way) ? way : "sample",
+      find: given.get("find") || "",
+      order: given.get("order") || "",
+    };
+  }
+
+  function go(changes, replace = false) {
+    const params = new URLSearchParams();
+    for (const [key, value] of Object.entries({ ...state(), ...changes })) {
+      if (value && !(key === "show" && value === "sample")) params.set(key, value);
+    }
+    history[replace ? "replaceState" : "pushState"](null, "", "#" + params);
+    render();
+  }
+
+  // Classes
+
+  const ORDERS = {
+    fewest: (a, b) => a.images - b.images,
+    unsure: (a, b) => a.mean - b.mean,
+    name: (a, b) => a.name.localeCompare(b.name),
+  };
+
+  function renderClasses(now) {
+    const wanted = now.find.toLocaleLowerCase();
+    let found = data.classes.filter((each) => each.name.toLocaleLowerCase().includes(wanted));
+    if (ORDERS[now.order]) found = found.toSorted(ORDERS[now.order]);
+    let shown = found.slice(0, listed);
+    const chosen = classes.get(now.class);
+    // What is chosen can always be seen, and be let go.
+    if (chosen && !shown.includes(chosen)) shown = [chosen, ...shown];
+    const focused = document.activeElement?.closest("#classes .pick")?.dataset.class;
+    const most = Math.max(...data.classes.map((each) => each.images));
+    const rows = shown.map((each) => classRow(each, most, each === chosen));
+    at("classes").tBodies[0].replaceChildren(...rows);
+    rows.map((row) => row.querySelector(".pick")).find((pick) => pick.dataset.class === focused)?.focus();
+    const some = found.length < data.classes.length ? `${count(found.length)} of ` : "";
+    const first = found.length > listed ? `, the first ${count(listed)} of them listed` : "";
+    at("classes-shown").textContent = `${some}${count(data.classes.length)} classes${first}.${data.classes_left}`;
+    at("more-classes").hidden = found.length <= listed;
+  }
+
+  function classRow(each, most, chosen) {
+    const row = at("class-row").content.cloneNode(true).firstElementChild;
+    const pick = row.querySelector(".pick");
+    const [images, share, mean] = row.querySelectorAll("td.n");
+    setPick(pick, each.name, chosen);
+    row.querySelector("rect").setAttribute("width", `${(100 * each.images) / most}%`);
+    images.textContent = count(each.images);
+    share.textContent = percent(each.images / data.all.images);
+    mean.textContent = each.mean.toFixed(2);
+    row.classList.toggle("picked", chosen);
+    return row;
+  }
+
+  function setPick(pick, name, chosen) {
+    pick.querySelector("bdi").textContent = name;
+    pick.dataset.class = name;
+    pick.setAttribute("aria-pressed", String(chosen));
+  }
+
+  // Pictures
+
+  function renderPictures(now) {
+    const owner = classes.get(now.class) || data.all;
+    const shown = owner.pictures[WAYS.indexOf(now.show)].map((index) => data.pictures[index]);
+    at("gallery").replaceChildren(...shown.map((each) => picture(each, now)));
+    at("picture-controls").hidden = false;
+    for (const radio of document.querySelectorAll("[name=show]")) radio.checked = radio.value === now.show;
+    const name = document.createElement("bdi");
+    name.textContent = now.class;
+    const what = data.classes.length ? `${WAY_NAMES[now.show]}, of ` : "drawn by lot, of ";
+    at("pictures-of").replaceChildren(
+      `${shown.length} ${what}${count(owner.images)}`, ...(now.class ? [" in ", name] : [" images"]));
+    at("all-classes").hidden = !now.class;
+  }
+
+  function picture(each, now) {
+    const item = at("picture").content.cloneNode(true).firstElementChild;
+    const find = (selector) => item.querySelector(selector);
+    if (each.thumbnail) {
+      const image = new Image();
+      image.src = each.thumbnail;
+      image.alt = each.label ? `A picture that was labelled ${each.label}` : "";
+      image.decoding = "async";
+      find(".thumb").append(image);
+    } else {
+      find(".thumb").textContent = "no thumbnail";
+    }
+    if (each.label) {
+      setPick(find(".pick"), each.label, each.label === now.class);
+      find(".score").textContent = each.score === null ? "–" : each.score.toFixed(2);
+    } else {
+      find(".answer").remove();
+    }
+    find(".file").append(each.link ? link(each) : each.file);
+    find(".folder").textContent = each.folder;
+    find(".size").textContent = `${count(each.width)} × ${count(each.height)} pixels`;
+    return item;
+  }
+
+  function link(each) {
+    const anchor = document.createElement("a");
+    // Whatever the data says: a link leads to a file or a web page, and runs nothing.
+    if (/^(file|https?):\/\//.test(each.link)) anchor.href = each.link;
+    anchor.rel = "noreferrer noopener";
+    anchor.target = "_blank";
+    anchor.textContent = each.file;
+    return anchor;
+  }
+
+  // Errors
+
+  function renderErrors(now) {
+    for (const pick of document.querySelectorAll("#errors .pick")) {
+      const chosen = pick.dataset.code === now.code;
+      pick.setAttribute("aria-pressed", String(chosen));
+      pick.closest("tbody").classList.toggle("picked", chosen);
+    }
+    for (const row of document.querySelectorAll("#examples li")) {
+      row.hidden = now.code ? row.dataset.code !== now.code : row.dataset.place >= EXAMPLES_A_CODE;
+    }
+    const name = document.createElement("bdi");
+    name.textContent = now.code;
+    at("examples-of")?.replaceChildren(...(now.code ? ["of ", name] : []));
+    if (at("all-codes")) at("all-codes").hidden = !now.code;
+  }
+
+  // Charts: canvases take colours that are worked out, so they are asked of an element.
+
+  const charts = [];
+
+  function colour(name) {
+    const probe = at("said");
+    probe.style.color = `var(--${name})`;
+    const found = getComputedStyle(probe).color;
+    probe.style.color = "";
+    return found;
+  }
+
+  function axis(label, values, size) {
+    return {
+      stroke: () => colour("muted"),
+      grid: { stroke: () => colour("line"), width: 1 },
+      ticks: { stroke: () => colour("line"), width: 1 },
+      font: "12px system-ui, sans-serif",
+      labelFont: "12px system-ui, sans-serif",
+      label, labelSize: 18, size, values,
+    };
+  }
+
+  function chart(id, options, columns, read) {
+    const place = at(id);
+    const readout = at(`${id}-readout`);
+    const made = new uPlot({
+      width: place.clientWidth,
+      height: place.clientHeight,
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
+      hooks: { setCursor: [(self) => {
+        readout.textContent = self.cursor.idx === null || self.cursor.idx === undefined ? "" : read(self.cursor.idx);
+      }] },
+      ...options,
+    }, columns, place);
+    new ResizeObserver(() => fit(made, place)).observe(place);
+    charts.push({ made, place });
+    return made;
+  }
+
+  function fit(made, place) {
+    if (place.clientWidth && place.clientWidth !== made.width) made.setSize({ width: place.clientWidth, height: place.clientHeight });
+  }
+
+  const width = 1 / data.bins;
+  const range = (bin) => `${(bin * width).toFixed(2)}–${((bin + 1) * width).toFixed(2)}`;
+  const shares = (each) => each.histogram.map((images) => images / each.images);
+  const bars = (size) => uPlot.paths.bars({ size: [size, 100], align: 0 });
+  let scores = null;
+
+  function startScores() {
+    const middles = data.all.histogram.map((_, bin) => (bin + 0.5) * width);
+    scores = chart("scores", {
+      scales: { x: { time: false, range: [0, 1] }, y: { range: (_self, _low, high) => [0, Math.max(high, 0.01) * 1.05] } },
+      axes: [
+        axis("score", (_self, ticks) => ticks.map((tick) => String(+tick.toFixed(2))), 34),
+        axis("share of images", (_self, ticks) => ticks.map((tick) => `${+(100 * tick).toFixed(1)} %`), 52),
+      ],
+      series: [
+        {},
+        { fill: () => colour("soft"), stroke: () => colour("soft"), width: 0, paths: bars(0.9), points: { show: false } },
+        { fill: () => colour("one"), stroke: () => colour("one"), width: 0, paths: bars(0.45), points: { show: false } },
+      ],
+    }, [middles, shares(data.all), middles.map(() => null)], (bin) => {
+      const chosen = classes.get(state().class);
+      const of = (each) => `${count(each.histogram[bin])} (${percent(each.histogram[bin] / each.images)})`;
+      return `${range(bin)}: ${of(data.all)}${chosen ? `, ${of(chosen)}` : ""}`;
+    });
+  }
+
+  function renderScores(now) {
+    const chosen = classes.get(now.class);
+    const middles = scores.data[0];
+    scores.setData([middles, shares(data.all), chosen ? shares(chosen) : middles.map(() => null)]);
+    const mean = (each) => each.mean.toFixed(2);
+    at("scores-summary").textContent = `Mean score ${mean(data.all)}${chosen ? `; in the chosen class ${mean(chosen)}` : ""}.`;
+    at("scores-class").hidden = at("scores-table-class").hidden = !chosen;
+    at("scores-class").querySelector("bdi").textContent = now.class;
+    at("scores-table-class").textContent = now.class;
+    at("scores-table").tBodies[0].replaceChildren(...data.all.histogram.map((images, bin) => {
+      const row = document.createElement("tr");
+      row.insertCell().textContent = range(bin);
+      for (const value of chosen ? [images, chosen.histogram[bin]] : [images]) {
+        const cell = row.insertCell();
+        cell.className = "n";
+        cell.textContent = count(value);
+      }
+      return row;
+    }));
+  }
+
+  function startTimeline() {
+    const { start, seconds, images } = data.timeline;
+    const times = images.map((_, bin) => start + (bin + 0.5) * seconds);
+    chart("timeline", {
+      scales: { x: { range: [start, start + images.length * seconds] }, y: { range: (_self, _low, high) => [0, high * 1.05] } },
+      axes: [axis(undefined, undefined, 40), axis("images a second", (_self, ticks) => ticks.map((tick) => tick.toLocaleString("en-US")), 60)],
+      series: [{}, { fill: () => colour("soft"), stroke: () => colour("soft"), width: 0, paths: bars(0.95), points: { show: false } }],
+    }, [times, images.map((each) => each / seconds)], (bin) => {
+      const from = new Date(1000 * (start + bin * seconds)).toLocaleTimeString();
+      return `from ${from}: ${(images[bin] / seconds).toLocaleString("en-US", { maximumFractionDigits: 1 })}`;
+    });
+  }
+
+  // The page
+
+  let last = "";
+
+  function render() {
+    const now = state();
+    if (data.classes.length) {
+      renderClasses(now);
+      renderScores(now);
+      // Only where somebody is not typing in it.
+      if (document.activeElement !== at("find")) at("find").value = now.find;
+      at("order").value = ORDERS[now.order] ? now.order : "";
+    }
+    if (data.all.images) renderPictures(now);
+    renderErrors(now);
+    const said = [
+      now.class && `Class ${now.class}: ${count(classes.get(now.class).images)} images`,
+      now.code && `Examples of ${now.code}`,
+    ].filter(Boolean).join(". ") || "All classes and codes";
+    if (said !== last) at("said").textContent = last && said;
+    last = said;
+  }
+
+  document.addEventListener("click", (event) => {
+    const pick = event.target.closest(".pick");
+    if (pick?.dataset.class !== undefined) {
+      const same = pick.dataset.class === state().class;
+      const isInGallery = pick.closest("#gallery");
+      go({ class: same ? "" : pick.dataset.class });
+      // The button is gone with the picture that it was under.
+      if (isInGallery) at("pictures-title").focus();
+    } else if (pick?.dataset.code !== undefined) {
+      go({ code: pick.dataset.code === state().code ? "" : pick.dataset.code });
+    }
+  });
+
+  function theme(name) {
+    document.documentElement.dataset.theme = name;
+    for (const { made } of charts) made.redraw();
+  }
+
+  function start() {
+    document.querySelector(".skip").addEventListener("click", (event) => {
+      // The fragment is taken.
+      event.preventDefault();
+      at("main").focus();
+    });
+    document.querySelector(".theme").hidden = false;
+    at("theme").addEventListener("change", (event) => theme(event.target.value));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme(at("theme").value));
+    if (data.classes.length) {
+      at("class-controls").hidden = at("classes").hidden = false;
+      at("class-controls").addEventListener("submit", (event) => event.preventDefault());
+      at("find").addEventListener("input", (event) => { listed = FEW; go({ find: event.target.value }, true); });
+      at("order").addEventListener("change", (event) => { listed = FEW; go({ order: event.target.value }); });
+      at("more-classes").addEventListener("click", () => { listed += MORE; render(); });
+      startScores();
+    }
+    if (data.timeline) startTimeline();
+    for (const radio of document.querySelectorAll("[name=show]")) {
+      radio.addEventListener("change", () => go({ show: radio.value }));
+    }
+    at("all-classes")?.addEventListener("click", () => { go({ class: "" }); at("pictures-title").focus(); });
+    at("all-codes")?.addEventListener("click", () => { go({ code: "" }); at("errors-title").focus(); });
+    addEventListener("hashchange", render);
+    // Paper is white, and of another width.
+    addEventListener("beforeprint", () => { theme("light"); for (const { made } of charts) made.setSize({ width: 320, height: 200 }); });
+    addEventListener("afterprint", () => { theme(at("theme").value); for (const { made, place } of charts) made.setSize({ width: place.clientWidth, height: place.clientHeight }); });
+    render();
+  }
+
+  start();
+})();
