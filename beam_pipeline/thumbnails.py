@@ -96,4 +96,5 @@ def _link(name: str) -> str:
     """Where a browser finds the image itself; empty where it finds none."""
     if uris.scheme(name) in ("http", "https"):
         return name
-    return Path(uris.to_path(name)).as_uri() if uris.scheme(name) == "file" else ""
+    path = Path(uris.to_path(name))
+    return path.as_uri() if uris.scheme(name) == "file" and path.is_absolute() else ""

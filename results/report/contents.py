@@ -90,7 +90,7 @@ def read(root: Path) -> Contents:
         identity=claimed,
         summary=summary,
         plan=plan,
-        provenance=summary or reading.provenance or claimed,
+        provenance={**claimed, **(summary or reading.provenance)},
         all_classes=reading.census.all_classes(),
         classes=reading.census.classes(),
         failures=reading.failures.by_code(),

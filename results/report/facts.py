@@ -92,19 +92,19 @@ def stages(contents: Contents) -> list[StageCost]:
 
 def provenance(contents: Contents) -> list[Fact]:
     """What made the rows: module, engine, preprocessing, options, versions."""
-    made, asked = contents.provenance, contents.identity
-    preprocessing: Mapping[str, Any] = made.get("preprocessing") or asked
+    made = contents.provenance
+    preprocessing: Mapping[str, Any] = made.get("preprocessing", made)
     height, width = preprocessing["image_size"]
     facts = {
         "module": made["module"],
-        "module digest": asked["module_digest"],
-        "engine": asked["engine"],
-        "input": f"{width} × {height} pixels, --resize {asked['resize']}",
+        "module digest": made["module_digest"],
+        "engine": made["engine"],
+        "input": f"{width} × {height} pixels, --resize {made['resize']}",
         "largest image": _limits(preprocessing),
-        "rows": f"--emit {','.join(asked['emit'])} --format {asked['format']}",
-        "classes in top_k": asked.get("top_k"),
+        "rows": f"--emit {','.join(made['emit'])} --format {made['format']}",
+        "classes in top_k": made.get("top_k"),
         "vectors": _pairs(made.get("vector_lengths")),
-        "versions": _pairs(made.get("versions") or asked.get("versions")),
+        "versions": _pairs(made.get("versions")),
     }
     return [Fact(name, str(value)) for name, value in facts.items() if value]
 

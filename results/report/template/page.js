@@ -23,7 +23,7 @@
       code: data.codes.includes(given.get("code")) ? given.get("code") : "",
       show: WAYS.includes(way) ? way : "sample",
       find: given.get("find") || "",
-      order: given.get("order") || "",
+      order: ORDERS.has(given.get("order")) ? given.get("order") : "",
     };
   }
 
@@ -38,16 +38,16 @@
 
   // Classes
 
-  const ORDERS = {
-    fewest: (a, b) => a.images - b.images,
-    unsure: (a, b) => a.mean - b.mean,
-    name: (a, b) => a.name.localeCompare(b.name),
-  };
+  const ORDERS = new Map([
+    ["fewest", (a, b) => a.images - b.images],
+    ["unsure", (a, b) => a.mean - b.mean],
+    ["name", (a, b) => a.name.localeCompare(b.name)],
+  ]);
 
   function renderClasses(now) {
     const wanted = now.find.toLocaleLowerCase();
     let found = data.classes.filter((each) => each.name.toLocaleLowerCase().includes(wanted));
-    if (ORDERS[now.order]) found = found.toSorted(ORDERS[now.order]);
+    if (now.order) found = found.toSorted(ORDERS.get(now.order));
     let shown = found.slice(0, listed);
     const chosen = classes.get(now.class);
     // What is chosen can always be seen, and be let go.
@@ -265,7 +265,7 @@
       renderScores(now);
       // Only where somebody is not typing in it.
       if (document.activeElement !== at("find")) at("find").value = now.find;
-      at("order").value = ORDERS[now.order] ? now.order : "";
+      at("order").value = now.order;
     }
     if (data.all.images) renderPictures(now);
     renderErrors(now);
