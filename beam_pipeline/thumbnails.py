@@ -15,10 +15,12 @@ from PIL import Image
 
 from images import uris
 from images.errors import ImageError
+from images.fetching import Wanted
 from images.isolation import Limits
 from images.outcomes import Size
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader
+from images.where import Where
 from results.report.data import Original
 
 _DECODED = 320
@@ -70,7 +72,7 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
             if size > _MOST_BYTES:
                 return Thumbnails(originals, unreadable, f"after {size / 1e6:,.0f} MB")
             chunk = names[first : min(first + _CHUNK, most)]
-            reading = reader.read(chunk)
+            reading = reader.read([_wanted(name) for name in chunk])
             for name, pixels, outcome in zip(chunk, reading.pixels, reading.outcomes, strict=True):
                 if isinstance(outcome, ImageError):
                     unreadable += 1
@@ -79,6 +81,10 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
                     size += len(thumbnail)
                     originals[name] = Original(thumbnail, _link(name))
     return Thumbnails(originals, unreadable)
+
+
+def _wanted(name: str) -> Wanted:
+    return name if uris.scheme(name) == "file" else Where(name)
 
 
 def _encoded(pixels: npt.NDArray[np.uint8], size: Size) -> str:

@@ -71,8 +71,8 @@ def _output(root: Path, rows: int) -> Layout:
         scores[np.arange(len(uris)), best] = lots.beta(2, 1, len(uris))
         sides = np.full(len(uris), 500, np.int32)
         table = schema.table(uris, sides, sides, scores, None, None)
-        errors = [(uri, "decode", "truncated", "ends early", False) for uri in failed]
-        parts.write_part(layout, f"{start:032x}", table, errors)
+        errors = [(uri, "decode", "truncated", "ends early", False, ()) for uri in failed]
+        parts.write_part(layout, f"{start:032x}", table, schema.errors(errors))
         labelled += len(uris)
     codes = {"truncated": rows - labelled}
     plan = Plan(requested=rows, to_do=rows, rows=rows)

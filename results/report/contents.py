@@ -182,10 +182,11 @@ class _Reading:
     def _errors(self, part: Path) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(part) as file:
             if self._is_ours(part, file.schema_arrow, ERRORS):
-                yield from file.iter_batches(_BATCH_ROWS)
+                yield from file.iter_batches(_BATCH_ROWS, columns=ERRORS.names)
 
     def _is_ours(self, part: Path, found: pa.Schema, expected: pa.Schema) -> bool:
-        if not found.equals(expected):
+        # Behind them may be what the job keeps of manifests.
+        if [*found][: len(expected)] != [*expected]:
             self.findings.append(f"{part}: its columns are not those that the job writes")
             return False
         return True

@@ -109,7 +109,7 @@ def test_thumbnails_end_where_there_are_too_many_bytes(
 
 def test_tfrecord_rows(tmp_path: Path) -> None:
     layout = claimed(tmp_path, "tfrecord")
-    write_part(layout, "1", labelled("a", "b"), [])
+    write_part(layout, "1", labelled("a", "b"), failed())
     finish(layout, "ab", [], 1)
     assert imagebeam("report", tmp_path) == 0
     assert sorted(each["file"] for each in data(layout.report)["pictures"]) == ["a", "b"]
@@ -121,7 +121,10 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     schema = PredictionSchema(("features",), 2, None, {"module": "m"})
     sides = np.full(1, 8, np.int32)
     write_part(
-        layout, "1", schema.table(["a"], sides, sides, None, None, np.ones((1, 3), np.float32)), []
+        layout,
+        "1",
+        schema.table(["a"], sides, sides, None, None, np.ones((1, 3), np.float32)),
+        failed(),
     )
     finish(layout, "a", [], 1)
     assert imagebeam("report", tmp_path) == 0

@@ -2,6 +2,7 @@ import fcntl
 import json
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ KINDS = pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 def test_rows_are_counted_by_class_score_and_code(tmp_path: Path, kind: Format) -> None:
     layout = claimed(tmp_path, kind)
     write_part(layout, "1", answers({"a": (1, 0.96875), "b": (0, 0.5)}), failed("e", "f"))
-    write_part(layout, "2", answers({"c": (1, 1.0), "d": (1, 0.53125)}), [])
+    write_part(layout, "2", answers({"c": (1, 1.0), "d": (1, 0.53125)}), failed())
     write_part(layout, "3", answers({}), failed("g", code="corrupt", retryable=False))
     finish(layout, list("abcd"), list("efg"), 3)
     found = contents.read(tmp_path)
@@ -80,7 +81,7 @@ def test_counts_are_those_of_arrow_on_many_rows(tmp_path: Path) -> None:
     rows = {name: (lots.randrange(3), lots.random()) for name in names}
     for start in range(0, len(names), 300):
         write_part(
-            layout, f"{start}", answers({n: rows[n] for n in names[start : start + 300]}), []
+            layout, f"{start}", answers({n: rows[n] for n in names[start : start + 300]}), failed()
         )
     finish(layout, names, [], 10)
     table = pa.concat_tables(map(pq.read_table, layout.prediction_parts()))
@@ -106,7 +107,9 @@ def test_counts_are_those_of_arrow_on_many_rows(tmp_path: Path) -> None:
 def test_the_same_output_gives_the_same_sample(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     for part in range(9):
-        write_part(layout, f"{part}", labelled(*(f"{part}-{index}" for index in range(9))), [])
+        write_part(
+            layout, f"{part}", labelled(*(f"{part}-{index}" for index in range(9))), failed()
+        )
     first, second = contents.read(tmp_path), contents.read(tmp_path)
     assert first.all_classes == second.all_classes
     assert len(first.all_classes.pictures.sample) == 12
@@ -115,7 +118,7 @@ def test_the_same_output_gives_the_same_sample(tmp_path: Path) -> None:
 def test_pictures_come_in_turn_and_once(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     many = {f"dog-{index:02}": (1, 0.5) for index in range(40)}
-    write_part(layout, "1", answers(many | {"fish": (2, 0.75), "cat": (0, 0.75)}), [])
+    write_part(layout, "1", answers(many | {"fish": (2, 0.75), "cat": (0, 0.75)}), failed())
     found = contents.read(tmp_path)
     order = uris(pictures.by_importance(found))
     assert len(order) == len(set(order))
@@ -128,7 +131,7 @@ def test_an_output_without_labels_has_no_classes(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     claim(layout, IDENTITY | {"emit": ["logits", "features"]}, overwrite=False)
     schema = PredictionSchema(("logits", "features"), 2, NAMES, {"module": "m"})
-    write_part(layout, "1", answers({"a": (0, 1), "b": (1, 1)}, schema), [])
+    write_part(layout, "1", answers({"a": (0, 1), "b": (1, 1)}, schema), failed())
     found = contents.read(tmp_path)
     assert (found.labelled, found.classes, found.findings) == (2, [], [])
     assert found.all_classes.mean_score is None
@@ -149,7 +152,7 @@ def test_a_plan_says_what_is_to_do(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     plan = Plan(requested=9, to_do=9, rows=9)
     plan.write(layout)
-    write_part(layout, "1", labelled("a"), [])
+    write_part(layout, "1", labelled("a"), failed())
     found = contents.read(tmp_path)
     assert (found.plan, found.summary, found.findings) == (plan, None, [])
 
@@ -199,6 +202,19 @@ def test_columns_of_another_kind_are_told(tmp_path: Path) -> None:
     assert (found.labelled, found.failed) == (1, 1)
 
 
+def test_what_is_kept_of_manifests_is_not_looked_at(tmp_path: Path) -> None:
+    layout = claimed(tmp_path)
+    schema = replace(SCHEMA, kept={"label_of_mine": pa.string()})
+    write_part(
+        layout,
+        "1",
+        answers({"a": (0, 0.5)}, schema),
+        schema.errors([("b", "fetch", "not_found", "message", True, ("x",))]),
+    )
+    found = contents.read(tmp_path)
+    assert (found.findings, found.labelled, found.failed) == ([], 1, 1)
+
+
 def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     table = labelled("a", "\N{SNOWMAN}")
@@ -217,7 +233,7 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "3", '{"rows": 1}'])
 def test_a_damaged_account_is_none(tmp_path: Path, content: str) -> None:
     layout = claimed(tmp_path)
-    write_part(layout, "1", labelled("a"), [])
+    write_part(layout, "1", labelled("a"), failed())
     layout.summary.write_text(content)
     found = contents.read(tmp_path)
     [finding] = found.findings
@@ -227,7 +243,7 @@ def test_a_damaged_account_is_none(tmp_path: Path, content: str) -> None:
 
 def test_scores_that_are_no_numbers_do_not_stop_it(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
-    write_part(layout, "1", answers({"a": (0, 0.5)}), [])
+    write_part(layout, "1", answers({"a": (0, 0.5)}), failed())
     table = pq.read_table(layout.prediction_part("1"))
     odd = pa.concat_tables([table] * 3).set_column(
         table.schema.get_field_index("score"),
