@@ -10,9 +10,11 @@ import numpy as np
 from apache_beam.typehints.row_type import RowTypeConstraint
 
 from hub_modules import open_module
+from images.access import Access
 from images.decode import Resize
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
+from images.sources import image
 from results.rows import RankedClass, prediction_rows
 from results.schema import PredictionSchema
 from transforms.decode_images import DecodeImages
@@ -55,7 +57,8 @@ class LabelImages(beam.PTransform):
 
     Nothing is shuffled and no URI is dropped as a duplicate: put a `Reshuffle` or `Distinct`
     before it where the pipeline needs one. Names are taken as they stand, so a relative path
-    starts where the worker runs.
+    starts where the worker runs; gs://, s3:// and http(s):// are read too, and a row's `uri` is
+    the URL less user, password and signature.
 
     Example:
         >>> import apache_beam as beam
@@ -80,6 +83,7 @@ class LabelImages(beam.PTransform):
         images_per_shard: most pictures that a worker thread holds at once.
         decode_processes: of each worker.
         limits: what one image may cost.
+        access: how images are reached that are no local files.
 
     Raises:
         ModuleError: there is no such module, while the pipeline is built.
@@ -94,6 +98,7 @@ class LabelImages(beam.PTransform):
     images_per_shard: int = 256
     decode_processes: int = os.cpu_count() or 1
     limits: Limits = field(default_factory=Limits)
+    access: Access = field(default_factory=Access)
 
     # Beam warns of every type that is none of its own.
     def expand(self, uris: Any) -> Any:
@@ -116,6 +121,7 @@ class LabelImages(beam.PTransform):
                 Preprocessing(module.info.image_size, self.resize),
                 self.decode_processes,
                 self.limits,
+                self.access,
             )
             | RunModule(module, carry=True)
         )
@@ -126,7 +132,9 @@ class LabelImages(beam.PTransform):
 
 
 def _shard(uris: Sequence[str]) -> Shard:
-    return Shard(shard_id(uris), tuple(ImageRef(uri, 0, row) for row, uri in enumerate(uris)))
+    listed = enumerate(map(image, uris))
+    refs = tuple(ImageRef(each.uri, 0, row, where=each.where) for row, each in listed)
+    return Shard(shard_id(ref.uri for ref in refs), refs)
 
 
 def _rows(shard: ScoredShard, schema: PredictionSchema) -> Iterator[beam.Row]:

@@ -13,8 +13,11 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.typehints.row_type import RowTypeConstraint
 
 from hub_modules import ModuleError
+from images.access import Access
 from results.rows import RankedClass
+from stores import Settings
 from tests.beam_pipeline.colours import draw, write_module
+from tests.stores.web import Site, stored
 from transforms import LabelImages
 
 
@@ -27,6 +30,17 @@ def _archive(folder: Path) -> list[str]:
     names = [str(draw(folder / "red.png", 255, 0, 0)), str(draw(folder / "blue.png", 0, 0, 255))]
     (folder / "empty.jpg").touch()
     return [*names, str(folder / "empty.jpg"), str(folder / "gone.jpg"), names[0]]
+
+
+def test_urls_are_read_as_the_job_reads_them(tmp_path: Path, module: str) -> None:
+    data = draw(tmp_path / "red.png", 255, 0, 0).read_bytes()
+    with Site().running() as site:
+        url = site.add("/red.png?sig=secret", stored(data))
+        access = Access(Settings(allow_private_hosts=True))
+        with beam.Pipeline("FnApiRunner") as pipeline:
+            found = pipeline | beam.Create([url]) | LabelImages(module, access=access)
+            rows = found.predictions | beam.Map(lambda row: (row.uri, row.label))
+            assert_that(rows, equal_to([(site.url("/red.png"), "red")]))
 
 
 def test_every_uri_has_one_row_in_one_of_the_two(tmp_path: Path, module: str) -> None:
