@@ -17,5 +17,5 @@ class Access:
     """
 
     settings: Settings = field(default_factory=Settings)
-    concurrent_reads: int = 16
+    concurrent_reads: int = 64
     selection: Selection = field(default_factory=Selection)

@@ -128,9 +128,9 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     reads.add_argument(
         "--concurrent-reads",
         type=int,
-        default=16,
+        default=64,
         metavar="N",
-        help="objects that a worker reads at once, to hide what each waits (default: 16)",
+        help="objects that a worker reads at once, to hide what each waits (default: 64)",
     )
     reads.add_argument(
         "--read-seconds",
