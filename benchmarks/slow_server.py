@@ -13,13 +13,16 @@ async def serve(folder: Path, wait: float) -> None:
     """Print the address, then serve a folder's files to whoever asks."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            await asyncio.sleep(wait)
-            name = unquote(head.split(b" ", 2)[1].decode()).lstrip("/")
-            body = (folder / name).read_bytes()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-            writer.write(body)
-            await writer.drain()
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(wait)
+                name = unquote(head.split(b" ", 2)[1].decode()).lstrip("/")
+                body = (folder / name).read_bytes()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                await writer.drain()
+        except asyncio.IncompleteReadError:
+            writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
