@@ -51,10 +51,10 @@ class Complaints:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE_SECONDS
-        place = Run.at_work_elsewhere(self._layout)
-        if "flink_master" not in place:
-            return
         with suppress(OSError, ValueError, KeyError):
+            place = Run.at_work_elsewhere(self._layout)
+            if "flink_master" not in place:
+                return
             for job in _on_flink(place["flink_master"], place["job"]):
                 said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
                 if reason := causes.of_workers(str(said["root-exception"])):

@@ -160,4 +160,9 @@ def _for_users(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in _OURS
 
 
-_OURS = frozenset(("beam_pipeline", "images", "hub_modules", "results", "mobilenet_v1", "samples"))
+_OURS = frozenset(
+    (
+        *("beam_pipeline", "images", "hub_modules", "results", "stores"),
+        *("mobilenet_v1", "samples"),
+    )
+)

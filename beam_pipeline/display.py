@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -18,9 +18,11 @@ from rich.text import Text
 
 from images.errors import CODES
 from results.layout import Layout
+from results.parts import opened
 from results.progress import Progress
 from results.report.contents import Contents
 from results.report.visible import visible
+from stores import AnyPath
 
 _LINE_SECONDS = 30.0
 
@@ -164,7 +166,7 @@ def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
     _out.print(f"account  {layout.summary}", soft_wrap=True)
 
 
-def show_report(contents: Contents, page: Path) -> None:
+def show_report(contents: Contents, page: AnyPath) -> None:
     """Where the page is, and what is wrong with the output that it shows."""
     for finding in contents.findings:
         _errors.print(f"imagebeam: {visible(finding)}", soft_wrap=True)
@@ -176,7 +178,12 @@ def show_report(contents: Contents, page: Path) -> None:
 
 def show_rows(layout: Layout, count: int) -> None:
     """A few rows, spread over the predictions, as they stand in the files."""
-    rows = pq.read_table(layout.predictions, columns=["uri", "label", "score"])
+    columns = ["uri", "label", "score"]
+    tables = []
+    for part in sorted(layout.prediction_parts()):
+        with opened(part) as file:
+            tables.append(file.read(columns=columns))
+    rows = pa.concat_tables(tables)
     chosen = rows.take([index * rows.num_rows // count for index in range(count)])
     table = Table("uri", "label", "score", box=None, pad_edge=False)
     for row in chosen.to_pylist():
@@ -186,7 +193,7 @@ def show_rows(layout: Layout, count: int) -> None:
     _out.print(table)
 
 
-def say_next(output: Path) -> None:
+def say_next(output: AnyPath) -> None:
     """What a newcomer may do after the demo, as it can be typed here."""
     command = "imagebeam" if shutil.which("imagebeam") else sys.argv[0]
     _out.print(

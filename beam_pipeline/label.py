@@ -26,7 +26,7 @@ from beam_pipeline.errors import DONE, FAILED
 from beam_pipeline.options import LabelOptions
 from beam_pipeline.pipeline import Job
 from beam_pipeline.voices import Voice
-from hub_modules import Module, open_module, staging
+from hub_modules import Module, StagedModule, open_module, staging
 from images import inputs
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
@@ -36,6 +36,7 @@ from results.layout import Layout, write_whole
 from results.run import Run
 from results.schema import PredictionSchema
 from samples import MODULE
+from stores import AnyPath
 
 
 def label(options: LabelOptions, voice: Voice = display) -> int:
@@ -60,7 +61,7 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
             if cluster_jobs.cancel(left_behind):
                 voice.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
-                shutil.copyfile(stdin_copy, job.layout.stdin)
+                _keep_stdin(stdin_copy, job.layout)
                 job = replace(job, sources=_sources(options, job.layout.stdin))
             if options.retry_failed is not None:
                 parts.forget_errors(job.layout, options.retry_failed)
@@ -101,9 +102,10 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
     )
 
 
-def _staged(module: Module, layout: Layout) -> Module:
+def _staged(module: Module, layout: Layout) -> StagedModule:
     """The module as workers find it: it travels with the output, which they can read."""
-    return replace(module, path=layout.module(module.digest, staging.suffix(module)))
+    path = layout.module(module.digest, staging.suffix(module))
+    return StagedModule(module.handle, module.digest, module.engine, path, module.info)
 
 
 @contextmanager
@@ -118,9 +120,16 @@ def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
         yield Path(copy.name)
 
 
-def _sources(options: LabelOptions, stdin_copy: Path | None) -> tuple[Source, ...]:
+def _sources(options: LabelOptions, stdin_copy: AnyPath | None) -> tuple[Source, ...]:
     found = inputs.sources(options.inputs, stdin_copy, options.access, tuple(options.keep))
     return _limited(found, options.limit)
+
+
+def _keep_stdin(copy: Path, layout: Layout) -> None:
+    if isinstance(layout.stdin, Path):
+        shutil.copyfile(copy, layout.stdin)
+    else:
+        layout.stdin.write_bytes(copy.read_bytes())
 
 
 def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:

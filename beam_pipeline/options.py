@@ -14,7 +14,7 @@ from images.decode import Resize
 from images.errors import CODES
 from results.layout import Format
 from results.schema import EMITTED, RESERVED
-from stores import Settings
+from stores import AnyPath, Settings, location
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LabelOptions:
     """The options of one job, by the names that the command line gives them."""
 
     inputs: tuple[str, ...]
-    output: Path
+    output: AnyPath
     module: str | None = None
     engine: str = "auto"
     emit: tuple[str, ...] = ("labels",)
@@ -61,7 +61,7 @@ class LabelOptions:
         """The options from what argparse understood.
 
         Raises:
-            UsageError: a value that makes no sense.
+            UsageError, UnwritableName: a value that makes no sense.
         """
         values = {name: getattr(args, name) for name in cls.__dataclass_fields__}
         for name in _AT_LEAST_ONE:
@@ -70,7 +70,7 @@ class LabelOptions:
             **values
             | {
                 "inputs": tuple(args.inputs),
-                "output": args.output.absolute(),
+                "output": location(args.output).absolute(),
                 "emit": _emit(args.emit),
                 "max_failure_rate": FailureLimit.parse(args.max_failure_rate),
                 "retry_failed": _codes(args.retry_failed),

@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from hub_modules import Module
+from hub_modules import StagedModule
 from images.access import Access
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
@@ -48,7 +48,7 @@ class Job:
     preprocessing: Preprocessing
     decode_processes: int
     decode_limits: Limits
-    module: Module
+    module: StagedModule
     schema: PredictionSchema
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)

@@ -1,7 +1,6 @@
 """The command `report`: an output is counted, pictures are fetched, and a page is written."""
 
 from datetime import datetime, timezone
-from pathlib import Path
 
 from beam_pipeline import VERSION, display, thumbnails
 from beam_pipeline.errors import DONE, FAILED
@@ -10,9 +9,10 @@ from results.layout import write_whole
 from results.report import contents, page, pictures
 from results.report.page import Explanation
 from results.report.smallest import Row
+from stores import AnyPath
 
 
-def report(output: Path, target: Path | None, most_thumbnails: int) -> int:
+def report(output: AnyPath, target: AnyPath | None, most_thumbnails: int) -> int:
     """Write the page of an output; the exit code.
 
     Args:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
@@ -20,17 +20,19 @@ from beam_pipeline import causes, clusters, noise
 from beam_pipeline.cluster_jobs import Complaints
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
+from beam_pipeline.job_log import JobLog, job_log
 from beam_pipeline.pipeline import Job, build
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
 from images.reader import forget_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
-from results.progress import Watch
+from results.progress import Progress, Watch
 
 _SECRET = re.compile("secret|password|passwd|token|access_key")
 _LOOK_SECONDS = 0.25
 _PAUSE_PER_LOOK = 50
+_LONGEST_PAUSE = 30.0
 
 
 def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
@@ -76,19 +78,24 @@ def run(
     complaints = Complaints(job.layout)
     try:
         with (
-            noise.aside(job.layout.log, debug) as stderr,
+            job_log(job.layout) as log,
+            noise.aside(log.file, debug) as stderr,
             voice.progress(stderr) as show,
             _started(job, options) as work,
         ):
             pause = _LOOK_SECONDS
+            now = Progress(None, 0, {})
             while work.is_alive():
                 work.join(pause)
                 start = time.monotonic()
-                now = watch.look()
-                # A folder of many thousand parts takes its time to list.
-                pause = max(_LOOK_SECONDS, _PAUSE_PER_LOOK * (time.monotonic() - start))
-                show(now)
-                guard.check(now)
+                # A store that cannot be asked now may be later; the guard's patience has an end.
+                with suppress(ConnectionError):
+                    now = watch.look()
+                    show(now)
+                # A folder of many thousand parts takes its time to list, and a store any folder.
+                looked = _PAUSE_PER_LOOK * (time.monotonic() - start)
+                pause = min(max(_LOOK_SECONDS, looked), _LONGEST_PAUSE)
+                _check(guard, now, log)
                 complaints.check()
     except KeyboardInterrupt:
         voice.say_stopped("stopped", job.layout)
@@ -97,9 +104,7 @@ def run(
         voice.say_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
         _stop_at_once(job, FAILED)
     except StalledError as error:
-        voice.say_stopped(f"{error}; what each thread was doing is in {job.layout.log}", job.layout)
-        with job.layout.log.open("a") as log:
-            faulthandler.dump_traceback(log, all_threads=True)
+        voice.say_stopped(f"{error}; what each thread was doing is in {log.place}", job.layout)
         _stop_at_once(job, BROKEN)
     forget_shared_reader()
     if work.error is None:
@@ -108,8 +113,17 @@ def run(
         raise work.error
     raise BrokenJobError(
         f"the job broke: {causes.told(work.error)} Then run the same command again: it does what "
-        f"is missing. All messages are in {job.layout.log}."
+        f"is missing. All messages are in {log.place}."
     ) from work.error
+
+
+def _check(guard: Guard, now: Progress, log: JobLog) -> None:
+    try:
+        guard.check(now)
+    except StalledError:
+        with log.file.open("a") as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+        raise
 
 
 def detach(job: Job, options: PipelineOptions, debug: bool) -> None:
@@ -119,7 +133,8 @@ def detach(job: Job, options: PipelineOptions, debug: bool) -> None:
         BrokenJobError: it was not taken.
     """
     with (
-        noise.aside(job.layout.log, debug),
+        job_log(job.layout) as log,
+        noise.aside(log.file, debug),
         submitted(lambda pipeline: build(pipeline, job), options, job.run),
     ):
         pass

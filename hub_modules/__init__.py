@@ -8,7 +8,7 @@ from hub_modules.class_names import read_class_names
 from hub_modules.engines import Engine, load_engine
 from hub_modules.errors import ModuleError
 from hub_modules.opening import compile_module, open_module
-from hub_modules.records import Answers, Module, ModuleInfo
+from hub_modules.records import Answers, Module, ModuleInfo, StagedModule
 
 __all__ = [
     "Answers",
@@ -16,6 +16,7 @@ __all__ = [
     "Module",
     "ModuleError",
     "ModuleInfo",
+    "StagedModule",
     "compile_module",
     "load_engine",
     "open_module",

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stores import AnyPath
+
 FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
@@ -84,24 +86,35 @@ class ModuleInfo:
 
 
 @dataclass(frozen=True)
-class Module:
-    """A module that is ready to be loaded by `load_engine`.
+class StagedModule:
+    """A module as workers find it.
 
     Attributes:
         handle: as the user gave it, without its pin.
         digest: "sha256:" and 64 hexadecimal digits over all its files, see `digest`.
         engine: "litert" or "tensorflow".
-        path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
+        path: one file, see `staging`; of a module that was not staged, as below.
         info: its interface.
-        engine_reason: why this engine runs it.
-        source: the directory or file on this machine that the handle stands for.
     """
 
     handle: str
     digest: str
     engine: str
-    path: Path
+    path: AnyPath
     info: ModuleInfo
+
+
+@dataclass(frozen=True)
+class Module(StagedModule):
+    """A module that is ready to be loaded by `load_engine`.
+
+    Attributes:
+        path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
+        engine_reason: why this engine runs it.
+        source: the directory or file on this machine that the handle stands for.
+    """
+
+    path: Path
     engine_reason: str
     source: Path
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hub_modules.archives import unpack
 from hub_modules.layout import ARCHIVE_SUFFIXES
-from hub_modules.records import LITERT, Module
+from hub_modules.records import LITERT, Module, StagedModule
 
 _ARCHIVE = ARCHIVE_SUFFIXES[0]
 
@@ -42,7 +42,7 @@ def packed(module: Module) -> bytes:
 
 
 @contextmanager
-def unpacked(module: Module) -> Iterator[Path]:
+def unpacked(module: StagedModule) -> Iterator[Path]:
     """The path on this machine that `load_engine` takes, until the module is loaded.
 
     Raises:

@@ -6,7 +6,6 @@ import posixpath
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from images import buckets, folders, manifests, uris
@@ -14,7 +13,7 @@ from images.access import Access
 from images.containers import kind_of
 from images.errors import InputError
 from images.sources import Kind, Source
-from stores import SCHEMES, StoreError, store_for
+from stores import SCHEMES, AnyPath, StoreError, store_for
 from stores.errors import Missing
 
 STDIN = "-"
@@ -24,7 +23,7 @@ _ACCESS = Access()
 
 def sources(
     inputs: Sequence[str],
-    stdin_copy: Path | None = None,
+    stdin_copy: AnyPath | None = None,
     access: Access = _ACCESS,
     keep: Sequence[str] = (),
 ) -> tuple[Source, ...]:
@@ -79,7 +78,7 @@ def kept_columns(found: Sequence[Source]) -> dict[str, Any]:
 class _Inputs:
     """Makes sources of inputs that share everything but their names."""
 
-    def __init__(self, stdin_copy: Path | None, access: Access, keep: Sequence[str]) -> None:
+    def __init__(self, stdin_copy: AnyPath | None, access: Access, keep: Sequence[str]) -> None:
         self._stdin_copy = stdin_copy
         self._access = access
         self._keep = keep

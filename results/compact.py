@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from results import journal, lock, tfrecord
-from results.layout import Layout, OutputError, remove_temporaries, whole_file
-from results.parts import PARQUET_OPTIONS, readable
+from results.layout import Layout, OutputError, remove_temporaries, stats, whole_file
+from results.parts import PARQUET_OPTIONS, opened, readable
 from results.run import Run
+from stores import AnyPath, Location
 from stores.tfrecord import write as write_record
 
 Show = Callable[[int, int], object]
@@ -48,7 +48,7 @@ class Compacted:
 
 
 class _Part(NamedTuple):
-    path: Path
+    path: AnyPath
     modified: float
     kind: str
     first_uri: str
@@ -118,14 +118,17 @@ class _Progress:
         self._show(self._done, self._total)
 
 
-def _sizes(layout: Layout) -> dict[str, dict[Path, int]]:
+def _sizes(layout: Layout) -> dict[str, dict[AnyPath, int]]:
     return {
-        "predictions": {part: part.stat().st_size for part in layout.prediction_parts()},
-        "errors": {part: part.stat().st_size for part in layout.error_parts()},
+        folder.name: {part: stat.st_size for part, stat in stats(folder, parts).items()}
+        for folder, parts in (
+            (layout.predictions, layout.prediction_parts()),
+            (layout.errors, layout.error_parts()),
+        )
     }
 
 
-def _groups(sizes: dict[Path, int], part_bytes: int) -> list[deque[_Part]]:
+def _groups(sizes: dict[AnyPath, int], part_bytes: int) -> list[deque[_Part]]:
     """The parts that are to be joined, those together that can be, in order."""
     small = [part for part, size in sizes.items() if size < part_bytes // 2]
     with ThreadPoolExecutor(_READERS) as readers:
@@ -134,17 +137,17 @@ def _groups(sizes: dict[Path, int], part_bytes: int) -> list[deque[_Part]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _look(path: Path) -> _Part:
+def _look(path: AnyPath) -> _Part:
     modified = path.stat().st_mtime
     [(kind, first_uri)] = readable(path, _kind_and_first_uri(path))
     return _Part(path, modified, kind, first_uri)
 
 
-def _kind_and_first_uri(path: Path) -> Iterator[tuple[str, str]]:
+def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
     if path.suffix == ".tfrecord":
         yield "", next(tfrecord.uris(path), "")
         return
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         schema = hashlib.sha256(file.schema_arrow.serialize()).hexdigest()
         uris = next(file.iter_batches(1, columns=["uri"], use_threads=False), None)
     yield schema, "" if uris is None else uris.column(0)[0].as_py()
@@ -173,7 +176,9 @@ def _join(run: Run, parts: deque[_Part], part_bytes: int, progress: _Progress) -
         file.flush()
         # The time when the last of these images was done, which tells how fast a job is.
         modified = max(part.modified for part in taken)
-        os.utime(file.fileno(), (modified, modified))
+        # An object's time nobody can set.
+        if not isinstance(target, Location):
+            os.utime(file.fileno(), (modified, modified))
         run.check()
         journal.note(run.layout, target, [part.path for part in taken])
     journal.remove_replaced(run.layout)
@@ -181,16 +186,20 @@ def _join(run: Run, parts: deque[_Part], part_bytes: int, progress: _Progress) -
 
 
 @contextmanager
-def _appending(file: IO[bytes], first: Path, part_bytes: int) -> Iterator[Callable[[Path], int]]:
+def _appending(
+    file: IO[bytes], first: AnyPath, part_bytes: int
+) -> Iterator[Callable[[AnyPath], int]]:
     """A function that appends a part's rows to a file and says how many there are."""
     if first.suffix == ".tfrecord":
         yield lambda part: _append_records(file, part)
         return
-    with _RowGroups(file, pq.read_schema(first), min(_ROW_GROUP_BYTES, part_bytes)) as groups:
+    with opened(first) as parquet:
+        schema = parquet.schema_arrow
+    with _RowGroups(file, schema, min(_ROW_GROUP_BYTES, part_bytes)) as groups:
         yield groups.append
 
 
-def _append_records(file: IO[bytes], part: Path) -> int:
+def _append_records(file: IO[bytes], part: AnyPath) -> int:
     rows = 0
     for record in readable(part, tfrecord.records(part)):
         write_record(file, record)
@@ -215,7 +224,7 @@ class _RowGroups:
             self._flush()
         self._writer.close()
 
-    def append(self, part: Path) -> int:
+    def append(self, part: AnyPath) -> int:
         rows = 0
         for batch in readable(part, _batches(part)):
             self._batches.append(batch)
@@ -236,6 +245,6 @@ class _RowGroups:
         self._rows = self._bytes = 0
 
 
-def _batches(part: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(part) as file:
+def _batches(part: AnyPath) -> Iterator[pa.RecordBatch]:
+    with opened(part) as file:
         yield from file.iter_batches(_BATCH_ROWS, use_threads=False)

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results import journal
@@ -12,12 +10,14 @@ from results.layout import (
     FORMATS,
     Layout,
     OutputError,
+    remove_below,
     remove_temporaries,
     temporaries,
     unusable,
     write_whole,
 )
 from results.schema import EMITTED
+from stores import AnyPath, Location
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
@@ -26,7 +26,7 @@ _DECIDES_ROWS = (
 """What a row's values depend on. The module's name, the versions and the limits may differ."""
 
 
-def read(root: Path) -> tuple[Layout, dict[str, Any]]:
+def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
     """The output of a job, opened for reading: its layout, and what makes it that job's.
 
     Raises:
@@ -90,9 +90,9 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     try:
         earlier = json.loads(layout.identity.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if strangers := _strangers(layout):
+        if (stranger := _stranger(layout)) is not None:
             raise OutputError(
-                f"{layout.root}: holds {strangers[0]!r} and no job of ours. Choose an --output "
+                f"{layout.root}: holds {stranger!r} and no job of ours. Choose an --output "
                 "folder that is new or empty."
             ) from None
         return False
@@ -113,12 +113,18 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     return True
 
 
-def _strangers(layout: Layout) -> list[str]:
+def _stranger(layout: Layout) -> str | None:
     """What lies in the folder, but for what a claim leaves that is killed before its identity."""
-    found = {entry.name for entry in layout.root.iterdir()}
-    if layout.job.name in found and set(layout.job.iterdir()) == set(temporaries(layout.job)):
-        found.remove(layout.job.name)
-    return sorted(found)
+    ours = {layout.lease, *temporaries(layout.job)}
+    for entry in _by_name(layout.root):
+        if entry != layout.job or any(path not in ours for path in layout.job.iterdir()):
+            return entry.name
+    return None
+
+
+def _by_name(folder: AnyPath) -> Iterable[AnyPath]:
+    # A store lists by name, and may list for hours: the first name is all that is asked for.
+    return folder.iterdir() if isinstance(folder, Location) else sorted(folder.iterdir())
 
 
 def _clear(layout: Layout) -> None:
@@ -126,10 +132,9 @@ def _clear(layout: Layout) -> None:
     layout.summary.unlink(missing_ok=True)
     layout.report.unlink(missing_ok=True)
     for folder in (layout.predictions, layout.errors):
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove_below(folder)
     for path in layout.job.iterdir():
-        if path != layout.identity:
+        if path not in (layout.identity, layout.lease):
             path.unlink()
 
 

@@ -8,9 +8,9 @@ what is left or undoes it.
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from results.layout import Layout, sync, write_whole
+from stores import AnyPath, Location
 
 
 def begin(layout: Layout) -> None:
@@ -18,7 +18,7 @@ def begin(layout: Layout) -> None:
     _write(layout, None, ())
 
 
-def note(layout: Layout, target: Path, sources: Sequence[Path]) -> None:
+def note(layout: Layout, target: AnyPath, sources: Sequence[AnyPath]) -> None:
     """Say what a part that does not stand yet is going to replace."""
     _write(layout, target, sources)
 
@@ -30,7 +30,8 @@ def remove_replaced(layout: Layout) -> None:
         part.unlink(missing_ok=True)
     # Else a power cut could bring one back after the note that tells of it has gone.
     for folder in {part.parent for part in replaced}:
-        sync(folder)
+        if not isinstance(folder, Location):
+            sync(folder)
 
 
 def settle(layout: Layout) -> None:
@@ -44,7 +45,7 @@ def end(layout: Layout) -> None:
     layout.compaction.unlink(missing_ok=True)
 
 
-def _write(layout: Layout, target: Path | None, sources: Sequence[Path]) -> None:
+def _write(layout: Layout, target: AnyPath | None, sources: Sequence[AnyPath]) -> None:
     values = {
         "target": None if target is None else _name(target),
         "sources": [_name(source) for source in sources],
@@ -52,5 +53,5 @@ def _write(layout: Layout, target: Path | None, sources: Sequence[Path]) -> None
     write_whole(layout.compaction, (json.dumps(values, indent=2) + "\n").encode())
 
 
-def _name(part: Path) -> str:
+def _name(part: AnyPath) -> str:
     return f"{part.parent.name}/{part.name}"

@@ -7,15 +7,21 @@ DIR/report.html                   the page, if one was asked for
 DIR/job/                          what the job keeps for itself: identity, plan, module
 """
 
+import io
 import json
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, get_args
+
+from stores import AnyPath, Location
+from stores.location import Stat
 
 Format = Literal["parquet", "tfrecord"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -31,104 +37,107 @@ class DamagedPartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Layout:
-    """The names in one output folder.
+    """The names in one output folder, local or in a store.
 
     Attributes:
         root: the folder, absolute.
         format: of the predictions; errors are always Parquet.
     """
 
-    root: Path
+    root: AnyPath
     format: Format = "parquet"
 
     @property
-    def predictions(self) -> Path:
+    def predictions(self) -> AnyPath:
         """Folder of the parts with labelled images."""
         return self.root / "predictions"
 
     @property
-    def errors(self) -> Path:
+    def errors(self) -> AnyPath:
         """Folder of the parts with failed images."""
         return self.root / "errors"
 
     @property
-    def job(self) -> Path:
+    def job(self) -> AnyPath:
         """Folder of what the job keeps for itself."""
         return self.root / "job"
 
     @property
-    def summary(self) -> Path:
+    def summary(self) -> AnyPath:
         """The account, written last."""
         return self.root / "summary.json"
 
     @property
-    def report(self) -> Path:
+    def report(self) -> AnyPath:
         """The page that shows the output."""
         return self.root / "report.html"
 
     @property
-    def identity(self) -> Path:
+    def identity(self) -> AnyPath:
         """What makes two runs one job."""
         return self.job / "identity.json"
 
     @property
-    def plan(self) -> Path:
+    def plan(self) -> AnyPath:
         """What the latest run has to do."""
         return self.job / "plan.json"
 
     @property
-    def run(self) -> Path:
+    def run(self) -> AnyPath:
         """Which run the output belongs to."""
         return self.job / "run.json"
 
     @property
-    def compaction(self) -> Path:
+    def compaction(self) -> AnyPath:
         """What a compaction is about to replace; present while one is unfinished."""
         return self.job / "compaction.json"
 
     @property
-    def stdin(self) -> Path:
+    def lease(self) -> AnyPath:
+        """Who writes to the output now, where that is in a store."""
+        return self.job / "lease.json"
+
+    @property
+    def stdin(self) -> AnyPath:
         """Copy of a manifest that came through standard input."""
         return self.job / "stdin.txt"
 
     @property
-    def log(self) -> Path:
+    def log(self) -> AnyPath:
         """What the libraries of the submitting process had to say."""
         return self.job / "log.txt"
 
-    def module(self, digest: str, suffix: str) -> Path:
+    def module(self, digest: str, suffix: str) -> AnyPath:
         """The module that the workers load."""
         return self.job / f"module-{digest.removeprefix('sha256:')[:16]}{suffix}"
 
-    def prediction_part(self, shard_id: str) -> Path:
+    def prediction_part(self, shard_id: str) -> AnyPath:
         """One shard's labelled images."""
         return self.predictions / f"part-{shard_id}.{self.format}"
 
-    def error_part(self, shard_id: str) -> Path:
+    def error_part(self, shard_id: str) -> AnyPath:
         """One shard's failed images."""
         return self.errors / f"part-{shard_id}.parquet"
 
-    def prediction_parts(self) -> Iterator[Path]:
+    def prediction_parts(self) -> Iterator[AnyPath]:
         """Finished parts, in no order."""
         return self._parts(self.predictions, f".{self.format}")
 
-    def error_parts(self) -> Iterator[Path]:
+    def error_parts(self) -> Iterator[AnyPath]:
         """Finished parts, in no order."""
         return self._parts(self.errors, ".parquet")
 
-    def _parts(self, folder: Path, suffix: str) -> Iterator[Path]:
+    def _parts(self, folder: AnyPath, suffix: str) -> Iterator[AnyPath]:
         replaced = self.replaced_parts()
         try:
-            entries = os.scandir(folder)
+            for name in _names(folder):
+                is_part = name.startswith("part-") and name.endswith(suffix)
+                if is_part and (part := folder / name) not in replaced:
+                    yield part
         except FileNotFoundError:
             return
-        with entries:
-            for entry in entries:
-                is_part = entry.name.startswith("part-") and entry.name.endswith(suffix)
-                if is_part and (part := folder / entry.name) not in replaced:
-                    yield part
 
-    def replaced_parts(self) -> frozenset[Path]:
+    def replaced_parts(self) -> frozenset[AnyPath]:
         """Parts whose rows all stand in a joined one too, and that count no more.
 
         Raises:
@@ -158,23 +167,38 @@ def _part_name(name: str) -> str:
     return name
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def _names(folder: AnyPath) -> Iterator[str]:
+    if isinstance(folder, Location):
+        yield from (path.name for path in folder.iterdir())
+        return
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries)
+
+
+def write_whole(path: AnyPath, data: bytes) -> None:
     """Write a file so that its name never shows part of it, whatever dies when.
 
     Raises:
-        OSError: as the file system reports it; nothing is left behind.
+        OSError: as the file system or the store reports it; nothing is left behind.
     """
     with whole_file(path) as file:
         file.write(data)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
     """A file to write to that gets its name when the block ends, and never before.
 
+    What becomes an object is held in memory till then.
+
     Raises:
-        OSError: as the file system reports it; nothing is left behind.
+        OSError: as the file system or the store reports it; nothing is left behind.
     """
+    if isinstance(path, Location):
+        buffer = io.BytesIO()
+        yield buffer
+        path.write_bytes(buffer.getvalue())
+        return
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
     try:
         with temporary.open("xb") as file:
@@ -198,6 +222,42 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def remove(path: AnyPath) -> None:
+    """Remove a file, if it is there, so that it stays away."""
+    if isinstance(path, Location):
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()
+        sync(path.parent)
+
+
+def remove_below(folder: AnyPath) -> None:
+    """Remove all that a folder holds."""
+    if isinstance(folder, Location):
+        # One by one, each would wait for the store's answer to the one before.
+        with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+            for _ in pool.map(remove, folder.below()):
+                pass
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+_REMOVED_AT_ONCE = 16
+
+
+def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
+    """Bytes and times of parts in a folder; without those that are just gone."""
+    if isinstance(folder, Location):
+        listed: dict[AnyPath, Stat] = dict(folder.stats())
+        return {part: listed[part] for part in parts if part in listed}
+    found: dict[AnyPath, Stat] = {}
+    for part in parts:
+        with suppress(FileNotFoundError):
+            status = part.stat()
+            found[part] = Stat(status.st_size, status.st_mtime)
+    return found
+
+
 def unusable(layout: Layout, error: OSError) -> OutputError:
     """What to say of an output folder that the file system refuses."""
     return OutputError(
@@ -213,9 +273,9 @@ def remove_temporaries(layout: Layout) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def temporaries(folder: Path) -> Iterator[Path]:
-    """Files in a folder that were never given their final name."""
-    return folder.glob(f".*{_TEMPORARY}")
+def temporaries(folder: AnyPath) -> Iterator[Path]:
+    """Files in a folder that were never given their final name; a store has none."""
+    return iter(()) if isinstance(folder, Location) else folder.glob(f".*{_TEMPORARY}")
 
 
 _TEMPORARY = ".tmp"

@@ -3,33 +3,57 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from results.layout import Layout, OutputError, unusable
+from results.lease import TakenError, is_leased, leased
+from stores import Location
 
 
 @contextmanager
 def held(layout: Layout) -> Iterator[None]:
     """Hold the output folder for this process; it is made if it does not exist.
 
-    The lock is on the folder itself and ends with the process, however that ends.
+    A local folder is locked itself, which ends with the process, however that ends. In a store a
+    lease is held, which may outlast a killed process by half a minute.
 
     Raises:
         OutputError: another run holds it, or it cannot be made.
     """
+    if isinstance(layout.root, Location):
+        holding = _leased(layout, layout.root)
+    else:
+        holding = _locked(layout, layout.root)
+    with holding:
+        yield
+
+
+@contextmanager
+def _leased(layout: Layout, root: Location) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            with root.named_errors():
+                stack.enter_context(leased(str(layout.lease)))
+        except TakenError as error:
+            raise _taken(layout, f" ({error})") from None
+        except OSError as error:
+            raise unusable(layout, error) from error
+        yield
+
+
+@contextmanager
+def _locked(layout: Layout, root: Path) -> Iterator[None]:
     try:
-        layout.root.mkdir(parents=True, exist_ok=True)
-        folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY)
+        root.mkdir(parents=True, exist_ok=True)
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise unusable(layout, error) from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(folder)
-        raise OutputError(
-            f"{layout.root}: another run is writing to it. Wait for its end, or choose another "
-            "folder."
-        ) from None
+        raise _taken(layout, "") from None
     except OSError:
         # Some network file systems have no locks: there the user keeps runs apart.
         pass
@@ -40,7 +64,10 @@ def held(layout: Layout) -> Iterator[None]:
 
 
 def is_held(layout: Layout) -> bool:
-    """Whether a process on this machine is writing to the output."""
+    """Whether a process is writing to the output; one of this machine, where that is local."""
+    if isinstance(layout.root, Location):
+        with layout.root.named_errors():
+            return is_leased(str(layout.lease))
     folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # Shared, and for an instant: who only looks keeps no other who looks away.
@@ -52,3 +79,10 @@ def is_held(layout: Layout) -> bool:
     finally:
         os.close(folder)
     return False
+
+
+def _taken(layout: Layout, by: str) -> OutputError:
+    return OutputError(
+        f"{layout.root}: another run is writing to it{by}. Wait for its end, or choose another "
+        "folder."
+    )

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results import tfrecord
-from results.layout import DamagedPartError, Layout, sync, write_whole
+from results.layout import DamagedPartError, Layout, remove, write_whole
+from stores import AnyPath
 from stores.tfrecord import DamagedRecordError
 
 # Level 1 costs a tenth of the time of pyarrow's default for a few percent of size.
@@ -31,13 +32,11 @@ def write_part(
     or none, and none means that the next run does it.
 
     Raises:
-        OSError: the file system refused; the part that it refused is what it was before.
+        OSError: the storage refused; the part that it refused is what it was before.
     """
     error_part = layout.error_part(shard_id)
     prediction_part = layout.prediction_part(shard_id)
-    if error_part.exists():
-        error_part.unlink()
-        sync(error_part.parent)
+    remove(error_part)
     if predictions.num_rows:
         write_whole(prediction_part, _encode(layout, predictions))
     else:
@@ -46,7 +45,7 @@ def write_part(
         write_whole(error_part, _parquet(errors))
 
 
-def labelled_uris(part: Path) -> Iterator[str]:
+def labelled_uris(part: AnyPath) -> Iterator[str]:
     """The URIs in one part of predictions.
 
     Raises:
@@ -55,7 +54,7 @@ def labelled_uris(part: Path) -> Iterator[str]:
     return readable(part, tfrecord.uris(part) if part.suffix == ".tfrecord" else _uris(part))
 
 
-def failed_uris(part: Path) -> Iterator[str]:
+def failed_uris(part: AnyPath) -> Iterator[str]:
     """The URIs in one part of errors.
 
     Raises:
@@ -64,14 +63,17 @@ def failed_uris(part: Path) -> Iterator[str]:
     return readable(part, _uris(part))
 
 
-def readable(part: Path, items: Iterator[_Item]) -> Iterator[_Item]:
+def readable(part: AnyPath, items: Iterator[_Item]) -> Iterator[_Item]:
     """What is read from a part, item by item.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
+        ConnectionError: its store gives no answer, which says nothing about the part.
     """
     try:
         yield from items
+    except ConnectionError:
+        raise
     except (pa.ArrowException, OSError, DamagedRecordError) as error:
         raise DamagedPartError(
             f"{part} is damaged ({error}). Delete it and run again: its images are done anew"
@@ -88,7 +90,7 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
     forgotten = 0
     # Named before the first is replaced: a folder that changes may name a file twice.
     for part in sorted(layout.error_parts()):
-        with pq.ParquetFile(part) as file:
+        with opened(part) as file:
             table = file.read()
         again = pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
         kept = table.filter(pc.invert(again))
@@ -98,6 +100,13 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
         elif kept.num_rows < table.num_rows:
             write_whole(part, _parquet(kept))
     return forgotten
+
+
+@contextmanager
+def opened(part: AnyPath) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, of which no more is read than is asked for."""
+    with part.open("rb") as file, pq.ParquetFile(file) as parquet:
+        yield parquet
 
 
 def _encode(layout: Layout, predictions: pa.Table) -> bytes:
@@ -110,7 +119,7 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _uris(part: Path) -> Iterator[str]:
-    with pq.ParquetFile(part) as file:
+def _uris(part: AnyPath) -> Iterator[str]:
+    with opened(part) as file:
         for batch in file.iter_batches(columns=["uri"], use_threads=False):
             yield from batch.column(0).to_pylist()

@@ -1,16 +1,22 @@
 """How far a job is, from its output alone: on any runner, in any process."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-import pyarrow.parquet as pq
+from functools import partial
+from typing import TypeVar
 
 from results import tfrecord
 from results.account import Plan, read_plan
 from results.layout import Layout
+from results.parts import opened
+from stores import AnyPath
+
+_OPENED_AT_ONCE = 16
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,30 +53,38 @@ class Watch:
         self._seen = set(earlier)
         self._labelled = 0
         self._failed: Counter[str] = Counter()
+        # A store takes its time for each: one after the other, many workers would leave us behind.
+        self._pool = ThreadPoolExecutor(_OPENED_AT_ONCE)
 
     def look(self) -> Progress:
         """The progress up to now."""
-        # A part may be gone by now: a shard that is done again takes away what it left before.
-        for part in self._new(self._layout.prediction_parts()):
-            with suppress(FileNotFoundError):
-                self._labelled += _rows(part)
-                self._seen.add(part)
-        for part in self._new(self._layout.error_parts()):
-            with suppress(FileNotFoundError):
-                self._failed.update(_codes(part))
-                self._seen.add(part)
+        self._labelled += sum(self._new(self._layout.prediction_parts(), _rows))
+        for codes in self._new(self._layout.error_parts(), _codes):
+            self._failed.update(codes)
         return Progress(read_plan(self._layout), self._labelled, dict(self._failed))
 
-    def _new(self, parts: Iterator[Path]) -> list[Path]:
-        return [part for part in parts if part not in self._seen]
+    def _new(self, parts: Iterator[AnyPath], read: Callable[[AnyPath], T]) -> Iterator[T]:
+        new = [part for part in parts if part not in self._seen]
+        for part, found in zip(new, self._pool.map(partial(_if_there, read), new), strict=True):
+            if found is not None:
+                self._seen.add(part)
+                yield found
 
 
-def _rows(part: Path) -> int:
+def _if_there(read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
+    # A part may be gone by now: a shard that is done again takes away what it left before.
+    with suppress(FileNotFoundError):
+        return read(part)
+    return None
+
+
+def _rows(part: AnyPath) -> int:
     if part.suffix == ".tfrecord":
         return tfrecord.count(part)
-    return int(pq.read_metadata(part).num_rows)
+    with opened(part) as file:
+        return int(file.metadata.num_rows)
 
 
-def _codes(part: Path) -> list[str]:
-    with pq.ParquetFile(part) as file:
+def _codes(part: AnyPath) -> list[str]:
+    with opened(part) as file:
         return list(file.read(columns=["code"])["code"].to_pylist())

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,9 +12,10 @@ import pyarrow as pa
 from results import lock
 from results.account import Plan, read_summary
 from results.identity import read
-from results.layout import Layout, OutputError
+from results.layout import Layout, OutputError, stats
 from results.progress import Progress, Watch
 from results.run import Run
+from stores import AnyPath
 
 State = Literal["complete", "running", "detached", "stopped"]
 
@@ -100,7 +100,7 @@ class Status:
         }
 
 
-def status(root: Path, clock: Callable[[], float] = time.time) -> Status:
+def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     """Look at an output.
 
     Opens every part of a job that is not complete, and none of one that is.
@@ -118,7 +118,7 @@ def status(root: Path, clock: Callable[[], float] = time.time) -> Status:
         raise OutputError(
             f"{root}: something in it is damaged ({error}). `imagebeam verify {root}` says what."
         ) from error
-    last_part = max(_times((*layout.prediction_parts(), *layout.error_parts())), default=None)
+    last_part = max(_part_times(layout), default=None)
     signs = _times((layout.identity, layout.run, layout.plan, layout.summary))
     return Status(
         layout=layout,
@@ -161,7 +161,15 @@ def _progress(layout: Layout) -> Progress:
     return Watch(layout, and_earlier=True).look()
 
 
-def _times(paths: Iterable[Path]) -> Iterator[float]:
+def _part_times(layout: Layout) -> Iterator[float]:
+    for folder, parts in (
+        (layout.predictions, layout.prediction_parts()),
+        (layout.errors, layout.error_parts()),
+    ):
+        yield from (stat.st_mtime for stat in stats(folder, parts).values())
+
+
+def _times(paths: Iterable[AnyPath]) -> Iterator[float]:
     """When each was last written, in seconds since the epoch; nothing for what is not there."""
     for path in paths:
         with suppress(FileNotFoundError):

@@ -9,13 +9,12 @@ what is null is left out.
 import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
-from stores import tfrecord
+from stores import AnyPath, tfrecord
 from stores.tfrecord import DamagedRecordError, Example
 
 
@@ -28,7 +27,7 @@ def encode(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def uris(path: Path) -> Iterator[str]:
+def uris(path: AnyPath) -> Iterator[str]:
     """The `uri` of each Example in a file.
 
     Raises:
@@ -37,7 +36,7 @@ def uris(path: Path) -> Iterator[str]:
     return map(_uri, records(path))
 
 
-def records(path: Path) -> Iterator[bytes]:
+def records(path: AnyPath) -> Iterator[bytes]:
     """The bytes of each record in a file.
 
     Raises:
@@ -48,7 +47,7 @@ def records(path: Path) -> Iterator[bytes]:
             yield tfrecord.read(file, start, length)
 
 
-def batches(path: Path, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Some columns of a file, `rows` at a time; only columns of one value a row.
 
     Raises:
@@ -62,7 +61,7 @@ def batches(path: Path, names: Sequence[str], rows: int) -> Iterator[pa.RecordBa
         )
 
 
-def count(path: Path) -> int:
+def count(path: AnyPath) -> int:
     """The number of records in a file, from their lengths alone.
 
     Raises:

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from operator import itemgetter
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from results import lock, parts
 from results.account import read_summary, uri_digest
@@ -14,11 +13,12 @@ from results.identity import read
 from results.layout import DamagedPartError, Layout, OutputError
 from results.run import Run
 from results.schema import ERRORS, PredictionSchema
+from stores import AnyPath
 
 _NAMES_SHOWN = 20
 
 
-def verify(root: Path) -> list[str]:
+def verify(root: AnyPath) -> list[str]:
     """What is wrong with an output, one sentence each; empty if nothing is.
 
     Checks that no image has two rows, that the rows are those that the account speaks of, that
@@ -42,7 +42,7 @@ def verify(root: Path) -> list[str]:
     return findings
 
 
-def _at_work(layout: Layout) -> tuple[Run | None, frozenset[Path]]:
+def _at_work(layout: Layout) -> tuple[Run | None, frozenset[AnyPath]]:
     """What is another as soon as somebody else begins to write, or a compaction goes on."""
     if layout.compaction.exists() and lock.is_held(layout):
         raise OutputError(f"{layout.root}: is being compacted. Wait for its end.")
@@ -52,9 +52,10 @@ def _at_work(layout: Layout) -> tuple[Run | None, frozenset[Path]]:
 def _strangers(layout: Layout) -> Iterator[str]:
     known = {*layout.prediction_parts(), *layout.error_parts(), *layout.replaced_parts()}
     for folder in (layout.predictions, layout.errors):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path not in known:
-                yield f"{path}: not a part"
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in sorted(folder.iterdir()):
+                if path not in known:
+                    yield f"{path}: not a part"
 
 
 def _count(
@@ -64,7 +65,7 @@ def _count(
     readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
     for part, schema, uris in sorted(readers, key=itemgetter(0)):
         try:
-            if part.suffix == ".parquet" and not _fits(pq.read_schema(part), schema, kept):
+            if part.suffix == ".parquet" and not _fits(_schema(part), schema, kept):
                 yield f"{part}: its columns are not those that the job writes"
                 continue
             repeated = []
@@ -74,6 +75,9 @@ def _count(
                 if seen[digest] > 1:
                     repeated.append(uri)
             yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
+        except ConnectionError:
+            # A store that gives no answer says nothing about the part.
+            raise
         except (pa.ArrowException, OSError) as error:
             yield f"{part}: damaged: {error}"
         except DamagedPartError as error:
@@ -84,6 +88,11 @@ def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:
     """Whether columns are those of the job, and behind them those that it keeps of manifests."""
     own, others = [*found][: len(schema)], [*found][len(schema) :]
     return own == [*schema] and {field.name: str(field.type) for field in others} == kept
+
+
+def _schema(part: AnyPath) -> pa.Schema:
+    with parts.opened(part) as file:
+        return file.schema_arrow
 
 
 def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:

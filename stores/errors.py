@@ -92,3 +92,7 @@ class NotAnObject(StoreError):
 
 class Unsupported(StoreError):
     """This store cannot do that, or there is no such store."""
+
+
+class UnwritableName(ValueError):
+    """A name that nothing can be written under; says value, reason and cure."""

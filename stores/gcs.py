@@ -47,7 +47,7 @@ from stores.responses import check_version, error_of, read_body
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_FIELDS = "items(name,size,generation),nextPageToken"
+_FIELDS = "items(name,size,generation,updated),nextPageToken"
 _CRC32C = re.compile(r"crc32c=([\w+/]+=*)")
 _LONGEST_REASON = 2000
 
@@ -215,7 +215,9 @@ def _checked(bucket: str) -> str:
 
 
 def _info(blob: Blob) -> ObjectInfo:
-    return ObjectInfo(f"gs://{blob.bucket.name}/{blob.name}", blob.size, str(blob.generation))
+    uri = f"gs://{blob.bucket.name}/{blob.name}"
+    written = blob.updated.timestamp() if blob.updated else None
+    return ObjectInfo(uri, blob.size, str(blob.generation), written)
 
 
 def _generation(version: str | None) -> int | None:

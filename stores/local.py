@@ -35,9 +35,9 @@ class LocalStore:
     def info(self, uri: str) -> ObjectInfo:
         """Look at a file."""
         with _mapped():
-            status = os.stat(_path(uri))
+            status = os.stat(local_path(uri))
         _check_kind(status.st_mode)
-        return ObjectInfo(uri, status.st_size, _version(status))
+        return ObjectInfo(uri, status.st_size, _version(status), status.st_mtime)
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
@@ -58,7 +58,8 @@ class LocalStore:
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open a file."""
         with _mapped():
-            file = open(_path(uri), "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
+            path = local_path(uri)
+            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
             status = os.fstat(file.fileno())
             try:
                 _check_kind(status.st_mode)
@@ -72,14 +73,14 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All files below a folder, by name."""
         with _mapped():
-            for where, folders, names in os.walk(_path(prefix)):
+            for where, folders, names in os.walk(local_path(prefix)):
                 folders.sort()
                 for name in sorted(names):
                     yield self.info(os.path.join(where, name))
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
         """Write a file so that its name never shows part of it."""
-        path = Path(_path(uri))
+        path = Path(local_path(uri))
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         with _mapped():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,10 +106,11 @@ class LocalStore:
     def remove(self, uri: str) -> None:
         """Remove a file."""
         with _mapped():
-            Path(_path(uri)).unlink(missing_ok=True)
+            Path(local_path(uri)).unlink(missing_ok=True)
 
 
-def _path(uri: str) -> str:
+def local_path(uri: str) -> str:
+    """The path that a plain name or a `file://` URI stands for."""
     if prefix := _FILE.match(uri):
         return os.fsdecode(unquote_to_bytes(os.fsencode(uri[prefix.end() :])))
     return uri

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import IO, NamedTuple, TypeAlias, cast
 
-from stores.errors import Missing
+from stores.errors import Changed, Denied, Missing, NoCredentials, StoreError, UnwritableName
+from stores.local import local_path
 from stores.opening import scheme_of, store_for
+from stores.records import ObjectInfo, Store
 
 _MOST = 1 << 40
+
+
+class Stat(NamedTuple):
+    """What `os.stat` tells of a file, as far as a store knows it of an object."""
+
+    st_size: int
+    st_mtime: float
 
 
 class Location:
     """A name in a store: `gs://bucket/a/b`. There are no folders, but names have parts.
 
-    What goes wrong is a `StoreError`; a missing object is a FileNotFoundError, as of a path.
+    What goes wrong is an OSError with the name, as of a path: FileNotFoundError, PermissionError,
+    or a ConnectionError where the store gives no usable answer.
     """
 
     def __init__(self, uri: str) -> None:
-        self._scheme, _, path = uri.partition("://")
+        scheme, _, path = uri.partition("://")
+        self._scheme = scheme.lower()
         self._path = PurePosixPath(path)
 
     def __truediv__(self, part: str) -> Location:
@@ -64,47 +77,99 @@ class Location:
         """The same with another last part."""
         return self.parent / name
 
+    def absolute(self) -> Location:
+        """The same: no name starts elsewhere."""
+        return self
+
     def read_bytes(self) -> bytes:
         """The object, whole."""
-        try:
-            return store_for(str(self)).read(str(self), _MOST)
-        except Missing as error:
-            raise FileNotFoundError(f"{self}: {error}") from error
+        with self.named_errors():
+            return self._store.read(str(self), _MOST)
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The object as text."""
         return self.read_bytes().decode(encoding)
 
+    @contextmanager
+    def open(self, mode: str = "rb") -> Iterator[IO[bytes]]:
+        """The object as a file that can be sought in, for a `with` statement."""
+        assert mode == "rb"
+        with self.named_errors(), self._store.open(str(self)) as file:
+            yield cast(IO[bytes], file)
+
     def write_bytes(self, data: bytes) -> None:
         """Write the object, whole or not at all."""
-        store_for(str(self)).write(str(self), data)
+        with self.named_errors():
+            self._store.write(str(self), data)
 
     def exists(self) -> bool:
         """Whether there is an object of this very name."""
         try:
-            store_for(str(self)).info(str(self))
-        except Missing:
+            with self.named_errors():
+                self._store.info(str(self))
+        except FileNotFoundError:
             return False
         return True
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object."""
         if not missing_ok and not self.exists():
-            raise FileNotFoundError(str(self))
-        store_for(str(self)).remove(str(self))
+            raise FileNotFoundError(errno.ENOENT, "no such object", str(self))
+        with self.named_errors():
+            self._store.remove(str(self))
 
     def iterdir(self) -> Iterator[Location]:
         """What is directly below this name: objects, and names that objects lie below."""
-        start = len(str(self)) + 1
         last = ""
-        for found in store_for(str(self)).list(f"{self}/"):
-            name = found.uri[start:].partition("/")[0]
+        for found in self.below():
+            name = found._path.parts[len(self._path.parts)]
             if name != last:
                 last = name
                 yield self / name
 
+    def below(self) -> Iterator[Location]:
+        """All objects below this name, however deep."""
+        return (found for found, _ in self.stats())
+
+    def stats(self) -> Iterator[tuple[Location, Stat]]:
+        """All objects below this name, with what a listing tells of them."""
+        with self.named_errors():
+            for found in self._store.list(f"{self}/"):
+                # Consoles make empty objects that end in a slash, to look like folders.
+                if not found.uri.endswith("/"):
+                    yield Location(found.uri), _stat(found)
+
+    def stat(self) -> Stat:
+        """What there is to know of the object."""
+        with self.named_errors():
+            return _stat(self._store.info(str(self)))
+
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: objects need no folder."""
+
+    @contextmanager
+    def named_errors(self) -> Iterator[None]:
+        """Raise what goes wrong inside as an OSError with this name."""
+        try:
+            yield
+        except StoreError as error:
+            reason = str(error)
+            match error:
+                # A version that was replaced is gone too.
+                case Missing() | Changed():
+                    raise FileNotFoundError(errno.ENOENT, reason, str(self)) from error
+                case Denied() | NoCredentials():
+                    raise PermissionError(errno.EACCES, reason, str(self)) from error
+                case _:
+                    raise ConnectionError(errno.EIO, reason, str(self)) from error
+
+    @property
+    def _store(self) -> Store:
+        return store_for(str(self))
+
+
+def _stat(info: ObjectInfo) -> Stat:
+    return Stat(info.size or 0, info.modified or 0.0)
 
 
 AnyPath: TypeAlias = Path | Location
@@ -115,16 +180,19 @@ def location(text: str | Path) -> AnyPath:
     """The path that a name stands for: a `Path`, or a `Location` of gs:// and s3://.
 
     Raises:
-        ValueError: the scheme is of something that cannot be written.
+        UnwritableName: the scheme is of something that cannot be written, or no bucket is named.
     """
     if isinstance(text, Path):
         return text
     match scheme := scheme_of(text):
         case "file":
-            return Path(text)
+            return Path(local_path(text))
         case "gs" | "s3":
+            if not text.partition("://")[2].strip("/"):
+                raise UnwritableName(f"{text}: names no bucket. Give {scheme}://BUCKET/FOLDER.")
             return Location(text)
         case _:
-            raise ValueError(
-                f"{text}: {scheme}:// cannot be written. Use a local, gs:// or s3:// name."
+            # Not the name: it may hold a secret.
+            raise UnwritableName(
+                f"{scheme}://…: cannot be written. Give a local folder, gs://… or s3://…."
             )

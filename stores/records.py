@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -14,11 +14,13 @@ class ObjectInfo:
         uri: its full name.
         size: bytes; None where the server does not say.
         version: generation or ETag, to which a later read can be pinned; "" where there is none.
+        modified: when it was written, in seconds since the epoch; None where nobody says.
     """
 
     uri: str
     size: int | None
     version: str
+    modified: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ class S3Store(BucketStore[Any]):
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
         found = self._client.head_object(Bucket=bucket, Key=name)
-        return ObjectInfo(f"s3://{bucket}/{name}", found["ContentLength"], found["ETag"])
+        uri, written = f"s3://{bucket}/{name}", found["LastModified"].timestamp()
+        return ObjectInfo(uri, found["ContentLength"], found["ETag"], written)
 
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         asked = {"Range": part} if part else {}
@@ -119,7 +120,10 @@ class S3Store(BucketStore[Any]):
         asked = {"ContinuationToken": token} if token else {}
         found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **asked)
         page = [
-            ObjectInfo(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"])
+            ObjectInfo(
+                f"s3://{bucket}/{entry['Key']}",
+                *(entry["Size"], entry["ETag"], entry["LastModified"].timestamp()),
+            )
             for entry in found.get("Contents", ())
         ]
         return page, found.get("NextContinuationToken")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from hub_modules import Answers, Engine, Module, load_engine, open_module
+from hub_modules import Answers, Engine, StagedModule, load_engine, open_module
 from hub_modules.records import LITERT
 from hub_modules.staging import unpacked
 from transforms.frugal_engine import FrugalEngine
@@ -29,7 +29,7 @@ class EngineHandler(ModelHandler[ExampleT, PredictionT, Engine], Generic[Example
         batching: Beam's own arguments, such as `max_batch_size`.
     """
 
-    def __init__(self, module: Module, carry: bool = False, **batching: Any) -> None:
+    def __init__(self, module: StagedModule, carry: bool = False, **batching: Any) -> None:
         super().__init__(**batching)
         self._module = module
         carried = carry and module.engine == LITERT

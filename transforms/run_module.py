@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.ml.inference.base import RunInference
 
-from hub_modules import Answers, Engine, Module
+from hub_modules import Answers, Engine, StagedModule
 from images.costs import Meter
 from images.errors import ImageError, InferenceFailed, NotFinite
 from transforms.answers import finite_rows, joined, rows_of
@@ -31,7 +31,7 @@ class RunModule(beam.PTransform):
             workers can read.
     """
 
-    module: Module
+    module: StagedModule
     carry: bool = False
 
     def expand(self, shards: Any) -> Any:

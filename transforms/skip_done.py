@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -12,6 +11,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from results import parts
 from results.account import Plan, uri_digest
 from results.layout import Layout
+from stores import location
 from transforms.records import ImageRef
 
 LABELLED, FAILED = "labelled", "failed"
@@ -69,7 +69,7 @@ def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
 def read_part(part: str, outcome: str) -> Iterator[tuple[str, str]]:
     """The URIs in one file, each with its outcome."""
     read = parts.labelled_uris if outcome == LABELLED else parts.failed_uris
-    for uri in read(Path(part)):
+    for uri in read(location(part)):
         yield uri, outcome
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -10,6 +9,7 @@ import apache_beam as beam
 from results.account import Plan, Tally, summarise, write_summary
 from results.layout import Layout
 from results.run import Run
+from stores import location
 from transforms.skip_done import finished_parts
 
 _FOUND, _REPORTED, _PRESENT = "found", "reported", "present"
@@ -79,7 +79,7 @@ def _present(_tally: Tally, run: Run) -> Iterable[tuple[str, None]]:
 def _remove_stray(part: str, group: Mapping[str, Iterable[None]]) -> int:
     if list(group[_FOUND]) or list(group[_REPORTED]):
         return 0
-    Path(part).unlink(missing_ok=True)
+    location(part).unlink(missing_ok=True)
     return 1
 
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from beam_pipeline.options import LabelOptions
 from images import inputs
 from results import identity
 from results.layout import Layout, OutputError
+from stores import AnyPath, Location
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,20 @@ class Output:
         layout = Layout(self.options.output, self.options.format)
         there = _nearest(layout.root)
         try:
-            # It has no name, or loses it at once: whatever happens, nothing is left of it.
-            with tempfile.TemporaryFile(dir=there) as probe:
-                probe.write(b"imagebeam")
-                probe.flush()
-                os.fsync(probe.fileno())
-            status = os.statvfs(there)
+            free = _probed(there)
             held = self._held(layout)
         except OSError as error:
             raise OutputError(
                 f"{there}: {error.strerror}. Choose an --output that can be written."
             ) from error
-        free = status.f_bavail * status.f_frsize
         facts = {"output": str(layout.root), "free_bytes": free, "held": held}
-        told = f"{layout.root} can be written, {free / 1e9:,.1f} GB are free; {_TOLD[held]}"
+        space = "" if free is None else f", {free / 1e9:,.1f} GB are free"
+        told = f"{layout.root} can be written{space}; {_TOLD[held]}"
         state = State.WARNING if held == "replaced" else State.OK
         yield Finding(self.about, state, told, facts)
 
     def _held(self, layout: Layout) -> str:
-        if not layout.root.exists():
+        if isinstance(layout.root, Path) and not layout.root.exists():
             return "new"
         module = opened(self.options)
         names = job_identity.class_names(self.options, module)
@@ -82,8 +79,27 @@ _TOLD = {
 }
 
 
-def _nearest(path: Path) -> Path:
-    """The folder itself, or else the nearest one above it that exists."""
-    while not path.exists():
+def _probed(folder: AnyPath) -> int | None:
+    """See that it can be written; the bytes that are free, where there is an end of them."""
+    if isinstance(folder, Location):
+        probe = folder / f"imagebeam-probe-{uuid.uuid4().hex}"
+        probe.write_bytes(_PROBE)
+        probe.unlink(missing_ok=True)
+        return None
+    # It has no name, or loses it at once: whatever happens, nothing is left of it.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(_PROBE)
+        file.flush()
+        os.fsync(file.fileno())
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+_PROBE = b"imagebeam"
+
+
+def _nearest(path: AnyPath) -> AnyPath:
+    """The folder itself, or else the nearest one above it that exists; a store has no folders."""
+    while isinstance(path, Path) and not path.exists():
         path = path.parent
     return path

@@ -10,12 +10,11 @@ may see rows in two files.
 """
 
 import argparse
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("output", type=Path, metavar="DIR", help="the --output of a job")
+    parser.add_argument("output", metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "--part-bytes",
         type=int,
@@ -32,10 +31,11 @@ def run(args: argparse.Namespace) -> int:
     from results.compact import compact
     from results.identity import read
     from results.layout import DamagedPartError
+    from stores import location
 
     if args.part_bytes < 1:
         raise UsageError(f"--part-bytes {args.part_bytes}: must be at least 1.")
-    layout, _ = read(args.output.absolute())
+    layout, _ = read(location(args.output).absolute())
     try:
         with compact_display.progress() as show:
             compacted = compact(layout, args.part_bytes, show)

@@ -7,7 +7,6 @@ as error rows, with the reason.
 """
 
 import argparse
-from pathlib import Path
 
 TAKES_BEAM_OPTIONS = True
 
@@ -18,8 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "--output",
-        type=Path,
-        default=Path("demo-output"),
+        default="demo-output",
         metavar="DIR",
         help="replaced if it is there (default: demo-output)",
     )
@@ -35,10 +33,11 @@ def run(args: argparse.Namespace) -> int:
         from beam_pipeline.options import LabelOptions
         from results.layout import Layout
         from samples import ARCHIVE
+        from stores import location
 
     options = LabelOptions(
         inputs=(str(ARCHIVE),),
-        output=args.output.absolute(),
+        output=location(args.output).absolute(),
         overwrite=True,
         beam_args=tuple(args.beam_args),
         debug=args.debug,

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beam_pipeline.commands import label
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where the rows are to go")
+    parser.add_argument("--output", metavar="DIR", help="where the rows are to go")
     doctor = parser.add_argument_group("doctor")
     doctor.add_argument(
         "--sample",
@@ -103,7 +102,7 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
     if STDIN in args.inputs:
         raise UsageError("-: the doctor leaves standard input to the job. Name a file.")
     has_output = args.output is not None
-    args.output = args.output or Path()
+    args.output = args.output or "."
     options = LabelOptions.parse(args)
     if args.beam_args:
         from beam_pipeline.runner import pipeline_options

@@ -28,9 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         required=True,
-        type=Path,
         metavar="DIR",
-        help="a new or empty folder, or one that the same job began",
+        help="a new or empty folder, or one that the same job began; local, gs://… or s3://…",
     )
     add_job_arguments(parser)
     telling = parser.add_argument_group("telling").add_mutually_exclusive_group()

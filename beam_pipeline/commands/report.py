@@ -5,17 +5,14 @@ images, as far as they can still be read. A job may be at work: the page shows w
 """
 
 import argparse
-from pathlib import Path
 
 _THUMBNAILS = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("labels", type=Path, metavar="DIR", help="the --output of a job")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="the page (default: DIR/report.html)"
-    )
+    parser.add_argument("labels", metavar="DIR", help="the --output of a job")
+    parser.add_argument("--output", metavar="FILE", help="the page (default: DIR/report.html)")
     thumbnails = parser.add_mutually_exclusive_group()
     thumbnails.add_argument(
         "--thumbnails",
@@ -37,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the page; the exit code."""
     from beam_pipeline.errors import UsageError
     from beam_pipeline.report import report
+    from stores import location
 
     if args.thumbnails < 0:
         raise UsageError(f"--thumbnails {args.thumbnails}: give 0 or more.")
-    return report(args.labels, args.output, args.thumbnails)
+    target = None if args.output is None else location(args.output)
+    return report(location(args.labels), target, args.thumbnails)

@@ -12,12 +12,11 @@ exit codes:
 """
 
 import argparse
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("output", type=Path, metavar="DIR", help="the --output of a job")
+    parser.add_argument("output", metavar="DIR", help="the --output of a job")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -25,8 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Show the state of a job; the exit code."""
     from beam_pipeline.errors import DONE, FAILED
     from results.status import status
+    from stores import location
 
-    found = status(args.output.absolute())
+    found = status(location(args.output).absolute())
     if args.json:
         import json
 

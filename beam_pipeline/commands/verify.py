@@ -6,20 +6,20 @@ Reads the files alone. Exit code 0 if all is well, 1 with a line for each thing 
 """
 
 import argparse
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("output", type=Path, metavar="DIR", help="the --output of a job")
+    parser.add_argument("output", metavar="DIR", help="the --output of a job")
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify an output; the exit code."""
     from beam_pipeline.errors import DONE, FAILED
     from results.verify import verify
+    from stores import location
 
-    findings = verify(args.output)
+    findings = verify(location(args.output))
     for finding in findings:
         print(finding)
     print(f"{args.output}: {'all is well' if not findings else f'{len(findings)} findings'}")

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from results import identity, lock, tfrecord
 from results.account import Plan, read_plan, read_summary
 from results.layout import Layout
+from results.parts import opened
 from results.report.census import Census, ClassCount
 from results.report.failures import Failure, Failures
 from results.report.timeline import PartTime
 from results.run import Run
 from results.schema import ERRORS, PredictionSchema, provenance
+from stores import AnyPath
 from stores.tfrecord import DamagedRecordError
 
 _BATCH_ROWS = 1 << 16
@@ -72,7 +72,7 @@ class Contents:
         return sum(failure.images for failure in self.failures)
 
 
-def read(root: Path) -> Contents:
+def read(root: AnyPath) -> Contents:
     """Count an output. What is damaged is told and left out.
 
     Raises:
@@ -112,7 +112,9 @@ class _Reading:
         self.provenance: dict[str, Any] = {}
         self.findings: list[str] = []
 
-    def document(self, path: Path, read: Callable[[Layout], _Document | None]) -> _Document | None:
+    def document(
+        self, path: AnyPath, read: Callable[[Layout], _Document | None]
+    ) -> _Document | None:
         """A JSON document of the output; None where there is none or it is damaged."""
         try:
             return read(self._layout)
@@ -149,7 +151,7 @@ class _Reading:
                 "`imagebeam verify` says more."
             )
 
-    def _sound(self, part: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _sound(self, part: AnyPath, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches of a part up to where it is damaged."""
         rows = 0
         try:
@@ -163,28 +165,31 @@ class _Reading:
         except FileNotFoundError:
             # A shard that is done again takes away what it left before.
             return
+        except ConnectionError:
+            # A store that gives no answer says nothing about the part.
+            raise
         except (pa.ArrowException, OSError, DamagedRecordError) as error:
             self.findings.append(f"{part}: damaged: {error}")
         if rows:
             self.parts.append(PartTime(modified, rows))
 
-    def _predictions(self, part: Path) -> Iterator[pa.RecordBatch]:
+    def _predictions(self, part: AnyPath) -> Iterator[pa.RecordBatch]:
         names = [name for name in _LOOKED_AT if name in self._schema.names]
         if part.suffix == ".tfrecord":
             yield from tfrecord.batches(part, names, _BATCH_ROWS)
             return
-        with pq.ParquetFile(part) as file:
+        with opened(part) as file:
             if not self._is_ours(part, file.schema_arrow, self._schema):
                 return
             self.provenance = self.provenance or provenance(file.schema_arrow)
             yield from file.iter_batches(_BATCH_ROWS, columns=names)
 
-    def _errors(self, part: Path) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(part) as file:
+    def _errors(self, part: AnyPath) -> Iterator[pa.RecordBatch]:
+        with opened(part) as file:
             if self._is_ours(part, file.schema_arrow, ERRORS):
                 yield from file.iter_batches(_BATCH_ROWS, columns=ERRORS.names)
 
-    def _is_ours(self, part: Path, found: pa.Schema, expected: pa.Schema) -> bool:
+    def _is_ours(self, part: AnyPath, found: pa.Schema, expected: pa.Schema) -> bool:
         # Behind them may be what the job keeps of manifests.
         if [*found][: len(expected)] != [*expected]:
             self.findings.append(f"{part}: its columns are not those that the job writes")

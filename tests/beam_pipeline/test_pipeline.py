@@ -47,7 +47,7 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
     assert values["load_model_latency_milli_secs"].count == 1
     # One inference a shard: the shards of 12 neighbours in twos.
     assert values["inference_batch_latency_micro_secs"].count == 12
-    assert [row["uri"] for row in predictions(layout.root)] == names
+    assert [row["uri"] for row in predictions(tmp_path / "out")] == names
 
 
 def test_the_stages_are_named_after_the_flow(tmp_path: Path) -> None:

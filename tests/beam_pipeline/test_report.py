@@ -18,11 +18,12 @@ from results.layout import Layout
 from results.parts import write_part
 from results.schema import PredictionSchema
 from samples import ARCHIVE
+from stores import AnyPath
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.results.outputs import IDENTITY, claimed, failed, finish, labelled
 
 
-def data(page: Path) -> dict[str, Any]:
+def data(page: AnyPath) -> dict[str, Any]:
     """What the page's script is given."""
     [text] = re.findall(
         r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL

@@ -96,7 +96,7 @@ def test_a_job_that_has_been_silent_says_so(
 
 def test_a_compaction_that_was_stopped(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     layout = _half_done(tmp_path)
-    layout.compaction.write_text('{"target": null, "sources": []}')
+    layout.compaction.write_bytes(b'{"target": null, "sources": []}')
     assert imagebeam("status", tmp_path) == 1
     assert f"`imagebeam compact {tmp_path}` finishes it." in capfd.readouterr().out
 

@@ -2,20 +2,24 @@
 
 import errno
 import functools
+import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from results import identity, parts
 from results.account import Plan, Tally, summarise, uri_digest, write_summary
 from results.layout import Format, Layout
 from results.schema import PredictionSchema
+from stores import AnyPath, Location, store_for
+from stores.errors import ServerFailed
 
 SCHEMA = PredictionSchema(("labels",), 2, None, {"module": "m"})
 
@@ -44,7 +48,7 @@ def failed(*uris: str, code: str = "not_found", retryable: bool = True) -> pa.Ta
     return SCHEMA.errors([(uri, "fetch", code, "message", retryable, ()) for uri in uris])
 
 
-def claimed(root: Path, kind: Format = "parquet") -> Layout:
+def claimed(root: AnyPath, kind: Format = "parquet") -> Layout:
     """An output folder that is ready for a job."""
     layout = Layout(root, kind)
     identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False)
@@ -98,14 +102,47 @@ _watch = functools.cache(_Watch)
 
 
 @contextmanager
-def storage_that_goes_after(changes: int, folder: Path) -> Iterator[None]:
+def storage_that_goes_after(changes: int, folder: AnyPath) -> Iterator[None]:
     """Let that many changes below a folder happen, and none after them.
 
     To the folder that is as if the process had been killed: not even cleaning up succeeds.
     """
+    if isinstance(folder, Location):
+        with _store_that_goes_after(changes, folder):
+            yield
+        return
     watch = _watch()
     watch.folder, watch.left = str(folder), changes
     try:
         yield
     finally:
         watch.folder = None
+
+
+@contextmanager
+def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
+    store = store_for(str(folder))
+    number = itertools.count()
+
+    def limited(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(uri: str, *arguments: Any, **options: Any) -> None:
+            if next(number) >= changes:
+                raise ServerFailed("the storage is gone")
+            change(uri, *arguments, **options)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write", limited(store.write))
+        patch.setattr(store, "remove", limited(store.remove))
+        yield
+
+
+def below(folder: AnyPath) -> dict[str, bytes]:
+    """The content of every file below a folder, by its name from there."""
+    paths = folder.below() if isinstance(folder, Location) else folder.rglob("*")
+    return {
+        str(path).removeprefix(f"{folder}/"): path.read_bytes()
+        for path in paths
+        if not isinstance(path, Path) or path.is_file()
+    }

@@ -7,8 +7,10 @@ import pytest
 from results.identity import claim, names_digest
 from results.layout import Layout, OutputError
 from results.parts import write_part
+from stores import AnyPath, Location, location, store_for
 from tests.results.outputs import (
     IDENTITY,
+    below,
     claimed,
     failed,
     finish,
@@ -24,7 +26,7 @@ def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False
     return str(caught.value)
 
 
-def used(root: Path) -> Layout:
+def used(root: AnyPath) -> Layout:
     """The output of a job that is complete."""
     layout = claimed(root)
     write_part(layout, "1", labelled("a"), failed("b"))
@@ -32,18 +34,15 @@ def used(root: Path) -> Layout:
     return layout
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
-    }
-
-
 class TestClaim:
-    def test_a_new_folder(self, tmp_path: Path) -> None:
-        layout = Layout(tmp_path / "new" / "out")
+    def test_a_new_folder(self, root: AnyPath) -> None:
+        layout = Layout(root / "new")
         claim(layout, IDENTITY, overwrite=False)
         found = sorted(entry.name for entry in layout.root.iterdir())
-        assert found == ["errors", "job", "predictions"]
+        # A store has no folders.
+        assert found == (
+            ["job"] if isinstance(root, Location) else ["errors", "job", "predictions"]
+        )
         assert json.loads(layout.identity.read_text()) == IDENTITY
 
     @pytest.mark.parametrize("overwrite", [False, True])
@@ -51,39 +50,49 @@ class TestClaim:
         claim(Layout(tmp_path), IDENTITY, overwrite)
         assert json.loads(Layout(tmp_path).identity.read_text()) == IDENTITY
 
-    def test_the_same_job_again_keeps_rows_and_drops_the_account(self, tmp_path: Path) -> None:
-        layout = used(tmp_path)
-        layout.plan.write_text("{}")
-        (layout.predictions / ".part-2.parquet.123.tmp").touch()
+    def test_the_same_job_again_keeps_rows_and_drops_the_account(self, root: AnyPath) -> None:
+        layout = used(root)
+        layout.plan.write_bytes(b"{}")
+        if not isinstance(root, Location):
+            (layout.predictions / ".part-2.parquet.123.tmp").write_bytes(b"")
         claim(layout, IDENTITY, overwrite=False)
         assert rows(layout) == ({"a"}, {"b"})
-        assert sorted(tree(tmp_path)) == [
+        assert sorted(below(root)) == [
             "errors/part-1.parquet",
             "job/identity.json",
             "predictions/part-1.parquet",
         ]
 
     @pytest.mark.parametrize("name", ["module", "versions"])
-    def test_what_decides_no_row_may_change_and_is_kept(self, tmp_path: Path, name: str) -> None:
-        layout = used(tmp_path)
+    def test_what_decides_no_row_may_change_and_is_kept(self, root: AnyPath, name: str) -> None:
+        layout = used(root)
         claim(layout, IDENTITY | {name: "another"}, overwrite=False)
         assert rows(layout) == ({"a"}, {"b"})
         assert json.loads(layout.identity.read_text())[name] == "another"
 
     @pytest.mark.parametrize("overwrite", [False, True])
+    @pytest.mark.parametrize(
+        "names", [[".x.tmp", "job/notes.txt"], ["job/lease.json", "job/notes.txt"], ["job.txt"]]
+    )
     def test_a_folder_of_somebody_else_stays_as_it_is(
-        self, tmp_path: Path, overwrite: bool
+        self, root: AnyPath, names: list[str], overwrite: bool
     ) -> None:
-        (tmp_path / "job").mkdir()
-        (tmp_path / "job" / "notes.txt").write_text("mine")
-        (tmp_path / "predictions").mkdir()
-        (tmp_path / ".x.tmp").touch()
-        before = tree(tmp_path)
-        assert refusal(Layout(tmp_path), IDENTITY, overwrite) == (
-            f"{tmp_path}: holds '.x.tmp' and no job of ours. Choose an --output folder that is new "
-            "or empty."
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(b"mine")
+        before = below(root)
+        first = names[0].partition("/")[0]
+        assert refusal(Layout(root), IDENTITY, overwrite) == (
+            f"{root}: holds {first!r} and no job of ours. Choose an --output folder that is new or "
+            "empty."
         )
-        assert tree(tmp_path) == before
+        assert below(root) == before
+
+    def test_what_makes_a_bucket_look_like_folders_is_nobodys(self, gcs_bucket: str) -> None:
+        root = location(f"{gcs_bucket}/made-by-a-console")
+        for name in (f"{root}/", f"{root}/job/"):
+            store_for(name).write(name, b"")
+        claim(Layout(root), IDENTITY, overwrite=False)
 
     def test_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "out").touch()
@@ -114,35 +123,34 @@ CHANGED = {
 
 class TestAnotherJob:
     @pytest.mark.parametrize("name", CHANGED)
-    def test_it_is_refused_with_the_difference_named(self, tmp_path: Path, name: str) -> None:
-        layout = used(tmp_path)
-        before = tree(tmp_path)
+    def test_it_is_refused_with_the_difference_named(self, root: AnyPath, name: str) -> None:
+        layout = used(root)
+        before = below(root)
         difference = f"{name.replace('_', ' ')} is {CHANGED[name]!r}, was {IDENTITY[name]!r}"
         assert refusal(layout, IDENTITY | {name: CHANGED[name]}) == (
-            f"{tmp_path}: belongs to another job: {difference}. Choose another --output, repeat "
+            f"{root}: belongs to another job: {difference}. Choose another --output, repeat "
             "the earlier options, or start afresh with --overwrite."
         )
-        assert tree(tmp_path) == before
+        assert below(root) == before
 
     def test_every_difference_is_named(self, tmp_path: Path) -> None:
         found = refusal(used(tmp_path), IDENTITY | CHANGED)
         assert [name for name in CHANGED if f"{name.replace('_', ' ')} is " in found] == [*CHANGED]
 
-    def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(
-        self, tmp_path: Path
-    ) -> None:
-        layout = used(tmp_path)
-        (layout.job / "module-1.tflite").touch()
-        (tmp_path / "notes.txt").write_text("mine")
+    def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(self, root: AnyPath) -> None:
+        layout = used(root)
+        (layout.job / "module-1.tflite").write_bytes(b"")
+        layout.lease.write_bytes(b"of the run that overwrites")
+        (root / "notes.txt").write_bytes(b"mine")
         claim(layout, IDENTITY | CHANGED, overwrite=True)
-        assert sorted(tree(tmp_path)) == ["job/identity.json", "notes.txt"]
+        assert sorted(below(root)) == ["job/identity.json", "job/lease.json", "notes.txt"]
         assert json.loads(layout.identity.read_text()) == IDENTITY | CHANGED
-        assert layout.predictions.is_dir()
-        assert layout.errors.is_dir()
+        # The folders are there for the rows to come.
+        write_part(layout, "1", labelled("a"), failed("b"))
 
-    def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, tmp_path: Path) -> None:
-        layout = used(tmp_path)
-        layout.identity.write_text('{"module')
+    def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, root: AnyPath) -> None:
+        layout = used(root)
+        layout.identity.write_bytes(b'{"module')
         found = refusal(layout, IDENTITY)
         assert found.startswith(f"{layout.identity}: damaged (")
         assert found.endswith("). Run with --overwrite to start afresh.")
@@ -153,13 +161,13 @@ class TestAnotherJob:
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("was_used", [False, True])
 def test_killed_anywhere_the_same_command_claims_it_again(
-    tmp_path: Path, was_used: bool, overwrite: bool
+    root: AnyPath, was_used: bool, overwrite: bool
 ) -> None:
     for changes in count():
-        root = tmp_path / str(changes)
-        layout = used(root) if was_used else Layout(root)
+        place = root / str(changes)
+        layout = used(place) if was_used else Layout(place)
         try:
-            with storage_that_goes_after(changes, root):
+            with storage_that_goes_after(changes, place):
                 claim(layout, IDENTITY, overwrite)
         except OutputError:
             claim(layout, IDENTITY, overwrite)
@@ -168,7 +176,7 @@ def test_killed_anywhere_the_same_command_claims_it_again(
             )
             assert not layout.summary.exists()
         else:
-            assert changes >= 5
+            assert changes >= (3 if isinstance(root, Location) else 5)
             break
 
 

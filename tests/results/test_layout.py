@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from results.layout import Layout, remove_temporaries, temporaries, write_whole
-from tests.results.outputs import storage_that_goes_after
+from results.layout import (
+    Layout,
+    remove,
+    remove_below,
+    remove_temporaries,
+    temporaries,
+    write_whole,
+)
+from stores import AnyPath
+from tests.results.outputs import below, storage_that_goes_after
 
 
 def test_everything_has_its_place() -> None:
@@ -28,27 +36,26 @@ def test_errors_are_parquet_whatever_predictions_are() -> None:
     assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
 
 
-def test_parts_are_those_that_are_finished_and_of_the_format(tmp_path: Path) -> None:
-    layout = Layout(tmp_path, "tfrecord")
+def test_parts_are_those_that_are_finished_and_of_the_format(root: AnyPath) -> None:
+    layout = Layout(root, "tfrecord")
     assert list(layout.prediction_parts()) == []
     assert list(layout.error_parts()) == []
     names = ["part-1.tfrecord", "part-2.parquet", ".part-3.tfrecord.x.tmp", "x.tfrecord", "part-4"]
     for folder in (layout.predictions, layout.errors):
-        folder.mkdir()
+        folder.mkdir(parents=True)
         for name in names:
-            (folder / name).touch()
+            (folder / name).write_bytes(b"")
     assert list(layout.prediction_parts()) == [layout.predictions / "part-1.tfrecord"]
     assert list(layout.error_parts()) == [layout.errors / "part-2.parquet"]
 
 
 class TestWriteWhole:
-    def test_it_writes_and_replaces(self, tmp_path: Path) -> None:
-        write_whole(tmp_path / "a", b"1")
-        write_whole(tmp_path / "a", b"")
-        write_whole(tmp_path / "b", b"2" * 100_000)
-        assert (tmp_path / "a").read_bytes() == b""
-        assert (tmp_path / "b").read_bytes() == b"2" * 100_000
-        assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    def test_it_writes_and_replaces(self, root: AnyPath) -> None:
+        root.mkdir()
+        write_whole(root / "a", b"1")
+        write_whole(root / "a", b"")
+        write_whole(root / "b", b"2" * 100_000)
+        assert below(root) == {"a": b"", "b": b"2" * 100_000}
 
     def test_others_may_read_it_as_any_file_of_the_user(self, tmp_path: Path) -> None:
         (tmp_path / "plain").touch()
@@ -83,17 +90,36 @@ class TestWriteWhole:
                 break
 
 
+def test_a_file_is_removed_and_may_be_gone(root: AnyPath) -> None:
+    root.mkdir()
+    for name in ("a", "b"):
+        write_whole(root / name, b"1")
+    for _ in range(2):
+        remove(root / "a")
+        assert below(root) == {"b": b"1"}
+
+
+def test_all_below_a_folder_is_removed_and_nothing_beside_it(root: AnyPath) -> None:
+    for name in ("a/b", "a/c/d", "a.b"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(root / name, b"1")
+    for _ in range(2):
+        remove_below(root / "a")
+        assert below(root) == {"a.b": b"1"}
+
+
 def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     kept = ["part-1.parquet", ".hidden", "x.tmp"]
-    for folder in (layout.predictions, layout.errors, layout.job):
+    folders = [tmp_path / name for name in ("predictions", "errors", "job")]
+    for folder in folders:
         folder.mkdir()
         for name in (*kept, ".part-2.parquet.0123.tmp"):
             (folder / name).touch()
     (tmp_path / ".summary.json.0123.tmp").touch()
-    assert list(temporaries(layout.job)) == [layout.job / ".part-2.parquet.0123.tmp"]
+    assert list(temporaries(layout.job)) == [tmp_path / "job" / ".part-2.parquet.0123.tmp"]
     remove_temporaries(layout)
-    for folder in (layout.predictions, layout.errors, layout.job):
+    for folder in folders:
         assert sorted(os.listdir(folder)) == sorted(kept)
     assert sorted(os.listdir(tmp_path)) == ["errors", "job", "predictions"]
 

@@ -7,12 +7,13 @@ from results.account import Plan
 from results.layout import Format
 from results.parts import write_part
 from results.progress import Progress, Watch
+from stores import AnyPath
 from tests.results.outputs import claimed, failed, labelled
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_it_counts_what_appears(tmp_path: Path, kind: Format) -> None:
-    layout = claimed(tmp_path, kind)
+def test_it_counts_what_appears(root: AnyPath, kind: Format) -> None:
+    layout = claimed(root, kind)
     watch = Watch(layout)
     assert watch.look() == Progress(None, 0, {})
     plan = Plan(requested=6, to_do=6)
@@ -29,8 +30,8 @@ def test_it_counts_what_appears(tmp_path: Path, kind: Format) -> None:
     assert found.done == 6
 
 
-def test_what_earlier_runs_left_is_not_its_progress(tmp_path: Path) -> None:
-    layout = claimed(tmp_path)
+def test_what_earlier_runs_left_is_not_its_progress(root: AnyPath) -> None:
+    layout = claimed(root)
     write_part(layout, "1", labelled("a"), failed("b"))
     watch = Watch(layout)
     write_part(layout, "2", labelled("c"), failed())
@@ -52,8 +53,8 @@ def test_a_part_that_goes_while_it_looks_is_counted_when_it_is_back(
     layout = claimed(tmp_path, kind)
     watch = Watch(layout)
     # A link to nothing is as a part that is listed and then gone.
-    layout.prediction_part("1").symlink_to("gone")
-    layout.error_part("1").symlink_to("gone")
+    (tmp_path / "predictions" / f"part-1.{kind}").symlink_to("gone")
+    (tmp_path / "errors" / "part-1.parquet").symlink_to("gone")
     write_part(layout, "2", labelled("c"), failed("d"))
     assert watch.look() == Progress(None, 1, {"not_found": 1})
     write_part(layout, "1", labelled("a"), failed("b"))

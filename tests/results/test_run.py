@@ -1,15 +1,14 @@
-from pathlib import Path
-
 import pytest
 
 from results.layout import Layout
 from results.run import Run, SupersededError
+from stores import AnyPath
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path)
-    layout.job.mkdir()
+def layout(root: AnyPath) -> Layout:
+    layout = Layout(root)
+    layout.job.mkdir(parents=True)
     return layout
 
 

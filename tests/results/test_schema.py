@@ -143,10 +143,9 @@ class TestReaders:
 
     @pytest.fixture
     def part(self, tmp_path: Path) -> Path:
-        layout = Layout(tmp_path)
-        layout.predictions.mkdir()
-        write_part(layout, "1", table(schema()), schema().errors([]))
-        return layout.prediction_part("1")
+        (tmp_path / "predictions").mkdir()
+        write_part(Layout(tmp_path), "1", table(schema()), schema().errors([]))
+        return tmp_path / "predictions" / "part-1.parquet"
 
     def test_pyarrow(self, part: Path) -> None:
         found = pq.read_table(part)

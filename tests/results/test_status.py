@@ -30,13 +30,13 @@ def half_done(root: Path, kind: Format = "parquet") -> Layout:
     write_part(layout, "2", labelled("d"), failed("e", code="corrupt"))
     written(layout, BEGAN)
     for part in (layout.prediction_part("2"), layout.error_part("2")):
-        os.utime(part, (BEGAN + 40, BEGAN + 40))
+        os.utime(str(part), (BEGAN + 40, BEGAN + 40))
     return layout
 
 
 def written(layout: Layout, seconds: float) -> None:
     """Let all of an output be as old as that."""
-    for path in layout.root.rglob("*"):
+    for path in Path(str(layout.root)).rglob("*"):
         os.utime(path, (seconds, seconds))
 
 
@@ -111,7 +111,7 @@ def test_compacted_it_is_as_far_and_as_fast(tmp_path: Path) -> None:
     before = at(tmp_path, BEGAN + 100)
     compact(layout, 1_000_000)
     assert sum(1 for _ in layout.prediction_parts()) == 1
-    os.utime(layout.run, (BEGAN, BEGAN))
+    os.utime(str(layout.run), (BEGAN, BEGAN))
     assert at(tmp_path, BEGAN + 100) == before
 
 
@@ -121,7 +121,7 @@ def test_a_compaction_at_work_and_one_that_was_stopped(tmp_path: Path) -> None:
     compact(layout, 1_000_000, lambda _done, _of: seen.append(status(tmp_path).compacting))
     assert set(seen) == {True}
     assert status(tmp_path).compacting is None
-    layout.compaction.write_text('{"target": null, "sources": []}')
+    layout.compaction.write_bytes(b'{"target": null, "sources": []}')
     assert status(tmp_path).compacting is False
 
 

@@ -9,10 +9,11 @@ from results.layout import Format, Layout, OutputError
 from results.parts import write_part
 from results.schema import PredictionSchema
 from results.verify import verify
+from stores import AnyPath
 from tests.results.outputs import claimed, failed, finish, labelled
 
 
-def sound(root: Path, kind: Format = "parquet") -> Layout:
+def sound(root: AnyPath, kind: Format = "parquet") -> Layout:
     """A complete output: a to d are labelled, e and f failed."""
     layout = claimed(root, kind)
     write_part(layout, "1", labelled("a", "b"), failed("e"))
@@ -26,42 +27,42 @@ KINDS = pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 
 
 @KINDS
-def test_nothing_is_said_of_a_sound_output(tmp_path: Path, kind: Format) -> None:
-    assert verify(sound(tmp_path, kind).root) == []
+def test_nothing_is_said_of_a_sound_output(root: AnyPath, kind: Format) -> None:
+    assert verify(sound(root, kind).root) == []
 
 
-def test_nothing_is_said_of_an_output_without_images(tmp_path: Path) -> None:
-    layout = claimed(tmp_path)
+def test_nothing_is_said_of_an_output_without_images(root: AnyPath) -> None:
+    layout = claimed(root)
     finish(layout, [], [], 0)
-    assert verify(tmp_path) == []
+    assert verify(root) == []
 
 
 @KINDS
-def test_an_image_with_rows_in_two_predictions(tmp_path: Path, kind: Format) -> None:
-    layout = sound(tmp_path, kind)
+def test_an_image_with_rows_in_two_predictions(root: AnyPath, kind: Format) -> None:
+    layout = sound(root, kind)
     write_part(layout, "4", labelled("b"), failed())
-    assert verify(tmp_path) == [
+    assert verify(root) == [
         f"{layout.prediction_part('4')}: 'b' has another row",
-        f"{tmp_path}: 7 rows, but the account speaks of 6",
-        f"{tmp_path}: the rows are not of the images that the account speaks of",
+        f"{root}: 7 rows, but the account speaks of 6",
+        f"{root}: the rows are not of the images that the account speaks of",
     ]
 
 
-def test_an_image_with_a_prediction_and_an_error(tmp_path: Path) -> None:
-    layout = sound(tmp_path)
+def test_an_image_with_a_prediction_and_an_error(root: AnyPath) -> None:
+    layout = sound(root)
     write_part(layout, "3", labelled(), failed("a"))
-    assert verify(tmp_path) == [
+    assert verify(root) == [
         f"{layout.prediction_part('1')}: 'a' has another row",
-        f"{tmp_path}: the rows are not of the images that the account speaks of",
+        f"{root}: the rows are not of the images that the account speaks of",
     ]
 
 
-def test_an_image_twice_in_one_part(tmp_path: Path) -> None:
-    layout = sound(tmp_path)
+def test_an_image_twice_in_one_part(root: AnyPath) -> None:
+    layout = sound(root)
     write_part(layout, "2", labelled("c", "c"), failed())
-    assert verify(tmp_path) == [
+    assert verify(root) == [
         f"{layout.prediction_part('2')}: 'c' has another row",
-        f"{tmp_path}: the rows are not of the images that the account speaks of",
+        f"{root}: the rows are not of the images that the account speaks of",
     ]
 
 
@@ -76,12 +77,12 @@ def test_only_the_first_names_of_many_are_shown(tmp_path: Path) -> None:
 
 
 @KINDS
-def test_a_missing_part(tmp_path: Path, kind: Format) -> None:
-    layout = sound(tmp_path, kind)
+def test_a_missing_part(root: AnyPath, kind: Format) -> None:
+    layout = sound(root, kind)
     layout.prediction_part("2").unlink()
-    assert verify(tmp_path) == [
-        f"{tmp_path}: 4 rows, but the account speaks of 6",
-        f"{tmp_path}: the rows are not of the images that the account speaks of",
+    assert verify(root) == [
+        f"{root}: 4 rows, but the account speaks of 6",
+        f"{root}: the rows are not of the images that the account speaks of",
     ]
 
 
@@ -95,18 +96,18 @@ def test_other_images_than_those_of_the_account(tmp_path: Path) -> None:
 
 @KINDS
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_a_part_that_breaks_off(tmp_path: Path, kind: Format, share: float) -> None:
-    layout = sound(tmp_path, kind)
+def test_a_part_that_breaks_off(root: AnyPath, kind: Format, share: float) -> None:
+    layout = sound(root, kind)
     part = layout.prediction_part("2")
     data = part.read_bytes()
     part.write_bytes(data[: int(share * len(data))])
-    found = verify(tmp_path)
+    found = verify(root)
     if share == 0 and kind == "tfrecord":
         # Nothing is a TFRecord file of no records: only the account knows better.
-        assert found[0] == f"{tmp_path}: 4 rows, but the account speaks of 6"
+        assert found[0] == f"{root}: 4 rows, but the account speaks of 6"
     else:
         assert found[0].startswith(f"{part}: damaged: ")
-    assert found[-1] == f"{tmp_path}: the rows are not of the images that the account speaks of"
+    assert found[-1] == f"{root}: the rows are not of the images that the account speaks of"
 
 
 def test_an_error_part_of_rubbish(tmp_path: Path) -> None:
@@ -124,8 +125,8 @@ def test_a_folder_in_the_place_of_a_part(tmp_path: Path) -> None:
     assert finding.startswith(f"{layout.prediction_part('4')}: damaged: ")
 
 
-def test_strangers(tmp_path: Path) -> None:
-    layout = sound(tmp_path)
+def test_strangers(root: AnyPath) -> None:
+    layout = sound(root)
     strangers = [
         layout.errors / "part-9.tfrecord",
         layout.predictions / ".part-9.parquet.1.tmp",
@@ -133,8 +134,8 @@ def test_strangers(tmp_path: Path) -> None:
         layout.predictions / "part-9.tfrecord",
     ]
     for path in strangers:
-        path.touch()
-    assert sorted(verify(tmp_path)) == [f"{path}: not a part" for path in strangers]
+        path.write_bytes(b"")
+    assert sorted(verify(root)) == [f"{path}: not a part" for path in strangers]
 
 
 @pytest.mark.parametrize(
@@ -174,10 +175,10 @@ def test_errors_with_other_columns(tmp_path: Path) -> None:
     assert found[0] == f"{layout.error_part('3')}: its columns are not those that the job writes"
 
 
-def test_a_job_that_is_not_complete(tmp_path: Path) -> None:
-    layout = sound(tmp_path)
+def test_a_job_that_is_not_complete(root: AnyPath) -> None:
+    layout = sound(root)
     layout.summary.unlink()
-    assert verify(tmp_path) == [
+    assert verify(root) == [
         f"{layout.summary}: missing: the job is not complete. Run its command again."
     ]
 
@@ -185,7 +186,7 @@ def test_a_job_that_is_not_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "3"])
 def test_an_account_that_is_damaged(tmp_path: Path, content: str) -> None:
     layout = sound(tmp_path)
-    layout.summary.write_text(content)
+    layout.summary.write_bytes(content.encode())
     [finding] = verify(tmp_path)
     assert finding.startswith(f"{layout.summary}: damaged: ")
 
@@ -193,16 +194,16 @@ def test_an_account_that_is_damaged(tmp_path: Path, content: str) -> None:
 def test_an_account_that_somebody_changed(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     summary = json.loads(layout.summary.read_text())
-    layout.summary.write_text(json.dumps(summary | {"rows": 7}))
+    layout.summary.write_bytes(json.dumps(summary | {"rows": 7}).encode())
     assert verify(tmp_path) == [f"{tmp_path}: 6 rows, but the account speaks of 7"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format": "parquet"}'])
-def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_that_is_no_output(root: AnyPath, content: str | None) -> None:
     if content is not None:
-        (tmp_path / "job").mkdir()
-        (tmp_path / "job" / "identity.json").write_text(content)
+        (root / "job").mkdir(parents=True)
+        (root / "job" / "identity.json").write_bytes(content.encode())
     with pytest.raises(OutputError) as caught:
-        verify(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}: no output of imagebeam (")
+        verify(root)
+    assert str(caught.value).startswith(f"{root}: no output of imagebeam (")
     assert str(caught.value).endswith("). Name the --output of a job.")

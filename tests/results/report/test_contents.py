@@ -159,7 +159,7 @@ def test_a_plan_says_what_is_to_do(tmp_path: Path) -> None:
 
 def test_who_holds_the_output_runs(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
-    folder = os.open(layout.root, os.O_RDONLY)
+    folder = os.open(str(layout.root), os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         assert contents.read(tmp_path).is_running
@@ -234,7 +234,7 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
 def test_a_damaged_account_is_none(tmp_path: Path, content: str) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a"), failed())
-    layout.summary.write_text(content)
+    layout.summary.write_bytes(content.encode())
     found = contents.read(tmp_path)
     [finding] = found.findings
     assert finding.startswith(f"{layout.summary}: damaged: ")
@@ -267,6 +267,6 @@ def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None
 
 def test_overwriting_an_output_takes_its_page_away(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
-    layout.report.write_text("of the job before")
+    layout.report.write_bytes(b"of the job before")
     claim(layout, json.loads(layout.identity.read_text()), overwrite=True)
     assert not layout.report.exists()
