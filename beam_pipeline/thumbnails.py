@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from beam_pipeline import whereabouts
 from images import uris
 from images.errors import ImageError
 from images.fetching import Wanted
@@ -31,6 +32,9 @@ _QUALITY = 70
 _CHUNK = 32
 
 _IMAGE_LIMITS = Limits(seconds=10.0)
+_FINDING_SECONDS = 30.0
+"""In which members of archives must be found to be shown."""
+
 _MOST_SECONDS = 60.0
 _MOST_BYTES = 12_000_000
 """Of all thumbnails: a page must stay quick to open, and quick to be had from a slow disk."""
@@ -58,33 +62,33 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
         names: URIs, the most important first.
         most: thumbnails to make; each that cannot be made counts too.
     """
-    if not names[:most]:
+    names = names[:most]
+    if not names:
         return Thumbnails()
     originals: dict[str, Original] = {}
     unreadable, size = 0, 0
     start = time.monotonic()
+    wanted = whereabouts.find(names, _FINDING_SECONDS)
     preprocessing = Preprocessing((_DECODED, _DECODED), "stretch")
     reader = ImageReader(preprocessing, os.cpu_count() or 1, _IMAGE_LIMITS)
     with closing(reader):
-        for first in range(0, min(len(names), most), _CHUNK):
+        for first in range(0, len(names), _CHUNK):
             if time.monotonic() - start > _MOST_SECONDS:
                 return Thumbnails(originals, unreadable, f"after {_MOST_SECONDS:g} s")
             if size > _MOST_BYTES:
                 return Thumbnails(originals, unreadable, f"after {size / 1e6:,.0f} MB")
-            chunk = names[first : min(first + _CHUNK, most)]
-            reading = reader.read([_wanted(name) for name in chunk])
-            for name, pixels, outcome in zip(chunk, reading.pixels, reading.outcomes, strict=True):
+            chunk, places = names[first : first + _CHUNK], wanted[first : first + _CHUNK]
+            reading = reader.read(places)
+            for name, place, pixels, outcome in zip(
+                chunk, places, reading.pixels, reading.outcomes, strict=True
+            ):
                 if isinstance(outcome, ImageError):
                     unreadable += 1
                 else:
                     thumbnail = _encoded(pixels, outcome)
                     size += len(thumbnail)
-                    originals[name] = Original(thumbnail, _link(name))
+                    originals[name] = Original(thumbnail, _link(name, place))
     return Thumbnails(originals, unreadable)
-
-
-def _wanted(name: str) -> Wanted:
-    return name if uris.scheme(name) == "file" else Where(name)
 
 
 def _encoded(pixels: npt.NDArray[np.uint8], size: Size) -> str:
@@ -98,9 +102,10 @@ def _encoded(pixels: npt.NDArray[np.uint8], size: Size) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _link(name: str) -> str:
+def _link(name: str, wanted: Wanted) -> str:
     """Where a browser finds the image itself; empty where it finds none."""
-    if uris.scheme(name) in ("http", "https"):
-        return name
+    if isinstance(wanted, Where):
+        is_web = uris.scheme(name) in ("http", "https")
+        return name if is_web and wanted.container is None else ""
     path = Path(uris.to_path(name))
-    return path.as_uri() if uris.scheme(name) == "file" and path.is_absolute() else ""
+    return path.as_uri() if path.is_absolute() else ""

@@ -61,12 +61,13 @@ def _output(root: Path, rows: int) -> Layout:
     schema = PredictionSchema(("labels",), 5, tuple(f"class {i}" for i in range(_CLASSES)), {})
     lots = np.random.default_rng(0)
     popular = lots.zipf(1.3, size=rows) % _CLASSES
+    others = lots.random((_ROWS_A_PART, _CLASSES), np.float32) / np.float32(_CLASSES)
     labelled = 0
     for start in range(0, rows, _ROWS_A_PART):
         places = range(start, min(start + _ROWS_A_PART, rows))
         uris = [f"/archive/{place // 1000:06}/IMG_{place:09}.jpg" for place in places]
         failed, uris = uris[:_FAILED_A_PART], uris[_FAILED_A_PART:]
-        scores = lots.random((len(uris), _CLASSES), np.float32) / np.float32(_CLASSES)
+        scores = others[: len(uris)].copy()
         best = popular[start : start + len(uris)]
         scores[np.arange(len(uris)), best] = lots.beta(2, 1, len(uris))
         sides = np.full(len(uris), 500, np.int32)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,17 @@ def test_what_can_no_longer_be_read_is_shown_by_name(tmp_path: Path) -> None:
     assert [file for file, each in shown.items() if each["thumbnail"]] == [Path(name).name]
     assert [file for file, each in shown.items() if each["link"]] == [Path(name).name]
     assert "4 can no longer be read and are shown by name." in layout.report.read_text()
+
+
+def test_members_of_archives_have_thumbnails_and_no_link(tmp_path: Path) -> None:
+    [name] = archive(tmp_path / "in", 1)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.write(name, "b.jpg")
+    layout = output(tmp_path / "out", f"{tmp_path}/a.zip!/b.jpg")
+    assert imagebeam("report", layout.root) == 0
+    [shown] = data(layout.report)["pictures"]
+    assert shown["thumbnail"].startswith("data:image/webp;base64,")
+    assert (shown["file"], shown["link"]) == ("b.jpg", "")
 
 
 def test_making_thumbnails_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,7 +266,7 @@ def test_a_code_filters_its_examples(page: Page) -> None:
 
 def test_classes_are_found_and_ordered(page: Page) -> None:
     picks = page.locator("#classes .pick")
-    assert picks.count() == 15
+    assert picks.count() == 12
     page.get_by_label("Find a class").fill("class 1")
     assert picks.all_text_contents() != []
     assert all(name.startswith("class 1") for name in picks.all_text_contents())

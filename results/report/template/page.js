@@ -8,7 +8,7 @@
   const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
   const WAYS = ["sample", "least", "most"];
   const WAY_NAMES = { sample: "drawn by lot", least: "least sure first", most: "most sure first" };
-  const FEW = 15, MORE = 200, EXAMPLES_A_CODE = 2;
+  const FEW = 12, MORE = 200, EXAMPLES_A_CODE = 2;
 
   const classes = new Map(data.classes.map((each) => [each.name, each]));
   let listed = FEW;
