@@ -1,5 +1,6 @@
 """What the README states, held against the code."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline import command_line, errors
+from images.containers import Caps
 from images.errors import CODES
 
 _ROOT = Path(__file__).parents[1]
@@ -44,6 +46,13 @@ def test_every_command_line_is_understood(line: str) -> None:
     parsed, unknown = command_line.parser().parse_known_args(arguments)
     assert unknown == []
     assert callable(parsed.command.run)
+
+
+def test_the_caps_of_archives_are_those_that_count() -> None:
+    page = (_ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- caps -->")[2].partition("<!-- /caps -->")[0]
+    stated = {int(number.replace(",", "")) for number in re.findall(r"[\d,]{4,}", table)}
+    assert stated == set(dataclasses.astuple(Caps()))
 
 
 def test_every_link_leads_somewhere() -> None:
