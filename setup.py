@@ -50,6 +50,13 @@ setup(
         "urllib3>=2.6.3",
     ],
     extras_require={
+        # What Beam needs to submit to Dataflow, without the forty clients of its own extra [gcp].
+        "dataflow": [
+            # Without it, Beam takes every refusal for one that passes, and asks again.
+            "google-apitools>=0.5.31",
+            "google-auth-httplib2>=0.2",
+            "google-cloud-dataflow-client>=0.13",
+        ],
         "profile": ["py-spy>=0.4"],
         "s3": ["boto3>=1.36"],
         "tensorflow": [

@@ -3,7 +3,7 @@
 import json
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,18 +14,23 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
 )
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from google.api_core.exceptions import NotFound
 
-from beam_pipeline import causes, clusters
+from beam_pipeline import causes, clusters, dataflow
 from beam_pipeline.errors import BrokenJobError
 from results.layout import Layout
 from results.run import Run
 
 _ANSWER_SECONDS = 20.0
 _PAUSE_SECONDS = 10.0
+_OFTEN = 3
+_UNANSWERED = (*dataflow.UNANSWERED, grpc.RpcError, grpc.FutureTimeoutError)
 
 
 def place(options: PipelineOptions, result: Any) -> dict[str, str]:
     """What finds a submitted job again; empty where its runner cannot be asked by others."""
+    if clusters.runner_name(options) == "dataflow":
+        return dataflow.place(options, result)
     # Flink first: Beam's job server, told to cancel, stops waiting and lets Flink go on.
     if (master := clusters.flink_master(options)) is not None:
         return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
@@ -38,40 +43,62 @@ def place(options: PipelineOptions, result: Any) -> dict[str, str]:
 class Complaints:
     """Asks a cluster now and then what the job fails on, which it may do again and again."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, options: PipelineOptions) -> None:
         self._layout = layout
+        self._options = options
         self._next = 0.0
+        self._unknown = 0
 
     def check(self) -> None:
         """See that the job does not fail on what no restart can change.
 
         Raises:
-            BrokenJobError: it does.
+            BrokenJobError: it does, or the cluster knows of no such job.
         """
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE_SECONDS
-        with suppress(OSError, ValueError, KeyError):
-            place = Run.at_work_elsewhere(self._layout)
-            if "flink_master" not in place:
-                return
-            for job in _on_flink(place["flink_master"], place["job"]):
-                said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
-                if reason := causes.of_workers(str(said["root-exception"])):
+        try:
+            for said in _complaints(Run.at_work_elsewhere(self._layout), self._options):
+                if reason := causes.of_workers(said):
                     raise BrokenJobError(f"the job cannot be done: {reason}")
+        except NotFound:
+            self._unknown += 1
+            # Dataflow may not know for a moment of jobs that it has.
+            if self._unknown >= _OFTEN:
+                raise BrokenJobError(
+                    "the job is gone: Dataflow knows of none with its id any more. See whether "
+                    "the project is still there, then run the same command again."
+                ) from None
+        except _UNANSWERED:
+            pass
+        else:
+            self._unknown = 0
 
 
-def cancel(place: Mapping[str, str]) -> bool:
+def cancel(place: Mapping[str, str], options: PipelineOptions) -> bool:
     """Cancel the job that is there; whether there was one at work.
 
     If it cannot be asked, nothing is lost: its workers notice that the output is not theirs.
     """
-    with suppress(OSError, ValueError, grpc.RpcError, grpc.FutureTimeoutError):
+    with suppress(*_UNANSWERED):
+        if "dataflow" in place:
+            return dataflow.cancel(place["dataflow"], options)
         if "job_endpoint" in place:
             return _cancel_on_job_server(place["job_endpoint"], place["job"])
         if "flink_master" in place:
             return _cancel_on_flink(place["flink_master"], place["job"])
     return False
+
+
+def _complaints(place: Mapping[str, str], options: PipelineOptions) -> Iterator[str]:
+    """What the job that is there has met with; nothing where nobody can be asked."""
+    if "dataflow" in place:
+        yield from dataflow.complaints(place["dataflow"], options)
+    if "flink_master" in place:
+        for job in _on_flink(place["flink_master"], place["job"]):
+            said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
+            yield str(said["root-exception"])
 
 
 def _cancel_on_job_server(endpoint: str, job: str) -> bool:

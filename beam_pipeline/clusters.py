@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 
+from beam_pipeline import dataflow
 from beam_pipeline.errors import UsageError
 
 _ANSWER_SECONDS = 10.0
@@ -77,6 +78,8 @@ def check(options: PipelineOptions) -> None:
         _check_java(options)
     elif name == "prism":
         _check_prism(options)
+    elif name == "dataflow":
+        dataflow.check(options)
     if name == "flink" and (master := flink_master(options)) is not None:
         _check_flink(master, options)
 

@@ -58,7 +58,7 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
             left_behind = Run.at_work_elsewhere(job.layout)
             identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
-            if cluster_jobs.cancel(left_behind):
+            if cluster_jobs.cancel(left_behind, pipeline_options):
                 voice.say_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 _keep_stdin(stdin_copy, job.layout)

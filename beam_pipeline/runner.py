@@ -75,7 +75,7 @@ def run(
     """
     guard = Guard(limits)
     watch = Watch(job.layout)
-    complaints = Complaints(job.layout)
+    complaints = Complaints(job.layout, options)
     try:
         with (
             job_log(job.layout) as log,

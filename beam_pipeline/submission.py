@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
@@ -20,7 +21,7 @@ from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
-from beam_pipeline import causes, cluster_jobs, clusters
+from beam_pipeline import causes, cluster_jobs, clusters, dataflow
 from beam_pipeline.errors import BrokenJobError, UsageError
 from beam_pipeline.shipping import write_wheel
 from images import uris
@@ -79,7 +80,8 @@ def submitted(
             run.at(place).claim()
             yield result
         except BaseException:
-            if not cluster_jobs.cancel(place):
+            # Beam's client would go on asking Dataflow for minutes.
+            if not cluster_jobs.cancel(place, options) and "dataflow" not in place:
                 with suppress(Exception):
                     result.cancel()
             raise
@@ -110,6 +112,8 @@ def _shipped(options: PipelineOptions, run: Run) -> Iterator[None]:
     """
     cloud = options.view_as(GoogleCloudOptions)
     cloud.job_name = cloud.job_name or f"imagebeam-{run.id}"
+    # Beam would send along what pip knows of this machine: paths, and addresses that hold tokens.
+    options.view_as(DebugOptions).add_experiment("disable_logging_submission_environment")
     portable = options.view_as(PortableOptions)
     # Beam ends the stream of a job's states by the time that it gives a job server to answer.
     portable.job_server_timeout = max(portable.job_server_timeout, _LONGEST_JOB_SECONDS)
@@ -123,5 +127,8 @@ def _shipped(options: PipelineOptions, run: Run) -> Iterator[None]:
         setup = options.view_as(SetupOptions)
         if not setup.setup_file:
             wheel = write_wheel(Path(folder))
-            setup.extra_packages = [*(setup.extra_packages or ()), str(wheel)]
+            # Dataflow shows a job's options to all who may see the job.
+            elsewhere = clusters.runner_name(options) == "dataflow"
+            package = dataflow.stage(wheel, options) if elsewhere else str(wheel)
+            setup.extra_packages = [*(setup.extra_packages or ()), package]
         yield

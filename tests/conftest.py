@@ -1,6 +1,7 @@
 """Fixtures for every test: reference data, servers of buckets, and what a skip means in CI."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ _REFERENCE = Path(
         "IMAGEBEAM_REFERENCE", Path(__file__).resolve().parents[2] / "shared" / "reference"
     )
 )
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the jobs of tests, which a shell that runs them aside takes from them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import pytest
+from google.api_core import exceptions
 
 from beam_pipeline.causes import told
 
@@ -25,3 +26,39 @@ from beam_pipeline.causes import told
 )
 def test_the_innermost_reason_is_told(error: str, message: str) -> None:
     assert told(RuntimeError(error)) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            exceptions.Unauthorized("GET https://dataflow.example/jobs: Who are you?"),
+            "Dataflow refuses it (Who are you?). Run `gcloud auth application-default login`, or "
+            "name a valid key file in GOOGLE_APPLICATION_CREDENTIALS.",
+        ),
+        (
+            exceptions.TooManyRequests("Slow down."),
+            "Dataflow refuses it (Slow down). Ask for more quota, or use fewer or smaller "
+            "workers: --max_num_workers, --worker_machine_type.",
+        ),
+        (
+            exceptions.NotFound("No such region."),
+            "Dataflow refuses it (No such region). Correct --project and --region.",
+        ),
+        (
+            RuntimeError("There is already active job named a with id: 1."),
+            "Dataflow refuses it (There is already active job named a with id: 1). Wait for the "
+            "end of that job, or leave --job_name out.",
+        ),
+        (
+            RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nNone"),
+            "Dataflow says that it is FAILED, and no more. See the job's page in the console.",
+        ),
+        (
+            RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nThe disk is full."),
+            "The disk is full. Remove the cause.",
+        ),
+    ],
+)
+def test_what_dataflow_says_is_told_with_its_cure(error: Exception, message: str) -> None:
+    assert told(error) == message

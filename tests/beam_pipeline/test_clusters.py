@@ -1,6 +1,7 @@
 """What is asked, and refused, before a job goes elsewhere."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,44 @@ def test_the_job_server_is_of_the_version_of_the_cluster() -> None:
 def test_a_job_that_ends_with_its_submitter_cannot_be_left(arguments: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="would end with this process"):
         clusters.check_detachable(pipeline_options(arguments))
+
+
+_DATAFLOW = (
+    *("--runner=DataflowRunner", "--project=project", "--region=region"),
+    "--temp_location=gs://bucket/temp",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (_DATAFLOW[:1], "it needs --project=PROJECT"),
+        (_DATAFLOW[:3], "it needs --temp_location=gs://BUCKET/FOLDER"),
+        ((*_DATAFLOW, "--temp_location=/here"), "--temp_location=/here: Dataflow's workers do not"),
+        ((*_DATAFLOW, "--template_location=gs://b/t"), "would fix the inputs for good"),
+        (
+            (*_DATAFLOW, "--no_auth", "--dataflow_endpoint=http://localhost:1"),
+            "--dataflow_endpoint=http://localhost:1: Dataflow does not answer there",
+        ),
+    ],
+)
+def test_a_dataflow_job_that_cannot_be_submitted(arguments: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        clusters.check(pipeline_options(arguments))
+
+
+def test_dataflow_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud.dataflow", None)
+    with pytest.raises(UsageError, match=r"Run `pip install 'imagebeam\[dataflow\]'`"):
+        clusters.check(pipeline_options(_DATAFLOW))
+
+
+def test_dataflow_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    with pytest.raises(UsageError, match="this machine has no credentials for Google Cloud"):
+        clusters.check(pipeline_options(_DATAFLOW))
 
 
 @contextmanager

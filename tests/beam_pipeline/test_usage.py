@@ -58,6 +58,7 @@ def test_an_input_that_cannot_be_listed(
         (["--max-failure-rate", "7.5"], "--max-failure-rate 7.5: give a share such as 0.05, or"),
         (["--retry-failed", "tired"], "--retry-failed tired: no such code. There are"),
         (["--top_k=3"], "--top_k=3: no such option, here or in Beam. See --help."),
+        (["--s3_session_token=abc"], "--s3_session_token: a secret would stand in the list of"),
         (["--module", "nowhere"], "nowhere"),
     ],
 )

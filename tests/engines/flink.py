@@ -6,7 +6,6 @@ package needs and not the package, which has to be sent.
 
 import json
 import sys
-import sysconfig
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -92,7 +91,7 @@ class Flink:
             _WORKER.format(
                 folder=folder,
                 python=sys.executable,
-                packages=sysconfig.get_paths()["purelib"],
+                packages="\n".join(each for each in sys.path if each.endswith("site-packages")),
                 boot=tool("bin/container"),
             )
         )

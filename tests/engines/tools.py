@@ -11,7 +11,7 @@ import pytest
 
 TOOLS = Path(os.environ.get("IMAGEBEAM_TOOLS", Path(__file__).parents[2] / ".tools")).absolute()
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 def tool(name: str) -> Path:

@@ -13,7 +13,7 @@ from results.verify import verify
 from tests.beam_pipeline.jobs import COMMAND, ROOT, errors, imagebeam, predictions
 from tests.faults.decoding import PLUGIN
 
-_PATIENCE = 120
+_PATIENCE = 300
 """Seconds after which a process that should have ended counts as one that never will."""
 
 

@@ -1,0 +1,245 @@
+"""The same command on a service that speaks Dataflow's protocol and runs what it is given."""
+
+import json
+import signal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import archive, files
+from tests.engines.dataflow import PROJECT, REGION, Dataflow, Refusal, pipeline_of
+from tests.engines.jobs import EVERYTHING, SHARDS
+from tests.engines.tools import wait_until
+from tests.faults.jobs import Job, assert_same_rows, label
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+_SECRET = "canary-0123456789"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    archive(tmp_path / "in", 4)
+    return tmp_path / "in"
+
+
+def _job(dataflow: Dataflow, inputs: object, output: Path, *more: object) -> Job:
+    return Job(inputs, "--output", output, "--shared-disk", *dataflow.options(), *more)
+
+
+def _told(stderr: str) -> str:
+    """The one message among what a job says of itself."""
+    [line] = [line for line in stderr.splitlines() if line.startswith("imagebeam: error: ")]
+    return line.removeprefix("imagebeam: error: ")
+
+
+def test_it_gets_the_same_files_from_what_was_staged(
+    tmp_path: Path,
+    dataflow: Dataflow,
+    inputs: tuple[Path, ...],
+    clean: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", _SECRET)
+    output = tmp_path / "out"
+    machines = (
+        *("--worker_machine_type=n2d-standard-4", "--max_num_workers=50", "--disk_size_gb=30"),
+        "--service_account_email=workers@project.iam.gserviceaccount.com",
+    )
+    job = Job(
+        *(*inputs, "--output", output, "--shared-disk", *EVERYTHING, *SHARDS),
+        *(*dataflow.options(), *machines),
+    )
+    code, stderr = job.finish()
+    assert code == 0
+    assert "imagebeam: 301 images to do" in stderr
+    assert files(output) == files(clean)
+    assert verify(output) == []
+    [submitted] = dataflow.jobs.values()
+    assert submitted.state == "JOB_STATE_DONE"
+    _check_body(submitted.body)
+    staged = dataflow.staged(pipeline_of(submitted.body))
+    own = json.loads(dataflow.key().read_text())["private_key"].encode()
+    for text in (json.dumps(submitted.body).encode(), staged):
+        assert _SECRET.encode() not in text
+        assert own not in text
+        assert str(Path.home()).encode() not in text.replace(str(tmp_path).encode(), b"")
+
+
+def _check_body(body: dict[str, Any]) -> None:
+    environment = body["environment"]
+    [pool] = environment["workerPools"]
+    assert sorted(package["name"] for package in pool["packages"]) == [
+        "extra_packages.txt",
+        "imagebeam-0.1.0-py3-none-any.whl",
+    ]
+    assert pool["machineType"] == "n2d-standard-4"
+    assert pool["diskSizeGb"] == 30
+    assert pool["autoscalingSettings"] == {"maxNumWorkers": 50}
+    assert pool["workerHarnessContainerImage"].startswith("gcr.io/cloud-dataflow/v1beta3/beam_py")
+    assert environment["serviceAccountEmail"] == "workers@project.iam.gserviceaccount.com"
+    options = environment["sdkPipelineOptions"]["options"]
+    [package] = options["extra_packages"]
+    assert package.startswith("gs://pictures/temp/packages/")
+    assert [
+        (name, value)
+        for name, value in options.items()
+        if isinstance(value, str) and value.startswith("/")
+    ] == []
+
+
+def test_an_image_that_is_named_gets_no_package_and_has_to_hold_it(
+    tmp_path: Path, dataflow: Dataflow, pictures: Path
+) -> None:
+    image = "--sdk_container_image=registry.example/imagebeam:1"
+    code, stderr = _job(dataflow, pictures, tmp_path / "out", image).finish()
+    assert code == 3
+    assert "the workers hold no imagebeam, or another version" in _told(stderr)
+    [job] = dataflow.jobs.values()
+    [pool] = job.body["environment"]["workerPools"]
+    assert pool["workerHarnessContainerImage"] == "registry.example/imagebeam:1"
+    assert "packages" not in pool
+
+
+def test_an_image_of_another_beam(tmp_path: Path, dataflow: Dataflow, pictures: Path) -> None:
+    dataflow.beam = "2.76.0"
+    code, stderr = _job(dataflow, pictures, tmp_path / "out").finish()
+    assert code == 3
+    held = f"a worker holds apache-beam 2.76.0 and not {version('apache-beam')} as the submitter"
+    assert held in _told(stderr)
+
+
+def test_a_job_that_somebody_cancels(tmp_path: Path, dataflow: Dataflow, pictures: Path) -> None:
+    dataflow.works = False
+    job = _job(dataflow, pictures, tmp_path / "out")
+    job.wait_until(lambda: bool(dataflow.jobs))
+    next(iter(dataflow.jobs.values())).stop()
+    code, stderr = job.finish()
+    assert code == 3
+    assert "Dataflow says that it is CANCELLED" in _told(stderr)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "message"),
+    [
+        (
+            Refusal("GET", "jobs$", 403, "Permission denied on resource project project."),
+            2,
+            f"--project={PROJECT} --region={REGION}: Dataflow refuses it (Permission denied on "
+            "resource project project). Give the account that submits the role "
+            "roles/dataflow.developer, and enable the Dataflow API in the project.",
+        ),
+        (
+            Refusal("POST", "jobs$", 403, "Project has insufficient quota(s) for 50 instances."),
+            3,
+            "the job could not be submitted: Dataflow refuses it (Project has insufficient "
+            "quota(s) for 50 instances). Ask for more quota, or use fewer or smaller workers: "
+            "--max_num_workers, --worker_machine_type.",
+        ),
+        (
+            Refusal("POST", "jobs$", 409, "There is already an active job named labels."),
+            3,
+            "the job could not be submitted: Dataflow refuses it (There is already an active job "
+            "named labels). Wait for the end of that job, or leave --job_name out.",
+        ),
+    ],
+    ids=["permission", "quota", "name"],
+)
+def test_what_the_service_refuses(
+    tmp_path: Path,
+    dataflow: Dataflow,
+    pictures: Path,
+    refusal: Refusal,
+    code: int,
+    message: str,
+) -> None:
+    dataflow.refusals.append(refusal)
+    ended, stderr = _job(dataflow, pictures, tmp_path / "out").finish()
+    assert (ended, _told(stderr)) == (code, message)
+    assert dataflow.jobs == {}
+
+
+def test_somebody_whom_it_does_not_know(
+    tmp_path: Path, dataflow: Dataflow, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(dataflow.key("other-token")))
+    code, stderr = _job(dataflow, pictures, tmp_path / "out").finish()
+    assert code == 2
+    assert _told(stderr) == (
+        f"--project={PROJECT} --region={REGION}: Dataflow refuses it (Request had invalid "
+        "authentication credentials). Run `gcloud auth application-default login`, or name a "
+        "valid key file in GOOGLE_APPLICATION_CREDENTIALS."
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bucket_that_is_not_there(tmp_path: Path, dataflow: Dataflow, pictures: Path) -> None:
+    elsewhere = "--temp_location=gs://no-such-bucket/temp"
+    code, stderr = _job(dataflow, pictures, tmp_path / "out", elsewhere).finish()
+    assert code == 2
+    assert _told(stderr).startswith(f"{elsewhere}: cannot be written (")
+
+
+def test_a_service_that_stumbles_is_asked_again(
+    tmp_path: Path, dataflow: Dataflow, pictures: Path
+) -> None:
+    dataflow.refusals.append(Refusal("GET", "jobs/[^/]+$", 503, "Try again later.", times=2))
+    output = tmp_path / "out"
+    assert _job(dataflow, pictures, output).finish()[0] == 0
+    assert dataflow.refusals[0].times == 0
+    assert verify(output) == []
+
+
+def test_a_job_that_the_service_has_lost(
+    tmp_path: Path, dataflow: Dataflow, pictures: Path
+) -> None:
+    dataflow.works = False
+    job = _job(dataflow, pictures, tmp_path / "out")
+    job.wait_until(lambda: bool(dataflow.jobs))
+    dataflow.jobs.clear()
+    code, stderr = job.finish()
+    assert code == 3
+    assert "Dataflow knows of none with its id any more" in _told(stderr)
+
+
+def test_ctrl_c_cancels_the_job(tmp_path: Path, dataflow: Dataflow, pictures: Path) -> None:
+    dataflow.works = False
+    output = tmp_path / "out"
+    job = _job(dataflow, pictures, output)
+    job.wait_until(lambda: _is_at_dataflow(output))
+    assert job.interrupt() == 130
+    [left] = dataflow.jobs.values()
+    assert left.state == "JOB_STATE_CANCELLED"
+
+
+def test_a_detached_job_goes_on_alone(tmp_path: Path, dataflow: Dataflow, pictures: Path) -> None:
+    clean, output = tmp_path / "clean", tmp_path / "out"
+    assert label(pictures, "--output", clean) == 0
+    assert _job(dataflow, pictures, output, "--detach").finish()[0] == 0
+    wait_until((output / "summary.json").exists, "the summary of the detached job")
+    assert_same_rows(output, clean)
+
+
+def test_a_second_run_cancels_what_a_killed_submitter_left(
+    tmp_path: Path, dataflow: Dataflow, pictures: Path
+) -> None:
+    dataflow.works = False
+    output = tmp_path / "out"
+    job = _job(dataflow, pictures, output)
+    job.wait_until(lambda: _is_at_dataflow(output))
+    assert job.kill() == -signal.SIGKILL
+    # It needs no word of where the first one was.
+    code, stderr = Job(pictures, "--output", output).finish()
+    assert code == 0
+    assert "It is cancelled" in stderr
+    [left] = dataflow.jobs.values()
+    assert left.state == "JOB_STATE_CANCELLED"
+    assert verify(output) == []
+
+
+def _is_at_dataflow(output: Path) -> bool:
+    run = output / "job" / "run.json"
+    return run.exists() and "dataflow" in run.read_text()
