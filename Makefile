@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check peers bench tools clean
+.PHONY: help setup demo test check docs peers bench tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(VENV)/tests-ready ## build the documentation as a site
+	$(BIN)/mkdocs build --quiet --strict
+
 peers: ## install what benchmarks compare with, in an environment of its own
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --requirement benchmarks/peers/requirements.txt
@@ -35,7 +38,7 @@ tools: ## install what slow tests use besides Python: Flink, servers, a browser
 	.ci/tools
 
 clean: ## remove the environment and what runs left
-	rm -rf $(VENV) demo-output build *.egg-info
+	rm -rf $(VENV) demo-output build site *.egg-info
 
 # Without TensorFlow: the embedded module needs none, and the download is a quarter.
 $(VENV)/demo-ready: setup.py requirements.txt requirements-decoder.txt | $(BIN)/python

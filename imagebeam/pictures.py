@@ -48,7 +48,7 @@ def label_pictures(
     The module stays loaded for the next call. Pictures are decoded here: for those of strangers
     there is the job, whose decoders cannot harm it.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from imagebeam import label_pictures
         >>> from samples import ARCHIVE

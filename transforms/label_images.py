@@ -60,7 +60,7 @@ class LabelImages(beam.PTransform):
     starts where the worker runs; gs://, s3:// and http(s):// are read too, and a row's `uri` is
     the URL less user, password and signature.
 
-    Example:
+    Examples:
         >>> import apache_beam as beam
         >>> from imagebeam import LabelImages
         >>> from samples import ARCHIVE, MODULE

@@ -58,7 +58,7 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
     `PredictionResult` is a dict of float32 vectors: those of `scores`, `logits` and `features`
     that the module has. A flatbuffer travels with the pipeline.
 
-    Example:
+    Examples:
         >>> import apache_beam as beam
         >>> from apache_beam.ml.inference.base import RunInference
         >>> from imagebeam import ModuleHandler

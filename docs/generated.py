@@ -1,0 +1,51 @@
+"""Pages that are made while the site is built, of files and code that say it already."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+_ROOT = Path(__file__).parents[1]
+_COPIED = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages; called by MkDocs."""
+    pages = {page: copied(name) for name, page in _COPIED.items()}
+    pages["reference/command-line.md"] = "\n".join(command_line())
+    for page, content in pages.items():
+        files.append(File.generated(config, page, content=content))
+    files.append(File.generated(config, "LICENSE", abs_src_path=str(_ROOT / "LICENSE")))
+    return files
+
+
+def copied(name: str) -> str:
+    """A file beside the documentation, its links changed to where its neighbours are here."""
+    text = (_ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+    for source, page in _COPIED.items():
+        text = text.replace(f"]({source})", f"]({page})")
+    return text
+
+
+def command_line() -> Iterator[str]:
+    """What each command says of itself under --help."""
+    # The width that argparse wraps at.
+    os.environ["COLUMNS"] = "100"
+    from beam_pipeline.command_line import parser
+
+    yield "# Command line\n"
+    yield from _help("imagebeam", parser())
+
+
+def _help(title: str, parser: Any) -> Iterator[str]:
+    yield f"## {title}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
+    for action in parser._actions:
+        below = action.choices if action.nargs == "A..." else {}
+        for name, command in below.items():
+            yield from _help(f"{title} {name}", command)

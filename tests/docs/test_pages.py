@@ -1,0 +1,118 @@
+"""Every code block of the documentation, run or at least understood."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from beam_pipeline import command_line
+from samples import ARCHIVE
+from tests.beam_pipeline.jobs import imagebeam
+from tests.docs.pages import DOCS, blocks
+
+_PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+_UNDERSTOOD = {"python", "sh", "sql", "yaml"}
+
+
+def _marked(language: str) -> Iterator[tuple[str, str]]:
+    for page in _PAGES:
+        for found in blocks(page, language).values():
+            yield from ((page, block) for block in found)
+
+
+def _lines(page: str) -> list[str]:
+    """The commands of a page's shell blocks, each on one line."""
+    text = "".join(block for each, block in _marked("sh") if each == page)
+    return text.replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_no_block_is_in_a_language_that_nobody_tests(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    # Fences open and close in turn.
+    opened = re.findall(r"^ *```(.*)$", text, re.M)[::2]
+    assert set(opened) <= _UNDERSTOOD
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _ in _marked("sh")}))
+def test_commands_are_understood(page: str) -> None:
+    for line in _lines(page):
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["imagebeam"]:
+            parsed, unknown = command_line.parser().parse_known_args(words[1:])
+            assert callable(parsed.command.run)
+            assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
+
+
+def test_configurations_are_yaml() -> None:
+    found = [block for _, block in _marked("yaml")]
+    assert found != []
+    assert all(isinstance(yaml.safe_load(block), dict) for block in found)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, some of them broken."""
+    folder = tmp_path_factory.mktemp("here")
+    shutil.copytree(ARCHIVE / "kitchen", folder / "photos")
+    (folder / "photos" / "empty.jpg").touch()
+    return folder
+
+
+def _run(page: str, folder: Path) -> None:
+    """Run a page's commands one after the other, with ours among those that the shell finds."""
+    stand_in = f'imagebeam() {{ "{sys.executable}" -m beam_pipeline "$@"; }}'
+    subprocess.run(
+        ["bash", "-euc", "\n".join((stand_in, *_lines(page)))],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(DOCS.parent)},
+        check=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["label.md", "failures.md"])
+def test_commands_can_be_run_as_they_stand(page: str, here: Path) -> None:
+    _run(page, here)
+
+
+@pytest.mark.slow
+def test_failures_are_told_apart(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert imagebeam("label", here / "photos", "--output", tmp_path / "labels") == 0
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    [block] = blocks("failures.md", "python")["Inspect failures"]
+    exec(block, names)
+    assert [(*row[:3], Path(row[3]).parent) for row in names["failed"]] == [
+        ("unsupported_format", False, 2, here / "photos"),
+        ("empty_file", False, 1, here / "photos"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "printed"),
+    [
+        ("A few pictures, in a notebook", ""),
+        ("Many pictures, in your own Beam pipeline", "label='apple'"),
+        ("Pixels that you have already", "(24,)\n"),
+    ],
+)
+def test_python_of_the_page_on_python(
+    heading: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    [block] = blocks("python.md", "python")[heading]
+    exec(block, names)
+    assert printed in capsys.readouterr().out
+    if heading.startswith("A few"):
+        assert names["names"] == ["apple", "clock"]
