@@ -1,5 +1,7 @@
 """write a page that shows an output: classes, scores, pictures, errors, speed.
 
+  imagebeam report labels/
+
 The page is one file that works from disk and reaches no network. Thumbnails are made anew from the
 images, as far as they can still be read. A job may be at work: the page shows what there is.
 """
