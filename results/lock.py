@@ -63,6 +63,16 @@ def _locked(layout: Layout, root: Path) -> Iterator[None]:
         os.close(folder)
 
 
+def check(layout: Layout) -> None:
+    """See that nobody is writing to an output that exists; looks and changes nothing.
+
+    Raises:
+        OutputError: somebody is.
+    """
+    if is_held(layout):
+        raise _taken(layout, "")
+
+
 def is_held(layout: Layout) -> bool:
     """Whether a process is writing to the output; one of this machine, where that is local."""
     if isinstance(layout.root, Location):

@@ -13,7 +13,7 @@ from beam_pipeline.checks.finding import Finding, State
 from beam_pipeline.checks.module import opened
 from beam_pipeline.options import LabelOptions
 from images import inputs
-from results import identity
+from results import identity, lock
 from results.layout import Layout, OutputError
 from stores import AnyPath, Location
 
@@ -49,6 +49,7 @@ class Output:
     def _held(self, layout: Layout) -> str:
         if isinstance(layout.root, Path) and not layout.root.exists():
             return "new"
+        lock.check(layout)
         module = opened(self.options)
         names = job_identity.class_names(self.options, module)
         try:
@@ -83,8 +84,10 @@ def _probed(folder: AnyPath) -> int | None:
     """See that it can be written; the bytes that are free, where there is an end of them."""
     if isinstance(folder, Location):
         probe = folder / f"imagebeam-probe-{uuid.uuid4().hex}"
-        probe.write_bytes(_PROBE)
-        probe.unlink(missing_ok=True)
+        try:
+            probe.write_bytes(_PROBE)
+        finally:
+            probe.unlink(missing_ok=True)
         return None
     # It has no name, or loses it at once: whatever happens, nothing is left of it.
     with tempfile.TemporaryFile(dir=folder) as file:

@@ -6,7 +6,9 @@ import pytest
 from beam_pipeline.checks import Finding
 from beam_pipeline.checks.output import Output
 from beam_pipeline.options import LabelOptions
-from results.layout import OutputError
+from results import lock
+from results.layout import Layout, OutputError
+from stores import Location, location
 from tests.beam_pipeline.colours import draw
 from tests.beam_pipeline.jobs import imagebeam
 
@@ -40,6 +42,7 @@ def test_an_empty_output(tmp_path: Path) -> None:
     assert os.listdir(out) == []
 
 
+@pytest.mark.slow
 def test_an_output_of_this_job_and_of_another(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     out = tmp_path / "out"
@@ -49,6 +52,34 @@ def test_an_output_of_this_job_and_of_another(tmp_path: Path) -> None:
         _found(out, top_k=2)
     replaced = _found(out, top_k=2, overwrite=True)
     assert (replaced.state.value, replaced.facts["held"]) == ("warning", "replaced")
+
+
+def test_an_output_that_somebody_writes_to(tmp_path: Path) -> None:
+    with lock.held(Layout(tmp_path)), pytest.raises(OutputError, match="another run is writing"):
+        _found(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_output_in_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    out = location(f"{s3_bucket}/{tmp_path.name}")
+    assert isinstance(out, Location)
+    assert _in_bucket(out).facts == {"output": str(out), "free_bytes": None, "held": "empty"}
+    assert list(out.below()) == []
+    assert imagebeam("label", tmp_path / "in", "--output", out) == 0
+    before = sorted(out.below())
+    assert _in_bucket(out).facts["held"] == "resumed"
+    assert sorted(out.below()) == before
+
+
+def _in_bucket(output: Location) -> Finding:
+    [found] = Output(LabelOptions(inputs=(), output=output)).run()
+    return found
+
+
+def test_an_output_in_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+    with pytest.raises(OutputError, match=r"Choose an --output that can be written\."):
+        _in_bucket(Location("s3://no-such-bucket-of-ours/out"))
 
 
 def test_an_output_of_somebody_else(tmp_path: Path) -> None:
