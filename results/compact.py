@@ -20,6 +20,7 @@ from results.layout import Layout, OutputError, remove_temporaries, stats, whole
 from results.parts import PARQUET_OPTIONS, opened, readable
 from results.run import Run
 from stores import AnyPath, Location
+from stores.location import Stat
 from stores.tfrecord import write as write_record
 
 Show = Callable[[int, int], object]
@@ -88,8 +89,8 @@ def compact(
         journal.settle(layout)
         remove_temporaries(layout)
         journal.begin(layout)
-        before = _sizes(layout)
-        groups = {name: _groups(sizes, part_bytes) for name, sizes in before.items()}
+        before = _stats(layout)
+        groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
         progress = _Progress(show, total)
         rows = {
@@ -97,11 +98,11 @@ def compact(
             for name, found in groups.items()
         }
         journal.end(layout)
-    after = _sizes(layout)
+    after = _stats(layout)
     return {
         name: Compacted(
             (len(before[name]), len(after[name])),
-            (sum(before[name].values()), sum(after[name].values())),
+            (_bytes(before[name]), _bytes(after[name])),
             rows[name],
         )
         for name in before
@@ -118,9 +119,9 @@ class _Progress:
         self._show(self._done, self._total)
 
 
-def _sizes(layout: Layout) -> dict[str, dict[AnyPath, int]]:
+def _stats(layout: Layout) -> dict[str, dict[AnyPath, Stat]]:
     return {
-        folder.name: {part: stat.st_size for part, stat in stats(folder, parts).items()}
+        folder.name: stats(folder, parts)
         for folder, parts in (
             (layout.predictions, layout.prediction_parts()),
             (layout.errors, layout.error_parts()),
@@ -128,19 +129,24 @@ def _sizes(layout: Layout) -> dict[str, dict[AnyPath, int]]:
     }
 
 
-def _groups(sizes: dict[AnyPath, int], part_bytes: int) -> list[deque[_Part]]:
+def _bytes(found: dict[AnyPath, Stat]) -> int:
+    return sum(stat.st_size for stat in found.values())
+
+
+def _groups(found: dict[AnyPath, Stat], part_bytes: int) -> list[deque[_Part]]:
     """The parts that are to be joined, those together that can be, in order."""
-    small = [part for part, size in sizes.items() if size < part_bytes // 2]
+    small = [(part, stat) for part, stat in found.items() if stat.st_size < part_bytes // 2]
     with ThreadPoolExecutor(_READERS) as readers:
-        found = sorted(readers.map(_look, small), key=attrgetter("kind", "first_uri", "path"))
-    groups = [deque(group) for _, group in groupby(found, attrgetter("kind"))]
+        looked = readers.map(_look, small)
+        parts = sorted(looked, key=attrgetter("kind", "first_uri", "path"))
+    groups = [deque(group) for _, group in groupby(parts, attrgetter("kind"))]
     return [group for group in groups if len(group) > 1]
 
 
-def _look(path: AnyPath) -> _Part:
-    modified = path.stat().st_mtime
+def _look(found: tuple[AnyPath, Stat]) -> _Part:
+    path, stat = found
     [(kind, first_uri)] = readable(path, _kind_and_first_uri(path))
-    return _Part(path, modified, kind, first_uri)
+    return _Part(path, stat.st_mtime, kind, first_uri)
 
 
 def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:

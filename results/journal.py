@@ -8,8 +8,9 @@ what is left or undoes it.
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
-from results.layout import Layout, sync, write_whole
+from results.layout import Layout, remove_all, sync, write_whole
 from stores import AnyPath, Location
 
 
@@ -26,12 +27,13 @@ def note(layout: Layout, target: AnyPath, sources: Sequence[AnyPath]) -> None:
 def remove_replaced(layout: Layout) -> None:
     """Delete the parts that the joined one has replaced, if it stands."""
     replaced = layout.replaced_parts()
-    for part in replaced:
-        part.unlink(missing_ok=True)
+    remove_all(part for part in replaced if isinstance(part, Location))
+    files = [part for part in replaced if isinstance(part, Path)]
+    for file in files:
+        file.unlink(missing_ok=True)
     # Else a power cut could bring one back after the note that tells of it has gone.
-    for folder in {part.parent for part in replaced}:
-        if not isinstance(folder, Location):
-            sync(folder)
+    for folder in {file.parent for file in files}:
+        sync(folder)
 
 
 def settle(layout: Layout) -> None:

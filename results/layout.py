@@ -234,12 +234,16 @@ def remove(path: AnyPath) -> None:
 def remove_below(folder: AnyPath) -> None:
     """Remove all that a folder holds."""
     if isinstance(folder, Location):
-        # One by one, each would wait for the store's answer to the one before.
-        with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
-            for _ in pool.map(remove, folder.below()):
-                pass
+        remove_all(folder.below())
     elif folder.exists():
         shutil.rmtree(folder)
+
+
+def remove_all(objects: Iterable[Location]) -> None:
+    """Remove objects side by side: one by one, each would wait for the store's last answer."""
+    with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+        for _ in pool.map(remove, objects):
+            pass
 
 
 _REMOVED_AT_ONCE = 16
