@@ -54,7 +54,11 @@ class Fetcher:
         """
         ahead: deque[Request | Future[_Fetched]] = deque()
         for each in wanted:
-            ahead.append(self._begin(each, meter))
+            begun = self._begin(each, meter)
+            if not ahead and not isinstance(begun, Future):
+                yield begun
+                continue
+            ahead.append(begun)
             while (
                 len(ahead) > _LOOK_AHEAD * self._access.concurrent_reads
                 or sum(map(_waiting_bytes, ahead)) > _BYTES_AHEAD
