@@ -74,7 +74,9 @@ class GcsStore(BucketStore[_Connection]):
     """
 
     def _connect(self) -> _Connection:
-        session = requests.Session()
+        session: Any = requests.Session()
+        # What the client library asks of a session of its own kind.
+        session.is_mtls = False
         if "STORAGE_EMULATOR_HOST" not in os.environ:
             if credentials := _credentials():
                 session = AuthorizedSession(credentials)

@@ -188,7 +188,7 @@ def location(text: str | Path) -> AnyPath:
         case "file":
             return Path(local_path(text))
         case "gs" | "s3":
-            if not text.partition("://")[2].strip("/"):
+            if not text.partition("://")[2].partition("/")[0]:
                 raise UnwritableName(f"{text}: names no bucket. Give {scheme}://BUCKET/FOLDER.")
             return Location(text)
         case _:

@@ -29,7 +29,7 @@ def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object
         ("empty", "the folder holds no image. Looked in all folders below it for names"),
         ("columns.csv", "no column `uri`; it has 'path', 'label'. Rename the column"),
         ("blank.txt", "the manifest has no entry. Give one image a line or row."),
-        ("gs://bucket/folder", "gs:// inputs cannot be listed. Copy or mount the images"),
+        ("ftp://host/folder", "ftp:// cannot be read. Give a local name or one of"),
     ],
 )
 def test_an_input_that_cannot_be_listed(

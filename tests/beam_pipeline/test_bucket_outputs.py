@@ -1,0 +1,176 @@
+"""A job that writes to a bucket leaves what it leaves in a folder."""
+
+import io
+import json
+import signal
+import sys
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from results import lock
+from results.layout import Layout
+from stores import Location, store_for
+from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
+from tests.results.outputs import below
+
+SHARDS = ("--images-per-shard", 4)
+
+
+@pytest.fixture(params=["gcs_bucket", pytest.param("s3_bucket", marks=pytest.mark.slow)])
+def root(request: pytest.FixtureRequest) -> Location:
+    """A name under which nothing is yet."""
+    return Location(f"{request.getfixturevalue(request.param)}/{uuid.uuid4().hex}/labels")
+
+
+def fetched(root: Location, folder: Path) -> Path:
+    """A copy of an output on this machine."""
+    for name, data in below(root).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_the_same_files_and_bytes(
+    tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 12, rubbish=3)
+    local = tmp_path / "local"
+    for output in (local, root):
+        assert imagebeam("label", tmp_path / "in", "--output", output, *SHARDS) == 0
+    copy = fetched(root, tmp_path / "copy")
+    assert sorted(below(copy)) == sorted(below(local))
+    assert files(copy) == files(local)
+    accounts = [json.loads((each / "summary.json").read_text()) for each in (copy, local)]
+    for account in accounts:
+        del account["stages"]
+    assert accounts[0] == accounts[1]
+    for command in ("verify", "status", "report"):
+        assert imagebeam(command, root) == 0
+    assert imagebeam("compact", root) == 0
+    assert imagebeam("verify", root) == 0
+    compacted = fetched(root, tmp_path / "compacted")
+    assert predictions(compacted) == predictions(local)
+    assert errors(compacted) == errors(local)
+    said = capfd.readouterr()
+    assert f"rows     {root}/predictions" in said.out
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
+def test_a_stopped_run_is_finished_by_the_next(
+    tmp_path: Path, root: Location, how: signal.Signals
+) -> None:
+    archive(tmp_path / "in", 30, rubbish=2)
+    local = tmp_path / "local"
+    assert imagebeam("label", tmp_path / "in", "--output", local) == 0
+    layout = Layout(root)
+    code, stderr = stop_when(
+        lambda: sum(1 for _ in layout.prediction_parts()) >= 3,
+        how,
+        *("label", tmp_path / "in", "--output", root),
+        *("--images-per-shard", 1, "--direct_num_workers=1"),
+    )
+    assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert not layout.summary.exists()
+    if how == signal.SIGINT:
+        assert f"What is finished stays in {root}" in stderr
+        assert layout.log.exists()
+    # A lease is left, of a process that is known to be no more.
+    assert imagebeam("label", tmp_path / "in", "--output", root) == 0
+    copy = fetched(root, tmp_path / "copy")
+    assert predictions(copy) == predictions(local)
+    assert errors(copy) == errors(local)
+    assert json.loads((copy / "summary.json").read_text())["already_done"] >= 3
+    assert imagebeam("verify", root) == 0
+
+
+def test_overwriting_and_doing_failed_images_again(tmp_path: Path, root: Location) -> None:
+    names = archive(tmp_path / "in", 6)
+    picture = Path(names[2]).read_bytes()
+    Path(names[2]).write_bytes(b"")
+    command = ("label", tmp_path / "in", "--output", root)
+    assert imagebeam(*command, *SHARDS) == 0
+    Path(names[2]).write_bytes(picture)
+    assert imagebeam(*command, "--retry-failed", "empty_file") == 0
+    copy = fetched(root, tmp_path / "copy")
+    assert [row["uri"] for row in predictions(copy)] == names
+    assert imagebeam(*command, "--limit", 2, "--emit", "features", "--overwrite") == 0
+    copy = fetched(root, tmp_path / "overwritten")
+    assert [row["uri"] for row in predictions(copy)] == names[:2]
+    assert not (copy / "errors").exists()
+
+
+def test_a_second_run_is_refused_while_one_writes(
+    tmp_path: Path,
+    root: Location,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive(tmp_path / "in", 2)
+    monkeypatch.setattr("results.lease.RENEWED_SECONDS", 0.1)
+    with lock.held(Layout(root)):
+        assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
+    assert f"{root}: another run is writing to it (process " in capfd.readouterr().err
+    assert below(root) == {}
+
+
+def test_strangers_and_other_jobs_are_refused(
+    tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 2)
+    store_for(str(root)).write(f"{root}/precious.txt", b"mine")
+    assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
+    assert f"{root}: holds 'precious.txt' and no job of ours" in capfd.readouterr().err
+    assert below(root) == {"precious.txt": b"mine"}
+    mine = root / "mine"
+    assert imagebeam("label", tmp_path / "in", "--output", mine) == 0
+    assert imagebeam("label", tmp_path / "in", "--output", mine, "--emit", "logits") == 2
+    assert f"{mine}: belongs to another job: emit is" in capfd.readouterr().err
+
+
+def test_a_bucket_that_is_not_there(
+    tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 1)
+    nowhere = f"{str(root).partition('://')[0]}://never-made/labels"
+    assert imagebeam("label", tmp_path / "in", "--output", nowhere) == 2
+    said = capfd.readouterr().err.strip()
+    assert said.startswith(f"imagebeam: error: {nowhere}: there is no such ")
+    assert said.endswith("Choose an --output that can be written.")
+    assert imagebeam("verify", nowhere) == 2
+
+
+@pytest.mark.parametrize("name", ["https://user:secret@host/labels?key=secret", "gs://", "s3:///x"])
+@pytest.mark.parametrize("command", [("label", "in", "--output"), ("verify",), ("status",)])
+def test_a_name_that_cannot_be_written(
+    capfd: pytest.CaptureFixture[str], command: tuple[str, ...], name: str
+) -> None:
+    assert imagebeam(*command, name) == 2
+    said = capfd.readouterr().err
+    assert "secret" not in said
+    assert said.startswith("imagebeam: error: ")
+    assert "Give " in said
+
+
+@pytest.mark.slow
+def test_from_one_store_into_another_by_a_manifest_on_standard_input(
+    tmp_path: Path, s3_bucket: str, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = f"{s3_bucket}/{uuid.uuid4().hex}"
+    root = Location(f"{gcs_bucket}/{uuid.uuid4().hex}")
+    archive(tmp_path / "in", 8)
+    names = []
+    for index, path in enumerate(sorted((tmp_path / "in").rglob("*.jpg"))):
+        names.append(f"{pictures}/{index}.jpg")
+        store_for(pictures).write(names[-1], path.read_bytes())
+    typed = io.BytesIO("\n".join(names).encode())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=typed))
+    assert imagebeam("label", "-", "--output", root, *SHARDS) == 0
+    assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names
+    assert imagebeam("label", f"{pictures}/", "--output", root / "again") == 0
+    assert [row["uri"] for row in predictions(fetched(root / "again", tmp_path / "b"))] == names
