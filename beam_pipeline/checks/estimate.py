@@ -57,8 +57,8 @@ def estimate(sample: Sample, images: int, complete: bool, price: Price) -> Findi
     stages_told = ", ".join(f"{name} {took * 1000:.2g}" for name, took in each.items())
     parts.append(
         f"because {sample.images:,} images took {sum(each.values()) * 1000:.2g} ms of a core each "
-        f"here ({stages_told}) and waited {waiting * 1000:.2g} ms for their storage; the start of "
-        "the job and of its workers comes on top"
+        f"here ({stages_told}) and waited {waiting * 1000:.2g} ms for their storage; Beam's own "
+        "work and the start of workers come on top"
     )
     return Finding("estimate", State.OK, "; ".join(parts), facts)
 

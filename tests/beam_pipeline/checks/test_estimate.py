@@ -18,7 +18,7 @@ def test_work_time_and_cost() -> None:
     assert found.message == (
         "10 h of one core; 30 min on 20 cores; 0.50 at 0.05 a core hour; because 100 images took "
         "4 ms of a core each here (read 1, decode 2, infer 1) and waited 3 ms for their storage; "
-        "the start of the job and of its workers comes on top"
+        "Beam's own work and the start of workers come on top"
     )
 
 
