@@ -13,7 +13,7 @@ from results.report.timeline import Timeline
 from results.report.visible import visible
 
 MOST_CLASSES = 25_000
-_MOST_PICTURES = 5_000
+_MOST_PICTURES = 12_000
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,7 @@
       hooks: { setCursor: [(self) => {
         readout.textContent = self.cursor.idx === null || self.cursor.idx === undefined ? "" : read(self.cursor.idx);
       }] },
+      tzDate: (seconds) => uPlot.tzDate(new Date(1000 * seconds), "Etc/UTC"),
       ...options,
     }, columns, place);
     new ResizeObserver(() => fit(made, place)).observe(place);
@@ -241,16 +242,27 @@
     }));
   }
 
+  const moment = (seconds) => [new Date(1000 * seconds).toISOString().slice(0, 10), new Date(1000 * seconds).toISOString().slice(11, 19)];
+
+  function clock(seconds, step, span) {
+    const [date, time] = moment(seconds);
+    if (step >= 86400) return date.slice(5);
+    const shown = step < 60 ? time : time.slice(0, 5);
+    return span > 86400 ? `${shown}\n${date.slice(5)}` : shown;
+  }
+
   function startTimeline() {
     const { start, seconds, images } = data.timeline;
     const times = images.map((_, bin) => start + (bin + 0.5) * seconds);
     chart("timeline", {
       scales: { x: { range: [start, start + images.length * seconds] }, y: { range: (_self, _low, high) => [0, high * 1.05] } },
-      axes: [axis(undefined, undefined, 40), axis("images a second", (_self, ticks) => ticks.map((tick) => tick.toLocaleString("en-US")), 60)],
+      axes: [
+        axis(undefined, (_self, ticks, _axis, _space, step) => ticks.map((tick) => clock(tick, step, images.length * seconds)), 46),
+        axis("images a second", (_self, ticks) => ticks.map((tick) => tick.toLocaleString("en-US", { maximumSignificantDigits: 3 })), 66),
+      ],
       series: [{}, { fill: () => colour("soft"), stroke: () => colour("soft"), width: 0, paths: bars(0.95), points: { show: false } }],
     }, [times, images.map((each) => each / seconds)], (bin) => {
-      const from = new Date(1000 * (start + bin * seconds)).toLocaleTimeString();
-      return `from ${from}: ${(images[bin] / seconds).toLocaleString("en-US", { maximumFractionDigits: 1 })}`;
+      return `from ${moment(start + bin * seconds).join(" ")}: ${(images[bin] / seconds).toLocaleString("en-US", { maximumFractionDigits: 1 })}`;
     });
   }
 
