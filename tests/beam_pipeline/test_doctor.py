@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.beam_pipeline.colours import draw, write_module
-from tests.beam_pipeline.jobs import imagebeam
+from tests.beam_pipeline.jobs import COMMAND, ROOT, imagebeam
 from tests.engines.tools import free_port
 
 
@@ -90,3 +93,24 @@ def test_wrong_usage(
     said = capfd.readouterr()
     assert said.out == ""
     assert message in said.err
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_at_work() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        subprocess.Popen(
+            [
+                *(*COMMAND, "doctor", "--runner=FlinkRunner"),
+                f"--flink_master=127.0.0.1:{silent.getsockname()[1]}",
+            ],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        ) as doctor,
+    ):
+        connection, _ = silent.accept()
+        [check] = psutil.Process(doctor.pid).children()
+        doctor.send_signal(signal.SIGINT)
+        assert doctor.wait() == 130
+        connection.close()
+    assert not check.is_running()
