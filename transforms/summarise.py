@@ -10,6 +10,7 @@ from results.account import Plan, Tally, summarise, write_summary
 from results.layout import Layout
 from results.run import Run
 from stores import location
+from transforms.records import ShardReport
 from transforms.skip_done import finished_parts
 
 _FOUND, _REPORTED, _PRESENT = "found", "reported", "present"
@@ -41,11 +42,11 @@ class Summarise(beam.PTransform):
         layout = self.run.layout
         tally = (
             reports
-            | "Tally" >> beam.Map(lambda report: report.tally)
+            | "Tally" >> beam.Map(_tally)
             | "Add up" >> beam.CombineGlobally(Tally.total)
         )
         names = {
-            _FOUND: self.found | "Found" >> beam.MapTuple(lambda part, _: (part, None)),
+            _FOUND: self.found | "Found" >> beam.MapTuple(_name),
             _REPORTED: reports | "Reported" >> beam.FlatMap(_parts, layout),
             _PRESENT: tally | "Present" >> beam.FlatMap(_present, self.run),
         }
@@ -62,6 +63,15 @@ class Summarise(beam.PTransform):
             layout,
             self.provenance,
         )
+
+
+# Named: the text of a lambda would travel with the file name that it has here.
+def _tally(report: ShardReport) -> Tally:
+    return report.tally
+
+
+def _name(part: str, _outcome: Any) -> tuple[str, None]:
+    return part, None
 
 
 def _parts(report: Any, layout: Layout) -> Iterable[tuple[str, None]]:
