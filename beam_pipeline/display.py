@@ -198,7 +198,8 @@ def say_next(output: AnyPath) -> None:
     command = "imagebeam" if shutil.which("imagebeam") else sys.argv[0]
     _out.print(
         "\nThe archive holds six broken files on purpose."
-        f"\n\nnext     {command} verify {output}"
+        f"\n\nnext     {command} report {output}"
+        f"\n         {command} verify {output}"
         f"\n         {command} label YOUR-PHOTOS/ --output labels/ --module HANDLE",
         soft_wrap=True,
     )

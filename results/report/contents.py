@@ -45,7 +45,7 @@ class Contents:
         classes: the same by class; empty where the job wrote no labels.
         failures: the rows of errors, by code.
         parts: one entry a part, in no order.
-        is_running: whether a process holds the output at this moment.
+        is_running: whether a run is at work on it, in a process here or left to a cluster.
         findings: what is wrong with it, one sentence each.
     """
 

@@ -55,7 +55,10 @@ def notes(contents: Contents) -> list[str]:
     """What a reader must know to read the page right."""
     said = []
     if contents.is_running:
-        said.append("A run is at work on this output: the page shows what there was until now.")
+        said.append(
+            "A run is at work on this output, here or on a cluster: the page shows what there was "
+            "when it was made."
+        )
     elif contents.summary is None:
         said.append(
             "The job is not complete: it was stopped, or broke. Run its command again: it does "

@@ -5,8 +5,8 @@ as JSON in an element that no browser runs; what they do to text around them is 
 the page's own policy admits no script, style or address but those that are put in here.
 
 Charts are drawn by uPlot (npm's uplot 1.6.32, MIT, unchanged in `template/uplot`), which is small
-and needs neither `eval` nor inline styles. The bars in tables are parts of their rows: no canvas
-holds a thousand of them, filters, and can be read aloud.
+and needs neither `eval` nor inline styles. Bars in tables are parts of their rows, so that they can
+be filtered, printed and read aloud.
 """
 
 import base64
