@@ -1,10 +1,12 @@
 """A job that writes to a bucket leaves what it leaves in a folder."""
 
 import io
+import itertools
 import json
 import signal
 import sys
 import uuid
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from results.layout import Layout
 from stores import Location, store_for
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
 from tests.results.outputs import below
+from tests.stores.relay import Exchange, Fault, Relay, Reply, honest
 
 SHARDS = ("--images-per-shard", 4)
 
@@ -174,3 +177,48 @@ def test_from_one_store_into_another_by_a_manifest_on_standard_input(
     assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names
     assert imagebeam("label", f"{pictures}/", "--output", root / "again") == 0
     assert [row["uri"] for row in predictions(fetched(root / "again", tmp_path / "b"))] == names
+
+
+class _Always(deque[Fault]):
+    """One fault for every request from now on."""
+
+    def popleft(self) -> Fault:
+        return self[0]
+
+
+@pytest.mark.slow
+def test_rights_that_are_taken_away_break_the_job_and_given_back_mend_it(
+    tmp_path: Path,
+    gcs_server: str,
+    gcs_bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    names = archive(tmp_path / "in", 20)
+    root = Location(f"{gcs_bucket}/{uuid.uuid4().hex}")
+    uploads = itertools.count(1)
+
+    def allowed_a_few(exchange: Exchange) -> None:
+        if "uploadType" in exchange.query and next(uploads) > 9:
+            relay.faults = _Always([denied])
+            denied(exchange)
+        else:
+            honest(exchange)
+
+    def denied(exchange: Exchange) -> None:
+        exchange.reply(Reply(403, {}, b"{}"))
+
+    # The process that is denied the removal of its lease lives on.
+    monkeypatch.setattr("results.lease.EXPIRES_SECONDS", 0.0)
+    command = ("label", tmp_path / "in", "--output", root, "--images-per-shard", 1)
+    with Relay(gcs_server).running() as relay:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
+        relay.faults = _Always([allowed_a_few])
+        assert imagebeam(*command) == 3
+        said = capfd.readouterr().err
+        assert f"{root}/" in said
+        assert "access is denied (status 403)" in said
+        assert "run the same command again" in said
+        relay.faults.clear()
+        assert imagebeam(*command) == 0
+        assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names
