@@ -41,9 +41,7 @@ class Summarise(beam.PTransform):
         """PCollection of ShardReport → PCollection of the one summary, a dict."""
         layout = self.run.layout
         tally = (
-            reports
-            | "Tally" >> beam.Map(_tally)
-            | "Add up" >> beam.CombineGlobally(Tally.total)
+            reports | "Tally" >> beam.Map(_tally) | "Add up" >> beam.CombineGlobally(Tally.total)
         )
         names = {
             _FOUND: self.found | "Found" >> beam.MapTuple(_name),
