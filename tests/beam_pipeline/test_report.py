@@ -19,7 +19,7 @@ from results.layout import Layout
 from results.parts import write_part
 from results.schema import PredictionSchema
 from samples import ARCHIVE
-from stores import AnyPath
+from stores import AnyPath, location
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.results.outputs import IDENTITY, claimed, failed, finish, labelled
 
@@ -144,6 +144,16 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     shown = data(layout.report)
     assert (shown["classes"], shown["all"]["images"], len(shown["pictures"])) == ([], 1, 1)
     assert "The job wrote features and no labels" in layout.report.read_text()
+
+
+def test_an_output_in_a_bucket_has_its_page_there(gcs_bucket: str, tmp_path: Path) -> None:
+    root = location(f"{gcs_bucket}/reported")
+    layout = claimed(root)
+    write_part(layout, "1", labelled(*archive(tmp_path / "in", 2)), failed())
+    assert imagebeam("report", str(root)) == 0
+    (tmp_path / "page.html").write_bytes(layout.report.read_bytes())
+    shown = data(tmp_path / "page.html")["pictures"]
+    assert [bool(each["thumbnail"]) for each in shown] == [True, True]
 
 
 def test_an_unfinished_output_says_so(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from results.layout import Format, Layout, OutputError, write_whole
 from results.parts import write_part
 from results.report import contents, pictures
 from results.schema import PredictionSchema
+from stores import AnyPath
 from tests.results.outputs import IDENTITY, claimed, failed, finish, labelled
 
 NAMES = ("cat", "dog", "fish")
@@ -40,13 +41,13 @@ KINDS = pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 
 
 @KINDS
-def test_rows_are_counted_by_class_score_and_code(tmp_path: Path, kind: Format) -> None:
-    layout = claimed(tmp_path, kind)
+def test_rows_are_counted_by_class_score_and_code(root: AnyPath, kind: Format) -> None:
+    layout = claimed(root, kind)
     write_part(layout, "1", answers({"a": (1, 0.96875), "b": (0, 0.5)}), failed("e", "f"))
     write_part(layout, "2", answers({"c": (1, 1.0), "d": (1, 0.53125)}), failed())
     write_part(layout, "3", answers({}), failed("g", code="corrupt", retryable=False))
     finish(layout, list("abcd"), list("efg"), 3)
-    found = contents.read(tmp_path)
+    found = contents.read(root)
     assert found.findings == []
     assert (found.labelled, found.failed) == (4, 3)
     dog, cat = found.classes
