@@ -60,6 +60,12 @@ def sees_this_disk(options: PipelineOptions) -> bool:
     )
 
 
+def cores_of_a_worker(options: PipelineOptions) -> int:
+    """How many cores a worker process has, as far as that can be told before there is one."""
+    # Dataflow starts one a core; other workers are taken for machines like this one.
+    return 1 if runner_name(options) == "dataflow" else os.cpu_count() or 1
+
+
 def check(options: PipelineOptions) -> None:
     """See that what is to run the job answers and fits; takes seconds.
 

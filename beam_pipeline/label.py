@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from beam_pipeline import (
     cluster_jobs,
     clusters,
@@ -52,7 +54,7 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
         sources = _sources(options, stdin_copy)
         with noise.aside(Path(os.devnull), options.debug):
             module = open_module(options.module or str(MODULE), options.engine)
-        job = _job(options, sources, module)
+        job = _job(options, pipeline_options, sources, module)
         wanted = job_identity.of(options, module, job.schema.class_names, job.schema.kept)
         with lock.held(job.layout):
             left_behind = Run.at_work_elsewhere(job.layout)
@@ -78,7 +80,12 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
     return _exit_code(summary, options.max_failure_rate, voice)
 
 
-def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> Job:
+def _job(
+    options: LabelOptions,
+    pipeline_options: PipelineOptions,
+    sources: tuple[Source, ...],
+    module: Module,
+) -> Job:
     info = module.info
     layout = Layout(options.output, options.format)
     job_identity.check_emit(options, module)
@@ -93,7 +100,7 @@ def _job(options: LabelOptions, sources: tuple[Source, ...], module: Module) -> 
         run=Run(layout),
         images_per_shard=options.images_per_shard,
         preprocessing=preprocessing,
-        decode_processes=options.decode_processes,
+        decode_processes=options.decode_processes or clusters.cores_of_a_worker(pipeline_options),
         decode_limits=Limits(options.decode_seconds, options.decode_memory),
         access=options.access,
         module=_staged(module, layout),

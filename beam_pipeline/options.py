@@ -1,7 +1,6 @@
 """What `imagebeam label` was asked for, checked as far as that needs nothing but the options."""
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +36,7 @@ class LabelOptions:
     retry_failed: tuple[str, ...] | None = None
     overwrite: bool = False
     images_per_shard: int | None = None
-    decode_processes: int = os.cpu_count() or 1
+    decode_processes: int | None = None
     decode_seconds: float = 60.0
     decode_memory: int = 2_000_000_000
     keep: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +74,6 @@ class LabelOptions:
                 "max_failure_rate": FailureLimit.parse(args.max_failure_rate),
                 "retry_failed": _codes(args.retry_failed),
                 "keep": _kept(args.keep),
-                "decode_processes": args.decode_processes or cls.decode_processes,
                 "beam_args": tuple(args.beam_args),
             }
         )

@@ -1,5 +1,6 @@
 """A sample of the images, decoded as the job does it, and labelled."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -54,13 +55,14 @@ def take(chosen: Sequence[Listed], options: LabelOptions, module: Module, second
         module.info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
     )
     limits = Limits(min(options.decode_seconds, seconds), options.decode_memory)
-    reader = ImageReader(preprocessing, options.decode_processes, limits, options.access)
+    processes = options.decode_processes or os.cpu_count() or 1
+    reader = ImageReader(preprocessing, processes, limits, options.access)
     deadline = time.monotonic() + seconds
     images = 0
     failed: Counter[str] = Counter()
     costs = []
     infer = 0.0
-    step = SLOTS * options.decode_processes
+    step = SLOTS * processes
     try:
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]

@@ -183,7 +183,7 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
         "--decode-processes",
         type=int,
         metavar="N",
-        help="decoding processes of each worker (default: one a core)",
+        help="decoding processes of each worker (default: one a core; on Dataflow, one)",
     )
     job.add_argument(
         "--decode-seconds",

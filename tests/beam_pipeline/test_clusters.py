@@ -1,6 +1,7 @@
 """What is asked, and refused, before a job goes elsewhere."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -48,6 +49,14 @@ _MASTER = "--flink_master=flink.example:8081"
 )
 def test_who_sees_the_files_of_this_machine(arguments: tuple[str, ...], sees: bool) -> None:
     assert clusters.sees_this_disk(pipeline_options(arguments)) is sees
+
+
+@pytest.mark.parametrize(
+    ("runner", "cores"),
+    [("DataflowRunner", 1), ("FlinkRunner", os.cpu_count()), ("DirectRunner", os.cpu_count())],
+)
+def test_a_worker_decodes_on_the_cores_that_it_has(runner: str, cores: int) -> None:
+    assert clusters.cores_of_a_worker(pipeline_options((f"--runner={runner}",))) == cores
 
 
 def test_names_that_workers_cannot_see_are_refused(
