@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CONTAINERS ?= docker
+IMAGE ?= imagebeam
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs peers bench tools clean
+.PHONY: help setup demo test check docs peers bench tools image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ bench: $(VENV)/tests-ready ## measure the job against the bare loop and its peer
 
 tools: ## install what slow tests use besides Python: Flink, servers, a browser
 	.ci/tools
+
+image: ## build the image that workers of a cluster run: `make image IMAGE=registry/imagebeam`
+	$(CONTAINERS) build --file deploy/Dockerfile --target worker --tag $(IMAGE) .
 
 clean: ## remove the environment and what runs left
 	rm -rf $(VENV) demo-output build site *.egg-info

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import psutil
 
+from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import free_port, listens, tool, wait_until
 
 _OPENED = (
@@ -40,8 +41,8 @@ _TASK_MANAGER = {
 }
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_RUNNER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-# Restarts outlast the time in which a dead task manager is taken for alive.
-_CONFIGURATION = """\
+_SETTINGS = ROOT / "deploy" / "flink" / "config.yaml"
+_PLACE = """\
 jobmanager.rpc.address: localhost
 jobmanager.rpc.port: {rpc}
 jobmanager.memory.process.size: 1g
@@ -51,11 +52,6 @@ rest.port: {rest}
 taskmanager.host: localhost
 io.tmp.dirs: {folder}
 classloader.resolve-order: parent-first
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 20
-restart-strategy.fixed-delay.delay: 3 s
-heartbeat.interval: 2000
-heartbeat.timeout: 8000
 """
 # Boot installs what was sent into the environment that it runs in: each worker has its own.
 _WORKER = """\
@@ -104,7 +100,8 @@ class Flink:
         rest, rpc, job = free_port(), free_port(), free_port()
         self.rest, self.job_endpoint = f"localhost:{rest}", f"localhost:{job}"
         (self._folder / "config.yaml").write_text(
-            _CONFIGURATION.format(rest=rest, rpc=rpc, folder=self._folder)
+            _SETTINGS.read_text(encoding="utf-8")
+            + _PLACE.format(rest=rest, rpc=rpc, folder=self._folder)
         )
         self._run_flink("job-manager", _JOB_MANAGER, "--executionMode", "cluster")
         for _ in range(task_managers):

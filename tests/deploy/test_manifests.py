@@ -1,0 +1,148 @@
+"""What deploy/ gives to others' tools: taken by those, and consistent with what it speaks of."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from beam_pipeline import command_line
+from beam_pipeline.options import LabelOptions
+from tests.beam_pipeline.jobs import ROOT
+from tests.engines.tools import tool
+
+# Others' tools say whether they take them.
+pytestmark = pytest.mark.slow
+
+_DEPLOY = ROOT / "deploy"
+_FLINK = _DEPLOY / "flink"
+
+
+@pytest.fixture(scope="session")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Where kubeconform finds what Kubernetes and Flink's operator take."""
+    kubernetes = tool("kubernetes")
+    text = (kubernetes / "flinkdeployments.yml").read_text(encoding="utf-8")
+    (version,) = yaml.load(text, yaml.CSafeLoader)["spec"]["versions"]
+    taken = _strict(version["schema"]["openAPIV3Schema"])
+    taken["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {"type": "object"}}
+    folder = tmp_path_factory.mktemp("schemas")
+    (folder / "flinkdeployment.json").write_text(json.dumps(taken))
+    return (
+        f"{kubernetes}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+        f"{folder}/{{{{.ResourceKind}}}}.json",
+    )
+
+
+@pytest.mark.parametrize("name", ["cluster.yaml", "job.yaml"])
+def test_kubernetes_takes_the_manifests(name: str, schemas: tuple[str, ...]) -> None:
+    found = _checked((_FLINK / name).read_text(encoding="utf-8"), schemas)
+    assert found["summary"]["valid"] == len(_documents(name))
+    assert found["resources"] == []
+
+
+def test_a_wrong_word_in_a_manifest_is_noticed(schemas: tuple[str, ...]) -> None:
+    text = (_FLINK / "cluster.yaml").read_text(encoding="utf-8")
+    found = _checked(text.replace("runAsNonRoot", "runAsNoRoot"), schemas)
+    assert "runAsNoRoot" in found["resources"][0]["msg"]
+
+
+def test_compose_takes_its_file() -> None:
+    services = _composed()["services"]
+    assert set(services) == {"jobmanager", "taskmanager", "workers", "jobserver", "label"}
+    assert services["workers"]["network_mode"] == "service:taskmanager"
+
+
+@pytest.mark.parametrize("dockerfile", sorted(_DEPLOY.rglob("Dockerfile")), ids=str)
+def test_dockerfiles_are_well_written(dockerfile: Path) -> None:
+    said = subprocess.run(
+        [tool("bin/hadolint"), "--no-color", dockerfile],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.stdout == ""
+    assert said.returncode == 0
+
+
+def test_every_flink_survives_the_same_losses() -> None:
+    settings = yaml.safe_load((_FLINK / "config.yaml").read_text(encoding="utf-8"))
+    wanted = {name: str(value) for name, value in settings.items()}
+    (deployment, _) = _documents("cluster.yaml")
+    assert deployment["spec"]["flinkConfiguration"] == wanted
+    for service in ("jobmanager", "taskmanager"):
+        told = yaml.safe_load(_composed()["services"][service]["environment"]["FLINK_PROPERTIES"])
+        assert told.pop("jobmanager.rpc.address") == "jobmanager"
+        assert told == settings
+
+
+def test_the_job_has_options_that_the_command_knows() -> None:
+    (job,) = _documents("job.yaml")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    (_, *command) = container["command"]
+    _assert_understood([*command, *container["args"]])
+    (_, *words) = _composed()["services"]["label"]["entrypoint"]
+    _assert_understood([*words, "/photos"])
+
+
+def test_the_job_has_as_many_at_work_as_the_cluster_has_slots() -> None:
+    (deployment, _) = _documents("cluster.yaml")
+    managers = deployment["spec"]["taskManager"]["replicas"]
+    slots = int(deployment["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
+    (job,) = _documents("job.yaml")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert f"--parallelism={managers * slots}" in container["args"]
+    assert f"--parallelism={slots}" in _composed()["services"]["label"]["entrypoint"]
+
+
+def test_the_versions_named_are_those_that_are_tested() -> None:
+    pins = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M))
+    assert f"ARG BEAM={pins['apache-beam']}\n" in (_DEPLOY / "Dockerfile").read_text()
+    for name in ("job.yaml", "compose.yaml"):
+        assert f"_job_server:{pins['apache-beam']}\n" in (_FLINK / name).read_text()
+
+
+def _assert_understood(words: list[str]) -> None:
+    args, args.beam_args = command_line.parser().parse_known_args(words)
+    options = LabelOptions.parse(args)
+    assert all(each.startswith("--") for each in options.beam_args)
+
+
+def _documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((_FLINK / name).read_text(encoding="utf-8")))
+
+
+def _composed() -> dict[str, Any]:
+    said = subprocess.run(
+        # The folders are the user's.
+        [tool("bin/compose-spec"), "-no-interpolation", "-format=json", _FLINK / "compose.yaml"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(json.loads(said.stdout))
+
+
+def _checked(manifest: str, schemas: tuple[str, ...]) -> dict[str, Any]:
+    places = [part for each in schemas for part in ("-schema-location", each)]
+    said = subprocess.run(
+        [tool("bin/kubeconform"), "-strict", "-summary", "-output=json", *places],
+        input=manifest,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return dict(json.loads(said.stdout))
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same, with what it does not name refused."""
+    if "properties" in schema:
+        named = {name: _strict(each) for name, each in schema["properties"].items()}
+        return schema | {"properties": named, "additionalProperties": False}
+    if "items" in schema:
+        return schema | {"items": _strict(schema["items"])}
+    return schema

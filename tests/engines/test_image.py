@@ -1,0 +1,97 @@
+"""The image, built for real: what it holds, and a job on Flink that is submitted and done by it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from samples import ARCHIVE
+from tests.beam_pipeline.jobs import ROOT, imagebeam, parts
+from tests.engines.containers import Container, built
+from tests.engines.flink import Flink
+from tests.engines.jobs import EVERYTHING, SHARDS
+from tests.engines.tools import TOOLS, listens, wait_until
+from tests.faults.jobs import assert_same_rows
+from transforms.worker import held_versions
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+_POOL_PORT = 50000
+_USER = 1000
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Container]:
+    with built("worker") as container:
+        yield container
+
+
+def test_it_is_no_root_and_starts_beams_boot(container: Container) -> None:
+    assert container.config["User"] == "1000:1000"
+    assert container.run("id", "-u") == str(_USER)
+    assert container.config["Entrypoint"] == ["/opt/apache/beam/boot"]
+    boot = container.root / "opt" / "apache" / "beam" / "boot"
+    assert boot.read_bytes() == (TOOLS / "bin" / "container").read_bytes()
+
+
+def test_it_is_small(container: Container, capsys: pytest.CaptureFixture[str]) -> None:
+    opt = container.root / "opt"
+    megabytes = sum(path.lstat().st_blocks for path in opt.rglob("*")) * 512 // 1_000_000
+    with capsys.disabled():
+        print(f"\nthe image adds {megabytes} MB to its base", end=" ")
+    assert megabytes < 600
+    packages = {path.name for path in opt.glob("imagebeam/lib/*/site-packages/*")}
+    assert "ai_edge_litert" in packages
+    assert not {"tensorflow", "tests", "benchmarks"} & packages
+
+
+def test_it_holds_what_the_submitter_holds(container: Container) -> None:
+    told = "from transforms import worker; print(worker.held_versions())"
+    assert container.run("python", "-c", told) == str(held_versions())
+
+
+def test_a_job_on_flink_is_submitted_and_done_by_it(
+    tmp_path: Path, reference: Path, flink: Flink, container: Container
+) -> None:
+    photos, here, there = tmp_path / "photos", tmp_path / "here", tmp_path / "there"
+    shutil.copytree(ARCHIVE, photos / "archive")
+    shutil.copytree(reference / "photos", photos / "reference")
+    assert imagebeam("label", photos, "--output", here, *EVERYTHING, *SHARDS) == 0
+    there.mkdir()
+    os.chown(there, _USER, _USER)
+    volumes = (f"{photos}:{photos}:ro", f"{there}:{there}")
+    job = (
+        *("imagebeam", "label", photos, "--output", there, *EVERYTHING, *SHARDS, *flink.options()),
+        *("--environment_type=EXTERNAL", f"--environment_config=localhost:{_POOL_PORT}"),
+        # The pool serves one task manager, as it does in a pod.
+        *("--parallelism=1", "--sdk_container_image=imagebeam"),
+        "--experiments=disable_logging_submission_environment",
+    )
+    assert not listens(_POOL_PORT)
+    with container.started("--worker_pool", volumes=volumes, log=tmp_path / "pool.log") as pool:
+        wait_until(lambda: listens(_POOL_PORT), "the worker pool does not listen")
+        with ThreadPoolExecutor() as aside:
+            submitter = aside.submit(container.run, *map(str, job), volumes=volumes)
+            wait_until(lambda: submitter.done() or parts(there) > 0, "the first shard")
+            workers = _workers(pool)
+            assert workers
+            for worker in workers:
+                assert worker.uids().real == _USER
+                root = Path(f"/proc/{worker.pid}/root")
+                assert (root / "opt" / "imagebeam").exists()
+                assert not (root / ROOT.relative_to("/")).exists()
+            submitter.result()
+    assert_same_rows(there, here)
+
+
+def _workers(pool: psutil.Process) -> list[psutil.Process]:
+    """The Python processes that do the work now."""
+    return [
+        process
+        for process in pool.children(recursive=True)
+        if "apache_beam.runners.worker.sdk_worker_main" in process.cmdline()
+    ]
