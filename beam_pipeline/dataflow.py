@@ -1,6 +1,7 @@
 """Google Cloud Dataflow: whether it would take a job, and what has become of one."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +48,7 @@ def check(options: PipelineOptions) -> None:
             f"--temp_location={cloud.temp_location}: Dataflow's workers do not see it. Give a "
             "folder in a bucket: gs://BUCKET/FOLDER."
         )
-    if cloud.template_location:
+    if cloud.template_location and not _launched(cloud):
         raise UsageError(
             "--template_location: a classic template would fix the inputs for good. Use the Flex "
             "Template in deploy/dataflow."
@@ -91,7 +92,8 @@ def stage(package: Path, options: PipelineOptions) -> str:
 def place(options: PipelineOptions, result: Any) -> dict[str, str]:
     """What finds a submitted job again."""
     cloud = options.view_as(GoogleCloudOptions)
-    return {"dataflow": f"{_jobs(cloud)}/{result.job_id()}", "job": cloud.job_name}
+    job = _launched(cloud) or result.job_id()
+    return {"dataflow": f"{_jobs(cloud)}/{job}", "job": cloud.job_name}
 
 
 def cancel(job: str, options: PipelineOptions) -> bool:
@@ -119,6 +121,15 @@ _ENDED = (
     *("JOB_STATE_DONE", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"),
     *("JOB_STATE_UPDATED", "JOB_STATE_DRAINED"),
 )
+
+
+def _launched(cloud: GoogleCloudOptions) -> str | None:
+    """The id under which the service runs what its launcher of Flex Templates has us leave."""
+    place = _LAUNCH.search(cloud.template_location or "")
+    return None if place is None else place[1]
+
+
+_LAUNCH = re.compile("/template_launches/([^/]+)/")
 
 
 def _jobs(cloud: GoogleCloudOptions) -> str:

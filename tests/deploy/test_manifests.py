@@ -88,13 +88,16 @@ def test_the_job_has_options_that_the_command_knows() -> None:
     _assert_understood([*words, "/photos"])
 
 
-def test_the_job_has_as_many_at_work_as_the_cluster_has_slots() -> None:
+def test_the_job_has_as_many_at_work_as_the_cluster_has_slots_and_cores() -> None:
     (deployment, _) = _documents("cluster.yaml")
     managers = deployment["spec"]["taskManager"]["replicas"]
     slots = int(deployment["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
     (job,) = _documents("job.yaml")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert f"--parallelism={managers * slots}" in container["args"]
+    (workers,) = deployment["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
+    cores = workers["resources"]["requests"]["cpu"]
+    assert f"--decode-processes={cores}" in container["args"]
     assert f"--parallelism={slots}" in _composed()["services"]["label"]["entrypoint"]
 
 

@@ -69,7 +69,6 @@ def test_a_job_on_flink_is_submitted_and_done_by_it(
         *("--environment_type=EXTERNAL", f"--environment_config=localhost:{_POOL_PORT}"),
         # The pool serves one task manager, as it does in a pod.
         *("--parallelism=1", "--sdk_container_image=imagebeam"),
-        "--experiments=disable_logging_submission_environment",
     )
     assert not listens(_POOL_PORT)
     with container.started("--worker_pool", volumes=volumes, log=tmp_path / "pool.log") as pool:

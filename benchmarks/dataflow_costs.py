@@ -1,0 +1,122 @@
+"""What a job would cost on Dataflow, from what its images cost the CPU in a job that was run.
+
+python -m benchmarks.dataflow_costs SUMMARY.json --images 100000000 [--busy 1] [--disk-gb 30]
+    [--vcpu-hour PRICE --gb-hour PRICE --disk-gb-hour PRICE]
+
+Dataflow bills workers by the hour: their vCPUs, memory and disks. Prices differ by region and
+change; give those of https://cloud.google.com/dataflow/pricing for yours. What is shuffled, names
+and counts, is left out, and so is the start of workers.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_GB_PER_VCPU = {"n2d-highcpu": 1, "n2d-standard": 4, "n2d-highmem": 8}
+"""Google's shapes of machines; Dataflow starts a worker for each vCPU of one."""
+_VCPUS = 4
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Of an hour, in any currency.
+
+    Attributes:
+        vcpu: one vCPU.
+        memory: one GB of memory.
+        disk: one GB of a worker's disk.
+    """
+
+    vcpu: float
+    memory: float
+    disk: float
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What is billed for a job on machines of one kind."""
+
+    machine: str
+    gb_per_worker: int
+    vcpu_hours: float
+    memory_gb_hours: float
+    disk_gb_hours: float
+
+    def total(self, prices: Prices) -> float:
+        """In the prices' currency."""
+        return (
+            self.vcpu_hours * prices.vcpu
+            + self.memory_gb_hours * prices.memory
+            + self.disk_gb_hours * prices.disk
+        )
+
+
+def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
+    """What a job that was run spent on an image, all its stages together."""
+    spent = sum(stage["cpu_seconds"] for stage in summary["stages"].values())
+    return float(spent / (summary["labelled"] + summary["failed"]))
+
+
+def bills(cpu_seconds: float, images: int, busy: float, disk_gb: int) -> list[Bill]:
+    """One for each kind of machine.
+
+    Args:
+        cpu_seconds: of an image.
+        images: of the job.
+        busy: share of the time that a vCPU is at work on them.
+        disk_gb: of each machine.
+    """
+    vcpu_hours = cpu_seconds * images / 3600 / busy
+    return [
+        Bill(
+            f"{series}-{_VCPUS}",
+            gb,
+            vcpu_hours,
+            vcpu_hours * gb,
+            vcpu_hours / _VCPUS * disk_gb,
+        )
+        for series, gb in _GB_PER_VCPU.items()
+    ]
+
+
+def main() -> None:
+    """Print what is billed, and what it costs if prices are given."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dataflow_costs")
+    parser.add_argument("summary", type=Path, help="summary.json of a job of such images")
+    parser.add_argument("--images", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--busy", type=float, default=1.0, metavar="SHARE", help="of a vCPU's time")
+    parser.add_argument("--disk-gb", type=int, default=30, metavar="GB")
+    parser.add_argument("--vcpu-hour", type=float, metavar="PRICE")
+    parser.add_argument("--gb-hour", type=float, metavar="PRICE")
+    parser.add_argument("--disk-gb-hour", type=float, metavar="PRICE")
+    args = parser.parse_args()
+    given = (args.vcpu_hour, args.gb_hour, args.disk_gb_hour)
+    if len({price is None for price in given}) > 1:
+        parser.error("give all three prices, or none")
+    prices = None if args.vcpu_hour is None else Prices(*given)
+    cost = cpu_seconds_per_image(json.loads(args.summary.read_text(encoding="utf-8")))
+    table = Table(
+        "machine", "GB a worker", "vCPU hours", "GB hours", "disk GB hours", "cost", box=None
+    )
+    for bill in bills(cost, args.images, args.busy, args.disk_gb):
+        table.add_row(
+            bill.machine,
+            str(bill.gb_per_worker),
+            f"{bill.vcpu_hours:,.1f}",
+            f"{bill.memory_gb_hours:,.1f}",
+            f"{bill.disk_gb_hours:,.1f}",
+            "" if prices is None else f"{bill.total(prices):,.2f}",
+        )
+    console = Console(highlight=False)
+    console.print(f"{args.images:,} images at {cost * 1000:.2f} ms of CPU each")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
