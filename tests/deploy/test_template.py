@@ -83,8 +83,9 @@ def test_the_defaults_are_those_of_the_command() -> None:
 def _parsed(parameters: dict[str, str]) -> tuple[LabelOptions, list[str]]:
     command = runpy.run_path(str(_LAUNCH))["command"]
     words = command(f"--{name}={value}" for name, value in parameters.items())
-    args, args.beam_args = command_line.parser().parse_known_args(words)
-    return LabelOptions.parse(args), args.beam_args
+    args, beam_args = command_line.parser().parse_known_args(words)
+    args.beam_args = beam_args
+    return LabelOptions.parse(args), beam_args
 
 
 def _fits(name: str, value: str) -> bool:
