@@ -31,12 +31,15 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
 
     Raises:
         OutputError: the folder is no output.
+        ConnectionError: its store does not tell.
     """
     try:
         identity = dict(json.loads(Layout(root).identity.read_text(encoding="utf-8")))
         if identity["format"] not in FORMATS or not {*identity["emit"]} <= {*EMITTED}:
             raise ValueError("its identity is of another version")
         return Layout(root, identity["format"]), identity
+    except ConnectionError:
+        raise
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise OutputError(
             f"{root}: no output of imagebeam ({error}). Name the --output of a job."
