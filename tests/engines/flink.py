@@ -112,7 +112,7 @@ class Flink:
             *("--job-port", str(job), "--artifact-port", "0", "--expansion-port", "0"),
             *("--artifacts-dir", str(self._folder / "artifacts")),
         )
-        wait_until(lambda: listens(job), "Beam's job server does not listen")
+        wait_until(lambda: self._lives() and listens(job), "Beam's job server does not listen")
         self.wait_for_task_managers(task_managers)
 
     def start_task_manager(self) -> psutil.Popen:
@@ -175,6 +175,17 @@ class Flink:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(family)
+
+    def _lives(self) -> bool:
+        """True.
+
+        Raises:
+            RuntimeError: one of its processes has ended, and will never be ready.
+        """
+        for process in self._processes:
+            if (code := process.poll()) is not None:
+                raise RuntimeError(f"{process.args} ended with {code}; see {self._folder}/*.log")
+        return True
 
     def _overview(self) -> dict[str, Any]:
         return self._asked("overview")
