@@ -74,14 +74,12 @@ class GcsStore(BucketStore[_Connection]):
     """
 
     def _connect(self) -> _Connection:
-        session: Any = requests.Session()
-        # What the client library asks of a session of its own kind.
-        session.is_mtls = False
+        credentials = None
         if "STORAGE_EMULATOR_HOST" not in os.environ:
-            if credentials := _credentials():
-                session = AuthorizedSession(credentials)
-            else:
+            credentials = _credentials()
+            if credentials is None:
                 self.no_credentials = _LOOKED
+        session = AuthorizedSession(credentials or AnonymousCredentials())
         for scheme in ("http://", "https://"):
             session.mount(scheme, _TimedAdapter(pool_maxsize=CONNECTIONS))
         # Else the library asks about each bucket besides, for traces that nobody makes.

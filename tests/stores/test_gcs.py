@@ -134,8 +134,21 @@ def test_what_is_public_is_read_without_credentials(
     abroad: Relay, machine: Relay, gcs_server: str
 ) -> None:
     machine.faults.extend([status(404)] * 9)
-    assert GcsStore(Settings()).read(_written(gcs_server), 999) == b"picture"
-    assert "authorization" not in abroad.requests[0][2]
+    store, name = GcsStore(Settings()), _written(gcs_server)
+    assert store.read(name, 999) == b"picture"
+    assert store.info(name).size == 7
+    assert [found.uri for found in store.list(name)] == [name]
+    assert all("authorization" not in headers for _, _, headers in abroad.requests)
+
+
+def test_without_credentials_it_is_google_that_is_asked(
+    abroad: Relay, machine: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The client library asks its session more where it makes up the address itself.
+    monkeypatch.delenv("API_ENDPOINT_OVERRIDE")
+    machine.faults.extend([status(404)] * 9)
+    connection = GcsStore(Settings())._client.client._connection
+    assert connection.build_api_url("/b/a").startswith("https://storage.googleapis.com/storage/v1")
 
 
 @pytest.mark.parametrize("code", [401, 403])
