@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -161,6 +161,11 @@ class GcsStore(BucketStore[_Connection]):
 
 def _credentials() -> Any | None:
     asking = _Impatient()
+    with closing(asking.session):
+        return _found(asking)
+
+
+def _found(asking: "_Impatient") -> Any | None:
     try:
         credentials, _ = google.auth.default([_SCOPE], asking)
     except DefaultCredentialsError:
