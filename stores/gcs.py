@@ -79,7 +79,12 @@ class GcsStore(BucketStore[_Connection]):
             credentials = _credentials()
             if credentials is None:
                 self.no_credentials = _LOOKED
-        session = AuthorizedSession(credentials or AnonymousCredentials())
+        session = (
+            AuthorizedSession(credentials)
+            if credentials
+            # Nobody can be asked to be somebody else.
+            else AuthorizedSession(AnonymousCredentials(), refresh_status_codes=())
+        )
         for scheme in ("http://", "https://"):
             session.mount(scheme, _TimedAdapter(pool_maxsize=CONNECTIONS))
         # Else the library asks about each bucket besides, for traces that nobody makes.
