@@ -17,8 +17,7 @@ _FLAGS = ("overwrite", "retry_failed")
 
 def command(parameters: Iterable[str]) -> list[str]:
     """The words of the command."""
-    # Dataflow starts a worker for each core.
-    words = ["label", "--detach", "--decode-processes=1"]
+    words = ["label", "--detach"]
     for parameter in parameters:
         name, _, value = parameter.removeprefix("--").partition("=")
         option = f"--{name.replace('_', '-')}" if name in _OURS else f"--{name}"

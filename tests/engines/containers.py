@@ -64,17 +64,23 @@ def built(target: str) -> Iterator[Container]:
     tool("containers")
     mounts = _mounts(tuple(f"{path}:{path}:ro" for path in _INSTALLING if Path(path).exists()))
     image = f"imagebeam-{target}"
-    _buildah(
-        *("build", "--pull-never", "--network=host", *mounts, f"--target={target}"),
-        *("--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", image, str(ROOT)),
-    )
-    name = _buildah("from", "--pull-never", image)
+    before = _containers()
     try:
+        _buildah(
+            *("build", "--pull-never", "--network=host", *mounts, f"--target={target}"),
+            *("--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", image, str(ROOT)),
+        )
+        name = _buildah("from", "--pull-never", image)
         config = json.loads(_buildah("inspect", image))["OCIv1"]["config"]
         yield Container(name, config)
     finally:
-        _buildah("rm", name)
+        # Buildah leaves that of a stage without steps, and all of a build that failed.
+        _buildah("rm", *(_containers() - before))
         _buildah("rmi", image)
+
+
+def _containers() -> set[str]:
+    return set(_buildah("containers", "--quiet").split())
 
 
 def _mounts(volumes: tuple[str, ...]) -> tuple[str, ...]:
