@@ -1,5 +1,6 @@
 """Hands a job to workers elsewhere: what they run, and whether they see the files."""
 
+import importlib
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -69,6 +70,8 @@ def submitted(
             with _shipped(options, run):
                 pipeline = beam.Pipeline(runner, options=options)
                 build(pipeline)
+                if options.view_as(WorkerOptions).sdk_container_image:
+                    _look_for_package(pipeline)
                 result = pipeline.run()
         # Whatever the service, its client or a download of Beam's raises.
         except Exception as error:
@@ -88,6 +91,16 @@ def submitted(
     finally:
         for server in servers:
             server.stop()
+
+
+def _look_for_package(pipeline: beam.Pipeline) -> None:
+    """Have a worker import the package that its image should hold.
+
+    A worker that cannot even read its steps says nothing to Flink, which waits for minutes. It
+    can read these: no part of them is ours.
+    """
+    names = pipeline | "Name the package" >> beam.Create(["transforms"])
+    _ = names | "Look for it" >> beam.Map(importlib.import_module)
 
 
 def _servers_of(runner: Any) -> list[JobServer]:
