@@ -1,0 +1,21 @@
+"""Prism with an image named: here its workers are this process, which holds the package."""
+
+from pathlib import Path
+
+import pytest
+
+from results.verify import verify
+from tests.beam_pipeline.jobs import archive
+from tests.engines.tools import tool
+from tests.faults.jobs import Job
+
+pytestmark = pytest.mark.slow
+
+
+def test_workers_that_hold_the_package_do_the_job(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 4)
+    prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
+    image = "--sdk_container_image=with-it"
+    job = Job(tmp_path / "in", "--output", tmp_path / "out", *prism, image)
+    assert job.finish()[0] == 0
+    assert verify(tmp_path / "out") == []
