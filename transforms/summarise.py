@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from results.account import Plan, Tally, summarise, write_summary
-from results.layout import Layout
+from results.layout import Layout, temporaries
 from results.run import Run
 from stores import location
 from transforms.records import ShardReport
@@ -80,6 +80,10 @@ def _parts(report: Any, layout: Layout) -> Iterable[tuple[str, None]]:
 def _present(_tally: Tally, run: Run) -> Iterable[tuple[str, None]]:
     """The files that stand in the output once all reports are in."""
     run.check()
+    # A worker that was killed leaves what it was in the middle of writing.
+    for folder in (run.layout.predictions, run.layout.errors):
+        for leftover in temporaries(folder):
+            leftover.unlink(missing_ok=True)
     for part, _ in finished_parts(run.layout):
         yield part, None
 

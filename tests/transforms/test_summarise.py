@@ -83,6 +83,17 @@ def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: Run) -> Non
     assert layout.summary.exists()
 
 
+def test_what_a_killed_worker_was_in_the_middle_of_writing_is_removed(run: Run) -> None:
+    leftovers = [
+        folder / ".part-1.parquet.0123.tmp"
+        for folder in (run.layout.predictions, run.layout.errors)
+    ]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
+    _summarise(run, [ShardReport("1", Tally(1, 5))])
+    assert [leftover.exists() for leftover in leftovers] == [False, False]
+
+
 def test_a_run_that_a_later_one_has_replaced_removes_nothing_and_closes_nothing(run: Run) -> None:
     part = run.layout.prediction_part("of the later run")
     part.write_bytes(b"")
