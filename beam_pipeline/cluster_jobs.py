@@ -98,7 +98,10 @@ def _complaints(place: Mapping[str, str], options: PipelineOptions) -> Iterator[
     if "flink_master" in place:
         for job in _on_flink(place["flink_master"], place["job"]):
             said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
-            yield str(said["root-exception"])
+            # Not the latest alone: what is cancelled beside a failure may fail after it.
+            for failure in said["exceptionHistory"]["entries"]:
+                for each in (failure, *failure.get("concurrentExceptions", ())):
+                    yield str(each["stacktrace"])
 
 
 def _cancel_on_job_server(endpoint: str, job: str) -> bool:

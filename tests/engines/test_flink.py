@@ -19,12 +19,13 @@ _SOME = 4
 """Shards after which something is killed."""
 
 
-def test_a_job_server_gets_the_same_files_from_it(
+def test_a_job_server_gets_the_same_files_from_it_and_needs_nobody_to_wait(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
 ) -> None:
     output = tmp_path / "out"
     job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS)
-    assert imagebeam(*job, *flink.options("portable")) == 0
+    assert imagebeam(*job, *flink.options("portable"), "--detach") == 0
+    wait_until((output / "summary.json").exists, "the summary of the detached job")
     assert files(output) == files(clean)
     assert verify(output) == []
 
@@ -74,7 +75,7 @@ def test_a_second_run_takes_over_what_a_killed_submitter_left(
     job.wait_until(lambda: parts(output) >= _SOME)
     assert job.kill() == -signal.SIGKILL
     # Other shards than the first run's: what both do would stand there twice.
-    code, stderr = Job(*again, "--images-per-shard", 7, *flink.options()).finish()
+    code, stderr = Job(*again, "--images-per-shard", 7).finish()
     assert code == 0
     assert "It is cancelled" in stderr
     assert len(predictions(output)) == len(list(long_work.iterdir()))
@@ -90,16 +91,6 @@ def test_ctrl_c_cancels_the_job(tmp_path: Path, flink: Flink, long_work: Path) -
     assert job.finish()[0] == 130
     wait_until(lambda: flink.running_jobs() == [], "the job to end")
     assert not (output / "summary.json").exists()
-
-
-def test_a_detached_job_goes_on_alone(
-    tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
-) -> None:
-    output = tmp_path / "out"
-    job = ("label", *inputs, "--output", output, *EVERYTHING, *SHARDS, *flink.options())
-    assert imagebeam(*job, "--detach") == 0
-    wait_until((output / "summary.json").exists, "the summary of the detached job")
-    assert_same_rows(output, clean)
 
 
 def test_workers_without_the_package_are_named_at_once(
