@@ -12,6 +12,9 @@ _COPIED = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "deploy/README.md": "deploy/README.md",
+    "deploy/flink/README.md": "deploy/flink/README.md",
+    "deploy/dataflow/README.md": "deploy/dataflow/README.md",
 }
 
 
@@ -27,7 +30,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 def copied(name: str) -> str:
     """A file beside the documentation, its links changed to where its neighbours are here."""
-    text = (_ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+    text = (_ROOT / name).read_text(encoding="utf-8")
+    text = text.replace("](docs/", "](").replace("](../../docs/", "](../../")
     for source, page in _COPIED.items():
         text = text.replace(f"]({source})", f"]({page})")
     return text
