@@ -23,7 +23,7 @@ TAKES_BEAM_OPTIONS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="folder, glob in quotes, image, manifest or -"
+        "inputs", nargs="+", metavar="INPUT", help="folder, glob in quotes, image, container, manifest or -"
     )
     parser.add_argument(
         "--output",
