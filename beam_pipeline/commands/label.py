@@ -23,7 +23,10 @@ TAKES_BEAM_OPTIONS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="folder, glob in quotes, image, container, manifest or -"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="folder, glob in quotes, image, container, manifest or -",
     )
     parser.add_argument(
         "--output",
