@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from beam_pipeline import causes, clusters, noise
@@ -21,6 +20,7 @@ from beam_pipeline.cluster_jobs import Complaints
 from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.job_log import JobLog, job_log
+from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
@@ -174,8 +174,7 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
         ).start()
 
     def begin() -> PipelineResult:
-        # Beam's DirectRunner would first try to download Prism; this is what it falls back to.
-        pipeline = beam.Pipeline(FnApiRunner(), options=options)
+        pipeline = beam.Pipeline(local_runner(), options=options)
         build(pipeline, job)
         return pipeline.run()
 
