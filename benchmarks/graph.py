@@ -29,7 +29,8 @@ _STEP, _HEIGHT, _WIDTH, _LEFT = 64, 40, 150, 20
 CARRIED = {
     "Reshuffle": "inputs",
     "Spread parts": "names of files",
-    "Meet": "URIs",
+    "Meet": "digests of URIs",
+    "Leave out": "URIs",
     "Add up": "counts",
     "Gather": "URIs",
     "Compare": "names of files",

@@ -1,9 +1,9 @@
-"""ImageRef → Shard."""
+"""Page → Shard."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from math import ceil, isqrt
 from typing import Any
 
@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from results.account import Plan
 from results.run import Run
-from transforms.records import ImageRef, Shard
+from transforms.records import ImageRef, Page, Shard
 
 _FEWEST = 32
 """Images in a shard: fewer would cost more in files than in work."""
@@ -27,7 +27,7 @@ class PlanShards(beam.PTransform):
     Places are fixed by the inputs, so a retried stage plans the same shards. Members of a container
     that is read from its start stay together over many shards, which one worker does in their
     order: it is decompressed once. No shard starts before the plan stands in the output, where
-    those who watch read it. Shuffles URIs once.
+    those who watch read it. Shuffles URIs once, many an element.
 
     Attributes:
         plan: PCollection of the one Plan.
@@ -41,14 +41,14 @@ class PlanShards(beam.PTransform):
     image_bytes: int
     images_per_shard: int | None = None
 
-    def expand(self, refs: Any) -> Any:
-        """PCollection of ImageRef → PCollection of Shard."""
+    def expand(self, pages: Any) -> Any:
+        """PCollection of Page → PCollection of Shard."""
         written = self.plan | "Write plan" >> beam.Map(_written, self.run)
         return (
-            refs
+            pages
             | "By place"
-            >> beam.Map(
-                place, beam.pvalue.AsSingleton(written), self.image_bytes, self.images_per_shard
+            >> beam.FlatMap(
+                by_place, beam.pvalue.AsSingleton(written), self.image_bytes, self.images_per_shard
             )
             | "Gather" >> beam.GroupByKey()
             | "Make shards"
@@ -73,24 +73,30 @@ def shard_size(images: int, image_bytes: int) -> int:
     return min(most, max(_FEWEST, 2 * isqrt(images)))
 
 
-def place(
-    ref: ImageRef, plan: Plan, image_bytes: int, images_per_shard: int | None
-) -> tuple[tuple[int, int], tuple[Any, ...]]:
-    """The ref under the key that its neighbours share."""
+def by_place(
+    page: Page, plan: Plan, image_bytes: int, images_per_shard: int | None
+) -> Iterator[tuple[tuple[int, int], tuple[Any, ...]]]:
+    """The refs of a page, as plain tuples, under the keys that neighbours share."""
     size = images_per_shard or shard_size(plan.to_do, image_bytes)
-    together = 1 if ref.where is None else ref.where.read_together
-    return (ref.source, ref.ordinal // (size * ceil(together / size))), ref.plain()
+
+    def place(ref: ImageRef) -> int:
+        together = 1 if ref.where is None else ref.where.read_together
+        return ref.ordinal // (size * ceil(together / size))
+
+    for number, refs in groupby(page.refs, key=place):
+        yield (page.source, number), tuple(ref.plain() for ref in refs)
 
 
 def make_shards(
-    group: tuple[tuple[int, int], Iterable[tuple[Any, ...]]],
+    group: tuple[tuple[int, int], Iterable[tuple[tuple[Any, ...], ...]]],
     plan: Plan,
     image_bytes: int,
     images_per_shard: int | None,
 ) -> Iterator[Shard]:
     """The shards of refs that share a place, in their order."""
     size = images_per_shard or shard_size(plan.to_do, image_bytes)
-    refs = sorted(map(ImageRef.from_plain, group[1]), key=lambda ref: ref.ordinal)
+    plain = chain.from_iterable(group[1])
+    refs = sorted(map(ImageRef.from_plain, plain), key=lambda ref: ref.ordinal)
     for _, shard in groupby(refs, key=lambda ref: ref.ordinal // size):
         members = tuple(shard)
         yield Shard(shard_id(ref.uri for ref in members), members)

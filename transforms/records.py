@@ -1,6 +1,6 @@
 """What flows between the steps.
 
-Only `ImageRef` and `ShardReport` ever cross a shuffle; the records with arrays live and die
+Only `Page` and `ShardReport` ever cross a shuffle; the records with arrays live and die
 between two steps that the runner fuses.
 """
 
@@ -54,6 +54,24 @@ class ImageRef(NamedTuple):
         *start, where, kept = values
         uri, source, ordinal, problem = start
         return cls(uri, source, ordinal, problem, where and Where(*where), kept)
+
+
+PAGE_SIZE = 1000
+
+
+@dataclass(frozen=True)
+class Page:
+    """Images that one input lists one after the other: a shuffle costs by the element.
+
+    Attributes:
+        source: index of the input.
+        number: its ordinals start at this many times `PAGE_SIZE`.
+        refs: in the order of the input.
+    """
+
+    source: int
+    number: int
+    refs: tuple[ImageRef, ...]
 
 
 class Failure(NamedTuple):

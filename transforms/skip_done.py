@@ -1,10 +1,13 @@
-"""ImageRef → ImageRef that have no row yet, and the Plan."""
+"""Page → Page of ImageRef that have no row yet, and the Plan."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, groupby
+from typing import Any, TypeAlias
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -12,21 +15,36 @@ from results import parts
 from results.account import Plan, uri_digest
 from results.layout import Layout
 from stores import location
-from transforms.records import ImageRef
+from transforms.records import PAGE_SIZE, ImageRef, Page
 
 LABELLED, FAILED = "labelled", "failed"
 _PLAN = "plan"
-_PLANS_KEPT = 1000
+
+_DIGEST = "S16"
+_ASKED = np.dtype([("digest", _DIGEST), ("source", "<u4"), ("ordinal", "<u8")])
+_DONE = np.dtype([("digest", _DIGEST), ("labelled", "?")])
+_MOST_ROWS = 1 << 16
+"""Names whose digests wait for more of their bucket."""
+
+Rows: TypeAlias = npt.NDArray[np.void]
+"""(N,) of what is known of N names, in the fields of `_ASKED` or `_DONE`."""
+
+LeftOut: TypeAlias = tuple[tuple[int, int], tuple[int, ...]]
+"""A page's key, and ordinals that are left out of it."""
+
+Packed: TypeAlias = tuple[int, bytes]
+"""A bucket, which is the first byte of its digests, and rows of it."""
 
 
 @dataclass
 class SkipDone(beam.PTransform):
     """Leaves each image once, and only if no earlier run wrote a row for it.
 
-    Of two refs with one URI the first stays, by source and place. The answer is three: the refs
-    to do, a PCollection of one `Plan` that counts what was asked for and what was left out, and
-    the names of the files that were found, each with what its rows say.
-    Shuffles URIs once: those asked for with those that stand in the output.
+    Of two refs with one URI the first stays, by source and place. The answer is three: the pages
+    of refs to do, a PCollection of one `Plan` that counts what was asked for and what was left
+    out, and the names of the files that were found, each with what its rows say.
+    Shuffles digests of URIs once, those asked for with those that stand in the output, and the
+    pages once, with what is left out of them.
 
     Attributes:
         layout: of the output whose rows count as done.
@@ -34,28 +52,31 @@ class SkipDone(beam.PTransform):
 
     layout: Layout
 
-    def expand(self, refs: Any) -> Any:
-        """PCollection of ImageRef → PCollections of ImageRef, of one Plan, of (file, outcome)."""
+    def expand(self, pages: Any) -> Any:
+        """PCollection of Page → PCollections of Page, of one Plan, of (file, outcome)."""
         found = (
-            refs.pipeline
+            pages.pipeline
             | "Find parts" >> beam.Create([self.layout])
             | "Name parts" >> beam.FlatMap(finished_parts)
             | "Spread parts" >> beam.Reshuffle()
         )
-        done = found | "Read done" >> beam.FlatMapTuple(read_part)
-        asked = refs | "By URI" >> beam.Map(by_uri)
+        done = found | "Digest done" >> beam.ParDo(_PackFn(done_rows))
+        asked = pages | "Digest asked" >> beam.ParDo(_PackFn(asked_rows))
         sifted = (
             {"asked": asked, "done": done}
             | "Meet" >> beam.CoGroupByKey()
-            | "Sift" >> beam.ParDo(_SiftFn()).with_outputs(_PLAN, main="to_do")
+            | "Sift"
+            >> beam.FlatMapTuple(sift)
+            .with_output_types(LeftOut)
+            .with_outputs(_PLAN, main="left_out")
+        )
+        to_do = (
+            {"pages": pages | "By page" >> beam.Map(by_page), "left_out": sifted["left_out"]}
+            | "Leave out" >> beam.CoGroupByKey()
+            | "What remains" >> beam.FlatMapTuple(remaining).with_output_types(Page)
         )
         plan = sifted[_PLAN] | "Add up" >> beam.CombineGlobally(Plan.total)
-        return sifted["to_do"], plan, found
-
-
-def by_uri(ref: ImageRef) -> tuple[str, tuple[Any, ...]]:
-    """The ref under the key that its like share."""
-    return ref.uri, ref.plain()
+        return to_do, plan, found
 
 
 def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
@@ -66,46 +87,111 @@ def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
         yield str(part), FAILED
 
 
-def read_part(part: str, outcome: str) -> Iterator[tuple[str, str]]:
-    """The URIs in one file, each with its outcome."""
+def done_rows(found: tuple[str, str]) -> Rows:
+    """The names in one file."""
+    part, outcome = found
     read = parts.labelled_uris if outcome == LABELLED else parts.failed_uris
-    for uri in read(location(part)):
-        yield uri, outcome
+    digests = _digests(read(location(part)))
+    rows = np.empty(len(digests), _DONE)
+    rows["digest"], rows["labelled"] = digests, outcome == LABELLED
+    return rows
 
 
-class _SiftFn(beam.DoFn):
-    """Decides for each URI, and counts. One Plan a bundle: as many as a retry makes anew."""
+def asked_rows(page: Page) -> Rows:
+    """The names on one page."""
+    rows = np.empty(len(page.refs), _ASKED)
+    rows["digest"] = _digests(ref.uri for ref in page.refs)
+    rows["source"] = page.source
+    rows["ordinal"] = [ref.ordinal for ref in page.refs]
+    return rows
+
+
+def _digests(names: Iterable[str]) -> npt.NDArray[np.bytes_]:
+    return np.frombuffer(b"".join(uri_digest(name).to_bytes(16, "big") for name in names), _DIGEST)
+
+
+class _PackFn(beam.DoFn):
+    """Sends rows of digests on by buckets: one element for each, of as many rows as come."""
+
+    def __init__(self, rows_of: Callable[[Any], Rows]) -> None:
+        self._rows_of = rows_of
 
     def start_bundle(self) -> None:
-        self._plans: list[Plan] = []
+        self._waiting: list[Rows] = []
 
-    def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ImageRef]:
-        uri, group = element
-        asked = [ImageRef.from_plain(values) for values in group["asked"]]
-        plan, ref = sift(uri, asked, set(group["done"]))
-        self._plans.append(plan)
-        if len(self._plans) == _PLANS_KEPT:
-            self._plans = [Plan.total(self._plans)]
-        if ref is not None:
-            yield ref
+    def process(self, element: Any) -> Iterator[Packed]:
+        self._waiting.append(self._rows_of(element))
+        if sum(map(len, self._waiting)) >= _MOST_ROWS:
+            yield from packed(self._waiting)
+            self._waiting = []
 
     def finish_bundle(self) -> Iterator[Any]:
         window = GlobalWindow()
-        total = WindowedValue(Plan.total(self._plans), window.max_timestamp(), [window])
-        yield beam.pvalue.TaggedOutput(_PLAN, total)
+        for each in packed(self._waiting):
+            yield WindowedValue(each, window.max_timestamp(), [window])
 
 
-def sift(uri: str, asked: list[ImageRef], done: set[str]) -> tuple[Plan, ImageRef | None]:
-    """What one URI adds to the plan, and the ref to do if there is one."""
-    labelled = LABELLED in done
-    to_do = bool(asked) and not done
+def packed(waiting: list[Rows]) -> Iterator[Packed]:
+    """All rows, by buckets."""
+    if not waiting:
+        return
+    rows = np.concatenate(waiting)
+    buckets = rows["digest"].astype("S1").view(np.uint8)
+    order = np.argsort(buckets, kind="stable")
+    found, starts = np.unique(buckets[order], return_index=True)
+    for bucket, part in zip(found, np.split(rows[order], starts[1:]), strict=True):
+        yield int(bucket), part.tobytes()
+
+
+def sift(bucket: int, met: dict[str, Iterable[bytes]]) -> Iterator[Any]:
+    """What is left out of which page of those whose names meet here, and what that counts."""
+    asked, done = _unpacked(met["asked"], _ASKED), _unpacked(met["done"], _DONE)
+    asked = asked[np.lexsort((asked["ordinal"], asked["source"]))]
+    names, firsts = np.unique(asked["digest"], return_index=True)
+    labelled = np.unique(done["digest"][done["labelled"]])
+    failed = np.setdiff1d(done["digest"], labelled)
+    already_labelled, already_failed = np.isin(names, labelled), np.isin(names, failed)
+    to_do = ~(already_labelled | already_failed)
+    rows = np.union1d(names, done["digest"])
     plan = Plan(
         requested=len(asked),
-        duplicates=max(len(asked) - 1, 0),
-        already_labelled=int(bool(asked) and labelled),
-        already_failed=int(bool(asked) and bool(done) and not labelled),
-        to_do=int(to_do),
-        rows=1,
-        rows_digest=uri_digest(uri),
+        duplicates=len(asked) - len(names),
+        already_labelled=int(already_labelled.sum()),
+        already_failed=int(already_failed.sum()),
+        to_do=int(to_do.sum()),
+        rows=len(rows),
+        rows_digest=_sum(rows),
     )
-    return plan, min(asked, key=lambda ref: (ref.source, ref.ordinal)) if to_do else None
+    yield beam.pvalue.TaggedOutput(_PLAN, plan)
+    yield from _left_out(np.delete(asked, firsts[to_do]))
+
+
+def _unpacked(packed: Iterable[bytes], kind: np.dtype[np.void]) -> Rows:
+    return np.frombuffer(b"".join(packed), kind)
+
+
+def _sum(digests: npt.NDArray[np.bytes_]) -> int:
+    """What they add up to, each a big-endian number."""
+    words = digests.view(">u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64)
+    return sum(int(word) << 32 * place for place, word in enumerate(reversed(words)))
+
+
+def _left_out(rows: Rows) -> Iterator[LeftOut]:
+    places = zip(rows["source"].tolist(), rows["ordinal"].tolist(), strict=True)
+    for page, members in groupby(places, key=lambda place: (place[0], place[1] // PAGE_SIZE)):
+        yield page, tuple(ordinal for _, ordinal in members)
+
+
+def by_page(page: Page) -> tuple[tuple[int, int], tuple[Any, ...]]:
+    """The refs of a page, as plain tuples, under its key."""
+    return (page.source, page.number), tuple(ref.plain() for ref in page.refs)
+
+
+def remaining(key: tuple[int, int], met: dict[str, Iterable[Any]]) -> Iterator[Page]:
+    """The page without what is left out of it, if anything remains."""
+    left_out = set(chain.from_iterable(met["left_out"]))
+    for plain in met["pages"]:
+        listed = map(ImageRef.from_plain, plain)
+        refs = tuple(ref for ref in listed if ref.ordinal not in left_out)
+        if refs:
+            yield Page(*key, refs)

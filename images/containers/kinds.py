@@ -70,9 +70,13 @@ SUFFIXES = {
 }
 """Names that are taken as containers, in any case. A Parquet file may be a manifest instead."""
 
+_SUFFIXES = tuple(SUFFIXES)
+
 
 def kind_of(name: str) -> Kind | None:
     """The kind of container that a file of this name is; None if it is none."""
     lowered = name.lower()
-    fitting = [suffix for suffix in SUFFIXES if lowered.endswith(suffix)]
-    return SUFFIXES[max(fitting, key=len)] if fitting else None
+    # Most of the names in a long manifest are none.
+    if not lowered.endswith(_SUFFIXES):
+        return None
+    return SUFFIXES[max(filter(lowered.endswith, SUFFIXES), key=len)]

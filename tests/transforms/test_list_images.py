@@ -5,9 +5,10 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from images.inputs import sources
+from images.sources import Source
 from tests.transforms.pictures import grey
-from transforms.list_images import ListImages
-from transforms.records import ImageRef
+from transforms.list_images import ListImages, list_source
+from transforms.records import PAGE_SIZE, ImageRef, Page
 
 
 def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None:
@@ -23,16 +24,31 @@ def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None
             pipeline | ListImages(listed),
             equal_to(
                 [
-                    ImageRef(first, 0, 0),
-                    ImageRef(second, 0, 1),
-                    ImageRef(second, 1, 0),
-                    ImageRef(
-                        f"{manifest}#line=2",
+                    Page(0, 0, (ImageRef(first, 0, 0), ImageRef(second, 0, 1))),
+                    Page(
                         1,
-                        1,
-                        ("bad_entry", "`uri` is 7, not the name of an image"),
+                        0,
+                        (
+                            ImageRef(second, 1, 0),
+                            ImageRef(
+                                f"{manifest}#line=2",
+                                1,
+                                1,
+                                ("bad_entry", "`uri` is 7, not the name of an image"),
+                            ),
+                        ),
                     ),
-                    ImageRef(alone, 2, 0),
+                    Page(2, 0, (ImageRef(alone, 2, 0),)),
                 ]
             ),
         )
+
+
+def test_a_long_list_comes_in_pages() -> None:
+    names = tuple(f"/{n}.jpg" for n in range(2 * PAGE_SIZE + 1))
+    pages = list(list_source(7, Source("images", names)))
+    assert [(page.source, page.number, len(page.refs)) for page in pages] == [
+        *((7, 0, PAGE_SIZE), (7, 1, PAGE_SIZE), (7, 2, 1))
+    ]
+    refs = [ref for page in pages for ref in page.refs]
+    assert refs == [ImageRef(name, 7, n) for n, name in enumerate(names)]

@@ -10,8 +10,8 @@ from images.where import Where
 from results.account import Plan
 from results.layout import Layout
 from results.run import Run
-from transforms.plan_shards import PlanShards, make_shards, place, shard_id, shard_size
-from transforms.records import ImageRef, Shard
+from transforms.plan_shards import PlanShards, by_place, make_shards, shard_id, shard_size
+from transforms.records import ImageRef, Page, Shard
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,20 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
     ]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([Plan(requested=10, to_do=10)])
-        planned = pipeline | beam.Create(reversed(refs)) | PlanShards(plan, run, 300, 2)
+        pages = [
+            # Pages end where they end, shards where the plan says.
+            *(Page(1, 0, tuple(refs[5:8])), Page(1, 1, tuple(refs[8:]))),
+            *(Page(0, 0, tuple(refs[:1])), Page(0, 1, tuple(refs[1:5]))),
+        ]
+        planned = pipeline | beam.Create(pages) | PlanShards(plan, run, 300, 2)
         assert_that(planned, equal_to(shards))
     assert json.loads(layout.plan.read_text())["to_do"] == 10
 
 
 def test_a_shard_holds_its_refs_in_the_order_of_the_input() -> None:
     refs = [ImageRef("b", 0, 1), ImageRef("a", 0, 0), ImageRef("c", 0, 2, ("bad_entry", "no"))]
-    [shard] = make_shards(((0, 0), [ref.plain() for ref in refs]), Plan(), 300, 3)
+    pieces = [(refs[0].plain(),), tuple(ref.plain() for ref in refs[1:])]
+    [shard] = make_shards(((0, 0), pieces), Plan(), 300, 3)
     assert shard == Shard(shard_id(["a", "b", "c"]), (refs[1], refs[0], refs[2]))
 
 
@@ -64,9 +70,10 @@ def _member(ordinal: int, kind: str) -> ImageRef:
 
 def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_other() -> None:
     refs = [_member(ordinal, "TAR_GZIP") for ordinal in range(7)]
-    keys = {place(ref, Plan(to_do=7), 300, 2)[0] for ref in refs}
-    assert len(keys) == 1
-    neighbours = [place(ref, Plan(to_do=7), 300, 2)[1] for ref in reversed(refs)]
+    pages = [Page(0, 1, tuple(refs[4:])), Page(0, 0, tuple(refs[:4]))]
+    places = [each for page in pages for each in by_place(page, Plan(to_do=7), 300, 2)]
+    assert [key for key, _ in places] == [(0, 0), (0, 0)]
+    neighbours = [refs for _, refs in places]
     shards = list(make_shards(((0, 0), neighbours), Plan(to_do=7), 300, 2))
     assert [shard.refs for shard in shards] == [
         tuple(refs[start : start + 2]) for start in (0, 2, 4, 6)
@@ -74,18 +81,19 @@ def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_ot
 
 
 def test_members_that_are_read_by_place_spread() -> None:
-    refs = [_member(ordinal, "TAR") for ordinal in range(4)]
-    assert [place(ref, Plan(to_do=4), 300, 2)[0] for ref in refs] == [
-        (0, 0),
-        (0, 0),
-        (0, 1),
-        (0, 1),
+    refs = tuple(_member(ordinal, "TAR") for ordinal in range(4))
+    assert list(by_place(Page(0, 0, refs), Plan(to_do=4), 300, 2)) == [
+        ((0, 0), tuple(ref.plain() for ref in refs[:2])),
+        ((0, 1), tuple(ref.plain() for ref in refs[2:])),
     ]
 
 
 def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
-    keys = [place(_member(at, "TAR_GZIP"), Plan(), 300, 3_000)[0] for at in (0, 101_999, 102_000)]
-    assert keys == [(0, 0), (0, 0), (0, 1)]
+    page = Page(0, 0, tuple(_member(at, "TAR_GZIP") for at in (0, 101_999, 102_000)))
+    assert [(key, len(refs)) for key, refs in by_place(page, Plan(), 300, 3_000)] == [
+        ((0, 0), 2),
+        ((0, 1), 1),
+    ]
 
 
 def test_a_ref_survives_as_plain_tuples() -> None:

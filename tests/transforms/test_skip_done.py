@@ -1,17 +1,19 @@
 from pathlib import Path
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from images.where import Where
 from results.account import Plan, uri_digest
 from results.layout import Format, Layout
 from results.parts import write_part
 from results.schema import PredictionSchema
-from transforms.records import ImageRef
-from transforms.skip_done import SkipDone
+from transforms.records import PAGE_SIZE, ImageRef, Page
+from transforms.skip_done import SkipDone, asked_rows, packed
 
 
 def _output(root: Path, kind: Format) -> Layout:
@@ -30,13 +32,19 @@ def _output(root: Path, kind: Format) -> Layout:
 def test_only_what_has_no_row_remains_and_every_ref_is_counted(
     tmp_path: Path, kind: Format
 ) -> None:
-    refs = [
-        ImageRef("new", 0, 5),
-        ImageRef("twice", 1, 0),
-        ImageRef("twice", 0, 7),
-        ImageRef("old-1", 0, 1),
-        ImageRef("old-1", 0, 2),
-        ImageRef("broken", 0, 3),
+    pages = [
+        Page(1, 0, (ImageRef("twice", 1, 0),)),
+        Page(
+            0,
+            0,
+            (
+                ImageRef("old-1", 0, 1),
+                ImageRef("old-1", 0, 2),
+                ImageRef("broken", 0, 3),
+                ImageRef("new", 0, 5, None, Where("gs://b/new", "7"), ("kept",)),
+                ImageRef("twice", 0, 7),
+            ),
+        ),
     ]
     names = ("new", "twice", "old-1", "old-2", "broken")
     plan = Plan(
@@ -49,13 +57,42 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
         rows_digest=sum(map(uri_digest, names)) % 2**128,
     )
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        to_do, plans, _ = pipeline | beam.Create(refs) | SkipDone(_output(tmp_path, kind))
-        assert_that(to_do, equal_to([ImageRef("new", 0, 5), ImageRef("twice", 0, 7)]), "to do")
+        to_do, plans, _ = pipeline | beam.Create(pages) | SkipDone(_output(tmp_path, kind))
+        assert_that(to_do, equal_to([Page(0, 0, pages[1].refs[3:])]), "to do")
         assert_that(plans, equal_to([plan]), "plan")
 
 
 def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:
-    refs = [ImageRef("a", 0, 0), ImageRef("b", 0, 1)]
+    pages = [Page(0, 0, (ImageRef("a", 0, 0), ImageRef("b", 0, 1)))]
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        to_do, _, _ = pipeline | beam.Create(refs) | SkipDone(Layout(tmp_path))
-        assert_that(to_do, equal_to(refs))
+        to_do, _, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))
+        assert_that(to_do, equal_to(pages))
+
+
+def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) -> None:
+    """Thousands of names, so that each bucket has some of every page."""
+    first = tuple(ImageRef(f"{n}", 0, n) for n in range(PAGE_SIZE))
+    second = tuple(ImageRef(f"{n // 2}", 0, n) for n in range(PAGE_SIZE, 2 * PAGE_SIZE))
+    third = tuple(ImageRef(f"{n}", 1, n) for n in range(PAGE_SIZE // 2))
+    pages = [Page(0, 0, first), Page(0, 1, second), Page(1, 0, third)]
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        to_do, plans, _ = (
+            pipeline | beam.Create(reversed(pages)) | SkipDone(Layout(tmp_path / "out"))
+        )
+        assert_that(to_do, equal_to([pages[0]]), "to do")
+        counts = plans | beam.Map(lambda plan: (plan.requested, plan.duplicates, plan.to_do))
+        assert_that(counts, equal_to([(PAGE_SIZE * 5 // 2, PAGE_SIZE * 3 // 2, PAGE_SIZE)]), "plan")
+
+
+def test_digests_travel_by_their_first_byte(tmp_path: Path) -> None:
+    names = [f"{n}" for n in range(500)]
+    rows = asked_rows(Page(3, 0, tuple(ImageRef(name, 3, n) for n, name in enumerate(names))))
+    found = dict(packed([rows[:200], rows[200:]]))
+    expected: dict[int, list[int]] = {}
+    for ordinal, name in enumerate(names):
+        expected.setdefault(uri_digest(name) >> 120, []).append(ordinal)
+    ordinals = {
+        bucket: np.frombuffer(data, rows.dtype)["ordinal"] for bucket, data in found.items()
+    }
+    assert {bucket: each.tolist() for bucket, each in ordinals.items()} == expected
+    assert list(packed([])) == []
