@@ -15,6 +15,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import (
+    beam_options,
     cluster_jobs,
     clusters,
     display,
@@ -44,7 +45,7 @@ from stores import AnyPath
 def label(options: LabelOptions, voice: Voice = display) -> int:
     """Label what the options name; the exit code."""
     start = time.monotonic()
-    pipeline_options = runner.pipeline_options(options.beam_args)
+    pipeline_options = beam_options.pipeline_options(options.beam_args)
     if not options.shared_disk:
         submission.refuse_unseen(pipeline_options, (*options.inputs, str(options.output)))
     clusters.check(pipeline_options)

@@ -1,13 +1,11 @@
 """Runs the job on Beam's runners while somebody watches."""
 
-import argparse
 import faulthandler
 import os
-import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -17,7 +15,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from beam_pipeline import causes, clusters, noise
 from beam_pipeline.cluster_jobs import Complaints
-from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError, UsageError
+from beam_pipeline.errors import BROKEN, FAILED, INTERRUPTED, BrokenJobError
 from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresError
 from beam_pipeline.job_log import JobLog, job_log
 from beam_pipeline.local_runner import local_runner
@@ -29,40 +27,9 @@ from results.account import read_summary
 from results.layout import remove_temporaries
 from results.progress import Progress, Watch
 
-_SECRET = re.compile("secret|password|passwd|token|access_key")
 _LOOK_SECONDS = 0.25
 _PAUSE_PER_LOOK = 50
 _LONGEST_PAUSE = 30.0
-
-
-def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Beam's own options, with every core of this machine in use unless they say otherwise.
-
-    Raises:
-        UsageError: an option that neither we nor Beam know.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for group in PipelineOptions.__subclasses__():
-        group._add_argparse_args(parser)
-    try:
-        _, unknown = parser.parse_known_args(list(beam_args))
-    except SystemExit:
-        raise UsageError("Beam's options: see the line above.") from None
-    for argument in beam_args:
-        if _SECRET.search(name := argument.partition("=")[0]):
-            raise UsageError(
-                f"{name}: a secret would stand in the list of processes and in the job that is "
-                "submitted. Leave it to the environment or to a credentials file."
-            )
-    if unknown:
-        raise UsageError(f"{unknown[0]}: no such option, here or in Beam. See --help.")
-    options = PipelineOptions(list(beam_args))
-    direct = options.view_as(DirectOptions)
-    if not any(argument.startswith("--direct_num_workers") for argument in beam_args):
-        direct.direct_num_workers = os.cpu_count() or 1
-    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
-        direct.direct_running_mode = "multi_threading"
-    return options
 
 
 def run(

@@ -24,8 +24,8 @@ class Runner:
         """One line each for the runner, the files and the workers."""
         # Only here: whoever makes this record need not wait for Beam.
         from beam_pipeline import clusters, submission
+        from beam_pipeline.beam_options import pipeline_options
         from beam_pipeline.checks import workers
-        from beam_pipeline.runner import pipeline_options
 
         options = pipeline_options(self.options.beam_args)
         clusters.check(options)

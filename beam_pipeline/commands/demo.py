@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
     from beam_pipeline.quick_imports import quick_imports
 
-    with quick_imports():
+    with quick_imports(args.beam_args):
         from beam_pipeline import display
         from beam_pipeline.label import label
         from beam_pipeline.options import LabelOptions

@@ -105,7 +105,7 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
     args.output = args.output or "."
     options = LabelOptions.parse(args)
     if args.beam_args:
-        from beam_pipeline.runner import pipeline_options
+        from beam_pipeline.beam_options import pipeline_options
 
         pipeline_options(args.beam_args)
     return _chosen(options, has_output, args)

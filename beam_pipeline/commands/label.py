@@ -232,7 +232,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
     from beam_pipeline.quick_imports import quick_imports
 
-    with quick_imports():
+    with quick_imports(args.beam_args):
         from beam_pipeline.label import label
         from beam_pipeline.options import LabelOptions
         from beam_pipeline.profiler import profiled

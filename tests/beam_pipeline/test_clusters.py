@@ -13,8 +13,8 @@ import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from beam_pipeline import clusters
+from beam_pipeline.beam_options import pipeline_options
 from beam_pipeline.errors import UsageError
-from beam_pipeline.runner import pipeline_options
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.engines.tools import free_port
 

@@ -1,8 +1,8 @@
 import pytest
 
+from beam_pipeline.beam_options import pipeline_options
 from beam_pipeline.checks import Finding
 from beam_pipeline.checks.workers import runner, workers
-from beam_pipeline.runner import pipeline_options
 
 _DATAFLOW = "--runner=DataflowRunner"
 
