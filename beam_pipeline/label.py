@@ -31,8 +31,6 @@ from beam_pipeline.pipeline import Job
 from beam_pipeline.voices import Voice
 from hub_modules import Module, StagedModule, open_module, staging
 from images import inputs
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
 from images.sources import Source
 from results import identity, lock, parts
 from results.layout import Layout, write_whole
@@ -87,22 +85,18 @@ def _job(
     sources: tuple[Source, ...],
     module: Module,
 ) -> Job:
-    info = module.info
     layout = Layout(options.output, options.format)
     job_identity.check_emit(options, module)
     names = job_identity.class_names(options, module)
-    preprocessing = Preprocessing(
-        info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
-    )
     provenance = job_identity.provenance(options, module)
     kept = job_identity.kept(options, sources)
     return Job(
         sources=sources,
         run=Run(layout),
         images_per_shard=options.images_per_shard,
-        preprocessing=preprocessing,
+        preprocessing=options.preprocessing(module.info.image_size),
         decode_processes=options.decode_processes or clusters.cores_of_a_worker(pipeline_options),
-        decode_limits=Limits(options.decode_seconds, options.decode_memory),
+        decode_limits=options.decode_limits,
         access=options.access,
         module=_staged(module, layout),
         schema=PredictionSchema(options.emit, options.top_k, names, provenance, kept),

@@ -11,6 +11,8 @@ from images.access import Access
 from images.containers import Selection
 from images.decode import Resize
 from images.errors import CODES
+from images.isolation import Limits
+from images.preprocessing import Preprocessing
 from results.layout import Format
 from results.schema import EMITTED, RESERVED
 from stores import AnyPath, Settings, location
@@ -77,6 +79,15 @@ class LabelOptions:
                 "beam_args": tuple(args.beam_args),
             }
         )
+
+    def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
+        """How pictures become the input of a module that takes (height, width) pixels."""
+        return Preprocessing(size, self.resize, self.max_image_bytes, self.max_image_pixels)
+
+    @property
+    def decode_limits(self) -> Limits:
+        """What one image may cost."""
+        return Limits(self.decode_seconds, self.decode_memory)
 
     @property
     def access(self) -> Access:

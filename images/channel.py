@@ -9,6 +9,8 @@ _LENGTH = struct.Struct("<I")
 _MOST = 1 << 28
 """Bytes in a message from a process that cannot be trusted."""
 
+_PART = 1 << 18
+
 ANY_SIZE = (1 << 32) - 1
 """Bytes in a message from one that can."""
 
@@ -22,6 +24,7 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._received = bytearray()
 
     def send(self, message: bytes, seconds: float | None = None) -> None:
         """Send one message.
@@ -43,25 +46,28 @@ class Channel:
             ValueError: what arrives is no message.
         """
         deadline = time.monotonic() + seconds
-        (length,) = _LENGTH.unpack(self._receive(_LENGTH.size, deadline))
+        self._receive(_LENGTH.size, deadline)
+        (length,) = _LENGTH.unpack_from(self._received)
         if length > most:
             raise ValueError(f"a message of {length:,} bytes")
-        return self._receive(length, deadline)
+        end = _LENGTH.size + length
+        self._receive(end, deadline)
+        message = self._received[_LENGTH.size : end]
+        del self._received[:end]
+        return message
 
     def close(self) -> None:
         """Close this end, which the peer sees."""
         self._end.close()
 
-    def _receive(self, count: int, deadline: float) -> bytearray:
-        data = bytearray(count)
-        rest = memoryview(data)
-        while rest:
+    def _receive(self, count: int, deadline: float) -> None:
+        """Wait for so many bytes; of what comes with them nothing is lost."""
+        while len(self._received) < count:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self._end.settimeout(None if left == math.inf else left)
-            received = self._end.recv_into(rest)
-            if not received:
+            part = self._end.recv(_PART)
+            if not part:
                 raise EOFError
-            rest = rest[received:]
-        return data
+            self._received += part

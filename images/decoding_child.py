@@ -47,10 +47,14 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
             channel.send(b"ready")
             while True:
                 requests = pickle.loads(channel.receive(most=ANY_SIZE))
-                for slot, request in zip(shared.slots, requests, strict=False):
-                    meter = Meter()
+                meter = Meter()
+                for number, (slot, request) in enumerate(
+                    zip(shared.slots, requests, strict=False), 1
+                ):
                     outcome = _read(preprocessing, request, slot, meter)
-                    channel.send(pack(outcome, meter.costs))
+                    # The last tells what all have cost.
+                    costs = meter.costs if number == len(requests) else {}
+                    channel.send(pack(outcome, costs))
         except (EOFError, ConnectionError):
             return
 

@@ -31,7 +31,7 @@ _MOST_SECONDS = 1e9
 
 
 def pack(outcome: Outcome, costs: Costs) -> bytes:
-    """The outcome, and what it cost, as bytes."""
+    """The outcome, and what it and those before it cost, as bytes."""
     spent = _COSTS.pack(*(value for stage in STAGES for value in costs.get(stage, Cost())))
     if isinstance(outcome, ImageError):
         text = f"{outcome.code}\n{outcome}".encode(errors="backslashreplace")
@@ -40,7 +40,7 @@ def pack(outcome: Outcome, costs: Costs) -> bytes:
 
 
 def unpack(message: bytearray) -> tuple[Outcome, dict[str, Cost]]:
-    """The outcome that was packed, and what it cost.
+    """The outcome that was packed, and the costs, if there are any.
 
     Raises:
         ValueError: the message is nothing that `pack` gives.
@@ -51,7 +51,9 @@ def unpack(message: bytearray) -> tuple[Outcome, dict[str, Cost]]:
         rest = message[_COSTS.size + _HEADER.size :]
         if not all(0 <= value < _MOST_SECONDS for value in spent):
             raise ValueError(f"no costs: {spent}")
-        costs = dict(zip(STAGES, map(Cost, spent[::2], spent[1::2]), strict=True))
+        costs = {}
+        if any(spent):
+            costs = dict(zip(STAGES, map(Cost, spent[::2], spent[1::2]), strict=True))
         if kind == _PICTURE and not rest and min(width, height) > 0:
             return Size(width, height), costs
         code, _, text = str(rest, "utf-8").partition("\n")

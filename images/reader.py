@@ -1,10 +1,11 @@
 """Many images at once: fetched and decoded side by side, each ending in pixels or an error."""
 
 import functools
+import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,9 @@ from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS
 
 _ACCESS = Access()
+_AHEAD_BYTES = 64_000_000
+"""Of pixels that `ImageReader.read_ahead` makes: they wait in memory."""
+
 _CHUNKS_AHEAD = 4
 """Chunks that wait for a decoding process, for each of them."""
 
@@ -40,6 +44,15 @@ class Reading:
     pixels: npt.NDArray[np.uint8]
     outcomes: list[Outcome]
     costs: Costs
+
+
+@dataclass(frozen=True, eq=False)
+class _Ahead:
+    """An image that was read before anybody asked: its place in a chunk of such images."""
+
+    chunk: "Future[list[Outcome]]"
+    pixels: npt.NDArray[np.uint8]
+    row: int
 
 
 class ImageReader:
@@ -62,6 +75,8 @@ class ImageReader:
         for _ in range(processes):
             self._idle.put(DecodingProcess(preprocessing, limits or Limits()))
         self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
+        self._ahead: dict[str, _Ahead] = {}
+        self._ahead_meters: dict[Future[list[Outcome]], Meter] = {}
         # Steps share a reader, and nobody tells it when the last one is through.
         self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, self._idle)
 
@@ -70,8 +85,42 @@ class ImageReader:
         for _ in range(self._processes):
             self._feeders.submit(self._start_one)
 
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Begin with the first of the local files that will be asked for; waits for none.
+
+        Args:
+            names: of all; no more of them are looked at than pixels may wait in memory.
+        """
+        first = list(islice(names, _AHEAD_BYTES // (math.prod(self._size) * 3)))
+        for start in range(0, len(first), SLOTS):
+            some = first[start : start + SLOTS]
+            pixels, meter = np.empty((len(some), *self._size, 3), np.uint8), Meter()
+            chunk = self._feeders.submit(self._read_chunk, some, pixels, meter)
+            self._ahead_meters[chunk] = meter
+            self._ahead |= {name: _Ahead(chunk, pixels, row) for row, name in enumerate(some)}
+
     def read(self, wanted: Sequence[Wanted]) -> Reading:
         """Fetch and decode images."""
+        if not self._ahead:
+            return self._read(wanted)
+        ahead = {row: found for row, each in enumerate(wanted) if (found := self._taken(each))}
+        rest = [row for row in range(len(wanted)) if row not in ahead]
+        read = self._read([wanted[row] for row in rest])
+        pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
+        pixels[rest] = read.pixels
+        outcomes = dict(zip(rest, read.outcomes, strict=True))
+        costs = [read.costs]
+        for row, found in ahead.items():
+            outcomes[row] = found.chunk.result()[found.row]
+            pixels[row] = found.pixels[found.row]
+            # The first to take an image of a chunk counts what the chunk cost.
+            costs.append(self._ahead_meters.pop(found.chunk, Meter()).costs)
+        return Reading(pixels, [outcomes[row] for row in range(len(wanted))], total(costs))
+
+    def _taken(self, wanted: Wanted) -> _Ahead | None:
+        return self._ahead.pop(wanted, None) if isinstance(wanted, str) else None
+
+    def _read(self, wanted: Sequence[Wanted]) -> Reading:
         pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
         outcomes: list[Outcome] = []
         meters = [Meter()]

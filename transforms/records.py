@@ -4,10 +4,12 @@ Only `Page` and `ShardReport` ever cross a shuffle; the records with arrays live
 between two steps that the runner fuses.
 """
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
@@ -172,3 +174,37 @@ class ShardReport:
 
     id: str
     tally: Tally
+
+
+class FusedCoder(beam.coders.Coder):
+    """For records that pass from step to step inside a worker, and are encoded only by surprise.
+
+    Beam weighs many of a step's first elements. By its own means it would pickle them, pixels and
+    all, only to see how long that gets.
+    """
+
+    def encode(self, value: Any) -> bytes:
+        """The record, pickled."""
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+    def decode(self, encoded: bytes) -> Any:
+        """The record that was encoded."""
+        return pickle.loads(encoded)
+
+    def estimate_size(self, value: Any) -> int:
+        """Bytes, roughly: those of its arrays, and a hundred a name."""
+        match value:
+            case Shard() | Page():
+                return _NAME_BYTES * len(value.refs)
+            case DecodedShard():
+                return int(value.pixels.nbytes) + _NAME_BYTES * len(value.uris)
+            case _:
+                found = (value.answers.scores, value.answers.logits, value.answers.features)
+                arrays = sum(int(each.nbytes) for each in found if each is not None)
+                return arrays + _NAME_BYTES * len(value.uris)
+
+
+_NAME_BYTES = 100
+
+for _record in (Page, Shard, DecodedShard, ScoredShard):
+    beam.coders.registry.register_coder(_record, FusedCoder)

@@ -18,7 +18,6 @@ from hub_modules import Engine, Module, load_engine
 from images.costs import Cost, total
 from images.errors import CODES, ImageError
 from images.isolation import Limits
-from images.preprocessing import Preprocessing
 from images.reader import ImageReader
 from images.shared_pixels import SLOTS
 from images.sources import Listed
@@ -51,9 +50,7 @@ class Sample:
 def take(chosen: Sequence[Listed], options: LabelOptions, module: Module, seconds: float) -> Sample:
     """Decode and label images, as many as the time allows."""
     engine = load_engine(module.engine, module.path, module.info)
-    preprocessing = Preprocessing(
-        module.info.image_size, options.resize, options.max_image_bytes, options.max_image_pixels
-    )
+    preprocessing = options.preprocessing(module.info.image_size)
     limits = Limits(min(options.decode_seconds, seconds), options.decode_memory)
     processes = options.decode_processes or os.cpu_count() or 1
     reader = ImageReader(preprocessing, processes, limits, options.access)

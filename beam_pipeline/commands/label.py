@@ -233,11 +233,15 @@ def run(args: argparse.Namespace) -> int:
     from beam_pipeline.quick_imports import quick_imports
 
     with quick_imports(args.beam_args):
-        from beam_pipeline.label import label
+        from beam_pipeline.head_start import head_start
         from beam_pipeline.options import LabelOptions
-        from beam_pipeline.profiler import profiled
-        from beam_pipeline.voices import voice
 
     options = LabelOptions.parse(args)
-    with profiled(args.profile):
-        return label(options, voice(args.quiet, args.events))
+    with head_start(options):
+        with quick_imports(args.beam_args):
+            from beam_pipeline.label import label
+            from beam_pipeline.profiler import profiled
+            from beam_pipeline.voices import voice
+
+        with profiled(args.profile):
+            return label(options, voice(args.quiet, args.events))

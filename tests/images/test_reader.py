@@ -69,3 +69,45 @@ def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> 
     [outcome] = reader.read([str(tmp_path / "none.jpg")]).outcomes
     assert isinstance(outcome, NotFound)
     reader.close()
+
+
+def _draw(folder: Path, count: int) -> list[str]:
+    names = [str(folder / f"{index}.png") for index in range(count)]
+    for index, name in enumerate(names):
+        Image.new("L", (12, 10), index).save(name)
+    return names
+
+
+def test_what_was_read_ahead_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
+    names = _draw(tmp_path, 60)
+    reader = ImageReader(Preprocessing((4, 5)), 1)
+    reader.read_ahead([*names[:40], str(tmp_path / "none.png")])
+    # The only decoding process gets to this one when it has done all of those.
+    reader.read(names[59:])
+    for name in names[:40]:
+        Path(name).unlink()
+    wanted = [*names[50:], *names[10:30], str(tmp_path / "none.png"), names[10]]
+    reading = reader.read(wanted)
+    assert [np.unique(picture).tolist() for picture in reading.pixels[:30]] == [
+        [value] for value in (*range(50, 60), *range(10, 30))
+    ]
+    assert reading.outcomes[:30] == [Size(12, 10)] * 30
+    # Each is there once: asked for again, it is read again.
+    assert [type(outcome) for outcome in reading.outcomes[30:]] == [NotFound, NotFound]
+    rest = reader.read(names[:10])
+    assert rest.outcomes == [Size(12, 10)] * 10
+    # The reading before counted all that its chunk cost.
+    assert rest.costs == {}
+    reader.close()
+
+
+def test_no_more_is_read_ahead_than_may_wait_in_memory(tmp_path: Path) -> None:
+    names = _draw(tmp_path, 4)
+    reader = ImageReader(Preprocessing((3000, 3000)), 1)
+    reader.read_ahead(iter(names))
+    reader.read([names[3]])
+    for name in names:
+        Path(name).unlink()
+    kinds = [type(outcome) for outcome in reader.read(names).outcomes]
+    assert kinds == [Size, Size, NotFound, NotFound]
+    reader.close()
