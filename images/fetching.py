@@ -53,26 +53,29 @@ class Fetcher:
             meter: is told what fetching cost.
         """
         ahead: deque[Request | Future[_Fetched]] = deque()
+        waiting = _Waiting()
         for each in wanted:
-            begun = self._begin(each, meter)
+            begun = self._begin(each, waiting, meter)
             if not ahead and not isinstance(begun, Future):
-                yield begun
+                yield waiting.taken(begun)
                 continue
             ahead.append(begun)
             while (
                 len(ahead) > _LOOK_AHEAD * self._access.concurrent_reads
-                or sum(map(_waiting_bytes, ahead)) > _BYTES_AHEAD
+                or waiting.bytes > _BYTES_AHEAD
             ):
-                yield _finish(ahead.popleft(), meter)
+                yield waiting.taken(_finish(ahead.popleft(), meter))
         while ahead:
-            yield _finish(ahead.popleft(), meter)
+            yield waiting.taken(_finish(ahead.popleft(), meter))
 
     def close(self) -> None:
         """Stop reading."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._streams.close()
 
-    def _begin(self, wanted: Wanted, meter: Meter) -> "Request | Future[_Fetched]":
+    def _begin(
+        self, wanted: Wanted, waiting: "_Waiting", meter: Meter
+    ) -> "Request | Future[_Fetched]":
         if isinstance(wanted, str):
             return wanted
         if wanted.container is Kind.TAR and uris.scheme(wanted.address) == "file":
@@ -80,13 +83,15 @@ class Fetcher:
             return Span(wanted.address, start, size, wanted.version)
         if wanted.read_together > 1:
             # Here and now: out of order it would be decompressed again and again.
-            return _finish(self._fetch(wanted), meter)
-        return self._threads.submit(self._fetch, wanted)
+            return _finish(self._fetch(wanted, waiting), meter)
+        return self._threads.submit(self._fetch, wanted, waiting)
 
-    def _fetch(self, where: Where) -> "_Fetched":
+    def _fetch(self, where: Where, waiting: "_Waiting") -> "_Fetched":
         meter = Meter()
         with meter.stage("fetch"):
-            return _Fetched(self._read(where), meter)
+            request = self._read(where)
+        waiting.come(request)
+        return _Fetched(request, meter)
 
     def _read(self, where: Where) -> Request:
         try:
@@ -121,10 +126,29 @@ def _finish(begun: "Request | Future[_Fetched] | _Fetched", meter: Meter) -> Req
     return begun
 
 
-def _waiting_bytes(begun: "Request | Future[_Fetched]") -> int:
-    if isinstance(begun, Future):
-        begun = begun.result().request if begun.done() else ""
-    return len(begun) if isinstance(begun, bytes) else 0
+class _Waiting:
+    """How much was fetched and is not yet taken, counted as it comes and goes.
+
+    Attributes:
+        bytes: of it all.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def come(self, request: Request) -> None:
+        with self._lock:
+            self.bytes += _size(request)
+
+    def taken(self, request: Request) -> Request:
+        with self._lock:
+            self.bytes -= _size(request)
+        return request
+
+
+def _size(request: Request) -> int:
+    return len(request) if isinstance(request, bytes) else 0
 
 
 class _Stream(NamedTuple):
