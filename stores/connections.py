@@ -8,8 +8,6 @@ import http.client
 import io
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
@@ -19,6 +17,9 @@ from stores.errors import ConnectionFailed, StoreError, TimedOut, WrongLength
 
 CONNECTIONS = 64
 """That are kept open to one host: as many as threads read at once."""
+
+_BUFFER = 64 << 10
+"""Bytes: most images arrive whole with their headers."""
 
 
 def timed_pools(*pools: type[HTTPConnectionPool]) -> dict[str, type[HTTPConnectionPool]]:
@@ -59,8 +60,8 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int | None:  # type: ignore[override]
-        with _timeout(self._socket, longest_wait()):
-            return self._received.readinto(buffer)
+        _limit(self._socket, longest_wait())
+        return self._received.readinto(buffer)
 
     def close(self) -> None:
         self._received.close()
@@ -72,7 +73,7 @@ class TimedResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
+        self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()), _BUFFER)
 
 
 class TimedConnection(http.client.HTTPConnection):
@@ -82,19 +83,16 @@ class TimedConnection(http.client.HTTPConnection):
 
     def send(self, data: Any, *args: Any) -> Any:
         """Send in the time that is left."""
-        if self.sock is None:
-            return super().send(data, *args)
-        with _timeout(self.sock, seconds_left()):
-            return super().send(data, *args)
+        if self.sock is not None:
+            _limit(self.sock, seconds_left())
+        return super().send(data, *args)
 
 
-@contextmanager
-def _timeout(sock: socket.socket, seconds: float | None) -> Iterator[None]:
-    before = sock.gettimeout()
-    if seconds is not None:
+def _limit(sock: socket.socket, seconds: float | None) -> None:
+    """Let the socket wait this long from now on; None leaves it as it is.
+
+    It is not put back: urllib3 sets its own limit before each request and each answer.
+    """
+    # Each change is a system call, at which other threads take the interpreter.
+    if seconds is not None and seconds != sock.gettimeout():
         sock.settimeout(seconds)
-    try:
-        yield
-    finally:
-        # The connection is used again, by those who count otherwise.
-        sock.settimeout(before)

@@ -517,6 +517,18 @@ def test_connections_are_used_again(site: Site) -> None:
     assert site.connections == 1
 
 
+def test_connections_that_are_used_again_are_as_patient_as_new_ones(site: Site) -> None:
+    def late(request: Request) -> None:
+        time.sleep(0.2)
+        send(request, 200, {}, b"late")
+
+    reader = store()
+    url = site.add("/a", late)
+    for _ in range(3):
+        assert reader.read(url, 256) == b"late"
+    assert site.connections == 1
+
+
 def test_a_url_may_hold_a_password(site: Site) -> None:
     site.add("/a", whole(b"1"))
     url = f"http://us%40er:pa%3Ass@127.0.0.1:{site.port}/a"
