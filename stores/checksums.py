@@ -43,9 +43,9 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
 def _announced(headers: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     pairs = [("md5", headers.get("Content-MD5", ""))]
     for header in _LISTS:
-        if header == "x-goog-hash" and _is_unpacked(headers):
+        if header not in headers or (header == "x-goog-hash" and _is_unpacked(headers)):
             continue
-        for part in headers.get(header, "").split(","):
+        for part in headers[header].split(","):
             name, _, digest = part.strip().partition("=")
             pairs.append((name.lower(), digest.partition(";")[0].strip(":")))
     for name, digest in pairs:

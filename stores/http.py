@@ -186,8 +186,7 @@ class HttpStore:
         sent = _headers(url, version) | (headers or {})
         for _ in range(_MOST_REDIRECTS + 1):
             with self._hosts.request(method, url, sent) as response:
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or location is None:
+                if (location := _location(response)) is None:
                     self._check(response, url, version, expected)
                     yield response
                     return
@@ -238,6 +237,11 @@ def _parse(uri: str) -> Url:
 
 def _origin(url: Url) -> tuple[str | None, str | None, int | None]:
     return url.scheme, url.host, url.port
+
+
+def _location(response: BaseHTTPResponse) -> str | None:
+    """Where a redirect leads; None for any other answer."""
+    return response.headers.get("Location") if response.status in _REDIRECTS else None
 
 
 def _redirected(url: Url, location: str) -> Url:
