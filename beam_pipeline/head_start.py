@@ -9,7 +9,7 @@ from pathlib import Path
 from beam_pipeline.options import LabelOptions
 from hub_modules import open_module
 from images import inputs, uris
-from images.reader import forget_shared_reader, shared_reader
+from images.reader import close_shared_reader, shared_reader
 from images.sources import Source
 from samples import MODULE
 
@@ -26,7 +26,7 @@ def head_start(options: LabelOptions) -> Iterator[None]:
         yield
     finally:
         # What nobody took over must not pass for what another job asks for.
-        forget_shared_reader()
+        close_shared_reader()
 
 
 def _take(options: LabelOptions) -> None:

@@ -22,7 +22,7 @@ from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
-from images.reader import forget_shared_reader, shared_reader
+from images.reader import close_shared_reader, shared_reader
 from results.account import read_summary
 from results.layout import remove_temporaries
 from results.progress import Progress, Watch
@@ -73,7 +73,7 @@ def run(
     except StalledError as error:
         voice.say_stopped(f"{error}; what each thread was doing is in {log.place}", job.layout)
         _stop_at_once(job, BROKEN)
-    forget_shared_reader()
+    close_shared_reader()
     if work.error is None:
         return read_summary(job.layout)
     if debug:
@@ -152,7 +152,8 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
 
 def _stop_at_once(job: Job, code: int) -> NoReturn:
     """End the process without waiting for threads; parts appear whole or not at all."""
-    remove_temporaries(job.layout)
     sys.stdout.flush()
     sys.stderr.flush()
+    # Last of all: what is begun after it stays until the next run.
+    remove_temporaries(job.layout)
     os._exit(code)

@@ -1,6 +1,5 @@
 """Many images at once: fetched and decoded side by side, each ending in pixels or an error."""
 
-import functools
 import math
 import threading
 import weakref
@@ -172,15 +171,33 @@ def shared_reader(
     preprocessing: Preprocessing, processes: int, limits: Limits, access: Access = _ACCESS
 ) -> ImageReader:
     """This process's reader for these settings, made by whoever asks first."""
-    with _making:
-        return _make_reader(preprocessing, processes, limits, access)
+    return _shared.reader((preprocessing, processes, limits, access))
 
 
-def forget_shared_reader() -> None:
-    """Let the next one who asks have a new reader; this one ends with its last user."""
-    with _making:
-        _make_reader.cache_clear()
+def close_shared_reader() -> None:
+    """End this process's reader, when all who asked for it are through."""
+    _shared.close()
 
 
-_making = threading.Lock()
-_make_reader = functools.lru_cache(maxsize=1)(ImageReader)
+class _Shared:
+    """The latest reader that was asked for; one before it ends with its last user."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._settings: tuple[Preprocessing, int, Limits, Access] | None = None
+        self._reader: ImageReader | None = None
+
+    def reader(self, settings: tuple[Preprocessing, int, Limits, Access]) -> ImageReader:
+        with self._lock:
+            if self._reader is None or self._settings != settings:
+                self._settings, self._reader = settings, ImageReader(*settings)
+            return self._reader
+
+    def close(self) -> None:
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = None
+
+
+_shared = _Shared()

@@ -171,6 +171,8 @@ def test_a_file_deleted_between_listing_and_reading(tmp_path: Path) -> None:
     held, doomed = Path(bmp(folder / "1.bmp", 7, "wait")), Path(bmp(folder / "2.bmp", 7))
     job = Job(folder, "--output", output)
     job.wait_until(held.with_suffix(".reached").exists)
+    # The first images are begun before they are listed.
+    job.wait_until((output / "job" / "plan.json").exists)
     doomed.unlink()
     held.with_suffix(".go").touch()
     assert job.finish()[0] == 0

@@ -9,7 +9,7 @@ from images.errors import ImageError, NotFound
 from images.isolation import Limits
 from images.outcomes import Size
 from images.preprocessing import Preprocessing
-from images.reader import ImageReader, forget_shared_reader, shared_reader
+from images.reader import ImageReader, close_shared_reader, shared_reader
 
 
 @pytest.fixture
@@ -52,15 +52,15 @@ def test_nothing_to_read(reader: ImageReader) -> None:
     assert (reading.pixels.shape, reading.outcomes, reading.costs) == ((0, 4, 5, 3), [], {})
 
 
-def test_who_asks_for_the_same_shares_a_reader_until_it_is_forgotten() -> None:
+def test_who_asks_for_the_same_shares_a_reader_until_it_is_closed() -> None:
     asked = (Preprocessing((4, 5)), 1, Limits())
     first = shared_reader(*asked)
     assert shared_reader(Preprocessing((4, 5)), 1, Limits()) is first
-    forget_shared_reader()
+    close_shared_reader()
     second = shared_reader(*asked)
     assert second is not first
     assert shared_reader(Preprocessing((4, 6)), 1, Limits()) is not second
-    forget_shared_reader()
+    close_shared_reader()
 
 
 def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> None:
