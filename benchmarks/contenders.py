@@ -32,20 +32,22 @@ class Contender:
 def contenders(module: Module, handle: str) -> list[Contender]:
     """All of them, each with the same module; peers that are not installed say so."""
     flatbuffer, source = str(module.path), str(module.source)
+    # Peers make squares; a module that takes others distorts their pictures.
+    side = str(module.info.image_size[0])
     python = sys.executable
     return [
         Contender(BARE_LOOP, (python, "-m", "benchmarks.bare_loop", handle)),
         Contender(OURS, (python, "-m", "beam_pipeline", "label", "--module", handle)),
-        _peer("Daft", "daft_label.py", flatbuffer),
-        _peer("Ray Data", "ray_label.py", flatbuffer),
+        _peer("Daft", "daft_label.py", flatbuffer, side),
+        _peer("Ray Data", "ray_label.py", flatbuffer, side),
         Contender(
             "Beam RunInference",
-            (python, str(_PEERS / "run_inference_label.py"), source),
+            (python, str(_PEERS / "run_inference_label.py"), source, side),
             None if module.source.is_dir() else "needs a SavedModel: the module is a flatbuffer",
         ),
     ]
 
 
-def _peer(name: str, script: str, flatbuffer: str) -> Contender:
-    command = (str(PEERS_PYTHON), str(_PEERS / script), flatbuffer)
+def _peer(name: str, script: str, *arguments: str) -> Contender:
+    command = (str(PEERS_PYTHON), str(_PEERS / script), *arguments)
     return Contender(name, command, None if PEERS_PYTHON.exists() else "not installed: make peers")

@@ -23,7 +23,7 @@ from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS
 
 _ACCESS = Access()
-_AHEAD_BYTES = 64_000_000
+_AHEAD_BYTES = 32_000_000
 """Of pixels that `ImageReader.read_ahead` makes: they wait in memory."""
 
 _CHUNKS_AHEAD = 4

@@ -1,6 +1,6 @@
 """Daft: its own download, decoder and resize, and the module in a class of batches.
 
-python daft_label.py FLATBUFFER PHOTOS OUTPUT
+python daft_label.py FLATBUFFER SIDE PHOTOS OUTPUT
 """
 
 import os
@@ -11,8 +11,6 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from daft import DataType, Series, col
 from daft.functions import decode_image, download, resize
-
-_SIZE = 160
 
 
 @daft.udf(
@@ -40,12 +38,12 @@ class Classifier:
         return classes
 
 
-def main(flatbuffer: str, photos: str, output: str) -> None:
+def main(flatbuffer: str, side: str, photos: str, output: str) -> None:
     """Label a folder of photos."""
     classify = Classifier.with_init_args(flatbuffer)
     frame = daft.from_glob_path(f"{photos}/**/*.jpg")
     frame = frame.with_column("image", decode_image(download(col("path")), mode="RGB"))
-    frame = frame.with_column("image", resize(col("image"), w=_SIZE, h=_SIZE))
+    frame = frame.with_column("image", resize(col("image"), w=int(side), h=int(side)))
     frame = frame.with_column("class", classify(col("image")))
     frame.select("path", "class").write_parquet(output)
 

@@ -1,6 +1,6 @@
 """Ray Data: read_images, then the module in a pool of actors.
 
-python ray_label.py FLATBUFFER PHOTOS OUTPUT
+python ray_label.py FLATBUFFER SIDE PHOTOS OUTPUT
 """
 
 import os
@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import ray
 from ai_edge_litert.interpreter import Interpreter
-
-_SIZE = 160
 
 
 class Classifier:
@@ -33,9 +31,10 @@ class Classifier:
         return {"path": batch["path"], "class": classes}
 
 
-def main(flatbuffer: str, photos: str, output: str) -> None:
+def main(flatbuffer: str, side: str, photos: str, output: str) -> None:
     """Label a folder of photos."""
-    images = ray.data.read_images(photos, size=(_SIZE, _SIZE), mode="RGB", include_paths=True)
+    size = (int(side), int(side))
+    images = ray.data.read_images(photos, size=size, mode="RGB", include_paths=True)
     labelled = images.map_batches(
         Classifier,
         fn_constructor_args=(flatbuffer,),

@@ -1,6 +1,6 @@
 """Beam's RunInference with the hub module, as Beam's documentation teaches it for TF-Hub.
 
-python run_inference_label.py MODULE PHOTOS OUTPUT
+python run_inference_label.py MODULE SIDE PHOTOS OUTPUT
 """
 
 import io
@@ -19,8 +19,6 @@ from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, R
 from apache_beam.ml.inference.tensorflow_inference import TFModelHandlerTensor
 from PIL import Image
 
-_SIZE = 160
-
 
 class HubHandler(TFModelHandlerTensor):
     """Beam's handler; its own way to load refuses modules of the TF1 format."""
@@ -38,14 +36,14 @@ def classify(
     return [PredictionResult(None, row) for row in logits.numpy()]
 
 
-def read_image(path: str) -> tuple[str, tf.Tensor]:
+def read_image(path: str, side: int) -> tuple[str, tf.Tensor]:
     """One photo as the module takes it."""
     with FileSystems.open(path) as file:
-        image = Image.open(io.BytesIO(file.read())).convert("RGB").resize((_SIZE, _SIZE))
+        image = Image.open(io.BytesIO(file.read())).convert("RGB").resize((side, side))
     return path, tf.convert_to_tensor(np.asarray(image) / 255.0, tf.float32)
 
 
-def main(module: str, photos: str, output: str) -> None:
+def main(module: str, side: str, photos: str, output: str) -> None:
     """Label a folder of photos."""
     paths = [os.path.join(where, name) for where, _, names in os.walk(photos) for name in names]
     options = beam.options.pipeline_options.PipelineOptions(
@@ -55,7 +53,7 @@ def main(module: str, photos: str, output: str) -> None:
         _ = (
             pipeline
             | beam.Create(paths)
-            | beam.Map(read_image)
+            | beam.Map(read_image, int(side))
             | RunInference(KeyedModelHandler(HubHandler(module, inference_fn=classify)))
             | beam.MapTuple(
                 lambda path, result: {"path": path, "class": int(result.inference.argmax())}
