@@ -176,6 +176,8 @@ class DecodingProcess:
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            # What libraries say of strangers' pictures, or at Ctrl-C, is nothing to act on.
+            stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": found},
         )
 
