@@ -1,11 +1,12 @@
 """Lets decoding begin while Beam is still being imported, which takes longer than many a shard."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from beam_pipeline import noise
 from beam_pipeline.options import LabelOptions
 from hub_modules import open_module
 from images import inputs, uris
@@ -18,11 +19,12 @@ from samples import MODULE
 def head_start(options: LabelOptions) -> Iterator[None]:
     """Begin to decode the first images of a new local job, whose steps take them over inside.
 
-    Whatever is wrong is left to the checks of the job, which say so.
+    Raises:
+        InputError: as the job itself would, which therefore need not try in vain a second time.
+        ModuleError: likewise.
     """
-    with suppress(ValueError, OSError):
-        _take(options)
     try:
+        _take(options)
         yield
     finally:
         # What nobody took over must not pass for what another job asks for.
@@ -31,13 +33,15 @@ def head_start(options: LabelOptions) -> Iterator[None]:
 
 def _take(options: LabelOptions) -> None:
     output = options.output
-    if options.beam_args or inputs.STDIN in options.inputs:
+    # To look at what is elsewhere costs requests, and it is not a decoding process that fetches it.
+    if options.beam_args or inputs.STDIN in options.inputs or not _are_local(options.inputs):
         return
     # Where rows stand already, nobody knows yet what is left to do.
     if not isinstance(output, Path) or output.exists():
         return
-    module = open_module(options.module or str(MODULE), options.engine)
     sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+    with noise.aside(Path(os.devnull), options.debug):
+        module = open_module(options.module or str(MODULE), options.engine)
     reader = shared_reader(
         options.preprocessing(module.info.image_size),
         options.decode_processes or os.cpu_count() or 1,
@@ -46,6 +50,10 @@ def _take(options: LabelOptions) -> None:
     )
     reader.start()
     reader.read_ahead(islice(_names(sources), options.limit))
+
+
+def _are_local(texts: Sequence[str]) -> bool:
+    return all(uris.scheme(text) == "file" for text in texts)
 
 
 def _names(sources: tuple[Source, ...]) -> Iterator[str]:

@@ -18,10 +18,28 @@ def aside(path: Path, debug: bool) -> Iterator[TextIO]:
     neither is for a person who watches a progress bar. With `debug` all of it is shown.
     """
     logging.captureWarnings(True)
-    logging.getLogger().setLevel(logging.INFO if debug else logging.WARNING)
-    if debug:
-        yield sys.stderr
-        return
+    with _logging_from(logging.INFO if debug else logging.WARNING):
+        if debug:
+            yield sys.stderr
+            return
+        with _aside(path) as stderr:
+            yield stderr
+
+
+@contextmanager
+def _logging_from(level: int) -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(level)
+    try:
+        yield
+    finally:
+        # Outside, nothing is put aside, and a library's warning would reach the terminal.
+        root.setLevel(before)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[TextIO]:
     sys.stderr.flush()
     real = os.dup(2)
     try:

@@ -1,5 +1,6 @@
 """Which jobs begin to decode before Beam is there, and with what."""
 
+import subprocess
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 
 from beam_pipeline import head_start as tested
 from beam_pipeline.options import LabelOptions
+from hub_modules import ModuleError
+from images.errors import InputError
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
-from tests.beam_pipeline.jobs import archive, imagebeam, predictions
+from images.reader import ImageReader
+from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, imagebeam, predictions
 
 
 class _Reader:
@@ -73,10 +77,47 @@ def test_it_begins_with_what_comes_before_the_first_that_is_no_local_file(
 def test_other_jobs_wait(reader: _Reader, tmp_path: Path) -> None:
     archive(tmp_path / "in", 1)
     assert _begun(reader, tmp_path, tmp_path / "in", beam_args=("--runner=FlinkRunner",)) == []
-    assert _begun(reader, tmp_path, tmp_path / "none") == []
-    assert _begun(reader, tmp_path, tmp_path / "in", module=str(tmp_path / "none")) == []
+    # Nobody answers there, and nobody is asked.
+    remote = LabelOptions(("http://127.0.0.1:9/list.txt", str(tmp_path / "in")), tmp_path / "out")
+    with tested.head_start(remote):
+        assert reader.names == []
     (tmp_path / "out").mkdir()
     assert _begun(reader, tmp_path, tmp_path / "in") == []
+
+
+def test_what_is_wrong_is_said_at_once(reader: _Reader, tmp_path: Path) -> None:
+    archive(tmp_path / "in", 1)
+    with pytest.raises(InputError, match="no such file or folder"):
+        _begun(reader, tmp_path, tmp_path / "none")
+    with pytest.raises(ModuleError, match="there is no such module"):
+        _begun(reader, tmp_path, tmp_path / "in", module=str(tmp_path / "none"))
+    assert reader.names == []
+
+
+def test_nothing_but_our_own_words_reaches_the_terminal(tmp_path: Path) -> None:
+    """Whatever Beam and others say while they are imported, and decoders of what they read."""
+    archive(tmp_path / "in", 3, rubbish=4)
+    command = (*COMMAND, "label", tmp_path / "in", "--output", tmp_path / "out")
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stderr == "imagebeam: 7 images to do\n"
+
+
+def test_the_job_takes_over_the_reader_that_had_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    class Counted(ImageReader):
+        def __init__(self, *settings: Any) -> None:
+            super().__init__(*settings)
+            made.append(settings)
+
+    monkeypatch.setattr("images.reader.ImageReader", Counted)
+    archive(tmp_path / "in", 4)
+    more = ("--resize=stretch", "--decode-seconds=7", "--max-image-pixels=1000000", "--limit=3")
+    assert imagebeam("label", tmp_path / "in", "--output", tmp_path / "out", *more) == 0
+    assert len(predictions(tmp_path / "out")) == 3
+    assert len(made) == 1
 
 
 def test_a_job_that_was_refused_leaves_nothing_to_the_next(tmp_path: Path) -> None:
