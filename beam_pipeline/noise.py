@@ -46,13 +46,36 @@ def _aside(path: Path) -> Iterator[TextIO]:
         with (
             path.open("a") as file,
             _text(_Abandonable(os.dup(real), "w")) as stderr,
-            redirect_stderr(_text(_Expendable(2, "w", closefd=False))),
+            _text(_Expendable(2, "w", closefd=False)) as expendable,
+            _logging_to(expendable),
+            redirect_stderr(expendable),
         ):
             os.dup2(file.fileno(), 2)
             yield stderr
     finally:
         os.dup2(real, 2)
         os.close(real)
+
+
+@contextmanager
+def _logging_to(stream: TextIO) -> Iterator[None]:
+    """Log to a stream, and not to the standard error that handlers of before hold.
+
+    What a full disk refuses would stay in the buffer of that and come out on the terminal later.
+    """
+    root = logging.getLogger()
+    held = [handler for handler in root.handlers if getattr(handler, "stream", None) is sys.stderr]
+    for handler in held:
+        root.removeHandler(handler)
+    ours = logging.StreamHandler(stream)
+    ours.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+    root.addHandler(ours)
+    try:
+        yield
+    finally:
+        root.removeHandler(ours)
+        for handler in held:
+            root.addHandler(handler)
 
 
 def abandonable(stream: Any) -> TextIO:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline import noise
+from tests.beam_pipeline.jobs import ROOT
 
 
 def test_what_libraries_say_ends_in_the_file(
@@ -51,6 +52,32 @@ def test_what_cannot_be_written_is_lost_and_raises_nothing(
         logging.getLogger("test").error("logged")
         print("for people", file=stderr)
     assert capfd.readouterr().err == "for people\n"
+
+
+def test_what_is_logged_to_a_full_disk_does_not_come_out_later() -> None:
+    script = """
+import logging, sys
+from pathlib import Path
+from beam_pipeline import noise
+
+sys.stderr = noise.abandonable(sys.stderr)
+logging.warning("before")
+with noise.aside(Path("/dev/full"), debug=False):
+    logging.error("inside")
+logging.warning("after")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == "WARNING:root:before\nWARNING:root:after\n"
+
+
+def test_what_is_logged_ends_in_the_file(tmp_path: Path) -> None:
+    with noise.aside(tmp_path / "log.txt", debug=False):
+        logging.getLogger("test").warning("logged")
+        logging.getLogger("test").info("too little")
+    logging.getLogger("test").warning("after")
+    assert (tmp_path / "log.txt").read_text() == "WARNING:test:logged\n"
 
 
 def test_text_of_any_kind_can_be_said(tmp_path: Path) -> None:
