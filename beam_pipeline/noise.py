@@ -42,11 +42,12 @@ def _logging_from(level: int) -> Iterator[None]:
 def _aside(path: Path) -> Iterator[TextIO]:
     sys.stderr.flush()
     real = os.dup(2)
+    # Never closed: a library may keep it, and write when this is over.
+    expendable = _text(_Expendable(2, "w", closefd=False))
     try:
         with (
             path.open("a") as file,
             _text(_Abandonable(os.dup(real), "w")) as stderr,
-            _text(_Expendable(2, "w", closefd=False)) as expendable,
             _logging_to(expendable),
             redirect_stderr(expendable),
         ):

@@ -80,6 +80,15 @@ def test_what_is_logged_ends_in_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "log.txt").read_text() == "WARNING:test:logged\n"
 
 
+def test_a_library_that_kept_the_stream_can_still_write_afterwards(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with noise.aside(tmp_path / "log.txt", debug=False):
+        kept = sys.stderr
+    print("later", file=kept)
+    assert capfd.readouterr().err == "later\n"
+
+
 def test_text_of_any_kind_can_be_said(tmp_path: Path) -> None:
     with noise.aside(tmp_path / "log.txt", debug=False):
         print("ü \udcff", file=sys.stderr)
