@@ -1,9 +1,10 @@
 """Killed in any moment, a compaction loses no row and leaves none twice."""
 
 import random
+import shutil
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from results.layout import Format, Layout
 from results.parts import write_part
 from results.verify import verify
-from tests.beam_pipeline.jobs import COMMAND, ROOT, imagebeam
+from stores import AnyPath
+from tests.beam_pipeline.jobs import ROOT
 from tests.results.outputs import claimed, failed, finish, labelled, rows
 
 _SHARDS = 120
@@ -32,26 +34,33 @@ def _output(root: Path, kind: Format) -> Layout:
 @pytest.mark.parametrize("seed", range(8))
 def test_killed_in_any_moment(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
-    layout = _output(tmp_path, "parquet" if seed % 2 else "tfrecord")
-    command = ("compact", layout.root, "--part-bytes", 20_000)
-    kills = 0
+    layout = _output(tmp_path / "labels", "parquet" if seed % 2 else "tfrecord")
     for _ in range(3):
-        process = subprocess.Popen(
-            [*COMMAND, *map(str, command)], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
-        while not layout.compaction.exists() and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(choose.uniform(0, 0.2))
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
+        copy = shutil.copytree(str(layout.root), tmp_path / "copy")
+        unharmed = _compact(copy, moment=0)
+        assert unharmed.returncode == 0
+        shutil.rmtree(copy)
+        moment = choose.randint(1, int(unharmed.stdout.split()[-1]))
+        assert _compact(layout.root, moment).returncode == -signal.SIGKILL
         assert rows(layout) == ({*LABELS}, {*ERRORS})
         assert verify(layout.root) in ([], _temporaries(layout))
-    assert kills > 0
-    assert imagebeam(*command) == 0
+    assert _compact(layout.root, moment=0).returncode == 0
     assert rows(layout) == ({*LABELS}, {*ERRORS})
     assert verify(layout.root) == []
     assert list(Path(str(layout.root)).rglob("*.tmp")) == []
     assert not layout.compaction.exists()
+
+
+def _compact(root: AnyPath, moment: int) -> subprocess.CompletedProcess[str]:
+    """Compact, and be killed at this touch of the output; says how many there were otherwise."""
+    command = ("compact", root, "--part-bytes", 20_000)
+    return subprocess.run(
+        [sys.executable, "-m", "tests.faults.killed_at", *map(str, (root, moment, *command))],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
 
 def _temporaries(layout: Layout) -> list[str]:

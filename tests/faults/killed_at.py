@@ -1,0 +1,32 @@
+"""Runs the command line, and kills it as it is about to touch a folder for the n-th time.
+
+`python -m tests.faults.killed_at FOLDER N COMMAND…`; writes how often it did where it ends alive.
+The moment is one of the program's own, so no machine is too fast or too slow for it.
+"""
+
+import itertools
+import os
+import signal
+import sys
+
+from beam_pipeline import command_line
+
+_EVENTS = frozenset({"open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.utime"})
+
+
+def main(folder: str, moment: int, command: list[str]) -> int:
+    """Run the command; its exit code, unless its moment comes."""
+    touches = itertools.count(1)
+
+    def touch(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _EVENTS and str(arguments[0]).startswith(folder) and next(touches) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(touch)
+    code = command_line.run(command)
+    print(next(touches) - 1)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
