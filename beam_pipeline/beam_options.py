@@ -1,7 +1,6 @@
 """Beam's own options, as the command line passes them through."""
 
 import argparse
-import os
 import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -35,7 +34,10 @@ class BeamOptions(PipelineOptions):
 
 
 def pipeline_options(beam_args: Sequence[str]) -> BeamOptions:
-    """Beam's own options, with every core of this machine in use unless they say otherwise.
+    """Beam's own options, with this process as the one worker unless they say otherwise.
+
+    Its decoding processes and its threads keep every core at work, and no message has to pass
+    between it and another. With more workers and nothing else said, each is a thread.
 
     Raises:
         UsageError: an option that neither we nor Beam know.
@@ -57,8 +59,6 @@ def pipeline_options(beam_args: Sequence[str]) -> BeamOptions:
         raise UsageError(f"{unknown[0]}: no such option, here or in Beam. See --help.")
     options = BeamOptions(list(beam_args))
     direct = options.view_as(DirectOptions)
-    if not any(argument.startswith("--direct_num_workers") for argument in beam_args):
-        direct.direct_num_workers = os.cpu_count() or 1
     if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
         direct.direct_running_mode = "multi_threading"
     return options

@@ -1,11 +1,14 @@
 """Shard → DecodedShard."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.utils.windowed_value import WindowedValue
 
 from images.access import Access
 from images.errors import CODES, ImageError
@@ -17,12 +20,17 @@ from transforms.records import DecodedShard, Failure, ImageRef, Shard
 from transforms.worker import check_versions, held_versions
 
 
+_SHARDS_AHEAD = 2
+"""Shards that are read while the one before them is scored: each begins before its turn, and the
+second fills the gap that the first leaves when its last images are waited for."""
+
+
 @dataclass
 class DecodeImages(beam.PTransform):
     """Fetches each shard's images, many at once, and decodes them in child processes.
 
     An image that cannot be had, or that hangs or crashes its decoder, becomes a failure of its
-    shard. Shuffles nothing.
+    shard. While one shard is scored the next are decoded already. Shuffles nothing.
 
     Attributes:
         preprocessing: how pictures become the module's input.
@@ -60,8 +68,32 @@ class _DecodeFn(beam.DoFn):
             self._preprocessing, self._processes, self._limits, self._access
         )
 
-    def process(self, shard: Shard) -> Iterator[DecodedShard]:
-        yield decode_shard(shard, self._reader)
+        self._ahead = ThreadPoolExecutor(_SHARDS_AHEAD, thread_name_prefix="decode-images")
+
+    def start_bundle(self) -> None:
+        self._decoding: deque[tuple[Future[DecodedShard], Any, Any]] = deque()
+
+    def process(
+        self,
+        shard: Shard,
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        decoding = self._ahead.submit(decode_shard, shard, self._reader)
+        self._decoding.append((decoding, timestamp, window))
+        if len(self._decoding) > _SHARDS_AHEAD:
+            yield self._next()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self._decoding:
+            yield self._next()
+
+    def _next(self) -> WindowedValue:
+        decoding, timestamp, window = self._decoding.popleft()
+        return WindowedValue(decoding.result(), timestamp, (window,))
+
+    def teardown(self) -> None:
+        self._ahead.shutdown(cancel_futures=True)
 
 
 def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:

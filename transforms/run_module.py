@@ -1,7 +1,10 @@
 """DecodedShard → ScoredShard."""
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +13,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import RunInference
 
 from hub_modules import Answers, Engine, StagedModule
-from images.costs import Meter
+from images.costs import Costs, Meter, total
 from images.errors import ImageError, InferenceFailed, NotFinite
 from transforms.answers import finite_rows, joined, rows_of
 from transforms.module_handler import EngineHandler
@@ -62,11 +65,16 @@ class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
         return sum(shard.pixels.nbytes for shard in batch)
 
 
+_FEWEST = 16
+"""Pictures that are worth a thread of their own."""
+
+_cores = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="run-module")
+"""Shared by all shards of a process; engines leave Python's lock to others while they compute."""
+
+
 def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
     """The module's answers for the shard, and a failure for each picture without one."""
-    meter = Meter()
-    with meter.stage("infer"):
-        answered, errors = answer(engine, shard.pixels)
+    answered, errors, costs = answer(engine, shard.pixels)
     answered_rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [
         Failure.of(shard.uris[row], error, shard.kept[row]) for row, error in errors.items()
@@ -79,36 +87,50 @@ def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
         heights=shard.heights[answered_rows],
         answers=answered,
         failures=(*shard.failures, *failures),
-        costs={**shard.costs, **meter.costs},
+        costs={**shard.costs, **costs},
     )
 
 
-def answer(engine: Engine, pixels: npt.NDArray[np.uint8]) -> tuple[Answers, dict[int, ImageError]]:
-    """Answers for the pictures that have one, and the error of each row that has none.
+def answer(
+    engine: Engine, pixels: npt.NDArray[np.uint8]
+) -> tuple[Answers, dict[int, ImageError], Costs]:
+    """Answers for the pictures that have one, the error of each row that has none, and the costs.
 
-    A batch that fails is halved until the pictures at fault stand alone; the others keep their
-    answers.
+    Every core takes a part. A batch that fails is halved until the pictures at fault stand alone;
+    the others keep their answers. Costs are added up over the threads that worked.
     """
+    count = max(1, min(os.cpu_count() or 1, len(pixels) // _FEWEST))
+    bounds = [len(pixels) * part // count for part in range(count + 1)]
+    parts = list(_cores.map(partial(_answer_part, engine, pixels), bounds[:-1], bounds[1:]))
+    pieces = [piece for part, _, _ in parts for piece in part]
+    errors = {row: error for _, found, _ in parts for row, error in found.items()}
+    return joined(pieces), errors, total(costs for _, _, costs in parts)
+
+
+def _answer_part(
+    engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int
+) -> tuple[list[Answers], dict[int, ImageError], Costs]:
+    meter = Meter()
     errors: dict[int, ImageError] = {}
     pieces: list[Answers] = []
-
-    # A list of spans and no recursive inner function: that would be a cycle of references, which
-    # keeps a shard's pixels until the collector comes by.
-    spans = [(0, len(pixels))] if len(pixels) else []
-    while spans:
-        start, stop = spans.pop()
-        try:
-            found = engine.run(pixels[start:stop])
-        # Engines raise what their library does: ValueError, RuntimeError, tf.errors.OpError.
-        except Exception as error:
-            if stop - start == 1:
-                errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
-            else:
-                middle = (start + stop) // 2
-                spans += [(middle, stop), (start, middle)]
-            continue
-        finite = finite_rows(found, stop - start)
-        for row in np.flatnonzero(~finite):
-            errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
-        pieces.append(found if finite.all() else rows_of(found, finite))
-    return joined(pieces), errors
+    with meter.stage("infer"):
+        # A list of spans and no recursive inner function: that would be a cycle of references,
+        # which keeps a shard's pixels until the collector comes by.
+        spans = [(start, stop)] if start < stop else []
+        while spans:
+            start, stop = spans.pop()
+            try:
+                found = engine.run(pixels[start:stop])
+            # Engines raise what their library does: ValueError, RuntimeError, tf.errors.OpError.
+            except Exception as error:
+                if stop - start == 1:
+                    errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
+                else:
+                    middle = (start + stop) // 2
+                    spans += [(middle, stop), (start, middle)]
+                continue
+            finite = finite_rows(found, stop - start)
+            for row in np.flatnonzero(~finite):
+                errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
+            pieces.append(found if finite.all() else rows_of(found, finite))
+    return pieces, errors, meter.costs

@@ -65,7 +65,7 @@ class _NanEngine(MeanEngine):
 
 
 def test_an_answer_that_is_not_finite_is_a_failure() -> None:
-    answers, errors = answer(_NanEngine(), _pixels(6, 7, 8))
+    answers, errors, _ = answer(_NanEngine(), _pixels(6, 7, 8))
     assert answers.features is not None
     assert answers.features.tolist() == [[6], [8]]
     assert {row: error.code for row, error in errors.items()} == {1: "not_finite"}
@@ -73,7 +73,7 @@ def test_an_answer_that_is_not_finite_is_a_failure() -> None:
 
 def test_no_pictures_need_no_module() -> None:
     engine = MeanEngine()
-    answers, errors = answer(engine, _pixels())
+    answers, errors, _ = answer(engine, _pixels())
     assert (answers.logits, answers.scores, answers.features) == (None, None, None)
     assert errors == {}
     assert engine.calls == []
