@@ -20,6 +20,7 @@ from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresErro
 from beam_pipeline.job_log import JobLog, job_log
 from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
+from beam_pipeline.quick_signatures import quick_signatures
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
 from images.reader import close_shared_reader, shared_reader
@@ -141,9 +142,10 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
         ).start()
 
     def begin() -> PipelineResult:
-        pipeline = beam.Pipeline(local_runner(), options=options)
-        build(pipeline, job)
-        return pipeline.run()
+        with quick_signatures():
+            pipeline = beam.Pipeline(local_runner(), options=options)
+            build(pipeline, job)
+            return pipeline.run()
 
     work = _Work(begin)
     work.start()

@@ -19,7 +19,6 @@ from images.reader import ImageReader, shared_reader
 from transforms.records import DecodedShard, Failure, ImageRef, Shard
 from transforms.worker import check_versions, held_versions
 
-
 _SHARDS_AHEAD = 2
 """Shards that are read while the one before them is scored: each begins before its turn, and the
 second fills the gap that the first leaves when its last images are waited for."""

@@ -1,12 +1,17 @@
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import numpy as np
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
+from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from images.reader import ImageReader
 from tests.transforms.pictures import SIZE, grey
-from transforms.decode_images import decode_shard
-from transforms.records import Failure, ImageRef, Shard
+from transforms.decode_images import DecodeImages, decode_shard
+from transforms.records import DecodedShard, Failure, ImageRef, Shard
 
 
 def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> None:
@@ -40,3 +45,30 @@ def test_a_shard_of_rubbish_has_no_pictures(tmp_path: Path) -> None:
     shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1))
     assert shard.pixels.shape == (0, *SIZE, 3)
     assert [failure.code for failure in shard.failures] == ["not_found"]
+
+
+def _seen(
+    shard: DecodedShard,
+    timestamp: Any = beam.DoFn.TimestampParam,
+    window: Any = beam.DoFn.WindowParam,
+) -> tuple[str, int, int, int]:
+    level = int(shard.pixels.flat[0])
+    return shard.id, level, int(timestamp.seconds()), int(window.start.seconds())
+
+
+def test_shards_that_are_decoded_ahead_keep_their_time_and_window(tmp_path: Path) -> None:
+    shards = [
+        Shard(str(number), (ImageRef(grey(tmp_path, f"{number}.png", number), 0, number),))
+        for number in range(25)
+    ]
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        seen = (
+            pipeline
+            | beam.Create(list(enumerate(shards)))
+            | beam.MapTuple(lambda number, shard: TimestampedValue(shard, number))
+            | beam.WindowInto(FixedWindows(10))
+            | DecodeImages(Preprocessing(SIZE), 2, Limits())
+            | beam.Map(_seen)
+        )
+        expected = [(str(number), number, number, number // 10 * 10) for number in range(25)]
+        assert_that(seen, equal_to(expected))

@@ -1,5 +1,8 @@
+import os
+
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from hub_modules import Answers
 from images.costs import Cost
@@ -47,6 +50,19 @@ def test_no_picture_is_answered_twice() -> None:
     answer(engine, _pixels(*range(10, 18)))
     kept = [means for means in engine.calls if 13 not in means]
     assert sorted(mean for means in kept for mean in means) == [10, 11, 12, 14, 15, 16, 17]
+
+
+def test_all_cores_together_answer_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    engine = MeanEngine(fails=lambda means: 13 in means or 70 in means)
+    answers, errors, costs = answer(engine, _pixels(*range(100)))
+    assert answers.features is not None
+    kept = [level for level in range(100) if level not in (13, 70)]
+    assert answers.features[:, 0].tolist() == kept
+    assert sorted(errors) == [13, 70]
+    # Each core's part, before what fails is halved.
+    assert [*range(33, 66)] in engine.calls
+    assert set(costs) == {"infer"}
 
 
 def test_a_module_that_always_fails_leaves_only_failures() -> None:
