@@ -48,13 +48,15 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
             while True:
                 requests = pickle.loads(channel.receive(most=ANY_SIZE))
                 meter = Meter()
-                for number, (slot, request) in enumerate(
-                    zip(shared.slots, requests, strict=False), 1
-                ):
-                    outcome = _read(preprocessing, request, slot, meter)
-                    # The last tells what all have cost.
-                    costs = meter.costs if number == len(requests) else {}
-                    channel.send(pack(outcome, costs))
+                for row, request in enumerate(requests):
+                    outcome = _read(preprocessing, request, shared.slots[row], meter)
+                    last = row == len(requests) - 1
+                    if isinstance(outcome, Size) and not last:
+                        # A message for each would cost more than anything else but decoding.
+                        shared.sizes[row] = outcome
+                    else:
+                        # The last tells what all have cost.
+                        channel.send(pack(outcome, meter.costs if last else {}))
         except (EOFError, ConnectionError):
             return
 

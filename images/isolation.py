@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +22,16 @@ from images.channel import Channel
 from images.costs import Meter
 from images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
 from images.fetch import Request
-from images.outcomes import Outcome, unpack
+from images.outcomes import Outcome, Size, unpack
 from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS, SharedPixels
 
 _START_SECONDS = 60.0
 _BATCH_BYTES = 32_000_000
 """Of encoded images that a child is sent at once: it holds them beside what it decodes."""
+
+_LOOKS = 10
+"""How often, while an image may take its time, it is looked whether another one is through."""
 
 _STARTS = 3
 """Tries to start a child: somebody else may kill one before it is up."""
@@ -131,24 +136,43 @@ class DecodingProcess:
         self.start()
         assert self._channel is not None
         assert self._shared is not None
-        batch = _batch(requests[len(outcomes) : len(outcomes) + SLOTS])
+        first = len(outcomes)
+        batch = _batch(requests[first : first + SLOTS])
+        taken = _Taken(self._shared, pixels[first : first + len(batch)])
         try:
             self._channel.send(pickle.dumps(batch), self._limits.seconds)
-            for slot in self._shared.slots[: len(batch)]:
-                outcome, costs = unpack(self._channel.receive(self._limits.seconds))
+            while len(taken.outcomes) < len(batch):
+                outcome, costs = unpack(self._answer(taken))
                 meter.add(costs)
                 if isinstance(outcome, DecodeMemory):
                     return outcome
-                if not isinstance(outcome, ImageError):
-                    pixels[len(outcomes)] = slot
-                outcomes.append(outcome)
+                taken.add(outcome)
         except TimeoutError:
             return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
         except ValueError as error:
             return DecodeCrash(f"the decoding process answered nonsense: {error}")
         except (EOFError, OSError):
             return DecodeCrash(f"the decoding process ended with {self._ending()}")
+        finally:
+            taken.take()
+            outcomes += taken.outcomes
         return None
+
+    def _answer(self, taken: "_Taken") -> bytearray:
+        """The child's next message; it has its time for each picture that comes before."""
+        assert self._channel is not None
+        since, ready = time.monotonic(), 0
+        while True:
+            try:
+                message = self._channel.receive(self._limits.seconds / _LOOKS)
+            except TimeoutError:
+                if (now := len(taken.ready())) > ready:
+                    since, ready = time.monotonic(), now
+                elif time.monotonic() - since >= self._limits.seconds:
+                    raise
+            else:
+                taken.take()
+                return message
 
     def _start(self) -> None:
         for _ in range(_STARTS):
@@ -189,6 +213,41 @@ class DecodingProcess:
         except subprocess.TimeoutExpired:
             return "a closed socket"
         return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+
+
+class _Taken:
+    """What has come of a batch: pictures by shared memory; errors, and what is last, by message.
+
+    Attributes:
+        outcomes: of the first images of the batch, as many as have come.
+    """
+
+    def __init__(self, shared: SharedPixels, pixels: npt.NDArray[np.uint8]) -> None:
+        """Expect as many outcomes as there is room for in (N, H, W, 3) `pixels`."""
+        self.outcomes: list[Outcome] = []
+        self._shared = shared
+        self._pixels = pixels
+        shared.sizes[:] = 0
+
+    def ready(self) -> list[Size]:
+        """The pictures that are there and not taken yet."""
+        sizes = self._shared.sizes[len(self.outcomes) : len(self._pixels) - 1].tolist()
+        return list(takewhile(lambda size: min(size) > 0, starmap(Size, sizes)))
+
+    def take(self) -> None:
+        """Take the pictures that are there."""
+        sizes = self.ready()
+        self._copy(len(sizes))
+        self.outcomes += sizes
+
+    def add(self, outcome: Outcome) -> None:
+        """Take what a message says of the next image."""
+        self._copy(isinstance(outcome, Size))
+        self.outcomes.append(outcome)
+
+    def _copy(self, count: int) -> None:
+        rows = slice(len(self.outcomes), len(self.outcomes) + count)
+        self._pixels[rows] = self._shared.slots[rows]
 
 
 def _batch(requests: Sequence[Request]) -> Sequence[Request]:

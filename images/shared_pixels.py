@@ -1,6 +1,7 @@
-"""Memory that a decoding process and the one that asked it share: that is where pixels go."""
+"""Memory that a decoding process and the one that asked it share: that is where pictures go."""
 
 import fcntl
+import math
 import mmap
 import os
 import sys
@@ -13,11 +14,15 @@ SLOTS = 16
 """Pictures that it holds: as many as a decoding process is given at once."""
 
 
+_SIZES_BYTES = 2 * SLOTS * 4
+
+
 class SharedPixels:
     """Room for `SLOTS` pictures of one size.
 
     Attributes:
         descriptor: of the file behind it, which a child process inherits.
+        sizes: int32 (SLOTS, 2), width and height of the originals; 0 where no picture is yet.
         slots: uint8 (SLOTS, H, W, 3).
     """
 
@@ -32,11 +37,13 @@ class SharedPixels:
             OSError: there is none.
         """
         shape = (SLOTS, *size, 3)
-        count = int(np.prod(shape))
+        count = _SIZES_BYTES + math.prod(shape)
         self.descriptor = _new_file(count) if descriptor is None else descriptor
-        self.slots: npt.NDArray[np.uint8] = np.frombuffer(
-            mmap.mmap(self.descriptor, count), np.uint8
-        ).reshape(shape)
+        memory = mmap.mmap(self.descriptor, count)
+        self.sizes: npt.NDArray[np.int32] = np.frombuffer(memory, np.int32, 2 * SLOTS)
+        self.sizes = self.sizes.reshape(SLOTS, 2)
+        self.slots: npt.NDArray[np.uint8] = np.frombuffer(memory, np.uint8, offset=_SIZES_BYTES)
+        self.slots = self.slots.reshape(shape)
 
     def close(self) -> None:
         """Give up the file; the memory goes when nobody looks at it any more."""
