@@ -8,6 +8,8 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.utils.counters import CounterFactory
 
 from beam_pipeline.local_runner import local_runner
 
@@ -53,3 +55,8 @@ def test_what_two_threads_write_for_seconds_arrives_whole(tmp_path: Path) -> Non
         )
         _ = missing | beam.Map(lambda pair: (tmp_path / f"m{pair[0]}").write_text(str(pair[1])))
     assert [int((tmp_path / f"m{source}").read_text()) for source in (0, 1)] == [0, 0]
+
+
+def test_a_stage_does_not_wait_long_for_the_thread_that_looks_at_it() -> None:
+    local_runner()
+    assert StateSampler("step", CounterFactory()).sampling_period_ms == 10
