@@ -64,13 +64,16 @@ class DecodingProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._shared: SharedPixels | None = None
+        self._ended = False
 
     def start(self) -> None:
         """Start the child, if there is none.
 
         Raises:
-            OSError: no child can be started.
+            OSError: no child can be started, or `end` was called.
         """
+        if self._ended:
+            raise OSError("the decoding process was ended")
         if self._channel is None:
             try:
                 self._start()
@@ -111,6 +114,12 @@ class DecodingProcess:
             self.close()
             raise
         return outcomes
+
+    def end(self) -> None:
+        """Kill the child, whatever thread waits for it, and start none any more."""
+        self._ended = True
+        if (child := self._child) is not None:
+            child.kill()
 
     def close(self) -> None:
         """End the child."""

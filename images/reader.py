@@ -23,7 +23,7 @@ from images.preprocessing import Preprocessing
 from images.shared_pixels import SLOTS
 
 _ACCESS = Access()
-_AHEAD_BYTES = 32_000_000
+_AHEAD_BYTES = 44_000_000
 """Of pixels that `ImageReader.read_ahead` makes: they wait in memory."""
 
 _CHUNKS_AHEAD = 4
@@ -71,13 +71,14 @@ class ImageReader:
         self._fetcher = Fetcher(access or Access(), preprocessing.max_bytes)
         self._processes = processes
         self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
-        for _ in range(processes):
-            self._idle.put(DecodingProcess(preprocessing, limits or Limits()))
+        decoding = [DecodingProcess(preprocessing, limits or Limits()) for _ in range(processes)]
+        for process in decoding:
+            self._idle.put(process)
         self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
         self._ahead: dict[str, _Ahead] = {}
         self._ahead_meters: dict[Future[list[Outcome]], Meter] = {}
         # Steps share a reader, and nobody tells it when the last one is through.
-        self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, self._idle)
+        self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, decoding)
 
     def start(self) -> None:
         """Let the decoding processes start now, and not with the first images; waits for none."""
@@ -159,12 +160,15 @@ class ImageReader:
 
 
 def _close(
-    fetcher: Fetcher, feeders: ThreadPoolExecutor, idle: "SimpleQueue[DecodingProcess]"
+    fetcher: Fetcher, feeders: ThreadPoolExecutor, decoding: Sequence[DecodingProcess]
 ) -> None:
     fetcher.close()
+    # Nobody waits for what they are at any more, least of all for a picture that hangs.
+    for process in decoding:
+        process.end()
     feeders.shutdown(cancel_futures=True)
-    while not idle.empty():
-        idle.get().close()
+    for process in decoding:
+        process.close()
 
 
 def shared_reader(

@@ -10,11 +10,15 @@ from pathlib import Path
 import boto3
 import pytest
 import requests
+from hypothesis import settings
 
 from stores import opening
 from tests.engines.tools import free_port, listens, tool, wait_until
 
 BUCKET = "pictures"
+
+_TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""What people set for their terminals, and lines of tables depend on."""
 
 _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
@@ -26,8 +30,14 @@ _REFERENCE = Path(
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the jobs of tests, which a shell that runs them aside takes from them."""
+    """Make every run alike, whatever machine, shell and terminal it is started from."""
+    # A shell that runs tests aside takes Ctrl-C from their jobs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("alike", deadline=None, derandomize=True, database=None)
+    settings.load_profile("alike")
+    os.environ["TERM"] = "xterm-256color"
+    for name in _TERMINAL:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from transforms.records import ImageRef, Page, Shard
 _FEWEST = 32
 """Images in a shard: fewer would cost more in files than in work."""
 
-_MOST_PIXELS = 64_000_000
-"""Bytes of decoded pixels in a shard: a worker thread holds one that it scores and the next."""
+_MOST_PIXELS = 24_000_000
+"""Bytes of decoded pixels in a shard: a worker thread holds one that it scores and two to come."""
 
 
 @dataclass

@@ -5,6 +5,7 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
 from hub_modules import open_module
 from images import inputs
@@ -38,7 +39,7 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
         provenance={},
     )
     options = PipelineOptions(direct_num_workers=3, direct_running_mode="multi_threading")
-    pipeline = beam.Pipeline(FnApiRunner(), options=options)
+    pipeline = beam.Pipeline(local_runner(), options=options)
     build(pipeline, job)
     result = pipeline.run()
     result.wait_until_finish()

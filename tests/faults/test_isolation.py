@@ -171,6 +171,15 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
+    # Whoever waits for the picture waits longer than a test may take.
+    reader = ImageReader(PREPROCESSING, processes=2, limits=Limits(seconds=1e6))
+    reader.read_ahead([bmp(tmp_path / "1.bmp", 1, "wait")])
+    _wait_for(tmp_path / "1.reached")
+    reader.close()
+    assert children() == []
+
+
 def test_a_reader_that_is_forgotten_ends_its_children(tmp_path: Path) -> None:
     reader = ImageReader(PREPROCESSING, processes=1, limits=PATIENT)
     assert seen(reader.read([bmp(tmp_path / "1.bmp", 1)])) == [1]

@@ -102,7 +102,7 @@ def test_a_killed_worker_process_ends_the_job_and_the_next_run_mends_it(
     output = tmp_path / "out"
     workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
     # Long enough for workers to start on a machine that has other work.
-    job = Job(held, "--output", output, "--stall-seconds", 25, *workers)
+    job = Job(held, "--output", output, "--stall-seconds", 40, *workers)
     job.wait_until(held.with_suffix(".reached").exists)
     [decoding] = [child for child in job.children() if "decoding_child" in child.cmdline()[2]]
     worker = decoding.parent()

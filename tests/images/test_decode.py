@@ -392,7 +392,7 @@ class TestDamage:
     def test_the_seeds_are_sound(self) -> None:
         assert {name: code_of(data) for name, data in SEEDS.items()} == dict.fromkeys(SEEDS)
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=400)
     @given(name=st.sampled_from(sorted(SEEDS)), damage=damages)
     def test_damage_ends_in_a_picture_or_a_listed_error(
         self, name: str, damage: list[tuple[str, float, bytes]]
@@ -400,14 +400,14 @@ class TestDamage:
         check_damaged(name, damage)
 
     @pytest.mark.slow
-    @settings(max_examples=20_000, deadline=None, database=None)
+    @settings(max_examples=20_000)
     @given(name=st.sampled_from(sorted(SEEDS)), damage=damages)
     def test_much_damage_ends_in_pictures_or_listed_errors(
         self, name: str, damage: list[tuple[str, float, bytes]]
     ) -> None:
         check_damaged(name, damage)
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200)
     @given(
         start=st.sampled_from([data[:8] for data in SEEDS.values()]), rest=st.binary(max_size=300)
     )

@@ -22,7 +22,7 @@ def listed(text: str, base: str) -> list[Listed]:
     ),
     st.sampled_from(["/folder", "gs://bucket/folder", "https://host/folder", "https://host"]),
 )
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=400)
 def test_whatever_an_entry_says_is_one_name_that_a_table_can_hold(text: str, base: str) -> None:
     [found] = listed(text, base)
     found.uri.encode("utf-8")

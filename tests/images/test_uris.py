@@ -46,7 +46,7 @@ def test_odd_names_arrive_unharmed(tmp_path: Path, name: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 0x2F} & set(name)))
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200)
 def test_every_name_comes_back(name: bytes) -> None:
     path = b"/folder/-" + name
     uri = uris.from_path(os.fsdecode(path)).encode("utf-8").decode("utf-8")
@@ -177,7 +177,7 @@ def test_members_are_named_after_their_archive() -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300)
 def test_whatever_a_manifest_says_makes_a_name(text: str) -> None:
     for address in (text, f"https://{text}", f"https://user:word@host/{text}", f"gs://{text}"):
         name = uris.without_secrets(address)

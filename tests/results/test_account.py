@@ -32,7 +32,7 @@ tallies = st.builds(
     st.dictionaries(st.sampled_from("xyz"), st.integers(1, 99)),
     costs,
 )
-checked = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+checked = settings(max_examples=100)
 
 
 class TestSums:
