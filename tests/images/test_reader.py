@@ -103,7 +103,7 @@ def test_what_was_read_ahead_is_there_when_it_is_asked_for(tmp_path: Path) -> No
 
 def test_no_more_is_read_ahead_than_may_wait_in_memory(tmp_path: Path) -> None:
     names = _draw(tmp_path, 4)
-    reader = ImageReader(Preprocessing((2200, 2200)), 1)
+    reader = ImageReader(Preprocessing((2600, 2600)), 1)
     reader.read_ahead(iter(names))
     reader.read([names[3]])
     for name in names:
