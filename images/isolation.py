@@ -42,7 +42,7 @@ class Limits:
     """What one image may cost.
 
     Attributes:
-        seconds: of wall time, from its turn to its pixels.
+        seconds: of wall time, from its turn to its pixels, or a tenth more.
         memory: bytes of address space that a child may take beyond what it starts with.
     """
 

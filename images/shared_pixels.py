@@ -13,7 +13,6 @@ import numpy.typing as npt
 SLOTS = 16
 """Pictures that it holds: as many as a decoding process is given at once."""
 
-
 _SIZES_BYTES = 2 * SLOTS * 4
 
 

@@ -41,6 +41,14 @@ def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: s
     assert str(found.outcomes[4]) == "no pixels within 2 s"
 
 
+@pytest.mark.slow
+def test_slow_pictures_have_their_time_each(tmp_path: Path) -> None:
+    uris = [bmp(tmp_path / f"{n}.bmp", n, "dawdle" if n < 4 else "") for n in range(6)]
+    process = DecodingProcess(PREPROCESSING, Limits(seconds=4, memory=MEMORY))
+    assert seen(read(process, uris)) == [0, 1, 2, 3, 4, 5]
+    process.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [

@@ -11,9 +11,13 @@ def test_what_one_end_writes_the_other_reads() -> None:
     ours = SharedPixels((2, 3))
     theirs = SharedPixels((2, 3), os.dup(ours.descriptor))
     theirs.slots[-1] = 7
+    theirs.sizes[0] = 640, 480
     assert ours.slots.shape == (SLOTS, 2, 3, 3)
     assert np.unique(ours.slots[-1]).tolist() == [7]
     assert np.unique(ours.slots[:-1]).tolist() == [0]
+    assert ours.sizes.shape == (SLOTS, 2)
+    assert ours.sizes[0].tolist() == [640, 480]
+    assert np.unique(ours.sizes[1:]).tolist() == [0]
     ours.close()
     theirs.close()
 

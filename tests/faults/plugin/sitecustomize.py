@@ -54,6 +54,10 @@ def _stop() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def _dawdle() -> None:
+    time.sleep(1.5)
+
+
 def _close() -> None:
     os.close(_socket())
     time.sleep(3600)
@@ -105,7 +109,7 @@ _leaked: list[bytearray] = []
 _FAULTS = {
     fault.__name__.removeprefix("_"): fault
     for fault in (
-        *(_hang, _crash, _exit, _raise, _stop),
+        *(_hang, _crash, _exit, _raise, _stop, _dawdle),
         *(_eat, _huge, _leak),
         *(_close, _stutter, _boast, _babble),
     )
