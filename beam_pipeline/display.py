@@ -129,12 +129,37 @@ def _failed(now: Progress) -> str:
     return ", ".join(f"{count:,} {code}" for code, count in sorted(now.failed.items()))
 
 
-def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> None:
-    """The closing table: the account, what failed and what to do, where the rows are."""
+def show_summary(
+    layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+) -> None:
+    """The closing table: the account, what failed and what to do, where the rows are, the costs."""
     _out.print(account_table(summary))
     done = summary["labelled"] + summary["failed"]
     _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
     show_places(layout, summary)
+    if done:
+        _out.print("")
+        _out.print(_costs_table(summary["stages"], done, core_seconds))
+
+
+def _costs_table(
+    stages: Mapping[str, Mapping[str, float]], images: int, core_seconds: float | None
+) -> Table:
+    """What an image took, so that one sees whether storage, decoding or the module holds a job."""
+    table = Table("each image", box=None, pad_edge=False, header_style="none")
+    table.add_column("ms", justify="right")
+    table.add_column("ms of a core", justify="right")
+
+    def add(name: str, wall: float | None, core: float) -> None:
+        shown = ("" if value is None else f"{1000 * value / images:,.2f}" for value in (wall, core))
+        table.add_row(f"  {name}", *shown)
+
+    for name, cost in stages.items():
+        add(name, cost["wall_seconds"], cost["cpu_seconds"])
+    if core_seconds is not None:
+        counted = sum(cost["cpu_seconds"] for cost in stages.values())
+        add("start and all else", None, max(core_seconds - counted, 0.0))
+    return table
 
 
 def account_table(summary: Mapping[str, Any]) -> Table:

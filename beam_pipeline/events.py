@@ -49,9 +49,17 @@ def progress(
     yield show
 
 
-def show_summary(layout: Layout, summary: dict[str, Any], seconds: float) -> None:
-    """`summary`: the content of summary.json, and how long the run took."""
-    _tell("summary", output=str(layout.root), seconds=round(seconds, 3), summary=summary)
+def show_summary(
+    layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+) -> None:
+    """`summary`: the content of summary.json, and what the run took."""
+    _tell(
+        "summary",
+        output=str(layout.root),
+        seconds=round(seconds, 3),
+        core_seconds=None if core_seconds is None else round(core_seconds, 3),
+        summary=summary,
+    )
 
 
 def say_too_many_failed(failed: int, images: int, most: str) -> None:

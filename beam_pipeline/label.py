@@ -75,7 +75,8 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
                 return DONE
             limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
             summary = runner.run(job, pipeline_options, limits, voice, options.debug)
-    voice.show_summary(job.layout, summary, time.monotonic() - start)
+    core_seconds = sum(os.times()[:4]) if clusters.is_direct(pipeline_options) else None
+    voice.show_summary(job.layout, summary, time.monotonic() - start, core_seconds)
     return _exit_code(summary, options.max_failure_rate, voice)
 
 

@@ -15,8 +15,18 @@ class Voice(Protocol):
     def progress(self, stream: TextIO) -> AbstractContextManager[Callable[[Progress], None]]:
         """Somewhere to show progress."""
 
-    def show_summary(self, layout: Layout, summary: dict[str, Any], seconds: float) -> None:
-        """Tell the account of a complete job."""
+    def show_summary(
+        self, layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+    ) -> None:
+        """Tell the account of a complete job, and what it took.
+
+        Args:
+            layout: of its output.
+            summary: the account.
+            seconds: of wall time.
+            core_seconds: in which this process and its children had a core, from its start on;
+                None where others have worked too.
+        """
 
     def say_too_many_failed(self, failed: int, images: int, most: str) -> None:
         """Tell why the exit code is 1 although all rows are written."""
@@ -42,7 +52,9 @@ class _Quiet:
     def progress(self, stream: TextIO) -> Iterator[Callable[[Progress], None]]:
         yield lambda now: None
 
-    def show_summary(self, layout: Layout, summary: dict[str, Any], seconds: float) -> None:
+    def show_summary(
+        self, layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+    ) -> None:
         pass
 
     def say_detached(self, layout: Layout) -> None:

@@ -40,6 +40,7 @@ def test_a_job_from_begin_to_end(tmp_path: Path) -> None:
     assert {each["to_do"] for each in progress} == {8}
     assert [each["event"] for each in told[1 + len(progress) :]] == ["summary", "too_many_failed"]
     assert told[-2].pop("seconds") > 0
+    assert told[-2].pop("core_seconds") > 0
     summary = json.loads((out / "summary.json").read_text())
     assert told[-2] == {"event": "summary", "output": str(out), "summary": summary}
     assert told[-1] == {"event": "too_many_failed", "failed": 2, "images": 8, "limit": "0.1"}
