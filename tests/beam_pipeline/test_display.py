@@ -142,6 +142,9 @@ def test_the_bar_fits_the_terminal_that_it_is_on_also_after_a_resize(
             for columns in (150, 60):
                 _window(slave, columns)
                 show(Progress(_PLAN, 95, failed))
+                # A frame may be half drawn when the size changes.
+                time.sleep(0.3)
+                _lines(master)
                 time.sleep(0.3)
                 widest[columns] = max(map(len, _lines(master)))
         assert 100 < widest[150] <= 150

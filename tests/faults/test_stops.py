@@ -14,6 +14,8 @@ from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
 
 SHARDS = ("--images-per-shard", 2)
+MANY_SHARDS = ("--images-per-shard", 1)
+"""For jobs that must not end before they are stopped."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def _is_sound(output: Path) -> bool:
 def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> None:
     output = tmp_path / "out"
     for finished in (1, 7, 13):
-        job = Job(images, "--output", output, *SHARDS)
+        job = Job(images, "--output", output, *MANY_SHARDS)
         job.wait_until(lambda more=finished: parts(output) >= more)  # type: ignore[misc]
         assert job.kill() == -signal.SIGKILL
     assert label(images, "--output", output) == 0
@@ -74,7 +76,7 @@ def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> No
 @pytest.mark.slow
 def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
     output = tmp_path / "out"
-    job = Job(images, "--output", output, *SHARDS)
+    job = Job(images, "--output", output, *MANY_SHARDS)
     job.wait_until(lambda: parts(output) >= 3)
     assert job.terminate() == -signal.SIGTERM
     assert label(images, "--output", output) == 0
