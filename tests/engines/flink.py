@@ -14,7 +14,7 @@ from typing import Any, Literal
 import psutil
 
 from tests.beam_pipeline.jobs import ROOT
-from tests.engines.tools import free_port, listens, tool, wait_until
+from tests.engines.tools import free_port, listens, tool, wait_until, workers_below
 
 _OPENED = (
     *("java.lang", "java.net", "java.io", "java.nio", "java.util", "java.util.concurrent"),
@@ -132,8 +132,7 @@ class Flink:
             process
             for manager in self.task_managers
             if manager.is_running() and manager.status() != psutil.STATUS_ZOMBIE
-            for process in manager.children(recursive=True)
-            if "apache_beam.runners.worker.sdk_worker_main" in process.cmdline()
+            for process in workers_below(manager)
         ]
 
     def options(self, runner: Runner = "with job server") -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from samples import ARCHIVE
@@ -14,7 +13,7 @@ from tests.beam_pipeline.jobs import ROOT, imagebeam, parts
 from tests.engines.containers import Container, built
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS
-from tests.engines.tools import TOOLS, listens, wait_until
+from tests.engines.tools import TOOLS, listens, wait_until, workers_below
 from tests.faults.jobs import assert_same_rows
 from transforms.worker import held_versions
 
@@ -76,7 +75,7 @@ def test_a_job_on_flink_is_submitted_and_done_by_it(
         with ThreadPoolExecutor() as aside:
             submitter = aside.submit(container.run, *map(str, job), volumes=volumes)
             wait_until(lambda: submitter.done() or parts(there) > 0, "the first shard")
-            workers = _workers(pool)
+            workers = workers_below(pool)
             assert workers
             for worker in workers:
                 assert worker.uids().real == _USER
@@ -85,12 +84,3 @@ def test_a_job_on_flink_is_submitted_and_done_by_it(
                 assert not (root / ROOT.relative_to("/")).exists()
             submitter.result()
     assert_same_rows(there, here)
-
-
-def _workers(pool: psutil.Process) -> list[psutil.Process]:
-    """The Python processes that do the work now."""
-    return [
-        process
-        for process in pool.children(recursive=True)
-        if "apache_beam.runners.worker.sdk_worker_main" in process.cmdline()
-    ]

@@ -5,8 +5,10 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 TOOLS = Path(os.environ.get("IMAGEBEAM_TOOLS", Path(__file__).parents[2] / ".tools")).absolute()
@@ -50,3 +52,14 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def workers_below(process: psutil.Process) -> list[psutil.Process]:
+    """Beam's Python workers among the processes below one."""
+    found = []
+    for child in process.children(recursive=True):
+        # Some are there for a moment only.
+        with suppress(psutil.NoSuchProcess):
+            if "apache_beam.runners.worker.sdk_worker_main" in child.cmdline():
+                found.append(child)
+    return found
