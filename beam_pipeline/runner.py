@@ -25,7 +25,7 @@ from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
 from images.reader import close_shared_reader, shared_reader
 from results.account import read_summary
-from results.layout import remove_temporaries
+from results.layout import end_writing, remove_temporaries
 from results.progress import Progress, Watch
 
 _LOOK_SECONDS = 0.25
@@ -156,6 +156,8 @@ def _stop_at_once(job: Job, code: int) -> NoReturn:
     """End the process without waiting for threads; parts appear whole or not at all."""
     sys.stdout.flush()
     sys.stderr.flush()
-    # Last of all: what is begun after it stays until the next run.
+    # Threads of this process write parts until its very end, and would leave one half written.
+    end_writing()
+    # Those of other worker processes: what they begin after it stays until the next run.
     remove_temporaries(job.layout)
     os._exit(code)
