@@ -9,6 +9,9 @@ from beam_pipeline.noise import abandonable
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # NumPy starts a thread a core for linear algebra, which nobody here does, and each spins for
+    # work: as much of a core as to import NumPy takes.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Whoever reads may leave, as `| head` does: the job goes on, and its exit code tells the truth.
     sys.stdout = abandonable(sys.stdout)
     sys.stderr = abandonable(sys.stderr)

@@ -5,20 +5,21 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import google.auth
-from apache_beam.internal.gcp import auth
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
 
 from beam_pipeline import causes
 from beam_pipeline.errors import UsageError
 from stores.errors import StoreError
 from stores.location import location
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
 
 _ANSWER_SECONDS = 20.0
 _CLIENT = ("google.cloud.dataflow", "google_auth_httplib2", "apitools")
@@ -169,8 +170,12 @@ def _asked(
     return dict(answer.json())
 
 
-def _session(options: PipelineOptions) -> AuthorizedSession:
+def _session(options: PipelineOptions) -> "AuthorizedSession":
     """As whom Beam submits jobs, by its options."""
+    # All jobs import this module, and these take long.
+    from apache_beam.internal.gcp import auth
+    from google.auth.transport.requests import AuthorizedSession
+
     if options.view_as(GoogleCloudOptions).no_auth:
         return AuthorizedSession(AnonymousCredentials())
     found = auth.get_service_credentials(options)

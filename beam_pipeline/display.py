@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pyarrow as pa
 from rich.console import Console, ConsoleDimensions
@@ -20,9 +20,11 @@ from images.errors import CODES
 from results.layout import Layout
 from results.parts import opened
 from results.progress import Progress
-from results.report.contents import Contents
 from results.report.visible import visible
 from stores import AnyPath
+
+if TYPE_CHECKING:
+    from results.report.contents import Contents
 
 _LINE_SECONDS = 30.0
 
@@ -191,7 +193,7 @@ def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
     _out.print(f"account  {layout.summary}", soft_wrap=True)
 
 
-def show_report(contents: Contents, page: AnyPath) -> None:
+def show_report(contents: "Contents", page: AnyPath) -> None:
     """Where the page is, and what is wrong with the output that it shows."""
     for finding in contents.findings:
         _errors.print(f"imagebeam: {visible(finding)}", soft_wrap=True)

@@ -20,7 +20,7 @@ from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresErro
 from beam_pipeline.job_log import JobLog, job_log
 from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
-from beam_pipeline.quick_signatures import quick_signatures
+from beam_pipeline.quick_specs import quick_specs
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
 from images.reader import close_shared_reader, shared_reader
@@ -142,7 +142,7 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
         ).start()
 
     def begin() -> PipelineResult:
-        with quick_signatures():
+        with quick_specs():
             pipeline = beam.Pipeline(local_runner(), options=options)
             build(pipeline, job)
             return pipeline.run()

@@ -211,7 +211,8 @@ class DecodingProcess:
             stdout=subprocess.DEVNULL,
             # What libraries say of strangers' pictures, or at Ctrl-C, is nothing to act on.
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": found},
+            # NumPy's threads for linear algebra spin for work that never comes.
+            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": found},
         )
 
     def _ending(self) -> str:
