@@ -160,7 +160,7 @@ def _costs_table(
         add(name, cost["wall_seconds"], cost["cpu_seconds"])
     if core_seconds is not None:
         counted = sum(cost["cpu_seconds"] for cost in stages.values())
-        add("start and all else", None, max(core_seconds - counted, 0.0))
+        add("Beam and all else", None, max(core_seconds - counted, 0.0))
     return table
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from beam_pipeline.pipeline import Job
 from beam_pipeline.voices import Voice
 from hub_modules import Module, StagedModule, open_module, staging
 from images import inputs
+from images.costs import Stopwatch
 from images.sources import Source
 from results import identity, lock, parts
 from results.layout import Layout, write_whole
@@ -40,9 +40,15 @@ from samples import MODULE
 from stores import AnyPath
 
 
-def label(options: LabelOptions, voice: Voice = display) -> int:
-    """Label what the options name; the exit code."""
-    start = time.monotonic()
+def label(options: LabelOptions, voice: Voice = display, watch: Stopwatch | None = None) -> int:
+    """Label what the options name; the exit code.
+
+    Args:
+        options: what was asked for.
+        voice: tells what happens.
+        watch: begun when the command was.
+    """
+    watch = watch or Stopwatch()
     pipeline_options = beam_options.pipeline_options(options.beam_args)
     if not options.shared_disk:
         submission.refuse_unseen(pipeline_options, (*options.inputs, str(options.output)))
@@ -69,6 +75,7 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
             # Named by its digest: what is there already is the same.
             if not job.module.path.exists():
                 write_whole(job.module.path, staging.packed(module))
+            job = replace(job, before={"start": watch.cost()})
             if options.detach:
                 runner.detach(job, pipeline_options, options.debug)
                 voice.say_detached(job.layout)
@@ -76,7 +83,7 @@ def label(options: LabelOptions, voice: Voice = display) -> int:
             limits = guard.Limits(options.max_failure_rate, options.stall_seconds)
             summary = runner.run(job, pipeline_options, limits, voice, options.debug)
     core_seconds = sum(os.times()[:4]) if clusters.is_direct(pipeline_options) else None
-    voice.show_summary(job.layout, summary, time.monotonic() - start, core_seconds)
+    voice.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
     return _exit_code(summary, options.max_failure_rate, voice)
 
 

@@ -8,6 +8,7 @@ import apache_beam as beam
 
 from hub_modules import StagedModule
 from images.access import Access
+from images.costs import Costs
 from images.isolation import Limits
 from images.preprocessing import Preprocessing
 from images.sources import Source
@@ -40,6 +41,7 @@ class Job:
         schema: what a labelled image's row holds.
         provenance: what the summary says of the job besides its numbers.
         access: how images are reached that are no local files.
+        before: what was spent before the pipeline.
     """
 
     sources: Sequence[Source]
@@ -52,6 +54,7 @@ class Job:
     schema: PredictionSchema
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)
+    before: Costs = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
@@ -70,4 +73,4 @@ def build(pipeline: beam.Pipeline, job: Job) -> Any:
         | RunModule(job.module)
         | WriteShards(job.run, job.schema)
     )
-    return reports | Summarise(plan, found, job.run, job.provenance)
+    return reports | Summarise(plan, found, job.run, job.provenance, job.before)

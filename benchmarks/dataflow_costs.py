@@ -58,8 +58,11 @@ class Bill:
 
 
 def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
-    """What a job that was run spent on an image, all its stages together."""
-    spent = sum(stage["cpu_seconds"] for stage in summary["stages"].values())
+    """What a job that was run spent on an image, all stages of its workers together."""
+    stages = dict(summary["stages"])
+    # Of the machine that submits, once.
+    stages.pop("start", None)
+    spent = sum(stage["cpu_seconds"] for stage in stages.values())
     return float(spent / (summary["labelled"] + summary["failed"]))
 
 

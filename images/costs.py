@@ -22,6 +22,17 @@ Costs = Mapping[str, Cost]
 """By stage."""
 
 
+class Stopwatch:
+    """Tells what this process has taken since the watch was made, all its threads together."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def cost(self) -> Cost:
+        """What it took so far."""
+        return Cost(time.perf_counter() - self._wall, time.process_time() - self._cpu)
+
+
 class Meter:
     """Adds up the costs of the stages that one thread goes through.
 

@@ -4,11 +4,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from results.layout import Layout, write_whole
 
 _DIGEST_BITS = 128
+
+Costs: TypeAlias = Mapping[str, tuple[float, float]]
+"""(wall, CPU) seconds by stage."""
+
+_NOTHING: Costs = MappingProxyType({})
 
 
 class AccountError(RuntimeError):
@@ -28,6 +34,7 @@ class Plan:
         rows: rows that the output will hold at the end; earlier runs may have left rows that
             this one does not ask for.
         rows_digest: sum of `uri_digest` over those rows.
+        costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
     """
 
     requested: int = 0
@@ -37,16 +44,19 @@ class Plan:
     to_do: int = 0
     rows: int = 0
     rows_digest: int = 0
+    costs: Costs = field(default_factory=dict)
 
     @staticmethod
     def total(plans: Iterable["Plan"]) -> "Plan":
         """The plan of all parts of a listing; parts may be added in any order and grouping."""
-        sums = {entry.name: 0 for entry in fields(Plan)}
+        sums = {entry.name: 0 for entry in fields(Plan) if entry.name != "costs"}
+        costs: dict[str, tuple[float, float]] = {}
         for plan in plans:
             for name in sums:
                 sums[name] += getattr(plan, name)
+            _add(costs, plan.costs)
         sums["rows_digest"] %= 1 << _DIGEST_BITS
-        return Plan(**sums)
+        return Plan(**sums, costs=costs)
 
     def write(self, layout: Layout) -> None:
         """Leave the plan in the output, for those who watch."""
@@ -68,7 +78,7 @@ class Tally:
     shards: int = 0
     labelled: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
-    costs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    costs: Costs = field(default_factory=dict)
 
     @staticmethod
     def total(tallies: Iterable["Tally"]) -> "Tally":
@@ -81,10 +91,14 @@ class Tally:
             labelled += tally.labelled
             for code, count in tally.failed.items():
                 failed[code] = failed.get(code, 0) + count
-            for stage, (wall, cpu) in tally.costs.items():
-                before = costs.get(stage, (0.0, 0.0))
-                costs[stage] = (before[0] + wall, before[1] + cpu)
+            _add(costs, tally.costs)
         return Tally(shards, labelled, failed, costs)
+
+
+def _add(costs: dict[str, tuple[float, float]], more: Costs) -> None:
+    for stage, (wall, cpu) in more.items():
+        before = costs.get(stage, (0.0, 0.0))
+        costs[stage] = (before[0] + wall, before[1] + cpu)
 
 
 def uri_digest(uri: str) -> int:
@@ -93,8 +107,16 @@ def uri_digest(uri: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def summarise(plan: Plan, tally: Tally, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(
+    plan: Plan, tally: Tally, provenance: Mapping[str, Any], before: Costs = _NOTHING
+) -> dict[str, Any]:
     """The content of `summary.json`.
+
+    Args:
+        plan: of all inputs.
+        tally: of all shards.
+        provenance: what the summary says of the job besides its numbers.
+        before: what was spent before there was a plan.
 
     Raises:
         AccountError: an image is missing, or there is one too many.
@@ -123,7 +145,7 @@ def summarise(plan: Plan, tally: Tally, provenance: Mapping[str, Any]) -> dict[s
         "rows_digest": f"{plan.rows_digest:032x}",
         "stages": {
             name: {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
-            for name, (wall, cpu) in tally.costs.items()
+            for name, (wall, cpu) in {**before, **plan.costs, **tally.costs}.items()
         },
         **provenance,
     }
@@ -149,7 +171,9 @@ def read_plan(layout: Layout) -> Plan | None:
         values = json.loads(layout.plan.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return Plan(**values | {"rows_digest": int(values["rows_digest"], 16)})
+    values["rows_digest"] = int(values["rows_digest"], 16)
+    values["costs"] = {stage: tuple(cost) for stage, cost in values.get("costs", {}).items()}
+    return Plan(**values)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from images.costs import Meter
 from images.sources import Source
 from transforms.records import PAGE_SIZE, ImageRef, Page
 
@@ -39,10 +40,12 @@ def list_source(index: int, source: Source) -> Iterator[Page]:
     """The images of one source, numbered in its fixed order."""
     refs = _refs(index, source)
     for number in count():
-        page = tuple(islice(refs, PAGE_SIZE))
+        meter = Meter()
+        with meter.stage("list"):
+            page = tuple(islice(refs, PAGE_SIZE))
         if not page:
             return
-        yield Page(index, number, page)
+        yield Page(index, number, page, meter.costs)
 
 
 def _refs(index: int, source: Source) -> Iterator[ImageRef]:

@@ -6,7 +6,7 @@ between two steps that the runner fuses.
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -69,11 +69,13 @@ class Page:
         source: index of the input.
         number: its ordinals start at this many times `PAGE_SIZE`.
         refs: in the order of the input.
+        costs: of listing them; counted where the page is first read.
     """
 
     source: int
     number: int
     refs: tuple[ImageRef, ...]
+    costs: Costs = field(default_factory=dict, compare=False)
 
 
 class Failure(NamedTuple):

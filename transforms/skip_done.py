@@ -75,7 +75,9 @@ class SkipDone(beam.PTransform):
             | "Leave out" >> beam.CoGroupByKey()
             | "What remains" >> beam.FlatMapTuple(remaining).with_output_types(Page)
         )
-        plan = sifted[_PLAN] | "Add up" >> beam.CombineGlobally(Plan.total)
+        listed = pages | "Cost of listing" >> beam.Map(cost_of_listing)
+        plans = (sifted[_PLAN], listed) | "Parts of the plan" >> beam.Flatten()
+        plan = plans | "Add up" >> beam.CombineGlobally(Plan.total)
         return to_do, plan, found
 
 
@@ -85,6 +87,11 @@ def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
         yield str(part), LABELLED
     for part in layout.error_parts():
         yield str(part), FAILED
+
+
+def cost_of_listing(page: Page) -> Plan:
+    """What the plan counts of a page besides its names."""
+    return Plan(costs=page.costs)
 
 
 def done_rows(found: tuple[str, str]) -> Rows:

@@ -1,11 +1,12 @@
 """ShardReport → the account."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 
+from images.costs import Costs
 from results.account import Plan, Tally, summarise, write_summary
 from results.layout import Layout, temporaries
 from results.run import Run
@@ -30,12 +31,14 @@ class Summarise(beam.PTransform):
         found: PCollection of the (file, outcome) that stood in the output before.
         run: whose output it is.
         provenance: what the summary says of the job besides its numbers.
+        before: what was spent before the pipeline.
     """
 
     plan: Any
     found: Any
     run: Run
     provenance: Mapping[str, Any]
+    before: Costs = field(default_factory=dict)
 
     def expand(self, reports: Any) -> Any:
         """PCollection of ShardReport → PCollection of the one summary, a dict."""
@@ -60,6 +63,7 @@ class Summarise(beam.PTransform):
             beam.pvalue.AsSingleton(self.plan),
             layout,
             self.provenance,
+            self.before,
         )
 
 
@@ -96,8 +100,13 @@ def _remove_stray(part: str, group: Mapping[str, Iterable[None]]) -> int:
 
 
 def _close(
-    tally: Tally, _strays: int, plan: Plan, layout: Layout, provenance: Mapping[str, Any]
+    tally: Tally,
+    _strays: int,
+    plan: Plan,
+    layout: Layout,
+    provenance: Mapping[str, Any],
+    before: Costs,
 ) -> dict[str, Any]:
-    summary = summarise(plan, tally, provenance)
+    summary = summarise(plan, tally, provenance, before)
     write_summary(layout, summary)
     return summary

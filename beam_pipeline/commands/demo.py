@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
     from beam_pipeline.quick_imports import quick_imports
+    from images.costs import Stopwatch
 
+    watch = Stopwatch()
     with quick_imports(args.beam_args):
         from beam_pipeline import display
         from beam_pipeline.label import label
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         beam_args=tuple(args.beam_args),
         debug=args.debug,
     )
-    code = label(options)
+    code = label(options, watch=watch)
     display.show_rows(Layout(options.output), _ROWS_SHOWN)
     display.say_next(options.output)
     return code

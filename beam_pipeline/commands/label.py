@@ -231,7 +231,9 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
     from beam_pipeline.quick_imports import quick_imports
+    from images.costs import Stopwatch
 
+    watch = Stopwatch()
     with quick_imports(args.beam_args):
         from beam_pipeline.head_start import head_start
         from beam_pipeline.options import LabelOptions
@@ -244,4 +246,4 @@ def run(args: argparse.Namespace) -> int:
             from beam_pipeline.voices import voice
 
         with profiled(args.profile):
-            return label(options, voice(args.quiet, args.events))
+            return label(options, voice(args.quiet, args.events), watch)

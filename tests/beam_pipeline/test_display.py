@@ -107,7 +107,7 @@ def _costs(core_seconds: float | None, capsys: pytest.CaptureFixture[str]) -> li
 
 def test_what_an_image_took_shows_what_holds_a_job(capsys: pytest.CaptureFixture[str]) -> None:
     stages = ["ms ms of a core", "decode 2,000.00 4.00", "infer 5.00 2.50"]
-    assert _costs(0.126, capsys) == [*stages, "start and all else 25.00"]
+    assert _costs(0.126, capsys) == [*stages, "Beam and all else 25.00"]
     assert _costs(None, capsys) == stages
 
 

@@ -57,6 +57,8 @@ def test_rows_hold_what_the_module_answers_for_each_picture(tmp_path: Path) -> N
     out = tmp_path / "out"
     everything = ("--emit", "features,labels,logits", "--top-k", 3)
     assert imagebeam("label", tmp_path / "in", "--output", out, *everything) == 0
+    stages = ["start", "list", "fetch", "decode", "infer", "write"]
+    assert list(_summary(out)["stages"]) == stages
     rows = predictions(out)
     assert [row["uri"] for row in rows] == names
     module = open_module(str(MODULE))

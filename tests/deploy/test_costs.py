@@ -3,8 +3,12 @@ import pytest
 from benchmarks.dataflow_costs import Bill, Prices, bills, cpu_seconds_per_image
 
 
-def test_an_image_costs_what_all_stages_spent_on_it() -> None:
-    stages = {"decode": {"wall_seconds": 9.0, "cpu_seconds": 6.0}, "infer": {"cpu_seconds": 2.0}}
+def test_an_image_costs_what_all_stages_of_workers_spent_on_it() -> None:
+    stages = {
+        "start": {"wall_seconds": 5.0, "cpu_seconds": 5.0},
+        "decode": {"wall_seconds": 9.0, "cpu_seconds": 6.0},
+        "infer": {"wall_seconds": 2.0, "cpu_seconds": 2.0},
+    }
     summary = {"labelled": 3, "failed": 1, "already_done": 96, "stages": stages}
     assert cpu_seconds_per_image(summary) == 2.0
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from images.costs import Cost, Meter, total
+from images.costs import Cost, Meter, Stopwatch, total
 
 
 def test_waiting_takes_no_core() -> None:
@@ -28,6 +28,18 @@ def test_a_stage_that_fails_is_counted_too() -> None:
     with pytest.raises(ValueError, match="no"), meter.stage("fail"):
         raise ValueError("no")
     assert list(meter.costs) == ["fail"]
+
+
+def test_a_stopwatch_goes_on() -> None:
+    watch = Stopwatch()
+    time.sleep(0.2)
+    first = watch.cost()
+    assert first.wall >= 0.2
+    start = time.process_time()
+    while time.process_time() - start < 0.1:
+        pass
+    assert watch.cost().cpu >= first.cpu + 0.1
+    assert watch.cost().wall >= first.wall + 0.1
 
 
 def test_stages_add_up() -> None:

@@ -57,8 +57,9 @@ class TestSums:
         assert Tally.total(reversed(parts)) == whole
 
     def test_every_field_is_added(self) -> None:
-        one = Plan(1, 2, 3, 4, 5, 6, 7)
-        assert Plan.total([one, one]) == Plan(2, 4, 6, 8, 10, 12, 14)
+        one = Plan(1, 2, 3, 4, 5, 6, 7, {"list": (0.5, 0.25)})
+        doubled = Plan(2, 4, 6, 8, 10, 12, 14, {"list": (1.0, 0.5)})
+        assert Plan.total([one, one]) == doubled
         first = Tally(1, 2, {"a": 1, "b": 2}, {"decode": (0.5, 0.25)})
         second = Tally(3, 4, {"b": 5, "c": 6}, {"decode": (0.25, 0.5), "write": (1.0, 0.0)})
         costs = {"decode": (0.75, 0.75), "write": (1.0, 0.0)}
@@ -97,13 +98,14 @@ PLAN = Plan(
     to_do=11,
     rows=18,
     rows_digest=255,
+    costs={"list": (0.5, 0.25)},
 )
 TALLY = Tally(2, 8, {"truncated": 1, "corrupt": 2}, {"decode": (1.23456, 1.0), "infer": (2.0, 1.5)})
 
 
 class TestSummary:
     def test_it_adds_up_and_says_everything(self) -> None:
-        assert summarise(PLAN, TALLY, {"module": "m"}) == {
+        assert summarise(PLAN, TALLY, {"module": "m"}, {"start": (1.0, 0.75)}) == {
             "requested": 20,
             "labelled": 8,
             "failed": 3,
@@ -116,6 +118,8 @@ class TestSummary:
             "rows": 18,
             "rows_digest": "000000000000000000000000000000ff",
             "stages": {
+                "start": {"wall_seconds": 1.0, "cpu_seconds": 0.75},
+                "list": {"wall_seconds": 0.5, "cpu_seconds": 0.25},
                 "decode": {"wall_seconds": 1.235, "cpu_seconds": 1.0},
                 "infer": {"wall_seconds": 2.0, "cpu_seconds": 1.5},
             },

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -5,7 +7,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from images.inputs import sources
-from images.sources import Source
+from images.sources import Listed, Source
 from tests.transforms.pictures import grey
 from transforms.list_images import ListImages, list_source
 from transforms.records import PAGE_SIZE, ImageRef, Page
@@ -52,3 +54,19 @@ def test_a_long_list_comes_in_pages() -> None:
     ]
     refs = [ref for page in pages for ref in page.refs]
     assert refs == [ImageRef(name, 7, n) for n, name in enumerate(names)]
+
+
+class _SlowSource(Source):
+    """A listing that keeps one waiting."""
+
+    def __iter__(self) -> Iterator[Listed]:
+        for listed in super().__iter__():
+            time.sleep(0.05)
+            yield listed
+
+
+def test_a_page_tells_what_listing_it_cost() -> None:
+    [page] = list_source(0, _SlowSource("images", ("/a.jpg", "/b.jpg")))
+    assert list(page.costs) == ["list"]
+    assert page.costs["list"].wall >= 0.1
+    assert page.costs["list"].cpu < 0.1

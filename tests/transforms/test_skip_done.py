@@ -7,6 +7,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from images.costs import Cost
 from images.where import Where
 from results.account import Plan, uri_digest
 from results.layout import Format, Layout
@@ -60,6 +61,15 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
         to_do, plans, _ = pipeline | beam.Create(pages) | SkipDone(_output(tmp_path, kind))
         assert_that(to_do, equal_to([Page(0, 0, pages[1].refs[3:])]), "to do")
         assert_that(plans, equal_to([plan]), "plan")
+
+
+def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
+    cost, ref = {"list": Cost(0.5, 0.25)}, ImageRef("a", 0, 0)
+    pages = [Page(0, 0, (ref,), cost), Page(1, 0, (ref._replace(source=1),), cost)]
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        _, plans, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))
+        costs = plans | beam.Map(lambda plan: plan.costs)
+        assert_that(costs, equal_to([{"list": (1.0, 0.5)}]))
 
 
 def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:

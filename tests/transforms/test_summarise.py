@@ -5,6 +5,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from images.costs import Cost
 from results.account import Plan, Tally
 from results.layout import Layout
 from results.run import Run
@@ -15,6 +16,8 @@ _PLAN = Plan(
     requested=9, duplicates=1, already_labelled=2, already_failed=1, to_do=5, rows=8, rows_digest=3
 )
 
+_BEFORE = {"start": Cost(1.0, 0.5)}
+
 
 def _summarise(
     run: Run, reports: list[ShardReport], found: tuple[tuple[str, str], ...] = ()
@@ -22,7 +25,7 @@ def _summarise(
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([_PLAN])
         parts = pipeline | "Found" >> beam.Create(found)
-        _ = pipeline | beam.Create(reports) | Summarise(plan, parts, run, {"module": "m"})
+        _ = pipeline | beam.Create(reports) | Summarise(plan, parts, run, {"module": "m"}, _BEFORE)
 
 
 @pytest.fixture
@@ -58,6 +61,7 @@ def test_the_account_adds_up_over_all_reports(run: Run) -> None:
         "rows": 8,
         "rows_digest": f"{3:032x}",
         "stages": {
+            "start": {"wall_seconds": 1.0, "cpu_seconds": 0.5},
             "decode": {"wall_seconds": 0.75, "cpu_seconds": 0.5},
             "infer": {"wall_seconds": 2.0, "cpu_seconds": 1.5},
         },
