@@ -25,8 +25,9 @@ from hub_modules.with_tensorflow import (
 
 AUTO = "auto"
 
-# Raised whenever what older versions compiled must not be used any more.
+# Raised whenever what older versions made must not be used any more.
 _COMPILER_VERSION = 1
+_DESCRIPTION_VERSION = 1
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 
@@ -114,7 +115,7 @@ def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) ->
         return _on_litert(handle, digest, shipped, f"it ships {FLATBUFFER_ASSET}", path)
     if engine == TENSORFLOW:
         require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
-        info = ModuleInfo.from_json(run_task("describe", path=str(path)))
+        info = _described(path, digest, cache)
         return Module(handle, digest, TENSORFLOW, path, info, "it was asked for", path)
     compiled = _compiled(handle, path, digest, cache)
     if compiled.refusal is None:
@@ -140,10 +141,22 @@ def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
             result = {"info": info, "refusal": f"the LiteRT converter crashes on it: {error}"}
         (directory / _RESULT).write_text(json.dumps(result), "utf-8")
 
-    key = f"{digest.removeprefix(PREFIX)}-{_COMPILER_VERSION}-{tensorflow_version()}"
-    entry = cache.entry("compiled", key, compile_into)
+    entry = cache.entry("compiled", _key(digest, _COMPILER_VERSION), compile_into)
     result = json.loads((entry / _RESULT).read_text("utf-8"))
     return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
+
+
+def _described(path: Path, digest: str, cache: Cache) -> ModuleInfo:
+    def describe_into(directory: Path) -> None:
+        info = run_task("describe", path=str(path))
+        (directory / _RESULT).write_text(json.dumps(info), "utf-8")
+
+    entry = cache.entry("described", _key(digest, _DESCRIPTION_VERSION), describe_into)
+    return ModuleInfo.from_json(json.loads((entry / _RESULT).read_text("utf-8")))
+
+
+def _key(digest: str, version: int) -> str:
+    return f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
 
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:

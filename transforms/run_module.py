@@ -46,6 +46,12 @@ class RunModule(beam.PTransform):
 class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
     """How RunInference runs our engines on shards."""
 
+    def load_model(self) -> Engine:
+        """Load the engine; Beam calls this once a process."""
+        # Every core has pictures of its own: TensorFlow's share-out of one batch would only cost.
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        return super().load_model()
+
     def run_inference(
         self,
         batch: Sequence[DecodedShard],

@@ -142,6 +142,10 @@ def test_the_tensorflow_engine_can_be_asked_for(tmp_path: Path, cache: Path) -> 
     module = open_module(str(directory), "tensorflow", cache)
     assert (module.engine, module.path, module.info.class_count) == ("tensorflow", directory, 5)
     assert not (cache / "compiled").exists()
+    [described] = (cache / "described").rglob("result.json")
+    read_at = described.stat().st_mtime_ns
+    assert open_module(str(directory), "tensorflow", cache) == module
+    assert described.stat().st_mtime_ns == read_at
 
 
 @pytest.mark.slow

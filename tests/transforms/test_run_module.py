@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hub_modules import Answers
+from hub_modules import Answers, open_module
 from images.costs import Cost
+from samples import MODULE
 from tests.transforms.pictures import MeanEngine
 from transforms.records import DecodedShard, Failure
-from transforms.run_module import answer, score_shard
+from transforms.run_module import ShardModelHandler, answer, score_shard
 
 
 def _pixels(*levels: int) -> npt.NDArray[np.uint8]:
@@ -63,6 +64,19 @@ def test_all_cores_together_answer_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     # Each core's part, before what fails is halved.
     assert [*range(33, 66)] in engine.calls
     assert set(costs) == {"infer"}
+
+
+@pytest.mark.parametrize(("wished", "threads"), [(None, "1"), ("3", "3")])
+def test_tensorflow_has_one_thread_a_batch_unless_somebody_wishes_more(
+    monkeypatch: pytest.MonkeyPatch, wished: str | None, threads: str
+) -> None:
+    variable = "TF_NUM_INTRAOP_THREADS"
+    # What is set first is what monkeypatch takes back.
+    monkeypatch.setenv(variable, wished or "")
+    if wished is None:
+        monkeypatch.delenv(variable)
+    ShardModelHandler(open_module(str(MODULE))).load_model()
+    assert os.environ[variable] == threads
 
 
 def test_a_module_that_always_fails_leaves_only_failures() -> None:
