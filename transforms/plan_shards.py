@@ -16,7 +16,7 @@ from transforms.records import ImageRef, Page, Shard
 _FEWEST = 32
 """Images in a shard: fewer would cost more in files than in work."""
 
-_MOST_PIXELS = 24_000_000
+_MOST_PIXELS = 16_000_000
 """Bytes of decoded pixels in a shard: a worker thread holds one that it scores and two to come."""
 
 

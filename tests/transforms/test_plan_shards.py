@@ -18,7 +18,7 @@ from transforms.records import ImageRef, Page, Shard
     ("images", "side", "size"),
     [
         *((0, 160, 32), (1, 160, 32), (256, 160, 32), (400, 160, 40), (10_000, 160, 200)),
-        *((10**8, 128, 488), (10**8, 160, 312), (10**8, 224, 159), (10**8, 4000, 32)),
+        *((10**8, 128, 325), (10**8, 160, 208), (10**8, 224, 106), (10**8, 4000, 32)),
     ],
 )
 def test_shard_size_follows_the_images_and_the_memory_of_their_pixels(
