@@ -109,6 +109,23 @@ def test_memory_counts_for_one_image_and_not_for_those_before_it(
     assert seen(read(process, uris)) == list(range(10))
 
 
+@pytest.mark.parametrize(("wished", "threads"), [(None, "1"), ("3", "3")])
+def test_a_child_starts_no_threads_for_algebra_unless_somebody_wishes_some(
+    tmp_path: Path,
+    process: DecodingProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    wished: str | None,
+    threads: str,
+) -> None:
+    variable = "OPENBLAS_NUM_THREADS"
+    monkeypatch.delenv(variable, raising=False)
+    if wished is not None:
+        monkeypatch.setenv(variable, wished)
+    read(process, [bmp(tmp_path / "1.bmp", 1)])
+    [child] = children()
+    assert child.environ()[variable] == threads
+
+
 def test_a_child_killed_while_idle_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
     assert seen(read(process, uris)) == [0, 1, 2]
