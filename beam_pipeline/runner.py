@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
@@ -20,6 +20,7 @@ from beam_pipeline.guard import Guard, Limits, StalledError, TooManyFailuresErro
 from beam_pipeline.job_log import JobLog, job_log
 from beam_pipeline.local_runner import local_runner
 from beam_pipeline.pipeline import Job, build
+from beam_pipeline.quick_pickles import quick_pickles
 from beam_pipeline.quick_specs import quick_specs
 from beam_pipeline.submission import submitted
 from beam_pipeline.voices import Voice
@@ -135,14 +136,15 @@ def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
             work.start()
             yield work
         return
-    if options.view_as(DirectOptions).direct_running_mode != "multi_processing":
+    alone = options.view_as(DirectOptions).direct_running_mode != "multi_processing"
+    if alone:
         # They start beside Beam, which takes a second to get to the first shard.
         shared_reader(
             job.preprocessing, job.decode_processes, job.decode_limits, job.access
         ).start()
 
     def begin() -> PipelineResult:
-        with quick_specs():
+        with quick_specs(), quick_pickles() if alone else nullcontext():
             pipeline = beam.Pipeline(local_runner(), options=options)
             build(pipeline, job)
             return pipeline.run()
