@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results import tfrecord
@@ -104,6 +103,9 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
 
 def _without(file: pq.ParquetFile, codes: Sequence[str]) -> tuple[int, bytes]:
     """How many errors stay, and a file of them; read by row groups, for it may have been joined."""
+    # No other job needs it, and to import it would make each wait.
+    import pyarrow.compute as pc
+
     kept, buffer = 0, io.BytesIO()
     with pq.ParquetWriter(buffer, file.schema_arrow, **PARQUET_OPTIONS) as writer:
         for group in range(file.num_row_groups):
