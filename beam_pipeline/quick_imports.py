@@ -20,7 +20,6 @@ _LEFT_OUT = (
 )
 """What Beam imports where it is installed, does without elsewhere, and no local job needs."""
 
-
 _LATE = {
     "beartype.door": ("is_subhint",),
     "cryptography.fernet": ("Fernet",),
@@ -55,7 +54,7 @@ def quick_imports(beam_args: Sequence[str]) -> Iterator[None]:
         gc.enable()
         for name, stand_in in stand_ins.items():
             # What was used meanwhile is there itself.
-            if sys.modules[name] is stand_in:
+            if name in sys.modules and sys.modules[name] is stand_in:
                 del sys.modules[name]
 
 

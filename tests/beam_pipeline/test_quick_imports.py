@@ -85,6 +85,18 @@ def test_a_module_is_imported_when_it_is_used(late: str) -> None:
         _ = module.half
 
 
+def test_a_module_that_cannot_be_imported_says_so_when_it_is_used(
+    late: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{late}.py").unlink()
+    with tested.quick_imports([]):
+        module = import_module(late)
+        with pytest.raises(ModuleNotFoundError, match="No module named 'imported_late'"):
+            module.double(4)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'imported_late'"):
+        module.double(4)
+
+
 def test_a_module_that_is_used_at_once_is_imported_at_once(late: str) -> None:
     with tested.quick_imports([]):
         assert import_module(late).NUMBER == 3
