@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import (
+    DirectOptions,
     FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
@@ -62,8 +63,16 @@ def sees_this_disk(options: PipelineOptions) -> bool:
 
 def cores_of_a_worker(options: PipelineOptions) -> int:
     """How many cores a worker process has, as far as that can be told before there is one."""
-    # Dataflow starts one a core; other workers are taken for machines like this one.
-    return 1 if runner_name(options) == "dataflow" else os.cpu_count() or 1
+    cores = os.cpu_count() or 1
+    if runner_name(options) == "dataflow":
+        # It starts one a core.
+        return 1
+    direct = options.view_as(DirectOptions)
+    if is_direct(options) and direct.direct_running_mode == "multi_processing":
+        # Beam's 0 stands for one a core.
+        return max(1, cores // (direct.direct_num_workers or cores))
+    # Workers elsewhere are taken for machines like this one.
+    return cores
 
 
 def check(options: PipelineOptions) -> None:

@@ -98,14 +98,16 @@ def _job(
     names = job_identity.class_names(options, module)
     provenance = job_identity.provenance(options, module)
     kept = job_identity.kept(options, sources)
+    worker_cores = clusters.cores_of_a_worker(pipeline_options)
     return Job(
         sources=sources,
         run=Run(layout),
         images_per_shard=options.images_per_shard,
         preprocessing=options.preprocessing(module.info.image_size),
-        decode_processes=options.decode_processes or clusters.cores_of_a_worker(pipeline_options),
+        decode_processes=options.decode_processes or worker_cores,
         decode_limits=options.decode_limits,
         access=options.access,
+        worker_cores=worker_cores,
         module=_staged(module, layout),
         schema=PredictionSchema(options.emit, options.top_k, names, provenance, kept),
         provenance=provenance,

@@ -41,6 +41,7 @@ class Job:
         schema: what a labelled image's row holds.
         provenance: what the summary says of the job besides its numbers.
         access: how images are reached that are no local files.
+        worker_cores: that each worker process has; None for all of its machine.
         before: what was spent before the pipeline.
     """
 
@@ -54,6 +55,7 @@ class Job:
     schema: PredictionSchema
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)
+    worker_cores: int | None = None
     before: Costs = field(default_factory=dict)
 
     @property
@@ -70,7 +72,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> Any:
         to_do
         | PlanShards(plan, job.run, job.preprocessing.image_bytes, job.images_per_shard)
         | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits, job.access)
-        | RunModule(job.module)
+        | RunModule(job.module, cores=job.worker_cores)
         | WriteShards(job.run, job.schema)
     )
     return reports | Summarise(plan, found, job.run, job.provenance, job.before)

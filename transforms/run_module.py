@@ -32,19 +32,31 @@ class RunModule(beam.PTransform):
         module: to run.
         carry: send its flatbuffer with the pipeline; otherwise its path must be one that the
             workers can read.
+        cores: that a worker process has; None for all of its machine.
     """
 
     module: StagedModule
     carry: bool = False
+    cores: int | None = None
 
     def expand(self, shards: Any) -> Any:
         """PCollection of DecodedShard → PCollection of ScoredShard."""
-        handler = ShardModelHandler(self.module, self.carry)
+        handler = ShardModelHandler(self.module, self.carry, self.cores)
         return shards | RunInference(handler).with_output_types(ScoredShard)
 
 
 class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
-    """How RunInference runs our engines on shards."""
+    """How RunInference runs our engines on shards.
+
+    Args:
+        module: as for `RunModule`.
+        carry: likewise.
+        cores: likewise.
+    """
+
+    def __init__(self, module: StagedModule, carry: bool = False, cores: int | None = None) -> None:
+        super().__init__(module, carry)
+        self._cores = cores
 
     def load_model(self) -> Engine:
         """Load the engine; Beam calls this once a process."""
@@ -59,7 +71,7 @@ class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
         inference_args: dict[str, Any] | None = None,
     ) -> Iterator[ScoredShard]:
         """Score each shard of the batch."""
-        return iter([score_shard(shard, model) for shard in batch])
+        return iter([score_shard(shard, model, self._cores) for shard in batch])
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """Keep shards apart."""
@@ -78,9 +90,9 @@ _cores = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="run-module")
 """Shared by all shards of a process; engines leave Python's lock to others while they compute."""
 
 
-def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
+def score_shard(shard: DecodedShard, engine: Engine, cores: int | None = None) -> ScoredShard:
     """The module's answers for the shard, and a failure for each picture without one."""
-    answered, errors, costs = answer(engine, shard.pixels)
+    answered, errors, costs = answer(engine, shard.pixels, cores)
     answered_rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [
         Failure.of(shard.uris[row], error, shard.kept[row]) for row, error in errors.items()
@@ -98,14 +110,15 @@ def score_shard(shard: DecodedShard, engine: Engine) -> ScoredShard:
 
 
 def answer(
-    engine: Engine, pixels: npt.NDArray[np.uint8]
+    engine: Engine, pixels: npt.NDArray[np.uint8], cores: int | None = None
 ) -> tuple[Answers, dict[int, ImageError], Costs]:
     """Answers for the pictures that have one, the error of each row that has none, and the costs.
 
-    Every core takes a part. A batch that fails is halved until the pictures at fault stand alone;
-    the others keep their answers. Costs are added up over the threads that worked.
+    Every core takes a part; None stands for all that the machine has. A batch that fails is halved
+    until the pictures at fault stand alone; the others keep their answers. Costs are added up over
+    the threads that worked.
     """
-    count = max(1, min(os.cpu_count() or 1, len(pixels) // _FEWEST))
+    count = max(1, min(cores or os.cpu_count() or 1, len(pixels) // _FEWEST))
     bounds = [len(pixels) * part // count for part in range(count + 1)]
     parts = list(_cores.map(partial(_answer_part, engine, pixels), bounds[:-1], bounds[1:]))
     pieces = [piece for part, _, _ in parts for piece in part]

@@ -186,7 +186,7 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
         "--decode-processes",
         type=int,
         metavar="N",
-        help="decoding processes of each worker (default: one a core; on Dataflow, one)",
+        help="decoding processes of each worker (default: one for each core that it has)",
     )
     job.add_argument(
         "--decode-seconds",

@@ -51,12 +51,26 @@ def test_who_sees_the_files_of_this_machine(arguments: tuple[str, ...], sees: bo
     assert clusters.sees_this_disk(pipeline_options(arguments)) is sees
 
 
+_APART = "--direct_running_mode=multi_processing"
+
+
 @pytest.mark.parametrize(
-    ("runner", "cores"),
-    [("DataflowRunner", 1), ("FlinkRunner", os.cpu_count()), ("DirectRunner", os.cpu_count())],
+    ("arguments", "cores"),
+    [
+        (("--runner=DataflowRunner",), 1),
+        (("--runner=FlinkRunner",), 64),
+        (("--runner=DirectRunner",), 64),
+        (("--direct_num_workers=8",), 64),
+        ((_APART, "--direct_num_workers=8"), 8),
+        ((_APART, "--direct_num_workers=100"), 1),
+        ((_APART, "--direct_num_workers=0"), 1),
+    ],
 )
-def test_a_worker_decodes_on_the_cores_that_it_has(runner: str, cores: int) -> None:
-    assert clusters.cores_of_a_worker(pipeline_options((f"--runner={runner}",))) == cores
+def test_a_worker_works_on_the_cores_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], cores: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert clusters.cores_of_a_worker(pipeline_options(arguments)) == cores
 
 
 def test_names_that_workers_cannot_see_are_refused(

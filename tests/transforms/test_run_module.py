@@ -66,6 +66,16 @@ def test_all_cores_together_answer_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(costs) == {"infer"}
 
 
+@pytest.mark.parametrize(("cores", "parts"), [(None, 4), (1, 1), (2, 2)])
+def test_a_worker_that_has_some_of_the_cores_uses_no_more(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, parts: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    engine = MeanEngine()
+    answer(engine, _pixels(*range(100)), cores)
+    assert len(engine.calls) == parts
+
+
 @pytest.mark.parametrize(("wished", "threads"), [(None, "1"), ("3", "3")])
 def test_tensorflow_has_one_thread_a_batch_unless_somebody_wishes_more(
     monkeypatch: pytest.MonkeyPatch, wished: str | None, threads: str
