@@ -76,16 +76,19 @@ def test_a_worker_that_has_some_of_the_cores_uses_no_more(
     assert len(engine.calls) == parts
 
 
-@pytest.mark.parametrize(("wished", "threads"), [(None, "1"), ("3", "3")])
-def test_tensorflow_has_one_thread_a_batch_unless_somebody_wishes_more(
-    monkeypatch: pytest.MonkeyPatch, wished: str | None, threads: str
+@pytest.mark.parametrize(
+    ("wished", "cores", "threads"),
+    [(None, 2, "1"), (None, 15, "1"), (None, 16, "2"), (None, 64, "8"), ("3", 64, "3")],
+)
+def test_tensorflow_shares_out_a_batch_only_where_a_shard_cannot_serve_all_cores(
+    monkeypatch: pytest.MonkeyPatch, wished: str | None, cores: int, threads: str
 ) -> None:
     variable = "TF_NUM_INTRAOP_THREADS"
     # What is set first is what monkeypatch takes back.
     monkeypatch.setenv(variable, wished or "")
     if wished is None:
         monkeypatch.delenv(variable)
-    ShardModelHandler(open_module(str(MODULE))).load_model()
+    ShardModelHandler(open_module(str(MODULE)), cores=cores).load_model()
     assert os.environ[variable] == threads
 
 
