@@ -1,39 +1,29 @@
 """The package that users install and that Beam ships to its workers."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+_HERE = Path(__file__).parent
+[_VERSION] = re.findall(
+    r'^__version__ = "(.+)"$', (_HERE / "imagebeam/version.py").read_text(), re.M
+)
+
 setup(
     name="imagebeam",
-    version="0.1.0",
+    version=_VERSION,
     description="Label an image archive of any size with a TF-Hub module on Apache Beam.",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(_HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(
-        include=[
-            f"{package}{below}"
-            for package in (
-                "imagebeam",
-                "beam_pipeline",
-                "transforms",
-                "images",
-                "hub_modules",
-                "results",
-                "stores",
-                "mobilenet_v1",
-                "samples",
-            )
-            for below in ("", ".*")
-        ]
-    ),
+    packages=find_packages(include=["imagebeam", "imagebeam.*"]),
     package_data={
-        "": ["py.typed"],
-        "hub_modules": ["*.txt"],
-        "results": ["report/template/**"],
-        "samples": ["archive/**", "archive_truth.csv", "module/**"],
+        "imagebeam": ["py.typed"],
+        "imagebeam.modules": ["*.txt"],
+        "imagebeam.report": ["template/**"],
+        "imagebeam.samples": ["archive/**", "archive_truth.csv", "module/**"],
     },
     # Minimum versions only: requirements.txt holds the exact set that is tested.
     install_requires=[
@@ -67,5 +57,5 @@ setup(
             "setuptools<82",
         ],
     },
-    entry_points={"console_scripts": ["imagebeam = beam_pipeline.__main__:main"]},
+    entry_points={"console_scripts": ["imagebeam = imagebeam.beam_pipeline.__main__:main"]},
 )

@@ -3,8 +3,8 @@
 import os
 import sys
 
-from beam_pipeline.command_line import run
-from beam_pipeline.noise import abandonable
+from imagebeam.beam_pipeline.cli.main import run
+from imagebeam.beam_pipeline.reporting.stderr_redirection import ignore_broken_pipe
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     # work: as much of a core as to import NumPy takes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Whoever reads may leave, as `| head` does: the job goes on, and its exit code tells the truth.
-    sys.stdout = abandonable(sys.stdout)
-    sys.stderr = abandonable(sys.stderr)
+    sys.stdout = ignore_broken_pipe(sys.stdout)
+    sys.stderr = ignore_broken_pipe(sys.stderr)
     code = run(sys.argv[1:])
     # All is written; to take Beam's modules and threads down one by one costs a third of a second.
     os._exit(code)

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from beam_pipeline import VERSION
-from beam_pipeline.errors import UsageError
-from beam_pipeline.options import LabelOptions
-from hub_modules import Module, read_class_names
-from hub_modules.records import LITERT
-from images import inputs, uris
-from images.sources import Source
-from results import identity
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.images import uris
+from imagebeam.images.listing import inputs
+from imagebeam.images.listing.sources import Source
+from imagebeam.modules import Module, read_class_names
+from imagebeam.modules.types import LITERT
+from imagebeam.outputs import identity
+from imagebeam.version import __version__
 
 
 def check_emit(options: LabelOptions, module: Module) -> None:
@@ -74,7 +75,7 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
         },
         "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
         "versions": {
-            "imagebeam": VERSION,
+            "imagebeam": __version__,
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
@@ -87,7 +88,7 @@ def of(
     names: Sequence[str] | None,
     columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What makes two runs into one output the same job; see `results.identity`.
+    """What makes two runs into one output the same job; see `imagebeam.outputs.identity`.
 
     Args:
         options: of the job.

@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from beam_pipeline.errors import UsageError
-from beam_pipeline.guard import ANY_BUT_ALL, FailureLimit
-from images.access import Access
-from images.containers import Selection
-from images.decode import Resize
-from images.errors import CODES
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from results.layout import Format
-from results.schema import EMITTED, RESERVED
-from stores import AnyPath, Settings, location
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, FailureLimit
+from imagebeam.images.access import Access
+from imagebeam.images.containers import MemberSelection
+from imagebeam.images.decode import Resize
+from imagebeam.images.errors import CODES
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.outputs.layout import Format
+from imagebeam.outputs.schema import EMITTED, RESERVED
+from imagebeam.storage import AnyPath, Settings, location
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LabelOptions:
     decode_seconds: float = 60.0
     decode_memory: int = 2_000_000_000
     keep: Mapping[str, str] = field(default_factory=dict)
-    image_key: str = Selection.image_key
+    image_key: str = MemberSelection.image_key
     image_column: str | None = None
     id_key: str | None = None
     concurrent_reads: int = Access.concurrent_reads
@@ -85,9 +85,9 @@ class LabelOptions:
         return Preprocessing(size, self.resize, self.max_image_bytes, self.max_image_pixels)
 
     @property
-    def decode_limits(self) -> Limits:
+    def decode_limits(self) -> DecodeLimits:
         """What one image may cost."""
-        return Limits(self.decode_seconds, self.decode_memory)
+        return DecodeLimits(self.decode_seconds, self.decode_memory)
 
     @property
     def access(self) -> Access:
@@ -99,7 +99,7 @@ class LabelOptions:
             not self.ignore_opt_outs,
             self.connections_per_host,
         )
-        selection = Selection(self.image_key, self.image_column, self.id_key)
+        selection = MemberSelection(self.image_key, self.image_column, self.id_key)
         return Access(settings, self.concurrent_reads, selection)
 
 

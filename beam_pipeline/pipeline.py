@@ -6,16 +6,16 @@ from typing import Any
 
 import apache_beam as beam
 
-from hub_modules import StagedModule
-from images.access import Access
-from images.costs import Costs
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from images.sources import Source
-from results.layout import Layout
-from results.run import Run
-from results.schema import PredictionSchema
-from transforms import (
+from imagebeam.images.access import Access
+from imagebeam.images.listing.sources import Source
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.stage_times import StageTimes
+from imagebeam.modules import StagedModule
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.transforms import (
     DecodeImages,
     ListImages,
     PlanShards,
@@ -46,17 +46,17 @@ class Job:
     """
 
     sources: Sequence[Source]
-    run: Run
+    run: RunToken
     images_per_shard: int | None
     preprocessing: Preprocessing
     decode_processes: int
-    decode_limits: Limits
+    decode_limits: DecodeLimits
     module: StagedModule
     schema: PredictionSchema
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)
     worker_cores: int | None = None
-    before: Costs = field(default_factory=dict)
+    before: StageTimes = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:

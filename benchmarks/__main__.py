@@ -20,8 +20,8 @@ from benchmarks.photos import make_photos
 from benchmarks.picture import draw
 from benchmarks.results import Result, summarise
 from benchmarks.runs import FailedRunError, Run, run
-from hub_modules import open_module
-from samples import MODULE
+from imagebeam.modules import open_module
+from imagebeam.samples import MODULE
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ def label_share(paths: list[str], handle: str, output: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from hub_modules import load_engine, open_module
-    from images.decode import decode
+    from imagebeam.images.decode import decode
+    from imagebeam.modules import load_engine, open_module
 
     module = open_module(handle)
     engine = load_engine(module.engine, module.path, module.info)

@@ -14,15 +14,15 @@ import apache_beam as beam
 from apache_beam.pipeline import PipelineVisitor
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from beam_pipeline.pipeline import Job, build
-from hub_modules import open_module
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from images.sources import Source
-from results.layout import Layout
-from results.run import Run
-from results.schema import PredictionSchema
-from samples import MODULE
+from imagebeam.beam_pipeline.pipeline import Job, build
+from imagebeam.images.listing.sources import Source
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.modules import open_module
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.samples import MODULE
 
 _STEP, _HEIGHT, _WIDTH, _LEFT = 64, 40, 150, 20
 
@@ -60,11 +60,11 @@ def steps() -> list[Step]:
     module = open_module(str(MODULE))
     job = Job(
         sources=(Source("folder", ("/archive",)),),
-        run=Run(Layout(Path("/output"))),
+        run=RunToken(Layout(Path("/output"))),
         images_per_shard=None,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=1,
-        decode_limits=Limits(),
+        decode_limits=DecodeLimits(),
         module=module,
         schema=PredictionSchema(("labels",), 1, module.info.class_names, {}),
         provenance={},

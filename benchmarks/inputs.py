@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.contenders import ROOT
 from benchmarks.photos import make_photos
 from benchmarks.runs import Run, run
-from stores import tfrecord
+from imagebeam.storage import tfrecord
 
 _LOOSE = "loose files"
 _ROWS_PER_GROUP = 100

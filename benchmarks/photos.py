@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from samples import drawings
+from imagebeam.samples import drawings
 
 SIZE = (500, 375)
 """(width, height): the median of ImageNet's photos."""

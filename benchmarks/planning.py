@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from results.layout import Layout
+from imagebeam.outputs.layout import Layout
 
 _DONE_SHARE = 10
 """One image in so many has a row from an earlier run."""
@@ -50,11 +50,11 @@ def _plan(images: int, folder: Path) -> dict[str, float]:
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from images.inputs import sources
-    from results.account import Tally, read_summary
-    from results.run import Run
-    from transforms import ListImages, PlanShards, SkipDone, Summarise
-    from transforms.records import Shard, ShardReport
+    from imagebeam.images.listing.inputs import sources
+    from imagebeam.outputs.account import Tally, read_summary
+    from imagebeam.outputs.run_token import RunToken
+    from imagebeam.transforms import ListImages, PlanShards, SkipDone, Summarise
+    from imagebeam.transforms.elements import Shard, ShardReport
 
     def pretend(shard: Shard) -> ShardReport:
         return ShardReport(shard.id, Tally(shards=1, labelled=len(shard.refs)))
@@ -64,7 +64,7 @@ def _plan(images: int, folder: Path) -> dict[str, float]:
     manifest.write_text("\n".join(names))
     layout = _output(folder / "out", names[::_DONE_SHARE])
     del names
-    run = Run(layout)
+    run = RunToken(layout)
     run.claim()
     start, spent = time.monotonic(), time.process_time()
     with beam.Pipeline(FnApiRunner()) as pipeline:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.runs import run
-from results import identity, parts
-from results.account import Plan, Tally, summarise, write_summary
-from results.layout import Layout
-from results.schema import PredictionSchema
+from imagebeam.outputs import identity, parts
+from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.schema import PredictionSchema
 
 _CLASSES = 1001
 _ROWS_A_PART = 2000

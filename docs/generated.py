@@ -41,7 +41,7 @@ def command_line() -> Iterator[str]:
     """What each command says of itself under --help."""
     # The width that argparse wraps at.
     os.environ["COLUMNS"] = "100"
-    from beam_pipeline.command_line import parser
+    from imagebeam.beam_pipeline.cli.main import parser
 
     yield "# Command line\n"
     yield from _help("imagebeam", parser())

@@ -1,34 +1,51 @@
-"""What other programs import: pictures to labels, and steps for their own Beam pipelines.
+"""Label images with TF-Hub modules: functions for notebooks, steps for Beam pipelines.
 
-Importing it imports no Beam: `LabelImages`, `LabelledImages` and `ModuleHandler` do so when they
-are asked for.
+Each public name is imported when it is first used, so `import imagebeam` itself is cheap.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hub_modules import ModuleError
-from imagebeam.pictures import Label, label_pictures
-from images.errors import ImageError
-from results.rows import RankedClass
+from imagebeam.version import __version__
 
 if TYPE_CHECKING:
-    from transforms import LabelImages, LabelledImages, ModuleHandler
+    from imagebeam.errors import ImagebeamError
+    from imagebeam.images.errors import ImageError
+    from imagebeam.modules.errors import ModuleError
+    from imagebeam.outputs.rows import RankedClass
+    from imagebeam.pictures import Label, label_pictures
+    from imagebeam.transforms.label_images import LabelImages, LabelledImages
+    from imagebeam.transforms.module_handler import ModuleHandler
 
 __all__ = [
     "ImageError",
+    "ImagebeamError",
     "Label",
     "LabelImages",
     "LabelledImages",
     "ModuleError",
     "ModuleHandler",
     "RankedClass",
+    "__version__",
     "label_pictures",
 ]
 
+_HOMES = {
+    "ImageError": "images.errors",
+    "ImagebeamError": "errors",
+    "Label": "pictures",
+    "LabelImages": "transforms.label_images",
+    "LabelledImages": "transforms.label_images",
+    "ModuleError": "modules.errors",
+    "ModuleHandler": "transforms.module_handler",
+    "RankedClass": "outputs.rows",
+    "label_pictures": "pictures",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import transforms
-
-    return getattr(transforms, name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

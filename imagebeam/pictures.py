@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from hub_modules import Engine, Module, ModuleError, load_engine, open_module
-from images.decode import DecodedImage, Resize, decode, decode_opened
-from images.fetch import fetch
-from results.rows import RankedClass, prediction_rows
-from results.schema import PredictionSchema
-from samples import MODULE
+from imagebeam.images.decode import DecodedImage, Resize, decode, decode_opened
+from imagebeam.images.reading.fetch import fetch
+from imagebeam.modules import Engine, Module, ModuleError, load_engine, open_module
+from imagebeam.outputs.rows import RankedClass, prediction_rows
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.samples import MODULE
 
 _BATCH = 32
 _MOST_BYTES = 100_000_000
@@ -51,7 +51,7 @@ def label_pictures(
     Examples:
         >>> from PIL import Image
         >>> from imagebeam import label_pictures
-        >>> from samples import ARCHIVE
+        >>> from imagebeam.samples import ARCHIVE
         >>> opened = Image.open(ARCHIVE / "garden" / "IMG_2008.jpg")
         >>> [found] = label_pictures([opened])
         >>> found.label

@@ -12,7 +12,7 @@ import pytest
 import requests
 from hypothesis import settings
 
-from stores import opening
+from imagebeam.storage import registry
 from tests.engines.tools import free_port, listens, tool, wait_until
 
 BUCKET = "pictures"
@@ -74,7 +74,7 @@ def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bucket that clients find."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     # One that an earlier test has made looks elsewhere.
-    opening._make.cache_clear()
+    registry._make.cache_clear()
     return f"gs://{BUCKET}"
 
 
@@ -97,7 +97,7 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bucket that clients find, and may read."""
-    opening._make.cache_clear()
+    registry._make.cache_clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
     for name, value in _KEYS.items():
         monkeypatch.setenv(name.upper(), value)

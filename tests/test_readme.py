@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline import command_line, errors
-from images.containers import Caps
-from images.errors import CODES
+from imagebeam.beam_pipeline import exit_codes
+from imagebeam.beam_pipeline.cli import main
+from imagebeam.images.containers import ContainerLimits
+from imagebeam.images.errors import CODES
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,7 +30,9 @@ def test_every_error_code_is_explained() -> None:
 
 
 def test_exit_codes_are_those_of_the_command_line() -> None:
-    codes = {getattr(errors, name) for name in ("DONE", "FAILED", "USAGE", "BROKEN", "INTERRUPTED")}
+    codes = {
+        getattr(exit_codes, name) for name in ("DONE", "FAILED", "USAGE", "BROKEN", "INTERRUPTED")
+    }
     stated = re.findall(r"^\| (\d+) \| ", _README, re.MULTILINE)
     assert {int(code) for code in stated} == codes
 
@@ -43,7 +46,7 @@ def test_the_make_targets_exist() -> None:
 @pytest.mark.parametrize("line", re.findall(r"^    imagebeam (.+?)(?: +#.*)?$", _README, re.M))
 def test_every_command_line_is_understood(line: str) -> None:
     arguments = shlex.split(line)
-    parsed, unknown = command_line.parser().parse_known_args(arguments)
+    parsed, unknown = main.parser().parse_known_args(arguments)
     assert unknown == []
     assert callable(parsed.command.run)
 
@@ -52,7 +55,7 @@ def test_the_caps_of_archives_are_those_that_count() -> None:
     page = (_ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
     table = page.partition("<!-- caps -->")[2].partition("<!-- /caps -->")[0]
     stated = {int(number.replace(",", "")) for number in re.findall(r"[\d,]{4,}", table)}
-    assert stated == set(dataclasses.astuple(Caps()))
+    assert stated == set(dataclasses.astuple(ContainerLimits()))
 
 
 def test_every_link_leads_somewhere() -> None:

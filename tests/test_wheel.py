@@ -1,43 +1,87 @@
-"""What `pip install` brings: all of the packages and their data, and nothing else."""
+"""Test what `pip install` brings: one import name, and a command that works beside namesakes."""
 
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_KEPT_OUT = {"tests", "benchmarks"}
+_NAMESAKES = (
+    *("beam_pipeline", "transforms", "images", "hub_modules", "results", "stores"),
+    *("samples", "mobilenet_v1", "storage", "modules", "outputs", "report", "evaluation"),
+)
 
 
-def _packages() -> set[str]:
-    return {path.parent.name for path in _ROOT.glob("*/__init__.py")} - _KEPT_OUT
+def _files(root: Path) -> Iterator[Path]:
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = [name for name in below if name != "__pycache__"]
+        yield from (Path(folder, name) for name in names)
 
 
-def test_every_package_is_typed() -> None:
-    assert sorted(path.parent.name for path in _ROOT.glob("*/py.typed")) == sorted(_packages())
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     # A copy: what an earlier build left in the checkout would go into the wheel.
-    checkout = tmp_path / "checkout"
+    checkout = folder / "checkout"
     skipped = shutil.ignore_patterns("__pycache__")
-    for package in _packages():
-        shutil.copytree(_ROOT / package, checkout / package, ignore=skipped)
+    for name in ("imagebeam", "beam_pipeline", "transforms"):
+        shutil.copytree(_ROOT / name, checkout / name, symlinks=True, ignore=skipped)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(_ROOT / name, checkout)
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
-    subprocess.run([*pip, "--wheel-dir", tmp_path, checkout], check=True)
-    [wheel] = tmp_path.glob("*.whl")
+    subprocess.run([*pip, "--wheel-dir", folder, checkout], check=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    there = {
-        path.relative_to(_ROOT).as_posix()
-        for package in _packages()
-        for path in (_ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    there = {path.relative_to(_ROOT).as_posix() for path in _files(_ROOT / "imagebeam")}
     assert held == there
+    assert {name.partition("/")[0] for name in held} == {"imagebeam"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_it_works_in_a_folder_that_holds_namesakes(wheel: Path, tmp_path: Path, kind: str) -> None:
+    installed = tmp_path / "installed"
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", installed)
+    subprocess.run([*pip, wheel], check=True)
+    users = tmp_path / "users"
+    users.mkdir()
+    for name in _NAMESAKES:
+        if kind == "folder":
+            (users / name).mkdir()
+        path = users / name / "__init__.py" if kind == "folder" else users / f"{name}.py"
+        path.write_text("raise SystemExit('the wrong one')")
+    (users / "script.py").write_text(
+        "import imagebeam\n"
+        "from imagebeam import LabelImages, ModuleHandler, label_pictures\n"
+        "from imagebeam.samples import ARCHIVE\n"
+        "[label, *_] = label_pictures([ARCHIVE / 'garden/IMG_2003.jpg'])\n"
+        "print(imagebeam.__version__, LabelImages.__module__)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path)}
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            (sys.executable, *arguments),
+            cwd=users,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    assert run("script.py").endswith("imagebeam.transforms.label_images\n")
+    archive = installed / "imagebeam/samples/archive/garden"
+    run("-m", "imagebeam", "label", str(archive), "--output", "labels")
+    assert "imagebeam" in run("-m", "imagebeam", "--version")
+    run("-m", "imagebeam", "verify", "labels")

@@ -6,15 +6,15 @@ ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteS
 module to Beam's RunInference on arrays.
 """
 
-from transforms.decode_images import DecodeImages
-from transforms.label_images import LabelImages, LabelledImages
-from transforms.list_images import ListImages
-from transforms.module_handler import ModuleHandler
-from transforms.plan_shards import PlanShards
-from transforms.run_module import RunModule
-from transforms.skip_done import SkipDone
-from transforms.summarise import Summarise
-from transforms.write_shards import WriteShards
+from imagebeam.transforms.decode_images import DecodeImages
+from imagebeam.transforms.label_images import LabelImages, LabelledImages
+from imagebeam.transforms.list_images import ListImages
+from imagebeam.transforms.module_handler import ModuleHandler
+from imagebeam.transforms.plan_shards import PlanShards
+from imagebeam.transforms.run_module import RunModule
+from imagebeam.transforms.skip_done import SkipDone
+from imagebeam.transforms.summarise import Summarise
+from imagebeam.transforms.write_shards import WriteShards
 
 __all__ = [
     "DecodeImages",

@@ -10,14 +10,14 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.utils.windowed_value import WindowedValue
 
-from images.access import Access
-from images.errors import CODES, ImageError
-from images.isolation import Limits
-from images.outcomes import Size
-from images.preprocessing import Preprocessing
-from images.reader import ImageReader, shared_reader
-from transforms.records import DecodedShard, Failure, ImageRef, Shard
-from transforms.worker import check_versions, held_versions
+from imagebeam.images.access import Access
+from imagebeam.images.errors import CODES, ImageError
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.reading.reader import ImageReader, shared_reader
+from imagebeam.images.reading.wire_format import ImageSize
+from imagebeam.transforms.elements import DecodedShard, Failure, ImageRef, Shard
+from imagebeam.transforms.worker_versions import check_versions, held_versions
 
 _SHARDS_AHEAD = 2
 """Shards that are read while the one before them is scored: each begins before its turn, and the
@@ -40,7 +40,7 @@ class DecodeImages(beam.PTransform):
 
     preprocessing: Preprocessing
     processes: int
-    limits: Limits
+    limits: DecodeLimits
     access: Access = field(default_factory=Access)
 
     def expand(self, shards: Any) -> Any:
@@ -53,7 +53,7 @@ class _DecodeFn(beam.DoFn):
     """Uses the reader that all threads of the process share."""
 
     def __init__(
-        self, preprocessing: Preprocessing, processes: int, limits: Limits, access: Access
+        self, preprocessing: Preprocessing, processes: int, limits: DecodeLimits, access: Access
     ) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
@@ -101,7 +101,7 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
     reading = reader.read([ref.wanted for ref in sound])
     rows: list[int] = []
-    sizes: list[Size] = []
+    sizes: list[ImageSize] = []
     for row, (ref, outcome) in enumerate(zip(sound, reading.outcomes, strict=True)):
         if isinstance(outcome, ImageError):
             failures.append(Failure.of(ref.uri, outcome, ref.kept))

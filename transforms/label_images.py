@@ -9,18 +9,18 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.typehints.row_type import RowTypeConstraint
 
-from hub_modules import open_module
-from images.access import Access
-from images.decode import Resize
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from images.sources import image
-from results.rows import RankedClass, prediction_rows
-from results.schema import PredictionSchema
-from transforms.decode_images import DecodeImages
-from transforms.plan_shards import shard_id
-from transforms.records import ImageRef, ScoredShard, Shard
-from transforms.run_module import RunModule
+from imagebeam.images.access import Access
+from imagebeam.images.decode import Resize
+from imagebeam.images.listing.sources import image
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.modules import open_module
+from imagebeam.outputs.rows import RankedClass, prediction_rows
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.transforms.decode_images import DecodeImages
+from imagebeam.transforms.elements import ImageRef, ScoredShard, Shard
+from imagebeam.transforms.plan_shards import shard_id
+from imagebeam.transforms.run_module import RunModule
 
 _BASE = [("uri", str), ("width", np.int32), ("height", np.int32)]
 _EMITTED: dict[str, list[tuple[str, Any]]] = {
@@ -63,7 +63,7 @@ class LabelImages(beam.PTransform):
     Examples:
         >>> import apache_beam as beam
         >>> from imagebeam import LabelImages
-        >>> from samples import ARCHIVE, MODULE
+        >>> from imagebeam.samples import ARCHIVE, MODULE
         >>> names = ["IMG_2008.jpg", "IMG_0000.jpg"]
         >>> with beam.Pipeline("FnApiRunner") as pipeline:
         ...     uris = pipeline | beam.Create([str(ARCHIVE / "garden" / name) for name in names])
@@ -97,7 +97,7 @@ class LabelImages(beam.PTransform):
     resize: Resize = "crop"
     images_per_shard: int = 256
     decode_processes: int = os.cpu_count() or 1
-    limits: Limits = field(default_factory=Limits)
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
 
     # Beam warns of every type that is none of its own.

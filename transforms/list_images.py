@@ -7,9 +7,9 @@ from typing import Any
 
 import apache_beam as beam
 
-from images.costs import Meter
-from images.sources import Source
-from transforms.records import PAGE_SIZE, ImageRef, Page
+from imagebeam.images.listing.sources import Source
+from imagebeam.images.stage_times import Meter
+from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
 
 
 @dataclass
@@ -21,7 +21,7 @@ class ListImages(beam.PTransform):
     list many inputs side by side.
 
     Attributes:
-        sources: what `images.inputs.sources` made of the command line.
+        sources: what `imagebeam.images.listing.inputs.sources` made of the command line.
     """
 
     sources: Sequence[Source]

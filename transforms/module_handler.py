@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from hub_modules import Answers, Engine, StagedModule, load_engine, open_module
-from hub_modules.records import LITERT
-from hub_modules.staging import unpacked
-from transforms.frugal_engine import FrugalEngine
+from imagebeam.modules import Engine, ModelOutputs, StagedModule, load_engine, open_module
+from imagebeam.modules.engines.memory_bounded import MemoryBoundedEngine
+from imagebeam.modules.staging import unpacked
+from imagebeam.modules.types import LITERT
 
 METRICS_NAMESPACE = "imagebeam"
 
@@ -40,11 +40,11 @@ class EngineHandler(ModelHandler[ExampleT, PredictionT, Engine], Generic[Example
         module = self._module
         if self._flatbuffer is None:
             with unpacked(module) as path:
-                return FrugalEngine(load_engine(module.engine, path, module.info))
+                return MemoryBoundedEngine(load_engine(module.engine, path, module.info))
         with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
             file.write(self._flatbuffer)
             file.flush()
-            return FrugalEngine(load_engine(module.engine, file.name, module.info))
+            return MemoryBoundedEngine(load_engine(module.engine, file.name, module.info))
 
     def get_metrics_namespace(self) -> str:
         """Where load time and latency are reported."""
@@ -63,7 +63,7 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
         >>> from apache_beam.ml.inference.base import RunInference
         >>> from imagebeam import ModuleHandler
         >>> from PIL import Image
-        >>> from samples import ARCHIVE, MODULE
+        >>> from imagebeam.samples import ARCHIVE, MODULE
         >>> opened = Image.open(ARCHIVE / "garden" / "IMG_2008.jpg")
         >>> picture = np.asarray(opened.convert("RGB").resize((128, 128)))
         >>> with beam.Pipeline("FnApiRunner") as pipeline:
@@ -99,7 +99,7 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
             if picture.dtype != np.uint8 or picture.shape != shape:
                 raise ValueError(
                     f"a picture of {picture.dtype} {picture.shape}: the module takes uint8 "
-                    f"{shape}. Decode and resize it first, as `images.decode.decode` does."
+                    f"{shape}. Decode and resize it first."
                 )
         answers = model.run(np.stack(batch))
         return [
@@ -112,6 +112,6 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
         return sum(picture.nbytes for picture in batch)
 
 
-def _row(answers: Answers, row: int) -> dict[str, npt.NDArray[np.float32]]:
+def _row(answers: ModelOutputs, row: int) -> dict[str, npt.NDArray[np.float32]]:
     heads = {"scores": answers.scores, "logits": answers.logits, "features": answers.features}
     return {head: values[row] for head, values in heads.items() if values is not None}

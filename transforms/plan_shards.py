@@ -9,9 +9,9 @@ from typing import Any
 
 import apache_beam as beam
 
-from results.account import Plan
-from results.run import Run
-from transforms.records import ImageRef, Page, Shard
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.transforms.elements import ImageRef, Page, Shard
 
 _FEWEST = 32
 """Images in a shard: fewer would cost more in files than in work."""
@@ -37,7 +37,7 @@ class PlanShards(beam.PTransform):
     """
 
     plan: Any
-    run: Run
+    run: RunToken
     image_bytes: int
     images_per_shard: int | None = None
 
@@ -61,7 +61,7 @@ class PlanShards(beam.PTransform):
         )
 
 
-def _written(plan: Plan, run: Run) -> Plan:
+def _written(plan: Plan, run: RunToken) -> Plan:
     run.check()
     plan.write(run.layout)
     return plan

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.ml.inference.base import RunInference
 
-from hub_modules import Answers, Engine, StagedModule
-from images.costs import Costs, Meter, total
-from images.errors import ImageError, InferenceFailed, NotFinite
-from transforms.answers import finite_rows, joined, rows_of
-from transforms.module_handler import EngineHandler
-from transforms.records import DecodedShard, Failure, ScoredShard
+from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
+from imagebeam.images.stage_times import Meter, StageTimes, total
+from imagebeam.modules import Engine, ModelOutputs, StagedModule
+from imagebeam.modules.engines.bisection import finite_rows, joined, rows_of
+from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
+from imagebeam.transforms.module_handler import EngineHandler
 
 
 @dataclass
@@ -116,7 +116,7 @@ def score_shard(shard: DecodedShard, engine: Engine, cores: int | None = None) -
 
 def answer(
     engine: Engine, pixels: npt.NDArray[np.uint8], cores: int | None = None
-) -> tuple[Answers, dict[int, ImageError], Costs]:
+) -> tuple[ModelOutputs, dict[int, ImageError], StageTimes]:
     """Answers for the pictures that have one, the error of each row that has none, and the costs.
 
     Every core takes a part; None stands for all that the machine has. A batch that fails is halved
@@ -133,10 +133,10 @@ def answer(
 
 def _answer_part(
     engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int
-) -> tuple[list[Answers], dict[int, ImageError], Costs]:
+) -> tuple[list[ModelOutputs], dict[int, ImageError], StageTimes]:
     meter = Meter()
     errors: dict[int, ImageError] = {}
-    pieces: list[Answers] = []
+    pieces: list[ModelOutputs] = []
     with meter.stage("infer"):
         # A list of spans and no recursive inner function: that would be a cycle of references,
         # which keeps a shard's pixels until the collector comes by.

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from results import parts
-from results.account import Plan, uri_digest
-from results.layout import Layout
-from stores import location
-from transforms.records import PAGE_SIZE, ImageRef, Page
+from imagebeam.outputs import parts
+from imagebeam.outputs.account import Plan, uri_digest
+from imagebeam.outputs.layout import Layout
+from imagebeam.storage import location
+from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
 
 LABELLED, FAILED = "labelled", "failed"
 _PLAN = "plan"

@@ -6,13 +6,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from images.costs import Costs
-from results.account import Plan, Tally, summarise, write_summary
-from results.layout import Layout, temporaries
-from results.run import Run
-from stores import location
-from transforms.records import ShardReport
-from transforms.skip_done import finished_parts
+from imagebeam.images.stage_times import StageTimes
+from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
+from imagebeam.outputs.layout import Layout, temporaries
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.storage import location
+from imagebeam.transforms.elements import ShardReport
+from imagebeam.transforms.skip_done import finished_parts
 
 _FOUND, _REPORTED, _PRESENT = "found", "reported", "present"
 
@@ -36,9 +36,9 @@ class Summarise(beam.PTransform):
 
     plan: Any
     found: Any
-    run: Run
+    run: RunToken
     provenance: Mapping[str, Any]
-    before: Costs = field(default_factory=dict)
+    before: StageTimes = field(default_factory=dict)
 
     def expand(self, reports: Any) -> Any:
         """PCollection of ShardReport → PCollection of the one summary, a dict."""
@@ -81,7 +81,7 @@ def _parts(report: Any, layout: Layout) -> Iterable[tuple[str, None]]:
     yield str(layout.error_part(report.id)), None
 
 
-def _present(_tally: Tally, run: Run) -> Iterable[tuple[str, None]]:
+def _present(_tally: Tally, run: RunToken) -> Iterable[tuple[str, None]]:
     """The files that stand in the output once all reports are in."""
     run.check()
     # A worker that was killed leaves what it was in the middle of writing.
@@ -105,7 +105,7 @@ def _close(
     plan: Plan,
     layout: Layout,
     provenance: Mapping[str, Any],
-    before: Costs,
+    before: StageTimes,
 ) -> dict[str, Any]:
     summary = summarise(plan, tally, provenance, before)
     write_summary(layout, summary)

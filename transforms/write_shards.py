@@ -7,13 +7,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from images.costs import Meter
-from results.account import Tally
-from results.layout import Layout
-from results.parts import write_part
-from results.run import Run
-from results.schema import PredictionSchema
-from transforms.records import ScoredShard, ShardReport
+from imagebeam.images.stage_times import Meter
+from imagebeam.outputs.account import Tally
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.transforms.elements import ScoredShard, ShardReport
 
 
 @dataclass
@@ -28,7 +28,7 @@ class WriteShards(beam.PTransform):
         schema: what a labelled image's row holds.
     """
 
-    run: Run
+    run: RunToken
     schema: PredictionSchema
 
     def expand(self, shards: Any) -> Any:
@@ -38,7 +38,7 @@ class WriteShards(beam.PTransform):
 
 
 class _WriteFn(beam.DoFn):
-    def __init__(self, run: Run, schema: PredictionSchema) -> None:
+    def __init__(self, run: RunToken, schema: PredictionSchema) -> None:
         self._run = run
         self._schema = schema
 

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 
-from beam_pipeline import command_line
+from imagebeam.beam_pipeline.cli import main
 
 _OURS = ("images_per_shard", "retry_failed", "top_k")
 """The command spells these with hyphens. A parameter's name has none."""
@@ -34,4 +34,4 @@ def command(parameters: Iterable[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line.run(command(sys.argv[1:])))
+    sys.exit(main.run(command(sys.argv[1:])))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hub_modules.metadata import Metadata, append_to_flatbuffer
-from tests.hub_modules.flatbuffers import echo
+from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from tests.modules.flatbuffers import echo
 
 CLASSES = ("red", "green, verdant", "blue")
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow.dataset as ds
 from PIL import Image
 
-from beam_pipeline import command_line
-from samples import drawings
+from imagebeam.beam_pipeline.cli import main
+from imagebeam.samples import drawings
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "beam_pipeline")
@@ -51,7 +51,7 @@ def imagebeam(*arguments: object) -> int:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             check=False,
         ).returncode
-    return command_line.run(words)
+    return main.run(words)
 
 
 def predictions(output: Path) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from results.verify import verify
-from stores import tfrecord
+from imagebeam.outputs.verify import verify
+from imagebeam.storage import tfrecord
 from tests.beam_pipeline.jobs import archive, errors, imagebeam, predictions
 from tests.images.containers.archives import example
 

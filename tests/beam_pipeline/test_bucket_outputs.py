@@ -12,12 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from results import lock
-from results.layout import Layout
-from stores import Location, store_for
+from imagebeam.outputs import lock
+from imagebeam.outputs.layout import Layout
+from imagebeam.storage import Location, store_for
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
-from tests.results.outputs import below
-from tests.stores.relay import Exchange, Fault, Relay, Reply, honest
+from tests.outputs.outputs import below
+from tests.storage.relay import Exchange, Fault, Relay, Reply, honest
 
 SHARDS = ("--images-per-shard", 4)
 
@@ -115,7 +115,7 @@ def test_a_second_run_is_refused_while_one_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive(tmp_path / "in", 2)
-    monkeypatch.setattr("results.lease.RENEWED_SECONDS", 0.1)
+    monkeypatch.setattr("imagebeam.outputs.lease.RENEWED_SECONDS", 0.1)
     with lock.held(Layout(root)):
         assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
     assert f"{root}: another run is writing to it (process " in capfd.readouterr().err
@@ -209,7 +209,7 @@ def test_rights_that_are_taken_away_break_the_job_and_given_back_mend_it(
         exchange.reply(Reply(403, {}, b"{}"))
 
     # The process that is denied the removal of its lease lives on.
-    monkeypatch.setattr("results.lease.EXPIRES_SECONDS", 0.0)
+    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", 0.0)
     command = ("label", tmp_path / "in", "--output", root, "--images-per-shard", 1)
     with Relay(gcs_server).running() as relay:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)

@@ -5,26 +5,26 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from beam_pipeline.local_runner import local_runner
-from beam_pipeline.pipeline import Job, build
-from hub_modules import open_module
-from images import inputs
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from results import identity
-from results.layout import Layout
-from results.run import Run
-from results.schema import PredictionSchema
-from samples import MODULE
+from imagebeam.beam_pipeline.pipeline import Job, build
+from imagebeam.beam_pipeline.runners.beam_internals import local_runner
+from imagebeam.images.listing import inputs
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.modules import open_module
+from imagebeam.outputs import identity
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.samples import MODULE
+from imagebeam.transforms.module_handler import METRICS_NAMESPACE
 from tests.beam_pipeline.jobs import archive, predictions
-from transforms.module_handler import METRICS_NAMESPACE
 
 
 def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 24)
     layout = Layout(tmp_path / "out")
     identity.claim(layout, {}, overwrite=False)
-    run = Run(layout)
+    run = RunToken(layout)
     run.claim()
     module = open_module(str(MODULE))
     job = Job(
@@ -33,7 +33,7 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
         images_per_shard=2,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=2,
-        decode_limits=Limits(),
+        decode_limits=DecodeLimits(),
         module=module,
         schema=PredictionSchema(("labels",), 1, module.info.class_names, {}),
         provenance={},
@@ -55,11 +55,11 @@ def test_the_stages_are_named_after_the_flow(tmp_path: Path) -> None:
     module = open_module(str(MODULE))
     job = Job(
         sources=(),
-        run=Run(Layout(tmp_path)),
+        run=RunToken(Layout(tmp_path)),
         images_per_shard=None,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=1,
-        decode_limits=Limits(),
+        decode_limits=DecodeLimits(),
         module=module,
         schema=PredictionSchema((), 1, None, {}),
         provenance={},

@@ -11,19 +11,19 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from beam_pipeline.pipeline import Job, build
-from hub_modules import open_module
-from images import inputs
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from results.layout import Layout
-from results.run import Run
-from results.schema import PredictionSchema
-from results.verify import verify
-from samples import MODULE
-from stores import store_for
+from imagebeam.beam_pipeline.pipeline import Job, build
+from imagebeam.images.listing import inputs
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.modules import open_module
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.verify import verify
+from imagebeam.samples import MODULE
+from imagebeam.storage import store_for
 from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, imagebeam, predictions
-from tests.stores.web import Site, redirect, status, stored, whole
+from tests.storage.web import Site, redirect, status, stored, whole
 
 _CANARY = "Canary7secret"
 _HERE = "--allow-private-hosts"
@@ -108,11 +108,11 @@ def test_no_secret_of_a_manifest_is_in_the_job_that_is_submitted(tmp_path: Path,
     module = open_module(str(MODULE))
     job = Job(
         sources=inputs.sources([str(manifest)]),
-        run=Run(Layout(tmp_path)),
+        run=RunToken(Layout(tmp_path)),
         images_per_shard=None,
         preprocessing=Preprocessing(module.info.image_size),
         decode_processes=1,
-        decode_limits=Limits(),
+        decode_limits=DecodeLimits(),
         module=module,
         schema=PredictionSchema(("labels",), 1, None, {}),
         provenance={},

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
-from samples import ARCHIVE, drawings
+from imagebeam.samples import ARCHIVE, drawings
 from tests.beam_pipeline.jobs import imagebeam
 from tests.engines.tools import tool
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samples import MODULE
+from imagebeam.samples import MODULE
 from tests.beam_pipeline.jobs import archive, imagebeam
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from beam_pipeline import command_line
-from beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import tool
 
@@ -109,7 +109,7 @@ def test_the_versions_named_are_those_that_are_tested() -> None:
 
 
 def _assert_understood(words: list[str]) -> None:
-    args, beam_args = command_line.parser().parse_known_args(words)
+    args, beam_args = main.parser().parse_known_args(words)
     args.beam_args = beam_args
     options = LabelOptions.parse(args)
     assert all(each.startswith("--") for each in options.beam_args)

@@ -7,8 +7,8 @@ from typing import Any
 
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from beam_pipeline import command_line
-from beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 
 _LAUNCH = ROOT / "deploy" / "dataflow" / "launch.py"
@@ -83,7 +83,7 @@ def test_the_defaults_are_those_of_the_command() -> None:
 def _parsed(parameters: dict[str, str]) -> tuple[LabelOptions, list[str]]:
     command = runpy.run_path(str(_LAUNCH))["command"]
     words = command(f"--{name}={value}" for name, value in parameters.items())
-    args, beam_args = command_line.parser().parse_known_args(words)
+    args, beam_args = main.parser().parse_known_args(words)
     args.beam_args = beam_args
     return LabelOptions.parse(args), beam_args
 

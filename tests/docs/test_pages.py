@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from beam_pipeline import command_line
-from samples import ARCHIVE
+from imagebeam.beam_pipeline.cli import main
+from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
 from tests.docs.pages import DOCS, blocks
 
@@ -47,7 +47,7 @@ def test_commands_are_understood(page: str) -> None:
     for line in _lines(page):
         words = shlex.split(line, comments=True)
         if words[:1] == ["imagebeam"]:
-            parsed, unknown = command_line.parser().parse_known_args(words[1:])
+            parsed, unknown = main.parser().parse_known_args(words[1:])
             assert callable(parsed.command.run)
             assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from results.layout import Layout
-from results.parts import write_part
-from results.schema import ERRORS, PredictionSchema
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.schema import ERRORS, PredictionSchema
 from tests.docs.pages import DOCS, blocks
 from tests.engines.tools import tool
 

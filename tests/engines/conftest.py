@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from samples import ARCHIVE
+from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
 from tests.conftest import BUCKET
 from tests.engines.dataflow import Dataflow

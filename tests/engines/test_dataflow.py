@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from results.verify import verify
-from samples import MODULE
-from stores.location import AnyPath, Location
+from imagebeam.outputs.verify import verify
+from imagebeam.samples import MODULE
+from imagebeam.storage.location import AnyPath, Location
 from tests.beam_pipeline.jobs import ROOT, archive
 from tests.conftest import BUCKET
 from tests.engines.dataflow import PROJECT, REGION, Dataflow, Refusal, pipeline_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from results.verify import verify
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import files, imagebeam, parts, predictions
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from samples import ARCHIVE
+from imagebeam.samples import ARCHIVE
+from imagebeam.transforms.worker_versions import held_versions
 from tests.beam_pipeline.jobs import ROOT, imagebeam, parts
 from tests.engines.containers import Container, built
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS
 from tests.engines.tools import TOOLS, listens, wait_until, workers_below
 from tests.faults.jobs import assert_same_rows
-from transforms.worker import held_versions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -49,7 +49,9 @@ def test_it_is_small(container: Container, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_holds_what_the_submitter_holds(container: Container) -> None:
-    told = "from transforms import worker; print(worker.held_versions())"
+    told = (
+        "from imagebeam.transforms import worker_versions; print(worker_versions.held_versions())"
+    )
     assert container.run("python", "-c", told) == str(held_versions())
 
 

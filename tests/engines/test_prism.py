@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from results.verify import verify
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive
 from tests.engines.tools import tool
 from tests.faults.jobs import Job

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.layout import Layout
-from results.run import Run
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
 from tests.beam_pipeline.jobs import ROOT, archive
 from tests.engines.dataflow import PROJECT, REGION, Dataflow
 from tests.engines.tools import wait_until
@@ -35,7 +35,7 @@ def test_a_launched_template_leaves_a_job_that_the_service_runs(
         "--shared-disk",
     )
     assert dataflow.jobs == {}
-    run = Run.latest(Layout(output))
+    run = RunToken.latest(Layout(output))
     assert run is not None
     jobs = f"{dataflow.url}/v1b3/projects/{PROJECT}/locations/{REGION}/jobs"
     assert run.place == {"dataflow": f"{jobs}/{_JOB}", "job": "pictures"}

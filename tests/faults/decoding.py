@@ -8,11 +8,11 @@ import numpy.typing as npt
 import psutil
 from PIL import Image
 
-from images.costs import Meter
-from images.errors import ImageError
-from images.isolation import DecodingProcess
-from images.preprocessing import Preprocessing
-from images.reader import Reading
+from imagebeam.images.errors import ImageError
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodingProcess
+from imagebeam.images.reading.reader import Reading
+from imagebeam.images.stage_times import Meter
 
 PLUGIN = Path(__file__).with_name("plugin")
 """First on Python's path, it lets files ask for faults; see there for which."""

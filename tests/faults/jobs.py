@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from results.verify import verify
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import COMMAND, ROOT, errors, imagebeam, predictions
 from tests.faults.decoding import PLUGIN
 

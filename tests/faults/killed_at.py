@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from beam_pipeline import command_line
+from imagebeam.beam_pipeline.cli import main as command_line
 
 _EVENTS = frozenset({"open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.utime"})
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from results.layout import Format, Layout
-from results.parts import write_part
-from results.verify import verify
-from stores import AnyPath
+from imagebeam.outputs.layout import Format, Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.verify import verify
+from imagebeam.storage import AnyPath
 from tests.beam_pipeline.jobs import ROOT
-from tests.results.outputs import claimed, failed, finish, labelled, rows
+from tests.outputs.outputs import claimed, failed, finish, labelled, rows
 
 _SHARDS = 120
 LABELS = [f"{shard:03}/{image}.jpg" for shard in range(_SHARDS) for image in range(5)]

@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from images.isolation import DecodingProcess, Limits
-from images.reader import ImageReader
+from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
+from imagebeam.images.reading.reader import ImageReader
 from tests.beam_pipeline.jobs import ROOT
 from tests.faults.decoding import PLUGIN, PREPROCESSING, bmp, children, read, seen
 
 MEMORY = 100_000_000
-HASTY = Limits(seconds=2, memory=MEMORY)
-PATIENT = Limits(seconds=60, memory=MEMORY)
+HASTY = DecodeLimits(seconds=2, memory=MEMORY)
+PATIENT = DecodeLimits(seconds=60, memory=MEMORY)
 
 pytestmark = pytest.mark.usefixtures("faulty_decoder")
 
@@ -44,7 +44,7 @@ def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: s
 @pytest.mark.slow
 def test_slow_pictures_have_their_time_each(tmp_path: Path) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "dawdle" if n < 4 else "") for n in range(6)]
-    process = DecodingProcess(PREPROCESSING, Limits(seconds=4, memory=MEMORY))
+    process = DecodingProcess(PREPROCESSING, DecodeLimits(seconds=4, memory=MEMORY))
     assert seen(read(process, uris)) == [0, 1, 2, 3, 4, 5]
     process.close()
 
@@ -198,7 +198,7 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
 
 def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
     # Whoever waits for the picture waits longer than a test may take.
-    reader = ImageReader(PREPROCESSING, processes=2, limits=Limits(seconds=1e6))
+    reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
     reader.read_ahead([bmp(tmp_path / "1.bmp", 1, "wait")])
     _wait_for(tmp_path / "1.reached")
     reader.close()
@@ -233,7 +233,7 @@ def test_an_interrupted_read_leaves_no_answer_to_the_next(
 def test_children_of_a_killed_process_end_even_if_they_hang(tmp_path: Path) -> None:
     hanging = bmp(tmp_path / "1.bmp", 1, "wait")
     program = (
-        "import sys; from images.reader import ImageReader; "
+        "import sys; from imagebeam.images.reading.reader import ImageReader; "
         "from tests.faults.decoding import PREPROCESSING; "
         "list(ImageReader(PREPROCESSING, 1).read(sys.argv[1:]))"
     )

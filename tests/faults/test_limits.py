@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hub_modules import Answers, Engine, load_engine
-from hub_modules.records import Pixels
-from results.verify import verify
+from imagebeam.modules import Engine, ModelOutputs, load_engine
+from imagebeam.modules.types import Pixels
+from imagebeam.outputs.verify import verify
+from imagebeam.transforms import module_handler
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
-from transforms import module_handler
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ class _PoisonedEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def run(self, pixels: Pixels) -> Answers:
+    def run(self, pixels: Pixels) -> ModelOutputs:
         if (pixels == 9).all(axis=(1, 2, 3)).any():
             raise RuntimeError("poisoned")
         return self._engine.run(pixels)
@@ -192,7 +192,7 @@ def test_a_job_that_stands_still_is_ended_and_says_where_it_stood(tmp_path: Path
     assert "run the same command again for the rest" in stderr
     log = (output / "job" / "log.txt").read_text()
     assert "most recent call first" in log
-    assert "isolation.py" in log
+    assert "decoding_process.py" in log
     bmp(stopped, 7)
     assert label(*job) == 0
     assert len(predictions(output)) == 4

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from results.verify import verify
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.jobs import Job
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.layout import OutputError
-from results.verify import verify
+from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, parts
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label

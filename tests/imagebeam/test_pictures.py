@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hub_modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam import ImageError, Label, ModuleError, RankedClass, label_pictures
-from samples import ARCHIVE
+from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.colours import draw, write_module
 from tests.beam_pipeline.jobs import imagebeam, predictions
-from tests.hub_modules.flatbuffers import echo
+from tests.modules.flatbuffers import echo
 
 
 @pytest.fixture

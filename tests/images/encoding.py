@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from images.decode import decode
-from images.errors import DecodeError
+from imagebeam.images.decode import decode
+from imagebeam.images.errors import DecodeError
 
 Array = npt.NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""Every mode and bit depth that the rule of `images.decode` names, against the rule in NumPy."""
+"""Every mode and bit depth that `imagebeam.images.decode` names, against the rule in NumPy."""
 
 import struct
 from typing import Any

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from images.decode import Resize, decode
-from images.errors import CODES, DecodeError
+from imagebeam.images.decode import Resize, decode
+from imagebeam.images.errors import CODES, DecodeError
 from tests.images.encoding import (
     Array,
     code_of,

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from images.errors import (
+from imagebeam.images.errors import (
     CODES,
     DecodeError,
     FetchError,
@@ -72,9 +72,9 @@ def test_each_says_stage_cause_and_cure(code: str) -> None:
 
 
 def test_the_tree_in_the_documentation_is_the_tree() -> None:
-    import images.errors
+    from imagebeam.images import errors
 
-    drawn = re.findall(r"── (\w+) +([a-z_]+)$", str(images.errors.__doc__), re.MULTILINE)
+    drawn = re.findall(r"── (\w+) +([a-z_]+)$", str(errors.__doc__), re.MULTILINE)
     assert drawn == [(error.__name__, code) for code, error in CODES.items()]
 
 

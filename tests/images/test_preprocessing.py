@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from images.costs import Meter
-from images.decode import DecodedImage, decode
-from images.errors import ImageError
-from images.preprocessing import Preprocessing
+from imagebeam.images.decode import DecodedImage, decode
+from imagebeam.images.errors import ImageError
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.stage_times import Meter
 from tests.images.encoding import encode, smooth
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images import signatures
+from imagebeam.images import signatures
 from tests.images.encoding import (
     code_of,
     encode,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from images import uris
-from images.fetch import fetch
+from imagebeam.images import uris
+from imagebeam.images.reading.fetch import fetch
 
 NAMES = [
     b"a.jpg",

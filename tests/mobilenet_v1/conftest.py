@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilenet_v1 import Architecture
-from mobilenet_v1.checkpoint import Weights, load_weights, read_checkpoint
-from mobilenet_v1.network import Network
+from imagebeam.mobilenet_v1 import Architecture
+from imagebeam.mobilenet_v1.checkpoint import Weights, load_weights, read_checkpoint
+from imagebeam.mobilenet_v1.network import Network
 
 CHECKPOINT = "checkpoint/mobilenet_v1_0.5_160_quant.ckpt"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mobilenet_v1.errors import PictureError
-from mobilenet_v1.pictures import Pictures
+from imagebeam.mobilenet_v1.errors import PictureError
+from imagebeam.mobilenet_v1.pictures import Pictures
 
 CLASSES = ("bars", "disc", "rings")
 SIDE = 40

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mobilenet_v1 import Architecture, NetworkError
-from mobilenet_v1.architecture import SIZES, WIDTHS
+from imagebeam.mobilenet_v1 import Architecture, NetworkError
+from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
 
 # Name, stride, output shape, kernel shape, weights, multiply-accumulates: slim's 0.5/160.
 _LAYERS_050_160 = [

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1.augmentation import Augmentation
-from mobilenet_v1.network import rescale
+from imagebeam.mobilenet_v1.augmentation import Augmentation
+from imagebeam.mobilenet_v1.network import rescale
 
 SEED = tf.constant([3, 7], tf.int64)
 NONE = Augmentation(smallest_area=1, aspect=1, flip=False, colour=0)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilenet_v1 import Architecture, NetworkError
-from mobilenet_v1.checkpoint import (
+from imagebeam.mobilenet_v1 import Architecture, NetworkError
+from imagebeam.mobilenet_v1.checkpoint import (
     Weights,
     class_count_of,
     load_weights,
@@ -17,7 +17,7 @@ from mobilenet_v1.checkpoint import (
     width_of,
     write_checkpoint,
 )
-from mobilenet_v1.network import Network
+from imagebeam.mobilenet_v1.network import Network
 from tests.mobilenet_v1.conftest import CHECKPOINT
 
 SMALL = Architecture(0.25, 32, 3)

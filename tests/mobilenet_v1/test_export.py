@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1 import Architecture, NetworkError
-from mobilenet_v1.checkpoint import read_module
-from mobilenet_v1.export import export_module
-from mobilenet_v1.network import Network
+from imagebeam.mobilenet_v1 import Architecture, NetworkError
+from imagebeam.mobilenet_v1.checkpoint import read_module
+from imagebeam.mobilenet_v1.export import export_module
+from imagebeam.mobilenet_v1.network import Network
 
 SMALL = Architecture(0.25, 32, 3)
 ENDPOINTS = {

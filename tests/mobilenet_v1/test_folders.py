@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mobilenet_v1 import NetworkError
-from mobilenet_v1.folders import Sample, read_folder, split
+from imagebeam.mobilenet_v1 import NetworkError
+from imagebeam.mobilenet_v1.folders import Sample, read_folder, split
 
 
 def _touch(root: Path, *names: str) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1.architecture import Layer
-from mobilenet_v1.layers import EPSILON, BatchNormLayer, Phase, Rates
+from imagebeam.mobilenet_v1.architecture import Layer
+from imagebeam.mobilenet_v1.layers import EPSILON, BatchNormLayer, Phase, Rates
 
 NOW = Rates(statistics=tf.constant(1.0), ranges=tf.constant(1.0))
 INPUTS = tf.constant(np.random.default_rng(0).uniform(0, 6, (8, 6, 6, 4)), tf.float32)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1 import Architecture
-from mobilenet_v1.checkpoint import Weights
-from mobilenet_v1.network import Network, rescale
+from imagebeam.mobilenet_v1 import Architecture
+from imagebeam.mobilenet_v1.checkpoint import Weights
+from imagebeam.mobilenet_v1.network import Network, rescale
 
 LOGIT_STEP = 0.146457
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilenet_v1 import NetworkError
-from mobilenet_v1.folders import read_folder
-from mobilenet_v1.pictures import Pictures, decode_all
+from imagebeam.mobilenet_v1 import NetworkError
+from imagebeam.mobilenet_v1.folders import read_folder
+from imagebeam.mobilenet_v1.pictures import Pictures, decode_all
 from tests.mobilenet_v1 import shapes
 
 # Ten pictures of one pixel, each of its own colour.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1.quantops import ActivationRange, WeightRange, debiased_rate
+from imagebeam.mobilenet_v1.quantops import ActivationRange, WeightRange, debiased_rate
 
 
 def _fake_quantised(values: np.ndarray, low: float, high: float, lowest_level: int) -> np.ndarray:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mobilenet_v1 import NetworkError
-from mobilenet_v1.run_state import claim
+from imagebeam.mobilenet_v1 import NetworkError
+from imagebeam.mobilenet_v1.run_state import claim
 
 SETTINGS = {"width": 0.5, "classes": ("cat", "dog"), "from": None}
 

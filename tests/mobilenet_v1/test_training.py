@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilenet_v1 import Architecture, NetworkError
-from mobilenet_v1.checkpoint import read_module
-from mobilenet_v1.evaluation import evaluate
-from mobilenet_v1.export import export_module
-from mobilenet_v1.folder_training import Plan, train_from_folder
-from mobilenet_v1.layers import Phase
-from mobilenet_v1.network import Network, rescale
-from mobilenet_v1.training import Progress, TrainingOptions, train
+from imagebeam.mobilenet_v1 import Architecture, NetworkError
+from imagebeam.mobilenet_v1.checkpoint import read_module
+from imagebeam.mobilenet_v1.evaluation import evaluate
+from imagebeam.mobilenet_v1.export import export_module
+from imagebeam.mobilenet_v1.folder_training import Plan, train_from_folder
+from imagebeam.mobilenet_v1.layers import Phase
+from imagebeam.mobilenet_v1.network import Network, rescale
+from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
 from tests.mobilenet_v1 import shapes
 
 SMALL = Architecture(0.25, 32, 3)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hub_modules import Module, load_engine, open_module
-from images.decode import decode
-from samples import MODULE, TRUTH
-from samples.drawings import CLASSES, draw_batch
+from imagebeam.images.decode import decode
+from imagebeam.modules import Module, load_engine, open_module
+from imagebeam.samples import MODULE, TRUTH
+from imagebeam.samples.drawings import CLASSES, draw_batch
 
 _FRESH = 480
 _SEED = 12_345  # neither the training's nor that of the stated accuracy

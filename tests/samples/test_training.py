@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from samples import training
-from samples.drawings import CLASSES
+from imagebeam.samples import training
+from imagebeam.samples.drawings import CLASSES
 
 
 @pytest.mark.slow
 def test_a_short_training_learns_and_states_its_accuracy(tmp_path: Path) -> None:
-    from hub_modules.with_tensorflow import run_task
+    from imagebeam.modules.tensorflow.subprocess import run_task
 
     def compiler(saved_model: Path, flatbuffer: Path) -> None:
         run_task("compile", path=str(saved_model), output=str(flatbuffer))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hub_modules import Answers
+from imagebeam.modules import ModelOutputs
 
 SIZE = (8, 8)
 
@@ -29,7 +29,7 @@ class MeanEngine:
         self._fails = fails
         self.calls: list[list[float]] = []
 
-    def run(self, pixels: npt.NDArray[np.uint8]) -> Answers:
+    def run(self, pixels: npt.NDArray[np.uint8]) -> ModelOutputs:
         means = pixels.mean(axis=(1, 2, 3)).astype(np.float32)
         self.calls.append(means.tolist())
         if self._fails(means.tolist()):
@@ -37,4 +37,4 @@ class MeanEngine:
         logits = np.stack([means, -means, np.zeros_like(means)], axis=1)
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponents / exponents.sum(axis=1, keepdims=True)
-        return Answers(logits=logits, scores=scores, features=means[:, None])
+        return ModelOutputs(logits=logits, scores=scores, features=means[:, None])

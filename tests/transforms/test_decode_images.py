@@ -6,12 +6,12 @@ import numpy as np
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from images.isolation import Limits
-from images.preprocessing import Preprocessing
-from images.reader import ImageReader
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.reading.reader import ImageReader
+from imagebeam.transforms.decode_images import DecodeImages, decode_shard
+from imagebeam.transforms.elements import DecodedShard, Failure, ImageRef, Shard
 from tests.transforms.pictures import SIZE, grey
-from transforms.decode_images import DecodeImages, decode_shard
-from transforms.records import DecodedShard, Failure, ImageRef, Shard
 
 
 def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_shards_that_are_decoded_ahead_keep_their_time_and_window(tmp_path: Path
             | beam.Create(list(enumerate(shards)))
             | beam.MapTuple(lambda number, shard: TimestampedValue(shard, number))
             | beam.WindowInto(FixedWindows(10))
-            | DecodeImages(Preprocessing(SIZE), 2, Limits())
+            | DecodeImages(Preprocessing(SIZE), 2, DecodeLimits())
             | beam.Map(_seen)
         )
         expected = [(str(number), number, number, number // 10 * 10) for number in range(25)]

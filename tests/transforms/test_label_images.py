@@ -12,13 +12,13 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.typehints.row_type import RowTypeConstraint
 
-from hub_modules import ModuleError
-from images.access import Access
-from results.rows import RankedClass
-from stores import Settings
+from imagebeam.images.access import Access
+from imagebeam.modules import ModuleError
+from imagebeam.outputs.rows import RankedClass
+from imagebeam.storage import Settings
+from imagebeam.transforms import LabelImages
 from tests.beam_pipeline.colours import draw, write_module
-from tests.stores.web import Site, stored
-from transforms import LabelImages
+from tests.storage.web import Site, stored
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from images.inputs import sources
-from images.sources import Listed, Source
+from imagebeam.images.listing.inputs import sources
+from imagebeam.images.listing.sources import ListedImage, Source
+from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
+from imagebeam.transforms.list_images import ListImages, list_source
 from tests.transforms.pictures import grey
-from transforms.list_images import ListImages, list_source
-from transforms.records import PAGE_SIZE, ImageRef, Page
 
 
 def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_long_list_comes_in_pages() -> None:
 class _SlowSource(Source):
     """A listing that keeps one waiting."""
 
-    def __iter__(self) -> Iterator[Listed]:
+    def __iter__(self) -> Iterator[ListedImage]:
         for listed in super().__iter__():
             time.sleep(0.05)
             yield listed

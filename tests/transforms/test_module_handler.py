@@ -8,9 +8,9 @@ import pytest
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.testing.util import assert_that, equal_to
 
-from hub_modules import ModuleError
+from imagebeam.modules import ModuleError
+from imagebeam.transforms import ModuleHandler
 from tests.beam_pipeline.colours import write_module
-from transforms import ModuleHandler
 
 _RED = np.array([[[255, 0, 0]]], np.uint8)
 _BLUE = np.array([[[0, 0, 255]]], np.uint8)

@@ -6,12 +6,12 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from images.where import Where
-from results.account import Plan
-from results.layout import Layout
-from results.run import Run
-from transforms.plan_shards import PlanShards, by_place, make_shards, shard_id, shard_size
-from transforms.records import ImageRef, Page, Shard
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.transforms.elements import ImageRef, Page, Shard
+from imagebeam.transforms.plan_shards import PlanShards, by_place, make_shards, shard_id, shard_size
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_id_belongs_to_the_set_of_names() -> None:
 def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.job.mkdir()
-    run = Run(layout)
+    run = RunToken(layout)
     run.claim()
     refs = [ImageRef(f"{source}-{n}", source, n) for source in (0, 1) for n in range(5)]
     shards = [
@@ -64,7 +64,7 @@ def test_a_shard_holds_its_refs_in_the_order_of_the_input() -> None:
 
 
 def _member(ordinal: int, kind: str) -> ImageRef:
-    where = Where("/a.tar.gz", "1", kind, (ordinal * 512, 100))
+    where = ImageLocation("/a.tar.gz", "1", kind, (ordinal * 512, 100))
     return ImageRef(f"/a.tar.gz!/{ordinal}", 0, ordinal, None, where, ("kept",))
 
 
@@ -98,5 +98,5 @@ def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
 
 def test_a_ref_survives_as_plain_tuples() -> None:
     for ref in (_member(3, "TAR"), ImageRef("a", 1, 2), ImageRef("b", 0, 1, ("bad_entry", "no"))):
-        assert all(type(value) is not Where for value in ref.plain())
+        assert all(type(value) is not ImageLocation for value in ref.plain())
         assert ImageRef.from_plain(ref.plain()) == ref

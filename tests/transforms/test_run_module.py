@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hub_modules import Answers, open_module
-from images.costs import Cost
-from samples import MODULE
+from imagebeam.images.stage_times import StageTime
+from imagebeam.modules import ModelOutputs, open_module
+from imagebeam.samples import MODULE
+from imagebeam.transforms.elements import DecodedShard, Failure
+from imagebeam.transforms.run_module import ShardModelHandler, answer, score_shard
 from tests.transforms.pictures import MeanEngine
-from transforms.records import DecodedShard, Failure
-from transforms.run_module import ShardModelHandler, answer, score_shard
 
 
 def _pixels(*levels: int) -> npt.NDArray[np.uint8]:
@@ -26,7 +26,7 @@ def _shard(*levels: int) -> DecodedShard:
         heights=np.arange(count, dtype=np.int32) + 100,
         pixels=_pixels(*levels),
         failures=(Failure("gone", "fetch", "not_found", "…", True),),
-        costs={"decode": Cost(1.5, 1.0)},
+        costs={"decode": StageTime(1.5, 1.0)},
     )
 
 
@@ -42,7 +42,7 @@ def test_one_poisoned_picture_costs_only_itself() -> None:
         Failure("gone", "fetch", "not_found", "…", True),
         Failure("grey-13", "infer", "inference_failed", "RuntimeError: cannot answer", True),
     )
-    assert scored.costs["decode"] == Cost(1.5, 1.0)
+    assert scored.costs["decode"] == StageTime(1.5, 1.0)
     assert list(scored.costs) == ["decode", "infer"]
 
 
@@ -100,7 +100,7 @@ def test_a_module_that_always_fails_leaves_only_failures() -> None:
 
 
 class _NanEngine(MeanEngine):
-    def run(self, pixels: npt.NDArray[np.uint8]) -> Answers:
+    def run(self, pixels: npt.NDArray[np.uint8]) -> ModelOutputs:
         answers = super().run(pixels)
         assert answers.features is not None
         answers.features[pixels[:, 0, 0, 0] == 7] = np.nan

@@ -7,14 +7,14 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from images.costs import Cost
-from images.where import Where
-from results.account import Plan, uri_digest
-from results.layout import Format, Layout
-from results.parts import write_part
-from results.schema import PredictionSchema
-from transforms.records import PAGE_SIZE, ImageRef, Page
-from transforms.skip_done import SkipDone, asked_rows, packed
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.stage_times import StageTime
+from imagebeam.outputs.account import Plan, uri_digest
+from imagebeam.outputs.layout import Format, Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
+from imagebeam.transforms.skip_done import SkipDone, asked_rows, packed
 
 
 def _output(root: Path, kind: Format) -> Layout:
@@ -42,7 +42,7 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
                 ImageRef("old-1", 0, 1),
                 ImageRef("old-1", 0, 2),
                 ImageRef("broken", 0, 3),
-                ImageRef("new", 0, 5, None, Where("gs://b/new", "7"), ("kept",)),
+                ImageRef("new", 0, 5, None, ImageLocation("gs://b/new", "7"), ("kept",)),
                 ImageRef("twice", 0, 7),
             ),
         ),
@@ -64,7 +64,7 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
 
 
 def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
-    cost, ref = {"list": Cost(0.5, 0.25)}, ImageRef("a", 0, 0)
+    cost, ref = {"list": StageTime(0.5, 0.25)}, ImageRef("a", 0, 0)
     pages = [Page(0, 0, (ref,), cost), Page(1, 0, (ref._replace(source=1),), cost)]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         _, plans, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))

@@ -5,22 +5,22 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from images.costs import Cost
-from results.account import Plan, Tally
-from results.layout import Layout
-from results.run import Run
-from transforms.records import ShardReport
-from transforms.summarise import Summarise
+from imagebeam.images.stage_times import StageTime
+from imagebeam.outputs.account import Plan, Tally
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.transforms.elements import ShardReport
+from imagebeam.transforms.summarise import Summarise
 
 _PLAN = Plan(
     requested=9, duplicates=1, already_labelled=2, already_failed=1, to_do=5, rows=8, rows_digest=3
 )
 
-_BEFORE = {"start": Cost(1.0, 0.5)}
+_BEFORE = {"start": StageTime(1.0, 0.5)}
 
 
 def _summarise(
-    run: Run, reports: list[ShardReport], found: tuple[tuple[str, str], ...] = ()
+    run: RunToken, reports: list[ShardReport], found: tuple[tuple[str, str], ...] = ()
 ) -> None:
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([_PLAN])
@@ -29,16 +29,16 @@ def _summarise(
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> RunToken:
     layout = Layout(tmp_path)
     for folder in (layout.job, layout.predictions, layout.errors):
         folder.mkdir()
-    run = Run(layout)
+    run = RunToken(layout)
     run.claim()
     return run
 
 
-def test_the_account_adds_up_over_all_reports(run: Run) -> None:
+def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
     _summarise(
         run,
         [
@@ -69,13 +69,13 @@ def test_the_account_adds_up_over_all_reports(run: Run) -> None:
     }
 
 
-def test_a_missing_image_fails_the_job_and_leaves_no_summary(run: Run) -> None:
+def test_a_missing_image_fails_the_job_and_leaves_no_summary(run: RunToken) -> None:
     with pytest.raises(Exception, match="9 images were requested but 8 are accounted for"):
         _summarise(run, [ShardReport("1", Tally(1, 4))])
     assert not run.layout.summary.exists()
 
 
-def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: Run) -> None:
+def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: RunToken) -> None:
     layout = run.layout
     kept = [layout.prediction_part("found"), layout.error_part("1"), layout.prediction_part("2")]
     strays = [layout.prediction_part("stray"), layout.error_part("found")]
@@ -87,7 +87,7 @@ def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: Run) -> Non
     assert layout.summary.exists()
 
 
-def test_what_a_killed_worker_was_in_the_middle_of_writing_is_removed(run: Run) -> None:
+def test_what_a_killed_worker_was_in_the_middle_of_writing_is_removed(run: RunToken) -> None:
     leftovers = [
         folder / ".part-1.parquet.0123.tmp"
         for folder in (run.layout.predictions, run.layout.errors)
@@ -98,10 +98,12 @@ def test_what_a_killed_worker_was_in_the_middle_of_writing_is_removed(run: Run) 
     assert [leftover.exists() for leftover in leftovers] == [False, False]
 
 
-def test_a_run_that_a_later_one_has_replaced_removes_nothing_and_closes_nothing(run: Run) -> None:
+def test_a_run_that_a_later_one_has_replaced_removes_nothing_and_closes_nothing(
+    run: RunToken,
+) -> None:
     part = run.layout.prediction_part("of the later run")
     part.write_bytes(b"")
-    Run(run.layout).claim()
+    RunToken(run.layout).claim()
     with pytest.raises(Exception, match="a later run has taken it over"):
         _summarise(run, [ShardReport("1", Tally(1, 5))])
     assert part.exists()

@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from images.costs import Cost
-from results.layout import Layout
-from results.schema import PredictionSchema
+from imagebeam.images.stage_times import StageTime
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
+from imagebeam.transforms.run_module import score_shard
+from imagebeam.transforms.write_shards import write_shard
 from tests.transforms.pictures import MeanEngine
-from transforms.records import DecodedShard, Failure, ScoredShard
-from transforms.run_module import score_shard
-from transforms.write_shards import write_shard
 
 _SCHEMA = PredictionSchema(("labels",), 2, ("light", "dark", "none"), {})
 _GONE = Failure("gone", "fetch", "not_found", "no such file", True)
@@ -33,7 +33,7 @@ def _scored(uris: list[str], failures: tuple[Failure, ...]) -> ScoredShard:
         heights=np.full(count, 3, np.int32),
         pixels=np.full((count, 2, 2, 3), 9, np.uint8),
         failures=failures,
-        costs={"decode": Cost(0.5, 0.5)},
+        costs={"decode": StageTime(0.5, 0.5)},
     )
     return score_shard(decoded, MeanEngine())
 

@@ -9,9 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from images.containers import Container, Kind, Problem, Selection, open_container
-from images.errors import ImageError
-from stores import tfrecord
+from imagebeam.images.containers import (
+    Container,
+    ContainerKind,
+    MemberProblem,
+    MemberSelection,
+    open_container,
+)
+from imagebeam.images.errors import ImageError
+from imagebeam.storage import tfrecord
 
 PICTURES = {"a.jpg": b"first", "sub/ü b.PNG": b"second" * 300, "sub/c.webp": b"", "d.gif": b"4"}
 """Contents that are no pictures: containers do not look inside."""
@@ -63,7 +69,9 @@ def parquet(columns: Mapping[str, Any], rows_per_group: int = 2) -> bytes:
     return buffer.getvalue()
 
 
-def opened(data: bytes, kind: Kind, selection: Selection | None = None, **more: Any) -> Container:
+def opened(
+    data: bytes, kind: ContainerKind, selection: MemberSelection | None = None, **more: Any
+) -> Container:
     """A container of these bytes."""
     return open_container(io.BytesIO(data), kind, selection, **more)
 
@@ -74,7 +82,9 @@ def content(container: Container, max_bytes: int = 1 << 20) -> dict[str, bytes |
     for entry in list(container):
         assert entry.name not in found
         found[entry.name] = (
-            entry.error.code if isinstance(entry, Problem) else _read(container, entry, max_bytes)
+            entry.error.code
+            if isinstance(entry, MemberProblem)
+            else _read(container, entry, max_bytes)
         )
     return found
 

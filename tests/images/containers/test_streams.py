@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from images.containers import Caps, Kind, Member
-from images.containers.kinds import Compression
-from images.containers.records import ContainerLimitError, DamagedContainerError
-from images.containers.streams import Decompressed
+from imagebeam.images.containers import ContainerKind, ContainerLimits, Member
+from imagebeam.images.containers.kinds import Compression
+from imagebeam.images.containers.streams import Decompressed
+from imagebeam.images.containers.types import ContainerLimitError, DamagedContainerError
 from tests.images.containers.archives import opened, tar
 
-NO_CAPS = Caps()
+NO_CAPS = ContainerLimits()
 
 
 class CountedReads(io.BytesIO):
@@ -28,7 +28,7 @@ class CountedReads(io.BytesIO):
 def test_members_in_order_are_decompressed_once() -> None:
     pictures = {f"{n:03}.jpg": bytes(range(256)) * 50 + b"%d" % n for n in range(100)}
     file = CountedReads(tar(pictures, "w:gz"))
-    container = opened(b"", Kind.TAR_GZIP)
+    container = opened(b"", ContainerKind.TAR_GZIP)
     container._raw = file
     places = [entry.place for entry in container if isinstance(entry, Member)]
     whole = file.count
@@ -51,16 +51,16 @@ def test_files_that_follow_one_another() -> None:
 
 def test_an_endless_one_is_given_up() -> None:
     data = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
-    caps = Caps(ratio=10, ratio_from=1_000_000)
+    caps = ContainerLimits(ratio=10, ratio_from=1_000_000)
     with pytest.raises(ContainerLimitError, match="over 10 times as many"):
         Decompressed(data, Compression.GZIP, caps).seek(5_000_000)
     with pytest.raises(ContainerLimitError, match="more than 2,000,000 bytes"):
-        Decompressed(data, Compression.GZIP, Caps(total_bytes=2_000_000)).seek(5_000_000)
+        Decompressed(data, Compression.GZIP, ContainerLimits(total_bytes=2_000_000)).seek(5_000_000)
 
 
 def test_one_that_asks_for_too_much_memory() -> None:
     data = lzma.compress(b"x" * 100, preset=9)
-    caps = Caps(decompressor_bytes=1_000_000)
+    caps = ContainerLimits(decompressor_bytes=1_000_000)
     with pytest.raises(DamagedContainerError, match="xz data breaks after 0 bytes"):
         Decompressed(io.BytesIO(data), Compression.XZ, caps).read(1)
 

@@ -3,19 +3,19 @@ import tarfile
 
 import pytest
 
-from images.containers import Caps, Kind, Problem
+from imagebeam.images.containers import ContainerKind, ContainerLimits, MemberProblem
 from tests.images.containers.archives import PICTURES, content, opened, tar
 
 COMPRESSED = {
-    "w:gz": Kind.TAR_GZIP,
-    "w:bz2": Kind.TAR_BZIP2,
-    "w:xz": Kind.TAR_XZ,
+    "w:gz": ContainerKind.TAR_GZIP,
+    "w:bz2": ContainerKind.TAR_BZIP2,
+    "w:xz": ContainerKind.TAR_XZ,
 }
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_every_format_of_tar(form: int) -> None:
-    assert content(opened(tar(form=form), Kind.TAR)) == PICTURES
+    assert content(opened(tar(form=form), ContainerKind.TAR)) == PICTURES
 
 
 @pytest.mark.parametrize("mode", COMPRESSED)
@@ -26,20 +26,20 @@ def test_every_compression(mode: str) -> None:
 def test_zstandard() -> None:
     zstandard = pytest.importorskip("zstandard")
     data = zstandard.ZstdCompressor().compress(tar())
-    assert content(opened(data, Kind.TAR_ZSTANDARD)) == PICTURES
+    assert content(opened(data, ContainerKind.TAR_ZSTANDARD)) == PICTURES
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names(form: int) -> None:
     long = {f"{'folder/' * 60}{'n' * 150}-{index}.jpg": bytes([index]) for index in range(3)}
-    assert content(opened(tar(long, form=form), Kind.TAR)) == long
+    assert content(opened(tar(long, form=form), ContainerKind.TAR)) == long
 
 
 def test_only_images_that_are_not_hidden() -> None:
     others = dict.fromkeys(
         ("x.json", "x.cls", ".hidden.jpg", "._a.jpg", ".git/a.jpg", "__MACOSX/a.jpg"), b"no"
     )
-    assert content(opened(tar({**others, **PICTURES}), Kind.TAR)) == PICTURES
+    assert content(opened(tar({**others, **PICTURES}), ContainerKind.TAR)) == PICTURES
 
 
 def test_names_are_data() -> None:
@@ -50,11 +50,11 @@ def test_names_are_data() -> None:
         "<img src=x>.jpg": b"4",
         "new\nline.jpg": b"5",
     }
-    assert content(opened(tar(strange), Kind.TAR)) == strange
+    assert content(opened(tar(strange), ContainerKind.TAR)) == strange
 
 
 def test_the_dot_that_tar_puts_before_names_is_dropped() -> None:
-    assert content(opened(tar({"./a.jpg": b"1"}), Kind.TAR)) == {"a.jpg": b"1"}
+    assert content(opened(tar({"./a.jpg": b"1"}), ContainerKind.TAR)) == {"a.jpg": b"1"}
 
 
 def test_a_name_that_is_not_utf8_keeps_its_bytes() -> None:
@@ -62,7 +62,7 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes() -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(tarfile.TarInfo(name))
-    assert list(content(opened(buffer.getvalue(), Kind.TAR))) == [name]
+    assert list(content(opened(buffer.getvalue(), ContainerKind.TAR))) == [name]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,16 @@ def test_what_is_no_regular_file_has_a_row(kind: bytes) -> None:
         info.type, info.linkname = kind, "/etc/passwd"
         archive.addfile(info)
         archive.addfile(tarfile.TarInfo("a.jpg"))
-    assert content(opened(buffer.getvalue(), Kind.TAR)) == {"link.jpg": "bad_member", "a.jpg": b""}
+    assert content(opened(buffer.getvalue(), ContainerKind.TAR)) == {
+        "link.jpg": "bad_member",
+        "a.jpg": b"",
+    }
 
 
-@pytest.mark.parametrize("kind", [Kind.TAR, Kind.TAR_GZIP])
-def test_tars_in_a_tar(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ContainerKind.TAR, ContainerKind.TAR_GZIP])
+def test_tars_in_a_tar(kind: ContainerKind) -> None:
     inner = {f"n{index}.tar": tar({f"{index}.jpg": bytes([index])}) for index in range(3)}
-    outer = tar({**inner, "z.jpg": b"z"}, "w" if kind is Kind.TAR else "w:gz")
+    outer = tar({**inner, "z.jpg": b"z"}, "w" if kind is ContainerKind.TAR else "w:gz")
     expected = {f"n{index}.tar!/{index}.jpg": bytes([index]) for index in range(3)}
     assert content(opened(outer, kind)) == {**expected, "z.jpg": b"z"}
 
@@ -89,7 +92,7 @@ def test_tars_in_a_tar(kind: Kind) -> None:
 def test_a_damaged_tar_in_a_tar_costs_only_what_is_behind_its_damage() -> None:
     broken = tar({"1.jpg": b"1", "2.jpg": b"2"})[:1500]
     outer = tar({"n.tar": broken, "z.jpg": b"z"})
-    assert content(opened(outer, Kind.TAR)) == {
+    assert content(opened(outer, ContainerKind.TAR)) == {
         "n.tar!/1.jpg": b"1",
         "n.tar": "bad_member",
         "z.jpg": b"z",
@@ -99,7 +102,7 @@ def test_a_damaged_tar_in_a_tar_costs_only_what_is_behind_its_damage() -> None:
 def test_wherever_it_is_cut_what_lies_before_is_kept() -> None:
     whole = tar()
     for end in range(0, len(tar(dict(list(PICTURES.items())[:3]))), 64):
-        found = content(opened(whole[:end], Kind.TAR))
+        found = content(opened(whole[:end], ContainerKind.TAR))
         problem = found.pop("", None)
         assert problem == "archive_damaged" or (end >= 5120 and problem is None)
         values = list(found.values())
@@ -120,8 +123,8 @@ def test_wherever_a_compressed_one_is_cut_what_lies_before_is_kept(mode: str) ->
 
 
 def test_damage_says_where_and_how_much_was_found() -> None:
-    *_, last = opened(tar()[:3000], Kind.TAR)
-    assert isinstance(last, Problem)
+    *_, last = opened(tar()[:3000], ContainerKind.TAR)
+    assert isinstance(last, MemberProblem)
     assert str(last.error).endswith("2 images before that were found")
 
 
@@ -131,33 +134,37 @@ def test_a_negative_size_leads_nowhere() -> None:
     header[124:136] = b"\xff" * 11 + b"\x00"
     # The checksum counts its own eight bytes as spaces.
     header[148:156] = b"%06o\0 " % (sum(header[:148]) + 8 * ord(" ") + sum(header[156:]))
-    assert content(opened(bytes(header) * 3, Kind.TAR)) == {"": "archive_damaged"}
+    assert content(opened(bytes(header) * 3, ContainerKind.TAR)) == {"": "archive_damaged"}
 
 
 def test_a_size_beyond_the_end_costs_its_member_and_the_rest() -> None:
     info = tarfile.TarInfo("huge.jpg")
     info.size = 1 << 40
-    found = content(opened(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 512, Kind.TAR), 1 << 50)
+    found = content(opened(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 512, ContainerKind.TAR), 1 << 50)
     assert found == {"huge.jpg": "bad_member", "": "archive_damaged"}
 
 
 def test_a_member_over_the_limit() -> None:
-    found = content(opened(tar({"a.jpg": b"12345", "b.jpg": b"1234"}), Kind.TAR), max_bytes=4)
+    found = content(
+        opened(tar({"a.jpg": b"12345", "b.jpg": b"1234"}), ContainerKind.TAR), max_bytes=4
+    )
     assert found == {"a.jpg": "file_too_large", "b.jpg": b"1234"}
 
 
 def test_a_member_too_many() -> None:
-    found = content(opened(tar(), Kind.TAR, caps=Caps(members=2)))
+    found = content(opened(tar(), ContainerKind.TAR, caps=ContainerLimits(members=2)))
     assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
 
 
 def test_a_name_that_is_too_long() -> None:
     data = tar({"n" * 300 + ".jpg": b""}, form=tarfile.GNU_FORMAT)
-    assert content(opened(data, Kind.TAR, caps=Caps(name_bytes=200))) == {"": "archive_damaged"}
+    assert content(opened(data, ContainerKind.TAR, caps=ContainerLimits(name_bytes=200))) == {
+        "": "archive_damaged"
+    }
 
 
 def test_nothing_and_rubbish() -> None:
-    assert content(opened(b"", Kind.TAR)) == {"": "archive_damaged"}
-    assert content(opened(b"<html>" * 500, Kind.TAR)) == {"": "archive_damaged"}
-    assert content(opened(b"<html>" * 500, Kind.TAR_GZIP)) == {"": "archive_damaged"}
-    assert content(opened(tar({}), Kind.TAR)) == {}
+    assert content(opened(b"", ContainerKind.TAR)) == {"": "archive_damaged"}
+    assert content(opened(b"<html>" * 500, ContainerKind.TAR)) == {"": "archive_damaged"}
+    assert content(opened(b"<html>" * 500, ContainerKind.TAR_GZIP)) == {"": "archive_damaged"}
+    assert content(opened(tar({}), ContainerKind.TAR)) == {}

@@ -2,7 +2,12 @@ import gzip
 
 import pytest
 
-from images.containers import Caps, Kind, Problem, Selection
+from imagebeam.images.containers import (
+    ContainerKind,
+    ContainerLimits,
+    MemberProblem,
+    MemberSelection,
+)
 from tests.images.containers.archives import content, example, opened, tfrecords
 
 RECORDS = [
@@ -14,25 +19,25 @@ BY_NUMBER = {"record=1": b"first", "record=2": b"second" * 99, "record=3": b"thi
 
 
 def test_an_image_a_record() -> None:
-    assert content(opened(tfrecords(*RECORDS), Kind.TFRECORD)) == BY_NUMBER
+    assert content(opened(tfrecords(*RECORDS), ContainerKind.TFRECORD)) == BY_NUMBER
 
 
 def test_compressed() -> None:
     data = gzip.compress(tfrecords(*RECORDS))
-    assert content(opened(data, Kind.TFRECORD_GZIP)) == BY_NUMBER
+    assert content(opened(data, ContainerKind.TFRECORD_GZIP)) == BY_NUMBER
 
 
 def test_other_keys() -> None:
     data = tfrecords(example(jpeg=b"1", name="ü".encode()), example(jpeg=b"2", name=b"y"))
-    selection = Selection(image_key="jpeg", id_key="name")
-    assert content(opened(data, Kind.TFRECORD, selection)) == {"ü": b"1", "y": b"2"}
+    selection = MemberSelection(image_key="jpeg", id_key="name")
+    assert content(opened(data, ContainerKind.TFRECORD, selection)) == {"ü": b"1", "y": b"2"}
 
 
 def test_a_record_without_its_name_has_a_row() -> None:
     data = tfrecords(example(image__encoded=b"1"), RECORDS[1])
-    selection = Selection(id_key="image/filename")
-    found = list(opened(data, Kind.TFRECORD, selection))
-    assert isinstance(found[0], Problem)
+    selection = MemberSelection(id_key="image/filename")
+    found = list(opened(data, ContainerKind.TFRECORD, selection))
+    assert isinstance(found[0], MemberProblem)
     assert found[0].name == "record=1"
     assert str(found[0].error) == (
         "no bytes under the key 'image/filename'; the record's keys: image/encoded"
@@ -42,31 +47,36 @@ def test_a_record_without_its_name_has_a_row() -> None:
 
 @pytest.mark.parametrize("record", [b"", b"no Example", example(other=b"x")])
 def test_a_record_without_an_image_costs_only_itself(record: bytes) -> None:
-    found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), Kind.TFRECORD))
+    found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), ContainerKind.TFRECORD))
     assert found == {"record=1": b"first", "record=2": "bad_member", "record=3": b"third"}
 
 
 def test_damage_within_a_record_costs_only_itself() -> None:
     data = bytearray(tfrecords(*RECORDS))
     data[data.index(b"second")] ^= 1
-    assert content(opened(bytes(data), Kind.TFRECORD)) == {**BY_NUMBER, "record=2": "bad_member"}
+    assert content(opened(bytes(data), ContainerKind.TFRECORD)) == {
+        **BY_NUMBER,
+        "record=2": "bad_member",
+    }
 
 
 def test_wherever_it_is_cut_what_lies_before_is_kept() -> None:
     data = tfrecords(*RECORDS)
     ends = {len(tfrecords(*RECORDS[:count])): count for count in range(4)}
     for end in range(len(data)):
-        found = content(opened(data[:end], Kind.TFRECORD))
+        found = content(opened(data[:end], ContainerKind.TFRECORD))
         assert found.pop("", None) == (None if end in ends else "archive_damaged")
         complete = max(count for length, count in ends.items() if length <= end)
         assert found == dict(list(BY_NUMBER.items())[:complete])
 
 
 def test_a_record_over_the_limit() -> None:
-    found = content(opened(tfrecords(*RECORDS), Kind.TFRECORD), max_bytes=100)
+    found = content(opened(tfrecords(*RECORDS), ContainerKind.TFRECORD), max_bytes=100)
     assert found == {**BY_NUMBER, "record=2": "file_too_large"}
 
 
 def test_a_record_too_many() -> None:
-    found = content(opened(tfrecords(*RECORDS), Kind.TFRECORD, caps=Caps(members=1)))
+    found = content(
+        opened(tfrecords(*RECORDS), ContainerKind.TFRECORD, caps=ContainerLimits(members=1))
+    )
     assert found == {"record=1": b"first", "": "archive_limit"}

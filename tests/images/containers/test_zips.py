@@ -4,28 +4,28 @@ import zipfile
 
 import pytest
 
-from images.containers import Caps, Kind, Problem
+from imagebeam.images.containers import ContainerKind, ContainerLimits, MemberProblem
 from tests.images.containers.archives import PICTURES, content, opened, zipped
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 def test_every_method(method: int) -> None:
-    assert content(opened(zipped(method=method), Kind.ZIP)) == PICTURES
+    assert content(opened(zipped(method=method), ContainerKind.ZIP)) == PICTURES
 
 
 def test_a_method_that_is_not_read() -> None:
-    found = content(opened(zipped({"a.jpg": b"1"}, zipfile.ZIP_LZMA), Kind.ZIP))
+    found = content(opened(zipped({"a.jpg": b"1"}, zipfile.ZIP_LZMA), ContainerKind.ZIP))
     assert found == {"a.jpg": "bad_member"}
 
 
 def test_only_images_that_are_not_hidden() -> None:
     others = dict.fromkeys(("folder/", "x.txt", "__MACOSX/._a.jpg", ".a.jpg"), b"")
-    assert content(opened(zipped({**others, **PICTURES}), Kind.ZIP)) == PICTURES
+    assert content(opened(zipped({**others, **PICTURES}), ContainerKind.ZIP)) == PICTURES
 
 
 def test_names_are_data() -> None:
     strange = {"../../etc/a.jpg": b"1", "/etc/b.jpg": b"2", "a!/b.jpg": b"3"}
-    assert content(opened(zipped(strange), Kind.ZIP)) == strange
+    assert content(opened(zipped(strange), ContainerKind.ZIP)) == strange
 
 
 def test_an_encrypted_member_costs_only_itself() -> None:
@@ -33,8 +33,8 @@ def test_an_encrypted_member_costs_only_itself() -> None:
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + at] |= 1
     found = {
-        entry.name: str(entry.error) if isinstance(entry, Problem) else "fine"
-        for entry in opened(bytes(data), Kind.ZIP)
+        entry.name: str(entry.error) if isinstance(entry, MemberProblem) else "fine"
+        for entry in opened(bytes(data), ContainerKind.ZIP)
     }
     assert found == {
         "a.jpg": "it is encrypted. Pack the archive without a password",
@@ -56,7 +56,7 @@ def test_members_that_share_their_bytes_are_refused() -> None:
             archive.filelist.append(again)
         archive.writestr("z.jpg", b"fine")
     try:
-        found = content(opened(buffer.getvalue(), Kind.ZIP))
+        found = content(opened(buffer.getvalue(), ContainerKind.ZIP))
     finally:
         buffer.close()
     assert found.pop("z.jpg") == b"fine"
@@ -68,48 +68,58 @@ def test_a_size_that_is_a_lie() -> None:
     data = bytearray(zipped({"a.jpg": b"1" * 100}))
     at = data.index(b"PK\x01\x02") + 24
     data[at : at + 4] = struct.pack("<I", 50)
-    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member"}
+    assert content(opened(bytes(data), ContainerKind.ZIP)) == {"a.jpg": "bad_member"}
 
 
 def test_a_wrong_checksum() -> None:
     data = bytearray(zipped({"a.jpg": b"one", "b.jpg": b"two"}, zipfile.ZIP_STORED))
     data[data.index(b"one")] ^= 1
-    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member", "b.jpg": b"two"}
+    assert content(opened(bytes(data), ContainerKind.ZIP)) == {
+        "a.jpg": "bad_member",
+        "b.jpg": b"two",
+    }
 
 
 def test_damaged_data() -> None:
     data = bytearray(zipped({"a.jpg": bytes(range(256)) * 8, "b.jpg": b"two"}))
     at = data.index(b"a.jpg") + 5
     data[at : at + 8] = b"\xff" * 8
-    assert content(opened(bytes(data), Kind.ZIP)) == {"a.jpg": "bad_member", "b.jpg": b"two"}
+    assert content(opened(bytes(data), ContainerKind.ZIP)) == {
+        "a.jpg": "bad_member",
+        "b.jpg": b"two",
+    }
 
 
 def test_what_would_grow_without_measure() -> None:
     data = zipped({"a.jpg": b"\0" * 11_000_000, "b.jpg": b"\0" * 9_000_000})
-    found = content(opened(data, Kind.ZIP, caps=Caps(ratio=500)), max_bytes=100_000_000)
+    found = content(
+        opened(data, ContainerKind.ZIP, caps=ContainerLimits(ratio=500)), max_bytes=100_000_000
+    )
     assert found == {"a.jpg": "bad_member", "b.jpg": b"\0" * 9_000_000}
 
 
 def test_a_member_over_the_limit() -> None:
-    found = content(opened(zipped({"a.jpg": b"12345", "b.jpg": b"1234"}), Kind.ZIP), max_bytes=4)
+    found = content(
+        opened(zipped({"a.jpg": b"12345", "b.jpg": b"1234"}), ContainerKind.ZIP), max_bytes=4
+    )
     assert found == {"a.jpg": "file_too_large", "b.jpg": b"1234"}
 
 
 def test_a_member_too_many() -> None:
-    found = content(opened(zipped(), Kind.ZIP, caps=Caps(members=2)))
+    found = content(opened(zipped(), ContainerKind.ZIP, caps=ContainerLimits(members=2)))
     assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
 
 
 def test_one_that_is_cut_has_no_index() -> None:
     data = zipped()
     for end in range(0, len(data), 16):
-        assert content(opened(data[:end], Kind.ZIP)) == {"": "archive_damaged"}
+        assert content(opened(data[:end], ContainerKind.ZIP)) == {"": "archive_damaged"}
 
 
 @pytest.mark.parametrize("at", range(0, 1000, 7))
 def test_whatever_byte_is_wrong_nothing_else_comes_out(at: int) -> None:
     data = bytearray(zipped())
     data[at % len(data)] ^= 0xFF
-    for name, value in content(opened(bytes(data), Kind.ZIP)).items():
+    for name, value in content(opened(bytes(data), ContainerKind.ZIP)).items():
         assert value in (*PICTURES.values(), "bad_member", "archive_damaged", "file_too_large")
         assert name in PICTURES or value != PICTURES.get(name) or not name

@@ -1,9 +1,0 @@
-"""What `imagebeam doctor` looks at, one thing a file, before a job is paid for.
-
-A check is a record of what it needs and a `run` that yields findings. It runs in a process of its
-own, against a clock: see `running`. None writes anything but a probe that it removes.
-"""
-
-from beam_pipeline.checks.finding import Check, Finding, State
-
-__all__ = ["Check", "Finding", "State"]

@@ -1,0 +1,50 @@
+"""label the sample archive with the embedded module; needs no network.
+
+  imagebeam demo
+
+The archive holds drawn pictures in several formats, and a few broken files on purpose: they end
+as error rows, with the reason.
+"""
+
+import argparse
+
+TAKES_BEAM_OPTIONS = True
+
+_ROWS_SHOWN = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--output",
+        default="demo-output",
+        metavar="DIR",
+        help="replaced if it is there (default: demo-output)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the exit code."""
+    from imagebeam.beam_pipeline.runners.quick_imports import quick_imports
+    from imagebeam.images.stage_times import Stopwatch
+
+    watch = Stopwatch()
+    with quick_imports(args.beam_args):
+        from imagebeam.beam_pipeline.job import label
+        from imagebeam.beam_pipeline.options import LabelOptions
+        from imagebeam.beam_pipeline.reporting import console
+        from imagebeam.outputs.layout import Layout
+        from imagebeam.samples import ARCHIVE
+        from imagebeam.storage import location
+
+    options = LabelOptions(
+        inputs=(str(ARCHIVE),),
+        output=location(args.output).absolute(),
+        overwrite=True,
+        beam_args=tuple(args.beam_args),
+        debug=args.debug,
+    )
+    code = label(options, watch=watch)
+    console.show_rows(Layout(options.output), _ROWS_SHOWN)
+    console.say_next(options.output)
+    return code

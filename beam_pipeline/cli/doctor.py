@@ -1,0 +1,153 @@
+"""check all that a job needs, before it is paid for.
+
+  imagebeam doctor photos/ --output labels/ --module module/
+
+Take the command that you mean to run and write `doctor` for `label`; what you leave out is not
+checked. Module, labels, inputs, output, stores, runner and workers are looked at, each against a
+deadline; a sample of the images, taken at random, is decoded and labelled here, for the share that
+will fail and an estimate of time and cost. Nothing is written but a probe in the output, which is
+removed at once.
+
+Exit code 0 if the job can run, with or without warnings; 1 if it cannot.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagebeam.beam_pipeline.cli import label
+
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.doctor import Check, Finding
+    from imagebeam.beam_pipeline.options import LabelOptions
+
+TAKES_BEAM_OPTIONS = True
+
+_STATE_WIDTH = 8
+_ABOUT_WIDTH = 9
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
+    )
+    parser.add_argument("--output", metavar="DIR", help="where the rows are to go")
+    doctor = parser.add_argument_group("doctor")
+    doctor.add_argument(
+        "--sample",
+        type=int,
+        default=100,
+        metavar="N",
+        help="images to decode and label (default: 100)",
+    )
+    doctor.add_argument(
+        "--deadline",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="a check that takes longer is a failure (default: 60)",
+    )
+    doctor.add_argument(
+        "--cores",
+        type=int,
+        metavar="N",
+        help="of all workers together, for the estimate (default: this machine's; unknown with "
+        "--runner)",
+    )
+    doctor.add_argument(
+        "--price-per-core-hour",
+        type=float,
+        metavar="X",
+        help="for the estimate, in any currency",
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    label.add_job_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the checks; the exit code."""
+    from imagebeam.beam_pipeline.doctor.check_process import run_all
+    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+
+    checks = _checks(args)
+    failed = False
+    findings = []
+    for finding in run_all(checks, args.deadline, args.debug):
+        failed |= finding.state == "failure"
+        if args.json:
+            findings.append(finding.to_json())
+        else:
+            _print(finding)
+    if args.json:
+        print(json.dumps({"ready": not failed, "findings": findings}, ensure_ascii=False, indent=2))
+    return FAILED if failed else DONE
+
+
+def _checks(args: argparse.Namespace) -> "Iterator[Check]":
+    """What to look at; each is imported when its turn comes.
+
+    Raises:
+        UsageError: options that make no sense.
+    """
+    from imagebeam.beam_pipeline.exit_codes import UsageError
+    from imagebeam.beam_pipeline.options import LabelOptions
+    from imagebeam.images.listing.inputs import STDIN
+
+    for name in ("sample", "deadline", "cores"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UsageError(f"--{name} {value}: must be at least 1.")
+    if STDIN in args.inputs:
+        raise UsageError("-: the doctor leaves standard input to the job. Name a file.")
+    has_output = args.output is not None
+    args.output = args.output or "."
+    options = LabelOptions.parse(args)
+    if args.beam_args:
+        from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+
+        pipeline_options(args.beam_args)
+    return _chosen(options, has_output, args)
+
+
+def _chosen(
+    options: "LabelOptions", has_output: bool, args: argparse.Namespace
+) -> "Iterator[Check]":
+    from imagebeam.beam_pipeline.doctor.estimate import Price
+    from imagebeam.beam_pipeline.doctor.inputs import Inputs
+    from imagebeam.beam_pipeline.doctor.module import ModuleAnswers
+    from imagebeam.beam_pipeline.doctor.output import Output
+    from imagebeam.beam_pipeline.doctor.runner import Runner
+    from imagebeam.beam_pipeline.doctor.storage import Storage, roots
+    from imagebeam.beam_pipeline.doctor.versions import Versions
+
+    names = (*options.inputs, *((str(options.output),) if has_output else ()))
+    yield Versions()
+    if roots((*names, options.module or "")):
+        yield Storage((*names, options.module or ""), options.access.settings)
+    yield ModuleAnswers(options)
+    if has_output:
+        yield Output(options)
+    yield Runner(options, names)
+    if options.inputs:
+        elsewhere = any(argument.startswith("--runner") for argument in options.beam_args)
+        cores = args.cores or (None if elsewhere else os.cpu_count())
+        yield Inputs(options, args.sample, args.deadline, Price(cores, args.price_per_core_hour))
+
+
+def _print(finding: "Finding") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    # Lines are left whole, for a command in them is copied.
+    Console(soft_wrap=True).print(
+        Text.assemble(
+            (f"{finding.state.value:<{_STATE_WIDTH}}", _STYLES[finding.state.value]),
+            (f"{finding.about:<{_ABOUT_WIDTH}}", "bold"),
+            finding.message,
+        )
+    )
+
+
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}

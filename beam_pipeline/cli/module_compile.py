@@ -1,0 +1,33 @@
+"""compile a module to a LiteRT flatbuffer.
+
+  imagebeam module compile module/ --output module.tflite
+
+A quantops module becomes a network of 8-bit integers that takes pixel bytes as they are; any
+other stays float32. The file takes any number of images at once, gives all that the module gives,
+and carries the module's metadata: it is a HANDLE itself, and needs no TensorFlow.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "handle", metavar="HANDLE", help="folder, .tar.gz or hub URL, with or without pin"
+    )
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="FILE.tflite", help="replaced if it exists"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile the module; the exit code."""
+    from imagebeam.modules import ModuleError, compile_module
+
+    if args.output.suffix != ".tflite":
+        raise ModuleError(f"{str(args.output)!r}: not a .tflite file. Give a name that ends so.")
+    compile_module(args.handle, args.output)
+    print(f"{args.output}: {args.output.stat().st_size:,} bytes")
+    print(f"See it with: imagebeam module show {args.output}")
+    return 0

@@ -1,0 +1,139 @@
+"""tell what a module is: input, classes, signatures, size, digest.
+
+  imagebeam module show module/
+
+The digest is the same for every copy of the module. HANDLE@DIGEST, anywhere a handle is asked
+for, refuses a module that has another.
+"""
+
+import argparse
+from typing import Any
+
+_NAME_WIDTH = 12
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "litert", "tensorflow"),
+        default="auto",
+        help="what is to run it (default: litert where it can)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the module; the exit code."""
+    from imagebeam.modules import open_module
+    from imagebeam.modules.inspection import facts_of
+
+    facts = facts_of(open_module(args.handle, args.engine))
+    if args.json:
+        import json
+
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        _print(facts)
+    return 0
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    # Lines are left whole, for a digest or a path is copied.
+    out = Console(soft_wrap=True)
+    for name, value in _rows(facts):
+        out.print(Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), value))
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    height, width = facts["image_size"]
+    low, high = facts["value_range"]
+    rows = [
+        ("module", facts["handle"]),
+        ("digest", facts["digest"]),
+        ("format", f"{facts['format']}, {_megabytes(facts['bytes'])}"),
+        ("engine", f"{facts['engine']}: {facts['engine_reason']}"),
+        ("input", f"RGB, {height} × {width}; pixels 0–255 become {low:.4g} to {high:.4g}"),
+        ("answers", ", ".join(facts["heads"])),
+    ]
+    if facts["class_count"] is not None:
+        rows.append(("classes", _classes(facts["class_count"], facts["class_names"])))
+    if facts["feature_length"] is not None:
+        rows.append(("features", f"{facts['feature_length']:,} numbers"))
+    rows.append(("quantised", "yes, quantops" if facts["quantops"] else "no"))
+    rows += _network_rows(facts)
+    rows += [
+        ("" if index else "provenance", f"{key}: {_inline(value)}")
+        for index, (key, value) in enumerate(sorted(facts["provenance"].items()))
+    ]
+    rows += _tensor_rows(facts["flatbuffer"])
+    rows += _signature_rows(facts["signatures"])
+    return rows
+
+
+def _classes(count: int, names: list[str] | None) -> str:
+    if names is None:
+        return f"{count:,}, not named"
+    first = "; ".join(names[:4])
+    return f"{count:,}: {first}{'; …' if count > 4 else ''}"
+
+
+def _network_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    compiled = facts["flatbuffer"] or {}
+    parameters = facts["parameters"] or compiled.get("parameters")
+    macs = facts["macs"] or compiled.get("macs")
+    rows = [("network", _inline(facts["network"]))] if facts["network"] else []
+    if parameters:
+        rows.append(("parameters", f"{parameters:,}"))
+    if macs:
+        rows.append(("MACs", f"{macs:,} an image"))
+    return rows
+
+
+def _tensor_rows(flatbuffer: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if flatbuffer is None:
+        return []
+    tensors = {"input": flatbuffer["input"], **flatbuffer["outputs"]}
+    return [
+        ("flatbuffer", f"{_megabytes(flatbuffer['bytes'])}, {_inline(flatbuffer['dtypes'])}"),
+        *((f"  {name}", _tensor(tensor)) for name, tensor in tensors.items()),
+    ]
+
+
+def _tensor(tensor: dict[str, Any]) -> str:
+    shape = ", ".join("?" if length is None else str(length) for length in tensor["shape"])
+    if tensor["scale"] is None:
+        return f"{tensor['dtype']} [{shape}]"
+    return (
+        f"{tensor['dtype']} [{shape}], scale {tensor['scale']:.6g}, "
+        f"zero point {tensor['zero_point']}"
+    )
+
+
+def _signature_rows(signatures: dict[str, Any] | None) -> list[tuple[str, str]]:
+    rows = []
+    for name, signature in (signatures or {}).items():
+        rows.append(("signature", name))
+        rows += [("  takes", f"{key}: {each}") for key, each in signature["inputs"].items()]
+        outputs = list(signature["outputs"].items())
+        outputs.sort(key=lambda item: item[0] != "default")
+        rows += [("  gives", f"{key}: {each}") for key, each in outputs[:3]]
+        if len(outputs) > 3:
+            rows.append(("", f"and {len(outputs) - 3} more"))
+    return rows
+
+
+def _inline(values: Any) -> str:
+    if isinstance(values, dict):
+        return ", ".join(f"{key} {_inline(value)}" for key, value in values.items())
+    return str(values)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.2f} MB"

@@ -1,0 +1,203 @@
+"""train a module on folders of classes, with simulated quantisation.
+
+  imagebeam module train my-pictures/ --output my-module/ --from module/
+
+IMAGES holds one folder for every class, named after it, with its pictures. A part of every class
+is held out; accuracy on it is told at the end, for the float network, for its simulated and for
+its real 8-bit form. With --from, training begins with the weights of a module or slim checkpoint,
+which needs far fewer pictures and epochs; classes may differ.
+
+The run is kept in DIR.training: give the same command again after a stop of any kind, and it goes
+on. TensorBoard reads DIR.training/summaries.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from imagebeam.images.decode import Resize
+    from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
+    from imagebeam.mobilenet_v1.pictures import Decoder
+
+_DEFAULT_WIDTH = 0.5
+_DEFAULT_SIZE = 160
+_RATE_FROM_SCRATCH = 0.01
+_RATE_OF_TRANSFER = 0.001
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="must not exist")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="MODULE|CHECKPOINT",
+        help="begin with these weights: a module's handle, or what a slim checkpoint's files "
+        "begin with (default: random weights)",
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--width",
+        type=float,
+        metavar="X",
+        help="0.25, 0.5, 0.75 or 1 (default: that of --from, else 0.5)",
+    )
+    network.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="128, 160, 192 or 224 (default: that of the module in --from, else 160)",
+    )
+    learning = parser.add_argument_group("learning")
+    learning.add_argument("--epochs", type=int, default=30, metavar="N", help="(default: 30)")
+    learning.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
+    learning.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="the highest, of Adam (default: 0.001 with --from, else 0.01)",
+    )
+    learning.add_argument(
+        "--quantise-from",
+        type=float,
+        default=0.6,
+        metavar="SHARE",
+        help="part of the run after which quantisation is simulated (default: 0.6)",
+    )
+    learning.add_argument(
+        "--freeze-from",
+        type=float,
+        default=0.8,
+        metavar="SHARE",
+        help="part of the run after which batch norm's statistics stay (default: 0.8)",
+    )
+    learning.add_argument(
+        "--held-out",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="part of every class to test on (default: 0.2)",
+    )
+    learning.add_argument(
+        "--no-flip", action="store_true", help="a mirror image may be of another class"
+    )
+    learning.add_argument(
+        "--resize",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="how `imagebeam label` will be told to resize (default: crop)",
+    )
+    learning.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, export and tell the accuracy; the exit code."""
+    from imagebeam.beam_pipeline.cli import module_making
+    from imagebeam.beam_pipeline.reporting import training_display
+
+    module_making.start_tensorflow("module train")
+    from imagebeam.mobilenet_v1.export import refuse_existing
+    from imagebeam.mobilenet_v1.folder_training import train_from_folder
+
+    refuse_existing(args.output)
+    state = args.output.with_name(f"{args.output.name}.training")
+    weights, plan = _plan(args)
+    with training_display.progress(state) as report:
+        classifier = train_from_folder(
+            args.images,
+            plan,
+            _decoder(args.resize),
+            state,
+            weights=weights,
+            weights_name=args.source,
+            report=report,
+        )
+    module_making.export(
+        classifier.network,
+        args.output,
+        classifier.classes,
+        _provenance(args, plan, classifier),
+    )
+    integer_right = _integer_right(args.output, classifier)
+    training_display.show_result(classifier, integer_right, args.output, state)
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
+    """The weights to begin with, and a plan in which nothing is left open."""
+    from imagebeam.mobilenet_v1.checkpoint import width_of
+    from imagebeam.mobilenet_v1.folder_training import Plan
+
+    weights, width, size, rate = None, _DEFAULT_WIDTH, _DEFAULT_SIZE, _RATE_FROM_SCRATCH
+    if args.source:
+        weights, size = _weights(args.source)
+        width, rate = width_of(weights), _RATE_OF_TRANSFER
+    plan = Plan(
+        width=width if args.width is None else args.width,
+        size=size if args.size is None else args.size,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        held_out=args.held_out,
+        learning_rate=rate if args.learning_rate is None else args.learning_rate,
+        quantise_from=args.quantise_from,
+        freeze_from=args.freeze_from,
+        flip=not args.no_flip,
+        seed=args.seed,
+    )
+    return weights, plan
+
+
+def _weights(source: str) -> tuple[Any, int]:
+    """Weights by name, and the size of the pictures that they were trained on, if known."""
+    from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
+    from imagebeam.modules import open_module
+
+    if Path(f"{source}.index").exists():
+        return read_checkpoint(source), _DEFAULT_SIZE
+    module = open_module(source, engine="tensorflow")
+    return read_module(module.path), module.info.image_size[0]
+
+
+def _decoder(resize: "Resize") -> "Decoder":
+    from imagebeam.images.decode import decode
+    from imagebeam.images.errors import DecodeError
+    from imagebeam.mobilenet_v1.errors import PictureError
+
+    def pixels(data: bytes, side: int) -> "npt.NDArray[np.uint8]":
+        try:
+            return decode(data, (side, side), resize).pixels
+        except DecodeError as error:
+            raise PictureError(f"{error.code}: {error}") from error
+
+    return pixels
+
+
+def _provenance(
+    args: argparse.Namespace, plan: "Plan", classifier: "Classifier"
+) -> dict[str, object]:
+    from dataclasses import asdict
+
+    accuracy = classifier.accuracy
+    return {
+        "training": {**asdict(plan), "from": args.source, "resize": args.resize},
+        "pictures_learnt": classifier.learnt,
+        "pictures_held_out": accuracy.count,
+        "accuracy_float": accuracy.float_right / accuracy.count,
+        "accuracy_quantised": accuracy.quantised_right / accuracy.count,
+    }
+
+
+def _integer_right(module: Path, classifier: "Classifier") -> int:
+    """How many held-out pictures the module's own flatbuffer names right."""
+    from imagebeam.modules import load_engine, open_module
+
+    opened = open_module(str(module))
+    engine = load_engine(opened.engine, opened.path, opened.info)
+    scores = engine.run(classifier.held_out.pixels).scores
+    assert scores is not None
+    return int((scores.argmax(axis=1) == classifier.held_out.classes).sum())

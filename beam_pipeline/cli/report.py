@@ -1,0 +1,47 @@
+"""write a page that shows an output: classes, scores, pictures, errors, speed.
+
+  imagebeam report labels/
+
+The page is one file that works from disk and reaches no network. Thumbnails are made anew from the
+images, as far as they can still be read. A job may be at work: the page shows what there is.
+"""
+
+import argparse
+
+_THUMBNAILS = 400
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("labels", metavar="DIR", help="the --output of a job")
+    parser.add_argument("--output", metavar="FILE", help="the page (default: DIR/report.html)")
+    thumbnails = parser.add_mutually_exclusive_group()
+    thumbnails.add_argument(
+        "--thumbnails",
+        type=int,
+        default=_THUMBNAILS,
+        metavar="N",
+        help=f"images to read and show (default: {_THUMBNAILS})",
+    )
+    thumbnails.add_argument(
+        "--no-thumbnails",
+        dest="thumbnails",
+        action="store_const",
+        const=0,
+        help="read no image: the page shows names",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page; the exit code."""
+    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+    from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.report.write_report import write_report
+    from imagebeam.storage import location
+
+    if args.thumbnails < 0:
+        raise UsageError(f"--thumbnails {args.thumbnails}: give 0 or more.")
+    target = None if args.output is None else location(args.output)
+    found, page = write_report(location(args.labels), target, args.thumbnails)
+    console.show_report(found, page)
+    return FAILED if found.findings else DONE

@@ -1,1 +1,0 @@
-"""One command a module: its options, and where it starts."""

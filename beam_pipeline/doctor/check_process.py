@@ -1,0 +1,128 @@
+"""Checks, each in a process of its own and against a clock.
+
+A mount whose server is gone, or a name server that never answers, hangs whoever asks, and beyond
+the reach of signals at that. So the process that waits touches nothing of the kind, and leaves
+behind what does not end.
+"""
+
+import json
+import math
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from imagebeam.beam_pipeline.doctor.finding import Check, Finding, FindingState
+from imagebeam.errors import ImagebeamError
+from imagebeam.images.reading.channel import Channel
+
+_GRACE_SECONDS = 1.0
+_END = b"null"
+
+
+def run_all(checks: Iterable[Check], seconds: float, debug: bool = False) -> Iterator[Finding]:
+    """What the checks find, one after the other, so that none disturbs what another measures.
+
+    Args:
+        checks: to run.
+        seconds: that each may take.
+        debug: show what they write on standard error.
+    """
+    for check in checks:
+        with tempfile.TemporaryDirectory(
+            prefix="imagebeam-", ignore_cleanup_errors=True
+        ) as scratch:
+            yield from _run(check, seconds, debug, scratch)
+
+
+def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Finding]:
+    deadline = time.monotonic() + seconds
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours)
+    with theirs:
+        child = _spawn(theirs.fileno(), debug, scratch)
+    try:
+        channel.send(pickle.dumps(check), seconds)
+        while (message := channel.receive(deadline - time.monotonic())) != _END:
+            yield Finding.from_json(json.loads(message))
+    except TimeoutError:
+        yield Finding(
+            check.about,
+            FindingState.FAILURE,
+            f"no end within {seconds:g} s. See whether a mount, a server or a name server hangs, "
+            "or give it more time by --deadline.",
+        )
+    except (EOFError, OSError):
+        yield Finding(
+            check.about,
+            FindingState.FAILURE,
+            f"the check itself ended with {_ending(child)}. --debug shows what it wrote.",
+        )
+    finally:
+        channel.close()
+        _end(child)
+
+
+def _spawn(descriptor: int, debug: bool, scratch: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(descriptor)],
+        pass_fds=(descriptor,),
+        stdin=subprocess.DEVNULL,
+        # Who reads our output must not wait for a check that never ends.
+        stdout=subprocess.DEVNULL,
+        stderr=None if debug else subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": scratch},
+        # With it ends what it started.
+        start_new_session=True,
+    )
+
+
+_PROGRAM = """
+import sys
+# The current folder: whatever it holds, nothing there was meant to be imported.
+sys.path[:] = filter(None, sys.path)
+from imagebeam.beam_pipeline.doctor.check_process import serve
+serve(int(sys.argv[1]))
+"""
+
+
+def serve(descriptor: int) -> None:
+    """Run one check for the process at the other end of a socket."""
+    with socket.socket(fileno=descriptor) as end:
+        channel = Channel(end)
+        check: Check = pickle.loads(channel.receive(math.inf))
+        try:
+            for finding in check.run():
+                channel.send(json.dumps(finding.to_json()).encode())
+        # Whatever it is, it is what the check found.
+        except Exception as error:
+            channel.send(json.dumps(_failure(check, error).to_json()).encode())
+        channel.send(_END)
+
+
+def _failure(check: Check, error: Exception) -> Finding:
+    message = (
+        str(error) if isinstance(error, ImagebeamError) else f"{type(error).__name__}: {error}"
+    )
+    return Finding(check.about, FindingState.FAILURE, message)
+
+
+def _ending(child: "subprocess.Popen[bytes]") -> str:
+    with suppress(subprocess.TimeoutExpired):
+        code = child.wait(_GRACE_SECONDS)
+        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+    return "a closed socket"
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    # One that hangs in the kernel cannot be killed, and is not waited for.
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_GRACE_SECONDS)

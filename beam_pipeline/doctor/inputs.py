@@ -1,0 +1,138 @@
+"""What the inputs stand for, and what a sample of it says of the rest."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from imagebeam.beam_pipeline.doctor import sample
+from imagebeam.beam_pipeline.doctor.estimate import Price, estimate
+from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.beam_pipeline.doctor.module import opened
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing import inputs
+from imagebeam.images.listing.sources import ListedImage
+from imagebeam.storage import Settings, StoreError, store_for
+
+_SHARE_OF_LISTING = 0.25
+_SHARE_OF_SAMPLING = 0.4
+_LOOKS = 10
+"""Images whose size is looked up: each look may be a question over a network."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What was listed before the time was up.
+
+    Attributes:
+        images: how many.
+        problems: how many names cannot be followed, by code.
+        chosen: a random sample of the images, in their order.
+        complete: whether that was all.
+        seconds: that it took.
+    """
+
+    images: int
+    problems: Counter[str]
+    chosen: Sequence[ListedImage]
+    complete: bool
+    seconds: float
+
+    @property
+    def count(self) -> str:
+        """How many images, in words."""
+        return f"{'' if self.complete else 'more than '}{self.images:,} images"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Lists the inputs, and decodes and labels a sample as the job would.
+
+    Attributes:
+        options: of the job.
+        sample: images to decode.
+        seconds: that all of it may take.
+        price: what turns work into time and money.
+    """
+
+    options: LabelOptions
+    sample: int
+    seconds: float
+    price: Price
+    about: str = "inputs"
+
+    def run(self) -> Iterator[Finding]:
+        """One line each for the listing, the sample and the estimate."""
+        options = self.options
+        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        found = islice(chain.from_iterable(sources), options.limit)
+        listing = listed(found, self.sample, self.seconds * _SHARE_OF_LISTING)
+        yield _told(listing, options.access.settings)
+        if not listing.chosen:
+            return
+        module = opened(options)
+        taken = sample.take(listing.chosen, options, module, self.seconds * _SHARE_OF_SAMPLING)
+        yield sample.told(taken, options.max_failure_rate)
+        if taken.labelled:
+            yield estimate(taken, listing.images, listing.complete, self.price)
+
+
+def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
+    """List until the end or until the time is up, and choose some of the images at random."""
+    start = time.monotonic()
+    rng = random.Random(0)
+    images = 0
+    problems: Counter[str] = Counter()
+    kept: list[tuple[int, ListedImage]] = []
+    complete = True
+    for each in found:
+        if each.problem is not None:
+            problems[each.problem.code] += 1
+        # Vitter's algorithm R: each image has the same chance, however many are to come.
+        elif len(kept) < chosen:
+            kept.append((images, each))
+        elif (place := rng.randrange(images + 1)) < chosen:
+            kept[place] = (images, each)
+        images += each.problem is None
+        if time.monotonic() - start > seconds:
+            complete = False
+            break
+    in_order = [each for _, each in sorted(kept, key=lambda pair: pair[0])]
+    return Listing(images, problems, in_order, complete, time.monotonic() - start)
+
+
+def _size(listed: ListedImage, settings: Settings) -> int | None:
+    """Bytes of an image, encoded; None where that cannot be told without reading it."""
+    where = listed.where or ImageLocation(listed.uri)
+    if where.container is ContainerKind.TAR:
+        return where.place[1]
+    try:
+        return None if where.kind else store_for(where.address, settings).info(where.address).size
+    except StoreError:
+        return None
+
+
+def _told(listing: Listing, settings: Settings) -> Finding:
+    facts: dict[str, Any] = {
+        "images": listing.images,
+        "complete": listing.complete,
+        "problems": dict(listing.problems),
+        "seconds": listing.seconds,
+    }
+    message = f"{listing.count}, listed in {listing.seconds:.1f} s"
+    looked_at = listing.chosen[:: max(1, len(listing.chosen) // _LOOKS)]
+    if sizes := [size for each in looked_at if (size := _size(each, settings)) is not None]:
+        facts["bytes"] = round(sum(sizes) / len(sizes) * listing.images)
+        message += f", about {facts['bytes'] / 1e9:,.2g} GB by the size of {len(sizes):,} of them"
+    if not listing.complete:
+        message += "; the time for listing was up"
+    if listing.problems:
+        names = ", ".join(f"{count:,} {code}" for code, count in sorted(listing.problems.items()))
+        message += f"; besides {names}: see the table of codes for the cures"
+    state = FindingState.WARNING if listing.problems else FindingState.OK
+    return Finding("inputs", state, message, facts)

@@ -1,0 +1,100 @@
+"""Whether the module loads, answers on a picture, and gives what is asked of it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.beam_pipeline import job_identity
+from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.images import uris
+from imagebeam.modules import ModelOutputs, Module, load_engine, open_module
+from imagebeam.samples import MODULE
+
+
+@dataclass(frozen=True)
+class ModuleAnswers:
+    """The module, its engine and its class names.
+
+    Attributes:
+        options: of the job.
+    """
+
+    options: LabelOptions
+    about: str = "module"
+
+    def run(self) -> Iterator[Finding]:
+        """One line for the module and one for the class names."""
+        start = time.perf_counter()
+        module = opened(self.options)
+        engine = load_engine(module.engine, module.path, module.info)
+        answers = engine.run(_picture(module.info.image_size))
+        seconds = time.perf_counter() - start
+        height, width = module.info.image_size
+        handle = uris.without_secrets(module.handle)
+        facts = {
+            "handle": handle,
+            "digest": module.digest,
+            "engine": module.engine,
+            "image_size": [height, width],
+            "seconds": seconds,
+        }
+        if (wrong := _wrong(answers)) is not None:
+            yield Finding(
+                self.about,
+                FindingState.FAILURE,
+                f"{handle}: on {module.engine} {wrong} for a plain picture. "
+                "Try --engine tensorflow; if it persists, the module is damaged.",
+                facts,
+            )
+            return
+        yield Finding(
+            self.about,
+            FindingState.OK,
+            f"{handle} answers on {module.engine}, {height} × {width}, "
+            f"{module.digest}; ready in {seconds:.1f} s",
+            facts,
+        )
+        job_identity.check_emit(self.options, module)
+        yield self._labels(module)
+
+    def _labels(self, module: Module) -> Finding:
+        names = job_identity.class_names(self.options, module)
+        facts = {"classes": module.info.class_count, "named": names is not None}
+        if "labels" not in self.options.emit:
+            return Finding("labels", FindingState.OK, "none asked for", facts)
+        if names is None:
+            return Finding(
+                "labels",
+                FindingState.WARNING,
+                f"{module.info.class_count:,} classes without names: the column `label` would "
+                "hold numbers. Name them by --labels FILE, one a line.",
+                facts,
+            )
+        source = self.options.labels or "the module's own"
+        return Finding(
+            "labels", FindingState.OK, f"{len(names):,} names for all classes: {source}", facts
+        )
+
+
+def opened(options: LabelOptions) -> Module:
+    """The module of a job."""
+    return open_module(options.module or str(MODULE), options.engine)
+
+
+def _picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """From dark to light: (1, height, width, 3), uint8."""
+    height, width = size
+    row = np.linspace(0, 255, width).astype(np.uint8)
+    return np.tile(row[:, np.newaxis], (1, height, 1, 3))
+
+
+def _wrong(answers: ModelOutputs) -> str | None:
+    for head in ("logits", "scores", "features"):
+        values = getattr(answers, head)
+        if values is not None and not np.isfinite(values).all():
+            return f"its {head} are not finite"
+    return None

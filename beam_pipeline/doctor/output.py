@@ -1,0 +1,108 @@
+"""Whether the output can be written, and whose it is."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imagebeam.beam_pipeline import job_identity
+from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.beam_pipeline.doctor.module import opened
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.images.listing import inputs
+from imagebeam.outputs import identity, lock
+from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.storage import AnyPath, Location
+
+
+@dataclass(frozen=True)
+class Output:
+    """The folder that the job is to write to.
+
+    Attributes:
+        options: of the job.
+    """
+
+    options: LabelOptions
+    about: str = "output"
+
+    def run(self) -> Iterator[Finding]:
+        """One line."""
+        layout = Layout(self.options.output, self.options.format)
+        there = _nearest(layout.root)
+        try:
+            free = _probed(there)
+            held = self._held(layout)
+        except OSError as error:
+            raise OutputError(
+                f"{there}: {error.strerror}. Choose an --output that can be written."
+            ) from error
+        facts = {"output": str(layout.root), "free_bytes": free, "held": held}
+        space = "" if free is None else f", {free / 1e9:,.1f} GB are free"
+        told = f"{layout.root} can be written{space}; {_TOLD[held]}"
+        state = FindingState.WARNING if held == "replaced" else FindingState.OK
+        yield Finding(self.about, state, told, facts)
+
+    def _held(self, layout: Layout) -> str:
+        if isinstance(layout.root, Path) and not layout.root.exists():
+            return "new"
+        lock.check(layout)
+        module = opened(self.options)
+        names = job_identity.class_names(self.options, module)
+        try:
+            wanted = job_identity.of(self.options, module, names, self._kept())
+            resumes = identity.check(layout, wanted)
+        except OutputError:
+            # What is no output of ours is not overwritten either.
+            if self.options.overwrite and layout.identity.exists():
+                return "replaced"
+            raise
+        if not resumes:
+            return "empty"
+        return "replaced" if self.options.overwrite else "resumed"
+
+    def _kept(self) -> Mapping[str, Any]:
+        options = self.options
+        if not options.keep:
+            return {}
+        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        return job_identity.kept(options, sources)
+
+
+_TOLD = {
+    "new": "it is not there yet",
+    "empty": "it is empty",
+    "resumed": "an earlier run of this job began it, which is resumed",
+    "replaced": "it holds rows, which --overwrite deletes",
+}
+
+
+def _probed(folder: AnyPath) -> int | None:
+    """See that it can be written; the bytes that are free, where there is an end of them."""
+    if isinstance(folder, Location):
+        probe = folder / f"imagebeam-probe-{uuid.uuid4().hex}"
+        try:
+            probe.write_bytes(_PROBE)
+        finally:
+            probe.unlink(missing_ok=True)
+        return None
+    # It has no name, or loses it at once: whatever happens, nothing is left of it.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(_PROBE)
+        file.flush()
+        os.fsync(file.fileno())
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+_PROBE = b"imagebeam"
+
+
+def _nearest(path: AnyPath) -> AnyPath:
+    """The folder itself, or else the nearest one above it that exists; a store has no folders."""
+    while isinstance(path, Path) and not path.exists():
+        path = path.parent
+    return path

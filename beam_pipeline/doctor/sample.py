@@ -1,0 +1,122 @@
+"""A sample of the images, decoded as the job does it, and labelled."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.reporting.evaluation_display import counts
+from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
+from imagebeam.evaluation.accuracy import wilson_interval
+from imagebeam.images.errors import CODES, ImageError
+from imagebeam.images.listing.sources import ListedImage
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.shared_pixels import SLOTS
+from imagebeam.images.stage_times import StageTime, total
+from imagebeam.modules import Engine, Module, load_engine
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What became of a sample.
+
+    Attributes:
+        images: how many were tried.
+        failed: how many gave no pixels, by error code.
+        fetch: of all of them together.
+        decode: likewise.
+        infer_cpu: seconds of a core, for those that were decoded.
+    """
+
+    images: int
+    failed: Counter[str]
+    fetch: StageTime
+    decode: StageTime
+    infer_cpu: float
+
+    @property
+    def labelled(self) -> int:
+        """How many have a label."""
+        return self.images - self.failed.total()
+
+
+def take(
+    chosen: Sequence[ListedImage], options: LabelOptions, module: Module, seconds: float
+) -> Sample:
+    """Decode and label images, as many as the time allows."""
+    engine = load_engine(module.engine, module.path, module.info)
+    preprocessing = options.preprocessing(module.info.image_size)
+    limits = DecodeLimits(min(options.decode_seconds, seconds), options.decode_memory)
+    processes = options.decode_processes or os.cpu_count() or 1
+    reader = ImageReader(preprocessing, processes, limits, options.access)
+    deadline = time.monotonic() + seconds
+    images = 0
+    failed: Counter[str] = Counter()
+    costs = []
+    infer = 0.0
+    step = SLOTS * processes
+    try:
+        for start in range(0, len(chosen), step):
+            part = chosen[start : start + step]
+            reading = reader.read([each.where or each.uri for each in part])
+            errors = [each for each in reading.outcomes if isinstance(each, ImageError)]
+            failed.update(error.code for error in errors)
+            rows = [
+                row
+                for row, outcome in enumerate(reading.outcomes)
+                if not isinstance(outcome, ImageError)
+            ]
+            if rows:
+                infer += _timed(engine, reading.pixels[rows])
+            images += len(part)
+            costs.append(reading.costs)
+            if time.monotonic() > deadline:
+                break
+    finally:
+        reader.close()
+    spent = total(costs)
+    return Sample(
+        images,
+        failed,
+        spent.get("fetch", StageTime()),
+        spent.get("decode", StageTime()),
+        infer,
+    )
+
+
+def _timed(engine: Engine, pixels: npt.NDArray[np.uint8]) -> float:
+    """Seconds of a core that the module takes."""
+    start = time.process_time()
+    engine.run(pixels)
+    return time.process_time() - start
+
+
+def told(sample: Sample, allowed: FailureLimit) -> Finding:
+    """What the sample says of the share that will fail."""
+    failed = sample.failed.total()
+    low, high = wilson_interval(failed, sample.images)
+    facts = {
+        "images": sample.images,
+        "failed": dict(sample.failed),
+        "failure_rate": failed / sample.images,
+        "failure_rate_interval": [low, high],
+    }
+    message = (
+        f"{failed:,} of {sample.images:,} images, taken at random, failed "
+        f"(95 % interval {low:.1%} to {high:.1%} of all)"
+    )
+    if not failed:
+        return Finding("sample", FindingState.OK, message, facts)
+    worst = CODES[sample.failed.most_common(1)[0][0]]
+    message += f": {counts(sample.failed)}. {worst.code}: {worst.cause} {worst.cure}"
+    if allowed.exceeded(failed, sample.images) and allowed.count is None:
+        message += " As many would end the job with exit code 1: see --max-failure-rate."
+        return Finding("sample", FindingState.FAILURE, message, facts)
+    return Finding("sample", FindingState.WARNING, message, facts)

@@ -1,0 +1,59 @@
+"""What is installed here, and known faults in it."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.version import __version__
+
+_PACKAGES = {
+    "Beam": "apache-beam",
+    "LiteRT": "ai-edge-litert",
+    "TensorFlow": "tensorflow",
+    "Pillow": "pillow",
+    "PyArrow": "pyarrow",
+}
+_SOUND_PILLOW = 13
+_TESTED_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Python and the libraries that rows depend on."""
+
+    about: str = "versions"
+
+    def run(self) -> Iterator[Finding]:
+        """One line for all versions, and one for each that has a known fault."""
+        held = {"imagebeam": __version__, "Python": platform.python_version()}
+        for name, package in _PACKAGES.items():
+            try:
+                held[name] = version(package)
+            except PackageNotFoundError:
+                continue
+        told = ", ".join(f"{name} {held[name]}" for name in held)
+        yield Finding(self.about, FindingState.OK, told, held)
+        if sys.version_info[:2] != _TESTED_PYTHON:
+            yield Finding(
+                "python",
+                FindingState.WARNING,
+                f"Python {held['Python']}: the tests run on "
+                f"{'.'.join(map(str, _TESTED_PYTHON))}. Use that where rows must be the same.",
+            )
+        if (fault := pillow_fault(held["Pillow"])) is not None:
+            yield Finding("pillow", FindingState.WARNING, fault)
+
+
+def pillow_fault(pillow: str) -> str | None:
+    """What is known to be wrong with a version of Pillow, and the cure; None if nothing is."""
+    if int(pillow.partition(".")[0]) >= _SOUND_PILLOW:
+        return None
+    return (
+        f"Pillow {pillow}: its decoders have faults that {_SOUND_PILLOW}.0.0 mends "
+        "(GHSA-8g5g-8vmr-9782, GHSA-5x8w-8jj5-q52h), and a picture may use them against the "
+        "process that decodes it. Beam's package asks for pillow<13 but runs with it: "
+        f"pip install --no-deps pillow=={_SOUND_PILLOW}.0.0."
+    )

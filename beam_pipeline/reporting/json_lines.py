@@ -1,0 +1,92 @@
+"""What another program reads of a job: one JSON object a line, on standard error.
+
+The same functions as `display` has for a person; standard output stays empty.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.progress import Progress
+
+_LEAST_SECONDS = 1.0
+"""Between two events of progress."""
+
+
+@contextmanager
+def progress(
+    stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Progress], None]]:
+    """`listing` at once, `progress` when labelling begins and then once a second if it moves."""
+    _tell("listing", stream)
+    begin = next_time = 0.0
+    latest: Progress | None = None
+
+    def show(now: Progress) -> None:
+        nonlocal begin, next_time, latest
+        if now.plan is None or now == latest:
+            return
+        if latest is None:
+            begin = next_time = clock()
+        if clock() < next_time:
+            return
+        latest, next_time = now, clock() + _LEAST_SECONDS
+        rate = now.done / max(clock() - begin, 1e-9) if now.done else None
+        _tell(
+            "progress",
+            stream,
+            done=now.done,
+            to_do=now.plan.to_do,
+            failed_by_code=dict(sorted(now.failed.items())),
+            images_per_second=None if rate is None else round(rate, 3),
+            seconds_left=None if rate is None else round((now.plan.to_do - now.done) / rate, 3),
+        )
+
+    yield show
+
+
+def show_summary(
+    layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+) -> None:
+    """`summary`: the content of summary.json, and what the run took."""
+    _tell(
+        "summary",
+        output=str(layout.root),
+        seconds=round(seconds, 3),
+        core_seconds=None if core_seconds is None else round(core_seconds, 3),
+        summary=summary,
+    )
+
+
+def say_too_many_failed(failed: int, images: int, most: str) -> None:
+    """`too_many_failed`: why the exit code is 1 although all rows are written."""
+    _tell("too_many_failed", failed=failed, images=images, limit=most)
+
+
+def say_cancelled(job: str) -> None:
+    """`cancelled`: an earlier run's work on a cluster has been ended."""
+    _tell("cancelled", job=job)
+
+
+def say_detached(layout: Layout) -> None:
+    """`detached`: the job was left to its cluster."""
+    _tell("detached", output=str(layout.root))
+
+
+def say_stopped(reason: str, layout: Layout) -> None:
+    """`stopped`: the job ends before its end; what is finished stays."""
+    _tell("stopped", output=str(layout.root), reason=reason)
+
+
+def say_error(message: str, exit_code: int) -> None:
+    """`error`: nothing was started, or the job broke."""
+    _tell("error", message=message, exit_code=exit_code)
+
+
+def _tell(event: str, stream: TextIO | None = None, **values: Any) -> None:
+    # Escapes keep names that are not UTF-8, and a line is a line.
+    print(json.dumps({"event": event, **values}), file=stream or sys.stderr, flush=True)

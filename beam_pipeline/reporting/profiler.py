@@ -1,0 +1,72 @@
+"""A flame graph of the job: py-spy looks at this process and its children while it runs."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.reporting import console
+
+_PR_SET_PTRACER = 0x59616D61
+_END_SECONDS = 60.0
+
+
+@contextmanager
+def profiled(output: Path | None) -> Iterator[None]:
+    """Sample all threads and child processes of this process until the end of the block.
+
+    Args:
+        output: the SVG to write; None does nothing.
+
+    Raises:
+        UsageError: py-spy is not installed, or there is no folder for the SVG.
+    """
+    if output is None:
+        yield
+        return
+    with tempfile.TemporaryFile("w+") as said:
+        profiler = _start(output, said)
+        try:
+            yield
+        finally:
+            _end(profiler)
+            if not output.is_file():
+                said.seek(0)
+                console.say_no_profile(said.read().strip())
+
+
+def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
+    beside = sysconfig.get_path("scripts")
+    program = shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if program is None:
+        raise UsageError("--profile: py-spy is not installed. Run `pip install py-spy`.")
+    if not output.parent.is_dir():
+        raise UsageError(f"--profile {output}: there is no such folder. Make it, or name another.")
+    profiler = subprocess.Popen(
+        [program, "record", "--subprocesses", "--pid", str(os.getpid()), "--output", str(output)],
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=said,
+    )
+    if sys.platform == "linux":
+        # Ubuntu lets nobody but a parent look, unless it is told who may.
+        ctypes.CDLL(None).prctl(_PR_SET_PTRACER, profiler.pid)
+    return profiler
+
+
+def _end(profiler: "subprocess.Popen[bytes]") -> None:
+    profiler.send_signal(signal.SIGINT)
+    try:
+        profiler.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        profiler.kill()
+        profiler.wait()

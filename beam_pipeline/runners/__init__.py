@@ -1,0 +1,1 @@
+"""Run the job on Beam's runners: local, Flink, Prism, Dataflow."""

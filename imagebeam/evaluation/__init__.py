@@ -1,0 +1,1 @@
+"""Measure a module's accuracy on labelled images."""

@@ -1,0 +1,82 @@
+"""What kind of container a file is, by its name."""
+
+from enum import Enum
+
+_ALL = 100_000
+"""Members of one compressed container that one worker reads: more would be too many to sort."""
+
+_SOME = 2_000
+
+
+class Compression(Enum):
+    """How a whole container is compressed."""
+
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZSTANDARD = "zstd"
+
+
+class ContainerKind(Enum):
+    """A container's format and the compression laid over it.
+
+    Attributes:
+        format: tar, zip, tfrecord or parquet.
+        compression: None where members can be read by place; else the whole is read from its
+            start.
+        read_together: members that are best read one after the other, by one reader: all of what is
+            read from its start, some of a Parquet file, whose neighbours are compressed together.
+    """
+
+    format: str
+    compression: Compression | None
+    read_together: int
+
+    TAR = ("tar", None)
+    TAR_GZIP = ("tar", Compression.GZIP)
+    TAR_BZIP2 = ("tar", Compression.BZIP2)
+    TAR_XZ = ("tar", Compression.XZ)
+    TAR_ZSTANDARD = ("tar", Compression.ZSTANDARD)
+    ZIP = ("zip", None)
+    TFRECORD = ("tfrecord", None)
+    TFRECORD_GZIP = ("tfrecord", Compression.GZIP)
+    PARQUET = ("parquet", None)
+
+    def __init__(self, format: str, compression: Compression | None) -> None:  # noqa: A002
+        self.format = format
+        self.compression = compression
+        if compression is not None:
+            self.read_together = _ALL
+        else:
+            self.read_together = _SOME if format == "parquet" else 1
+
+
+SUFFIXES = {
+    ".tar": ContainerKind.TAR,
+    ".tar.gz": ContainerKind.TAR_GZIP,
+    ".tgz": ContainerKind.TAR_GZIP,
+    ".tar.bz2": ContainerKind.TAR_BZIP2,
+    ".tbz2": ContainerKind.TAR_BZIP2,
+    ".tar.xz": ContainerKind.TAR_XZ,
+    ".txz": ContainerKind.TAR_XZ,
+    ".tar.zst": ContainerKind.TAR_ZSTANDARD,
+    ".tzst": ContainerKind.TAR_ZSTANDARD,
+    ".zip": ContainerKind.ZIP,
+    ".tfrecord": ContainerKind.TFRECORD,
+    ".tfrecords": ContainerKind.TFRECORD,
+    ".tfrecord.gz": ContainerKind.TFRECORD_GZIP,
+    ".tfrecords.gz": ContainerKind.TFRECORD_GZIP,
+    ".parquet": ContainerKind.PARQUET,
+}
+"""Names that are taken as containers, in any case. A Parquet file may be a manifest instead."""
+
+_SUFFIXES = tuple(SUFFIXES)
+
+
+def kind_of(name: str) -> ContainerKind | None:
+    """The kind of container that a file of this name is; None if it is none."""
+    lowered = name.lower()
+    # Most of the names in a long manifest are none.
+    if not lowered.endswith(_SUFFIXES):
+        return None
+    return SUFFIXES[max(filter(lowered.endswith, SUFFIXES), key=len)]

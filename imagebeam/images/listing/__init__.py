@@ -1,0 +1,1 @@
+"""Find the images of an input: folders, globs, manifests, containers, buckets."""

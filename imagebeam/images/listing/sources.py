@@ -1,0 +1,190 @@
+"""The images that a folder, a glob, a manifest or a container stands for."""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import IO, Any, Literal, cast
+from urllib.parse import urljoin
+
+from imagebeam.images import uris
+from imagebeam.images.access import Access
+from imagebeam.images.containers import ContainerLimits, Member, kind_of, open_container
+from imagebeam.images.errors import (
+    BadManifestEntry,
+    ImageError,
+    UnreadableListing,
+    UnsupportedScheme,
+)
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.storage import ObjectInfo, StoreError, store_for
+
+Kind = Literal["folder", "glob", "manifest", "container", "images"]
+
+_CAPS = ContainerLimits()
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """One name that an input stands for.
+
+    Attributes:
+        uri: as `imagebeam.images.uris` makes them.
+        problem: why it cannot even be looked for; None for an image.
+        where: its bytes are; None for a local file, which its name leads to.
+        kept: what a manifest's columns hold that were to be kept; () where there are none.
+    """
+
+    uri: str
+    problem: ImageError | None = None
+    where: ImageLocation | None = None
+    kept: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to list: a folder, a glob, a manifest, a container, or images named one by one.
+
+    Attributes:
+        kind: which of these.
+        names: addresses; exactly one unless `kind` is `images`. A glob is one with its wildcards.
+        base: of the folder that a glob or a manifest's entries start from if relative.
+        limit: only so many of its first images are listed; None lists all.
+        access: how it is reached.
+        keep: columns of a manifest whose values come along.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    base: str = ""
+    limit: int | None = None
+    access: Access = field(default_factory=Access)
+    keep: manifests.Columns = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[ListedImage]:
+        """The images in a fixed order: by name, or as the manifest or container has them."""
+        return islice(self._all(), self.limit)
+
+    def _all(self) -> Iterator[ListedImage]:
+        name = self.names[0]
+        is_local = uris.scheme(name) == "file"
+        match self.kind:
+            case "folder" if is_local:
+                yield from _found(folders.walk(uris.to_path(name)))
+            case "folder":
+                store = store_for(name, self.access.settings)
+                yield from _objects(name, buckets.walk(store, name))
+            case "glob" if is_local:
+                yield from _found(folders.expand(name, uris.to_path(self.base)))
+            case "glob":
+                store = store_for(name, self.access.settings)
+                yield from _objects(name, buckets.expand(store, name))
+            case "manifest":
+                yield from _entries(name, self.base, self.access, self.keep)
+            case "container":
+                yield from _members(name, self.access)
+            case "images":
+                yield from map(image, self.names)
+
+
+def image(address: str) -> ListedImage:
+    """An image that lies at an address by itself."""
+    where = None if uris.scheme(address) == "file" else ImageLocation(address)
+    return ListedImage(uris.without_secrets(address), where=where)
+
+
+def _found(paths: Iterator[folders.Found]) -> Iterator[ListedImage]:
+    for path, problem in paths:
+        yield ListedImage(uris.from_path(path), problem)
+
+
+def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
+    try:
+        for info in found:
+            yield ListedImage(info.uri, where=ImageLocation(info.uri, info.version))
+    except StoreError as error:
+        yield ListedImage(name, UnreadableListing(f"it cannot be listed: {error}"))
+
+
+def _members(address: str, access: Access) -> Iterator[ListedImage]:
+    archive = uris.without_secrets(address)
+    kind = kind_of(uris.path(address))
+    assert kind is not None
+    try:
+        store = store_for(address, access.settings)
+        version = store.info(address).version
+        with store.open(address, version) as file:
+            for entry in open_container(cast(IO[bytes], file), kind, access.selection, _CAPS):
+                uri = uris.member(archive, entry.name) if entry.name else archive
+                if isinstance(entry, Member):
+                    yield ListedImage(
+                        uri, where=ImageLocation(address, version, kind.name, entry.place)
+                    )
+                else:
+                    yield ListedImage(uri, entry.error)
+    except StoreError as error:
+        yield ListedImage(archive, UnreadableListing(f"it cannot be read: {error}"))
+    except OSError as error:
+        yield ListedImage(
+            archive, UnreadableListing(f"it cannot be read: {error.strerror or error}")
+        )
+
+
+def _entries(
+    address: str, base: str, access: Access, keep: manifests.Columns
+) -> Iterator[ListedImage]:
+    manifest = uris.without_secrets(address)
+    suffix = posixpath.splitext(uris.path(address))[1].lower()
+    try:
+        with store_for(address, access.settings).open(address) as file:
+            for entry in manifests.read(cast(IO[bytes], file), suffix, keep):
+                yield from _entry(entry, f"{manifest}#{entry.position}", base, access)
+    except manifests.ManifestError as error:
+        yield ListedImage(manifest, UnreadableListing(str(error)))
+    except StoreError as error:
+        yield ListedImage(manifest, UnreadableListing(f"{error}. Check the file."))
+    except OSError as error:
+        yield ListedImage(
+            manifest, UnreadableListing(f"{error.strerror or error}. Check the file.")
+        )
+
+
+def _entry(
+    entry: manifests.ManifestEntry, place: str, base: str, access: Access
+) -> Iterator[ListedImage]:
+    if isinstance(entry.value, ImageError):
+        yield ListedImage(place, entry.value, kept=entry.kept)
+        return
+    try:
+        address = _address(entry.value, base)
+    except UnicodeEncodeError:
+        problem = BadManifestEntry(f"{entry.value!r} is not Unicode text")
+        yield ListedImage(place, problem, kept=entry.kept)
+        return
+    except UnsupportedScheme as error:
+        yield ListedImage(place, error, kept=entry.kept)
+        return
+    is_container = kind_of(uris.path(address)) is not None
+    for listed in _members(address, access) if is_container else (image(address),):
+        yield ListedImage(listed.uri, listed.problem, listed.where, entry.kept)
+
+
+def _address(entry: str, base: str) -> str:
+    """Where a manifest's entry is, that lies in folder `base`.
+
+    Raises:
+        UnicodeEncodeError: text that names no file and that no table can hold.
+        UnsupportedScheme: a manifest from elsewhere names a file of this machine.
+    """
+    if uris.scheme(base) == "file":
+        return uris.from_entry(entry, uris.to_path(base))
+    entry.encode("utf-8")
+    if uris.scheme(entry) != "file":
+        return entry
+    if "://" in entry or entry.startswith("/"):
+        raise UnsupportedScheme("a local name in a manifest that is not local")
+    if uris.scheme(base) in ("http", "https"):
+        return urljoin(f"{base}/", entry)
+    scheme, _, folder = base.partition("://")
+    return f"{scheme}://{posixpath.normpath(posixpath.join(folder, entry))}"

@@ -1,0 +1,1 @@
+"""Fetch and decode images in child processes, with deadlines and memory limits."""

@@ -1,0 +1,83 @@
+"""What a decoding process does: answer for one list of URIs after the other."""
+
+import ctypes
+import pickle
+import resource
+import signal
+import socket
+import sys
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imagebeam.images.errors import DecodeMemory, ImageError
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.channel import ANY_SIZE, Channel
+from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.shared_pixels import SharedPixels
+from imagebeam.images.reading.wire_format import ImageSize, Outcome, pack
+from imagebeam.images.stage_times import Meter
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(descriptor: int, shared_descriptor: int) -> None:
+    """Serve the process at the other end of a socket until it is gone.
+
+    Args:
+        descriptor: of the socket.
+        shared_descriptor: of the memory where pixels go.
+    """
+    # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # A decoder that hangs would never see that the other end is gone.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The job's own cap is checked from the same header.
+    Image.MAX_IMAGE_PIXELS = None
+    # A crash that is expected must not fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with socket.socket(fileno=descriptor) as end:
+        channel = Channel(end)
+        try:
+            preprocessing, memory = pickle.loads(channel.receive())
+            shared = SharedPixels(preprocessing.size, shared_descriptor)
+            _limit_memory(memory)
+            channel.send(b"ready")
+            while True:
+                requests = pickle.loads(channel.receive(most=ANY_SIZE))
+                meter = Meter()
+                for row, request in enumerate(requests):
+                    outcome = _read(preprocessing, request, shared.slots[row], meter)
+                    last = row == len(requests) - 1
+                    if isinstance(outcome, ImageSize) and not last:
+                        # A message for each would cost more than anything else but decoding.
+                        shared.sizes[row] = outcome
+                    else:
+                        # The last tells what all have cost.
+                        channel.send(pack(outcome, meter.costs if last else {}))
+        except (EOFError, ConnectionError):
+            return
+
+
+def _read(
+    preprocessing: Preprocessing, request: FetchRequest, slot: npt.NDArray[np.uint8], meter: Meter
+) -> Outcome:
+    try:
+        read = preprocessing.read(request, meter)
+        if isinstance(read, ImageError):
+            return read
+        slot[...] = read.pixels
+        return ImageSize(read.width, read.height)
+    except MemoryError:
+        return DecodeMemory("no memory was left to read it")
+
+
+def _limit_memory(extra: int) -> None:
+    if sys.platform != "linux":
+        # Elsewhere address space cannot be limited, or not told: the deadline is left.
+        return
+    with open("/proc/self/statm") as file:
+        held = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + extra, held + extra))

@@ -1,0 +1,279 @@
+"""Child processes in which images are fetched and decoded, so that a decoder can only hurt itself.
+
+Pillow and the libraries below it are C code that reads what strangers wrote: it may hang, crash
+or eat all memory. In a child of its own with a deadline and a memory limit that costs one image.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import starmap, takewhile
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.channel import Channel
+from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
+from imagebeam.images.reading.wire_format import ImageSize, Outcome, unpack
+from imagebeam.images.stage_times import Meter
+
+_START_SECONDS = 60.0
+_BATCH_BYTES = 32_000_000
+"""Of encoded images that a child is sent at once: it holds them beside what it decodes."""
+
+_LOOKS = 10
+"""How often, while an image may take its time, it is looked whether another one is through."""
+
+_STARTS = 3
+"""Tries to start a child: somebody else may kill one before it is up."""
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one image may cost.
+
+    Attributes:
+        seconds: of wall time, from its turn to its pixels, or a tenth more.
+        memory: bytes of address space that a child may take beyond what it starts with.
+    """
+
+    seconds: float = 60.0
+    memory: int = 2_000_000_000
+
+
+class DecodingProcess:
+    """One child process, for one thread of this process at a time.
+
+    It is started when it is first needed and again after each loss. A socket and a piece of
+    memory of its own are all that connect it, so a child that dies at any moment leaves nothing
+    locked or half read to others; and it ends when the thread that started it does.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, limits: DecodeLimits) -> None:
+        self._preprocessing = preprocessing
+        self._limits = limits
+        self._child: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._shared: SharedPixels | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Start the child, if there is none.
+
+        Raises:
+            OSError: no child can be started, or `end` was called.
+        """
+        if self._ended:
+            raise OSError("the decoding process was ended")
+        if self._channel is None:
+            try:
+                self._start()
+            except BaseException:
+                # Half a start would pass for a whole one.
+                self.close()
+                raise
+
+    def read(
+        self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
+    ) -> list[Outcome]:
+        """What each image ends in, in the order given.
+
+        Args:
+            requests: for N images.
+            pixels: (N, H, W, 3); row i is filled if image i ends in a size, and else unchanged.
+            meter: is told what they cost; what is lost with a child is not counted.
+
+        Raises:
+            OSError: no child can be started.
+        """
+        outcomes: list[Outcome] = []
+        suspect = -1
+        try:
+            while len(outcomes) < len(requests):
+                loss = self._read_on(requests, pixels, meter, outcomes)
+                if loss is None:
+                    continue
+                self.close()
+                # What came before it, or somebody else, may be to blame for a dead or exhausted
+                # child: a fresh one tells. An image that hangs is not waited for again.
+                if isinstance(loss, DecodeTimeout) or suspect == len(outcomes):
+                    outcomes.append(loss)
+                else:
+                    suspect = len(outcomes)
+        except BaseException:
+            # Answers that nobody has taken must not pass for those of the next images.
+            self.close()
+            raise
+        return outcomes
+
+    def end(self) -> None:
+        """Kill the child, whatever thread waits for it, and start none any more."""
+        self._ended = True
+        if (child := self._child) is not None:
+            child.kill()
+
+    def close(self) -> None:
+        """End the child."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def _read_on(
+        self,
+        requests: Sequence[FetchRequest],
+        pixels: npt.NDArray[np.uint8],
+        meter: Meter,
+        outcomes: list[Outcome],
+    ) -> ImageError | None:
+        """Append as many outcomes as the child has slots, or else say how it was lost."""
+        self.start()
+        assert self._channel is not None
+        assert self._shared is not None
+        first = len(outcomes)
+        batch = _batch(requests[first : first + SLOTS])
+        taken = _Taken(self._shared, pixels[first : first + len(batch)])
+        try:
+            self._channel.send(pickle.dumps(batch), self._limits.seconds)
+            while len(taken.outcomes) < len(batch):
+                outcome, costs = unpack(self._answer(taken))
+                meter.add(costs)
+                if isinstance(outcome, DecodeMemory):
+                    return outcome
+                taken.add(outcome)
+        except TimeoutError:
+            return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
+        except ValueError as error:
+            return DecodeCrash(f"the decoding process answered nonsense: {error}")
+        except (EOFError, OSError):
+            return DecodeCrash(f"the decoding process ended with {self._ending()}")
+        finally:
+            taken.take()
+            outcomes += taken.outcomes
+        return None
+
+    def _answer(self, taken: "_Taken") -> bytearray:
+        """The child's next message; it has its time for each picture that comes before."""
+        assert self._channel is not None
+        since, ready = time.monotonic(), 0
+        while True:
+            try:
+                message = self._channel.receive(self._limits.seconds / _LOOKS)
+            except TimeoutError:
+                if (now := len(taken.ready())) > ready:
+                    since, ready = time.monotonic(), now
+                elif time.monotonic() - since >= self._limits.seconds:
+                    raise
+            else:
+                taken.take()
+                return message
+
+    def _start(self) -> None:
+        for _ in range(_STARTS):
+            ours, theirs = socket.socketpair()
+            self._channel = Channel(ours)
+            self._shared = SharedPixels(self._preprocessing.size)
+            with theirs:
+                self._child = self._spawn(theirs.fileno(), self._shared.descriptor)
+            try:
+                self._channel.send(pickle.dumps((self._preprocessing, self._limits.memory)))
+                self._channel.receive(_START_SECONDS)
+                return
+            except TimeoutError:
+                reason = f"it said nothing for {_START_SECONDS:g} s"
+            except (EOFError, OSError):
+                reason = f"it ended with {self._ending()}"
+            self.close()
+        raise OSError(f"no decoding process can be started: {reason}")
+
+    def _spawn(self, *descriptors: int) -> "subprocess.Popen[bytes]":
+        # The child finds what this process found.
+        found = os.pathsep.join(filter(None, sys.path))
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            # What libraries say of strangers' pictures, or at Ctrl-C, is nothing to act on.
+            stderr=subprocess.DEVNULL,
+            # NumPy's threads for linear algebra spin for work that never comes.
+            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": found},
+        )
+
+    def _ending(self) -> str:
+        """How the child ended; one that only closed its socket is ended here."""
+        assert self._child is not None
+        try:
+            code = self._child.wait(1)
+        except subprocess.TimeoutExpired:
+            return "a closed socket"
+        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+
+
+class _Taken:
+    """What has come of a batch: pictures by shared memory; errors, and what is last, by message.
+
+    Attributes:
+        outcomes: of the first images of the batch, as many as have come.
+    """
+
+    def __init__(self, shared: SharedPixels, pixels: npt.NDArray[np.uint8]) -> None:
+        """Expect as many outcomes as there is room for in (N, H, W, 3) `pixels`."""
+        self.outcomes: list[Outcome] = []
+        self._shared = shared
+        self._pixels = pixels
+        shared.sizes[:] = 0
+
+    def ready(self) -> list[ImageSize]:
+        """The pictures that are there and not taken yet."""
+        sizes = self._shared.sizes[len(self.outcomes) : len(self._pixels) - 1].tolist()
+        return list(takewhile(lambda size: min(size) > 0, starmap(ImageSize, sizes)))
+
+    def take(self) -> None:
+        """Take the pictures that are there."""
+        sizes = self.ready()
+        self._copy(len(sizes))
+        self.outcomes += sizes
+
+    def add(self, outcome: Outcome) -> None:
+        """Take what a message says of the next image."""
+        self._copy(isinstance(outcome, ImageSize))
+        self.outcomes.append(outcome)
+
+    def _copy(self, count: int) -> None:
+        rows = slice(len(self.outcomes), len(self.outcomes) + count)
+        self._pixels[rows] = self._shared.slots[rows]
+
+
+def _batch(requests: Sequence[FetchRequest]) -> Sequence[FetchRequest]:
+    """The first of them: as many as make no message that is too large, at least one."""
+    size = 0
+    for count, request in enumerate(requests):
+        size += len(request) if isinstance(request, bytes) else 0
+        if count and size > _BATCH_BYTES:
+            return requests[:count]
+    return requests
+
+
+_PROGRAM = """
+import sys
+# The current folder: whatever it holds, nothing there was meant to be imported.
+sys.path[:] = filter(None, sys.path)
+from imagebeam.images.reading.decoding_child import serve
+serve(*map(int, sys.argv[1:]))
+"""

@@ -1,0 +1,227 @@
+"""From where images are to what a decoding process takes: many reads at once, in order.
+
+A local file is left to the decoding process, and so is a member of a local tar: it gets the name
+and reads. All else is read here, so that decoders need neither network nor credentials.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO, NamedTuple, cast
+
+from imagebeam.images import uris
+from imagebeam.images.access import Access
+from imagebeam.images.containers import (
+    Container,
+    ContainerKind,
+    MemberOffset,
+    open_container,
+    read_range,
+)
+from imagebeam.images.errors import ImageError
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.reading.fetch import FetchRequest, FileRange
+from imagebeam.images.stage_times import Meter
+from imagebeam.images.store_errors import mapped
+from imagebeam.storage import store_for
+
+ImageSource = str | ImageLocation
+"""A local file's URI, or where else an image is."""
+
+_LOOK_AHEAD = 2
+"""Images that are fetched ahead, for each read at once."""
+
+_BYTES_AHEAD = 64_000_000
+"""Of images that wait for a decoder; no more are asked for until these are taken."""
+
+
+class Fetcher:
+    """Reads for one worker process; serves all its threads."""
+
+    def __init__(self, access: Access, max_bytes: int) -> None:
+        """Start nothing yet.
+
+        Args:
+            access: how images are reached.
+            max_bytes: more than this is refused for one image.
+        """
+        self._access = access
+        self._max_bytes = max_bytes
+        self._threads = ThreadPoolExecutor(access.concurrent_reads, thread_name_prefix="fetch")
+        self._streams = _Streams(access)
+
+    def requests(self, wanted: Iterable[ImageSource], meter: Meter) -> Iterator[FetchRequest]:
+        """What to ask a decoding process for, for each image, in the order given.
+
+        Args:
+            wanted: the images; neighbours in a container that is read from its start in its order.
+            meter: is told what fetching cost.
+        """
+        ahead: deque[FetchRequest | Future[_Fetched]] = deque()
+        waiting = _Waiting()
+        for each in wanted:
+            begun = self._begin(each, waiting, meter)
+            if not ahead and not isinstance(begun, Future):
+                yield waiting.taken(begun)
+                continue
+            ahead.append(begun)
+            while (
+                len(ahead) > _LOOK_AHEAD * self._access.concurrent_reads
+                or waiting.bytes > _BYTES_AHEAD
+            ):
+                yield waiting.taken(_finish(ahead.popleft(), meter))
+        while ahead:
+            yield waiting.taken(_finish(ahead.popleft(), meter))
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._streams.close()
+
+    def _begin(
+        self, wanted: ImageSource, waiting: "_Waiting", meter: Meter
+    ) -> "FetchRequest | Future[_Fetched]":
+        if isinstance(wanted, str):
+            return wanted
+        if wanted.container is ContainerKind.TAR and uris.scheme(wanted.address) == "file":
+            start, size = wanted.place
+            return FileRange(wanted.address, start, size, wanted.version)
+        if wanted.read_together > 1:
+            # Here and now: out of order it would be decompressed again and again.
+            return _finish(self._fetch(wanted, waiting), meter)
+        return self._threads.submit(self._fetch, wanted, waiting)
+
+    def _fetch(self, where: ImageLocation, waiting: "_Waiting") -> "_Fetched":
+        meter = Meter()
+        with meter.stage("fetch"):
+            request = self._read(where)
+        waiting.come(request)
+        return _Fetched(request, meter)
+
+    def _read(self, where: ImageLocation) -> FetchRequest:
+        try:
+            with mapped():
+                if where.read_together > 1:
+                    return self._streams.read(where, self._max_bytes)
+                store = store_for(where.address, self._access.settings)
+                if where.container is None:
+                    return store.read(where.address, self._max_bytes, version=where.version)
+
+                def part(start: int, size: int) -> bytes:
+                    return store.read(where.address, size, start, size, where.version)
+
+                selection = self._access.selection
+                return read_range(part, where.container, where.place, selection, self._max_bytes)
+        except ImageError as error:
+            # Made anew: traceback and cause would keep the picture's bytes as long as the error.
+            return type(error)(*error.args)
+
+
+class _Fetched(NamedTuple):
+    request: FetchRequest
+    meter: Meter
+
+
+def _finish(begun: "FetchRequest | Future[_Fetched] | _Fetched", meter: Meter) -> FetchRequest:
+    if isinstance(begun, Future):
+        begun = begun.result()
+    if isinstance(begun, _Fetched):
+        meter.add(begun.meter.costs)
+        return begun.request
+    return begun
+
+
+class _Waiting:
+    """How much was fetched and is not yet taken, counted as it comes and goes.
+
+    Attributes:
+        bytes: of it all.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def come(self, request: FetchRequest) -> None:
+        with self._lock:
+            self.bytes += _size(request)
+
+    def taken(self, request: FetchRequest) -> FetchRequest:
+        with self._lock:
+            self.bytes -= _size(request)
+        return request
+
+
+def _size(request: FetchRequest) -> int:
+    return len(request) if isinstance(request, bytes) else 0
+
+
+class _Stream(NamedTuple):
+    file: IO[bytes]
+    container: Container
+    last: MemberOffset
+
+
+class _Streams:
+    """Open containers that are read from their start, each at the place where it was left."""
+
+    _MOST = 16
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[_Stream]] = {}
+
+    def read(self, where: ImageLocation, max_bytes: int) -> bytes:
+        """Read a member.
+
+        Raises:
+            ImageError: it cannot be had.
+            StoreError: the container cannot be read.
+            OSError: likewise.
+        """
+        stream = self._take(where)
+        try:
+            data = stream.container.read(where.place, max_bytes)
+        except ImageError:
+            self._put(where, stream)
+            raise
+        except BaseException:
+            stream.file.close()
+            raise
+        self._put(where, stream._replace(last=where.place))
+        return data
+
+    def close(self) -> None:
+        with self._lock:
+            for stream in (each for some in self._idle.values() for each in some):
+                stream.file.close()
+            self._idle.clear()
+
+    def _take(self, where: ImageLocation) -> _Stream:
+        with self._lock:
+            idle = self._idle.get((where.address, where.version), [])
+            # The one that is nearest before the place has least to decompress.
+            behind = [each for each in idle if each.last <= where.place]
+            if behind:
+                nearest = max(behind, key=lambda each: each.last)
+                idle.remove(nearest)
+                return nearest
+        assert where.container is not None
+        store = store_for(where.address, self._access.settings)
+        file = cast(IO[bytes], store.open(where.address, where.version))
+        container = open_container(file, where.container, self._access.selection)
+        return _Stream(file, container, ())
+
+    def _put(self, where: ImageLocation, stream: _Stream) -> None:
+        with self._lock:
+            self._idle.setdefault((where.address, where.version), []).append(stream)
+            self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        while sum(map(len, self._idle.values())) > self._MOST:
+            oldest = next(key for key, some in self._idle.items() if some)
+            self._idle[oldest].pop(0).file.close()
+            if not self._idle[oldest]:
+                del self._idle[oldest]

@@ -1,0 +1,62 @@
+"""What one image ended in, as bytes that go from a decoding process to the one that asked.
+
+Plain bytes and no pickle: a process that a picture has taken over must not be able to run
+anything in another. Pixels do not go this way but through memory that both share.
+"""
+
+import struct
+from typing import NamedTuple
+
+from imagebeam.images.errors import CODES, ImageError
+from imagebeam.images.stage_times import StageTime, StageTimes
+
+
+class ImageSize(NamedTuple):
+    """Of an original picture, upright, in pixels."""
+
+    width: int
+    height: int
+
+
+Outcome = ImageSize | ImageError
+"""A size says that the pixels are there."""
+
+STAGES = ("fetch", "decode")
+"""What a decoding process spends its time on."""
+
+_PICTURE, _ERROR = 0, 1
+_HEADER = struct.Struct("<Bii")
+_COSTS = struct.Struct(f"<{2 * len(STAGES)}f")
+_MOST_SECONDS = 1e9
+
+
+def pack(outcome: Outcome, costs: StageTimes) -> bytes:
+    """The outcome, and what it and those before it cost, as bytes."""
+    spent = _COSTS.pack(*(value for stage in STAGES for value in costs.get(stage, StageTime())))
+    if isinstance(outcome, ImageError):
+        text = f"{outcome.code}\n{outcome}".encode(errors="backslashreplace")
+        return spent + _HEADER.pack(_ERROR, 0, 0) + text
+    return spent + _HEADER.pack(_PICTURE, *outcome)
+
+
+def unpack(message: bytearray) -> tuple[Outcome, dict[str, StageTime]]:
+    """The outcome that was packed, and the costs, if there are any.
+
+    Raises:
+        ValueError: the message is nothing that `pack` gives.
+    """
+    try:
+        spent = _COSTS.unpack_from(message)
+        kind, width, height = _HEADER.unpack_from(message, _COSTS.size)
+        rest = message[_COSTS.size + _HEADER.size :]
+        if not all(0 <= value < _MOST_SECONDS for value in spent):
+            raise ValueError(f"no costs: {spent}")
+        costs = {}
+        if any(spent):
+            costs = dict(zip(STAGES, map(StageTime, spent[::2], spent[1::2]), strict=True))
+        if kind == _PICTURE and not rest and min(width, height) > 0:
+            return ImageSize(width, height), costs
+        code, _, text = str(rest, "utf-8").partition("\n")
+        return CODES[code](text), costs
+    except (struct.error, LookupError) as error:
+        raise ValueError(f"no outcome: {error}") from error

@@ -1,0 +1,153 @@
+"""Weights by their slim names: from a checkpoint or a module into a network, and back out.
+
+Slim's checkpoints name the variables of `tf.contrib.quantize` after operations, so that ranges
+have a doubled scope: `MobilenetV1/MobilenetV1/Conv2d_0/act_quant/max`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from imagebeam.mobilenet_v1.architecture import LOGITS, SCOPE
+from imagebeam.mobilenet_v1.errors import NetworkError
+from imagebeam.mobilenet_v1.network import Network
+
+Weights = Mapping[str, NDArray[Any]]
+
+_LOGITS_BIASES = f"{SCOPE}/{LOGITS}/biases"
+_LAST_KERNEL = f"{SCOPE}/Conv2d_13_pointwise/weights"
+_FULL_DEPTH = 1024
+_NAMES_SHOWN = 3
+
+
+def read_checkpoint(prefix: str | Path) -> Weights:
+    """Read the variables of a slim checkpoint, in either format of TensorFlow 1.
+
+    Args:
+        prefix: what the checkpoint's files begin with, without `.index` or `.data-…`.
+
+    Raises:
+        NetworkError: there is no readable checkpoint of MobileNet V1.
+    """
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = [name for name in reader.get_variable_to_shape_map() if name.startswith(SCOPE)]
+        weights = {name: reader.get_tensor(name) for name in names}
+    except (ValueError, IndexError, tf.errors.OpError) as error:
+        raise NetworkError(
+            f"{prefix}: no readable checkpoint: {error}. "
+            "Give what its files begin with, without `.index` or `.data-…`."
+        ) from error
+    return _recognised(weights, str(prefix))
+
+
+def read_module(directory: str | Path) -> Weights:
+    """Read the variables of a MobileNet V1 module, in TF1 Hub or SavedModel format.
+
+    Raises:
+        NetworkError: there is no readable module, or its weights are not those of MobileNet V1.
+    """
+    try:
+        variables = tf.saved_model.load(str(directory)).variables
+    except (ValueError, AttributeError, OSError, tf.errors.OpError) as error:
+        raise NetworkError(f"{directory}: no readable module with variables: {error}.") from error
+    weights = {variable.name.removesuffix(":0"): variable.numpy() for variable in variables}
+    return _recognised(weights, str(directory))
+
+
+def write_checkpoint(network: Network, prefix: str | Path) -> None:
+    """Write the network's 249 variables as a checkpoint that slim's own tools read."""
+    names = [_name(variable) for variable in network.variables]
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[variable.value() for variable in network.variables],
+    )
+
+
+def width_of(weights: Weights) -> float:
+    """The width of the network that `weights` are for; they fit any input size."""
+    return float(weights[_LAST_KERNEL].shape[-1] / _FULL_DEPTH)
+
+
+def class_count_of(weights: Weights) -> int:
+    """The number of classes that `weights` tell apart."""
+    return len(weights[_LOGITS_BIASES])
+
+
+def load_weights(network: Network, weights: Weights) -> None:
+    """Give `network` all of `weights`; names that it does not know are ignored.
+
+    Raises:
+        NetworkError: names that are missing, or values of another shape.
+    """
+    _refuse_misfits(network.variables, weights)
+    for variable in network.variables:
+        variable.assign(weights[_name(variable)])
+
+
+def transfer_weights(network: Network, weights: Weights) -> bool:
+    """Give `network` what `weights` of another task teach it.
+
+    Ranges are left out, for training finds them again, and so float checkpoints serve too. The
+    last layer is left out where the number of classes differs.
+
+    Returns:
+        Whether the last layer was taken over.
+
+    Raises:
+        NetworkError: names that are missing, or values of another shape.
+    """
+    same_classes = class_count_of(weights) == network.architecture.class_count
+    variables = [
+        variable
+        for variable in network.variables
+        if "_quant/" not in variable.name and (same_classes or LOGITS not in variable.name)
+    ]
+    _refuse_misfits(variables, weights)
+    for variable in variables:
+        variable.assign(weights[_name(variable)])
+    return same_classes
+
+
+def _recognised(weights: Weights, source: str) -> Weights:
+    for name in (_LAST_KERNEL, _LOGITS_BIASES):
+        if name not in weights:
+            raise NetworkError(f"{source}: no variable {name}: these are not MobileNet V1 weights.")
+    return weights
+
+
+def _refuse_misfits(variables: list[tf.Variable], weights: Weights) -> None:
+    missing = [_name(variable) for variable in variables if _name(variable) not in weights]
+    if missing:
+        cure = (
+            "These are float weights: learn the ranges with `imagebeam module train --from`."
+            if all("_quant/" in name for name in missing)
+            else "The weights are of another network."
+        )
+        raise NetworkError(f"no variable {_listed(missing)}. {cure}")
+    misshaped = [
+        f"{_name(variable)} is {weights[_name(variable)].shape}, not {tuple(variable.shape)}"
+        for variable in variables
+        if weights[_name(variable)].shape != tuple(variable.shape)
+    ]
+    if misshaped:
+        raise NetworkError(
+            f"{_listed(misshaped)}. The weights are of width {width_of(weights):g} "
+            f"with {class_count_of(weights)} classes: ask for those."
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _name(variable: tf.Variable) -> str:
+    return str(variable.name).removesuffix(":0")

@@ -1,0 +1,53 @@
+"""How often a network names the right class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from imagebeam.mobilenet_v1.network import Network, rescale
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy of one network in its two forms, over the same pictures.
+
+    Attributes:
+        count: number of pictures.
+        float_right: how many the float network names right.
+        quantised_right: how many the network with fake quantisation names right.
+    """
+
+    count: int
+    float_right: int
+    quantised_right: int
+
+
+def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
+    """Count right answers, with and without fake quantisation.
+
+    Args:
+        network: what to evaluate, as it would be exported.
+        batches: pairs of pixels uint8 (N, size, size, 3) and classes int (N,).
+    """
+
+    @tf.function(reduce_retracing=True)
+    def answers(pixels: tf.Tensor) -> tf.Tensor:
+        inputs = rescale(pixels)
+        return tf.stack(
+            [
+                tf.argmax(network.infer(inputs, quantised=quantised)["Logits"], axis=1)
+                for quantised in (False, True)
+            ]
+        )
+
+    count, right = 0, np.zeros(2, int)
+    for pixels, classes in batches:
+        classes = np.asarray(classes)
+        right += (answers(pixels).numpy() == classes).sum(axis=1)
+        count += len(classes)
+    return Accuracy(count, *right.tolist())

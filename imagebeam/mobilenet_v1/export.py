@@ -1,0 +1,171 @@
+"""A network as a SavedModel in TF-Hub's reusable form, with its metadata beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from imagebeam.mobilenet_v1.architecture import SCOPE
+from imagebeam.mobilenet_v1.errors import NetworkError
+from imagebeam.mobilenet_v1.network import Network
+
+METADATA = "module.json"
+FLATBUFFER = "module.tflite"
+FORMAT = "imagebeam-module/1"
+
+_NO_TRAINING = (
+    "This module serves inference only. Train it further with "
+    "`imagebeam module train IMAGES --from MODULE --output DIR`."
+)
+
+
+def export_module(
+    network: Network,
+    output: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    compiler: Callable[[Path, Path], object] | None = None,
+) -> None:
+    """Write `network` as a module that serves inference.
+
+    The SavedModel has `__call__`, images to logits, and the signatures `default`,
+    `serving_default`, `image_classification` and `image_feature_vector`. All take `images`,
+    float32 (N, size, size, 3), RGB in [0, 1], and answer under `default`: logits (N, classes), or
+    features (N, length) for `image_feature_vector`. The last two signatures also give every
+    endpoint under `MobilenetV1/…`.
+
+    Args:
+        network: what to export.
+        output: directory to make; it appears only when it is complete.
+        classes: name of every class, in the order of the logits.
+        provenance: where the weights are from, as JSON values.
+        compiler: given the SavedModel and a file to make, compiles the one into the other; the
+            module then carries its own flatbuffer, `assets.extra/module.tflite`.
+
+    Raises:
+        NetworkError: `output` exists or cannot be written, or the names do not match the classes.
+    """
+    count = network.architecture.class_count
+    if classes is not None and len(classes) != count:
+        raise NetworkError(
+            f"{len(classes)} class names for {count} classes: give one name for every class."
+        )
+    refuse_existing(output)
+    partial = output.with_name(f".{output.name}.{uuid.uuid4().hex}.partial")
+    try:
+        _save(network, partial)
+        extras = partial / "assets.extra"
+        extras.mkdir()
+        metadata = describe(network, classes, provenance or {})
+        text = json.dumps(metadata, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        (extras / METADATA).write_text(text, encoding="utf-8")
+        if compiler:
+            compiler(partial, extras / FLATBUFFER)
+        partial.rename(output)
+    except (OSError, tf.errors.OpError) as error:
+        raise NetworkError(
+            f"{output}: could not be written: {error}. Nothing was left there; see that the "
+            "folder is writable and has space."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(output: Path) -> None:
+    """Raise NetworkError where a module would replace something."""
+    if output.exists():
+        raise NetworkError(f"{output}: exists already. Remove it or name another output.")
+
+
+def describe(
+    network: Network, classes: Sequence[str] | None, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The module's metadata, as `assets.extra/module.json` holds it."""
+    architecture = network.architecture
+    return {
+        "format": FORMAT,
+        "image_size": [architecture.size, architecture.size],
+        "value_range": [0.0, 1.0],
+        "classes": None if classes is None else list(classes),
+        "quantops": True,
+        "network": {
+            "family": "mobilenet_v1",
+            "width": architecture.width,
+            "size": architecture.size,
+            "class_count": architecture.class_count,
+            "parameters": architecture.parameters,
+            "macs": architecture.macs,
+            "input_quantised": network.quantise_input,
+        },
+        "provenance": dict(provenance),
+    }
+
+
+class _Module(tf.train.Checkpoint):
+    """The interface of a reusable SavedModel: a call, and the variables behind it."""
+
+    def __init__(self, network: Network, endpoints: Callable[..., dict[str, tf.Tensor]]) -> None:
+        super().__init__()
+        self.variables = list(network.variables)
+        self.trainable_variables: list[tf.Variable] = []
+        self.regularization_losses: list[Any] = []
+        self._endpoints = endpoints
+
+    @tf.function
+    def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training:
+            # A condition that tracing cannot decide, or the refusal would come while exporting.
+            never = tf.reduce_all(tf.math.is_nan(images))
+            with tf.control_dependencies([tf.debugging.Assert(never, [_NO_TRAINING])]):
+                images = tf.identity(images)
+        return self._endpoints(images)["Logits"]
+
+
+def _save(network: Network, directory: Path) -> None:
+    size = network.architecture.size
+    images = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
+
+    @tf.function(input_signature=[images])
+    def trace(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.name_scope("hub_input"):
+            inputs = tf.subtract(tf.multiply(images, 2.0, name="Mul"), 1.0, name="Sub")
+        return network.infer(inputs)
+
+    # One concrete function, so that what follows shares a single copy of the graph.
+    endpoints = trace.get_concrete_function()
+
+    @tf.function(input_signature=[images])
+    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"default": endpoints(images)["Logits"]}
+
+    @tf.function(input_signature=[images])
+    def classify_with_endpoints(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = endpoints(images)
+        return {"default": values["Logits"], **_published(values)}
+
+    @tf.function(input_signature=[images])
+    def extract_features(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = endpoints(images)
+        return {"default": tf.squeeze(values["AvgPool_1a"], [1, 2]), **_published(values)}
+
+    module = _Module(network, endpoints)
+    for training in (False, True):
+        module.__call__.get_concrete_function(images, training=training)
+    signatures = {
+        "default": classify,
+        "serving_default": classify,
+        "image_classification": classify_with_endpoints,
+        "image_feature_vector": extract_features,
+    }
+    tf.saved_model.save(module, str(directory), signatures)
+
+
+def _published(endpoints: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {f"{SCOPE}/{name}": values for name, values in endpoints.items()}

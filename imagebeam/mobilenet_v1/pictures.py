@@ -1,0 +1,131 @@
+"""Decoded pictures on disk, and batches of them for training."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from imagebeam.mobilenet_v1.errors import NetworkError, PictureError
+from imagebeam.mobilenet_v1.folders import Sample
+
+Decoder = Callable[[bytes, int], NDArray[np.uint8]]
+"""From an encoded picture and a side to uint8 (side, side, 3), RGB; raises PictureError."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures of one size with their classes.
+
+    Attributes:
+        pixels: uint8 (N, side, side, 3), RGB.
+        classes: int64 (N,).
+        skipped: what could not be decoded, each as "path: reason".
+    """
+
+    pixels: NDArray[np.uint8]
+    classes: NDArray[np.int64]
+    skipped: tuple[str, ...] = ()
+
+    def batches(self, batch_size: int, seed: int) -> Callable[[int], tf.data.Dataset]:
+        """Endless shuffled batches, as `training.train` takes them.
+
+        Every epoch has an order of its own, decided by `seed` alone, so that a run can go on in
+        the middle of one.
+
+        Returns:
+            Given a number of steps already done, the dataset of batches that follow: uint8
+            (batch, side, side, 3) and int64 (batch,). An epoch's incomplete last batch is left
+            out.
+        """
+        batch_size = min(batch_size, len(self.classes))
+        per_epoch = self.steps_per_epoch(batch_size)
+
+        @lru_cache(maxsize=1)
+        def order(epoch: int) -> NDArray[np.int64]:
+            return np.random.default_rng([seed, epoch]).permutation(len(self.classes))
+
+        def load(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+            epoch, batch = divmod(int(step), per_epoch)
+            rows = order(epoch)[batch * batch_size : (batch + 1) * batch_size]
+            return self.pixels[rows], self.classes[rows]
+
+        def load_in_graph(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            pixels, classes = tf.numpy_function(load, [step], [tf.uint8, tf.int64])
+            shape = [batch_size, *self.pixels.shape[1:]]
+            return tf.ensure_shape(pixels, shape), tf.ensure_shape(classes, [batch_size])
+
+        def following(steps_done: int) -> tf.data.Dataset:
+            steps = tf.data.Dataset.range(steps_done, np.iinfo(np.int64).max)
+            return steps.map(load_in_graph).prefetch(2)
+
+        return following
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """How many batches show every picture once, give or take the last few."""
+        return max(1, len(self.classes) // batch_size)
+
+    def in_order(self, batch_size: int) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """All pictures once, as `evaluation.evaluate` takes them."""
+        starts = range(0, len(self.classes), batch_size)
+        return [
+            (self.pixels[start : start + batch_size], self.classes[start : start + batch_size])
+            for start in starts
+        ]
+
+
+def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Path) -> Pictures:
+    """Decode every picture once, into an array on disk; one that cannot be decoded is skipped.
+
+    Args:
+        samples: what to decode.
+        decode: turns a file's bytes into pixels; called from several threads.
+        side: of the decoded pictures; they take 3 * side² bytes each.
+        folder: on the disk where the array is kept while it is in use; it needs no cleaning up.
+
+    Raises:
+        NetworkError: no picture of some class could be decoded.
+    """
+
+    def read(sample: Sample) -> NDArray[np.uint8] | str:
+        try:
+            return decode(sample.path.read_bytes(), side)
+        except (PictureError, OSError) as error:
+            return f"{sample.path}: {error}"
+
+    shape = (len(samples), side, side, 3)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        pixels = np.memmap(file, np.uint8, "w+", shape=shape)
+    labels: list[int] = []
+    skipped: list[str] = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for sample, result in zip(samples, threads.map(read, samples), strict=True):
+            if isinstance(result, str):
+                skipped.append(result)
+            else:
+                pixels[len(labels)] = result
+                labels.append(sample.label)
+    _refuse_lost_classes(samples, labels, skipped)
+    return Pictures(pixels[: len(labels)], np.array(labels, np.int64), tuple(skipped))
+
+
+def _refuse_lost_classes(
+    samples: Sequence[Sample], labels: Sequence[int], skipped: Sequence[str]
+) -> None:
+    lost = {sample.label for sample in samples} - set(labels)
+    for sample in samples:
+        if sample.label in lost:
+            reason = next(line for line in skipped if line.startswith(str(sample.path)))
+            raise NetworkError(
+                f"{sample.path.parent}: too few of its pictures can be decoded. {reason}. "
+                "Add pictures or remove the folder."
+            )

@@ -1,0 +1,74 @@
+"""Unpacks the `.tar.gz` of a module: regular files and directories, nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from imagebeam.modules.errors import ModuleError
+
+_MOST_MEMBERS = 100_000
+_MOST_BYTES = 16 << 30
+
+
+def unpack(archive: Path, directory: Path) -> None:
+    """Unpack the `.tar.gz` file `archive` into the empty `directory`.
+
+    Raises:
+        ModuleError: truncated, damaged, or with members that a module does not have: links,
+            devices, names outside the directory, names twice, more than 100,000 or 16 GiB.
+    """
+    try:
+        with gzip.open(archive) as stream:
+            # A stream cannot go back, which a header with a negative size makes tarfile do, for
+            # ever, before Python 3.11.14 (CVE-2025-8194).
+            with tarfile.open(fileobj=stream, mode="r|") as members:
+                _unpack_members(members, directory)
+            # The checksum of gzip stands behind the last byte.
+            while stream.read(1 << 20):
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        raise ModuleError(
+            f"{str(archive)!r}: not a sound .tar.gz of a module ({error}). Fetch it again."
+        ) from error
+
+
+def module_root(directory: Path, marker: str) -> Path:
+    """Where the module is in an unpacked archive: the top, or the one directory at the top."""
+    if not (directory / marker).exists():
+        entries = list(directory.iterdir())
+        if len(entries) == 1 and entries[0].is_dir():
+            return entries[0]
+    return directory
+
+
+def _unpack_members(members: tarfile.TarFile, directory: Path) -> None:
+    free_bytes = _MOST_BYTES
+    for number, member in enumerate(members):
+        free_bytes -= member.size
+        if number >= _MOST_MEMBERS or free_bytes < 0:
+            raise ValueError(f"more than {_MOST_MEMBERS} members or {_MOST_BYTES >> 30} GiB")
+        target = directory / _safe_name(member)
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = members.extractfile(member)
+        if content is None or target.exists():
+            raise ValueError(f"{member.name!r} is there twice or has no content")
+        with content, target.open("xb") as file:
+            shutil.copyfileobj(content, file)
+            if file.tell() != member.size:
+                raise ValueError(f"{member.name!r} ends early")
+
+
+def _safe_name(member: tarfile.TarInfo) -> PurePosixPath:
+    if not (member.isreg() or member.isdir()):
+        raise ValueError(f"{member.name!r} is neither a file nor a directory")
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts or "\0" in member.name:
+        raise ValueError(f"{member.name!r} points outside the module")
+    return name

@@ -1,0 +1,139 @@
+"""A private directory of things that take long to make: unpacked archives, compiled modules.
+
+An entry appears under its final name complete or not at all, carries the hashes of its files, and
+is made again when they no longer match. One lock an entry keeps two processes from making it at
+once; the kernel releases it when its holder dies, so no lock is ever stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.digest import file_hashes, listing, parse_listing
+
+_LISTING = "files.sha256"
+_FILES = "files"
+_LOCK_SECONDS = 900.0
+_POLL_SECONDS = 0.1
+
+
+class Cache:
+    """A directory of entries, `$XDG_CACHE_HOME/imagebeam` (else `~/.cache/imagebeam`) by default.
+
+    It is made when first needed, for its owner alone. One that others can write to is refused:
+    who plants a module there decides what the next job runs.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or _default_directory()
+
+    def directory(self, kind: str) -> Path:
+        """The directory for things of one kind, made if need be.
+
+        Raises:
+            ModuleError: it cannot be made, belongs to another user, or others can write to it.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self._directory.stat()
+            if status.st_uid != os.geteuid():
+                raise _unusable(self._directory, "it belongs to another user")
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise _unusable(self._directory, "other users may write to it")
+            directory = self._directory / kind
+            directory.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self._directory, error.strerror or str(error)) from error
+        return directory
+
+    def entry(
+        self,
+        kind: str,
+        key: str,
+        make: Callable[[Path], object],
+        lock_seconds: float = _LOCK_SECONDS,
+    ) -> Path:
+        """The directory of the entry `kind`/`key`, filled by `make(directory)` when absent.
+
+        Raises:
+            ModuleError: what `make` raises, and: the cache is not usable or full, or another
+                process has held the entry for `lock_seconds`.
+        """
+        final = self.directory(kind) / key
+        if not _is_intact(final):
+            try:
+                with _locked(final.with_name(f"{key}.lock"), lock_seconds):
+                    if not _is_intact(final):
+                        _make(final, make)
+            except OSError as error:
+                raise _unusable(self._directory, error.strerror or str(error)) from error
+        return final / _FILES
+
+
+def _default_directory() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG base directory specification has relative paths ignored.
+    return (base if base.is_absolute() else Path("~/.cache").expanduser()) / "imagebeam"
+
+
+def _unusable(directory: Path, reason: str) -> ModuleError:
+    return ModuleError(
+        f"cache directory {str(directory)!r}: {reason}. "
+        "Set XDG_CACHE_HOME to a directory of your own with free space."
+    )
+
+
+def _is_intact(entry: Path) -> bool:
+    try:
+        expected = parse_listing((entry / _LISTING).read_bytes())
+        return file_hashes(entry / _FILES) == expected
+    except (OSError, ValueError):
+        return False
+
+
+def _make(final: Path, make: Callable[[Path], object]) -> None:
+    # Only the holder of the lock makes temporary directories, so those found are of killed ones.
+    for leftover in final.parent.glob(f"{final.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(".tmp", f"{final.name}.", final.parent))
+    try:
+        files = temporary / _FILES
+        files.mkdir()
+        make(files)
+        (temporary / _LISTING).write_bytes(listing(file_hashes(files)))
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, seconds: float) -> Iterator[None]:
+    deadline = time.monotonic() + seconds
+    with path.open("a") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() >= deadline:
+                raise ModuleError(
+                    f"{str(path)!r}: another process has been making this module ready for "
+                    f"more than {seconds:g} s. Wait for it or end it, then start again."
+                )
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

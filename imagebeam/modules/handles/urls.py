@@ -1,0 +1,81 @@
+"""Modules elsewhere: TF-Hub's through its own library and cache, flatbuffers directly."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.buckets import SCHEMES as BUCKET_SCHEMES
+from imagebeam.modules.handles.buckets import fetch_from_bucket
+from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.layout import FLATBUFFER_SUFFIX
+from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task
+
+_HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
+_TIMEOUT_SECONDS = 60
+
+
+def is_url(text: str) -> bool:
+    """Whether the handle `text` is a URL rather than a path."""
+    return "://" in text
+
+
+def fetch(url: str, cache: Cache) -> Path:
+    """The local directory or file of the module at `url`, fetched unless cached.
+
+    TF-Hub's modules are kept where `tensorflow_hub` keeps them, in $TFHUB_CACHE_DIR. When that is
+    not set they are kept in `cache`: the library's own default is a directory all users share.
+
+    Raises:
+        ModuleError: the address cannot be reached or is no module, or TensorFlow is missing.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme in BUCKET_SCHEMES:
+        return fetch_from_bucket(url, cache)
+    if scheme not in ("http", "https"):
+        raise ModuleError(
+            f"{url!r}: modules are fetched from http, https, gs and s3 only. "
+            "Copy it to this machine and give its path."
+        )
+    if urllib.parse.urlsplit(url).path.endswith(FLATBUFFER_SUFFIX):
+        key = hashlib.sha256(url.encode()).hexdigest()
+        return cache.entry("flatbuffers", key, lambda to: _download(url, to)) / "module.tflite"
+    return _fetch_from_hub(url, cache)
+
+
+def _fetch_from_hub(url: str, cache: Cache) -> Path:
+    # The name of its directory in the library's cache, https://www.tensorflow.org/hub/caching.
+    key = hashlib.sha1(url.encode()).hexdigest()
+    shared = os.environ.get(_HUB_CACHE_VARIABLE)
+    if not shared:
+        return cache.entry("tfhub", key, lambda to: _resolve(url, str(to))) / key
+    cached = Path(shared) / key
+    # Looking first spares a job that is offline, or without TensorFlow, the import of the library.
+    if cached.is_dir() and any(cached.iterdir()):
+        return cached
+    return _resolve(url, shared)
+
+
+def _resolve(url: str, hub_cache: str) -> Path:
+    require_tensorflow(url, "fetching a TF-Hub module")
+    return Path(run_task("resolve", url=url, hub_cache=hub_cache))
+
+
+def _download(url: str, directory: Path) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+            with (directory / "module.tflite").open("wb") as file:
+                shutil.copyfileobj(response, file)
+            missing = response.length
+    except (OSError, http.client.HTTPException) as error:
+        raise ModuleError(
+            f"{url!r}: cannot be fetched ({error}). Check the address and the network."
+        ) from error
+    if missing:
+        raise ModuleError(f"{url!r}: {missing} bytes have not arrived. Try again.")

@@ -1,0 +1,1 @@
+"""Read, adapt and interpret LiteRT flatbuffers."""

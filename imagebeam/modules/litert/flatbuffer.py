@@ -1,0 +1,232 @@
+"""The interface of a `.tflite` file: checked, and described as `ModuleInfo`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.litert.interpreters import open_interpreter, run_once
+from imagebeam.modules.litert.normalisation import stated_value_range
+from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
+from imagebeam.modules.probe_images import are_probabilities, probe_pictures
+from imagebeam.modules.signatures import names_features
+from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
+
+_DTYPES = (np.uint8, np.int8, np.float32)
+_HUB_RANGE = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a flatbuffer.
+
+    Attributes:
+        index: the interpreter's number for it.
+        dtype: uint8, int8 or float32.
+        scale: with `zero_point`, the affine quantisation `real = (q - zero_point) * scale`; 0 when
+            the values are real already.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    def dequantise(self, values: npt.NDArray[Any]) -> FloatArray:
+        """The real numbers that `values` stand for, float32."""
+        real = values.astype(np.float32)
+        if self.scale:
+            real -= np.float32(self.zero_point)
+            real *= np.float32(self.scale)
+        return real
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What `LiteRTEngine` needs to feed a flatbuffer and to name what comes out.
+
+    Attributes:
+        outputs: the output tensor of each head ("logits", "scores" or "features").
+        batch: the fixed length of the batch dimension, None when it is free.
+    """
+
+    input: Tensor
+    outputs: Mapping[str, Tensor]
+    batch: int | None
+    info: ModuleInfo
+
+
+def read_flatbuffer(path: Path) -> bytes:
+    """The content of the `.tflite` file `path`.
+
+    Raises:
+        ModuleError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModuleError(
+            f"{str(path)!r}: {error.strerror}. Give a readable .tflite file."
+        ) from error
+
+
+def read_interface(content: bytes, source: str) -> Interface:
+    """The interface of the flatbuffer `content`; `source` names it in errors.
+
+    Raises:
+        ModuleError: not runnable, or not an image module of one RGB input.
+    """
+    interpreter = open_interpreter(content, source)
+    metadata = read_from_flatbuffer(content, source)
+    details = interpreter.get_input_details()
+    picture = _picture_input([_tensor(each) for each in details], source)
+    batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
+    size = _image_size(details[0], metadata, source)
+    value_range = _value_range(picture, metadata, content, source)
+    pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
+    pictures = np.empty(pixels.shape, picture.dtype)
+    write_pixels(pixels, pictures, value_range)
+    run_once(interpreter, picture.index, pictures, source)
+    tensors = [_tensor(each) for each in interpreter.get_output_details()]
+    outputs = _outputs(tensors, metadata, source)
+    if metadata.outputs is None and LOGITS in outputs:
+        answers = interpreter.get_tensor(outputs[LOGITS].index)
+        if _are_scores(outputs[LOGITS], answers.reshape(len(answers), -1)):
+            outputs[SCORES] = outputs.pop(LOGITS)
+    return Interface(
+        input=picture,
+        outputs=outputs,
+        batch=batch,
+        info=_info(size, value_range, picture, outputs, metadata, source),
+    )
+
+
+def write_pixels(
+    pixels: Pixels, pictures: npt.NDArray[Any], value_range: tuple[float, float]
+) -> None:
+    """Write `pixels` to `pictures`, of the same shape and the dtype of an input.
+
+    Quantised inputs take pixel bytes as they are, int8 shifted by 128; float32 takes
+    `value_range`.
+    """
+    if pictures.dtype == np.uint8:
+        pictures[:] = pixels
+    elif pictures.dtype == np.int8:
+        np.bitwise_xor(pixels, np.uint8(128), out=pictures.view(np.uint8))
+    else:
+        low, high = value_range
+        np.divide(pixels, np.float32(255), out=pictures)
+        if value_range != _HUB_RANGE:
+            pictures *= np.float32(high - low)
+            pictures += np.float32(low)
+
+
+def _tensor(details: Mapping[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        index=int(details["index"]),
+        name=str(details["name"]),
+        shape=tuple(int(length) for length in details["shape"]),
+        dtype=np.dtype(details["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _picture_input(inputs: list[Tensor], source: str) -> Tensor:
+    first = inputs[0] if len(inputs) == 1 else None
+    if first is None or len(first.shape) != 4 or first.shape[3] != 3 or first.dtype not in _DTYPES:
+        found = "; ".join(f"{each.name!r} {each.dtype.name} {list(each.shape)}" for each in inputs)
+        raise ModuleError(
+            f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures "
+            "(uint8, int8 or float32 [batch, height, width, 3]). Give an image module."
+        )
+    return first
+
+
+def _image_size(details: Mapping[str, Any], metadata: Metadata, source: str) -> tuple[int, int]:
+    height, width = (int(length) for length in details["shape_signature"][1:3])
+    if height > 0 and width > 0:
+        return height, width
+    if metadata.image_size is None:
+        raise ModuleError(
+            f"{source}: its input size is dynamic and its metadata states none. "
+            "Compile it again for a fixed size."
+        )
+    return metadata.image_size
+
+
+def _value_range(
+    picture: Tensor, metadata: Metadata, content: bytes, source: str
+) -> tuple[float, float]:
+    if picture.scale:
+        first = np.iinfo(picture.dtype).min
+        low, high = picture.dequantise(np.array([first, first + 255], np.int16)).tolist()
+        return low, high
+    if picture.dtype != np.float32:
+        return 0.0, 255.0
+    return metadata.value_range or stated_value_range(content, source) or _HUB_RANGE
+
+
+def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str, Tensor]:
+    if metadata.outputs is None:
+        heads = {FEATURES if names_features(each.name) else LOGITS: each for each in outputs}
+        fits = len(heads) == len(outputs)
+    else:
+        stated = metadata.outputs.items()
+        heads = {head: outputs[place] for head, place in stated if 0 <= place < len(outputs)}
+        fits = len(heads) == len(metadata.outputs)
+    if not heads or not fits or not all(map(_is_vector, heads.values())):
+        found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
+        place = "" if metadata.outputs is None else f" where its metadata {metadata.outputs} says"
+        raise ModuleError(
+            f"{source}: its outputs are {found or 'missing'}, not one vector an image{place}. "
+            "Give a module for classification or feature vectors."
+        )
+    return heads
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    _, *lengths = tensor.shape or (0,)
+    return bool(lengths) and tensor.dtype in _DTYPES and math.prod(lengths) == max(lengths) > 0
+
+
+def _are_scores(output: Tensor, rows: npt.NDArray[Any]) -> bool:
+    if output.scale:
+        # Softmax is the operation whose quantised output always has this scale and zero point;
+        # its rows need not sum to one, as 1001 small probabilities round to 0.
+        return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
+    return are_probabilities(rows)
+
+
+def _info(
+    size: tuple[int, int],
+    value_range: tuple[float, float],
+    picture: Tensor,
+    outputs: Mapping[str, Tensor],
+    metadata: Metadata,
+    source: str,
+) -> ModuleInfo:
+    classifier = outputs.get(LOGITS) or outputs.get(SCORES)
+    class_count = None if classifier is None else math.prod(classifier.shape[1:])
+    integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
+    return ModuleInfo(
+        image_size=size,
+        value_range=value_range,
+        heads=frozenset(outputs) | ({SCORES} if LOGITS in outputs else set()),
+        class_count=class_count,
+        feature_length=math.prod(outputs[FEATURES].shape[1:]) if FEATURES in outputs else None,
+        class_names=None if class_count is None else metadata.class_names(class_count, source),
+        quantops=integers if metadata.quantops is None else metadata.quantops,
+        network=metadata.network,
+        provenance=metadata.provenance,
+    )

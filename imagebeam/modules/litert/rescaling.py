@@ -1,0 +1,127 @@
+"""Cuts the rescaling of pictures off the front of a graph.
+
+A module multiplies and shifts its pictures before the first convolution, x * 2 - 1 for instance.
+Left in, that arithmetic would stay float32 in front of a uint8 network. Cut off, it becomes the
+scale and zero point of the input.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "Add": lambda a, b: a + b,
+    "AddV2": lambda a, b: a + b,
+    "Div": lambda a, b: a / b,
+    "Mul": lambda a, b: a * b,
+    "RealDiv": lambda a, b: a / b,
+    "Sub": lambda a, b: a - b,
+}
+# Fake quantisation of the input is left to the quantised input itself, whose grid is as fine.
+_TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
+
+
+class NotRescaledError(ValueError):
+    """The front of a graph is more than a rescaling by constants."""
+
+
+@dataclass(frozen=True)
+class RescalingPoint:
+    """A graph that starts behind its rescaling.
+
+    Attributes:
+        low: real value of pixel 0 at its input.
+        high: real value of pixel 255 there.
+    """
+
+    graph: Any
+    input_name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Tensor `name` of the rescaling, consumed by `node` at `position`."""
+
+    node: Any
+    position: int
+    low: float
+    high: float
+
+
+def cut_rescaling(
+    graph: Any, input_name: str, value_range: tuple[float, float], shape: list[int | None]
+) -> RescalingPoint:
+    """Put a new input behind the rescaling in a graph.
+
+    Args:
+        graph: a frozen GraphDef, so that the factors are constants.
+        input_name: its placeholder for pictures.
+        value_range: what pixels 0 and 255 are at that placeholder.
+        shape: of the new input, float32.
+
+    Raises:
+        NotRescaledError: the rescaling is not by scalars, or differs between uses.
+    """
+    cut = type(graph)()
+    cut.CopyFrom(graph)
+    ends = list(_ends(cut, input_name, value_range))
+    ranges = {(round(end.low, 6), round(end.high, 6)) for end in ends}
+    if len(ranges) != 1 or ends[0].low >= ends[0].high:
+        raise NotRescaledError(
+            f"its pictures are not rescaled to one range (found {sorted(ranges)})"
+        )
+    name = f"{input_name}_rescaled"
+    for end in ends:
+        end.node.input[end.position] = name
+    placeholder = cut.node.add(name=name, op="Placeholder")
+    placeholder.attr["dtype"].type = tf.float32.as_datatype_enum
+    placeholder.attr["shape"].shape.CopyFrom(tf.TensorShape(shape).as_proto())
+    return RescalingPoint(cut, name, ends[0].low, ends[0].high)
+
+
+def _ends(graph: Any, input_name: str, value_range: tuple[float, float]) -> Iterator[_Point]:
+    """Where rescaled pictures enter an operation that is no rescaling."""
+    nodes = {node.name: node for node in graph.node}
+    consumers = defaultdict(list)
+    for node in graph.node:
+        for position, tensor in enumerate(node.input):
+            consumers[tensor.removesuffix(":0")].append((node, position))
+    open_ends = [(input_name, *value_range)]
+    while open_ends:
+        name, low, high = open_ends.pop()
+        for node, position in consumers[name]:
+            rescaled = [_apply(node, position, value, nodes) for value in (low, high)]
+            if None in rescaled:
+                yield _Point(node, position, low, high)
+            else:
+                open_ends.append((node.name, *rescaled))
+
+
+def _apply(node: Any, position: int, value: float, nodes: dict[str, Any]) -> float | None:
+    """What `node` makes of the scalar `value`; None when it is no rescaling."""
+    if node.op in _TRANSPARENT and position == 0:
+        return value
+    if node.op not in _ARITHMETIC:
+        return None
+    other = _scalar(nodes[node.input[1 - position].removesuffix(":0")], nodes)
+    if other is None:
+        return None
+    operands = (value, other) if position == 0 else (other, value)
+    return _ARITHMETIC[node.op](*operands)
+
+
+def _scalar(node: Any, nodes: dict[str, Any]) -> float | None:
+    while node.op == "Identity":
+        node = nodes[node.input[0].removesuffix(":0")]
+    if node.op != "Const":
+        return None
+    value: np.ndarray[Any, Any] = tf.make_ndarray(node.attr["value"].tensor)
+    return float(value.reshape(())) if value.size == 1 else None

@@ -1,0 +1,170 @@
+"""What a module's author says of it: `module.json` beside the graph, or zipped to a flatbuffer.
+
+A SavedModel carries the file as `assets.extra/module.json`. A flatbuffer carries it, with
+`labels.txt`, in a zip archive that is appended to it: the convention of TensorFlow Lite Metadata
+for associated files (https://www.tensorflow.org/lite/models/convert/metadata). Other people's
+flatbuffers keep their class names in the same place, so those are read as well.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagebeam.modules.errors import ModuleError
+
+FORMAT = "imagebeam-module/1"
+ASSET = "assets.extra/module.json"
+FLATBUFFER_ASSET = "assets.extra/module.tflite"
+
+_JSON_ENTRY = "module.json"
+_LABELS_ENTRY = "labels.txt"
+_LARGEST_ENTRY = 16 << 20
+# Zip entries carry a time; a fixed one keeps equal modules equal byte for byte.
+_ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A parsed `module.json`; what it does not state is None or empty.
+
+    Attributes:
+        outputs: head name to position among the outputs of a flatbuffer.
+        labels: the lines of each text file beside it, by file name.
+    """
+
+    image_size: tuple[int, int] | None = None
+    value_range: tuple[float, float] | None = None
+    classes: tuple[str, ...] | None = None
+    quantops: bool | None = None
+    network: Mapping[str, Any] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, int] | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def class_names(self, class_count: int, source: str) -> tuple[str, ...] | None:
+        """One name a class: those stated, else those of a text file that has as many lines.
+
+        Raises:
+            ModuleError: names are stated, but not `class_count` of them.
+        """
+        if self.classes is not None:
+            if len(self.classes) != class_count:
+                raise ModuleError(
+                    f"{source}: its metadata names {len(self.classes)} classes but its output has "
+                    f"{class_count}. Ask its author for a consistent module."
+                )
+            return self.classes
+        fitting = [name for name, lines in self.labels.items() if len(lines) == class_count]
+        fitting.sort(key=lambda name: "label" not in name.lower())
+        return self.labels[fitting[0]] if fitting else None
+
+
+def parse(text: str, source: str) -> Metadata:
+    """The metadata in the JSON `text`; `source` names it in errors.
+
+    Raises:
+        ModuleError: not JSON, of another format, or with values of the wrong kind.
+    """
+    try:
+        values = json.loads(text)
+        if values["format"] != FORMAT:
+            raise ValueError(f"its format is {values['format']!r}, not {FORMAT!r}")
+        return _from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModuleError(
+            f"{source}: unreadable module metadata ({type(error).__name__}: {error}). "
+            "Export the module again."
+        ) from error
+
+
+def _from_json(values: dict[str, Any]) -> Metadata:
+    size, value_range, classes = (
+        values.get(key) for key in ("image_size", "value_range", "classes")
+    )
+    outputs = values.get("outputs")
+    return Metadata(
+        image_size=None if size is None else _pair(int, size),
+        value_range=None if value_range is None else _pair(float, value_range),
+        classes=None if classes is None else tuple(str(name) for name in classes),
+        quantops=values.get("quantops"),
+        network=values.get("network"),
+        provenance=dict(values.get("provenance") or {}),
+        outputs=None if outputs is None else {str(k): int(v) for k, v in outputs.items()},
+    )
+
+
+def _pair(kind: type, values: Any) -> tuple[Any, Any]:
+    first, second = values
+    return kind(first), kind(second)
+
+
+def render(metadata: Metadata) -> str:
+    """`metadata` as the text of a `module.json`: sorted keys, indented by two."""
+    values = {
+        "format": FORMAT,
+        "image_size": metadata.image_size,
+        "value_range": metadata.value_range,
+        "classes": metadata.classes,
+        "quantops": metadata.quantops,
+        "network": metadata.network,
+        "provenance": dict(metadata.provenance),
+        "outputs": metadata.outputs,
+    }
+    return json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
+    """`flatbuffer` with `module.json`, and `labels.txt` where classes are named, zipped to it."""
+    entries = {_JSON_ENTRY: render(metadata)}
+    if metadata.classes is not None:
+        entries[_LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes)
+    buffer = io.BytesIO(flatbuffer)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        for name, text in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, _ENTRY_TIME), text)
+    return buffer.getvalue()
+
+
+def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
+    """The metadata zipped to a flatbuffer; empty when there is none.
+
+    Raises:
+        ModuleError: the zip archive, or the `module.json` in it, is damaged.
+    """
+    buffer = io.BytesIO(content)
+    if not zipfile.is_zipfile(buffer):
+        return Metadata()
+    try:
+        with zipfile.ZipFile(buffer) as archive:
+            texts = {
+                entry.filename: _text(archive, entry)
+                for entry in archive.infolist()
+                if entry.filename == _JSON_ENTRY or entry.filename.endswith(".txt")
+            }
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+        raise ModuleError(
+            f"{source}: its appended metadata is damaged ({error}). Fetch or compile it again."
+        ) from error
+    stated = texts.pop(_JSON_ENTRY, None)
+    if stated is not None:
+        return parse(stated, f"{source} (its {_JSON_ENTRY})")
+    return Metadata(labels={name: lines_of(text) for name, text in texts.items()})
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a list of class names, without the line ends and blank lines after the last."""
+    text = text.rstrip()
+    return tuple(line.strip() for line in text.split("\n")) if text else ()
+
+
+def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    with archive.open(entry) as file:
+        content = file.read(_LARGEST_ENTRY + 1)
+    if len(content) > _LARGEST_ENTRY:
+        raise ValueError(f"{entry.filename!r} is larger than {_LARGEST_ENTRY >> 20} MiB")
+    return content.decode("utf-8")

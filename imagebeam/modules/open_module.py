@@ -1,0 +1,165 @@
+"""From a handle to a module that workers can load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.handles.digest import PREFIX
+from imagebeam.modules.handles.digest_pins import verified_digest
+from imagebeam.modules.handles.handle import Handle, resolve
+from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
+from imagebeam.modules.metadata import FLATBUFFER_ASSET
+from imagebeam.modules.tensorflow.subprocess import (
+    TaskCrashedError,
+    require_tensorflow,
+    run_task,
+    tensorflow_version,
+)
+from imagebeam.modules.types import ENGINES, LITERT, TENSORFLOW, Module, ModuleInfo
+
+AUTO = "auto"
+
+# Raised whenever what older versions made must not be used any more.
+_COMPILER_VERSION = 1
+_DESCRIPTION_VERSION = 1
+_FLATBUFFER = "module.tflite"
+_RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """What the compiler made of a SavedModel.
+
+    Attributes:
+        refusal: why there is no flatbuffer; None when there is one.
+    """
+
+    flatbuffer: Path
+    info: ModuleInfo
+    refusal: str | None
+
+
+def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> Module:
+    """Resolve `handle`, verify its pin, read its interface and make it ready for `engine`.
+
+    Args:
+        handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one or a `.tflite` file,
+            here or in a gs:// or s3:// bucket, or a TF-Hub URL; "@sha256:..." behind it pins its
+            digest.
+        engine: "litert", "tensorflow" or "auto": LiteRT for every module that it can hold.
+        cache: directory for what is fetched, unpacked and compiled; None for `imagebeam` in the
+            user's cache directory.
+
+    Raises:
+        ModuleError: whatever is wrong with the handle or the module: value, reason and cure.
+    """
+    if engine not in (AUTO, *ENGINES):
+        raise ModuleError(
+            f"{engine!r}: no such engine. Choose one of {', '.join((AUTO, *ENGINES))}."
+        )
+    parsed, store = Handle.parse(handle), Cache(cache)
+    path = resolve(parsed.text, store)
+    digest = verified_digest(parsed.text, path, parsed.pin, store)
+    module = _prepare(parsed.text, path, digest, engine, store)
+    return replace(module, info=_with_class_names(module.info))
+
+
+def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
+    """Compile the SavedModel that `handle` names to the flatbuffer file `output`.
+
+    `output` appears when it is complete, or not at all; one that is there is replaced.
+
+    Args:
+        handle: as for `open_module`, but no flatbuffer.
+        output: the file to write.
+        cache: as for `open_module`.
+
+    Raises:
+        ModuleError: as `open_module`, and: LiteRT cannot hold the module, or `output` cannot be
+            written.
+    """
+    parsed, store = Handle.parse(handle), Cache(cache)
+    path = resolve(parsed.text, store)
+    digest = verified_digest(parsed.text, path, parsed.pin, store)
+    if path.is_file():
+        raise ModuleError(f"{parsed.text!r}: a flatbuffer already. Give the module it came from.")
+    compiled = _compiled(parsed.text, path, digest, store)
+    if compiled.refusal is not None:
+        raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+    try:
+        partial = output.with_name(f".{output.name}.partial")
+        shutil.copyfile(compiled.flatbuffer, partial)
+        partial.rename(output)
+    except OSError as error:
+        raise ModuleError(
+            f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."
+        ) from error
+
+
+def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) -> Module:
+    if path.is_file():
+        if engine == TENSORFLOW:
+            raise ModuleError(
+                f"{handle!r}: a flatbuffer, which the engine {TENSORFLOW!r} cannot run. "
+                f"Use --engine {LITERT}."
+            )
+        return _on_litert(handle, digest, path, "it is a flatbuffer", path)
+    shipped = path / FLATBUFFER_ASSET
+    if engine != TENSORFLOW and shipped.is_file():
+        return _on_litert(handle, digest, shipped, f"it ships {FLATBUFFER_ASSET}", path)
+    if engine == TENSORFLOW:
+        require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
+        info = _described(path, digest, cache)
+        return Module(handle, digest, TENSORFLOW, path, info, "it was asked for", path)
+    compiled = _compiled(handle, path, digest, cache)
+    if compiled.refusal is None:
+        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can hold it", path)
+    if engine == LITERT:
+        raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+    return Module(handle, digest, TENSORFLOW, path, compiled.info, compiled.refusal, path)
+
+
+def _on_litert(handle: str, digest: str, flatbuffer: Path, reason: str, source: Path) -> Module:
+    info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer))).info
+    return Module(handle, digest, LITERT, flatbuffer, info, reason, source)
+
+
+def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
+    require_tensorflow(handle, "compiling a module that carries no flatbuffer")
+
+    def compile_into(directory: Path) -> None:
+        try:
+            result = run_task("compile", path=str(path), output=str(directory / _FLATBUFFER))
+        except TaskCrashedError as error:
+            info = run_task("describe", path=str(path))
+            result = {"info": info, "refusal": f"the LiteRT converter crashes on it: {error}"}
+        (directory / _RESULT).write_text(json.dumps(result), "utf-8")
+
+    entry = cache.entry("compiled", _key(digest, _COMPILER_VERSION), compile_into)
+    result = json.loads((entry / _RESULT).read_text("utf-8"))
+    return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
+
+
+def _described(path: Path, digest: str, cache: Cache) -> ModuleInfo:
+    def describe_into(directory: Path) -> None:
+        info = run_task("describe", path=str(path))
+        (directory / _RESULT).write_text(json.dumps(info), "utf-8")
+
+    entry = cache.entry("described", _key(digest, _DESCRIPTION_VERSION), describe_into)
+    return ModuleInfo.from_json(json.loads((entry / _RESULT).read_text("utf-8")))
+
+
+def _key(digest: str, version: int) -> str:
+    return f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
+
+
+def _with_class_names(info: ModuleInfo) -> ModuleInfo:
+    if info.class_names is None and info.class_count == IMAGENET_CLASS_COUNT:
+        return replace(info, class_names=imagenet_class_names())
+    return info

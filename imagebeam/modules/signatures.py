@@ -1,0 +1,144 @@
+"""Which signature of a SavedModel classifies, and which gives feature vectors.
+
+The names are those of TF-Hub's common signatures for images
+(https://www.tensorflow.org/hub/common_signatures/images): `image_classification` and
+`image_feature_vector`, each with the output `default`. Modules without them are read by what
+they have: `default`, `serving_default`, or `__call__` of a TF2 module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.types import FEATURES, LOGITS
+
+_HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
+_GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
+_DEFAULT_OUTPUT = "default"
+_FEATURE_WORDS = ("feature", "embedding", "bottleneck")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A tensor of a signature: `shape` has None for free lengths and is None when unknown."""
+
+    shape: tuple[int | None, ...] | None
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function of a SavedModel.
+
+    Attributes:
+        call: takes the one input tensor and returns the outputs by name.
+    """
+
+    name: str
+    inputs: Mapping[str, Spec]
+    outputs: Mapping[str, Spec]
+    call: Callable[[Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of one signature."""
+
+    signature: Signature
+    output: str
+
+
+def names_features(name: str) -> bool:
+    """Whether the name of an output says that it is a feature vector."""
+    return any(word in name.lower() for word in _FEATURE_WORDS)
+
+
+def choose_heads(signatures: Mapping[str, Signature], source: str) -> dict[str, Head]:
+    """The heads "logits" and "features" among `signatures`, chosen by name; at least one.
+
+    Whether what is called "logits" here are scores, names cannot tell.
+
+    Raises:
+        ModuleError: no signature is one of an image module; lists what there is.
+    """
+    heads = {
+        head: Head(signatures[name], _main_output(signatures[name], source))
+        for head, name in _HUB_SIGNATURES.items()
+        if name in signatures
+    }
+    if heads:
+        return heads
+    for name in _GENERAL_SIGNATURES:
+        if name in signatures:
+            return _heads_of(signatures[name], source)
+    raise ModuleError(
+        f"{source}: its signatures are {sorted(signatures) or 'missing'}, none of "
+        f"{[*_HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES]}. Give an image module of TF-Hub."
+    )
+
+
+def _main_output(signature: Signature, source: str) -> str:
+    if _DEFAULT_OUTPUT in signature.outputs:
+        return _DEFAULT_OUTPUT
+    if len(signature.outputs) == 1:
+        return next(iter(signature.outputs))
+    raise _unclear(signature, source)
+
+
+def _heads_of(signature: Signature, source: str) -> dict[str, Head]:
+    if _DEFAULT_OUTPUT in signature.outputs:
+        return {LOGITS: Head(signature, _DEFAULT_OUTPUT)}
+    heads = {
+        FEATURES if names_features(name) else LOGITS: Head(signature, name)
+        for name in signature.outputs
+    }
+    if not heads or len(heads) < len(signature.outputs):
+        raise _unclear(signature, source)
+    return heads
+
+
+def _unclear(signature: Signature, source: str) -> ModuleError:
+    return ModuleError(
+        f"{source}: signature {signature.name!r} has the outputs {sorted(signature.outputs)}, "
+        f"and none is called {_DEFAULT_OUTPUT!r}. Give a module with one classification output."
+    )
+
+
+def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:
+    """The one input that all `heads` share: a batch of RGB pictures, float32 or uint8.
+
+    Raises:
+        ModuleError: another number of inputs, rank, channel count or dtype.
+    """
+    specs = set()
+    for head in heads.values():
+        inputs = head.signature.inputs
+        spec = next(iter(inputs.values())) if len(inputs) == 1 else None
+        if spec is None or not _is_picture(spec):
+            found = "; ".join(f"{n!r} {s.dtype} {_shape(s)}" for n, s in inputs.items())
+            raise ModuleError(
+                f"{source}: signature {head.signature.name!r} takes {found or 'nothing'}, not one "
+                "batch of RGB pictures (float32 or uint8 [batch, height, width, 3]). "
+                "Give an image module."
+            )
+        specs.add(spec)
+    if len(specs) > 1:
+        raise ModuleError(
+            f"{source}: its signatures take pictures of different kinds "
+            f"({'; '.join(sorted(f'{s.dtype} {_shape(s)}' for s in specs))}). "
+            "Give a module whose signatures share one input."
+        )
+    return specs.pop()
+
+
+def _is_picture(spec: Spec) -> bool:
+    shape = spec.shape
+    channels_fit = shape is not None and len(shape) == 4 and shape[3] in (3, None)
+    return channels_fit and spec.dtype in ("float32", "uint8")
+
+
+def _shape(spec: Spec) -> str:
+    return "of unknown rank" if spec.shape is None else str(list(spec.shape))

@@ -1,0 +1,1 @@
+"""Everything that needs TensorFlow, run in a process of its own."""

@@ -1,0 +1,182 @@
+"""The account: what was asked for against what there is, to the last image."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from imagebeam.outputs.layout import Layout, write_whole
+
+_DIGEST_BITS = 128
+
+Costs: TypeAlias = Mapping[str, tuple[float, float]]
+"""(wall, CPU) seconds by stage."""
+
+_NOTHING: Costs = MappingProxyType({})
+
+
+class AccountError(RuntimeError):
+    """The numbers of a finished job do not add up: a defect, or the output was changed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run was asked for, and what of it was left to do.
+
+    Attributes:
+        requested: names listed, each as often as it was listed.
+        duplicates: those that repeat a name.
+        already_labelled: names with a row in predictions from an earlier run.
+        already_failed: names with a row in errors from an earlier run.
+        to_do: what remains: requested less all of these.
+        rows: rows that the output will hold at the end; earlier runs may have left rows that
+            this one does not ask for.
+        rows_digest: sum of `uri_digest` over those rows.
+        costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
+    """
+
+    requested: int = 0
+    duplicates: int = 0
+    already_labelled: int = 0
+    already_failed: int = 0
+    to_do: int = 0
+    rows: int = 0
+    rows_digest: int = 0
+    costs: Costs = field(default_factory=dict)
+
+    @staticmethod
+    def total(plans: Iterable["Plan"]) -> "Plan":
+        """The plan of all parts of a listing; parts may be added in any order and grouping."""
+        sums = {entry.name: 0 for entry in fields(Plan) if entry.name != "costs"}
+        costs: dict[str, tuple[float, float]] = {}
+        for plan in plans:
+            for name in sums:
+                sums[name] += getattr(plan, name)
+            _add(costs, plan.costs)
+        sums["rows_digest"] %= 1 << _DIGEST_BITS
+        return Plan(**sums, costs=costs)
+
+    def write(self, layout: Layout) -> None:
+        """Leave the plan in the output, for those who watch."""
+        values = asdict(self) | {"rows_digest": f"{self.rows_digest:032x}"}
+        write_whole(layout.plan, _json(values))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the images of one or more shards.
+
+    Attributes:
+        shards: how many.
+        labelled: rows written to predictions.
+        failed: rows written to errors, by code.
+        costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
+    """
+
+    shards: int = 0
+    labelled: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    costs: Costs = field(default_factory=dict)
+
+    @staticmethod
+    def total(tallies: Iterable["Tally"]) -> "Tally":
+        """The tally of all; they may be added in any order and grouping."""
+        shards = labelled = 0
+        failed: dict[str, int] = {}
+        costs: dict[str, tuple[float, float]] = {}
+        for tally in tallies:
+            shards += tally.shards
+            labelled += tally.labelled
+            for code, count in tally.failed.items():
+                failed[code] = failed.get(code, 0) + count
+            _add(costs, tally.costs)
+        return Tally(shards, labelled, failed, costs)
+
+
+def _add(costs: dict[str, tuple[float, float]], more: Costs) -> None:
+    for stage, (wall, cpu) in more.items():
+        before = costs.get(stage, (0.0, 0.0))
+        costs[stage] = (before[0] + wall, before[1] + cpu)
+
+
+def uri_digest(uri: str) -> int:
+    """A number for a name; their sum tells whether two sets of names are the same."""
+    digest = hashlib.blake2b(uri.encode(), digest_size=_DIGEST_BITS // 8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def summarise(
+    plan: Plan, tally: Tally, provenance: Mapping[str, Any], before: Costs = _NOTHING
+) -> dict[str, Any]:
+    """The content of `summary.json`.
+
+    Args:
+        plan: of all inputs.
+        tally: of all shards.
+        provenance: what the summary says of the job besides its numbers.
+        before: what was spent before there was a plan.
+
+    Raises:
+        AccountError: an image is missing, or there is one too many.
+    """
+    failed = sum(tally.failed.values())
+    already_done = plan.already_labelled + plan.already_failed
+    accounted = tally.labelled + failed + already_done + plan.duplicates
+    if accounted != plan.requested:
+        raise AccountError(
+            f"{plan.requested:,} images were requested but {accounted:,} are accounted for "
+            f"({tally.labelled:,} labelled, {failed:,} failed, {already_done:,} already done, "
+            f"{plan.duplicates:,} duplicates). Run the same command again: it does what is "
+            "missing."
+        )
+    return {
+        "requested": plan.requested,
+        "labelled": tally.labelled,
+        "failed": failed,
+        "already_done": already_done,
+        "duplicates": plan.duplicates,
+        "failed_by_code": dict(sorted(tally.failed.items())),
+        "already_labelled": plan.already_labelled,
+        "already_failed": plan.already_failed,
+        "shards": tally.shards,
+        "rows": plan.rows,
+        "rows_digest": f"{plan.rows_digest:032x}",
+        "stages": {
+            name: {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
+            for name, (wall, cpu) in {**before, **plan.costs, **tally.costs}.items()
+        },
+        **provenance,
+    }
+
+
+def write_summary(layout: Layout, summary: Mapping[str, Any]) -> None:
+    """Write `summary.json`, which says that the job is complete."""
+    write_whole(layout.summary, _json(summary))
+
+
+def read_summary(layout: Layout) -> dict[str, Any]:
+    """The account of a complete job.
+
+    Raises:
+        FileNotFoundError: the job is not complete.
+    """
+    return dict(json.loads(layout.summary.read_text(encoding="utf-8")))
+
+
+def read_plan(layout: Layout) -> Plan | None:
+    """What the latest run has to do; None while it is still listing."""
+    try:
+        values = json.loads(layout.plan.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    values["rows_digest"] = int(values["rows_digest"], 16)
+    values["costs"] = {stage: tuple(cost) for stage, cost in values.get("costs", {}).items()}
+    return Plan(**values)
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    # A path that is not UTF-8 holds surrogates: escaped so, they are JSON's own escapes.
+    return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,329 @@
+"""Where everything is in an output folder.
+
+DIR/predictions/part-ID.parquet   rows of labelled images (or .tfrecord)
+DIR/errors/part-ID.parquet        rows of failed images
+DIR/summary.json                  the account; present when the job is complete
+DIR/report.html                   the page, if one was asked for
+DIR/job/                          what the job keeps for itself: identity, plan, module
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, get_args
+
+from imagebeam.errors import ImagebeamError
+from imagebeam.storage import AnyPath, Location
+from imagebeam.storage.location import Stat
+
+Format = Literal["parquet", "tfrecord"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+class OutputError(ImagebeamError, ValueError):
+    """An output folder that cannot be used; says value, reason and cure."""
+
+
+class DamagedPartError(RuntimeError):
+    """A part that cannot be read back; says which, why, and the cure."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names in one output folder, local or in a store.
+
+    Attributes:
+        root: the folder, absolute.
+        format: of the predictions; errors are always Parquet.
+    """
+
+    root: AnyPath
+    format: Format = "parquet"
+
+    @property
+    def predictions(self) -> AnyPath:
+        """Folder of the parts with labelled images."""
+        return self.root / "predictions"
+
+    @property
+    def errors(self) -> AnyPath:
+        """Folder of the parts with failed images."""
+        return self.root / "errors"
+
+    @property
+    def job(self) -> AnyPath:
+        """Folder of what the job keeps for itself."""
+        return self.root / "job"
+
+    @property
+    def summary(self) -> AnyPath:
+        """The account, written last."""
+        return self.root / "summary.json"
+
+    @property
+    def report(self) -> AnyPath:
+        """The page that shows the output."""
+        return self.root / "report.html"
+
+    @property
+    def identity(self) -> AnyPath:
+        """What makes two runs one job."""
+        return self.job / "identity.json"
+
+    @property
+    def plan(self) -> AnyPath:
+        """What the latest run has to do."""
+        return self.job / "plan.json"
+
+    @property
+    def run(self) -> AnyPath:
+        """Which run the output belongs to."""
+        return self.job / "run.json"
+
+    @property
+    def compaction(self) -> AnyPath:
+        """What a compaction is about to replace; present while one is unfinished."""
+        return self.job / "compaction.json"
+
+    @property
+    def lease(self) -> AnyPath:
+        """Who writes to the output now, where that is in a store."""
+        return self.job / "lease.json"
+
+    @property
+    def stdin(self) -> AnyPath:
+        """Copy of a manifest that came through standard input."""
+        return self.job / "stdin.txt"
+
+    @property
+    def log(self) -> AnyPath:
+        """What the libraries of the submitting process had to say."""
+        return self.job / "log.txt"
+
+    def module(self, digest: str, suffix: str) -> AnyPath:
+        """The module that the workers load."""
+        return self.job / f"module-{digest.removeprefix('sha256:')[:16]}{suffix}"
+
+    def prediction_part(self, shard_id: str) -> AnyPath:
+        """One shard's labelled images."""
+        return self.predictions / f"part-{shard_id}.{self.format}"
+
+    def error_part(self, shard_id: str) -> AnyPath:
+        """One shard's failed images."""
+        return self.errors / f"part-{shard_id}.parquet"
+
+    def prediction_parts(self) -> Iterator[AnyPath]:
+        """Finished parts, in no order."""
+        return self._parts(self.predictions, f".{self.format}")
+
+    def error_parts(self) -> Iterator[AnyPath]:
+        """Finished parts, in no order."""
+        return self._parts(self.errors, ".parquet")
+
+    def _parts(self, folder: AnyPath, suffix: str) -> Iterator[AnyPath]:
+        replaced = self.replaced_parts()
+        try:
+            for name in _names(folder):
+                is_part = name.startswith("part-") and name.endswith(suffix)
+                if is_part and (part := folder / name) not in replaced:
+                    yield part
+        except FileNotFoundError:
+            return
+
+    def replaced_parts(self) -> frozenset[AnyPath]:
+        """Parts whose rows all stand in a joined one too, and that count no more.
+
+        Raises:
+            OutputError: the note of the compaction that joined them is damaged.
+        """
+        try:
+            noted = json.loads(self.compaction.read_text(encoding="utf-8"))
+            if noted["target"] is None:
+                return frozenset()
+            target, *sources = (
+                self.root / _part_name(name) for name in (noted["target"], *noted["sources"])
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+        except (ValueError, LookupError, TypeError) as error:
+            raise OutputError(
+                f"{self.compaction}: damaged ({error}). Delete it; `imagebeam verify` then tells "
+                "whether an image has two rows."
+            ) from error
+        return frozenset(sources) if target.exists() else frozenset()
+
+
+def _part_name(name: str) -> str:
+    # Whoever the note is from, files are deleted that it names.
+    if not _PART_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no part")
+    return name
+
+
+def _names(folder: AnyPath) -> Iterator[str]:
+    if isinstance(folder, Location):
+        yield from (path.name for path in folder.iterdir())
+        return
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries)
+
+
+def write_whole(path: AnyPath, data: bytes) -> None:
+    """Write a file so that its name never shows part of it, whatever dies when.
+
+    Raises:
+        OSError: as the file system or the store reports it; nothing is left behind.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
+    """A file to write to that gets its name when the block ends, and never before.
+
+    What becomes an object is held in memory till then.
+
+    Raises:
+        OSError: as the file system or the store reports it; nothing is left behind.
+    """
+    if isinstance(path, Location):
+        buffer = io.BytesIO()
+        yield buffer
+        path.write_bytes(buffer.getvalue())
+        return
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
+    with _writers.one():
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                # Else a power cut could leave the new name with the old disk's bytes.
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+class _Writers:
+    """The threads of this process that are in the middle of a file."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._ended = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Be one of them; once they have ended, wait for good."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._ended)
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def end(self, seconds: float) -> None:
+        """Let no more begin, and give those that have begun some time."""
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: self._count == 0, seconds)
+
+
+_writers = _Writers()
+
+
+def end_writing(seconds: float = 5.0) -> None:
+    """Let this process, which is about to end, be in the middle of no file of an output.
+
+    Args:
+        seconds: to wait at most: a disk may hang.
+    """
+    _writers.end(seconds)
+
+
+def sync(folder: Path) -> None:
+    """Let what was done to a folder's names survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: AnyPath) -> None:
+    """Remove a file, if it is there, so that it stays away."""
+    if isinstance(path, Location):
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()
+        sync(path.parent)
+
+
+def remove_below(folder: AnyPath) -> None:
+    """Remove all that a folder holds."""
+    if isinstance(folder, Location):
+        remove_all(folder.below())
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+def remove_all(objects: Iterable[Location]) -> None:
+    """Remove objects side by side: one by one, each would wait for the store's last answer."""
+    with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+        for _ in pool.map(remove, objects):
+            pass
+
+
+_REMOVED_AT_ONCE = 16
+
+
+def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
+    """Bytes and times of parts in a folder; without those that are just gone."""
+    if isinstance(folder, Location):
+        listed: dict[AnyPath, Stat] = dict(folder.stats())
+        return {part: listed[part] for part in parts if part in listed}
+    found: dict[AnyPath, Stat] = {}
+    for part in parts:
+        with suppress(FileNotFoundError):
+            status = part.stat()
+            found[part] = Stat(status.st_size, status.st_mtime)
+    return found
+
+
+def unusable(layout: Layout, error: OSError) -> OutputError:
+    """What to say of an output folder that the file system refuses."""
+    return OutputError(
+        f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that can "
+        "be written."
+    )
+
+
+def remove_temporaries(layout: Layout) -> None:
+    """Delete what a killed run was in the middle of writing."""
+    for folder in (layout.predictions, layout.errors, layout.job, layout.root):
+        for leftover in temporaries(folder):
+            leftover.unlink(missing_ok=True)
+
+
+def temporaries(folder: AnyPath) -> Iterator[Path]:
+    """Files in a folder that were never given their final name; a store has none."""
+    return iter(()) if isinstance(folder, Location) else folder.glob(f".*{_TEMPORARY}")
+
+
+_TEMPORARY = ".tmp"
+_PART_NAME = re.compile(r"(predictions|errors)/part-[^/]+")

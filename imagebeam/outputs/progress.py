@@ -1,0 +1,90 @@
+"""How far a job is, from its output alone: on any runner, in any process."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from imagebeam.outputs import tfrecord_parts
+from imagebeam.outputs.account import Plan, read_plan
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import opened
+from imagebeam.storage import AnyPath
+
+_OPENED_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been done since the watch began.
+
+    Attributes:
+        plan: None while images are still being listed.
+        labelled: images with a row in predictions.
+        failed: images with a row in errors, by code.
+    """
+
+    plan: Plan | None
+    labelled: int
+    failed: Mapping[str, int]
+
+    @property
+    def done(self) -> int:
+        """Images with a row."""
+        return self.labelled + sum(self.failed.values())
+
+
+class ProgressWatcher:
+    """Counts the rows of parts that appear in an output; each part is opened once.
+
+    Args:
+        layout: of the output.
+        and_earlier: count also the parts that stand there already.
+    """
+
+    def __init__(self, layout: Layout, and_earlier: bool = False) -> None:
+        self._layout = layout
+        earlier = () if and_earlier else (*layout.prediction_parts(), *layout.error_parts())
+        self._seen = set(earlier)
+        self._labelled = 0
+        self._failed: Counter[str] = Counter()
+        # A store takes its time for each: one after the other, many workers would leave us behind.
+        self._pool = ThreadPoolExecutor(_OPENED_AT_ONCE)
+
+    def look(self) -> Progress:
+        """The progress up to now."""
+        self._labelled += sum(self._new(self._layout.prediction_parts(), _rows))
+        for codes in self._new(self._layout.error_parts(), _codes):
+            self._failed.update(codes)
+        return Progress(read_plan(self._layout), self._labelled, dict(self._failed))
+
+    def _new(self, parts: Iterator[AnyPath], read: Callable[[AnyPath], T]) -> Iterator[T]:
+        new = [part for part in parts if part not in self._seen]
+        for part, found in zip(new, self._pool.map(partial(_if_there, read), new), strict=True):
+            if found is not None:
+                self._seen.add(part)
+                yield found
+
+
+def _if_there(read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
+    # A part may be gone by now: a shard that is done again takes away what it left before.
+    with suppress(FileNotFoundError):
+        return read(part)
+    return None
+
+
+def _rows(part: AnyPath) -> int:
+    if part.suffix == ".tfrecord":
+        return tfrecord_parts.count(part)
+    with opened(part) as file:
+        return int(file.metadata.num_rows)
+
+
+def _codes(part: AnyPath) -> list[str]:
+    with opened(part) as file:
+        return list(file.read(columns=["code"])["code"].to_pylist())

@@ -1,0 +1,180 @@
+"""How far a job is and what became of it, from its output alone."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from imagebeam.outputs import lock
+from imagebeam.outputs.account import Plan, read_summary
+from imagebeam.outputs.identity import read
+from imagebeam.outputs.layout import Layout, OutputError, stats
+from imagebeam.outputs.progress import Progress, ProgressWatcher
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.storage import AnyPath
+
+State = Literal["complete", "running", "detached", "stopped"]
+
+SILENT_SECONDS = 1800.0
+"""Without a sign of life, after which a job is said to be silent."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What an output tells of its job.
+
+    Attributes:
+        layout: of the output.
+        state: complete; running, by a process of this machine; detached: it was left to a cluster;
+            stopped: neither.
+        compacting: a compaction is at work on it (True) or was killed in it (False); else None.
+        place: where a detached job is.
+        summary: the account of a complete job.
+        progress: what stands in the output of one that is not: the rows of all runs.
+        began: when labelling began, in seconds since the epoch; None while images are listed.
+        last_part: when the latest part was finished, likewise; None if none is.
+        silent_seconds: since the latest sign of life.
+    """
+
+    layout: Layout
+    state: State
+    compacting: bool | None
+    place: Mapping[str, str]
+    summary: Mapping[str, Any] | None
+    progress: Progress
+    began: float | None
+    last_part: float | None
+    silent_seconds: float
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the latest run has to do; None while it is listing."""
+        return self.progress.plan
+
+    @property
+    def done(self) -> int:
+        """How many of the images that the latest run has to do have a row."""
+        # The plan knows how many rows there will be at the end, whichever run has written them.
+        missing = 0 if self.plan is None else self.plan.rows - self.progress.done
+        return 0 if self.plan is None else max(self.plan.to_do - missing, 0)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """From the begin of labelling to the latest part; None if there is none."""
+        if not self.done or self.began is None or self.last_part is None:
+            return None
+        return self.done / max(self.last_part - self.began, 1e-3)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At that rate, of a job that is at work; else None."""
+        at_work = self.state in ("running", "detached")
+        if self.plan is None or not at_work or not (rate := self.images_per_second):
+            return None
+        return max(self.plan.to_do - self.done, 0) / rate
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs: names, numbers and None."""
+        rate, left = self.images_per_second, self.seconds_left
+        complete = self.summary is not None
+        return {
+            "output": str(self.layout.root),
+            "state": self.state,
+            "compacting": self.compacting,
+            "place": dict(self.place),
+            "silent_seconds": round(self.silent_seconds, 3),
+            "last_part": None if self.last_part is None else _iso(self.last_part),
+            "phase": None if complete else "listing" if self.plan is None else "labelling",
+            "requested": None if self.plan is None else self.plan.requested,
+            "to_do": None if self.plan is None else self.plan.to_do,
+            "done": None if complete else self.done,
+            "labelled": None if complete else self.progress.labelled,
+            "failed_by_code": None if complete else dict(sorted(self.progress.failed.items())),
+            "images_per_second": None if rate is None else round(rate, 3),
+            "seconds_left": None if left is None else round(left, 3),
+            "summary": None if self.summary is None else dict(self.summary),
+        }
+
+
+def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
+    """Look at an output.
+
+    Opens every part of a job that is not complete, and none of one that is.
+
+    Raises:
+        OutputError: the folder is no output, or is damaged.
+    """
+    layout, _ = read(root)
+    held = lock.is_held(layout)
+    place = RunToken.at_work_elsewhere(layout)
+    try:
+        summary = _summary(layout)
+        progress = _progress(layout) if summary is None else Progress(None, 0, {})
+    except (ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        raise OutputError(
+            f"{root}: something in it is damaged ({error}). `imagebeam verify {root}` says what."
+        ) from error
+    last_part = max(_part_times(layout), default=None)
+    signs = _times((layout.identity, layout.run, layout.plan, layout.summary))
+    return Status(
+        layout=layout,
+        state=_state(summary, held, place),
+        compacting=held if layout.compaction.exists() else None,
+        place=place,
+        summary=summary,
+        progress=progress,
+        began=next(_times((layout.plan,)), None),
+        last_part=last_part,
+        silent_seconds=max(clock() - max(last_part or 0.0, *signs), 0.0),
+    )
+
+
+def _state(summary: Mapping[str, Any] | None, held: bool, place: Mapping[str, str]) -> State:
+    if summary is not None:
+        return "complete"
+    if held:
+        return "running"
+    return "detached" if place else "stopped"
+
+
+def _summary(layout: Layout) -> dict[str, Any] | None:
+    try:
+        summary = read_summary(layout)
+    except FileNotFoundError:
+        return None
+    if missing := [name for name in _ACCOUNT if name not in summary]:
+        raise ValueError(f"{layout.summary} lacks {', '.join(missing)}")
+    return summary
+
+
+_ACCOUNT = (
+    *("requested", "labelled", "failed", "already_done", "duplicates", "failed_by_code"),
+    *("already_labelled", "already_failed"),
+)
+
+
+def _progress(layout: Layout) -> Progress:
+    return ProgressWatcher(layout, and_earlier=True).look()
+
+
+def _part_times(layout: Layout) -> Iterator[float]:
+    for folder, parts in (
+        (layout.predictions, layout.prediction_parts()),
+        (layout.errors, layout.error_parts()),
+    ):
+        yield from (stat.st_mtime for stat in stats(folder, parts).values())
+
+
+def _times(paths: Iterable[AnyPath]) -> Iterator[float]:
+    """When each was last written, in seconds since the epoch; nothing for what is not there."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.stat().st_mtime
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")

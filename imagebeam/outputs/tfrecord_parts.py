@@ -1,0 +1,124 @@
+"""TFRecord files of `tf.train.Example`, written and read without TensorFlow.
+
+One Example an image: `uri` bytes, `width` and `height` int64, and as asked for `label` bytes,
+`score` float, `top_k/class` int64, `top_k/label` bytes and `top_k/score` float lists,
+`logits` and `features` float lists, and the columns that are kept of a manifest. Text is UTF-8;
+what is null is left out.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+
+from imagebeam.storage import AnyPath, tfrecord
+from imagebeam.storage.tfrecord import DamagedRecordError, Example
+
+
+def encode(table: pa.Table) -> bytes:
+    """The rows of a table of predictions as the content of a TFRecord file."""
+    buffer = io.BytesIO()
+    for row in table.to_pylist():
+        # A shard that is done again leaves the same bytes: maps have no order of their own.
+        tfrecord.write(buffer, _example(row).SerializeToString(deterministic=True))
+    return buffer.getvalue()
+
+
+def uris(path: AnyPath) -> Iterator[str]:
+    """The `uri` of each Example in a file.
+
+    Raises:
+        DamagedRecordError: the file is no whole TFRecord file.
+    """
+    return map(_uri, records(path))
+
+
+def records(path: AnyPath) -> Iterator[bytes]:
+    """The bytes of each record in a file.
+
+    Raises:
+        DamagedRecordError: the file is no whole TFRecord file.
+    """
+    with path.open("rb") as file:
+        for start, length in tfrecord.places(file):
+            yield tfrecord.read(file, start, length)
+
+
+def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Some columns of a file, `rows` at a time; only columns of one value a row.
+
+    Raises:
+        DamagedRecordError: the file is no whole TFRecord file, or a record lacks a column.
+    """
+    remaining = records(path)
+    while some := list(islice(remaining, rows)):
+        values = [_values(record, names) for record in some]
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column) for column in zip(*values, strict=True)], list(names)
+        )
+
+
+def count(path: AnyPath) -> int:
+    """The number of records in a file, from their lengths alone.
+
+    Raises:
+        DamagedRecordError: a length is damaged, or the file ends elsewhere than they say.
+    """
+    with path.open("rb") as file:
+        return sum(1 for _ in tfrecord.places(file))
+
+
+def _uri(record: bytes) -> str:
+    try:
+        example = Example.FromString(record)
+        return str(example.features.feature["uri"].bytes_list.value[0].decode())
+    except (DecodeError, LookupError, UnicodeDecodeError) as error:
+        raise DamagedRecordError("a record is no Example with a `uri`") from error
+
+
+def _values(record: bytes, names: Sequence[str]) -> list[Any]:
+    try:
+        feature = Example.FromString(record).features.feature
+        return [_value(feature[name]) for name in names]
+    except (DecodeError, LookupError, UnicodeDecodeError) as error:
+        raise DamagedRecordError(f"a record is no Example with {', '.join(names)}") from error
+
+
+def _value(feature: Any) -> Any:
+    match kind := feature.WhichOneof("kind"):
+        case "bytes_list":
+            return feature.bytes_list.value[0].decode()
+        case None:
+            raise LookupError("no value")
+        case _:
+            return getattr(feature, kind).value[0]
+
+
+def _example(row: dict[str, Any]) -> Any:
+    example = Example()
+    feature = example.features.feature
+    top_k = row.pop("top_k", None)
+    for name, value in row.items():
+        if value is not None:
+            _fill(feature[name], value if isinstance(value, list) else [value])
+    if top_k is not None:
+        for name in ("class", "label", "score"):
+            _fill(feature[f"top_k/{name}"], [entry[name] for entry in top_k])
+    return example
+
+
+def _fill(feature: Any, values: list[Any]) -> None:
+    match values[0] if values else None:
+        case None:
+            return
+        case str():
+            feature.bytes_list.value.extend(value.encode() for value in values)
+        case bytes():
+            feature.bytes_list.value.extend(values)
+        case int():
+            feature.int64_list.value.extend(values)
+        case _:
+            feature.float_list.value.extend(values)

@@ -1,0 +1,113 @@
+"""Recounts an output from its files alone."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from operator import itemgetter
+
+import pyarrow as pa
+
+from imagebeam.outputs import lock, parts
+from imagebeam.outputs.account import read_summary, uri_digest
+from imagebeam.outputs.identity import read
+from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import ERRORS, PredictionSchema
+from imagebeam.storage import AnyPath
+
+_NAMES_SHOWN = 20
+
+
+def verify(root: AnyPath) -> list[str]:
+    """What is wrong with an output, one sentence each; empty if nothing is.
+
+    Checks that no image has two rows, that the rows are those that the account speaks of, that
+    every part is whole and has the columns of its kind, and that no stranger lies among them.
+    Holds one digest a row in memory.
+
+    Raises:
+        OutputError: the folder is no output, or is compacted or run into meanwhile.
+    """
+    layout, identity = read(root)
+    schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
+    kept = dict(identity.get("kept") or {})
+    before = _at_work(layout)
+    seen: Counter[int] = Counter()
+    findings = [*_strangers(layout), *_count(layout, schema, kept, seen)]
+    findings += _against_account(layout, seen)
+    if _at_work(layout) != before:
+        raise OutputError(
+            f"{root}: was written to meanwhile. Verify it again after that has ended."
+        )
+    return findings
+
+
+def _at_work(layout: Layout) -> tuple[RunToken | None, frozenset[AnyPath]]:
+    """What is another as soon as somebody else begins to write, or a compaction goes on."""
+    if layout.compaction.exists() and lock.is_held(layout):
+        raise OutputError(f"{layout.root}: is being compacted. Wait for its end.")
+    return RunToken.latest(layout), layout.replaced_parts()
+
+
+def _strangers(layout: Layout) -> Iterator[str]:
+    known = {*layout.prediction_parts(), *layout.error_parts(), *layout.replaced_parts()}
+    for folder in (layout.predictions, layout.errors):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in sorted(folder.iterdir()):
+                if path not in known:
+                    yield f"{path}: not a part"
+
+
+def _count(
+    layout: Layout, predictions: pa.Schema, kept: Mapping[str, str], seen: Counter[int]
+) -> Iterator[str]:
+    readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
+    readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
+    for part, schema, uris in sorted(readers, key=itemgetter(0)):
+        try:
+            if part.suffix == ".parquet" and not _fits(_schema(part), schema, kept):
+                yield f"{part}: its columns are not those that the job writes"
+                continue
+            repeated = []
+            for uri in uris(part):
+                digest = uri_digest(uri)
+                seen[digest] += 1
+                if seen[digest] > 1:
+                    repeated.append(uri)
+            yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
+        except ConnectionError:
+            # A store that gives no answer says nothing about the part.
+            raise
+        except (pa.ArrowException, OSError) as error:
+            yield f"{part}: damaged: {error}"
+        except DamagedPartError as error:
+            yield f"{part}: damaged: {error.__cause__}"
+
+
+def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:
+    """Whether columns are those of the job, and behind them those that it keeps of manifests."""
+    own, others = [*found][: len(schema)], [*found][len(schema) :]
+    return own == [*schema] and {field.name: str(field.type) for field in others} == kept
+
+
+def _schema(part: AnyPath) -> pa.Schema:
+    with parts.opened(part) as file:
+        return file.schema_arrow
+
+
+def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:
+    try:
+        summary = read_summary(layout)
+        expected_rows, expected_digest = summary["rows"], summary["rows_digest"]
+    except FileNotFoundError:
+        yield f"{layout.summary}: missing: the job is not complete. Run its command again."
+        return
+    except (ValueError, LookupError, TypeError) as error:
+        yield f"{layout.summary}: damaged: {error}"
+        return
+    rows = sum(seen.values())
+    if rows != expected_rows:
+        yield f"{layout.root}: {rows:,} rows, but the account speaks of {expected_rows:,}"
+    digest = sum(seen.elements()) % (1 << 128)
+    if f"{digest:032x}" != expected_digest:
+        yield f"{layout.root}: the rows are not of the images that the account speaks of"

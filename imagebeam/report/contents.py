@@ -1,0 +1,222 @@
+"""What an output holds, counted in one pass over its parts, in memory that its rows do not grow."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from imagebeam.outputs import identity, lock, tfrecord_parts
+from imagebeam.outputs.account import Plan, read_plan, read_summary
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import opened
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import ERRORS, PredictionSchema, provenance
+from imagebeam.report.class_stats import ClassCount, ClassStats
+from imagebeam.report.failures import ErrorGroup, ErrorGroups
+from imagebeam.report.timeline import PartTime
+from imagebeam.storage import AnyPath
+from imagebeam.storage.tfrecord import DamagedRecordError
+
+_BATCH_ROWS = 1 << 16
+_LOOKED_AT = ("uri", "width", "height", "label", "score")
+"""Columns of predictions that a report needs; vectors and lists are left unread."""
+
+_ACCOUNT = (
+    *("requested", "labelled", "failed", "already_done", "duplicates"),
+    *("already_labelled", "already_failed", "rows"),
+)
+"""Numbers without which an account is none."""
+
+_Document = TypeVar("_Document")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """An output, counted.
+
+    Attributes:
+        layout: of its folder.
+        identity: what makes its job that job.
+        summary: the account; None where the job is not complete.
+        plan: what the latest run was asked for; None where that cannot be told.
+        provenance: what the output says of module, engine, preprocessing and versions.
+        all_classes: the rows of predictions.
+        classes: the same by class; empty where the job wrote no labels.
+        failures: the rows of errors, by code.
+        parts: one entry a part, in no order.
+        is_running: whether a run is at work on it, in a process here or left to a cluster.
+        findings: what is wrong with it, one sentence each.
+    """
+
+    layout: Layout
+    identity: Mapping[str, Any]
+    summary: Mapping[str, Any] | None
+    plan: Plan | None
+    provenance: Mapping[str, Any]
+    all_classes: ClassCount
+    classes: Sequence[ClassCount]
+    failures: Sequence[ErrorGroup]
+    parts: Sequence[PartTime]
+    is_running: bool
+    findings: Sequence[str]
+
+    @property
+    def labelled(self) -> int:
+        """Rows in predictions."""
+        return self.all_classes.images
+
+    @property
+    def failed(self) -> int:
+        """Rows in errors."""
+        return sum(failure.images for failure in self.failures)
+
+
+def read(root: AnyPath) -> Contents:
+    """Count an output. What is damaged is told and left out.
+
+    Raises:
+        OutputError: the folder is no output.
+    """
+    layout, claimed = identity.read(root)
+    reading = _Reading(layout, PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow())
+    summary = reading.document(layout.summary, _account)
+    plan = reading.document(layout.plan, read_plan)
+    reading.read_parts()
+    if summary is not None:
+        reading.compare(summary)
+    return Contents(
+        layout=layout,
+        identity=claimed,
+        summary=summary,
+        plan=plan,
+        provenance={**claimed, **(summary or reading.provenance)},
+        all_classes=reading.census.all_classes(),
+        classes=reading.census.classes(),
+        failures=reading.failures.by_code(),
+        parts=reading.parts,
+        is_running=lock.is_held(layout) or bool(RunToken.at_work_elsewhere(layout)),
+        findings=reading.findings,
+    )
+
+
+class _Reading:
+    """Goes through an output once; whatever is wrong with it becomes a finding."""
+
+    def __init__(self, layout: Layout, schema: pa.Schema) -> None:
+        self._layout = layout
+        self._schema = schema
+        self.census = ClassStats()
+        self.failures = ErrorGroups()
+        self.parts: list[PartTime] = []
+        self.provenance: dict[str, Any] = {}
+        self.findings: list[str] = []
+
+    def document(
+        self, path: AnyPath, read: Callable[[Layout], _Document | None]
+    ) -> _Document | None:
+        """A JSON document of the output; None where there is none or it is damaged."""
+        try:
+            return read(self._layout)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            self.findings.append(f"{path}: damaged: {error}")
+            return None
+
+    def read_parts(self) -> None:
+        """Count the rows of all parts."""
+        # In the order of their names: what is drawn by lot is the same every time.
+        predictions = (
+            batch
+            for part in sorted(self._layout.prediction_parts())
+            for batch in self._sound(part, self._predictions(part))
+        )
+        for rows in _joined(predictions):
+            self.census.count(rows)
+        errors = (
+            batch
+            for part in sorted(self._layout.error_parts())
+            for batch in self._sound(part, self._errors(part))
+        )
+        for rows in _joined(errors):
+            self.failures.count(rows)
+
+    def compare(self, summary: Mapping[str, Any]) -> None:
+        """Hold what was counted against the account of a complete job."""
+        rows = sum(part.rows for part in self.parts)
+        if rows != summary["rows"]:
+            self.findings.append(
+                f"{rows:,} rows were counted, but the account speaks of {summary['rows']:,}. "
+                "`imagebeam verify` says more."
+            )
+
+    def _sound(self, part: AnyPath, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches of a part up to where it is damaged."""
+        rows = 0
+        try:
+            modified = part.stat().st_mtime
+            for batch in batches:
+                if batch.num_rows:
+                    # Names that are not UTF-8 would only be noticed when they are shown.
+                    batch.validate(full=True)
+                    rows += batch.num_rows
+                    yield batch
+        except FileNotFoundError:
+            # A shard that is done again takes away what it left before.
+            return
+        except ConnectionError:
+            # A store that gives no answer says nothing about the part.
+            raise
+        except (pa.ArrowException, OSError, DamagedRecordError) as error:
+            self.findings.append(f"{part}: damaged: {error}")
+        if rows:
+            self.parts.append(PartTime(modified, rows))
+
+    def _predictions(self, part: AnyPath) -> Iterator[pa.RecordBatch]:
+        names = [name for name in _LOOKED_AT if name in self._schema.names]
+        if part.suffix == ".tfrecord":
+            yield from tfrecord_parts.batches(part, names, _BATCH_ROWS)
+            return
+        with opened(part) as file:
+            if not self._is_ours(part, file.schema_arrow, self._schema):
+                return
+            self.provenance = self.provenance or provenance(file.schema_arrow)
+            yield from file.iter_batches(_BATCH_ROWS, columns=names)
+
+    def _errors(self, part: AnyPath) -> Iterator[pa.RecordBatch]:
+        with opened(part) as file:
+            if self._is_ours(part, file.schema_arrow, ERRORS):
+                yield from file.iter_batches(_BATCH_ROWS, columns=ERRORS.names)
+
+    def _is_ours(self, part: AnyPath, found: pa.Schema, expected: pa.Schema) -> bool:
+        # Behind them may be what the job keeps of manifests.
+        if [*found][: len(expected)] != [*expected]:
+            self.findings.append(f"{part}: its columns are not those that the job writes")
+            return False
+        return True
+
+
+def _account(layout: Layout) -> dict[str, Any]:
+    summary = read_summary(layout)
+    for name in _ACCOUNT:
+        if not isinstance(summary.get(name), int):
+            raise ValueError(f"it has no number of {name}")
+    return summary
+
+
+def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer batches: counting costs by the batch, and parts are small."""
+    gathered: list[pa.RecordBatch] = []
+    for batch in batches:
+        gathered.append(batch)
+        if sum(each.num_rows for each in gathered) >= _BATCH_ROWS:
+            yield _one(gathered)
+            gathered = []
+    if gathered:
+        yield _one(gathered)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    [batch] = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return batch

@@ -1,0 +1,111 @@
+"""Small copies of images that can still be read, decoded where they can do no harm."""
+
+import base64
+import io
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imagebeam.images import uris
+from imagebeam.images.errors import ImageError
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing import locate
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.reading.fetcher import ImageSource
+from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.wire_format import ImageSize
+from imagebeam.report.data import Original
+
+_DECODED = 320
+"""Side of the square that the whole picture is squeezed into first, in pixels."""
+
+_LONGER_SIDE = 220
+_QUALITY = 70
+_CHUNK = 32
+
+_IMAGE_LIMITS = DecodeLimits(seconds=10.0)
+_FINDING_SECONDS = 30.0
+"""In which members of archives must be found to be shown."""
+
+_MOST_SECONDS = 60.0
+_MOST_BYTES = 12_000_000
+"""Of all thumbnails: a page must stay quick to open, and quick to be had from a slow disk."""
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """What became of the images that were tried.
+
+    Attributes:
+        originals: those that could be read, by URI.
+        unreadable: how many could not.
+        stopped: why not all that were wanted were tried; empty where they were.
+    """
+
+    originals: Mapping[str, Original] = field(default_factory=dict)
+    unreadable: int = 0
+    stopped: str = ""
+
+
+def make(names: Sequence[str], most: int) -> Thumbnails:
+    """Read the first images of a list until there are enough thumbnails.
+
+    Args:
+        names: URIs, the most important first.
+        most: thumbnails to make; each that cannot be made counts too.
+    """
+    names = names[:most]
+    if not names:
+        return Thumbnails()
+    originals: dict[str, Original] = {}
+    unreadable, size = 0, 0
+    start = time.monotonic()
+    wanted = locate.locate(names, _FINDING_SECONDS)
+    preprocessing = Preprocessing((_DECODED, _DECODED), "stretch")
+    reader = ImageReader(preprocessing, os.cpu_count() or 1, _IMAGE_LIMITS)
+    with closing(reader):
+        for first in range(0, len(names), _CHUNK):
+            if time.monotonic() - start > _MOST_SECONDS:
+                return Thumbnails(originals, unreadable, f"after {_MOST_SECONDS:g} s")
+            if size > _MOST_BYTES:
+                return Thumbnails(originals, unreadable, f"after {size / 1e6:,.0f} MB")
+            chunk, places = names[first : first + _CHUNK], wanted[first : first + _CHUNK]
+            reading = reader.read(places)
+            for name, place, pixels, outcome in zip(
+                chunk, places, reading.pixels, reading.outcomes, strict=True
+            ):
+                if isinstance(outcome, ImageError):
+                    unreadable += 1
+                else:
+                    thumbnail = _encoded(pixels, outcome)
+                    size += len(thumbnail)
+                    originals[name] = Original(thumbnail, _link(name, place))
+    return Thumbnails(originals, unreadable)
+
+
+def _encoded(pixels: npt.NDArray[np.uint8], size: ImageSize) -> str:
+    """A `data:` URI of the picture in its own proportions."""
+    scale = min(_LONGER_SIDE / max(size), 1)
+    shown = (max(round(size.width * scale), 1), max(round(size.height * scale), 1))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize(shown, Image.Resampling.LANCZOS).save(
+        buffer, "WEBP", quality=_QUALITY
+    )
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _link(name: str, wanted: ImageSource) -> str:
+    """Where a browser finds the image itself; empty where it finds none."""
+    if isinstance(wanted, ImageLocation):
+        is_web = uris.scheme(name) in ("http", "https")
+        return name if is_web and wanted.container is None else ""
+    path = Path(uris.to_path(name))
+    return path.as_uri() if path.is_absolute() else ""

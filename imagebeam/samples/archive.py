@@ -1,0 +1,118 @@
+"""The sample archive: drawn pictures in the formats, sizes and states that archives come in.
+
+The folders are named by place, as an archive's are, not by class; the classes stand in a table
+beside the archive. Some files are broken on purpose.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imagebeam.samples.drawings import CLASSES, draw
+from imagebeam.samples.encodings import BULK, SPECIAL, Encoding
+
+SEED = 1
+TAR_NAME = "holiday.tar"
+PICTURES_PER_CLASS = 12
+TAR_PICTURES_PER_CLASS = 2
+
+_PLACES = {
+    "garden": ("apple", "butterfly", "cactus", "flower", "leaf", "mushroom", "tree"),
+    "kitchen": ("clock", "cup", "key", "light bulb"),
+    "street/morning": ("bicycle", "car", "cat", "house"),
+    "street/after the rain": ("rain cloud", "snowman", "umbrella"),
+    "harbour, 2nd day": ("boat", "fish"),
+    "summer fair": ("balloon", "ice cream", "rocket", "star"),
+}
+_SIZES = (
+    (150, 200),
+    (160, 160),
+    (200, 150),
+    (180, 240),
+    (180, 320),
+    (240, 180),
+    (213, 320),
+    (320, 240),
+)
+_TAR_SIZE = (150, 200)
+_GRAIN = 4.0  # noise costs bytes, so that the archive has less of it than the training
+
+
+def write_archive(archive: Path, truth: Path) -> None:
+    """Draw the archive afresh, in place of an older one.
+
+    Args:
+        archive: Folder to make: the pictures in folders by place, `holiday.tar`, broken files.
+        truth: CSV file to make beside it, columns `uri` (relative to the table; `TAR!/MEMBER` in
+            the tar) and `label`; one row for each picture that is not broken.
+    """
+    unfinished = archive.with_name(archive.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    rng = np.random.default_rng(SEED)
+    labels = [*_write_folders(unfinished, rng), *_write_tar(unfinished / TAR_NAME, rng)]
+    _write_broken(unfinished, rng)
+    shutil.rmtree(archive, ignore_errors=True)
+    unfinished.rename(archive)
+    unfinished = truth.with_name(truth.name + ".unfinished")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("uri", "label"))
+        table.writerows(sorted((f"{archive.name}/{name}", label) for name, label in labels))
+    unfinished.replace(truth)
+
+
+def _write_folders(root: Path, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    places = {label: place for place, labels in _PLACES.items() for label in labels}
+    order = rng.permutation(len(CLASSES) * PICTURES_PER_CLASS)
+    encodings = [*SPECIAL, *(BULK[i % len(BULK)] for i in range(len(order) - len(SPECIAL)))]
+    for number, (index, encoding) in enumerate(zip(order, encodings, strict=True)):
+        label = CLASSES[index % len(CLASSES)]
+        size = encoding.size or _SIZES[int(rng.integers(len(_SIZES)))]
+        name = f"{places[label]}/IMG_{2001 + number}{encoding.suffix}"
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_picture(label, rng, size, encoding))
+        yield name, label
+
+
+def _write_tar(path: Path, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    order = rng.permutation(len(CLASSES) * TAR_PICTURES_PER_CLASS)
+    with tarfile.open(path, "w") as tar:
+        for number, index in enumerate(order):
+            label, encoding = CLASSES[index % len(CLASSES)], BULK[number % len(BULK)]
+            member = tarfile.TarInfo(f"holiday/P{1001 + number}{encoding.suffix}")
+            content = _picture(label, rng, encoding.size or _TAR_SIZE, encoding)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+            yield f"{TAR_NAME}!/{member.name}", label
+
+
+def _picture(
+    label: str, rng: np.random.Generator, size: tuple[int, int], encoding: Encoding
+) -> bytes:
+    pixels = draw(CLASSES.index(label), rng, *size, grain=_GRAIN)
+    return encoding.encode(Image.fromarray(pixels))
+
+
+def _write_broken(root: Path, rng: np.random.Generator) -> None:
+    """Files that no decoder may take for pictures, among the others."""
+    whole = _picture("apple", rng, (180, 240), BULK[0])
+    (root / "garden" / "IMG_3001.jpg").write_bytes(whole[: len(whole) // 2])
+    (root / "garden" / "IMG_3002.png").write_bytes(b"")
+    (root / "kitchen" / "IMG_3003.jpg").write_text(
+        "<!doctype html><title>404</title><p>This picture has moved.\n", encoding="utf-8"
+    )
+    (root / "kitchen" / "IMG_3004.png").write_bytes(rng.bytes(2_000))
+    (root / "street" / "morning" / "IMG_3005.jpg").write_text(
+        "Shopping list: bread, butter, film for the camera.\n", encoding="utf-8"
+    )
+    (root / "street" / "morning" / "IMG_3006.webp").write_bytes(b"RIFF\x10\x00\x00\x00WEBPVP8 ")

@@ -1,0 +1,161 @@
+"""What all stores of buckets do alike: tries, deadlines, versions, parts."""
+
+import io
+import mimetypes
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Generic, TypeAlias, TypeVar
+
+from imagebeam.storage.errors import Changed, Denied, Missing, NoCredentials, TooLarge, WrongLength
+from imagebeam.storage.http.responses import check_version, decoded
+from imagebeam.storage.names import split_name, split_prefix
+from imagebeam.storage.ranged import RangedFile
+from imagebeam.storage.retry import persist
+from imagebeam.storage.types import ObjectInfo, Settings
+
+Page: TypeAlias = tuple[list[ObjectInfo], str | None]
+"""Some objects of a listing, and what asks for those after them, if there are any."""
+
+Content: TypeAlias = tuple[bytes, str | None]
+"""Bytes as they are stored, and their Content-Encoding."""
+
+Client = TypeVar("Client")
+T = TypeVar("T")
+
+
+class BucketStore(ABC, Generic[Client]):
+    """A store whose methods with an underscore each make one request, for the others to repeat.
+
+    Attributes:
+        no_credentials: where credentials were looked for in vain; "" where some were found. Then
+            nobody in particular asks, who may read what is public.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.no_credentials = ""
+        self._settings = settings
+        self._connecting = threading.Lock()
+        self._connected: Client | None = None
+
+    def info(self, uri: str) -> ObjectInfo:
+        """Look at an object."""
+        bucket, name = split_name(uri)
+        return self._persist(lambda: self._look(bucket, name))
+
+    def read(
+        self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
+    ) -> bytes:
+        """Read an object or a part of it, with one request.
+
+        Read whole, it is unpacked where its Content-Encoding says that it is stored as gzip.
+        """
+        bucket, name = split_name(uri)
+        if size == 0:
+            self.open(uri, version).close()
+            return b""
+        if size is not None and size > max_bytes:
+            raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
+        part = "" if start == 0 and size is None else _part(start, size)
+        data, encoding = self._persist(lambda: self._read(bucket, name, max_bytes, part, version))
+        if size is not None and len(data) != size:
+            raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
+        return data if part else decoded(data, encoding, max_bytes)
+
+    def open(self, uri: str, version: str = "") -> io.BufferedReader:
+        """Open an object."""
+        info = self.info(uri)
+        check_version(info.version, version)
+        return RangedFile(self, info)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects whose names start with a prefix, by name; a request brings many."""
+        bucket, start = split_prefix(prefix)
+        token: str | None = ""
+        while token is not None:
+            asked = token
+            page, token = self._persist(lambda: self._page(bucket, start, asked))  # noqa: B023
+            yield from page
+
+    def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
+        """Write an object."""
+        bucket, name = split_name(uri)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        tries = 0
+
+        def write() -> None:
+            nonlocal tries
+            tries += 1
+            self._write(bucket, name, data, kind, if_version)
+
+        try:
+            self._persist(write, len(data))
+        except Changed:
+            # A try whose answer was lost may be what changed it.
+            if tries == 1 or not self._holds(uri, data):
+                raise
+
+    def remove(self, uri: str) -> None:
+        """Remove an object."""
+        bucket, name = split_name(uri)
+        try:
+            self._persist(lambda: self._remove(bucket, name))
+        except Missing:
+            return
+
+    @abstractmethod
+    def _connect(self) -> Client:
+        """Make the client, once a store."""
+
+    @abstractmethod
+    def _mapped(self) -> AbstractContextManager[None]:
+        """Turn the client's errors into StoreErrors, without their texts, which hold addresses."""
+
+    @abstractmethod
+    def _look(self, bucket: str, name: str) -> ObjectInfo: ...
+
+    @abstractmethod
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
+        """Read `part`, the value of a header Range, or all; nothing where that is past the end."""
+
+    @abstractmethod
+    def _page(self, bucket: str, start: str, token: str) -> Page: ...
+
+    @abstractmethod
+    def _write(
+        self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
+    ) -> None: ...
+
+    @abstractmethod
+    def _remove(self, bucket: str, name: str) -> None: ...
+
+    @property
+    def _client(self) -> Client:
+        # One thread makes it, and the others wait for it.
+        with self._connecting:
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
+
+    def _persist(self, action: Callable[[], T], uploads: int = 0) -> T:
+        def once() -> T:
+            try:
+                with self._mapped():
+                    return action()
+            except Denied:
+                if self.no_credentials:
+                    raise NoCredentials(self.no_credentials) from None
+                raise
+
+        return persist(self._settings, once, uploads)
+
+    def _holds(self, uri: str, data: bytes) -> bool:
+        try:
+            return self.read(uri, len(data)) == data
+        except TooLarge:
+            return False
+
+
+def _part(start: int, size: int | None) -> str:
+    return f"bytes={start}-" if size is None else f"bytes={start}-{start + size - 1}"

@@ -1,0 +1,1 @@
+"""Images and modules over HTTP: safe addresses, deadlines, checksums, redirects."""

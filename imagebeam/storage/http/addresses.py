@@ -1,0 +1,133 @@
+"""Which addresses a host name of a stranger may lead to.
+
+A manifest may name any host, and any name may lead to any address: one of this machine, of its
+network, or of the server where clouds keep the machine's credentials. So every address is judged
+when a connection is made, and the connection is made to the address that was judged.
+"""
+
+import socket
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
+
+from imagebeam.storage.errors import BlockedAddress, TimedOut
+from imagebeam.storage.http.deadline import seconds_left
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""As `socket.connect` takes it."""
+
+_METADATA = {
+    ip_address(address)
+    for address in (
+        "169.254.169.254",
+        "100.100.100.200",  # Alibaba Cloud
+        "168.63.129.16",  # Azure
+        "192.0.0.192",  # Oracle Cloud
+        "fd00:ec2::254",  # AWS
+        "fd20:ce::254",  # Google Cloud
+    )
+}
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_UNICAST = IPv6Network("2000::/3")
+
+_PRIVATE: list[IPv4Network | IPv6Network] = [
+    *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
+    IPv4Network("100.64.0.0/10"),  # of carriers
+    *map(IPv6Network, ("::1/128", "fc00::/7")),
+    _LOCAL_NAT64,
+]
+
+_SPECIAL: list[IPv4Network | IPv6Network] = [
+    # Versions of Python disagree about these.
+    *map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")),
+    *map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")),
+]
+
+
+def check(address: str, allow_private: bool) -> None:
+    """Refuse an address that is not public.
+
+    Args:
+        address: IPv4 or IPv6, with or without a zone.
+        allow_private: whether loopback and private networks are fine; metadata servers, link-local,
+            multicast and reserved addresses never are.
+
+    Raises:
+        BlockedAddress: it is one of those.
+    """
+    whole = ip_address(address.partition("%")[0])
+    for judged in _reached(whole):
+        if _is_private(judged):
+            if not allow_private:
+                raise BlockedAddress(f"{address} is private, and private hosts are not allowed")
+        elif not _is_public(judged):
+            raise BlockedAddress(f"{address} is not a public address")
+
+
+def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
+    """The addresses of a host, in the order to try them.
+
+    Raises:
+        OSError: it has none, or nobody answers.
+        TimedOut: nobody does in time.
+    """
+    found: Future[list[tuple[socket.AddressFamily, SocketAddress]]] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(look_up(host, port))
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
+
+    # The system's resolver cannot be told how long to wait; a stuck one must not hold the process.
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        return found.result(seconds_left())
+    except NotYet:
+        raise TimedOut("the host's name was not resolved in time") from None
+
+
+def look_up(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
+    """What the system's resolver says: (family, socket address) each."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in answers]  # type: ignore[misc]
+
+
+def _reached(address: Address) -> list[Address]:
+    """The address itself, and those that gateways on the way would make of it."""
+    if not isinstance(address, IPv6Address):
+        return [address]
+    number = int(address)
+    last = IPv4Address(number & 0xFFFFFFFF)
+    if address.ipv4_mapped or address in _NAT64:
+        return [last]
+    if address in _LOCAL_NAT64:
+        return [address, _after_48_bits(number) if number & 0xFF_FFFF_FFFF == 0 else last]
+    if address.sixtofour:
+        return [address, address.sixtofour]
+    if address.teredo:
+        return [address, *address.teredo]
+    return [address]
+
+
+def _after_48_bits(number: int) -> IPv4Address:
+    # RFC 6052 leaves the 8 bits in the middle out.
+    return IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
+
+
+def _is_private(address: Address) -> bool:
+    return address not in _METADATA and any(address in network for network in _PRIVATE)
+
+
+def _is_public(address: Address) -> bool:
+    if address in _METADATA or any(address in network for network in _SPECIAL):
+        return False
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved

@@ -1,0 +1,130 @@
+"""An object as a file, from a server that only ever starts at its beginning."""
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
+
+from imagebeam.storage.http.deadline import time_limit
+from imagebeam.storage.types import Settings
+
+_BUFFER = 64 << 10
+_BLOCK = 1 << 20
+
+
+class Body(Protocol):
+    """What the server sends."""
+
+    def read(self, amt: int, /) -> bytes:
+        """So many bytes, or fewer at the end; whatever goes wrong is a `StoreError`."""
+
+
+class ForwardFile(io.BufferedReader):
+    """A seekable, read-only file over one long answer, of which it keeps nothing.
+
+    Going forward reads what lies between and forgets it, going back asks for everything again, and
+    so does every failure on the way: right for what is read straight on. Each MiB has a deadline of
+    its own. While it is open it takes up one of the host's connections.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], AbstractContextManager[Body]],
+        persist: Callable[[Callable[[], bytes]], bytes],
+        size: int | None,
+        settings: Settings,
+    ) -> None:
+        """Open without reading.
+
+        Args:
+            begin: asks for the object from its start.
+            persist: does something until it succeeds, as `imagebeam.storage.retry` does.
+            size: in bytes, where it is known.
+            settings: how patient to be.
+        """
+        super().__init__(_Forward(begin, persist, size, settings), _BUFFER)
+
+
+class _Forward(io.RawIOBase):
+    def __init__(
+        self,
+        begin: Callable[[], AbstractContextManager[Body]],
+        persist: Callable[[Callable[[], bytes]], bytes],
+        size: int | None,
+        settings: Settings,
+    ) -> None:
+        self._begin = begin
+        self._persist = persist
+        self._size = size
+        self._settings = settings
+        self._position = 0
+        self._answer = ExitStack()
+        self._body: Body | None = None
+        self._arrived = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: lambda: 0, io.SEEK_CUR: self.tell, io.SEEK_END: self._end}[whence]()
+        if base + offset < 0:
+            raise ValueError(f"there is no position {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        if self._size is not None and self._position >= self._size:
+            return 0
+        data = self._persist(lambda: self._fetch(min(len(buffer), _BLOCK)))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._stop()
+        super().close()
+
+    def _end(self) -> int:
+        position = self._position
+        while self._size is None:
+            self._position += _BLOCK
+            self._persist(lambda: self._fetch(1))
+        self._position = position
+        return self._size
+
+    def _fetch(self, length: int) -> bytes:
+        try:
+            if self._body is None or self._arrived > self._position:
+                self._restart()
+            while self._arrived < self._position:
+                if not self._next(min(_BLOCK, self._position - self._arrived)):
+                    return b""
+            return self._next(length)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _next(self, length: int) -> bytes:
+        assert self._body
+        # What is forgotten on the way takes time too, and is no sign of a server that stalls.
+        with time_limit(self._settings.seconds, self._settings.seconds / self._settings.attempts):
+            data = self._body.read(length)
+        self._arrived += len(data)
+        if not data:
+            self._size = self._arrived
+        return data
+
+    def _restart(self) -> None:
+        self._stop()
+        self._body = self._answer.enter_context(self._begin())
+
+    def _stop(self) -> None:
+        self._body = None
+        self._arrived = 0
+        self._answer.close()

@@ -1,0 +1,278 @@
+"""Connections to the hosts of URLs that strangers wrote: checked, shared, few and patient.
+
+Each host has a pool of connections that are kept open. A connection goes to the very address that
+`addresses` checked, so that a DNS answer that changes between check and use gains nothing; TLS
+still proves the host's name. Waits, including those for a free connection, end at the `deadline`.
+ Proxies and .netrc are not looked for: they would answer for other hosts.
+"""
+
+import functools
+import logging
+import re
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException, IncompleteRead
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import EmptyPoolError, HTTPError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Url
+
+from imagebeam.storage.errors import ConnectionFailed, StoreError, Throttled, TimedOut, WrongLength
+from imagebeam.storage.http import addresses
+from imagebeam.storage.http.connections import TimedConnection, TimedResponse
+from imagebeam.storage.http.deadline import CONNECT_SECONDS, longest_wait, seconds_left, time_limit
+from imagebeam.storage.types import Settings
+
+_KEPT_HOSTS = 256
+"""Hosts with open connections; of more, those used longest ago are closed."""
+
+
+class PermanentFailure(Exception):
+    """Wraps a `StoreError` that another try, soon, would meet again."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Response(TimedResponse):
+    """Notices bytes behind the announced end, which would be taken for the next answer."""
+
+    _method: str
+
+    def _close_conn(self) -> None:
+        more = self.length == 0 and self._method != "HEAD" and self._has_more()
+        super()._close_conn()  # type: ignore[misc]
+        if more:
+            raise WrongLength("more bytes arrive than were announced")
+
+    def _has_more(self) -> bool:
+        try:
+            with time_limit(1, patience=0):
+                return bool(self.fp.peek(1))
+        except OSError:
+            return False
+
+
+class _Connection(TimedConnection, HTTPConnection):
+    response_class = _Response
+
+    def __init__(self, host: str, *args: Any, allow_private: bool, **kwargs: Any) -> None:
+        super().__init__(host, *args, **kwargs)
+        self._name = host.strip("[]")
+        self._allow_private = allow_private
+
+    def _new_conn(self) -> socket.socket:
+        found = addresses.resolve(self._name, self.port)
+        for _, address in found:
+            addresses.check(address[0], self._allow_private)
+        failure: OSError = OSError("the host has no address")
+        for tried, (family, address) in enumerate(found):
+            try:
+                return _connect(family, address, len(found) - tried)
+            except OSError as error:
+                failure = error
+        raise failure
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+def _connect(
+    family: socket.AddressFamily, address: addresses.SocketAddress, shares: int
+) -> socket.socket:
+    # An address that swallows packets must leave time for the next.
+    left = seconds_left()
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(
+            CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left / shares)
+        )
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.connect(address)
+        # What follows is limited anew by each send and receive, except for the TLS handshake.
+        connection.settimeout(longest_wait())
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    rest_until = 0.0
+    """Monotonic time before which the host wants no requests."""
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+    rest_until = 0.0
+
+
+class WebHosts:
+    """All hosts that one process talks to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._pools: OrderedDict[tuple[str | None, str | None, int | None], _Pool | _TlsPool]
+        self._pools = OrderedDict()
+        self._close = weakref.finalize(self, _close_all, self._pools)
+
+    @contextmanager
+    def request(
+        self, method: str, url: Url, headers: Mapping[str, str]
+    ) -> Iterator[BaseHTTPResponse]:
+        """The answer to one request, whatever its status; the body is not yet read.
+
+        What is not read of it inside costs the connection.
+
+        Raises:
+            StoreError: there is none, or its body breaks off.
+            PermanentFailure: there will be none soon.
+        """
+        pool = self._pool(url)
+        _rest(pool.rest_until - time.monotonic())
+        with mapped():
+            response = pool.urlopen(
+                method,
+                url.request_uri,
+                headers=dict(headers),
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=longest_wait(),
+                pool_timeout=seconds_left(),  # type: ignore[arg-type]
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                yield response
+            finally:
+                response.close()
+                response.release_conn()
+
+    def rest(self, url: Url, seconds: float) -> None:
+        """Send the host of a URL nothing for a while.
+
+        Raises:
+            PermanentFailure: for longer than this thread may wait.
+        """
+        self._pool(url).rest_until = time.monotonic() + seconds
+        _check_time(seconds)
+
+    def _pool(self, url: Url) -> _Pool | _TlsPool:
+        key = (url.scheme, url.host, url.port)
+        with self._lock:
+            if key not in self._pools:
+                self._pools[key] = self._new_pool(url)
+                if len(self._pools) > _KEPT_HOSTS:
+                    self._pools.popitem(last=False)[1].close()
+            self._pools.move_to_end(key)
+            return self._pools[key]
+
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _new_pool(self, url: Url) -> _Pool | _TlsPool:
+        host = url.host or ""
+        kwargs: dict[str, Any] = {
+            "maxsize": self._settings.connections_per_host,
+            "block": True,
+            "allow_private": self._settings.allow_private_hosts,
+        }
+        if url.scheme == "https":
+            return _TlsPool(host, url.port, ssl_context=self._tls, **kwargs)
+        return _Pool(host, url.port, **kwargs)
+
+
+def _close_all(pools: OrderedDict[Any, _Pool | _TlsPool]) -> None:
+    for pool in pools.values():
+        pool.close()
+
+
+def _rest(seconds: float) -> None:
+    if seconds > 0:
+        _check_time(seconds)
+        time.sleep(seconds)
+
+
+def _check_time(seconds: float) -> None:
+    with mapped():
+        left = seconds_left()
+    if left is not None and seconds >= left:
+        text = "the server asks to be left alone for longer than there is time"
+        raise PermanentFailure(Throttled(text))
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Raise what goes wrong with connections inside as the `StoreError` that it is.
+
+    Raises:
+        StoreError: it passes.
+        PermanentFailure: it does not pass soon.
+    """
+    try:
+        yield
+    except EmptyPoolError:
+        raise TimedOut("other requests to the same host left no time") from None
+    except (OSError, HTTPException, HTTPError, UnicodeError) as error:
+        raise _meaning(_origin(error)) from None
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What urllib3 wrapped, which it says in one way or the other."""
+    while isinstance(error, HTTPError) and (inner := error.__cause__ or error.__context__):
+        error = inner
+    return error
+
+
+def _meaning(error: BaseException) -> Exception:
+    match error:
+        case ssl.SSLCertVerificationError():
+            text = f"the server cannot prove its name: {error.verify_message}"
+            return PermanentFailure(ConnectionFailed(text))
+        case UnicodeError() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
+            return PermanentFailure(ConnectionFailed("there is no host of that name"))
+        case socket.gaierror():
+            return ConnectionFailed("the host's name cannot be resolved")
+        case TimeoutError():
+            return TimedOut("the server did not answer in time")
+        case ConnectionError() | ssl.SSLError() | OSError():
+            return ConnectionFailed(error.strerror or "the server hung up")
+        case IncompleteRead():
+            return WrongLength("fewer bytes arrived than were announced")
+        case _:
+            return ConnectionFailed(f"the server does not speak HTTP ({type(error).__name__})")
+
+
+_QUERY = re.compile(r"\?.*")
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _QUERY.sub("?…", arg) if isinstance(arg, str) else arg for arg in record.args
+        )
+    return True
+
+
+def _about_headers(record: logging.LogRecord) -> bool:
+    return str(record.msg).startswith("Failed to parse headers")
+
+
+# Signed URLs carry their secret in the query. That strangers' headers are broken is no news.
+logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
+logging.getLogger("urllib3.connection").addFilter(lambda record: not _about_headers(record))

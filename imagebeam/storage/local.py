@@ -1,0 +1,149 @@
+"""Files of this machine, and of what is mounted on it."""
+
+import errno
+import io
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from imagebeam.storage.errors import (
+    Changed,
+    Denied,
+    Missing,
+    NotAnObject,
+    ServerFailed,
+    StoreError,
+    TooLarge,
+    WrongLength,
+)
+from imagebeam.storage.types import ObjectInfo, Settings
+
+_FILE = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
+
+
+class LocalStore:
+    """A file's version is its time and size, so that a change is noticed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def info(self, uri: str) -> ObjectInfo:
+        """Look at a file."""
+        with _mapped():
+            status = os.stat(local_path(uri))
+        _check_kind(status.st_mode)
+        return ObjectInfo(uri, status.st_size, _version(status), status.st_mtime)
+
+    def read(
+        self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
+    ) -> bytes:
+        """Read a file or a part of it."""
+        with _mapped(), self.open(uri, version) as file:
+            there = os.fstat(file.fileno()).st_size - start if size is None else size
+            if there > max_bytes:
+                raise TooLarge(f"{there:,} bytes, over the limit of {max_bytes:,}")
+            file.seek(start)
+            data = file.read(there if size is not None else max_bytes + 1)
+        if len(data) > max_bytes:
+            raise TooLarge(f"grew over the limit of {max_bytes:,} bytes while it was read")
+        if size is not None and len(data) < size:
+            raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
+        return data
+
+    def open(self, uri: str, version: str = "") -> io.BufferedReader:
+        """Open a file."""
+        with _mapped():
+            path = local_path(uri)
+            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
+            status = os.fstat(file.fileno())
+            try:
+                _check_kind(status.st_mode)
+                if version and version != _version(status):
+                    raise Changed("the file was changed since it was listed")
+            except StoreError:
+                file.close()
+                raise
+            return file
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All files below a folder, by name."""
+        with _mapped():
+            for where, folders, names in os.walk(local_path(prefix)):
+                folders.sort()
+                for name in sorted(names):
+                    yield self.info(os.path.join(where, name))
+
+    def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
+        """Write a file so that its name never shows part of it."""
+        path = Path(local_path(uri))
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        with _mapped():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if if_version is None:
+                    temporary.replace(path)
+                elif if_version == "":
+                    os.link(temporary, path)
+                    temporary.unlink()
+                elif self.info(uri).version == if_version:
+                    temporary.replace(path)
+                else:
+                    raise Changed("the file was changed meanwhile")
+            except FileExistsError:
+                raise Changed("the file is there already") from None
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def remove(self, uri: str) -> None:
+        """Remove a file."""
+        with _mapped():
+            Path(local_path(uri)).unlink(missing_ok=True)
+
+
+def local_path(uri: str) -> str:
+    """The path that a plain name or a `file://` URI stands for."""
+    if prefix := _FILE.match(uri):
+        return os.fsdecode(unquote_to_bytes(os.fsencode(uri[prefix.end() :])))
+    return uri
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe would block until somebody writes to it.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise NotAnObject("a folder, pipe, socket or device, not a regular file")
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        match error:
+            case PermissionError():
+                raise Denied(reason) from error
+            case IsADirectoryError() | OSError(errno=errno.ENXIO):
+                raise NotAnObject(reason) from error
+            case ValueError() | OSError(errno=errno.ENOENT | errno.ENOTDIR):
+                raise Missing(reason) from error
+            case OSError(errno=errno.ELOOP | errno.ENAMETOOLONG):
+                raise Missing(reason) from error
+            case _:
+                raise ServerFailed(reason) from error

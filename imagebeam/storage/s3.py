@@ -1,0 +1,189 @@
+"""S3, and servers that speak like it."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from imagebeam.storage.buckets import BucketStore, Content, Page
+from imagebeam.storage.errors import (
+    Denied,
+    Missing,
+    NoCredentials,
+    ServerFailed,
+    StoreError,
+    Throttled,
+    Unsupported,
+    WrongChecksum,
+    WrongLength,
+)
+from imagebeam.storage.http.connections import CONNECTIONS, meaning_of, timed_pools
+from imagebeam.storage.http.deadline import CONNECT_SECONDS
+from imagebeam.storage.http.responses import check_version, error_of, read_body
+from imagebeam.storage.types import ObjectInfo
+
+try:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore import exceptions as boto
+    from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
+    from botocore.config import Config
+except ImportError:
+    raise Unsupported("s3:// needs boto3; run `pip install 'imagebeam[s3]'`") from None
+
+_POOLS = timed_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
+
+_MD5 = re.compile(r'"([0-9a-f]{32})"')
+
+_LOOKED = (
+    "no credentials for S3 were found, and it is not public; looked at AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, the profiles in ~/.aws, and what the machine is. "
+    "Run `aws configure`"
+)
+
+
+class S3Store(BucketStore[Any]):
+    """Objects of S3; the version of one is its ETag.
+
+    Credentials and endpoint are found as boto3 finds them. Without credentials, what is public can
+    be read.
+    """
+
+    def _connect(self) -> Any:
+        session = boto3.session.Session()
+        if session.get_credentials() is None:
+            self.no_credentials = _LOOKED
+        client = session.client(
+            "s3",
+            config=Config(
+                signature_version=UNSIGNED if self.no_credentials else None,
+                max_pool_connections=CONNECTIONS,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=self._settings.seconds,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+        client.meta.events.register("before-sign.s3.PutObject", _without_expect)
+        # There is no other way to its connections that keeps its proxies and certificates.
+        client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
+        return client
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except boto.ClientError as error:
+            raise _error_of(error) from None
+        except boto.ParamValidationError:
+            raise Missing("no bucket or object can have such a name") from None
+        except boto.IncompleteReadError:
+            raise WrongLength("fewer bytes arrived than were announced") from None
+        except boto.FlexibleChecksumError:
+            raise WrongChecksum("the bytes are not those that were stored") from None
+        except (boto.HTTPClientError, boto.ConnectionError, HTTPError, OSError) as error:
+            raise meaning_of(error) from None
+        except (boto.PartialCredentialsError, boto.ProfileNotFound) as error:
+            raise NoCredentials(str(error)) from None
+        except boto.BotoCoreError as error:
+            kind = type(error).__name__
+            raise NoCredentials(f"boto3 cannot be used as it is set up here ({kind})") from None
+
+    def _look(self, bucket: str, name: str) -> ObjectInfo:
+        found = self._client.head_object(Bucket=bucket, Key=name)
+        uri, written = f"s3://{bucket}/{name}", found["LastModified"].timestamp()
+        return ObjectInfo(uri, found["ContentLength"], found["ETag"], written)
+
+    def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
+        asked = {"Range": part} if part else {}
+        if version:
+            asked["IfMatch"] = version
+        try:
+            found = self._client.get_object(Bucket=bucket, Key=name, **asked)
+        except boto.ClientError as error:
+            if part and _status(error.response) == 416:
+                return b"", None
+            raise
+        with closing(found["Body"]) as body:
+            if _status(found) != (206 if part else 200):
+                raise error_of(_status(found))
+            check_version(found.get("ETag", version), version)
+            data = read_body(body, str(found["ContentLength"]), max_bytes)
+        expected = None if part else _md5(bucket, found)
+        if expected and expected != hashlib.md5(data).hexdigest():
+            raise WrongChecksum("the bytes are not those that were stored (MD5)")
+        return data, found.get("ContentEncoding")
+
+    def _page(self, bucket: str, start: str, token: str) -> Page:
+        asked = {"ContinuationToken": token} if token else {}
+        found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **asked)
+        page = [
+            ObjectInfo(
+                f"s3://{bucket}/{entry['Key']}",
+                *(entry["Size"], entry["ETag"], entry["LastModified"].timestamp()),
+            )
+            for entry in found.get("Contents", ())
+        ]
+        return page, found.get("NextContinuationToken")
+
+    def _write(
+        self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
+    ) -> None:
+        condition = {}
+        if if_version is not None:
+            condition = {"IfMatch": if_version} if if_version else {"IfNoneMatch": "*"}
+        try:
+            self._client.put_object(
+                Bucket=bucket, Key=name, Body=data, ContentType=kind, **condition
+            )
+        except boto.ClientError as error:
+            if if_version and _code(error) == "NoSuchKey":
+                raise error_of(412) from None
+            raise
+
+    def _remove(self, bucket: str, name: str) -> None:
+        self._client.delete_object(Bucket=bucket, Key=name)
+
+
+def _without_expect(request: Any, **_: Any) -> None:
+    # While the client waits to be told to go on, it minds no deadline.
+    del request.headers["Expect"]
+
+
+def _status(response: Any) -> int:
+    return int(response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _md5(bucket: str, found: Any) -> str | None:
+    """The MD5 of an object, which its ETag is unless it came in parts or is stored encrypted."""
+    encrypted = found.get("ServerSideEncryption", "AES256") != "AES256"
+    # What is called so lies in one zone, and its ETags mean nothing.
+    if encrypted or "SSECustomerAlgorithm" in found or bucket.endswith("--x-s3"):
+        return None
+    match = _MD5.fullmatch(found.get("ETag", ""))
+    return match[1] if match else None
+
+
+def _error_of(error: Any) -> StoreError:
+    match _code(error):
+        case "NoSuchBucket":
+            return Missing("there is no such bucket")
+        case "NoSuchKey":
+            return Missing("there is no such object")
+        case "InvalidObjectState":
+            return Denied("it is archived; restore it first")
+        case "RequestTimeTooSkewed":
+            return Denied("the clock of this machine is wrong")
+        case "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch":
+            return Denied("the credentials that were found are not valid; renew them")
+        case "SlowDown" | "RequestLimitExceeded" | "Throttling":
+            return Throttled("the server asks for fewer requests")
+        case "RequestTimeout" | "InternalError":
+            return ServerFailed("the server asks for another try")
+    return error_of(_status(error.response))

@@ -1,0 +1,106 @@
+"""The command `compact`, between runs of the job."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from imagebeam.beam_pipeline.reporting import compaction_display
+from imagebeam.outputs.verify import verify
+from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions
+
+
+def _parts(output: Path) -> list[int]:
+    return [len(list((output / name).iterdir())) for name in ("predictions", "errors")]
+
+
+@pytest.mark.parametrize("half", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_job_goes_on_in_a_compacted_output(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], half: bool
+) -> None:
+    names = archive(tmp_path / "in", 30, rubbish=4)
+    lost, out, whole = Path(names[3]), tmp_path / "out", tmp_path / "whole"
+    manifest = tmp_path / "list.txt"
+    manifest.write_text("\n".join(names))
+    assert imagebeam("label", tmp_path / "in", "--output", whole) == 0
+    picture = lost.read_bytes()
+    lost.unlink()
+    again = ("label", manifest, "--output", out, "--images-per-shard", 3)
+    assert imagebeam(*again, "--limit", 20) == 0
+    if half:
+        # The account of a job that was stopped is not written.
+        (out / "summary.json").unlink()
+    capfd.readouterr()
+    assert imagebeam("compact", out) == 0
+    said = capfd.readouterr()
+    assert ("The job is not complete" in said.out) is half
+    assert said.err == ""
+    assert _parts(out) == [1, 1]
+    assert imagebeam(*again) == 0
+    assert _parts(out)[0] > 1
+    assert verify(out) == []
+    lost.write_bytes(picture)
+    assert imagebeam("compact", out) == 0
+    assert imagebeam(*again, "--retry-failed") == 0
+    assert verify(out) == []
+    assert imagebeam("compact", out) == 0
+    assert _parts(out) == [1, 1]
+    assert predictions(out) == predictions(whole)
+    assert errors(out) == errors(whole)
+    before = files(out)
+    assert imagebeam(*again) == 0
+    assert files(out) == before
+    assert verify(out) == []
+
+
+def test_it_says_what_it_has_joined(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    archive(tmp_path / "in", 6, rubbish=1)
+    assert (
+        imagebeam("label", tmp_path / "in", "--output", tmp_path / "o", "--images-per-shard", 2)
+        == 0
+    )
+    capfd.readouterr()
+    assert imagebeam("compact", tmp_path / "o") == 0
+    said = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert [(line[0], *line[1:3], line[-1]) for line in said[1:]] == [
+        ("predictions", "3", "1", "6"),
+        ("errors", "1", "1", "0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none",), "none: no output of imagebeam ([Errno 2]"),
+        ((".",), ": no output of imagebeam ("),
+        ((".", "--part-bytes", 0), "--part-bytes 0: must be at least 1."),
+        ((".", "--runner=FlinkRunner"), "--runner=FlinkRunner: no such option"),
+    ],
+)
+def test_what_cannot_be_compacted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert imagebeam("compact", *arguments) == 2
+    said = capfd.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_gets_a_line_every_half_minute() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    with compaction_display.progress(Console(file=stream, width=200), lambda: now[0]) as show:
+        for seconds, done in ((0, 0), (29, 100), (30, 1500), (59, 2000), (60, 6000)):
+            now[0] = seconds
+            show(done, 50_000)
+    assert stream.getvalue().splitlines() == [
+        "imagebeam: 1,500/50,000 files, 50 files/s",
+        "imagebeam: 6,000/50,000 files, 100 files/s",
+    ]

@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebeam.evaluation.accuracy import wilson_interval
+from tests.beam_pipeline.colours import draw, write_module
+from tests.beam_pipeline.jobs import imagebeam
+from tests.modules.flatbuffers import echo
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    return write_module(tmp_path / "module.tflite")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    draw(folder / "red" / "1.png", 255, 0, 0)
+    draw(folder / "red" / "2.png", 200, 10, 20)
+    draw(folder / "red" / "deep" / "er.png", 0, 10, 255)
+    draw(folder / "blue" / "4.png", 0, 10, 255)
+    (folder / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+def _evaluated(capfd: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert imagebeam("module", "evaluate", *arguments, "--json") == 0
+    return json.loads(capfd.readouterr().out)
+
+
+def _refused(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert imagebeam("module", "evaluate", *arguments) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+def test_folders_of_classes(module: Path, folders: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    result = _evaluated(capfd, module, folders)
+    assert (result["module"], result["engine"], result["resize"]) == (str(module), "litert", "crop")
+    assert sum(result["failed"].values()) == 1
+    assert (result["images"], result["top_1"], result["top_5"]) == (4, 0.75, 1.0)
+    assert result["top_1_interval"] == list(wilson_interval(3, 4))
+    by_class = {label: (of["images"], of["top_1"]) for label, of in result["classes"].items()}
+    assert by_class == {"blue": (1, 1.0), "red": (3, pytest.approx(2 / 3))}
+
+
+def test_a_table_for_people(module: Path, folders: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert imagebeam("module", "evaluate", module, folders, "--resize", "stretch") == 0
+    words = capfd.readouterr().out.split()
+    assert " ".join(words) == (
+        "class images top-1 top-5 "
+        "blue 1 100.0% 100.0% "
+        "red 3 66.7% 100.0% "
+        f"{module} on litert, stretch "
+        "top-1 75.0% of 4 images (95 % interval 30.1% to 95.4%) "
+        "top-5 100.0% of 4 images (95 % interval 51.0% to 100.0%) "
+        "not decoded, not counted: 1 truncated"
+    )
+
+
+def test_a_csv_names_classes_by_name_synonym_or_number(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw(tmp_path / "a[1].png", 255, 0, 0)
+    draw(tmp_path / "b.png", 0, 255, 0)
+    (tmp_path / "truth.csv").write_text(
+        f'label,uri\nred,a[1].png\nverdant,b.png\n"green, verdant",{tmp_path}/b.png\n1,b.png\n'
+    )
+    result = _evaluated(capfd, module, tmp_path / "truth.csv")
+    assert (result["images"], result["top_1"]) == (4, 1.0)
+    assert list(result["classes"]) == ["1", "green, verdant", "red", "verdant"]
+
+
+def test_names_may_come_from_a_file(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text("rouge\nvert\nbleu\n")
+    draw(tmp_path / "images" / "vert" / "1.png", 0, 255, 0)
+    arguments = (module, tmp_path / "images", "--labels", tmp_path / "names.txt")
+    assert _evaluated(capfd, *arguments)["top_1"] == 1.0
+    assert "names no class" in _refused(capfd, module, tmp_path / "images")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("path,label\na.png,red\n", "no column uri. Name the columns"),
+        ("uri\na.png\n", "no column label. Name the columns"),
+        ("uri,label\na.png,\n", "line 2 lacks uri or label"),
+        ("uri,label\n", "no labelled image in it"),
+        ("uri,label\na.png,purple\n", "'purple': names no class of the module"),
+        ("uri,label\na.png,3\n", "'3': names no class of the module"),
+        ("uri,label\nmissing.png,red\n", "none of its images can be decoded (1 not_found)"),
+    ],
+)
+def test_a_csv_that_tells_too_little_is_refused(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str], content: str, reason: str
+) -> None:
+    (tmp_path / "truth.csv").write_text(content)
+    assert reason in _refused(capfd, module, tmp_path / "truth.csv")
+
+
+def test_a_picture_beside_the_folders_is_refused(
+    module: Path, folders: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw(folders / "stray.png", 0, 0, 0)
+    assert "lies beside the folders of classes" in _refused(capfd, module, folders)
+
+
+def test_what_is_no_folder_is_refused(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert "no folder and no .csv file" in _refused(capfd, module, tmp_path / "nowhere")
+
+
+def test_a_module_without_classes_is_refused(
+    tmp_path: Path, folders: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "features.tflite").write_bytes(echo(names=("embedding",)))
+    said = _refused(capfd, tmp_path / "features.tflite", folders)
+    assert "it gives features only. Give a classifier." in said
+
+
+def test_a_name_of_two_classes_is_refused(
+    tmp_path: Path, module: Path, folders: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text("red\nblue\nblue\n")
+    said = _refused(capfd, module, folders, "--labels", tmp_path / "names.txt")
+    assert "'blue': names classes 1, 2 of the module" in said
+
+
+def test_the_photos_on_the_published_flatbuffer(
+    tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Top-1 as the README of the reference data lists it for stretched photos.
+    expected = {
+        "bird.bmp": "chickadee",
+        "cat.bmp": "Egyptian cat",
+        "cat_720p.jpg": "Egyptian cat",
+        "hot_dog.jpg": "hotdog",
+        "parrot.jpg": "macaw",
+        "sunflower.bmp": "daisy",
+        "grace_hopper.bmp": "academic gown",
+    }
+    lines = [f"{reference / 'photos' / name},{label}" for name, label in expected.items()]
+    (tmp_path / "truth.csv").write_text("\n".join(["uri,label", *lines]))
+    module = reference / "mobilenet_v1_0.5_160_quant.tflite"
+    result = _evaluated(capfd, module, tmp_path / "truth.csv", "--resize", "stretch")
+    assert (result["images"], result["top_1"], result["failed"]) == (7, 1.0, {})

@@ -1,0 +1,195 @@
+"""`module build` and `module train` as a person runs them, up to labelling with what they made."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from imagebeam.beam_pipeline.cli import module_making
+from imagebeam.mobilenet_v1 import Architecture
+from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
+from imagebeam.mobilenet_v1.layers import Phase, Rates
+from imagebeam.mobilenet_v1.network import Network, rescale
+from imagebeam.modules import load_engine, open_module
+from tests.beam_pipeline.jobs import COMMAND, ROOT, imagebeam, predictions, stop_when
+from tests.mobilenet_v1 import shapes
+
+CHECKPOINT = "checkpoint/mobilenet_v1_0.5_160_quant.ckpt"
+LOGIT_STEP = 0.146457
+
+
+def _refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert imagebeam("module", *arguments) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    return said.err.strip().removeprefix("imagebeam: error: ")
+
+
+@pytest.mark.slow
+def test_checkpoint_becomes_a_module_that_answers_as_the_original(
+    tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "module"
+    arguments = ("--checkpoint", reference / CHECKPOINT, "--output", output)
+    assert imagebeam("module", "build", *arguments) == 0
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert said.out.splitlines() == [
+        f"module   {output}",
+        "network  MobileNet V1 0.5/160, 1,001 classes, 1,343,049 parameters, 76,525,312 MACs",
+    ]
+    golden = np.load(reference / "golden.npz")
+    for engine, steps in (("litert", 4), ("tensorflow", 2)):
+        module = open_module(str(output), engine=engine)
+        answers = load_engine(module.engine, module.path, module.info).run(golden["pixels"])
+        assert answers.logits is not None
+        assert answers.features is not None
+        assert np.abs(answers.logits - golden["logits"]).max() <= (steps + 0.001) * LOGIT_STEP
+        assert np.abs(answers.features - golden["features"]).mean() < 2 * 6 / 255
+        assert module.info.class_names is not None
+        assert module.info.class_names[22] == "kite"
+
+
+@pytest.mark.slow
+def test_input_can_be_quantised_as_in_version_1(tmp_path: Path, reference: Path) -> None:
+    output = tmp_path / "module"
+    arguments = ("--checkpoint", reference / CHECKPOINT, "--output", output, "--quantise-input")
+    assert imagebeam("module", "build", *arguments) == 0
+    metadata = json.loads((output / "assets.extra/module.json").read_text(encoding="utf-8"))
+    assert metadata["network"]["input_quantised"] is True
+    assert open_module(str(output)).engine == "litert"
+
+
+def test_checkpoint_of_another_width_is_refused(
+    tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "module"
+    message = _refusal(
+        *(capfd, "build", "--checkpoint", reference / CHECKPOINT, "--output", output),
+        *("--width", 0.25),
+    )
+    assert "is (16,), not (8,)" in message
+    assert "The weights are of width 0.5 with 1001 classes: ask for those." in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_names_must_be_as_many_as_classes(
+    tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("cat\ndog\n", encoding="utf-8")
+    message = _refusal(
+        *(capfd, "build", "--checkpoint", reference / CHECKPOINT),
+        *("--output", tmp_path / "module", "--classes", names),
+    )
+    assert "2 class names, but the module has 1001 classes" in message
+    assert list(tmp_path.iterdir()) == [names]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "0"], "epochs 0: must be at least 1."),
+        (["--batch-size", "0"], "batch size 0: must be at least 1."),
+        (["--width", "0"], "width 0.0: must be above 0 and at most 1."),
+        (["--size", "100"], "size 100: must be a multiple of 32 from 32 to 224."),
+        (["--held-out", "1"], "held-out part 1.0: must lie between 0 and 1."),
+        (["--learning-rate", "0"], "learning rate 0.0: must be above 0."),
+        (["--quantise-from", "0.9"], "quantisation from 0.9 and freezing from 0.8 of the run"),
+        (["--freeze-from", "2"], "quantisation from 0.6 and freezing from 2.0 of the run"),
+        (["--from", "nowhere"], "'nowhere'"),
+    ],
+)
+def test_training_options_that_make_no_sense(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    shapes.write_folders(tmp_path / "images", 2)
+    images, output = tmp_path / "images", tmp_path / "module"
+    assert message in _refusal(capfd, "train", images, "--output", output, *options)
+    assert list(tmp_path.iterdir()) == [images]
+
+
+def test_training_does_not_replace_a_module(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    message = _refusal(capfd, "train", tmp_path / "images", "--output", tmp_path)
+    assert message == f"{tmp_path}: exists already. Remove it or name another output."
+
+
+@pytest.mark.slow
+def test_killed_training_goes_on_and_its_module_labels(tmp_path: Path) -> None:
+    images, output, state = (tmp_path / name for name in ("images", "module", "module.training"))
+    shapes.write_folders(images, 100)
+    (images / "disc" / "broken.png").write_bytes(b"no picture")
+    command = (
+        *("module", "train", images, "--output", output, "--width", 0.25, "--size", 32),
+        *("--epochs", 16, "--batch-size", 16),
+    )
+
+    def has_checkpoint() -> bool:
+        return (state / "checkpoints" / "checkpoint").exists()
+
+    code, _ = stop_when(has_checkpoint, signal.SIGKILL, *command)
+    assert code == -signal.SIGKILL
+    assert not output.exists()
+
+    finished = subprocess.run(
+        [*COMMAND, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stderr.splitlines()
+    assert lines[0].startswith("imagebeam: step 110/240 ")
+    assert lines[-1].startswith("imagebeam: step 240/240 (frozen), loss ")
+    assert "1 pictures skipped:" in finished.stdout
+    assert f"{images}/disc/broken.png: unsupported_format" in finished.stdout
+
+    metadata = json.loads((output / "assets.extra/module.json").read_text(encoding="utf-8"))
+    assert metadata["classes"] == ["bars", "disc", "rings"]
+    # Chance is a third.
+    assert metadata["provenance"]["accuracy_float"] > 0.75
+    assert metadata["provenance"]["accuracy_quantised"] > 0.75
+
+    shapes.write_folders(tmp_path / "archive", 20, seed=7)
+    labels = ("label", tmp_path / "archive", "--output", tmp_path / "labels", "--module", output)
+    assert imagebeam(*labels) == 0
+    rows = predictions(tmp_path / "labels")
+    right = [row["label"] == Path(row["uri"]).parent.name for row in rows]
+    assert len(right) == 60
+    assert sum(right) > 45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_member_is_built_exported_compiled_and_run(
+    tmp_path: Path, width: float, size: int
+) -> None:
+    architecture = Architecture(width, size, class_count=10)
+    network = Network(architecture, seed=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    now = Rates(statistics=tf.constant(1.0), ranges=tf.constant(1.0))
+    for phase in Phase:  # as one step of training each, so that statistics and ranges are set
+        network.train(rescale(pixels), phase, now)
+    output = tmp_path / "module"
+    module_making.export(network, output, [f"class {index}" for index in range(10)], {})
+
+    loaded = tf.saved_model.load(str(output))
+    ranges = 2 * 2 * len(architecture.layers)
+    assert sum(variable.shape.num_elements() for variable in loaded.variables) == (
+        architecture.parameters + ranges
+    )
+    assert loaded(pixels / np.float32(255)).shape == (2, 10)
+    module = open_module(str(output))
+    assert module.engine == "litert"
+    assert module.info.image_size == (size, size)
+    assert module.info.quantops
+    answers = load_engine(module.engine, module.path, module.info).run(pixels)
+    assert answers.logits is not None
+    assert answers.features is not None
+    assert answers.logits.shape == (2, 10)
+    assert answers.features.shape == (2, architecture.feature_length)
+    assert np.ptp(answers.logits) > 0

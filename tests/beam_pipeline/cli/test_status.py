@@ -1,0 +1,132 @@
+"""The command `status`."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.reporting import status_display
+from imagebeam.outputs import lock
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.run_token import RunToken
+from tests.beam_pipeline.jobs import ROOT, archive, imagebeam, parts, stop_when
+from tests.outputs.outputs import claimed, failed, labelled
+
+
+def _said(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [" ".join(line.split()) for line in capfd.readouterr().out.splitlines() if line]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def test_a_job_before_and_after_its_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    archive(tmp_path / "in", 30, rubbish=1)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out, "--images-per-shard", 1)
+    stop_when(lambda: parts(out) >= 3, signal.SIGKILL, *again, "--direct_num_workers=1")
+    capfd.readouterr()
+    assert imagebeam("status", out, "--json") == 1
+    found = json.loads(capfd.readouterr().out)
+    assert (found["state"], found["phase"], found["to_do"]) == ("stopped", "labelling", 31)
+    assert 3 <= found["done"] == found["labelled"] < 31
+    assert found["images_per_second"] > 0
+    assert imagebeam(*again) == 0
+    capfd.readouterr()
+    assert imagebeam("status", out, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["state"] == "complete"
+    assert found["summary"] == json.loads((out / "summary.json").read_text())
+    assert imagebeam("status", out) == 0
+    said = _said(capfd)
+    assert said[:2] == ["complete", "requested 31"]
+    assert said[-1] == f"account {out}/summary.json"
+
+
+def _half_done(root: Path) -> Layout:
+    layout = claimed(root)
+    RunToken(layout).claim()
+    Plan(requested=3000, to_do=3000, rows=3000).write(layout)
+    write_part(layout, "1", labelled("a", "b"), failed("c", code="corrupt"))
+    now = time.time()
+    for path in root.rglob("*"):
+        age = 0 if "part" in path.name else 4000 if path == layout.plan else 4100
+        os.utime(path, (now - 100 - age, now - 100 - age))
+    return layout
+
+
+def test_what_a_person_sees_of_a_stopped_job(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _half_done(tmp_path)
+    assert imagebeam("status", tmp_path) == 1
+    said = _said(capfd)
+    assert said[:3] == ["state stopped while labelling", "done 3 of 3,000 (0 %)", "rate 0 images/s"]
+    assert said[3:6] == ["labelled 2", "failed 1", "corrupt 1 Restore the file from its source."]
+    assert said[6].startswith("last sign 1 min 4")
+    assert said[7].startswith("No process of this machine is at work on it.")
+
+
+def test_a_job_that_has_been_silent_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layout = _half_done(tmp_path)
+    RunToken(layout).at({"flink_master": "http://flink:8081", "job": "j"}).claim()
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (time.time() - 9000, time.time() - 9000))
+    assert imagebeam("status", tmp_path) == 1
+    said = _said(capfd)
+    assert said[0] == "state labelling, left to http://flink:8081, j"
+    assert said[-1].startswith("Nothing was finished for 2 h 30 min. Ask there whether")
+    with lock.held(layout):
+        assert imagebeam("status", tmp_path) == 1
+    said = _said(capfd)
+    assert said[0] == "state labelling"
+    assert said[-1].startswith("Nothing was finished for 2 h 30 min. ")
+    assert said[-1].endswith("job/log.txt may say why.")
+
+
+def test_a_compaction_that_was_stopped(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    layout = _half_done(tmp_path)
+    layout.compaction.write_bytes(b'{"target": null, "sources": []}')
+    assert imagebeam("status", tmp_path) == 1
+    assert f"`imagebeam compact {tmp_path}` finishes it." in capfd.readouterr().out
+
+
+def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert imagebeam("status", tmp_path) == 2
+    assert f"{tmp_path}: no output of imagebeam (" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (12_000, "3 h 20 min"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_times_are_told_in_two_units(seconds: float, said: str) -> None:
+    assert status_display.span(seconds) == said
+
+
+def test_every_field_is_documented(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _half_done(tmp_path)
+    imagebeam("status", tmp_path, "--json")
+    found = json.loads(capfd.readouterr().out)
+    page = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
+    table = page.partition("| field |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.+?) \| ", table, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted({*found})

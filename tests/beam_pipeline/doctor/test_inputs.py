@@ -1,0 +1,81 @@
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from imagebeam.beam_pipeline.doctor.estimate import Price
+from imagebeam.beam_pipeline.doctor.inputs import Inputs, listed
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
+from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.listing.sources import ListedImage
+from tests.beam_pipeline.colours import draw, write_module
+
+
+def _inputs(folder: Path, sample: int = 100, allowed: float = 1.0) -> Inputs:
+    module = write_module(folder / "module.tflite")
+    options = LabelOptions(
+        inputs=(str(folder / "in"),),
+        output=Path(),
+        module=str(module),
+        decode_processes=1,
+        max_failure_rate=FailureLimit(allowed),
+    )
+    return Inputs(options, sample, 60.0, Price(cores=1))
+
+
+def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
+    for index in range(40):
+        draw(tmp_path / "in" / f"{index:02d}.png", 255, 0, 0)
+    (tmp_path / "in" / "empty.png").touch()
+    (tmp_path / "in" / "text.png").write_text("text")
+    listing, sample, estimate = _inputs(tmp_path).run()
+    assert listing.facts["images"] == 42
+    assert sample.facts["failed"] == {"empty_file": 1, "unsupported_format": 1}
+    assert sample.facts["failure_rate"] == 2 / 42
+    assert sample.state.value == "warning"
+    assert sample.message.startswith("2 of 42 images, taken at random, failed (95 % interval 1.3%")
+    assert (
+        "1 empty_file, 1 unsupported_format. empty_file: The file has no bytes." in sample.message
+    )
+    assert estimate.facts["images"] == 42
+    assert estimate.facts["core_seconds"] > 0
+
+
+def test_more_failures_than_are_accepted(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    (tmp_path / "in" / "empty.png").touch()
+    _, sample, _ = _inputs(tmp_path, allowed=0.4).run()
+    assert sample.state.value == "failure"
+    assert "As many would end the job with exit code 1: see --max-failure-rate." in sample.message
+
+
+def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "empty.png").touch()
+    _, sample = _inputs(tmp_path).run()
+    assert sample.state.value == "failure"
+
+
+def test_a_sample_is_taken_from_all_that_is_listed() -> None:
+    listing = listed(map(ListedImage, map(str, range(10_000))), 100, 60.0)
+    chosen = [int(each.uri) for each in listing.chosen]
+    assert (listing.images, listing.complete, len(set(chosen))) == (10_000, True, 100)
+    assert chosen == sorted(chosen)
+    # Of a hundred drawn at random, this many or fewer in one half have a chance of 1 in 10^9.
+    assert min(sum(each < 5000 for each in chosen), sum(each >= 5000 for each in chosen)) > 20
+
+
+def test_listing_ends_when_its_time_is_up() -> None:
+    listing = listed(map(ListedImage, map(str, count())), 3, 0.05)
+    assert not listing.complete
+    assert len(listing.chosen) == 3
+    assert listing.count == f"more than {listing.images:,} images"
+
+
+def test_names_that_cannot_be_followed_are_told() -> None:
+    def found() -> Iterator[ListedImage]:
+        yield ListedImage("a.jpg")
+        yield ListedImage("list.txt#2", BadManifestEntry("no uri"))
+
+    listing = listed(found(), 3, 60.0)
+    assert (listing.images, dict(listing.problems)) == (1, {"bad_entry": 1})

@@ -1,0 +1,89 @@
+"""Stores that answer, and stores that do not: real servers on loopback."""
+
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.doctor import Finding
+from imagebeam.beam_pipeline.doctor.estimate import Price
+from imagebeam.beam_pipeline.doctor.inputs import Inputs
+from imagebeam.beam_pipeline.doctor.storage import Storage, roots
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.storage import Settings, store_for
+from tests.beam_pipeline.colours import draw, write_module
+from tests.engines.tools import free_port
+from tests.storage.conftest import site
+from tests.storage.web import Site, whole
+
+__all__ = ["site"]  # a fixture
+
+_HERE = Settings(seconds=5, attempts=1, allow_private_hosts=True)
+
+
+def _found(name: str, settings: Settings = _HERE) -> Finding:
+    [found] = Storage((name,), settings).run()
+    return found
+
+
+def test_every_bucket_and_host_is_asked_once() -> None:
+    names = (
+        *("gs://a/1", "gs://a/2", "gs://b", "photos/", "s3://a/*.jpg"),
+        *("https://user:word@host:8443/x?sig=1", "https://host:8443?sig=2"),
+    )
+    assert roots(names) == ("gs://a", "gs://b", "s3://a", "https://host:8443")
+
+
+def test_a_bucket_that_answers(s3_bucket: str) -> None:
+    found = _found(f"{s3_bucket}/folder/")
+    assert found.state.value == "ok"
+    assert found.facts["root"] == s3_bucket
+    assert found.message == f"{s3_bucket} answers in {found.facts['seconds'] * 1000:,.0f} ms"
+
+
+def test_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+    found = _found("s3://no-such-bucket-of-ours/x")
+    assert found.state.value == "failure"
+    assert found.message.startswith("s3://no-such-bucket-of-ours: ")
+    assert found.message.endswith("and the credentials of this machine.")
+
+
+def test_a_host_that_has_nothing_but_answers(site: Site) -> None:
+    assert _found(site.url("/gone.jpg")).state.value == "ok"
+
+
+@pytest.mark.parametrize("settings", [Settings(seconds=5, attempts=1), _HERE])
+def test_a_host_that_cannot_be_reached(settings: Settings) -> None:
+    found = _found(f"http://127.0.0.1:{free_port()}/a.jpg", settings)
+    assert found.state.value == "failure"
+
+
+def _inputs(folder: Path, *names: str) -> Inputs:
+    options = LabelOptions(
+        inputs=names,
+        output=Path(),
+        module=str(write_module(folder / "module.tflite")),
+        decode_processes=1,
+        allow_private_hosts=True,
+    )
+    return Inputs(options, 100, 60.0, Price(cores=1))
+
+
+def test_objects_of_a_bucket_are_sampled(tmp_path: Path, s3_bucket: str) -> None:
+    content = draw(tmp_path / "red.png", 255, 0, 0).read_bytes()
+    for index in range(3):
+        name = f"{s3_bucket}/pictures/{index}.png"
+        store_for(name).write(name, content)
+    listing, sample, estimate = _inputs(tmp_path, f"{s3_bucket}/pictures/").run()
+    assert (listing.facts["images"], listing.facts["bytes"]) == (3, 3 * len(content))
+    assert (sample.facts["images"], sample.facts["failed"]) == (3, {})
+    assert estimate.facts["waiting_seconds_per_image"] > 0
+
+
+def test_what_is_signed_is_told_without_its_signature(tmp_path: Path, site: Site) -> None:
+    secret = "c4n4ry"
+    signed = f"/red.png?X-Amz-Signature={secret}"
+    address = site.add(signed, whole(draw(tmp_path / "red.png", 255, 0, 0).read_bytes()))
+    gone = site.url(f"/gone.png?sig={secret}").replace("//", f"//user:{secret}@", 1)
+    found = list(_inputs(tmp_path, address, gone).run())
+    assert found[1].facts["failed"] == {"not_found": 1}
+    assert secret not in str([each.to_json() for each in found])

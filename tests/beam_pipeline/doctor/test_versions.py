@@ -1,0 +1,26 @@
+import pytest
+
+from imagebeam.beam_pipeline.doctor import FindingState
+from imagebeam.beam_pipeline.doctor.versions import Versions, pillow_fault
+
+
+@pytest.mark.parametrize("version", ["12.1.1", "12.3.0"])
+def test_a_pillow_with_known_faults(version: str) -> None:
+    fault = pillow_fault(version)
+    assert fault is not None
+    assert fault.startswith(f"Pillow {version}: its decoders have faults that 13.0.0 mends")
+    assert "GHSA-8g5g-8vmr-9782, GHSA-5x8w-8jj5-q52h" in fault
+    assert fault.endswith("pip install --no-deps pillow==13.0.0.")
+
+
+@pytest.mark.parametrize("version", ["13.0.0", "13.1.0", "20.0.0"])
+def test_a_pillow_without(version: str) -> None:
+    assert pillow_fault(version) is None
+
+
+def test_all_versions_stand_in_one_line() -> None:
+    found = next(Versions().run())
+    assert found.state is FindingState.OK
+    names = ["imagebeam", "Python", "Beam", "LiteRT", "TensorFlow", "Pillow", "PyArrow"]
+    assert list(found.facts) == names
+    assert found.message == ", ".join(f"{name} {found.facts[name]}" for name in names)

@@ -1,0 +1,49 @@
+import pytest
+
+from imagebeam.beam_pipeline.doctor import Finding
+from imagebeam.beam_pipeline.doctor.workers import runner, workers
+from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+
+_DATAFLOW = "--runner=DataflowRunner"
+
+
+def _workers(*arguments: str) -> Finding:
+    return workers(pipeline_options(arguments))
+
+
+@pytest.mark.parametrize("argument", ["--runner=DirectRunner", "--runner=PrismRunner"])
+def test_workers_in_this_environment(argument: str) -> None:
+    assert _workers(argument).message == "they run in this environment"
+
+
+def test_workers_that_are_sent_the_package() -> None:
+    found = _workers(_DATAFLOW)
+    assert found.state.value == "ok"
+    assert found.message.startswith("they get the package by a wheel, and must bring Python ")
+
+
+def test_an_image_of_beams_own_holds_no_package() -> None:
+    image = "--sdk_container_image=apache/beam_python3.10_sdk:2.76.0"
+    found = _workers(_DATAFLOW, image)
+    assert found.state.value == "failure"
+    assert "Beam's own image, with Python 3.10 and Beam 2.76.0, holds no imagebeam" in found.message
+
+
+def test_an_image_that_cannot_be_looked_into() -> None:
+    found = _workers(_DATAFLOW, "--sdk_container_image=registry.example/ours:1")
+    assert found.state.value == "warning"
+    assert "registry.example/ours:1: what it holds cannot be told from here" in found.message
+    assert "docker run --rm --entrypoint python registry.example/ours:1 -c" in found.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--direct_num_workers=3",), "here, 3 workers, multi_threading"),
+        (("--runner=PrismRunner",), "prism can be started"),
+        (("--runner=FlinkRunner", "--flink_master=f:1"), "flink answers at http://f:1"),
+        (("--runner=PortableRunner", "--job_endpoint=j:2"), "portable answers at j:2"),
+    ],
+)
+def test_who_runs_the_job(arguments: tuple[str, ...], told: str) -> None:
+    assert runner(pipeline_options(arguments)).message == told

@@ -1,0 +1,48 @@
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.reporting.job_log import job_log
+from imagebeam.outputs.layout import Layout
+from imagebeam.storage import location
+from tests.outputs.outputs import storage_that_goes_after
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files are made that nobody names."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_a_local_output_holds_its_log_from_the_begin(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with job_log(layout) as log:
+        assert (log.file, log.place) == (layout.log, layout.log)
+
+
+def test_a_bucket_gets_it_in_the_end_behind_those_of_earlier_runs(
+    gcs_bucket: str, temporary: Path
+) -> None:
+    layout = Layout(location(f"{gcs_bucket}/log"))
+    for run, expected in (("one\n", "one\n"), ("two\n", "one\ntwo\n")):
+        with suppress(KeyboardInterrupt), job_log(layout) as log:
+            with log.file.open("a") as file:
+                file.write(run)
+            raise KeyboardInterrupt
+        assert log.place == layout.log
+        assert layout.log.read_text(encoding="utf-8") == expected
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_the_bucket_does_not_take_stays_here(gcs_bucket: str, temporary: Path) -> None:
+    layout = Layout(location(f"{gcs_bucket}/refused"))
+    with storage_that_goes_after(0, layout.root), job_log(layout) as log:
+        log.file.write_text("why")
+    assert log.place == log.file
+    assert temporary in log.file.parents
+    assert log.file.read_text() == "why"

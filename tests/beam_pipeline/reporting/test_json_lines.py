@@ -1,0 +1,112 @@
+"""What another program, or nobody, is told of a job."""
+
+import io
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebeam.beam_pipeline.reporting import json_lines
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.progress import Progress
+from tests.beam_pipeline.jobs import COMMAND, ROOT, archive
+
+_PLAN = Plan(requested=5000, to_do=5000)
+
+
+def _run(*arguments: object) -> tuple[int, str, list[dict[str, Any]]]:
+    """Run `imagebeam label --json`; exit code, standard output and the events."""
+    done = subprocess.run(
+        [*COMMAND, "label", *map(str, arguments), "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_a_job_from_begin_to_end(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 6, rubbish=2)
+    out = tmp_path / "out"
+    code, stdout, told = _run(tmp_path / "in", "--output", out, "--max-failure-rate", 0.1)
+    assert (code, stdout) == (1, "")
+    assert told[0] == {"event": "listing"}
+    progress = [each for each in told if each["event"] == "progress"]
+    assert {each["to_do"] for each in progress} == {8}
+    assert [each["event"] for each in told[1 + len(progress) :]] == ["summary", "too_many_failed"]
+    assert told[-2].pop("seconds") > 0
+    assert told[-2].pop("core_seconds") > 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert told[-2] == {"event": "summary", "output": str(out), "summary": summary}
+    assert told[-1] == {"event": "too_many_failed", "failed": 2, "images": 8, "limit": "0.1"}
+
+
+def test_what_ends_before_it_begins(tmp_path: Path) -> None:
+    code, stdout, told = _run(tmp_path / "in", "--output", tmp_path / "out")
+    assert (code, stdout) == (2, "")
+    [error] = told
+    assert (error["event"], error["exit_code"]) == ("error", 2)
+    assert "no such file or folder" in error["message"]
+
+
+def test_progress_is_told_once_a_second_if_it_moves() -> None:
+    now, stream = [10.0], io.StringIO()
+    with json_lines.progress(stream, lambda: now[0]) as show:
+        for seconds, progress in (
+            (10.0, Progress(None, 0, {})),
+            (11.0, Progress(_PLAN, 0, {})),
+            (11.5, Progress(_PLAN, 50, {})),
+            (13.0, Progress(_PLAN, 90, {"corrupt": 10})),
+            (14.5, Progress(_PLAN, 90, {"corrupt": 10})),
+            (15.0, Progress(_PLAN, 190, {"corrupt": 10})),
+        ):
+            now[0] = seconds
+            show(progress)
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    event = {"event": "progress", "to_do": 5000}
+    nothing = {"images_per_second": None, "seconds_left": None}
+    assert told == [
+        {"event": "listing"},
+        event | {"done": 0, "failed_by_code": {}} | nothing,
+        event
+        | {"done": 100, "failed_by_code": {"corrupt": 10}}
+        | {"images_per_second": 50.0, "seconds_left": 98.0},
+        event
+        | {"done": 200, "failed_by_code": {"corrupt": 10}}
+        | {"images_per_second": 50.0, "seconds_left": 96.0},
+    ]
+
+
+def test_names_that_are_not_utf8_are_told_too(capfd: pytest.CaptureFixture[str]) -> None:
+    json_lines.say_error(os.fsdecode(b"/\xff: \n"), 2)
+    assert json.loads(capfd.readouterr().err) == {
+        "event": "error",
+        "message": "/\udcff: \n",
+        "exit_code": 2,
+    }
+
+
+def test_quiet_is_quiet_but_for_what_goes_wrong(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 6, rubbish=2)
+    command = [*COMMAND, "label", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    said = [
+        subprocess.run(
+            [*command, "--quiet", *more], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        for more in ([], ["--max-failure-rate", "0.1"])
+    ]
+    assert [(each.returncode, each.stdout) for each in said] == [(0, ""), (1, "")]
+    assert said[0].stderr == ""
+    assert said[1].stderr.startswith("imagebeam: 2 of 8 images failed, more than")
+
+
+def test_every_event_is_documented() -> None:
+    page = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
+    stated = re.findall(r"^\| `(\w+)` \|", page.partition("| `event` |")[2], re.MULTILINE)
+    source = Path(json_lines.__file__).read_text(encoding="utf-8")
+    assert sorted(stated) == sorted(re.findall(r'_tell\(\s*"(\w+)"', source))

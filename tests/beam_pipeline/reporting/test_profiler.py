@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.reporting.profiler import profiled
+
+
+def spin() -> None:
+    """Keep this thread busy long enough to be seen."""
+    sum(range(50_000_000))
+
+
+def test_the_drawing_shows_where_time_was_spent(tmp_path: Path) -> None:
+    drawing = tmp_path / "profile.svg"
+    with profiled(drawing):
+        spin()
+    text = drawing.read_text(encoding="utf-8")
+    assert text.startswith("<?xml")
+    assert "spin (" in text
+
+
+def test_nothing_is_done_unless_asked_for() -> None:
+    with profiled(None):
+        pass
+
+
+def test_a_folder_that_is_missing_is_told_before_the_job(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match=r"--profile .*/none/p.svg: there is no such folder"),
+        profiled(tmp_path / "none" / "p.svg"),
+    ):
+        pytest.fail("the job has begun")
+
+
+def test_a_profiler_that_is_missing_is_told_before_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        pytest.raises(UsageError, match="py-spy is not installed"),
+        profiled(tmp_path / "p.svg"),
+    ):
+        pytest.fail("the job has begun")
+
+
+def test_a_profiler_that_cannot_look_costs_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "py-spy"
+    program.write_text("#!/bin/sh\necho Permission denied >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    with profiled(tmp_path / "p.svg"):
+        spin()
+    assert "no profile was written: Permission denied." in capsys.readouterr().err

@@ -1,0 +1,98 @@
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.reporting import stderr_redirection
+from tests.beam_pipeline.jobs import ROOT
+
+
+def test_what_libraries_say_ends_in_the_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("earlier\n")
+    with stderr_redirection.redirect_library_stderr(log, debug=False) as stderr:
+        print("printed", file=sys.stderr)
+        os.write(2, b"native\n")
+        subprocess.run(["sh", "-c", "echo child >&2"], check=True)
+        print("for people", file=stderr)
+    print("after", file=sys.stderr)
+    assert log.read_text() == "earlier\nprinted\nnative\nchild\n"
+    assert capfd.readouterr().err == "for people\nafter\n"
+
+
+def test_streams_are_put_back_after_an_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False),
+    ):
+        raise KeyboardInterrupt
+    os.write(2, b"native\n")
+    assert capfd.readouterr().err == "native\n"
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_debug_shows_all_of_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=True) as stderr:
+        print("printed", file=sys.stderr)
+        print("for people", file=stderr)
+    assert capfd.readouterr().err == "printed\nfor people\n"
+    assert not (tmp_path / "log.txt").exists()
+
+
+def test_what_cannot_be_written_is_lost_and_raises_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with stderr_redirection.redirect_library_stderr(Path("/dev/full"), debug=False) as stderr:
+        print("printed", file=sys.stderr, flush=True)
+        logging.getLogger("test").error("logged")
+        print("for people", file=stderr)
+    assert capfd.readouterr().err == "for people\n"
+
+
+def test_what_is_logged_to_a_full_disk_does_not_come_out_later() -> None:
+    script = """
+import logging, sys
+from pathlib import Path
+from imagebeam.beam_pipeline.reporting import stderr_redirection
+
+sys.stderr = stderr_redirection.ignore_broken_pipe(sys.stderr)
+logging.warning("before")
+with stderr_redirection.redirect_library_stderr(Path("/dev/full"), debug=False):
+    logging.error("inside")
+logging.warning("after")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == "WARNING:root:before\nWARNING:root:after\n"
+
+
+def test_what_is_logged_ends_in_the_file(tmp_path: Path) -> None:
+    with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
+        logging.getLogger("test").warning("logged")
+        logging.getLogger("test").info("too little")
+    logging.getLogger("test").warning("after")
+    assert (tmp_path / "log.txt").read_text() == "WARNING:test:logged\n"
+
+
+def test_a_library_that_kept_the_stream_can_still_write_afterwards(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
+        kept = sys.stderr
+    print("later", file=kept)
+    assert capfd.readouterr().err == "later\n"
+
+
+def test_text_of_any_kind_can_be_said(tmp_path: Path) -> None:
+    with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
+        print("ü \udcff", file=sys.stderr)
+    assert (tmp_path / "log.txt").read_text() == "ü \\udcff\n"

@@ -1,0 +1,65 @@
+import pytest
+from google.api_core import exceptions
+
+from imagebeam.beam_pipeline.runners.failure_messages import explain
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            "java.lang.RuntimeException: Error received from SDK harness\nTraceback\n"
+            "ModuleNotFoundError: No module named 'transforms'\n\n",
+            "the workers hold no imagebeam, or another version. Leave --sdk_container_image out, "
+            "or name an image that holds this version.",
+        ),
+        (
+            "Traceback\n  File\nRuntimeError: boom [while running 'DecodeImages/ParDo']",
+            "boom. Remove the cause.",
+        ),
+        (
+            "imagebeam.transforms.worker_versions.WorkerMismatchError: "
+            "a worker holds pillow 1 and not 2",
+            "a worker holds pillow 1 and not 2.",
+        ),
+        ("", "RuntimeError. Remove the cause."),
+    ],
+)
+def test_the_innermost_reason_is_told(error: str, message: str) -> None:
+    assert explain(RuntimeError(error)) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            exceptions.Unauthorized("GET https://dataflow.example/jobs: Who are you?"),
+            "Dataflow refuses it (Who are you?). Run `gcloud auth application-default login`, or "
+            "name a valid key file in GOOGLE_APPLICATION_CREDENTIALS.",
+        ),
+        (
+            exceptions.TooManyRequests("Slow down."),
+            "Dataflow refuses it (Slow down). Ask for more quota, or use fewer or smaller "
+            "workers: --max_num_workers, --worker_machine_type.",
+        ),
+        (
+            exceptions.NotFound("No such region."),
+            "Dataflow refuses it (No such region). Correct --project and --region.",
+        ),
+        (
+            RuntimeError("There is already active job named a with id: 1."),
+            "Dataflow refuses it (There is already active job named a with id: 1). Wait for the "
+            "end of that job, or leave --job_name out.",
+        ),
+        (
+            RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nNone"),
+            "Dataflow says that it is FAILED, and no more. See the job's page in the console.",
+        ),
+        (
+            RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nThe disk is full."),
+            "The disk is full. Remove the cause.",
+        ),
+    ],
+)
+def test_what_dataflow_says_is_told_with_its_cure(error: Exception, message: str) -> None:
+    assert explain(error) == message

@@ -1,0 +1,202 @@
+"""What is asked, and refused, before a job goes elsewhere."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import FlinkRunnerOptions
+
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.runners import preflight
+from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+from tests.beam_pipeline.jobs import archive, imagebeam
+from tests.engines.tools import free_port
+
+_MASTER = "--flink_master=flink.example:8081"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sees"),
+    [
+        ((), True),
+        (("--runner=PrismRunner",), True),
+        (("--runner=FlinkRunner",), True),
+        (("--runner=FlinkRunner", _MASTER), False),
+        (("--runner=FlinkRunner", _MASTER, "--environment_type=EXTERNAL"), False),
+        (("--runner=FlinkRunner", _MASTER, "--environment_type=LOOPBACK"), True),
+        (("--runner=FlinkRunner", "--flink_master=localhost:8081"), False),
+        (
+            ("--runner=flink", "--flink_master=127.0.0.1:8081", "--environment_type=PROCESS"),
+            True,
+        ),
+        (("--runner=PortableRunner", "--job_endpoint=[::1]:9"), False),
+        (
+            ("--runner=PortableRunner", "--job_endpoint=[::1]:9", "--environment_type=EXTERNAL"),
+            True,
+        ),
+        (
+            ("--runner=PortableRunner", "--job_endpoint=jobs:9", "--environment_type=PROCESS"),
+            False,
+        ),
+        (("--runner=DataflowRunner",), False),
+    ],
+)
+def test_who_sees_the_files_of_this_machine(arguments: tuple[str, ...], sees: bool) -> None:
+    assert preflight.sees_this_disk(pipeline_options(arguments)) is sees
+
+
+_APART = "--direct_running_mode=multi_processing"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores"),
+    [
+        (("--runner=DataflowRunner",), 1),
+        (("--runner=FlinkRunner",), 64),
+        (("--runner=DirectRunner",), 64),
+        (("--direct_num_workers=8",), 64),
+        ((_APART, "--direct_num_workers=8"), 8),
+        ((_APART, "--direct_num_workers=100"), 1),
+        ((_APART, "--direct_num_workers=0"), 1),
+    ],
+)
+def test_a_worker_works_on_the_cores_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], cores: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert preflight.cores_of_a_worker(pipeline_options(arguments)) == cores
+
+
+def test_names_that_workers_cannot_see_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 1)
+    job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--runner=FlinkRunner", _MASTER)
+    assert imagebeam(*job) == 2
+    said = capfd.readouterr().err
+    assert f"{tmp_path / 'in'}: a local name, which the workers of flink do not see" in said
+    assert "--shared-disk" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_job_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    endpoint = f"--job_endpoint=localhost:{free_port()}"
+    job = ("label", tmp_path, "--output", tmp_path / "out", "--shared-disk", endpoint)
+    assert imagebeam(*job, "--runner=PortableRunner") == 2
+    assert f"{endpoint}: no job server answers there" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("--runner=PortableRunner", "it needs a job server"),
+        ("--runner=PrismRunner --prism_location=/none", "--prism_location=/none: no such file"),
+        ("--runner=PortableRunner --job_endpoint=8099", "give HOST:PORT"),
+    ],
+)
+def test_a_runner_that_cannot_start(argument: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        preflight.check(pipeline_options(argument.split()))
+
+
+def test_no_flink_at_that_address() -> None:
+    master = f"--flink_master=localhost:{free_port()}"
+    with pytest.raises(UsageError, match="no Flink answers there"):
+        preflight.check(pipeline_options(("--runner=FlinkRunner", master)))
+
+
+@pytest.mark.parametrize(
+    ("version", "task_managers", "reason"),
+    [("1.16.3", 2, "runs Flink 1.16.3"), ("1.19.3", 0, "this Flink has no task manager")],
+)
+def test_a_flink_that_cannot_run_it(version: str, task_managers: int, reason: str) -> None:
+    with (
+        _flink(version, task_managers) as master,
+        pytest.raises(UsageError, match=reason),
+    ):
+        preflight.check(pipeline_options(("--runner=FlinkRunner", master)))
+
+
+def test_the_job_server_is_of_the_version_of_the_cluster() -> None:
+    with _flink("1.19.3", 2) as master:
+        options = pipeline_options(("--runner=FlinkRunner", master))
+        preflight.check(options)
+    assert options.view_as(FlinkRunnerOptions).flink_version == "1.19"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--runner=PrismRunner",), ("--runner=FlinkRunner", _MASTER)],
+)
+def test_a_job_that_ends_with_its_submitter_cannot_be_left(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="would end with this process"):
+        preflight.check_detachable(pipeline_options(arguments))
+
+
+_DATAFLOW = (
+    *("--runner=DataflowRunner", "--project=project", "--region=region"),
+    "--temp_location=gs://bucket/temp",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (_DATAFLOW[:1], "it needs --project=PROJECT"),
+        (_DATAFLOW[:3], "it needs --temp_location=gs://BUCKET/FOLDER"),
+        ((*_DATAFLOW, "--temp_location=/here"), "--temp_location=/here: Dataflow's workers do not"),
+        ((*_DATAFLOW, "--template_location=gs://b/t"), "would fix the inputs for good"),
+        (
+            (*_DATAFLOW, "--no_auth", "--dataflow_endpoint=http://localhost:1"),
+            "--dataflow_endpoint=http://localhost:1: Dataflow does not answer there",
+        ),
+    ],
+)
+def test_a_dataflow_job_that_cannot_be_submitted(arguments: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        preflight.check(pipeline_options(arguments))
+
+
+def test_dataflow_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud.dataflow", None)
+    with pytest.raises(UsageError, match=r"Run `pip install 'imagebeam\[dataflow\]'`"):
+        preflight.check(pipeline_options(_DATAFLOW))
+
+
+def test_dataflow_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    with pytest.raises(UsageError, match="this machine has no credentials for Google Cloud"):
+        preflight.check(pipeline_options(_DATAFLOW))
+
+
+@contextmanager
+def _flink(version: str, task_managers: int) -> Iterator[str]:
+    """A server that answers as a Flink of this version and size does."""
+    answers = {
+        "/config": {"flink-version": version},
+        "/overview": {"taskmanagers": task_managers},
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers[self.path]).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"--flink_master=localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,334 @@
+"""The whole job, from a command line to files, on the embedded module."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imagebeam.images.decode import decode
+from imagebeam.modules import load_engine, open_module
+from imagebeam.outputs import lock
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.verify import verify
+from imagebeam.samples import MODULE
+from tests.beam_pipeline import jobs
+from tests.beam_pipeline.jobs import (
+    COMMAND,
+    ROOT,
+    archive,
+    errors,
+    files,
+    imagebeam,
+    parts,
+    predictions,
+    stop_when,
+)
+from tests.engines.tools import tool
+
+
+@pytest.fixture(
+    params=["DirectRunner", pytest.param("PrismRunner", marks=pytest.mark.slow)], autouse=True
+)
+def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this holds on any runner, but for what looks into DirectRunner's own process."""
+    if request.param == "PrismRunner":
+        prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
+        monkeypatch.setattr(jobs, "RUNNER", prism)
+
+
+def _summary(output: Path) -> dict[str, Any]:
+    return dict(json.loads((output / "summary.json").read_text()))
+
+
+def _counts(output: Path) -> dict[str, int]:
+    names = ("requested", "labelled", "failed", "already_done", "duplicates")
+    return {name: _summary(output)[name] for name in names}
+
+
+def test_rows_hold_what_the_module_answers_for_each_picture(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 70)
+    out = tmp_path / "out"
+    everything = ("--emit", "features,labels,logits", "--top-k", 3)
+    assert imagebeam("label", tmp_path / "in", "--output", out, *everything) == 0
+    stages = ["start", "list", "fetch", "decode", "infer", "write"]
+    assert list(_summary(out)["stages"]) == stages
+    rows = predictions(out)
+    assert [row["uri"] for row in rows] == names
+    module = open_module(str(MODULE))
+    assert module.info.class_names is not None
+    pixels = np.stack(
+        [decode(Path(name).read_bytes(), module.info.image_size).pixels for name in names]
+    )
+    answers = load_engine(module.engine, module.path, module.info).run(pixels)
+    assert answers.logits is not None
+    assert answers.scores is not None
+    assert answers.features is not None
+    scores = answers.scores
+    for index, row in enumerate(rows):
+        best = sorted(range(24), key=lambda each: (-scores[index][each], each))[:3]
+        assert (row["width"], row["height"]) == (160, 120)
+        assert row["label"] == module.info.class_names[best[0]]
+        assert row["score"] == scores[index][best[0]]
+        assert row["top_k"] == [
+            {
+                "class": each,
+                "label": module.info.class_names[each],
+                "score": scores[index][each],
+            }
+            for each in best
+        ]
+        assert row["logits"] == answers.logits[index].tolist()
+        assert row["features"] == answers.features[index].tolist()
+    assert verify(out) == []
+
+
+def test_rubbish_costs_only_its_own_rows(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 36, rubbish=4)
+    out = tmp_path / "out"
+    assert imagebeam("label", tmp_path / "in", "--output", out) == 0
+    assert [row["uri"] for row in predictions(out)] == names[:36]
+    assert [(row["uri"], row["stage"], row["code"], row["retryable"]) for row in errors(out)] == [
+        (names[36], "decode", "empty_file", False),
+        (names[37], "decode", "unsupported_format", False),
+        (names[38], "decode", "truncated", False),
+        (names[39], "decode", "unsupported_format", False),
+    ]
+    assert _counts(out) == {
+        "requested": 40,
+        "labelled": 36,
+        "failed": 4,
+        "already_done": 0,
+        "duplicates": 0,
+    }
+    assert _summary(out)["failed_by_code"] == {
+        "empty_file": 1,
+        "truncated": 1,
+        "unsupported_format": 2,
+    }
+    assert verify(out) == []
+
+
+def test_odd_names_arrive_unharmed(tmp_path: Path) -> None:
+    [picture] = archive(tmp_path / "in", 1)
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = ["a[1].jpg", "two words.jpg", "hash#1.jpg", "what?.jpg", "100%20.jpg", "new\nline.jpg"]
+    odd += ["<img onerror>.jpg", "*.jpg", "=cmd.jpg", "ü🙂.jpg", "'quotes\".jpg"]
+    raw = os.fsencode(folder) + b"/\xff\xfe.jpg"
+    for name in (*(os.fsencode(folder / each) for each in odd), raw):
+        os.link(picture, name)
+    out = tmp_path / "out"
+    assert imagebeam("label", folder, "--output", out) == 0
+    assert {row["uri"] for row in predictions(out)} == {
+        *(str(folder / each) for each in odd),
+        f"file://{folder}/%FF%FE.jpg",
+    }
+    assert verify(out) == []
+
+
+def test_a_name_asked_for_twice_is_labelled_once(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 4)
+    manifest = tmp_path / "list.txt"
+    manifest.write_text("\n".join([names[0], "in/odd/0001.jpg", names[0]]))
+    out = tmp_path / "out"
+    assert imagebeam("label", tmp_path / "in", manifest, names[2], "--output", out) == 0
+    assert [row["uri"] for row in predictions(out)] == names
+    assert _counts(out) == {
+        "requested": 8,
+        "labelled": 4,
+        "failed": 0,
+        "already_done": 0,
+        "duplicates": 4,
+    }
+
+
+def test_a_second_run_does_only_what_is_missing(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 30, rubbish=3)
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
+    assert imagebeam("label", tmp_path / "in", "--output", whole) == 0
+    more = ("label", tmp_path / "in", "--output", grown)
+    assert imagebeam(*more, "--limit", 7, "--images-per-shard", 2) == 0
+    assert imagebeam(*more, "--images-per-shard", 5) == 0
+    assert _counts(grown) == {
+        "requested": 33,
+        "labelled": 23,
+        "failed": 3,
+        "already_done": 7,
+        "duplicates": 0,
+    }
+    assert predictions(grown) == predictions(whole)
+    assert errors(grown) == errors(whole)
+    before = files(grown)
+    assert imagebeam(*more) == 0
+    assert files(grown) == before
+    assert _summary(grown)["already_done"] == len(names)
+    assert verify(grown) == []
+
+
+def test_repaired_images_move_from_errors_to_predictions(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 6)
+    lost = Path(names[2])
+    picture = lost.read_bytes()
+    manifest = tmp_path / "list.txt"
+    manifest.write_text("\n".join([*names, str(tmp_path / "never.jpg")]))
+    lost.unlink()
+    out = tmp_path / "out"
+    again = ("label", manifest, "--output", out)
+    assert imagebeam(*again) == 0
+    assert [row["uri"] for row in errors(out)] == [names[2], str(tmp_path / "never.jpg")]
+    lost.write_bytes(picture)
+    assert imagebeam(*again) == 0
+    assert len(errors(out)) == 2
+    assert imagebeam(*again, "--retry-failed") == 0
+    assert [row["uri"] for row in errors(out)] == [str(tmp_path / "never.jpg")]
+    assert [row["uri"] for row in predictions(out)] == names
+    assert verify(out) == []
+
+
+def test_too_many_failures_end_with_code_1_and_keep_all_rows(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 8, rubbish=2)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out, "--max-failure-rate")
+    assert imagebeam(*again, 0.1) == 1
+    assert "2 of 10 images failed, more than --max-failure-rate 0.1" in capfd.readouterr().err
+    assert (len(predictions(out)), len(errors(out))) == (8, 2)
+    assert imagebeam(*again, 0.2) == 0
+
+
+def test_an_archive_of_rubbish_alone_ends_with_code_1(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 1)
+    for path in (tmp_path / "in").rglob("*.jpg"):
+        path.write_bytes(b"")
+    assert imagebeam("label", tmp_path / "in", "--output", tmp_path / "out") == 1
+
+
+def test_standard_input_is_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = archive(tmp_path / "in", 3)
+    (tmp_path / "typed").write_text(f"{names[0]}\nin/even/0002.jpg\n")
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "typed").open() as typed:
+        monkeypatch.setattr(sys, "stdin", typed)
+        assert imagebeam("label", "-", "--output", "out") == 0
+    assert [row["uri"] for row in predictions(tmp_path / "out")] == [names[0], names[1]]
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
+def test_replayed_bundles_change_nothing(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 20, rubbish=2)
+    once, thrice = tmp_path / "once", tmp_path / "thrice"
+    assert imagebeam("label", tmp_path / "in", "--output", once) == 0
+    repeat = "--direct_runner_bundle_repeat=2"
+    assert imagebeam("label", tmp_path / "in", "--output", thrice, repeat) == 0
+    assert files(thrice) == files(once)
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signals) -> None:
+    archive(tmp_path / "in", 60, rubbish=3)
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    options = ("--images-per-shard", 1, "--direct_num_workers=1")
+    code, stderr = stop_when(
+        lambda: parts(stopped) >= 5,
+        how,
+        *("label", tmp_path / "in", "--output", stopped, *options),
+    )
+    done = parts(stopped)
+    assert 5 <= done < 60
+    assert not (stopped / "summary.json").exists()
+    if how == signal.SIGINT:
+        assert code == 130
+        assert "run the same command again for the rest" in stderr
+    assert imagebeam("label", tmp_path / "in", "--output", stopped) == 0
+    assert _summary(stopped)["already_done"] >= done
+    assert imagebeam("label", tmp_path / "in", "--output", whole) == 0
+    assert predictions(stopped) == predictions(whole)
+    assert errors(stopped) == errors(whole)
+    assert list(stopped.rglob("*.tmp")) == []
+    assert verify(stopped) == []
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
+def test_a_disk_that_takes_no_more_breaks_the_job_and_space_mends_it(tmp_path: Path) -> None:
+    archive(tmp_path / "in", 12)
+    out = tmp_path / "out"
+    again = (
+        "label",
+        tmp_path / "in",
+        "--output",
+        out,
+        "--images-per-shard",
+        4,
+        "--emit",
+        "features",
+    )
+    assert imagebeam(*again, "--limit", 4) == 0
+    before = files(out)
+    limited = subprocess.run(
+        [*COMMAND, *map(str, again)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        # Files that outgrow 3,000 bytes fail as on a full disk; a part needs more.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000)),
+    )
+    assert limited.returncode == 3
+    assert "the job broke: OSError: [Errno 27] File too large" in limited.stderr
+    assert "run the same command again" in limited.stderr
+    assert files(out) == before
+    assert imagebeam(*again) == 0
+    assert len(predictions(out)) == 12
+    assert verify(out) == []
+
+
+def test_a_limit_takes_the_first_names_and_drops_none_in_silence(tmp_path: Path) -> None:
+    names = archive(tmp_path / "in", 5)
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"uri": 1}\n"in/odd/0001.jpg"\n"never"\n')
+    out = tmp_path / "out"
+    limited = ("--output", out, "--limit", 7)
+    assert imagebeam("label", tmp_path / "in", manifest, *limited) == 0
+    assert [row["uri"] for row in predictions(out)] == names
+    assert [row["uri"] for row in errors(out)] == [f"{manifest}#line=1"]
+    assert _counts(out)["requested"] == 7
+
+
+def test_two_runs_into_one_output_are_kept_apart(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 2)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out)
+    with lock.held(Layout(out)):
+        assert imagebeam(*again) == 2
+    assert "another run is writing to it" in capfd.readouterr().err
+    assert list(out.iterdir()) == []
+    assert imagebeam(*again) == 0
+
+
+def test_a_damaged_part_is_named_with_the_cure(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = archive(tmp_path / "in", 3)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out)
+    assert imagebeam(*again) == 0
+    [part] = (out / "predictions").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    assert imagebeam(*again) == 3
+    said = capfd.readouterr().err
+    assert f"{part} is damaged" in said
+    assert "Delete it and run again" in said
+    part.unlink()
+    assert imagebeam(*again) == 0
+    assert [row["uri"] for row in predictions(out)] == names

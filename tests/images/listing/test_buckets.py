@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagebeam.images.listing import buckets, folders
+from imagebeam.storage import ObjectInfo, Settings
+from imagebeam.storage.errors import Denied
+from imagebeam.storage.local import LocalStore
+from tests.images.listing.test_folders import tree
+
+NAMES = (
+    *("a.jpg", "b.jpg", "c.jpeg", "notes.txt", ".hidden.jpg", "x/d.jpg", "x/y/e.jpg", "z/f.png"),
+    *(".dot/g.jpg", "x/.dot/h.jpg", "x/y/w.tar", "w.tar", "__MACOSX/i.jpg"),
+)
+
+
+class Names(LocalStore):
+    """A bucket of names, without objects; listed by name and not folder by folder."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(Settings())
+        self._names = sorted(names)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        return (ObjectInfo(name, 1, "1") for name in self._names if name.startswith(prefix))
+
+
+BUCKET = Names(*(f"gs://b/in/{name}" for name in NAMES), "gs://b/inner.jpg")
+
+
+def test_all_images_below_a_name_and_none_beside_it() -> None:
+    expected = ["a.jpg", "b.jpg", "c.jpeg", "x/d.jpg", "x/y/e.jpg", "z/f.png"]
+    for folder in ("gs://b/in", "gs://b/in/"):
+        assert [each.uri for each in buckets.walk(BUCKET, folder)] == [
+            f"gs://b/in/{name}" for name in expected
+        ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("*.jpg", "?.jp*g", "[!a].jpg", "*", "x/*.jpg", "*/*", "*/d.jpg", "**/*.jpg", "**"),
+        *(
+            "x/**",
+            "**/y/*",
+            "x*",
+            ".*",
+            ".dot/*",
+            "x/.dot/*.jpg",
+            "**/.dot/*",
+            "*/y",
+            "**/y",
+            "q/*",
+        ),
+    ],
+)
+def test_globs_match_what_they_match_on_a_disk(tmp_path: Path, pattern: str) -> None:
+    names = [name for name in NAMES if "MACOSX" not in name]
+    tree(tmp_path, *names)
+    bucket = Names(*(f"gs://b/in/{name}" for name in names))
+    found = [each.uri for each in buckets.expand(bucket, f"gs://b/in/{pattern}")]
+    on_disk = [path for path, _ in folders.expand(pattern, str(tmp_path))]
+    assert found == sorted(f"gs://b/in/{Path(path).relative_to(tmp_path)}" for path in on_disk)
+
+
+def test_whatever_matches_where_no_images_are_asked_for() -> None:
+    assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/**/*.tar")] == [
+        "gs://b/in/w.tar",
+        "gs://b/in/x/y/w.tar",
+    ]
+    assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/*.tar")] == ["gs://b/in/w.tar"]
+
+
+def test_only_what_lies_below_the_fixed_part_is_listed() -> None:
+    class Watched(Names):
+        asked = ""
+
+        def list(self, prefix: str) -> Iterator[ObjectInfo]:
+            self.asked = prefix
+            return super().list(prefix)
+
+    bucket = Watched()
+    assert list(buckets.expand(bucket, "gs://b/in/x/*/[ab].jpg")) == []
+    assert bucket.asked == "gs://b/in/x/"
+
+
+def test_what_the_store_says_goes_through() -> None:
+    class Forbidden(Names):
+        def list(self, prefix: str) -> Iterator[ObjectInfo]:
+            raise Denied("no right to list")
+
+    with pytest.raises(Denied, match="no right to list"):
+        list(buckets.walk(Forbidden(), "gs://b/in"))

@@ -1,0 +1,188 @@
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from imagebeam.images.listing import folders
+from tests.images.reading.test_fetch import without_rights
+
+
+def tree(root: Path, *names: str) -> Path:
+    """Empty files, and the folders that they lie in."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def walked(folder: Path) -> list[str]:
+    found = list(folders.walk(str(folder)))
+    assert [problem for _, problem in found if problem] == []
+    return [os.path.relpath(path, folder) for path, _ in found]
+
+
+def expanded(pattern: str, base: Path) -> list[str]:
+    found = list(folders.expand(pattern, str(base)))
+    assert [problem for _, problem in found if problem] == []
+    return [os.path.relpath(path, base) for path, _ in found]
+
+
+class TestWalk:
+    def test_images_of_all_folders_come_by_name(self, tmp_path: Path) -> None:
+        tree(
+            tmp_path,
+            "b.jpg",
+            "a/z.png",
+            "a/b/c.webp",
+            "B.jpg",
+            "c.gif",
+            "a0.bmp",
+            "10.tif",
+            "9.tiff",
+        )
+        expected = [
+            "10.tif",
+            "9.tiff",
+            "B.jpg",
+            "a/b/c.webp",
+            "a/z.png",
+            "a0.bmp",
+            "b.jpg",
+            "c.gif",
+        ]
+        assert walked(tmp_path) == expected
+
+    def test_the_end_of_a_name_decides_in_any_case(self, tmp_path: Path) -> None:
+        taken = ["a.JPG", "b.Jpeg", "c.jpe", "d.jfif", "e.dib", "f.x.PNG"]
+        tree(tmp_path, *taken, "g.txt", "h", "i.jpg.bak", "jpg", "k.heic", "l.svg")
+        assert walked(tmp_path) == taken
+
+    def test_hidden_files_and_folders_are_left_out(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.jpg", "._a.jpg", ".jpg", ".thumbnails/a.jpg", "b/.c/d.jpg", "b/e.jpg")
+        assert walked(tmp_path) == ["a.jpg", "b/e.jpg"]
+
+    def test_a_hidden_folder_that_is_asked_for_is_walked(self, tmp_path: Path) -> None:
+        assert walked(tree(tmp_path / ".photos", "a.jpg")) == ["a.jpg"]
+
+    def test_a_folder_with_an_images_name_is_a_folder(self, tmp_path: Path) -> None:
+        assert walked(tree(tmp_path, "a.jpg/b.jpg", "c.jpg/d.txt")) == ["a.jpg/b.jpg"]
+
+    def test_links_are_followed_unless_they_lead_back(self, tmp_path: Path) -> None:
+        tree(tmp_path, "in/a.jpg", "in/b/c.jpg", "out/d.jpg")
+        (tmp_path / "in" / "link").symlink_to(tmp_path / "out")
+        (tmp_path / "in" / "b" / "again").symlink_to(tmp_path / "out")
+        (tmp_path / "in" / "up").symlink_to("..")
+        (tmp_path / "in" / "b" / "back").symlink_to(tmp_path / "in")
+        (tmp_path / "in" / "self").symlink_to("self")
+        (tmp_path / "in" / "e.jpg").symlink_to("a.jpg")
+        assert walked(tmp_path / "in") == [
+            *("a.jpg", "b/again/d.jpg", "b/c.jpg", "e.jpg", "link/d.jpg"),
+            # The folder above holds this one, whose second visit ends, and the other.
+            "up/out/d.jpg",
+        ]
+
+    def test_links_that_lead_nowhere_are_images_by_their_names(self, tmp_path: Path) -> None:
+        (tmp_path / "dangling.jpg").symlink_to("gone.jpg")
+        (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+        (tmp_path / "dangling").symlink_to("gone")
+        assert walked(tmp_path) == ["dangling.jpg", "loop.jpg"]
+
+    def test_a_tree_may_be_deeper_than_python_recurses(self, tmp_path: Path) -> None:
+        deepest = tmp_path / "/".join("d" * 1100)
+        # Python's own functions for this recurse as well.
+        subprocess.run(["mkdir", "-p", deepest], check=True)
+        try:
+            (deepest / "a.jpg").touch()
+            found = list(folders.walk(str(tmp_path)))
+        finally:
+            subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+        assert found == [(f"{deepest}/a.jpg", None)]
+
+    def test_a_folder_that_cannot_be_listed_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            tree(Path(root), "a/b.jpg", "c/d.jpg", "e.jpg")
+            Path(root).chmod(0o755)
+            Path(root, "c").chmod(0)
+            with without_rights():
+                found = list(folders.walk(root))
+            Path(root, "c").chmod(0o755)
+        problems = [problem for _, problem in found]
+        assert [path for path, _ in found] == [f"{root}/a/b.jpg", f"{root}/c", f"{root}/e.jpg"]
+        assert [problem and (problem.code, str(problem)) for problem in problems] == [
+            None,
+            ("listing_failed", "the folder cannot be listed: Permission denied"),
+            None,
+        ]
+
+    def test_a_folder_that_is_gone_is_named(self, tmp_path: Path) -> None:
+        [(path, problem)] = folders.walk(str(tmp_path / "gone"))
+        assert path == str(tmp_path / "gone")
+        assert str(problem) == "the folder cannot be listed: No such file or directory"
+
+
+class TestExpand:
+    @pytest.mark.parametrize(
+        ("pattern", "expected"),
+        [
+            ("*.jpg", ["a.jpg", "b.jpg"]),
+            ("?.jp*g", ["a.jpg", "b.jpg", "c.jpeg"]),
+            ("[!a].jpg", ["b.jpg"]),
+            ("*", ["a.jpg", "b.jpg", "c.jpeg", "x/d.jpg", "x/y/e.jpg", "z/f.png"]),
+            ("x/*.jpg", ["x/d.jpg"]),
+            ("*/*", ["x/d.jpg", "x/y/e.jpg", "z/f.png"]),
+            ("*/d.jpg", ["x/d.jpg"]),
+            ("**/*.jpg", ["a.jpg", "b.jpg", "x/d.jpg", "x/y/e.jpg"]),
+            ("**", ["a.jpg", "b.jpg", "c.jpeg", "x/d.jpg", "x/y/e.jpg", "z/f.png"]),
+            ("x/**", ["x/d.jpg", "x/y/e.jpg"]),
+            ("**/y", ["x/y/e.jpg"]),
+            ("**/x/**/*.jpg", ["x/d.jpg", "x/y/e.jpg"]),
+            ("./x/../*.png", []),
+            ("./x/../z/*", ["z/f.png"]),
+            ("*.JPG", []),
+            ("*.txt", []),
+            ("a.jpg/*", []),
+            ("none/*", []),
+            (".hidden/*", [".hidden/h.jpg"]),
+            (".*/*", [".hidden/h.jpg"]),
+            ("**/h.jpg", []),
+        ],
+    )
+    def test_patterns(self, tmp_path: Path, pattern: str, expected: list[str]) -> None:
+        tree(tmp_path, "a.jpg", "b.jpg", "c.jpeg", "n.txt", "x/d.jpg", "x/y/e.jpg", "z/f.png")
+        tree(tmp_path, ".hidden/h.jpg", "x/.i.jpg")
+        assert expanded(pattern, tmp_path) == expected
+        assert expanded(f"{tmp_path}/{pattern}", tmp_path) == expected
+
+    def test_what_is_in_a_matched_folder_comes_once(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.jpg", "x/b.jpg", "x/y/c.jpg", "xx/d.jpg")
+        assert expanded("**/*", tmp_path) == ["a.jpg", "x/b.jpg", "x/y/c.jpg", "xx/d.jpg"]
+
+    def test_two_links_that_lead_back_come_to_an_end(self, tmp_path: Path) -> None:
+        tree(tmp_path, "in/a.jpg", "in/b/c.jpg")
+        for name in ("one", "two"):
+            (tmp_path / "in" / "b" / name).symlink_to(tmp_path / "in")
+        assert expanded("in/**/*.jpg", tmp_path) == ["in/a.jpg", "in/b/c.jpg"]
+
+    def test_a_folder_that_cannot_be_listed_is_named_once(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            tree(Path(root), "a/b.jpg", "c/d.jpg")
+            Path(root).chmod(0o755)
+            Path(root, "c").chmod(0)
+            with without_rights():
+                found = list(folders.expand("**/*.jpg", root))
+                direct = list(folders.expand("*/d.jpg", root))
+            Path(root, "c").chmod(0o755)
+        assert [path for path, _ in found] == [f"{root}/a/b.jpg", f"{root}/c"]
+        assert [str(problem) for _, problem in found if problem] == [
+            "the folder cannot be listed: Permission denied"
+        ]
+        # Nobody can tell whether it is there: fetching it says that it may not be read.
+        assert direct == [(f"{root}/c/d.jpg", None)]
+
+    def test_matches_may_be_of_any_kind(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.txt", "b/c.txt")
+        found = list(folders.matches("**/*.txt", str(tmp_path)))
+        assert found == [(f"{tmp_path}/a.txt", None), (f"{tmp_path}/b/c.txt", None)]

@@ -1,0 +1,64 @@
+import tarfile
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing.locate import locate
+from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.wire_format import ImageSize
+from tests.beam_pipeline.jobs import archive
+
+
+def packed(folder: Path, count: int) -> dict[str, list[str]]:
+    """Archives of drawn pictures, and the URIs of their members."""
+    names = archive(folder / "loose", count)
+    members = {name: Path(name).relative_to(folder / "loose").as_posix() for name in names}
+    with zipfile.ZipFile(folder / "a.zip", "w") as file:
+        for name, member in members.items():
+            file.write(name, member)
+    for suffix, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+        with tarfile.open(folder / f"a.{suffix}", mode) as tar:  # type: ignore[call-overload]
+            for name, member in members.items():
+                tar.add(name, member)
+    return {
+        suffix: [f"{folder}/a.{suffix}!/{member}" for member in members.values()]
+        for suffix in ("zip", "tar", "tar.gz")
+    }
+
+
+def test_members_of_archives_are_found_and_can_be_read(tmp_path: Path) -> None:
+    archives = packed(tmp_path, 4)
+    names = [uri for uris in zip(*archives.values(), strict=True) for uri in uris]
+    found = locate([*names, f"{tmp_path}/a.zip!/gone.jpg"], 30)
+    assert [isinstance(each, ImageLocation) for each in found] == [True] * 12 + [False]
+    with closing(ImageReader(Preprocessing((8, 8)), 1)) as reader:
+        assert reader.read(found[:-1]).outcomes == [ImageSize(160, 120)] * 12
+
+
+def test_other_names_stand_for_what_they_name(tmp_path: Path) -> None:
+    [name] = archive(tmp_path / "odd!", 1)
+    names = [name, "/nowhere/a.zip!/b.jpg", "gs://bucket/a.jpg", "javascript:alert(1)!/x"]
+    assert locate(names, 30) == [
+        name,
+        "/nowhere/a.zip!/b.jpg",
+        ImageLocation("gs://bucket/a.jpg"),
+        "javascript:alert(1)!/x",
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
+def test_looking_ends_in_time(tmp_path: Path, suffix: str) -> None:
+    names = packed(tmp_path, 3)[suffix]
+    # The first member is the one look that there is time for.
+    assert [isinstance(each, ImageLocation) for each in locate(names, -1)] == [True, False, False]
+
+
+def test_a_damaged_archive_shows_what_lies_before_the_damage(tmp_path: Path) -> None:
+    names = packed(tmp_path, 3)["tar"]
+    tar = tmp_path / "a.tar"
+    tar.write_bytes(tar.read_bytes()[:600])
+    assert [isinstance(each, ImageLocation) for each in locate(names, 30)][1:] == [False, False]

@@ -1,0 +1,293 @@
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imagebeam.images.errors import ListingError
+from imagebeam.images.listing import manifests
+from imagebeam.images.listing.manifests import ManifestError
+
+Found = list[tuple[str, str]]
+
+
+def read(path: Path) -> Found:
+    """Position and name of each entry; code and message where there is no name."""
+    with path.open("rb") as file:
+        return [
+            (entry.position, entry.value)
+            if isinstance(entry.value, str)
+            else (entry.position, f"{entry.value.code}: {entry.value}")
+            for entry in manifests.read(file, path.suffix.lower())
+        ]
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def parquet(folder: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pq.write_table(pa.table(columns), folder / "list.parquet", **options)
+    return folder / "list.parquet"
+
+
+def refusal(path: Path) -> str:
+    with path.open("rb") as file, pytest.raises(ManifestError) as caught:
+        list(manifests.read(file, path.suffix.lower()))
+    return str(caught.value)
+
+
+class TestLines:
+    def test_one_name_a_line(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.txt", "b.jpg\n a b.jpg \n/c#d?e%20.jpg\ngs://f/g.jpg\n")
+        assert read(path) == [
+            ("line=1", "b.jpg"),
+            ("line=2", " a b.jpg "),
+            ("line=3", "/c#d?e%20.jpg"),
+            ("line=4", "gs://f/g.jpg"),
+        ]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_any_line_ends_and_blank_lines(self, tmp_path: Path, end: str) -> None:
+        path = written(tmp_path, "list.txt", end.join(["", "a.jpg", "", "", "b.jpg"]))
+        assert read(path) == [("line=2", "a.jpg"), ("line=5", "b.jpg")]
+
+    @pytest.mark.parametrize("name", ["list.txt", "list.TXT", "stdin"])
+    def test_a_byte_order_mark_is_no_part_of_a_name(self, tmp_path: Path, name: str) -> None:
+        path = written(tmp_path, name, b"\xef\xbb\xbfa.jpg\n")
+        assert read(path) == [("line=1", "a.jpg")]
+
+    def test_names_that_are_not_utf8_keep_their_bytes(self, tmp_path: Path) -> None:
+        [(_, name)] = read(written(tmp_path, "list.txt", b"\xff\xe9.jpg\n"))
+        assert os.fsencode(name) == b"\xff\xe9.jpg"
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        assert read(written(tmp_path, "list.txt", "\n\n")) == []
+
+
+class TestCsv:
+    def test_the_column_uri_wherever_it_is(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.csv", 'id,uri,x\n1,a.jpg,\n2,"b,c.jpg",z\n')
+        assert read(path) == [("line=2", "a.jpg"), ("line=3", "b,c.jpg")]
+
+    def test_marks_line_ends_quotes_and_blank_lines(self, tmp_path: Path) -> None:
+        content = '\ufeffuri\r\n\r\n"a ""b"".jpg"\r\n"c\r\nd\n.jpg"\r\ne.jpg\r\n'
+        assert read(written(tmp_path, "list.CSV", content)) == [
+            ("line=3", 'a "b".jpg'),
+            ("line=4", "c\r\nd\n.jpg"),
+            ("line=7", "e.jpg"),
+        ]
+
+    def test_rows_without_a_name(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.csv", 'id,uri\n1\n2,\n3,a.jpg,more\n4,"b"c\n5,d.jpg\n')
+        assert read(path) == [
+            ("line=2", "bad_entry: `uri` is None, not the name of an image"),
+            ("line=3", "bad_entry: `uri` is '', not the name of an image"),
+            ("line=4", "a.jpg"),
+            ("line=5", "bad_entry: ',' expected after '\"'"),
+            ("line=6", "d.jpg"),
+        ]
+
+    def test_a_quote_that_is_never_closed(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.csv", 'uri\na.jpg\n"b.jpg\nc.jpg\n')
+        assert read(path) == [
+            ("line=2", "a.jpg"),
+            ("line=3", "bad_entry: unexpected end of data"),
+        ]
+
+    def test_a_field_that_is_no_name_but_a_book(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.csv", f"uri\n{'a' * 200_000}\nb.jpg\n")
+        assert read(path) == [
+            ("line=2", "bad_entry: field larger than field limit (131072)"),
+            ("line=3", "b.jpg"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("content", "columns"),
+        [("", "no columns"), ("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
+    )
+    def test_no_column_uri(self, tmp_path: Path, content: str, columns: str) -> None:
+        assert refusal(written(tmp_path, "list.csv", content)) == (
+            f"no column `uri`; it has {columns}. Rename the column that names the images to `uri`."
+        )
+
+    def test_a_header_that_is_no_csv(self, tmp_path: Path) -> None:
+        assert refusal(written(tmp_path, "list.csv", '"a"b,uri\n')) == (
+            "no CSV: ',' expected after '\"'. Save it as comma-separated UTF-8."
+        )
+
+
+class TestJsonLines:
+    def test_objects_and_plain_strings(self, tmp_path: Path) -> None:
+        path = written(
+            tmp_path, "list.jsonl", '\ufeff{"uri": "a.jpg", "id": 1}\r\n\r\n"b\\nc.jpg"\r\n'
+        )
+        assert read(path) == [("line=1", "a.jpg"), ("line=3", "b\nc.jpg")]
+
+    def test_rubbish(self, tmp_path: Path) -> None:
+        lines = ['{"uri": null}', '{"url": "a"}', '{"uri": ""}', "3", "{", "null", '["a"]', '"d"']
+        found = read(written(tmp_path, "list.jsonl", "\n".join(lines)))
+        none = "bad_entry: `uri` is None, not the name of an image"
+        assert found == [
+            ("line=1", none),
+            ("line=2", none),
+            ("line=3", "bad_entry: `uri` is '', not the name of an image"),
+            ("line=4", "bad_entry: `uri` is 3, not the name of an image"),
+            (
+                "line=5",
+                "bad_entry: no JSON: Expecting property name enclosed in double quotes: "
+                "line 1 column 2 (char 1)",
+            ),
+            ("line=6", none),
+            ("line=7", "bad_entry: `uri` is ['a'], not the name of an image"),
+            ("line=8", "d"),
+        ]
+
+    @pytest.mark.parametrize("line", ["[" * 100_000, "1" * 10_000, '"\xff', b"\xff\xfe".hex()])
+    def test_lines_that_hurt_a_parser(self, tmp_path: Path, line: str) -> None:
+        path = written(tmp_path, "list.jsonl", f'{line}\n"a.jpg"\n')
+        first, second = read(path)
+        assert first[1].startswith("bad_entry: ")
+        assert second == ("line=2", "a.jpg")
+
+    def test_escapes_that_are_no_text_stay_what_they_are(self, tmp_path: Path) -> None:
+        [(_, name)] = read(written(tmp_path, "list.jsonl", '"\\ud800.jpg"'))
+        assert name == json.loads('"\\ud800.jpg"')
+
+
+class TestParquet:
+    @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+    def test_text_columns(self, tmp_path: Path, kind: Any) -> None:
+        names = pa.array(["a.jpg", None, "b\nc.jpg", ""], kind)
+        assert read(parquet(tmp_path, {"id": [1, 2, 3, 4], "uri": names})) == [
+            ("row=1", "a.jpg"),
+            ("row=2", "bad_entry: `uri` is None, not the name of an image"),
+            ("row=3", "b\nc.jpg"),
+            ("row=4", "bad_entry: `uri` is '', not the name of an image"),
+        ]
+
+    def test_rows_are_numbered_through_all_groups(self, tmp_path: Path) -> None:
+        names = [f"{index}.jpg" for index in range(1000)]
+        found = read(parquet(tmp_path, {"uri": names}, row_group_size=300))
+        assert found == [(f"row={index + 1}", name) for index, name in enumerate(names)]
+
+    def test_a_manifest_whose_own_name_is_not_utf8(self, tmp_path: Path) -> None:
+        path = parquet(tmp_path, {"uri": ["a.jpg"]})
+        odd = path.rename(tmp_path / os.fsdecode(b"\xff.parquet"))
+        assert read(odd) == [("row=1", "a.jpg")]
+
+    def test_no_rows(self, tmp_path: Path) -> None:
+        assert read(parquet(tmp_path, {"uri": pa.array([], pa.string())})) == []
+
+    def test_no_column_uri(self, tmp_path: Path) -> None:
+        assert refusal(parquet(tmp_path, {"url": ["a"]})) == (
+            "no column `uri`; it has 'url'. Rename the column that names the images to `uri`."
+        )
+
+    @pytest.mark.parametrize(
+        ("values", "kind"), [([1], "int64"), ([b"a"], "binary"), ([None], "null")]
+    )
+    def test_a_column_of_another_type(self, tmp_path: Path, values: list[Any], kind: str) -> None:
+        assert refusal(parquet(tmp_path, {"uri": values})) == (
+            f"column `uri` holds {kind}. Make it a string column."
+        )
+
+    def test_no_parquet_at_all(self, tmp_path: Path) -> None:
+        found = refusal(written(tmp_path, "list.parquet", b"rubbish" * 10))
+        assert found.startswith("no Parquet: ")
+        assert found.endswith(". Check the file.")
+
+    def test_a_damaged_tail_costs_the_rest_and_no_more(self, tmp_path: Path) -> None:
+        names = [f"/folder/{index * 7919 % 1000:04}.jpg" for index in range(200_000)]
+        path = parquet(tmp_path, {"uri": names}, row_group_size=50_000, use_dictionary=False)
+        data = bytearray(path.read_bytes())
+        with pq.ParquetFile(path) as file:
+            third = file.metadata.row_group(2).column(0)
+        start = third.data_page_offset
+        data[start : start + third.total_compressed_size] = bytes(third.total_compressed_size)
+        path.write_bytes(data)
+        found = read(path)
+        # pyarrow gives whole batches of 65,536 rows, so a damaged one takes up to that many.
+        whole = len(found) - 1
+        assert 65_536 <= whole <= 100_000
+        assert found[:whole] == [(f"row={row + 1}", names[row]) for row in range(whole)]
+        position, problem = found[whole]
+        assert position == f"row={whole + 1}"
+        assert problem.startswith("listing_failed: the rest cannot be read: ")
+
+
+class TestAnyManifest:
+    @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_utf16_is_told_and_refused(self, tmp_path: Path, name: str, encoding: str) -> None:
+        path = written(tmp_path, name, "\ufeffuri\r\na.jpg\r\n".encode(encoding))
+        assert refusal(path) == "it is UTF-16 text. Save it as UTF-8."
+
+    def test_problems_are_those_of_listing(self, tmp_path: Path) -> None:
+        [entry] = manifests.read(io.BytesIO(b"3"), ".jsonl")
+        assert isinstance(entry.value, ListingError)
+
+    def test_the_known_kinds(self) -> None:
+        assert sorted(manifests.SUFFIXES) == [".csv", ".jsonl", ".parquet", ".txt"]
+
+
+class TestKeptColumns:
+    CSV = b'uri,id,"a label"\na.jpg,007,cat\n\nb.jpg,8\n'
+    JSONL = (
+        b'{"uri": "a.jpg", "id": 7, "weight": 1, "tags": ["x"]}\n'
+        b'"b.jpg"\n'
+        b'{"uri": "c.jpg", "id": null, "weight": 0.5, "mixed": 1}\n'
+        b'{"uri": "d.jpg", "mixed": "one"}\n'
+    )
+
+    def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
+        found = manifests.columns(io.BytesIO(data), suffix)
+        keep = {name: found[name] for name in names}
+        return [entry.kept for entry in manifests.read(io.BytesIO(data), suffix, keep)]
+
+    def test_csv_holds_text(self) -> None:
+        assert manifests.columns(io.BytesIO(self.CSV), ".csv") == {
+            "uri": pa.string(),
+            "id": pa.string(),
+            "a label": pa.string(),
+        }
+        assert self.kept(self.CSV, ".csv", "a label", "id") == [("cat", "007"), (None, "8")]
+
+    def test_jsonl_holds_what_its_first_lines_hold(self) -> None:
+        assert manifests.columns(io.BytesIO(self.JSONL), ".jsonl") == {
+            "uri": pa.string(),
+            "id": pa.int64(),
+            "weight": pa.float64(),
+            "tags": pa.list_(pa.string()),
+        }
+        assert self.kept(self.JSONL, ".jsonl", "id", "weight", "tags") == [
+            (7, 1, ["x"]),
+            (None, None, None),
+            (None, 0.5, None),
+            (None, None, None),
+        ]
+
+    def test_a_value_of_another_type_costs_its_line(self) -> None:
+        lines = io.BytesIO(b'{"uri": "a", "id": 1}\n{"uri": "b", "id": "x"}\n{"uri": "c", "id": 3}')
+        first, second, third = manifests.read(lines, ".jsonl", {"id": pa.int64()})
+        assert [first, third] == [("line=1", "a", (1,)), ("line=3", "c", (3,))]
+        assert isinstance(second.value, ListingError)
+        assert str(second.value) == "`id` is 'x', and not int64 as above it"
+
+    def test_parquet_keeps_its_types(self, tmp_path: Path) -> None:
+        columns = {"uri": ["a", "b"], "id": pa.array([1, None], pa.int16()), "x": [[1.5], []]}
+        data = parquet(tmp_path, columns).read_bytes()
+        found = manifests.columns(io.BytesIO(data), ".parquet")
+        assert found["id"] == pa.int16()
+        assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
+
+    def test_lines_have_none(self) -> None:
+        assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
+        [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
+        assert entry.kept == (None,)

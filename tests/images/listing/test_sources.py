@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagebeam.images.access import Access
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing import sources
+from imagebeam.images.listing.manifests import ManifestEntry
+from imagebeam.images.listing.sources import ListedImage
+
+
+def listed(text: str, base: str) -> list[ListedImage]:
+    """What one entry of a manifest in folder `base` stands for."""
+    return list(sources._entry(ManifestEntry("line=1", text), "list#line=1", base, Access()))
+
+
+@given(
+    st.one_of(
+        st.text(min_size=1, max_size=40),
+        st.text(max_size=40).map(lambda text: f"https://{text}"),
+        st.text(max_size=20).map(lambda text: f"//{text}"),
+    ),
+    st.sampled_from(["/folder", "gs://bucket/folder", "https://host/folder", "https://host"]),
+)
+@settings(max_examples=400)
+def test_whatever_an_entry_says_is_one_name_that_a_table_can_hold(text: str, base: str) -> None:
+    [found] = listed(text, base)
+    found.uri.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("entry", "base", "address"),
+    [
+        ("a.jpg", "gs://b/x", "gs://b/x/a.jpg"),
+        ("../a #1?.jpg", "gs://b/x", "gs://b/a #1?.jpg"),
+        ("y/a.jpg?id=1", "https://h/x", "https://h/x/y/a.jpg?id=1"),
+        ("../a.jpg", "https://h/x", "https://h/a.jpg"),
+        ("s3://c/a.jpg", "gs://b/x", "s3://c/a.jpg"),
+        ("https://h/a.jpg", "/folder", "https://h/a.jpg"),
+    ],
+)
+def test_relative_entries_start_where_their_manifest_lies(
+    entry: str, base: str, address: str
+) -> None:
+    assert listed(entry, base) == [ListedImage(address, where=ImageLocation(address))]
+
+
+@pytest.mark.parametrize("entry", ["/etc/a.jpg", "file:///etc/a.jpg", "FILE://localhost/a.jpg"])
+@pytest.mark.parametrize("base", ["gs://b/x", "https://h/x"])
+def test_no_manifest_from_elsewhere_names_local_files(entry: str, base: str) -> None:
+    [found] = listed(entry, base)
+    assert found.uri == "list#line=1"
+    assert found.problem is not None
+    assert found.problem.code == "unsupported_scheme"

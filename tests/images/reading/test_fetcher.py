@@ -1,0 +1,178 @@
+import io
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebeam.images.access import Access
+from imagebeam.images.errors import ImageError
+from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listing.sources import Source
+from imagebeam.images.reading import fetcher as fetcher_module
+from imagebeam.images.reading.fetch import FetchRequest, FileRange, fetch
+from imagebeam.images.reading.fetcher import Fetcher
+from imagebeam.images.stage_times import Meter
+from imagebeam.storage import Settings
+from imagebeam.storage.local import LocalStore
+from tests.images.containers.archives import PICTURES, example, parquet, tar, tfrecords, zipped
+
+CONTAINERS = {
+    "a.tar": tar(),
+    "a.tar.gz": tar(mode="w:gz"),
+    "a.tar.xz": tar(mode="w:xz"),
+    "a.zip": zipped(),
+    "a.tfrecord": tfrecords(*(example(image__encoded=data) for data in PICTURES.values())),
+    "a.parquet": parquet({"image": list(PICTURES.values())}),
+}
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    made = Fetcher(Access(concurrent_reads=3), 10_000)
+    yield made
+    made.close()
+
+
+def wheres(folder: Path, name: str) -> list[ImageLocation]:
+    """Where each member of a container is."""
+    (folder / name).write_bytes(CONTAINERS[name])
+    found = [each.where for each in Source("container", (str(folder / name),))]
+    assert all(each is not None for each in found)
+    return [each for each in found if each is not None]
+
+
+def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[bytes | str]:
+    """The bytes that each request stands for, or the code of its error."""
+    found: list[bytes | str] = []
+    for request in requests:
+        try:
+            found.append(fetch(request, max_bytes))
+        except ImageError as error:
+            found.append(error.code)
+    return found
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_members_come_in_the_order_asked_for(tmp_path: Path, fetcher: Fetcher, name: str) -> None:
+    wanted = wheres(tmp_path, name)
+    expected = list(PICTURES.values())
+    assert told(fetcher.requests(wanted, Meter())) == expected
+    assert told(fetcher.requests(wanted[1:], Meter())) == expected[1:]
+    assert told(fetcher.requests(wanted[::-1], Meter())) == expected[::-1]
+    assert told(fetcher.requests([], Meter())) == []
+
+
+def test_a_decoding_process_reads_local_files_and_members_of_local_tars(
+    tmp_path: Path, fetcher: Fetcher
+) -> None:
+    first = wheres(tmp_path, "a.tar")[0]
+    start, size = first.place
+    span = FileRange(first.address, start, size, first.version)
+    assert list(fetcher.requests(["/a.jpg", first], Meter())) == ["/a.jpg", span]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_that_was_replaced_is_noticed(
+    tmp_path: Path, fetcher: Fetcher, name: str
+) -> None:
+    wanted = wheres(tmp_path, name)
+    (tmp_path / name).write_bytes(CONTAINERS[name] + b"more")
+    assert told(fetcher.requests(wanted, Meter())) == ["changed"] * 4
+
+
+def test_a_tar_that_was_cut_meanwhile(tmp_path: Path, fetcher: Fetcher) -> None:
+    wanted = [each._replace(version="") for each in wheres(tmp_path, "a.tar")]
+    (tmp_path / "a.tar").write_bytes(CONTAINERS["a.tar"][: wanted[1].place[0] + 10])
+    # Of the third there is nothing to be missed.
+    found = told(fetcher.requests(wanted, Meter()))
+    assert found == [b"first", "bad_member", b"", "bad_member"]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_member_over_the_limit_costs_nobody_else(tmp_path: Path, name: str) -> None:
+    small = Fetcher(Access(), 500)
+    found = told(small.requests(wheres(tmp_path, name), Meter()), 500)
+    small.close()
+    assert found == [b"first", "file_too_large", b"", b"4"]
+
+
+def test_schemes_that_nobody_reads(fetcher: Fetcher) -> None:
+    assert told(fetcher.requests([ImageLocation("ftp://a/b.jpg")], Meter())) == [
+        "unsupported_scheme"
+    ]
+
+
+class SlowStore(LocalStore):
+    """A store whose reads wait for each other."""
+
+    def __init__(self, together: int) -> None:
+        super().__init__(Settings())
+        self._met = threading.Barrier(together, timeout=20)
+        self.reads = 0
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        self.reads += 1
+        self._met.wait()
+        return b"x" * 1000
+
+
+def test_many_are_read_at_once(monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher) -> None:
+    store = SlowStore(3)
+    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
+    wanted = [ImageLocation(f"gs://a/{index}") for index in range(6)]
+    assert told(fetcher.requests(wanted, Meter())) == [b"x" * 1000] * 6
+
+
+def test_no_more_are_asked_for_than_can_wait(
+    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
+) -> None:
+    store = SlowStore(1)
+    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
+    monkeypatch.setattr(fetcher_module, "_BYTES_AHEAD", 2500)
+    requests = fetcher.requests((ImageLocation(f"gs://a/{index}") for index in range(50)), Meter())
+    taken = [next(requests) for _ in range(3)]
+    assert taken == [b"x" * 1000] * 3
+    # Those that were taken, those that wait, and those under way when the limit was met.
+    assert store.reads <= 3 + 3 + 2 * 3 + 1
+    assert len(list(requests)) == 47
+
+
+def test_a_stream_goes_on_where_it_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
+) -> None:
+    wanted = wheres(tmp_path, "a.tar.gz")
+    opened = []
+    real = LocalStore.open
+
+    def counted(self: LocalStore, uri: str, version: str = "") -> io.BufferedReader:
+        opened.append(uri)
+        return real(self, uri, version)
+
+    monkeypatch.setattr(LocalStore, "open", counted)
+    for each in wanted:
+        told(fetcher.requests([each], Meter()))
+    assert len(opened) == 1
+
+
+def test_threads_share_a_fetcher(tmp_path: Path, fetcher: Fetcher) -> None:
+    wanted = {name: wheres(tmp_path, name) for name in CONTAINERS}
+    wrong: list[object] = []
+
+    def ask(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(20):
+            name = rng.choice(list(CONTAINERS))
+            start = rng.randrange(4)
+            found = told(fetcher.requests(wanted[name][start:], Meter()))
+            if found != list(PICTURES.values())[start:]:
+                wrong.append((name, start, found))
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

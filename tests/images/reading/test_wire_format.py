@@ -1,0 +1,55 @@
+import struct
+
+import pytest
+
+from imagebeam.images.errors import CODES, Corrupt
+from imagebeam.images.reading.wire_format import ImageSize, pack, unpack
+from imagebeam.images.stage_times import StageTime
+
+
+def test_a_size_and_its_costs_go_through_unharmed() -> None:
+    costs = {"fetch": StageTime(0.5, 0.25), "decode": StageTime(2.0, 1.5)}
+    packed = bytearray(pack(ImageSize(2_000_000_000, 7), costs))
+    assert unpack(packed) == (ImageSize(2_000_000_000, 7), costs)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_error_goes_through_as_what_it_is(code: str) -> None:
+    outcome, costs = unpack(bytearray(pack(CODES[code]("two\nlines: ü"), {})))
+    assert costs == {}
+    assert type(outcome) is CODES[code]
+    assert str(outcome) == "two\nlines: ü"
+
+
+def test_text_that_no_table_can_hold_is_spelled_out() -> None:
+    outcome, _ = unpack(bytearray(pack(Corrupt("\udcff.jpg"), {})))
+    assert str(outcome) == "\\udcff.jpg"
+
+
+_FREE = b"\0" * 16
+_SIZE_OF_ONE = b"\0" + b"\1\0\0\0" * 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        _FREE,
+        _FREE + b"\0" * 8,
+        _FREE + b"\0" * 9,
+        _FREE + b"\0" + b"\xff" * 8,
+        _FREE + _SIZE_OF_ONE + b"p",
+        _FREE + b"\1" * 9 + b"no_such_code\n",
+        _FREE + b"\1" * 9 + b"corrupt\n\xff",
+        _FREE + b"\2" * 9 + b"p" * 30,
+        struct.pack("<4f", 0, 0, 0, -1) + _SIZE_OF_ONE,
+        struct.pack("<4f", 0, float("nan"), 0, 0) + _SIZE_OF_ONE,
+    ],
+)
+def test_anything_else_is_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        unpack(bytearray(message))
+
+
+def test_what_is_refused_would_else_be_fine() -> None:
+    assert unpack(bytearray(_FREE + _SIZE_OF_ONE))[0] == ImageSize(1, 1)

@@ -1,0 +1,140 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from imagebeam.modules import ModuleError, load_engine, open_module
+from imagebeam.modules.engines.litert import LiteRTEngine
+from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from tests.modules.flatbuffers import INT8, UINT8, Quantisation, echo
+
+_PIXELS = np.random.default_rng(0).integers(0, 256, (11, 2, 2, 3), dtype=np.uint8)
+_ROWS = _PIXELS.reshape(11, 12)
+
+
+def _engine(**options: Any) -> LiteRTEngine:
+    return LiteRTEngine(echo(**options), "it")
+
+
+@pytest.mark.parametrize("free_batch", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8, 11])
+def test_every_picture_is_answered_whatever_their_number(free_batch: bool, count: int) -> None:
+    answers = _engine(free_batch=free_batch).run(_PIXELS[:count])
+    assert answers.logits is not None
+    np.testing.assert_array_equal(answers.logits, np.float32(_ROWS[:count] / 255))
+
+
+def test_calls_do_not_see_each_other() -> None:
+    engine = _engine(free_batch=True)
+    many, one = engine.run(_PIXELS), engine.run(_PIXELS[:1])
+    assert many.logits is not None
+    np.testing.assert_array_equal(one.logits, many.logits[:1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "quantisation"),
+    [(UINT8, Quantisation(1 / 128, 128)), (INT8, Quantisation(1 / 128, 0))],
+)
+def test_answers_are_dequantised(dtype: int, quantisation: Quantisation) -> None:
+    answers = _engine(dtype=dtype, quantisation=quantisation).run(_PIXELS)
+    np.testing.assert_array_equal(answers.logits, (_ROWS.astype(np.float32) - 128) / 128)
+
+
+def test_scores_are_the_softmax_of_logits() -> None:
+    answers = _engine().run(_PIXELS)
+    assert answers.scores is not None
+    exponentials = np.exp(_ROWS / 255)
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers.scores, expected, rtol=1e-6)
+    assert answers.features is None
+
+
+def test_a_module_that_ends_in_a_softmax_gives_scores_alone() -> None:
+    answers = _engine(softmax=True).run(_PIXELS)
+    scores = _engine().run(_PIXELS).scores
+    assert answers.logits is None
+    assert answers.scores is not None
+    assert scores is not None
+    np.testing.assert_allclose(answers.scores, scores, rtol=1e-5)
+
+
+def test_heads_come_from_their_outputs() -> None:
+    flatbuffer = echo(output_shapes=((1, 1, 12), (1, 12)), names=("a", "b"))
+    outputs = {"logits": 0, "features": 1}
+    engine = LiteRTEngine(append_to_flatbuffer(flatbuffer, Metadata(outputs=outputs)), "it")
+    answers = engine.run(_PIXELS)
+    for head in (answers.logits, answers.features):
+        np.testing.assert_array_equal(head, np.float32(_ROWS / 255))
+
+
+def test_answers_are_float32() -> None:
+    answers = _engine(dtype=UINT8, quantisation=Quantisation(0.1, 3)).run(_PIXELS)
+    assert [head.dtype for head in (answers.logits, answers.scores) if head is not None] == [
+        np.float32,
+        np.float32,
+    ]
+
+
+def test_threads_share_an_engine() -> None:
+    engine = _engine(free_batch=True)
+    generator = np.random.default_rng(1)
+    parts = [
+        generator.integers(0, 256, (int(count), 2, 2, 3), dtype=np.uint8)
+        for count in generator.integers(1, 40, 200)
+    ]
+
+    def logits(part: npt.NDArray[np.uint8]) -> Any:
+        return engine.run(part).logits
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(logits, parts))
+    for part, rows in zip(parts, found, strict=True):
+        np.testing.assert_array_equal(rows, np.float32(part.reshape(-1, 12) / 255))
+
+
+def test_load_engine_refuses_another_module_than_was_opened(tmp_path: Path) -> None:
+    path = tmp_path / "module.tflite"
+    path.write_bytes(echo())
+    module = open_module(str(path))
+    path.write_bytes(echo(softmax=True))
+    with pytest.raises(ModuleError, match=r"its heads is .* when the job started"):
+        load_engine(module.engine, module.path, module.info)
+
+
+def test_load_engine_refuses_a_file_that_was_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "module.tflite"
+    path.write_bytes(echo())
+    module = open_module(str(path))
+    path.write_bytes(echo()[:100])
+    with pytest.raises(ModuleError, match="not a flatbuffer"):
+        load_engine(module.engine, module.path, module.info)
+
+
+def test_the_published_flatbuffer_knows_the_photos(reference: Path) -> None:
+    golden = np.load(reference / "golden.npz")
+    module = open_module(str(reference / "mobilenet_v1_0.5_160_quant.tflite"))
+    answers = load_engine(module.engine, module.path, module.info).run(golden["pixels"])
+    assert answers.scores is not None
+    assert module.info.class_names is not None
+    named = {
+        Path(str(file)).stem: module.info.class_names[row.argmax()]
+        for file, row in zip(golden["files"], answers.scores, strict=True)
+    }
+    assert {stem: name.split(", ")[0] for stem, name in named.items() if stem in _EXPECTED} == (
+        _EXPECTED
+    )
+
+
+# What the README of the reference data lists.
+_EXPECTED = {
+    "bird": "chickadee",
+    "cat": "Egyptian cat",
+    "cat_720p": "Egyptian cat",
+    "hot_dog": "hotdog",
+    "parrot": "macaw",
+    "sunflower": "daisy",
+    "grace_hopper": "academic gown",
+}

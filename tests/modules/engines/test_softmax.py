@@ -1,0 +1,19 @@
+import numpy as np
+
+from imagebeam.modules.engines.softmax import softmax
+
+
+def test_scores_are_exponentials_over_their_sum() -> None:
+    logits = np.log(np.array([[1, 2, 5], [3, 3, 2]], np.float32))
+    np.testing.assert_allclose(softmax(logits), [[0.125, 0.25, 0.625], [0.375, 0.375, 0.25]])
+
+
+def test_large_logits_do_not_overflow() -> None:
+    logits = np.array([[1e30, 0, -1e30], [88.0, 88.0, -200.0]], np.float32)
+    np.testing.assert_allclose(softmax(logits), [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], atol=1e-30)
+
+
+def test_no_rows_have_no_scores() -> None:
+    scores = softmax(np.empty((0, 3), np.float32))
+    assert scores.shape == (0, 3)
+    assert scores.dtype == np.float32

@@ -1,0 +1,85 @@
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from imagebeam.modules import ModuleError
+from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.handles.handle import Handle, resolve
+from tests.modules.flatbuffers import echo
+
+_DIGITS = "0123456789abcdef" * 4
+
+
+def test_a_handle_has_no_pin() -> None:
+    assert Handle.parse("a@b/c.tflite") == Handle("a@b/c.tflite", None)
+
+
+def test_a_pin_is_split_off() -> None:
+    pinned = f"https://tfhub.dev/x/1@sha256:{_DIGITS}"
+    assert Handle.parse(pinned) == Handle("https://tfhub.dev/x/1", f"sha256:{_DIGITS}")
+
+
+@pytest.mark.parametrize("digits", ["", _DIGITS[1:], _DIGITS + "0", _DIGITS.upper(), "g" * 64])
+def test_a_malformed_pin_is_refused(digits: str) -> None:
+    with pytest.raises(ModuleError, match="64 lower-case hexadecimal digits"):
+        Handle.parse(f"module@sha256:{digits}")
+
+
+@pytest.mark.parametrize("handle", ["", f"@sha256:{_DIGITS}"])
+def test_an_empty_handle_is_refused(handle: str) -> None:
+    with pytest.raises(ModuleError, match="names no module"):
+        Handle.parse(handle)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def _saved_model(directory: Path) -> Path:
+    directory.mkdir()
+    (directory / "saved_model.pb").write_bytes(b"graph")
+    return directory
+
+
+def test_a_directory_and_a_flatbuffer_stand_for_themselves(tmp_path: Path, cache: Cache) -> None:
+    module = _saved_model(tmp_path / "module")
+    flatbuffer = tmp_path / "module.tflite"
+    flatbuffer.write_bytes(echo())
+    assert [resolve(str(path), cache) for path in (module, flatbuffer)] == [module, flatbuffer]
+
+
+@pytest.mark.parametrize("inside", [".", "folder"])
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tgz"])
+def test_an_archive_is_unpacked(tmp_path: Path, cache: Cache, inside: str, suffix: str) -> None:
+    archive = tmp_path / f"module{suffix}"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(_saved_model(tmp_path / "module"), inside)
+    root = resolve(str(archive), cache)
+    assert (root / "saved_model.pb").read_bytes() == b"graph"
+    assert resolve(str(archive), cache) == root
+
+
+def test_a_home_directory_is_found(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    module = _saved_model(tmp_path / "module")
+    assert resolve("~/module", cache) == module
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path, cache: Cache) -> None:
+    with pytest.raises(ModuleError, match="there is no such module"):
+        resolve(str(tmp_path / "module"), cache)
+
+
+def test_a_directory_without_a_graph_is_refused(tmp_path: Path, cache: Cache) -> None:
+    with pytest.raises(ModuleError, match=r"no module, there is no saved_model\.pb in it"):
+        resolve(str(tmp_path), cache)
+
+
+def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
+    (tmp_path / "model.h5").write_bytes(b"")
+    with pytest.raises(ModuleError, match="neither a directory nor"):
+        resolve(str(tmp_path / "model.h5"), cache)

@@ -1,0 +1,36 @@
+"""LiteRT writes past Python's streams, so these look at a process from outside."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_OPEN = """
+import os, sys, threading
+from pathlib import Path
+from imagebeam.modules.litert.interpreters import open_interpreter
+
+content = Path(sys.argv[1]).read_bytes()
+openers = [threading.Thread(target=open_interpreter, args=(content, "it")) for _ in range(4)]
+for opener in openers:
+    opener.start()
+for opener in openers:
+    opener.join()
+print("opened")
+os.write(2, b"said later")
+"""
+
+
+@pytest.mark.parametrize(("close", "expected"), [("", b"said later"), ("2>&-", b"")])
+def test_litert_greets_nobody(reference: Path, close: str, expected: bytes) -> None:
+    flatbuffer = reference / "mobilenet_v1_0.25_128_quant.tflite"
+    code = _OPEN if not close else _OPEN.replace('os.write(2, b"said later")', "")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" "$2" {close}', sys.executable, code, str(flatbuffer)],
+        cwd=_ROOT,
+        capture_output=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (b"opened\n", expected)

@@ -1,0 +1,72 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from imagebeam.modules.litert.rescaling import NotRescaledError, cut_rescaling
+from imagebeam.modules.tensorflow.freezing import freeze
+
+_SHAPE = [None, 4, 4, 3]
+_KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)
+
+
+def _convolve(images: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(images, _KERNEL, 2, "SAME")
+
+
+def _fake_quantise(images: tf.Tensor) -> tf.Tensor:
+    return tf.quantization.fake_quant_with_min_max_args(images, -1.0, 1.0)
+
+
+def _cut(
+    rescale: Callable[[tf.Tensor], tf.Tensor], value_range: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float, tf.Graph, str, str]:
+    spec = tf.TensorSpec(_SHAPE, tf.float32, name="images")
+    frozen = freeze(lambda images: {"logits": _convolve(rescale(images))}, spec)
+    graph_def = frozen.function.graph.as_graph_def()
+    cut = cut_rescaling(graph_def, frozen.input_name, value_range, _SHAPE)
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.graph_util.import_graph_def(cut.graph, name="")
+    return cut.low, cut.high, graph, cut.input_name, frozen.output_names[0]
+
+
+@pytest.mark.parametrize(
+    ("rescale", "value_range", "expected"),
+    [
+        (lambda x: x * 2.0 - 1.0, (0.0, 1.0), (-1.0, 1.0)),
+        (lambda x: (x - 0.5) * 2.0, (0.0, 1.0), (-1.0, 1.0)),
+        (lambda x: tf.add(-1.0, 2.0 * x), (0.0, 1.0), (-1.0, 1.0)),
+        (lambda x: x / 127.5 - 1.0, (0.0, 255.0), (-1.0, 1.0)),
+        (lambda x: 1.0 - (2.0 - x * 4.0), (0.0, 1.0), (-1.0, 3.0)),
+        (lambda x: x, (-1.0, 1.0), (-1.0, 1.0)),
+        (lambda x: _fake_quantise(x * 2.0 - 1.0), (0.0, 1.0), (-1.0, 1.0)),
+        (lambda x: tf.identity(x) * tf.constant([[2.0]]), (0.0, 1.0), (0.0, 2.0)),
+    ],
+    ids=["v1", "shift first", "reversed", "division", "twice", "none", "fake", "shape"],
+)
+def test_the_new_input_takes_rescaled_pictures(
+    rescale: Callable[[tf.Tensor], tf.Tensor],
+    value_range: tuple[float, float],
+    expected: tuple[float, float],
+) -> None:
+    low, high, graph, input_name, output_name = _cut(rescale, value_range)
+    assert (low, high) == pytest.approx(expected)
+    pictures = np.random.default_rng(1).uniform(-1, 1, (2, 4, 4, 3)).astype(np.float32)
+    with tf.compat.v1.Session(graph=graph) as session:
+        found = session.run(f"{output_name}:0", {f"{input_name}:0": pictures})
+    np.testing.assert_allclose(found, _convolve(tf.constant(pictures)).numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rescale",
+    [
+        lambda x: tf.concat([x, x * 2.0], axis=0),
+        lambda x: x * -1.0,
+    ],
+    ids=["two ranges", "negative"],
+)
+def test_other_fronts_are_refused(rescale: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    with pytest.raises(NotRescaledError, match="not rescaled to one range"):
+        _cut(rescale)

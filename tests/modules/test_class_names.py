@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from imagebeam.modules import ModuleError, read_class_names
+from imagebeam.modules.class_names import imagenet_class_names
+
+
+def test_the_imagenet_names_are_those_published(reference: Path) -> None:
+    published = (reference / "imagenet_labels.txt").read_text("utf-8").splitlines()
+    assert list(imagenet_class_names()) == published
+
+
+def test_there_are_1001_imagenet_names() -> None:
+    names = imagenet_class_names()
+    assert (len(names), names[0], names[1], names[1000]) == (
+        1001,
+        "background",
+        "tench, Tinca tinca",
+        "toilet tissue, toilet paper, bathroom tissue",
+    )
+
+
+@pytest.mark.parametrize("content", ["cat\nKäse\n", "cat\r\nKäse", "\ufeffcat\nKäse\n\n"])
+def test_a_file_of_names_is_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / "names.txt").write_text(content, "utf-8")
+    assert read_class_names(tmp_path / "names.txt", 2) == ("cat", "Käse")
+
+
+@pytest.mark.parametrize(("content", "count"), [("", 0), ("a\n", 1), ("a\nb\nc\n", 3)])
+def test_another_number_of_names_is_refused(tmp_path: Path, content: str, count: int) -> None:
+    (tmp_path / "names.txt").write_text(content, "utf-8")
+    with pytest.raises(ModuleError, match=f"{count} class names, but the module has 2 classes"):
+        read_class_names(tmp_path / "names.txt", 2)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModuleError, match="Give a UTF-8 text file"):
+        read_class_names(tmp_path / "names.txt", 1)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match="No such file"):
+        read_class_names(tmp_path / "names.txt", 1)

@@ -1,0 +1,148 @@
+"""Small outputs for the tests of what a job leaves behind."""
+
+import errno
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imagebeam.outputs import identity, parts
+from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
+from imagebeam.outputs.layout import Format, Layout
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.storage import AnyPath, Location, store_for
+from imagebeam.storage.errors import ServerFailed
+
+SCHEMA = PredictionSchema(("labels",), 2, None, {"module": "m"})
+
+IDENTITY = {
+    "module": "m",
+    "module_digest": "sha256:1",
+    "engine": "litert",
+    "image_size": [8, 8],
+    "resize": "crop",
+    "emit": ["labels"],
+    "top_k": 2,
+    "labels": None,
+    "format": "parquet",
+}
+
+
+def labelled(*uris: str) -> pa.Table:
+    """Rows of images whose best class is 1."""
+    sides = np.full(len(uris), 8, np.int32)
+    scores = np.tile(np.array([0.25, 0.5, 0.25], np.float32), (len(uris), 1))
+    return SCHEMA.table(uris, sides, sides, scores, None, None)
+
+
+def failed(*uris: str, code: str = "not_found", retryable: bool = True) -> pa.Table:
+    """Rows of images that ended in an error."""
+    return SCHEMA.errors([(uri, "fetch", code, "message", retryable, ()) for uri in uris])
+
+
+def claimed(root: AnyPath, kind: Format = "parquet") -> Layout:
+    """An output folder that is ready for a job."""
+    layout = Layout(root, kind)
+    identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False)
+    return layout
+
+
+def finish(layout: Layout, labels: Sequence[str], errors: Sequence[str], shards: int) -> None:
+    """Write the account of a first run that did these images."""
+    uris = [*labels, *errors]
+    plan = Plan(
+        requested=len(uris),
+        to_do=len(uris),
+        rows=len(uris),
+        rows_digest=sum(map(uri_digest, uris)) % (1 << 128),
+    )
+    tally = Tally(shards, len(labels), {"not_found": len(errors)} if errors else {})
+    write_summary(layout, summarise(plan, tally, {}))
+
+
+def rows(layout: Layout) -> tuple[set[str], set[str]]:
+    """The URIs that are labelled and those that failed; each stands once."""
+    found = (
+        [uri for part in layout.prediction_parts() for uri in parts.labelled_uris(part)],
+        [uri for part in layout.error_parts() for uri in parts.failed_uris(part)],
+    )
+    assert [len(uris) for uris in found] == [len(set(uris)) for uris in found]
+    return set(found[0]), set(found[1])
+
+
+class _Watch:
+    """Counts the changes below a folder, and refuses those beyond what is left."""
+
+    def __init__(self) -> None:
+        self.folder: str | None = None
+        self.left = 0
+        # The interpreter does not let go of a hook: it is added once, and mostly watches nothing.
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.folder is None or event not in ("open", "os.remove", "os.rename", "os.mkdir"):
+            return
+        is_read = event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR)
+        if is_read or not str(args[0]).startswith(self.folder):
+            return
+        if self.left == 0:
+            raise OSError(errno.EIO, "the storage is gone", str(args[0]))
+        self.left -= 1
+
+
+_watch = functools.cache(_Watch)
+
+
+@contextmanager
+def storage_that_goes_after(changes: int, folder: AnyPath) -> Iterator[None]:
+    """Let that many changes below a folder happen, and none after them.
+
+    To the folder that is as if the process had been killed: not even cleaning up succeeds.
+    """
+    if isinstance(folder, Location):
+        with _store_that_goes_after(changes, folder):
+            yield
+        return
+    watch = _watch()
+    watch.folder, watch.left = str(folder), changes
+    try:
+        yield
+    finally:
+        watch.folder = None
+
+
+@contextmanager
+def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
+    store = store_for(str(folder))
+    number = itertools.count()
+
+    def limited(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(uri: str, *arguments: Any, **options: Any) -> None:
+            if next(number) >= changes:
+                raise ServerFailed("the storage is gone")
+            change(uri, *arguments, **options)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write", limited(store.write))
+        patch.setattr(store, "remove", limited(store.remove))
+        yield
+
+
+def below(folder: AnyPath) -> dict[str, bytes]:
+    """The content of every file below a folder, by its name from there."""
+    paths = folder.below() if isinstance(folder, Location) else folder.rglob("*")
+    return {
+        str(path).removeprefix(f"{folder}/"): path.read_bytes()
+        for path in paths
+        if not isinstance(path, Path) or path.is_file()
+    }

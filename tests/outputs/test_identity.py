@@ -1,0 +1,187 @@
+import json
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from imagebeam.outputs.identity import claim, names_digest
+from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.outputs.parts import write_part
+from imagebeam.storage import AnyPath, Location, location, store_for
+from tests.outputs.outputs import (
+    IDENTITY,
+    below,
+    claimed,
+    failed,
+    finish,
+    labelled,
+    rows,
+    storage_that_goes_after,
+)
+
+
+def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False) -> str:
+    with pytest.raises(OutputError) as caught:
+        claim(layout, identity, overwrite)
+    return str(caught.value)
+
+
+def used(root: AnyPath) -> Layout:
+    """The output of a job that is complete."""
+    layout = claimed(root)
+    write_part(layout, "1", labelled("a"), failed("b"))
+    finish(layout, ["a"], ["b"], 1)
+    return layout
+
+
+class TestClaim:
+    def test_a_new_folder(self, root: AnyPath) -> None:
+        layout = Layout(root / "new")
+        claim(layout, IDENTITY, overwrite=False)
+        found = sorted(entry.name for entry in layout.root.iterdir())
+        # A store has no folders.
+        assert found == (
+            ["job"] if isinstance(root, Location) else ["errors", "job", "predictions"]
+        )
+        assert json.loads(layout.identity.read_text()) == IDENTITY
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_an_empty_folder(self, tmp_path: Path, overwrite: bool) -> None:
+        claim(Layout(tmp_path), IDENTITY, overwrite)
+        assert json.loads(Layout(tmp_path).identity.read_text()) == IDENTITY
+
+    def test_the_same_job_again_keeps_rows_and_drops_the_account(self, root: AnyPath) -> None:
+        layout = used(root)
+        layout.plan.write_bytes(b"{}")
+        if not isinstance(root, Location):
+            (layout.predictions / ".part-2.parquet.123.tmp").write_bytes(b"")
+        claim(layout, IDENTITY, overwrite=False)
+        assert rows(layout) == ({"a"}, {"b"})
+        assert sorted(below(root)) == [
+            "errors/part-1.parquet",
+            "job/identity.json",
+            "predictions/part-1.parquet",
+        ]
+
+    @pytest.mark.parametrize("name", ["module", "versions"])
+    def test_what_decides_no_row_may_change_and_is_kept(self, root: AnyPath, name: str) -> None:
+        layout = used(root)
+        claim(layout, IDENTITY | {name: "another"}, overwrite=False)
+        assert rows(layout) == ({"a"}, {"b"})
+        assert json.loads(layout.identity.read_text())[name] == "another"
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    @pytest.mark.parametrize(
+        "names", [[".x.tmp", "job/notes.txt"], ["job/lease.json", "job/notes.txt"], ["job.txt"]]
+    )
+    def test_a_folder_of_somebody_else_stays_as_it_is(
+        self, root: AnyPath, names: list[str], overwrite: bool
+    ) -> None:
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(b"mine")
+        before = below(root)
+        first = names[0].partition("/")[0]
+        assert refusal(Layout(root), IDENTITY, overwrite) == (
+            f"{root}: holds {first!r} and no job of ours. Choose an --output folder that is new or "
+            "empty."
+        )
+        assert below(root) == before
+
+    def test_what_makes_a_bucket_look_like_folders_is_nobodys(self, gcs_bucket: str) -> None:
+        root = location(f"{gcs_bucket}/made-by-a-console")
+        for name in (f"{root}/", f"{root}/job/"):
+            store_for(name).write(name, b"")
+        claim(Layout(root), IDENTITY, overwrite=False)
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "out").touch()
+        cure = "Choose an --output that can be written."
+        expected = f"{tmp_path}/out: File exists. {cure}"
+        assert refusal(Layout(tmp_path / "out"), IDENTITY) == expected
+        expected = f"{tmp_path}/out/below: Not a directory. {cure}"
+        assert refusal(Layout(tmp_path / "out" / "below"), IDENTITY) == expected
+
+    def test_a_place_that_cannot_be_written(self) -> None:
+        found = refusal(Layout(Path("/proc/out")), IDENTITY)
+        assert found == (
+            "/proc/out: No such file or directory. Choose an --output that can be written."
+        )
+
+
+CHANGED = {
+    "module_digest": "sha256:2",
+    "engine": "tensorflow",
+    "image_size": [9, 9],
+    "resize": "stretch",
+    "emit": ["labels", "logits"],
+    "top_k": 3,
+    "labels": "abc",
+    "format": "tfrecord",
+}
+
+
+class TestAnotherJob:
+    @pytest.mark.parametrize("name", CHANGED)
+    def test_it_is_refused_with_the_difference_named(self, root: AnyPath, name: str) -> None:
+        layout = used(root)
+        before = below(root)
+        difference = f"{name.replace('_', ' ')} is {CHANGED[name]!r}, was {IDENTITY[name]!r}"
+        assert refusal(layout, IDENTITY | {name: CHANGED[name]}) == (
+            f"{root}: belongs to another job: {difference}. Choose another --output, repeat "
+            "the earlier options, or start afresh with --overwrite."
+        )
+        assert below(root) == before
+
+    def test_every_difference_is_named(self, tmp_path: Path) -> None:
+        found = refusal(used(tmp_path), IDENTITY | CHANGED)
+        assert [name for name in CHANGED if f"{name.replace('_', ' ')} is " in found] == [*CHANGED]
+
+    def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(self, root: AnyPath) -> None:
+        layout = used(root)
+        (layout.job / "module-1.tflite").write_bytes(b"")
+        layout.lease.write_bytes(b"of the run that overwrites")
+        (root / "notes.txt").write_bytes(b"mine")
+        claim(layout, IDENTITY | CHANGED, overwrite=True)
+        assert sorted(below(root)) == ["job/identity.json", "job/lease.json", "notes.txt"]
+        assert json.loads(layout.identity.read_text()) == IDENTITY | CHANGED
+        # The folders are there for the rows to come.
+        write_part(layout, "1", labelled("a"), failed("b"))
+
+    def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, root: AnyPath) -> None:
+        layout = used(root)
+        layout.identity.write_bytes(b'{"module')
+        found = refusal(layout, IDENTITY)
+        assert found.startswith(f"{layout.identity}: damaged (")
+        assert found.endswith("). Run with --overwrite to start afresh.")
+        claim(layout, IDENTITY, overwrite=True)
+        assert rows(layout) == (set(), set())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("was_used", [False, True])
+def test_killed_anywhere_the_same_command_claims_it_again(
+    root: AnyPath, was_used: bool, overwrite: bool
+) -> None:
+    for changes in count():
+        place = root / str(changes)
+        layout = used(place) if was_used else Layout(place)
+        try:
+            with storage_that_goes_after(changes, place):
+                claim(layout, IDENTITY, overwrite)
+        except OutputError:
+            claim(layout, IDENTITY, overwrite)
+            assert rows(layout) == (
+                ({"a"}, {"b"}) if was_used and not overwrite else (set(), set())
+            )
+            assert not layout.summary.exists()
+        else:
+            assert changes >= (3 if isinstance(root, Location) else 5)
+            break
+
+
+def test_names_are_told_apart_by_their_digest() -> None:
+    assert names_digest(None) is None
+    found = [names_digest(names) for names in (["a", "b"], ["b", "a"], ["ab"], [], ["a", "b", ""])]
+    assert len(set(found)) == len(found)
+    assert names_digest(("a", "b")) == found[0]

@@ -1,0 +1,170 @@
+import os
+import stat
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from imagebeam.outputs import layout
+from imagebeam.outputs.layout import (
+    Layout,
+    remove,
+    remove_below,
+    remove_temporaries,
+    temporaries,
+    whole_file,
+    write_whole,
+)
+from imagebeam.storage import AnyPath
+from tests.outputs.outputs import below, storage_that_goes_after
+
+
+def test_everything_has_its_place() -> None:
+    layout = Layout(Path("/out"))
+    assert layout.prediction_part("12") == Path("/out/predictions/part-12.parquet")
+    assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
+    assert layout.summary == Path("/out/summary.json")
+    assert layout.identity == Path("/out/job/identity.json")
+    assert layout.plan == Path("/out/job/plan.json")
+    assert layout.stdin == Path("/out/job/stdin.txt")
+    assert layout.log == Path("/out/job/log.txt")
+    digest = "sha256:0123456789abcdef0123"
+    assert layout.module(digest, ".tflite") == Path("/out/job/module-0123456789abcdef.tflite")
+
+
+def test_errors_are_parquet_whatever_predictions_are() -> None:
+    layout = Layout(Path("/out"), "tfrecord")
+    assert layout.prediction_part("12") == Path("/out/predictions/part-12.tfrecord")
+    assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
+
+
+def test_parts_are_those_that_are_finished_and_of_the_format(root: AnyPath) -> None:
+    layout = Layout(root, "tfrecord")
+    assert list(layout.prediction_parts()) == []
+    assert list(layout.error_parts()) == []
+    names = ["part-1.tfrecord", "part-2.parquet", ".part-3.tfrecord.x.tmp", "x.tfrecord", "part-4"]
+    for folder in (layout.predictions, layout.errors):
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_bytes(b"")
+    assert list(layout.prediction_parts()) == [layout.predictions / "part-1.tfrecord"]
+    assert list(layout.error_parts()) == [layout.errors / "part-2.parquet"]
+
+
+class TestWriteWhole:
+    def test_it_writes_and_replaces(self, root: AnyPath) -> None:
+        root.mkdir()
+        write_whole(root / "a", b"1")
+        write_whole(root / "a", b"")
+        write_whole(root / "b", b"2" * 100_000)
+        assert below(root) == {"a": b"", "b": b"2" * 100_000}
+
+    def test_others_may_read_it_as_any_file_of_the_user(self, tmp_path: Path) -> None:
+        (tmp_path / "plain").touch()
+        write_whole(tmp_path / "a", b"1")
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "plain")]
+        assert modes[0] == modes[1]
+
+    def test_a_refusal_leaves_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        with pytest.raises(IsADirectoryError):
+            write_whole(tmp_path / "a", b"1")
+        assert os.listdir(tmp_path) == ["a"]
+        with pytest.raises(FileNotFoundError):
+            write_whole(tmp_path / "none" / "a", b"1")
+
+    @pytest.mark.parametrize("before", [None, b"old"])
+    def test_killed_anywhere_its_name_shows_the_old_or_the_new(
+        self, tmp_path: Path, before: bytes | None
+    ) -> None:
+        path = tmp_path / "a"
+        for changes in count():
+            if before is not None:
+                path.write_bytes(before)
+            try:
+                with storage_that_goes_after(changes, tmp_path):
+                    write_whole(path, b"new")
+            except OSError:
+                assert (path.read_bytes() if path.exists() else None) == before
+            else:
+                assert path.read_bytes() == b"new"
+                assert changes == 2
+                break
+
+
+def test_a_file_is_removed_and_may_be_gone(root: AnyPath) -> None:
+    root.mkdir()
+    for name in ("a", "b"):
+        write_whole(root / name, b"1")
+    for _ in range(2):
+        remove(root / "a")
+        assert below(root) == {"b": b"1"}
+
+
+def test_all_below_a_folder_is_removed_and_nothing_beside_it(root: AnyPath) -> None:
+    for name in ("a/b", "a/c/d", "a.b"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(root / name, b"1")
+    for _ in range(2):
+        remove_below(root / "a")
+        assert below(root) == {"a.b": b"1"}
+
+
+def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    kept = ["part-1.parquet", ".hidden", "x.tmp"]
+    folders = [tmp_path / name for name in ("predictions", "errors", "job")]
+    for folder in folders:
+        folder.mkdir()
+        for name in (*kept, ".part-2.parquet.0123.tmp"):
+            (folder / name).touch()
+    (tmp_path / ".summary.json.0123.tmp").touch()
+    assert list(temporaries(layout.job)) == [tmp_path / "job" / ".part-2.parquet.0123.tmp"]
+    remove_temporaries(layout)
+    for folder in folders:
+        assert sorted(os.listdir(folder)) == sorted(kept)
+    assert sorted(os.listdir(tmp_path)) == ["errors", "job", "predictions"]
+
+
+def test_there_may_be_nothing_to_remove(tmp_path: Path) -> None:
+    remove_temporaries(Layout(tmp_path / "none"))
+
+
+def test_a_process_that_ends_is_in_the_middle_of_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_writers", layout._Writers())
+    begun, go = threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        with whole_file(tmp_path / "begun") as file:
+            begun.set()
+            go.wait()
+            file.write(b"all of it")
+
+    def write_late() -> None:
+        write_whole(tmp_path / "late", b"too late")
+
+    threading.Thread(target=write_slowly, daemon=True).start()
+    begun.wait()
+    ending = threading.Thread(target=layout.end_writing, args=(60.0,))
+    ending.start()
+    ending.join(0.2)
+    assert ending.is_alive()
+    late = threading.Thread(target=write_late, daemon=True)
+    late.start()
+    go.set()
+    ending.join()
+    late.join(0.2)
+    assert late.is_alive()
+    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
+    assert (tmp_path / "begun").read_bytes() == b"all of it"
+
+
+def test_a_process_that_ends_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_writers", layout._Writers())
+    with whole_file(tmp_path / "never"):
+        layout.end_writing(0.01)

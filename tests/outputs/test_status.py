@@ -1,0 +1,153 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from imagebeam.outputs import lock
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.compact import compact
+from imagebeam.outputs.layout import Format, Layout, OutputError
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.status import status
+from tests.outputs.outputs import claimed, failed, finish, labelled
+
+BEGAN = 1_000_000.0
+
+
+def half_done(root: Path, kind: Format = "parquet") -> Layout:
+    """A run that has two of six images to do; an earlier one labelled two and failed on one.
+
+    The images of the latest run took 40 seconds: two are done, one of them in vain.
+    """
+    layout = claimed(root, kind)
+    write_part(layout, "1", labelled("a", "b"), failed("c"))
+    RunToken(layout).claim()
+    Plan(requested=8, duplicates=1, already_labelled=2, already_failed=1, to_do=4, rows=7).write(
+        layout
+    )
+    write_part(layout, "2", labelled("d"), failed("e", code="corrupt"))
+    written(layout, BEGAN)
+    for part in (layout.prediction_part("2"), layout.error_part("2")):
+        os.utime(str(part), (BEGAN + 40, BEGAN + 40))
+    return layout
+
+
+def written(layout: Layout, seconds: float) -> None:
+    """Let all of an output be as old as that."""
+    for path in Path(str(layout.root)).rglob("*"):
+        os.utime(path, (seconds, seconds))
+
+
+def at(root: Path, seconds: float) -> dict[str, object]:
+    return status(root, lambda: seconds).as_json()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_a_job_that_was_stopped(tmp_path: Path, kind: Format) -> None:
+    half_done(tmp_path, kind)
+    assert at(tmp_path, BEGAN + 100) == {
+        "output": str(tmp_path),
+        "state": "stopped",
+        "compacting": None,
+        "place": {},
+        "silent_seconds": 60.0,
+        "last_part": "1970-01-12T13:47:20+00:00",
+        "phase": "labelling",
+        "requested": 8,
+        "to_do": 4,
+        "done": 2,
+        "labelled": 3,
+        "failed_by_code": {"corrupt": 1, "not_found": 1},
+        "images_per_second": 0.05,
+        "seconds_left": None,
+        "summary": None,
+    }
+
+
+def test_a_job_at_work_has_an_end_in_sight(tmp_path: Path) -> None:
+    layout = half_done(tmp_path)
+    with lock.held(layout):
+        found = at(tmp_path, BEGAN + 50)
+    assert (found["state"], found["done"], found["seconds_left"]) == ("running", 2, 40.0)
+
+
+def test_a_job_on_a_cluster(tmp_path: Path) -> None:
+    layout = half_done(tmp_path)
+    RunToken(layout).at({"flink_master": "http://flink:8081", "job": "j"}).claim()
+    written(layout, BEGAN)
+    found = at(tmp_path, BEGAN + 7200)
+    assert (found["state"], found["silent_seconds"]) == ("detached", 7200.0)
+    assert found["place"] == {"flink_master": "http://flink:8081", "job": "j"}
+    # Its submitter has stayed.
+    with lock.held(layout):
+        assert at(tmp_path, BEGAN + 7200)["state"] == "running"
+
+
+def test_a_job_that_lists(tmp_path: Path) -> None:
+    layout = claimed(tmp_path)
+    RunToken(layout).claim()
+    written(layout, BEGAN)
+    with lock.held(layout):
+        found = at(tmp_path, BEGAN + 9)
+    assert (found["state"], found["phase"], found["to_do"]) == ("running", "listing", None)
+    assert (found["done"], found["last_part"], found["silent_seconds"]) == (0, None, 9.0)
+    assert found["images_per_second"] is None
+
+
+def test_a_job_that_is_complete_opens_no_part(tmp_path: Path) -> None:
+    layout = claimed(tmp_path)
+    layout.prediction_part("1").write_bytes(b"nothing that could be read")
+    finish(layout, ["a"], ["b"], 1)
+    found = status(tmp_path)
+    assert found.state == "complete"
+    assert found.as_json()["summary"] == json.loads(layout.summary.read_text())
+    assert found.as_json()["done"] is None
+
+
+def test_compacted_it_is_as_far_and_as_fast(tmp_path: Path) -> None:
+    layout = half_done(tmp_path)
+    before = at(tmp_path, BEGAN + 100)
+    compact(layout, 1_000_000)
+    assert sum(1 for _ in layout.prediction_parts()) == 1
+    os.utime(str(layout.run), (BEGAN, BEGAN))
+    assert at(tmp_path, BEGAN + 100) == before
+
+
+def test_a_compaction_at_work_and_one_that_was_stopped(tmp_path: Path) -> None:
+    layout = half_done(tmp_path)
+    seen = []
+    compact(layout, 1_000_000, lambda _done, _of: seen.append(status(tmp_path).compacting))
+    assert set(seen) == {True}
+    assert status(tmp_path).compacting is None
+    layout.compaction.write_bytes(b'{"target": null, "sources": []}')
+    assert status(tmp_path).compacting is False
+
+
+@pytest.mark.parametrize("name", ["summary", "plan"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"rows": 1}'])
+def test_an_output_that_is_damaged(tmp_path: Path, name: str, content: str) -> None:
+    layout = half_done(tmp_path)
+    getattr(layout, name).write_text(content)
+    with pytest.raises(OutputError) as caught:
+        status(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}: something in it is damaged (")
+    assert str(caught.value).endswith(f"). `imagebeam verify {tmp_path}` says what.")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_a_part_that_is_damaged(tmp_path: Path, kind: Format) -> None:
+    layout = half_done(tmp_path, kind)
+    layout.prediction_part("1").write_bytes(b"rubbish")
+    with pytest.raises(OutputError, match="something in it is damaged"):
+        status(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"format": "orc", "emit": []}'])
+def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "job").mkdir()
+        (tmp_path / "job" / "identity.json").write_text(content)
+    with pytest.raises(OutputError, match="no output of imagebeam"):
+        status(tmp_path)

@@ -1,0 +1,203 @@
+import importlib.util
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imagebeam.outputs import tfrecord_parts
+from imagebeam.outputs.schema import EMITTED, PredictionSchema
+from imagebeam.storage.tfrecord import DamagedRecordError
+
+URIS = ["/a b.jpg", "/ö\n.jpg", "file:///%FF.jpg"]
+SIDES = np.array([1, 500, 65_535], np.int32)
+SCORES = np.array([[0.1, 0.6, 0.3], [0.25, 0.25, 0.5], [1, 0, 0]], np.float32)
+LOGITS = np.array([[-1.5, 0.1, 3.25], [0, 1e-30, 2], [3e38, 1, 2]], np.float32)
+FEATURES = np.array([[0.5, 1], [2, 3], [4, 5]], np.float32)
+
+
+def table(emit: tuple[str, ...] = EMITTED) -> pa.Table:
+    schema = PredictionSchema(emit, 2, ("tench", "Öl", ""), {})
+    return schema.table(URIS, SIDES, SIDES, SCORES, LOGITS, FEATURES)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    path = tmp_path / "part-1.tfrecord"
+    path.write_bytes(tfrecord_parts.encode(table()))
+    return path
+
+
+def test_it_comes_back(whole: Path) -> None:
+    assert list(tfrecord_parts.uris(whole)) == URIS
+    assert tfrecord_parts.count(whole) == 3
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "empty.tfrecord"
+    path.write_bytes(tfrecord_parts.encode(table().slice(0, 0)))
+    assert path.stat().st_size == 0
+    assert list(tfrecord_parts.uris(path)) == []
+    assert tfrecord_parts.count(path) == 0
+
+
+def test_the_same_rows_are_the_same_bytes_in_another_process(whole: Path) -> None:
+    again = (
+        "import sys\n"
+        "from imagebeam.outputs import tfrecord_parts\n"
+        "from tests.outputs.test_tfrecord_parts import table\n"
+        "sys.stdout.buffer.write(tfrecord_parts.encode(table()))"
+    )
+    done = subprocess.run([sys.executable, "-c", again], check=True, capture_output=True)
+    assert done.stdout == whole.read_bytes()
+
+
+def test_a_record_is_laid_out_as_its_format_says() -> None:
+    """Against a record of one feature, `uri`, written down byte by byte."""
+    schema = pa.schema([pa.field("uri", pa.string())])
+    found = tfrecord_parts.encode(pa.table({"uri": ["x"]}, schema=schema))
+    # Example{features{feature{key: "uri", value{bytes_list{value: "x"}}}}}
+    example = b"\x0a\x0e\x0a\x0c\x0a\x03uri\x12\x05\x0a\x03\x0a\x01x"
+    assert found[:8] == struct.pack("<Q", len(example))
+    assert found[12:-4] == example
+    assert found[8:12] == masked_crc32c(found[:8])
+    assert found[-4:] == masked_crc32c(example)
+
+
+def masked_crc32c(data: bytes) -> bytes:
+    """Bit by bit: the polynomial of RFC 3720, appendix B.4, reversed; then TFRecord's mask."""
+    checksum = 0xFFFFFFFF
+    for byte in data:
+        checksum ^= byte
+        for _ in range(8):
+            checksum = (checksum >> 1) ^ (0x82F63B78 if checksum & 1 else 0)
+    checksum ^= 0xFFFFFFFF
+    turned = (checksum >> 15) | (checksum << 17) & 0xFFFFFFFF
+    return struct.pack("<I", (turned + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def test_the_checksum_is_crc32c() -> None:
+    # The check value of the CRC catalogue for CRC-32/ISCSI.
+    (masked,) = struct.unpack("<I", masked_crc32c(b"123456789"))
+    turned = (masked - 0xA282EAD8) & 0xFFFFFFFF
+    assert (turned >> 17) | (turned << 15) & 0xFFFFFFFF == 0xE3069283
+
+
+def test_a_file_that_breaks_off(whole: Path) -> None:
+    data = whole.read_bytes()
+    ends = {0}
+    at = 0
+    while at < len(data):
+        at += 16 + int.from_bytes(data[at : at + 8], "little")
+        ends.add(at)
+    assert len(ends) == 4
+    for length in range(len(data)):
+        whole.write_bytes(data[:length])
+        if length in ends:
+            assert len(list(tfrecord_parts.uris(whole))) == tfrecord_parts.count(whole) < 3
+            continue
+        with pytest.raises(DamagedRecordError, match=r"breaks off or has a wrong checksum"):
+            list(tfrecord_parts.uris(whole))
+        with pytest.raises(DamagedRecordError, match=r"breaks off or has a wrong checksum"):
+            tfrecord_parts.count(whole)
+
+
+def test_every_wrong_bit_is_found(whole: Path) -> None:
+    data = bytearray(whole.read_bytes())
+    for at in range(len(data)):
+        data[at] ^= 1 << at % 8
+        whole.write_bytes(data)
+        with pytest.raises(DamagedRecordError) as caught:
+            list(tfrecord_parts.uris(whole))
+        assert str(caught.value).startswith("breaks off or has a wrong checksum near")
+        data[at] ^= 1 << at % 8
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"no Example", b"\x0a\x0c\x0a\x0a\x0a\x03uri\x12\x03\x12\x01x"]
+)
+def test_whole_records_of_somebody_else(tmp_path: Path, record: bytes) -> None:
+    length = struct.pack("<Q", len(record))
+    path = tmp_path / "strange.tfrecord"
+    path.write_bytes(length + masked_crc32c(length) + record + masked_crc32c(record))
+    assert tfrecord_parts.count(path) == 1
+    with pytest.raises(DamagedRecordError, match="a record is no Example with a `uri`"):
+        list(tfrecord_parts.uris(path))
+
+
+READ = """
+import json, sys
+import tensorflow as tf
+many = {"top_k/class": tf.int64, "top_k/label": tf.string, "top_k/score": tf.float32}
+features = {
+    "uri": tf.io.FixedLenFeature([], tf.string),
+    "width": tf.io.FixedLenFeature([], tf.int64),
+    "height": tf.io.FixedLenFeature([], tf.int64),
+    "label": tf.io.FixedLenFeature([], tf.string),
+    "score": tf.io.FixedLenFeature([], tf.float32),
+    "top_k/class": tf.io.FixedLenFeature([2], tf.int64),
+    "top_k/label": tf.io.FixedLenFeature([2], tf.string),
+    "top_k/score": tf.io.FixedLenFeature([2], tf.float32),
+    "logits": tf.io.FixedLenFeature([3], tf.float32),
+    "features": tf.io.FixedLenFeature([2], tf.float32),
+}
+def plain(value):
+    found = value.numpy()
+    if isinstance(found, bytes):
+        return found.decode()
+    items = found.tolist()
+    if isinstance(items, list):
+        return [item.decode() if isinstance(item, bytes) else item for item in items]
+    return items
+for record in tf.data.TFRecordDataset(sys.argv[1]):
+    parsed = tf.io.parse_single_example(record, features)
+    assert set(tf.train.Example.FromString(record.numpy()).features.feature) == set(features)
+    print(json.dumps({name: plain(value) for name, value in parsed.items()}))
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_reads_it(whole: Path) -> None:
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed: pip install 'imagebeam[tensorflow]'")
+    done = subprocess.run(
+        [sys.executable, "-c", READ, whole], check=True, capture_output=True, text=True
+    )
+    expected = []
+    for row in table().to_pylist():
+        top_k = row.pop("top_k")
+        for name in ("class", "label", "score"):
+            row[f"top_k/{name}"] = [entry[name] for entry in top_k]
+        expected.append(row)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+
+
+@pytest.mark.slow
+def test_it_lives_beside_tensorflow(whole: Path) -> None:
+    """Both register `tf.train.Example`, in either order."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed: pip install 'imagebeam[tensorflow]'")
+    for modules in (
+        "tensorflow, imagebeam.outputs.tfrecord_parts",
+        "imagebeam.outputs.tfrecord_parts, tensorflow",
+    ):
+        program = (
+            f"import pathlib, sys, {modules}\n"
+            "print(len(list(imagebeam.outputs.tfrecord_parts.uris(pathlib.Path(sys.argv[1])))))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, whole], check=True, capture_output=True, text=True
+        )
+        assert done.stdout == "3\n"
+
+
+@pytest.mark.parametrize("emit", [("labels",), ("logits",), ("labels", "features")])
+def test_only_what_was_asked_for_is_written(tmp_path: Path, emit: tuple[str, ...]) -> None:
+    data = tfrecord_parts.encode(table(emit))
+    for name in EMITTED:
+        key = {"labels": b"top_k/class"}.get(name, name.encode())
+        assert (key in data) is (name in emit)

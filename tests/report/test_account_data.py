@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import write_part
+from imagebeam.report import account_data, contents
+from imagebeam.report.account_data import AccountEntry, Segment
+from tests.outputs.outputs import claimed, failed, labelled
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """An output with three labelled images and one that failed."""
+    layout = claimed(tmp_path)
+    write_part(layout, "1", labelled("a", "b", "c"), failed("d"))
+    return layout
+
+
+def test_a_complete_job_adds_up(layout: Layout) -> None:
+    plan = Plan(requested=5, duplicates=1, to_do=4, rows=4)
+    write_summary(layout, summarise(plan, Tally(1, 3, {"not_found": 1}), {}))
+    shown = account_data.shown(contents.read(layout.root))
+    assert shown.entries == [
+        AccountEntry("requested", 5, "whole"),
+        AccountEntry("labelled", 3, "labelled"),
+        AccountEntry("failed", 1, "failed"),
+        AccountEntry("already done", 0, "earlier"),
+        AccountEntry("duplicates", 1, "twice"),
+    ]
+    assert shown.sentence == "5 requested = 3 labelled + 1 failed + 0 already done + 1 duplicates."
+    assert [(each.kind, each.share) for each in shown.segments] == [
+        ("labelled", 0.6),
+        ("failed", 0.2),
+        ("earlier", 0.0),
+        ("twice", 0.2),
+    ]
+
+
+def test_a_resumed_job_tells_what_was_there_before(layout: Layout) -> None:
+    plan = Plan(requested=4, already_labelled=2, already_failed=1, to_do=1, rows=4)
+    write_summary(layout, summarise(plan, Tally(1, 1), {}))
+    assert account_data.shown(contents.read(layout.root)).sentence == (
+        "4 requested = 1 labelled + 0 failed + 3 already done + 0 duplicates. Of those that "
+        "earlier runs had done, 2 are labelled and 1 failed. In all the output holds 3 labelled "
+        "and 1 failed images, which this page shows."
+    )
+
+
+def test_an_unfinished_job_tells_what_is_left(layout: Layout) -> None:
+    Plan(requested=12, duplicates=2, to_do=10, rows=10).write(layout)
+    shown = account_data.shown(contents.read(layout.root))
+    assert shown.entries == [
+        AccountEntry("rows in the end", 10, "whole"),
+        AccountEntry("labelled so far", 3, "labelled"),
+        AccountEntry("failed so far", 1, "failed"),
+        AccountEntry("to do", 6, "open"),
+    ]
+    assert shown.segments[:2] == [Segment("labelled", 0.0, 0.3), Segment("failed", 0.3, 0.1)]
+    assert shown.sentence == (
+        "The latest run was asked for 12 images, 2 of them duplicates. 6 have no row yet."
+    )
+
+
+def test_a_job_that_still_lists_has_no_total(layout: Layout) -> None:
+    shown = account_data.shown(contents.read(layout.root))
+    assert [entry.images for entry in shown.entries] == [3, 1]
+    assert shown.segments == []
+    assert shown.sentence.startswith("How many images there are to do is not known")

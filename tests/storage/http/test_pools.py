@@ -1,0 +1,427 @@
+import logging
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import trustme
+
+from imagebeam.storage.errors import (
+    BlockedAddress,
+    ConnectionFailed,
+    Missing,
+    StoreError,
+    TimedOut,
+    TooManyRedirects,
+    Unsupported,
+)
+from imagebeam.storage.http import addresses
+from imagebeam.storage.http.store import HttpStore
+from imagebeam.storage.types import Settings
+from tests.storage.web import Answer, Request, Site, raw, redirect, stall, whole
+
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+_PUBLIC = "93.184.216.34"
+
+
+class Resolver:
+    """Names that lead where a test wants; each time to the next of their addresses."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, list[list[str]]] = {}
+        self.asked: list[str] = []
+
+    def __call__(
+        self, host: str, port: int
+    ) -> list[tuple[socket.AddressFamily, addresses.SocketAddress]]:
+        self.asked.append(host)
+        answers = self.names[host]
+        found = answers.pop(0) if len(answers) > 1 else answers[0]
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, (address, port))
+            for address in found
+        ]
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
+    resolver = Resolver()
+    monkeypatch.setattr(addresses, "look_up", resolver)
+    return resolver
+
+
+def store(
+    private: bool = True, seconds: float = 5, attempts: int = 1, connections: int = 8
+) -> HttpStore:
+    return HttpStore(
+        Settings(
+            seconds=seconds,
+            attempts=attempts,
+            allow_private_hosts=private,
+            connections_per_host=connections,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "localhost",
+        "user@127.0.0.1",
+        "example.com@127.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "[::]",
+    ],
+)
+def test_this_machine_is_not_reached(site: Site, host: str) -> None:
+    site.add("/a", whole(b"secret"))
+    for attempt in (
+        lambda: store(private=False).read(site.url("/a", host), 99),
+        lambda: store(private=False).info(site.url("/a", host)),
+        lambda: store(private=False).open(site.url("/a", host)),
+    ):
+        with pytest.raises(BlockedAddress):
+            attempt()
+    assert site.connections == 0
+
+
+def test_those_who_mean_it_reach_it(site: Site) -> None:
+    site.add("/a", whole(b"mine"))
+    assert store().read(site.url("/a", "localhost"), 99) == b"mine"
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "100.100.100.200",
+        "2852039166",
+        "0xa9fea9fe",
+        "[fd00:ec2::254]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+    ],
+)
+def test_metadata_servers_are_never_reached(host: str, private: bool) -> None:
+    with pytest.raises(BlockedAddress):
+        store(private).read(f"http://{host}/latest/meta-data/", 99)
+
+
+def test_a_blocked_host_is_tried_once(resolver: Resolver) -> None:
+    resolver.names = {"a.example": [["10.0.0.1"]]}
+    with pytest.raises(BlockedAddress, match=r"^10\.0\.0\.1 is private"):
+        store(private=False, attempts=5).read("http://a.example/", 99)
+    assert resolver.asked == ["a.example"]
+
+
+def test_one_private_address_among_public_ones_blocks_the_host(
+    site: Site, resolver: Resolver
+) -> None:
+    resolver.names = {"a.example": [[_PUBLIC, "127.0.0.1"]]}
+    with pytest.raises(BlockedAddress):
+        store(private=False).read(site.url("/a", "a.example"), 99)
+    assert site.connections == 0
+
+
+def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver: Resolver) -> None:
+    # A second look at the name, as a client library would take, would find another address.
+    resolver.names = {"a.example": [["127.0.0.1"], ["127.9.9.9"]]}
+    site.add("/a", whole(b"1"))
+    assert store().read(site.url("/a", "a.example"), 99) == b"1"
+    assert resolver.asked == ["a.example"]
+    assert site.requests[0][2]["Host"] == f"a.example:{site.port}"
+
+
+def test_a_name_that_changes_its_mind_is_judged_anew(
+    site: Site, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An address first that passes for public and that nobody answers at, and then the site's.
+    judge = addresses.check
+    monkeypatch.setattr(
+        addresses, "check", lambda address, _: judge(address, address == "127.9.9.9")
+    )
+    resolver.names = {"a.example": [["127.9.9.9"], ["127.0.0.1"]]}
+    with pytest.raises(BlockedAddress):
+        store(private=False, attempts=4).read(site.url("/a", "a.example"), 99)
+    assert resolver.asked == ["a.example"] * 2
+    assert site.connections == 0
+
+
+def test_the_next_address_is_tried(site: Site, resolver: Resolver) -> None:
+    resolver.names = {"a.example": [["127.9.9.9", "127.0.0.1"]]}
+    site.add("/a", whole(b"1"))
+    assert store().read(site.url("/a", "a.example"), 99) == b"1"
+
+
+def test_a_host_that_does_not_exist_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def unknown(host: str, port: int) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(addresses, "look_up", unknown)
+    with pytest.raises(ConnectionFailed, match=r"^there is no host of that name$"):
+        store(attempts=5).read("http://a.example/?secret", 99)
+    assert asked == ["a.example"]
+
+
+def test_a_resolver_without_an_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def absent(host: str, port: int) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(addresses, "look_up", absent)
+    with pytest.raises(ConnectionFailed, match=r"^the host's name cannot be resolved$"):
+        store(attempts=3).read("http://a.example/", 99)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("file:///etc/passwd", Unsupported),
+        ("ftp://example.com/a", Unsupported),
+        ("gopher://127.0.0.1:1/_x", Unsupported),
+        ("data:image/png;base64,AAAA", Unsupported),
+        ("javascript:alert(1)", Unsupported),
+        ("http://[::1", Unsupported),
+        ("http://a.example:99999/", Unsupported),
+        ("http://169.254.169.254/latest/meta-data/", BlockedAddress),
+        ("//169.254.169.254/", BlockedAddress),
+        ("http://0xa9fea9fe/", BlockedAddress),
+        ("/a", TooManyRedirects),
+    ],
+)
+def test_redirects_are_judged_like_urls(site: Site, target: str, kind: type[StoreError]) -> None:
+    url = site.add("/a", redirect(target))
+    with pytest.raises(kind) as caught:
+        store(attempts=5).read(url, 99)
+    assert target not in str(caught.value)
+
+
+def test_a_public_host_cannot_send_to_a_private_one(site: Site, resolver: Resolver) -> None:
+    # Judged public, for this test only, is 127.0.0.1 by the name of a.example.
+    with Site().running() as canary:
+        canary.add("/a", whole(b"secret"))
+        resolver.names = {"a.example": [["127.0.0.1"]], "127.0.0.1": [["127.0.0.1"]]}
+        site.add("/a", redirect(canary.url("/a", "10.0.0.1")))
+        resolver.names["10.0.0.1"] = [["169.254.1.1"]]
+        with pytest.raises(BlockedAddress):
+            store().read(site.url("/a", "a.example"), 99)
+        assert canary.connections == 0
+
+
+def test_redirects_stop_after_five(site: Site) -> None:
+    for number in range(6):
+        site.add(f"/{number}", redirect(f"/{number + 1}"))
+    site.add("/6", whole(b"too far"))
+    with pytest.raises(TooManyRedirects, match=r"^more than 5 redirects, one after the other$"):
+        store(attempts=5).read(site.url("/0"), 99)
+    assert [path for _, path, _ in site.requests] == [f"/{number}" for number in range(6)]
+
+
+def test_passwords_stay_with_their_host(site: Site) -> None:
+    with Site().running() as other:
+        other.add("/a", whole(b"1"))
+        site.add("/away", redirect(other.url("/a")))
+        site.add("/named", redirect(other.url("/a", "eve:evil@127.0.0.1")))
+        site.add("/home", redirect("/end"))
+        site.add("/end", whole(b"1"))
+        other.add("/back", redirect(site.url("/end")))
+        site.add("/there", redirect(other.url("/back")))
+        for path in ("/away", "/named", "/home", "/there"):
+            assert store().read(site.url(path, "user:secret@127.0.0.1"), 99) == b"1"
+        sent = [(path, "Authorization" in headers) for _, path, headers in site.requests]
+        assert sent == [
+            ("/away", True),
+            ("/named", True),
+            ("/home", True),
+            ("/end", True),
+            ("/there", True),
+            ("/end", False),
+        ]
+        assert [path for _, path, headers in other.requests if "Authorization" in headers] == []
+
+
+@pytest.mark.parametrize(
+    "location", ["/ü".encode().decode("latin-1"), "/%C3%BC", "%C3%BC", "//127.0.0.1:{port}/%C3%BC"]
+)
+def test_targets_are_relative_to_what_sent_there(site: Site, location: str) -> None:
+    site.add("/%C3%BC", whole(b"1"))
+    url = site.add("/a", redirect(location.format(port=site.port)))
+    assert store().read(url, 99) == b"1"
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
+    """Who is trusted in this test, and nobody else."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    return authority
+
+
+def _context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def test_tls_proves_the_name_and_not_the_address(authority: trustme.CA, resolver: Resolver) -> None:
+    resolver.names = {"a.example": [["127.0.0.1"]], "b.example": [["127.0.0.1"]]}
+    asked: list[str | None] = []
+    context = _context(authority, "a.example")
+    context.sni_callback = lambda connection, name, context: asked.append(name)
+    with Site(context).running() as site:
+        site.add("/a", whole(b"1"))
+        reader = store(attempts=5)
+        assert reader.read(site.url("/a", "a.example"), 99) == b"1"
+        assert reader.read(site.url("/a", "a.example"), 99) == b"1"
+        assert (asked, site.connections) == (["a.example"], 1)
+        with pytest.raises(ConnectionFailed, match="cannot prove its name: Hostname mismatch"):
+            reader.read(site.url("/a", "b.example"), 99)
+        assert site.connections == 2
+
+
+def test_tls_needs_somebody_who_is_trusted(authority: trustme.CA, resolver: Resolver) -> None:
+    resolver.names = {"a.example": [["127.0.0.1"]]}
+    with Site(_context(trustme.CA(), "a.example")).running() as site:
+        with pytest.raises(ConnectionFailed, match="cannot prove its name: unable to get local"):
+            store(attempts=5).read(site.url("/a", "a.example"), 99)
+        assert (site.connections, site.requests) == (1, [])
+
+
+def test_tls_may_be_with_an_address(authority: trustme.CA) -> None:
+    with Site(_context(authority, "127.0.0.1")).running() as site:
+        site.add("/a", whole(b"1"))
+        assert store().read(site.url("/a"), 99) == b"1"
+
+
+def test_tls_with_a_server_that_speaks_none(authority: trustme.CA, site: Site) -> None:
+    with pytest.raises(ConnectionFailed):
+        store(seconds=1).read(site.url("/a").replace("http:", "https:"), 99)
+
+
+def test_tls_notices_what_is_too_long_and_what_stalls(authority: trustme.CA) -> None:
+    with Site(_context(authority, "127.0.0.1")).running() as site:
+        url = site.add("/a", whole(b"123", Content_Length="2"), whole(b"12"))
+        assert store(attempts=2).read(url, 99) == b"12"
+        with pytest.raises(TimedOut):
+            store(seconds=0.5).read(site.add("/b", stall(b"HTTP/1.1 200")), 99)
+
+
+def test_a_handshake_that_stalls_is_left_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimedOut):
+        store(seconds=0.3).read(f"https://127.0.0.1:{silent.getsockname()[1]}/", 99)
+
+
+def test_nobody_is_led_from_tls_to_plain_text(authority: trustme.CA, site: Site) -> None:
+    site.add("/a", whole(b"1"))
+    with Site(_context(authority, "127.0.0.1")).running() as safe:
+        safe.add("/down", redirect(site.url("/a")))
+        safe.add("/a", whole(b"2"))
+        site.add("/up", redirect(safe.url("/a")))
+        with pytest.raises(Unsupported, match="from https:// to http://"):
+            store().read(safe.url("/down"), 99)
+        assert site.connections == 0
+        assert store().read(site.url("/up"), 99) == b"2"
+
+
+def test_no_more_requests_at_once_than_allowed(site: Site) -> None:
+    together = threading.Barrier(3)
+
+    def answer(request: Request) -> None:
+        together.wait()
+        whole(b"1")(request)
+
+    url = site.add("/a", answer)
+    reader = store(connections=3)
+    with ThreadPoolExecutor(12) as threads:
+        assert list(threads.map(lambda _: reader.read(url, 9), range(12))) == [b"1"] * 12
+    assert (site.busiest, site.connections) == (3, 3)
+
+
+def test_failures_cost_no_connection(site: Site) -> None:
+    reader = store(connections=1)
+    failing: list[Answer] = [
+        raw(b""),
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n123"),
+        whole(b"12", Content_Length="1"),
+        whole(bytes(100)),
+        redirect("file:///a"),
+    ]
+    for number, answer in enumerate(failing):
+        with pytest.raises(StoreError):
+            reader.read(site.add(f"/{number}", answer), 9)
+    with pytest.raises(BlockedAddress):
+        reader.read("http://169.254.169.254/", 9)
+    assert reader.read(site.add("/a", whole(b"1")), 9) == b"1"
+
+
+def test_only_so_many_hosts_are_kept_connected(
+    monkeypatch: pytest.MonkeyPatch, resolver: Resolver
+) -> None:
+    monkeypatch.setattr("imagebeam.storage.http.pools._KEPT_HOSTS", 2)
+    resolver.names = {f"{n}.example": [["127.0.0.1"]] for n in range(4)}
+    with Site().running() as site:
+        site.add("/a", whole(b"1"))
+        reader = store()
+        for number in [0, 1, 0, 2, 0, 1]:
+            assert reader.read(site.url("/a", f"{number}.example"), 9) == b"1"
+    assert resolver.asked == ["0.example", "1.example", "2.example", "1.example"]
+
+
+def test_environment_and_netrc_lead_nowhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site
+) -> None:
+    with Site().running() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url(""))
+        (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password secret")
+        (tmp_path / ".netrc").chmod(0o600)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+        assert store().read(site.add("/a", whole(b"1")), 9) == b"1"
+        assert proxy.connections == 0
+    assert "Authorization" not in site.requests[0][2]
+
+
+def test_secrets_in_urls_are_in_no_log_and_no_error(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "CANARY"
+    broken = b"HTTP/1.1 200 OK\r\nbroken header\r\nContent-Length: 1\r\n\r\n1"
+    site.add(f"/ok?key={secret}", whole(b"1"))
+    site.add(f"/broken?key={secret}", raw(broken))
+    site.add(f"/gone?key={secret}", raw(b""))
+    site.add(f"/moved?key={secret}", redirect(f"/missing?key={secret}"))
+    reader = store(attempts=2)
+    for path in ("ok", "broken", "gone", "moved", "missing"):
+        url = site.url(f"/{path}?key={secret}", f"user:{secret}@127.0.0.1")
+        try:
+            reader.read(url, 9)
+        except (ConnectionFailed, Missing) as error:
+            chain: BaseException | None = error
+            while chain:
+                assert secret not in str(chain)
+                chain = chain.__cause__ or chain.__context__
+    assert "/ok?…" in caplog.text
+    assert "broken header" not in caplog.text
+    assert secret not in caplog.text

@@ -1,0 +1,178 @@
+import io
+import os
+import random
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imagebeam.storage.errors import Changed, Unsupported
+from imagebeam.storage.local import LocalStore
+from imagebeam.storage.ranged import FIRST_BLOCK, LARGEST_BLOCK, RangedFile
+from imagebeam.storage.types import ObjectInfo, Settings
+
+_MIB = 1 << 20
+
+
+class _Noting(LocalStore):
+    """A store that notes what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.ranges: list[tuple[int, int | None]] = []
+
+    def read(
+        self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
+    ) -> bytes:
+        self.ranges.append((start, size))
+        return super().read(uri, max_bytes, start, size, version)
+
+
+@pytest.fixture
+def store() -> _Noting:
+    return _Noting()
+
+
+@pytest.fixture
+def data() -> bytes:
+    return random.Random(1).randbytes(20 * _MIB + 77)
+
+
+@pytest.fixture
+def file(store: _Noting, data: bytes, tmp_path: Path) -> RangedFile:
+    return _open(store, tmp_path / "data", data)
+
+
+def _open(store: _Noting, path: Path, data: bytes) -> RangedFile:
+    path.write_bytes(data)
+    return RangedFile(store, store.info(str(path)))
+
+
+def test_it_reads_and_seeks_as_a_file_does(file: RangedFile, data: bytes) -> None:
+    model = io.BytesIO(data)
+    choose = random.Random(2)
+    for _ in range(100):
+        offset = choose.randrange(len(data) + 99)
+        assert file.seek(offset) == model.seek(offset)
+        for _ in range(choose.randrange(3)):
+            length = choose.choice([0, 1, 512, 70_000, 3 * _MIB])
+            assert file.read(length) == model.read(length)
+            assert file.tell() == model.tell()
+    assert file.seek(-77, os.SEEK_END) == 20 * _MIB
+    assert file.seek(7, os.SEEK_CUR) == 20 * _MIB + 7
+    assert file.read() == data[-70:]
+    assert file.read() == b""
+
+
+def test_straight_reading_asks_for_ever_larger_blocks_each_byte_once(
+    file: RangedFile, store: _Noting, data: bytes
+) -> None:
+    parts = iter(lambda: file.read(10_000), b"")
+    assert b"".join(parts) == data
+    assert store.ranges == [
+        (0, _MIB),
+        (1 * _MIB, 2 * _MIB),
+        (3 * _MIB, 4 * _MIB),
+        (7 * _MIB, LARGEST_BLOCK),
+        (15 * _MIB, 5 * _MIB + 77),
+    ]
+
+
+def test_reading_all_at_once_still_has_a_deadline_for_every_few_bytes(
+    file: RangedFile, store: _Noting, data: bytes
+) -> None:
+    assert file.read() == data
+    assert store.ranges == [
+        (0, LARGEST_BLOCK),
+        (LARGEST_BLOCK, LARGEST_BLOCK),
+        (2 * LARGEST_BLOCK, 4 * _MIB + 77),
+    ]
+
+
+def test_a_jump_starts_small_again(file: RangedFile, store: _Noting) -> None:
+    file.read(3 * _MIB)
+    store.ranges.clear()
+    file.seek(12 * _MIB)
+    file.read(1)
+    file.seek(5 * _MIB)
+    file.read(1)
+    assert store.ranges == [(12 * _MIB, FIRST_BLOCK), (5 * _MIB, FIRST_BLOCK)]
+
+
+def test_skipping_a_little_goes_straight_on_without_reading_the_gap(
+    file: RangedFile, store: _Noting
+) -> None:
+    for offset in range(0, 3 * _MIB, 400_000):
+        file.seek(offset)
+        file.read(512)
+    assert store.ranges == [(0, _MIB), (1_200_000, 2 * _MIB)]
+
+
+def test_what_lies_before_the_end_comes_with_the_end(
+    file: RangedFile, store: _Noting, data: bytes
+) -> None:
+    file.seek(-22, os.SEEK_END)
+    assert file.read(22) == data[-22:]
+    file.seek(-900_000, os.SEEK_END)
+    assert file.read(5) == data[-900_000:][:5]
+    assert store.ranges == [(len(data) - FIRST_BLOCK, FIRST_BLOCK)]
+
+
+def test_opening_an_empty_object_or_reading_past_the_end_asks_for_nothing(
+    store: _Noting, tmp_path: Path
+) -> None:
+    file = _open(store, tmp_path / "empty", b"")
+    assert file.read() == file.read(5) == b""
+    file.seek(10)
+    assert file.read(1) == b""
+    assert store.ranges == []
+
+
+def test_a_change_below_the_reader_is_noticed(file: RangedFile, tmp_path: Path) -> None:
+    file.read(1)
+    (tmp_path / "data").write_bytes(b"another")
+    file.seek(9 * _MIB)
+    with pytest.raises(Changed):
+        file.read(1)
+    assert file.tell() == 9 * _MIB
+
+
+def test_it_needs_to_know_the_size(store: _Noting) -> None:
+    with pytest.raises(Unsupported, match="how large"):
+        RangedFile(store, ObjectInfo("x", None, ""))
+
+
+def test_positions_before_the_start_are_refused(file: RangedFile) -> None:
+    with pytest.raises(ValueError, match="position -1"):
+        file.seek(-1)
+
+
+def test_lines_and_closing_work_as_with_any_file(store: _Noting, tmp_path: Path) -> None:
+    with _open(store, tmp_path / "lines", b"one\ntwo\n") as file:
+        assert list(io.TextIOWrapper(file)) == ["one\n", "two\n"]
+    assert file.closed
+    with pytest.raises(ValueError, match="closed"):
+        file.read(1)
+
+
+def test_libraries_read_archives_through_it(store: _Noting, tmp_path: Path) -> None:
+    with (
+        tarfile.open(tmp_path / "a.tar", "w") as tar,
+        zipfile.ZipFile(tmp_path / "a.zip", "w") as z,
+    ):
+        for n in range(50):
+            info = tarfile.TarInfo(f"{n}.bin")
+            info.size = 100_000
+            tar.addfile(info, io.BytesIO(bytes([n]) * 100_000))
+            z.writestr(f"{n}.bin", bytes([n]) * 100_000)
+    pq.write_table(pa.table({"n": list(range(1000))}), tmp_path / "a.parquet")
+    opened = {
+        path.suffix: RangedFile(store, store.info(str(path))) for path in tmp_path.glob("a.*")
+    }
+    with tarfile.open(fileobj=opened[".tar"]) as tar, zipfile.ZipFile(opened[".zip"]) as z:
+        assert [info.name for info in tar] == z.namelist() == [f"{n}.bin" for n in range(50)]
+        assert z.read("37.bin") == bytes([37]) * 100_000
+    assert pq.read_table(opened[".parquet"]).column("n").to_pylist() == list(range(1000))

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from imagebeam.modules import ModelOutputs
+from imagebeam.transforms.elements import (
+    DecodedShard,
+    FusedCoder,
+    ImageRef,
+    Page,
+    ScoredShard,
+    Shard,
+)
+
+_REFS = (ImageRef("a", 0, 0), ImageRef("b", 0, 1))
+_SIZES = np.array([1, 2], np.int32)
+_DECODED = DecodedShard(
+    *("id", ["a", "b"], [(), ()], _SIZES, _SIZES),
+    *(np.zeros((2, 10, 10, 3), np.uint8), (), {}),
+)
+_ANSWERS = ModelOutputs(None, np.zeros((2, 7), np.float32), np.zeros((2, 5), np.float32))
+_SCORED = ScoredShard("id", ["a", "b"], [(), ()], _SIZES, _SIZES, _ANSWERS, (), {})
+
+
+@pytest.mark.parametrize(
+    ("record", "size"),
+    [
+        (Page(0, 0, _REFS), 200),
+        (Shard("id", _REFS), 200),
+        (_DECODED, 600 + 200),
+        (_SCORED, 4 * 2 * 12 + 200),
+    ],
+)
+def test_a_record_is_weighed_by_its_arrays_and_names(record: object, size: int) -> None:
+    assert FusedCoder().estimate_size(record) == size
+
+
+def test_a_record_goes_through_if_it_has_to() -> None:
+    coder = FusedCoder()
+    assert coder.decode(coder.encode(Page(0, 1, _REFS))) == Page(0, 1, _REFS)
+    assert coder.decode(coder.encode(_DECODED)).pixels.shape == (2, 10, 10, 3)
