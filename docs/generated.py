@@ -1,4 +1,4 @@
-"""Pages that are made while the site is built, of files and code that say it already."""
+"""Generate the pages that repeat other files and the command line, while the site is built."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _COPIED = {
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages; called by MkDocs."""
+    """Add the generated pages; MkDocs calls this function."""
     pages = {page: copied(name) for name, page in _COPIED.items()}
     pages["reference/command-line.md"] = "\n".join(command_line())
     for page, content in pages.items():
@@ -29,7 +29,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def copied(name: str) -> str:
-    """A file beside the documentation, its links changed to where its neighbours are here."""
+    """Return a file of the repository with its links adapted to the site."""
     text = (_ROOT / name).read_text(encoding="utf-8")
     text = text.replace("](docs/", "](").replace("](../../docs/", "](../../")
     for source, page in _COPIED.items():
@@ -38,8 +38,8 @@ def copied(name: str) -> str:
 
 
 def command_line() -> Iterator[str]:
-    """What each command says of itself under --help."""
-    # The width that argparse wraps at.
+    """Yield the `--help` text of each command."""
+    # argparse wraps lines at this width.
     os.environ["COLUMNS"] = "100"
     from imagebeam.beam_pipeline.cli.main import parser
 

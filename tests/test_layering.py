@@ -1,6 +1,7 @@
-"""Imports go down only: who may know whom, read from the source itself."""
+"""Test that imports go down only, from the source itself."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,14 @@ def test_every_package_has_its_layer() -> None:
     assert found == {*_BELOW}
     files = {path.stem for path in (_ROOT / "imagebeam").glob("*.py")}
     assert files == _EVERYWHERE | _SURFACE
+
+
+def test_contributing_lists_the_packages_and_what_each_may_import() -> None:
+    text = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text, re.M)
+    stated = {name: set(re.findall(r"`(\w+)`", below)) for name, below in rows}
+    stated["beam_pipeline"] = {*_BELOW} - {"beam_pipeline"}
+    assert stated == _BELOW
 
 
 @pytest.mark.parametrize("package", _BELOW)

@@ -1,4 +1,4 @@
-"""What the README states, held against the code."""
+"""Test that what the README and the tables of the documentation state is what the code says."""
 
 import dataclasses
 import re
@@ -14,6 +14,7 @@ from imagebeam.images.errors import CODES
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
+_ERROR_CODES = (_ROOT / "docs" / "error-codes.md").read_text(encoding="utf-8")
 
 
 def _code_rows() -> list[str]:
@@ -25,7 +26,7 @@ def _code_rows() -> list[str]:
 
 
 def test_every_error_code_is_explained() -> None:
-    table = _README.partition("<!-- codes -->")[2].partition("<!-- /codes -->")[0]
+    table = _ERROR_CODES.partition("<!-- codes -->")[2].partition("<!-- /codes -->")[0]
     assert table.strip().splitlines()[2:] == _code_rows()
 
 
@@ -33,7 +34,7 @@ def test_exit_codes_are_those_of_the_command_line() -> None:
     codes = {
         getattr(exit_codes, name) for name in ("DONE", "FAILED", "USAGE", "BROKEN", "INTERRUPTED")
     }
-    stated = re.findall(r"^\| (\d+) \| ", _README, re.MULTILINE)
+    stated = re.findall(r"^\| (\d+) \| ", _ERROR_CODES, re.MULTILINE)
     assert {int(code) for code in stated} == codes
 
 
