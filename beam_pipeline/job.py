@@ -65,7 +65,7 @@ def label(
         job = _job(options, pipeline_options, sources, module)
         wanted = job_identity.of(options, module, job.schema.class_names, job.schema.kept)
         with lock.held(job.layout):
-            left_behind = RunToken.at_work_elsewhere(job.layout)
+            left_behind = RunToken.unfinished_remote(job.layout)
             identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
             if remote_jobs.cancel(left_behind, pipeline_options):

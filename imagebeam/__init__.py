@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imagebeam.errors import ImagebeamError
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
-    from imagebeam.outputs.rows import RankedClass
+    from imagebeam.outputs.schema import RankedClass
     from imagebeam.pictures import Label, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
     from imagebeam.transforms.module_handler import ModuleHandler
@@ -38,7 +38,7 @@ _HOMES = {
     "LabelledImages": "transforms.label_images",
     "ModuleError": "modules.errors",
     "ModuleHandler": "transforms.module_handler",
-    "RankedClass": "outputs.rows",
+    "RankedClass": "outputs.schema",
     "label_pictures": "pictures",
 }
 

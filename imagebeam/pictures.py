@@ -12,8 +12,7 @@ from PIL import Image
 from imagebeam.images.decode import DecodedImage, Resize, decode, decode_opened
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.modules import Engine, Module, ModuleError, load_engine, open_module
-from imagebeam.outputs.rows import RankedClass, prediction_rows
-from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.samples import MODULE
 
 _BATCH = 32

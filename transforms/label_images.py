@@ -15,8 +15,7 @@ from imagebeam.images.listing.sources import image
 from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.modules import open_module
-from imagebeam.outputs.rows import RankedClass, prediction_rows
-from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ImageRef, ScoredShard, Shard
 from imagebeam.transforms.plan_shards import shard_id

@@ -51,7 +51,7 @@ def _state(found: Status) -> str:
         case "running":
             return phase if found.compacting is None else "being compacted"
         case "detached":
-            return f"{phase}, left to {', '.join(found.place.values())}"
+            return f"{phase}, left to {', '.join(found.remote_handle.values())}"
         case _:
             return f"stopped while {phase}"
 

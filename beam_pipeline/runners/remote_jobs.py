@@ -59,7 +59,7 @@ class RemoteErrorPoller:
             return
         self._next = time.monotonic() + _PAUSE_SECONDS
         try:
-            for said in _complaints(RunToken.at_work_elsewhere(self._layout), self._options):
+            for said in _complaints(RunToken.unfinished_remote(self._layout), self._options):
                 if reason := failure_messages.worker_problem(said):
                     raise BrokenJobError(f"the job cannot be done: {reason}")
         except NotFound:

@@ -32,8 +32,9 @@ from imagebeam.beam_pipeline.runners.watchdog import (
 )
 from imagebeam.images.reading.reader import close_shared_reader, shared_reader
 from imagebeam.outputs.account import read_summary
-from imagebeam.outputs.layout import end_writing, remove_temporaries
+from imagebeam.outputs.layout import remove_temporaries
 from imagebeam.outputs.progress import Progress, ProgressWatcher
+from imagebeam.outputs.writers import Writers
 
 _LOOK_SECONDS = 0.25
 _PAUSE_PER_LOOK = 50
@@ -165,7 +166,6 @@ def _stop_at_once(job: Job, code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads of this process write parts until its very end, and would leave one half written.
-    end_writing()
-    # Those of other worker processes: what they begin after it stays until the next run.
+    Writers(job.layout).end()
     remove_temporaries(job.layout)
     os._exit(code)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.writers import Writers
 
 _DIGEST_BITS = 128
 
@@ -61,7 +62,8 @@ class Plan:
     def write(self, layout: Layout) -> None:
         """Leave the plan in the output, for those who watch."""
         values = asdict(self) | {"rows_digest": f"{self.rows_digest:032x}"}
-        write_whole(layout.plan, _json(values))
+        with Writers(layout).one():
+            write_whole(layout.plan, _json(values))
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def summarise(
 
 def write_summary(layout: Layout, summary: Mapping[str, Any]) -> None:
     """Write `summary.json`, which says that the job is complete."""
-    write_whole(layout.summary, _json(summary))
+    with Writers(layout).one():
+        write_whole(layout.summary, _json(summary))
 
 
 def read_summary(layout: Layout) -> dict[str, Any]:

@@ -1,22 +1,39 @@
-"""Joins the many small parts of a job into few large ones; may be killed in any moment."""
+"""Joins the many small parts of a job into few large ones; safe to interrupt at any moment.
+
+The journal names the joined part before that part appears, and the parts that it replaces. As soon
+as the joined part exists, our readers ignore the parts that it replaces; until then, they alone
+count. So no row is lost or seen twice, and the next process that writes to the output finishes or
+undoes what is left.
+"""
 
 import hashlib
+import json
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imagebeam.outputs import compaction_journal, lock, tfrecord_parts
-from imagebeam.outputs.layout import Layout, OutputError, remove_temporaries, stats, whole_file
+from imagebeam.outputs import lock, tfrecord_parts
+from imagebeam.outputs.layout import (
+    Layout,
+    OutputError,
+    remove_all,
+    remove_temporaries,
+    stats,
+    sync,
+    whole_file,
+    write_whole,
+)
 from imagebeam.outputs.parts import PARQUET_OPTIONS, opened, readable
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
@@ -27,7 +44,7 @@ Show = Callable[[int, int], object]
 
 _ROW_GROUP_ROWS = 131_072
 _ROW_GROUP_BYTES = 32_000_000
-"""Before compression: enough for a reader to be fast, and all that is held in memory."""
+"""Before compression. Readers are fast with it, and it bounds the memory that compaction needs."""
 
 _BATCH_ROWS = 4096
 _READERS = 16
@@ -35,11 +52,11 @@ _READERS = 16
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction made of one folder.
+    """The result of a compaction in one folder.
 
     Attributes:
-        parts: how many stood there before, and stand there now.
-        bytes: of all of them, likewise.
+        parts: number of parts before and after.
+        bytes: of all parts, before and after.
         rows: in the parts that were joined.
     """
 
@@ -58,37 +75,36 @@ class _Part(NamedTuple):
 def compact(
     layout: Layout, part_bytes: int, show: Show = lambda done, of: None
 ) -> dict[str, Compacted]:
-    """Join parts into such of `part_bytes`, predictions and errors each among themselves.
+    """Join parts into parts of `part_bytes`, separately for predictions and errors.
 
-    A part of half that size is large enough and stays as it is, so what is compacted once is not
-    written again by the next time. Only parts that agree in columns and provenance are joined. They
-    follow each other by their first URIs: images that were neighbours stay neighbours. Holds one
-    row group in memory.
+    Parts of at least half that size are not rewritten, so a second compaction leaves the result of
+    the first alone. Only parts with the same columns and provenance are joined, in the order of
+    their first URIs: images that were neighbours stay neighbours. One row group is held in memory.
 
     Args:
         layout: of the output; its job need not be complete.
-        part_bytes: at which a joined part is full.
-        show: is told how many parts have been joined, and how many there are to join.
+        part_bytes: target size of a joined part.
+        show: called with the number of parts that have been joined and of those to join.
 
     Returns:
-        by the name of the folder.
+        the result by the name of the folder.
 
     Raises:
-        OutputError: a run is at work on the output.
+        OutputError: a run is writing to the output.
         DamagedPartError: a part cannot be read; what was joined before stays joined.
     """
     with lock.held(layout):
-        if where := RunToken.at_work_elsewhere(layout):
+        if remote := RunToken.unfinished_remote(layout):
             raise OutputError(
-                f"{layout.root}: its run may still be at work ({', '.join(where.values())}). Wait "
-                "for its end, or run the job's command again, which ends it; then compact."
+                f"{layout.root}: its run may still be at work ({', '.join(remote.values())}). Wait "
+                "until it ends, or run the job's command again, which ends it; then compact."
             )
         run = RunToken(layout)
-        # From now on nothing writes here that an earlier run has left behind.
+        # From now on, workers that an earlier run has left behind cannot write here.
         run.claim()
-        compaction_journal.settle(layout)
+        recover(layout)
         remove_temporaries(layout)
-        compaction_journal.begin(layout)
+        record(layout, None, ())
         before = _stats(layout)
         groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
@@ -97,7 +113,7 @@ def compact(
             name: sum(_join_all(run, group, part_bytes, progress) for group in found)
             for name, found in groups.items()
         }
-        compaction_journal.end(layout)
+        clear(layout)
     after = _stats(layout)
     return {
         name: Compacted(
@@ -107,6 +123,42 @@ def compact(
         )
         for name in before
     }
+
+
+def record(layout: Layout, target: AnyPath | None, sources: Sequence[AnyPath]) -> None:
+    """Write to the journal which parts a part is going to replace; None if none yet."""
+    values = {
+        "target": None if target is None else _name(target),
+        "sources": [_name(source) for source in sources],
+    }
+    write_whole(layout.compaction, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def recover(layout: Layout) -> None:
+    """Finish or undo a compaction that was killed, if one was."""
+    _remove_replaced(layout)
+    clear(layout)
+
+
+def clear(layout: Layout) -> None:
+    """Remove the journal: nothing is left to remove."""
+    layout.compaction.unlink(missing_ok=True)
+
+
+def _remove_replaced(layout: Layout) -> None:
+    """Delete the parts that the joined part has replaced, if that exists."""
+    replaced = layout.replaced_parts()
+    remove_all(part for part in replaced if isinstance(part, Location))
+    files = [part for part in replaced if isinstance(part, Path)]
+    for file in files:
+        file.unlink(missing_ok=True)
+    # Without this a power cut could bring one back after the journal is gone.
+    for folder in {file.parent for file in files}:
+        sync(folder)
+
+
+def _name(part: AnyPath) -> str:
+    return f"{part.parent.name}/{part.name}"
 
 
 class _Progress:
@@ -134,16 +186,16 @@ def _bytes(found: dict[AnyPath, Stat]) -> int:
 
 
 def _groups(found: dict[AnyPath, Stat], part_bytes: int) -> list[deque[_Part]]:
-    """The parts that are to be joined, those together that can be, in order."""
+    """Return the parts to join in order, grouped by what can be joined together."""
     small = [(part, stat) for part, stat in found.items() if stat.st_size < part_bytes // 2]
     with ThreadPoolExecutor(_READERS) as readers:
-        looked = readers.map(_look, small)
-        parts = sorted(looked, key=attrgetter("kind", "first_uri", "path"))
+        described = readers.map(_describe, small)
+        parts = sorted(described, key=attrgetter("kind", "first_uri", "path"))
     groups = [deque(group) for _, group in groupby(parts, attrgetter("kind"))]
     return [group for group in groups if len(group) > 1]
 
 
-def _look(found: tuple[AnyPath, Stat]) -> _Part:
+def _describe(found: tuple[AnyPath, Stat]) -> _Part:
     path, stat = found
     [(kind, first_uri)] = readable(path, _kind_and_first_uri(path))
     return _Part(path, stat.st_mtime, kind, first_uri)
@@ -160,7 +212,7 @@ def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
 
 
 def _join_all(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progress) -> int:
-    """Join parts of one kind, as many into each new one as it takes; how many rows they have."""
+    """Join parts of one kind and return the number of their rows."""
     rows = 0
     while len(parts) > 1:
         rows += _join(run, parts, part_bytes, progress)
@@ -169,7 +221,7 @@ def _join_all(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Pr
 
 def _join(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progress) -> int:
     first = parts[0].path
-    # A name that never was: the note says of it that it stands as soon as it is there.
+    # A new name: the journal treats the target as committed once the file exists.
     target = first.with_name(f"part-{uuid.uuid4().hex}{first.suffix}")
     taken: list[_Part] = []
     rows = 0
@@ -180,14 +232,14 @@ def _join(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progre
                 rows += append(taken[-1].path)
                 progress.advance()
         file.flush()
-        # The time when the last of these images was done, which tells how fast a job is.
+        # `status` and `report` compute the speed of a job from these times.
         modified = max(part.modified for part in taken)
-        # An object's time nobody can set.
+        # The time of an object in a store cannot be set.
         if not isinstance(target, Location):
             os.utime(file.fileno(), (modified, modified))
         run.check()
-        compaction_journal.note(run.layout, target, [part.path for part in taken])
-    compaction_journal.remove_replaced(run.layout)
+        record(run.layout, target, [part.path for part in taken])
+    _remove_replaced(run.layout)
     return rows
 
 
@@ -195,7 +247,7 @@ def _join(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progre
 def _appending(
     file: IO[bytes], first: AnyPath, part_bytes: int
 ) -> Iterator[Callable[[AnyPath], int]]:
-    """A function that appends a part's rows to a file and says how many there are."""
+    """Yield a function that appends the rows of a part to a file and returns their number."""
     if first.suffix == ".tfrecord":
         yield lambda part: _append_records(file, part)
         return
@@ -214,7 +266,7 @@ def _append_records(file: IO[bytes], part: AnyPath) -> int:
 
 
 class _RowGroups:
-    """Gathers batches of rows into row groups of a size."""
+    """Collects batches of rows into row groups of a given size."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema, group_bytes: int) -> None:
         self._writer = pq.ParquetWriter(file, schema, **PARQUET_OPTIONS)

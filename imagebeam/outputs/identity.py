@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from imagebeam.outputs import compaction_journal
+from imagebeam.outputs import compact
 from imagebeam.outputs.layout import (
     FORMATS,
     Layout,
@@ -63,7 +63,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
             _clear(layout)
         else:
             check(layout, identity)
-            compaction_journal.settle(layout)
+            compact.recover(layout)
         # First of all: killed right after, the folder is known as ours.
         layout.job.mkdir(exist_ok=True)
         write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())

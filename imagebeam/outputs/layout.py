@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -202,58 +201,17 @@ def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
         path.write_bytes(buffer.getvalue())
         return
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
-    with _writers.one():
-        try:
-            with temporary.open("xb") as file:
-                yield file
-                file.flush()
-                # Else a power cut could leave the new name with the old disk's bytes.
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-class _Writers:
-    """The threads of this process that are in the middle of a file."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._count = 0
-        self._ended = False
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Be one of them; once they have ended, wait for good."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._ended)
-            self._count += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._count -= 1
-                self._changed.notify_all()
-
-    def end(self, seconds: float) -> None:
-        """Let no more begin, and give those that have begun some time."""
-        with self._changed:
-            self._ended = True
-            self._changed.wait_for(lambda: self._count == 0, seconds)
-
-
-_writers = _Writers()
-
-
-def end_writing(seconds: float = 5.0) -> None:
-    """Let this process, which is about to end, be in the middle of no file of an output.
-
-    Args:
-        seconds: to wait at most: a disk may hang.
-    """
-    _writers.end(seconds)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            # Without this a power cut could leave the new name on a file with missing bytes.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from imagebeam.outputs import tfrecord_parts
 from imagebeam.outputs.layout import DamagedPartError, Layout, remove, write_whole
+from imagebeam.outputs.writers import Writers
 from imagebeam.storage import AnyPath
 from imagebeam.storage.tfrecord import DamagedRecordError
 
@@ -36,13 +37,14 @@ def write_part(
     """
     error_part = layout.error_part(shard_id)
     prediction_part = layout.prediction_part(shard_id)
-    remove(error_part)
-    if predictions.num_rows:
-        write_whole(prediction_part, _encode(layout, predictions))
-    else:
-        prediction_part.unlink(missing_ok=True)
-    if errors.num_rows:
-        write_whole(error_part, _parquet(errors))
+    with Writers(layout).one():
+        remove(error_part)
+        if predictions.num_rows:
+            write_whole(prediction_part, _encode(layout, predictions))
+        else:
+            prediction_part.unlink(missing_ok=True)
+        if errors.num_rows:
+            write_whole(error_part, _parquet(errors))
 
 
 def labelled_uris(part: AnyPath) -> Iterator[str]:

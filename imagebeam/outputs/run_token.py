@@ -1,4 +1,4 @@
-"""Which run an output belongs to: the latest. What an earlier one left at work must not write."""
+"""The run that an output belongs to: the latest. Workers of earlier runs must not write to it."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from imagebeam.outputs.layout import Layout, write_whole
 
 
 class SupersededError(RuntimeError):
-    """A later run has taken the output over."""
+    """A later run has taken over the output."""
 
 
 @dataclass(frozen=True)
@@ -18,45 +18,49 @@ class RunToken:
 
     Attributes:
         layout: of the output.
-        id: no two runs have the same.
-        place: where its work is done, in the words of whoever brought it there; empty where the
-            work ends with the process.
+        id: unique to the run.
+        remote_handle: where the work is done, such as the address of a cluster and the id of the
+            job there; empty where the work ends with the process.
     """
 
     layout: Layout
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    place: Mapping[str, str] = field(default_factory=dict)
+    remote_handle: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def latest(layout: Layout) -> "RunToken | None":
-        """The run that the output belongs to; None where nothing says so."""
+        """Return the run that the output belongs to; None where none is recorded."""
         try:
             values = json.loads(layout.run.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            # The file keeps the field name that earlier versions wrote.
+            run_id, handle = values["id"], values["place"]
+        except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
             return None
-        return RunToken(layout, values["id"], values["place"])
+        if not isinstance(run_id, str) or not isinstance(handle, dict):
+            return None
+        return RunToken(layout, run_id, {str(key): str(value) for key, value in handle.items()})
 
     @staticmethod
-    def at_work_elsewhere(layout: Layout) -> Mapping[str, str]:
-        """Where the latest run may still be at work; empty if it has ended or ends with us."""
+    def unfinished_remote(layout: Layout) -> Mapping[str, str]:
+        """Return where the latest run may still be at work; empty if it is not elsewhere."""
         latest = RunToken.latest(layout)
-        return {} if latest is None or layout.summary.exists() else latest.place
+        return {} if latest is None or layout.summary.exists() else latest.remote_handle
 
     def claim(self) -> None:
         """Make the output this run's."""
-        values = {"id": self.id, "place": dict(self.place)}
+        values = {"id": self.id, "place": dict(self.remote_handle)}
         write_whole(self.layout.run, (json.dumps(values, indent=2) + "\n").encode())
 
     def check(self) -> None:
-        """See that the output is still this run's.
+        """Refuse to go on if the output is no longer this run's.
 
         Raises:
-            SupersededError: it is not.
+            SupersededError: a later run has taken it over.
         """
         latest = RunToken.latest(self.layout)
         if latest is None or latest.id != self.id:
             raise SupersededError(f"{self.layout.root}: a later run has taken it over")
 
-    def at(self, place: Mapping[str, str]) -> "RunToken":
-        """The same run, with word of where its work is done."""
-        return replace(self, place=place)
+    def at(self, remote_handle: Mapping[str, str]) -> "RunToken":
+        """Return the same run, with a note of where its work is done."""
+        return replace(self, remote_handle=remote_handle)

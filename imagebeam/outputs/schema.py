@@ -1,9 +1,9 @@
 """The columns of predictions and errors, and how arrays become them without a dict per row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -155,6 +155,31 @@ class PredictionSchema:
         if self.class_names is None:
             return pa.array(classes.ravel()).cast(pa.string())
         return pa.array(self.class_names, pa.string()).take(pa.array(classes.ravel()))
+
+
+class RankedClass(NamedTuple):
+    """One class of an image's `top_k`.
+
+    Attributes:
+        class_index: the column `class`; an attribute cannot have that name in Python.
+        label: its name.
+        score: from 0 to 1.
+    """
+
+    class_index: int
+    label: str
+    score: float
+
+
+def prediction_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table of predictions by column; `top_k` holds `RankedClass` values."""
+    for row in table.to_pylist():
+        if "top_k" in row:
+            row["top_k"] = [
+                RankedClass(entry["class"], entry["label"], entry["score"])
+                for entry in row["top_k"]
+            ]
+        yield row
 
 
 def provenance(schema: pa.Schema) -> dict[str, Any]:

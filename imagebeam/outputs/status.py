@@ -32,7 +32,7 @@ class Status:
         state: complete; running, by a process of this machine; detached: it was left to a cluster;
             stopped: neither.
         compacting: a compaction is at work on it (True) or was killed in it (False); else None.
-        place: where a detached job is.
+        remote_handle: where a detached job is.
         summary: the account of a complete job.
         progress: what stands in the output of one that is not: the rows of all runs.
         began: when labelling began, in seconds since the epoch; None while images are listed.
@@ -43,7 +43,7 @@ class Status:
     layout: Layout
     state: State
     compacting: bool | None
-    place: Mapping[str, str]
+    remote_handle: Mapping[str, str]
     summary: Mapping[str, Any] | None
     progress: Progress
     began: float | None
@@ -85,7 +85,7 @@ class Status:
             "output": str(self.layout.root),
             "state": self.state,
             "compacting": self.compacting,
-            "place": dict(self.place),
+            "place": dict(self.remote_handle),
             "silent_seconds": round(self.silent_seconds, 3),
             "last_part": None if self.last_part is None else _iso(self.last_part),
             "phase": None if complete else "listing" if self.plan is None else "labelling",
@@ -110,7 +110,7 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     """
     layout, _ = read(root)
     held = lock.is_held(layout)
-    place = RunToken.at_work_elsewhere(layout)
+    remote_handle = RunToken.unfinished_remote(layout)
     try:
         summary = _summary(layout)
         progress = _progress(layout) if summary is None else Progress(None, 0, {})
@@ -122,9 +122,9 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     signs = _times((layout.identity, layout.run, layout.plan, layout.summary))
     return Status(
         layout=layout,
-        state=_state(summary, held, place),
+        state=_state(summary, held, remote_handle),
         compacting=held if layout.compaction.exists() else None,
-        place=place,
+        remote_handle=remote_handle,
         summary=summary,
         progress=progress,
         began=next(_times((layout.plan,)), None),
@@ -133,12 +133,14 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     )
 
 
-def _state(summary: Mapping[str, Any] | None, held: bool, place: Mapping[str, str]) -> State:
+def _state(
+    summary: Mapping[str, Any] | None, held: bool, remote_handle: Mapping[str, str]
+) -> State:
     if summary is not None:
         return "complete"
     if held:
         return "running"
-    return "detached" if place else "stopped"
+    return "detached" if remote_handle else "stopped"
 
 
 def _summary(layout: Layout) -> dict[str, Any] | None:

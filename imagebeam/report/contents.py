@@ -95,7 +95,7 @@ def read(root: AnyPath) -> Contents:
         classes=reading.census.classes(),
         failures=reading.failures.by_code(),
         parts=reading.parts,
-        is_running=lock.is_held(layout) or bool(RunToken.at_work_elsewhere(layout)),
+        is_running=lock.is_held(layout) or bool(RunToken.unfinished_remote(layout)),
         findings=reading.findings,
     )
 

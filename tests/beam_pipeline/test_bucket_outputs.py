@@ -112,11 +112,9 @@ def test_a_second_run_is_refused_while_one_writes(
     tmp_path: Path,
     root: Location,
     capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive(tmp_path / "in", 2)
-    monkeypatch.setattr("imagebeam.outputs.lease.RENEWED_SECONDS", 0.1)
-    with lock.held(Layout(root)):
+    with lock.held(Layout(root), lock.LeaseTiming(renewed=0.1)):
         assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
     assert f"{root}: another run is writing to it (process " in capfd.readouterr().err
     assert below(root) == {}
@@ -208,8 +206,6 @@ def test_rights_that_are_taken_away_break_the_job_and_given_back_mend_it(
     def denied(exchange: Exchange) -> None:
         exchange.reply(Reply(403, {}, b"{}"))
 
-    # The process that is denied the removal of its lease lives on.
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", 0.0)
     command = ("label", tmp_path / "in", "--output", root, "--images-per-shard", 1)
     with Relay(gcs_server).running() as relay:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
@@ -220,5 +216,7 @@ def test_rights_that_are_taken_away_break_the_job_and_given_back_mend_it(
         assert "access is denied (status 403)" in said
         assert "run the same command again" in said
         relay.faults.clear()
+        # The process that was denied the removal of its lease lives on, so the lease would count.
+        Layout(root).lease.unlink(missing_ok=True)
         assert imagebeam(*command) == 0
         assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names

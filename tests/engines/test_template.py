@@ -38,7 +38,7 @@ def test_a_launched_template_leaves_a_job_that_the_service_runs(
     run = RunToken.latest(Layout(output))
     assert run is not None
     jobs = f"{dataflow.url}/v1b3/projects/{PROJECT}/locations/{REGION}/jobs"
-    assert run.place == {"dataflow": f"{jobs}/{_JOB}", "job": "pictures"}
+    assert run.remote_handle == {"dataflow": f"{jobs}/{_JOB}", "job": "pictures"}
     body = json.loads(dataflow.staged(place))
     assert body["labels"] == {"goog-dataflow-provided-template-type": "flex"}
     dataflow.submit(body)

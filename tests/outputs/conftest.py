@@ -15,6 +15,4 @@ def root(
     """A name under which nothing is yet: of a local folder, and of objects in a bucket."""
     if request.param == "folder":
         return tmp_path / "out"
-    # Who is killed in a test lives on in its process.
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", 0.0)
     return location(f"{request.getfixturevalue('gcs_bucket')}/{uuid.uuid4().hex}/out")

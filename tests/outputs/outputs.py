@@ -136,6 +136,8 @@ def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
         patch.setattr(store, "write", limited(store.write))
         patch.setattr(store, "remove", limited(store.remove))
         yield
+    # The lease of a killed process expires. The process of the test lives on, so it is removed.
+    store.remove(str(Layout(folder).lease))
 
 
 def below(folder: AnyPath) -> dict[str, bytes]:

@@ -1,19 +1,16 @@
 import os
 import stat
-import threading
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from imagebeam.outputs import layout
 from imagebeam.outputs.layout import (
     Layout,
     remove,
     remove_below,
     remove_temporaries,
     temporaries,
-    whole_file,
     write_whole,
 )
 from imagebeam.storage import AnyPath
@@ -129,42 +126,3 @@ def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Pat
 
 def test_there_may_be_nothing_to_remove(tmp_path: Path) -> None:
     remove_temporaries(Layout(tmp_path / "none"))
-
-
-def test_a_process_that_ends_is_in_the_middle_of_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layout, "_writers", layout._Writers())
-    begun, go = threading.Event(), threading.Event()
-
-    def write_slowly() -> None:
-        with whole_file(tmp_path / "begun") as file:
-            begun.set()
-            go.wait()
-            file.write(b"all of it")
-
-    def write_late() -> None:
-        write_whole(tmp_path / "late", b"too late")
-
-    threading.Thread(target=write_slowly, daemon=True).start()
-    begun.wait()
-    ending = threading.Thread(target=layout.end_writing, args=(60.0,))
-    ending.start()
-    ending.join(0.2)
-    assert ending.is_alive()
-    late = threading.Thread(target=write_late, daemon=True)
-    late.start()
-    go.set()
-    ending.join()
-    late.join(0.2)
-    assert late.is_alive()
-    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
-    assert (tmp_path / "begun").read_bytes() == b"all of it"
-
-
-def test_a_process_that_ends_does_not_wait_for_a_disk_that_hangs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layout, "_writers", layout._Writers())
-    with whole_file(tmp_path / "never"):
-        layout.end_writing(0.01)

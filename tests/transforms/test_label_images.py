@@ -14,7 +14,7 @@ from apache_beam.typehints.row_type import RowTypeConstraint
 
 from imagebeam.images.access import Access
 from imagebeam.modules import ModuleError
-from imagebeam.outputs.rows import RankedClass
+from imagebeam.outputs.schema import RankedClass
 from imagebeam.storage import Settings
 from imagebeam.transforms import LabelImages
 from tests.beam_pipeline.colours import draw, write_module

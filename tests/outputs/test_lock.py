@@ -4,12 +4,13 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from imagebeam.outputs.layout import Layout, OutputError
-from imagebeam.outputs.lease import TakenError, is_leased, leased
-from imagebeam.outputs.lock import held, is_held
+from imagebeam.outputs.lock import Lease, LeaseTakenError, LeaseTiming, held, is_held
 from imagebeam.storage import AnyPath, location, store_for
 from tests.beam_pipeline.jobs import ROOT
 
@@ -22,11 +23,20 @@ def uri(request: pytest.FixtureRequest) -> str:
     return f"{request.getfixturevalue(request.param)}/{uuid.uuid4().hex}/lease.json"
 
 
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagebeam.outputs.lease.RENEWED_SECONDS", 0.05)
-    monkeypatch.setattr("imagebeam.outputs.lease._LOOK_SECONDS", 0.01)
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", NEVER)
+PATIENT = LeaseTiming(renewed=0.05, expires=NEVER, look=0.01)
+HASTY = LeaseTiming(renewed=0.05, expires=0.1, look=0.01)
+
+
+@contextmanager
+def leased(uri: str, timing: LeaseTiming = PATIENT) -> Iterator[None]:
+    lease = Lease(uri, timing)
+    assert lease.take()
+    yield
+    lease.release()
+
+
+def is_leased(uri: str, timing: LeaseTiming = PATIENT) -> bool:
+    return Lease(uri, timing).watch()[1]
 
 
 def of_another(uri: str, **values: object) -> bytes:
@@ -45,24 +55,24 @@ def test_one_at_a_time_and_nothing_is_left(uri: str) -> None:
     assert not is_leased(uri)
     for _ in range(2):
         with leased(uri):
-            with pytest.raises(TakenError) as caught, leased(uri):
+            with pytest.raises(LeaseTakenError) as caught, leased(uri):
                 pass
             assert str(caught.value) == f"process {os.getpid()} on {socket.gethostname()}"
             assert is_leased(uri)
         assert content(uri) is None
 
 
-def test_of_one_who_was_killed_on_this_machine_it_is_free_at_once(uri: str) -> None:
+def test_the_lease_of_a_process_killed_on_this_machine_is_free_at_once(uri: str) -> None:
     program = (
-        "import sys, time; from imagebeam.outputs.lease import leased\n"
-        "with leased(sys.argv[1]): print(flush=True); time.sleep(600)"
+        "import sys, time; from imagebeam.outputs.lock import Lease\n"
+        "Lease(sys.argv[1]).take(); print(flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", program, uri], cwd=ROOT, stdout=subprocess.PIPE
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"\n"
-    with pytest.raises(TakenError, match=f"process {holder.pid} on "), leased(uri):
+    with pytest.raises(LeaseTakenError, match=f"process {holder.pid} on "), leased(uri):
         pass
     holder.kill()
     holder.communicate()
@@ -73,41 +83,32 @@ def test_of_one_who_was_killed_on_this_machine_it_is_free_at_once(uri: str) -> N
 
 
 @pytest.mark.parametrize("values", [{}, {"machine": ""}])
-def test_of_one_elsewhere_who_does_not_renew_it_is_free_in_the_end(
-    uri: str, values: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_that_is_not_renewed_elsewhere_expires(uri: str, values: dict[str, object]) -> None:
     of_another(uri, **values)
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", 0.1)
-    assert not is_leased(uri)
-    with leased(uri):
+    assert not is_leased(uri, HASTY)
+    with leased(uri, HASTY):
         pass
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{"])
-def test_what_cannot_be_read_holds_nobody_up_for_long(
-    uri: str, rubbish: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_that_cannot_be_read_expires(uri: str, rubbish: bytes) -> None:
     store_for(uri).write(uri, rubbish)
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", 0.1)
-    with leased(uri):
+    with leased(uri, HASTY):
         pass
 
 
-def test_whoever_lost_it_leaves_it_to_the_next(uri: str) -> None:
+def test_a_holder_that_lost_the_lease_does_not_remove_the_next_one(uri: str) -> None:
     with leased(uri):
         theirs = of_another(uri)
     assert content(uri) == theirs
 
 
-def test_a_second_run_is_refused_while_one_writes(
-    root: AnyPath, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imagebeam.outputs.lease.EXPIRES_SECONDS", NEVER)
+def test_a_second_run_is_refused_while_one_writes(root: AnyPath) -> None:
     layout = Layout(root)
-    with held(layout):
-        assert is_held(layout)
+    with held(layout, PATIENT):
+        assert is_held(layout, PATIENT)
         refused = pytest.raises(OutputError, match=f"^{root}: another run is writing to it")
-        with refused, held(layout):
+        with refused, held(layout, PATIENT):
             pass
     assert not is_held(layout)
     with held(layout):
