@@ -1,22 +1,31 @@
 """Exit codes, and the errors that end the command line with one."""
 
+import difflib
+from collections.abc import Iterable
+
 from imagebeam.errors import ImagebeamError
 
 DONE = 0
 """The job is complete."""
 FAILED = 1
-"""Too many images failed, or the account does not add up."""
+"""Too many images failed, or the summary does not add up."""
 USAGE = 2
 """Wrong usage: nothing was started."""
 BROKEN = 3
-"""The job broke. Run again: it resumes."""
+"""The job broke. The same command resumes it."""
 INTERRUPTED = 130
 """Ctrl-C."""
 
 
 class UsageError(ImagebeamError, ValueError):
-    """Options that make no sense, alone or together; says value, reason and cure."""
+    """Options are wrong, alone or together; the text states value, reason and fix."""
 
 
 class BrokenJobError(ImagebeamError, RuntimeError):
     """The runner gave up."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the known word most similar to `word`; "" if none is similar."""
+    close = difflib.get_close_matches(word, list(known), 1, 0.75)
+    return f" Did you mean `{close[0]}`?" if close else ""

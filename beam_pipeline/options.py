@@ -1,12 +1,14 @@
-"""What `imagebeam label` was asked for, checked as far as that needs nothing but the options."""
+"""The options of a job, declared once: `label` and `doctor` take their arguments from here."""
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, FailureLimit
+from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
+from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
 from imagebeam.images.access import Access
 from imagebeam.images.containers import MemberSelection
 from imagebeam.images.decode import Resize
@@ -17,123 +19,38 @@ from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, RESERVED
 from imagebeam.storage import AnyPath, Settings, location
 
-
-@dataclass(frozen=True)
-class LabelOptions:
-    """The options of one job, by the names that the command line gives them."""
-
-    inputs: tuple[str, ...]
-    output: AnyPath
-    module: str | None = None
-    engine: str = "auto"
-    emit: tuple[str, ...] = ("labels",)
-    top_k: int = 5
-    labels: Path | None = None
-    format: Format = "parquet"
-    resize: Resize = "crop"
-    max_image_bytes: int = 100_000_000
-    max_image_pixels: int = 100_000_000
-    limit: int | None = None
-    max_failure_rate: FailureLimit = ANY_BUT_ALL
-    retry_failed: tuple[str, ...] | None = None
-    overwrite: bool = False
-    images_per_shard: int | None = None
-    decode_processes: int | None = None
-    decode_seconds: float = 60.0
-    decode_memory: int = 2_000_000_000
-    keep: Mapping[str, str] = field(default_factory=dict)
-    image_key: str = MemberSelection.image_key
-    image_column: str | None = None
-    id_key: str | None = None
-    concurrent_reads: int = Access.concurrent_reads
-    read_seconds: float = Settings.seconds
-    read_attempts: int = Settings.attempts
-    connections_per_host: int = Settings.connections_per_host
-    allow_private_hosts: bool = False
-    ignore_opt_outs: bool = False
-    stall_seconds: float = 1800.0
-    shared_disk: bool = False
-    detach: bool = False
-    beam_args: tuple[str, ...] = ()
-    debug: bool = False
-
-    @classmethod
-    def parse(cls, args: argparse.Namespace) -> "LabelOptions":
-        """The options from what argparse understood.
-
-        Raises:
-            UsageError, UnwritableName: a value that makes no sense.
-        """
-        values = {name: getattr(args, name) for name in cls.__dataclass_fields__}
-        for name in _AT_LEAST_ONE:
-            _positive(name, values[name])
-        return cls(
-            **values
-            | {
-                "inputs": tuple(args.inputs),
-                "output": location(args.output).absolute(),
-                "emit": _emit(args.emit),
-                "max_failure_rate": FailureLimit.parse(args.max_failure_rate),
-                "retry_failed": _codes(args.retry_failed),
-                "keep": _kept(args.keep),
-                "beam_args": tuple(args.beam_args),
-            }
-        )
-
-    def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
-        """How pictures become the input of a module that takes (height, width) pixels."""
-        return Preprocessing(size, self.resize, self.max_image_bytes, self.max_image_pixels)
-
-    @property
-    def decode_limits(self) -> DecodeLimits:
-        """What one image may cost."""
-        return DecodeLimits(self.decode_seconds, self.decode_memory)
-
-    @property
-    def access(self) -> Access:
-        """How images are reached."""
-        settings = Settings(
-            self.read_seconds,
-            self.read_attempts,
-            self.allow_private_hosts,
-            not self.ignore_opt_outs,
-            self.connections_per_host,
-        )
-        selection = MemberSelection(self.image_key, self.image_column, self.id_key)
-        return Access(settings, self.concurrent_reads, selection)
+_ROWS = "output rows"
+_PICTURES = "pictures"
+_SOURCES = "archives and remote storage"
+_JOB = "job"
 
 
-_AT_LEAST_ONE = (
-    *("top_k", "max_image_bytes", "max_image_pixels", "limit", "images_per_shard"),
-    *("decode_processes", "decode_seconds", "decode_memory", "stall_seconds"),
-    *("concurrent_reads", "read_seconds", "read_attempts", "connections_per_host"),
-)
-
-
-def _positive(name: str, value: float | None) -> None:
-    if value is not None and value < 1:
-        raise UsageError(f"--{name.replace('_', '-')} {value}: must be at least 1.")
-
-
-def _emit(text: str) -> tuple[str, ...]:
-    asked = [part.strip() for part in text.split(",")]
-    for name in asked:
+def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(text, tuple):
+        return text
+    requested = [part.strip() for part in text.split(",")]
+    for name in requested:
         if name not in EMITTED:
             raise UsageError(
-                f"--emit {text}: {name!r} is none of {', '.join(EMITTED)}. Join several by commas."
+                f"--emit {text}: {name!r} must be one of {', '.join(EMITTED)}. "
+                "Separate several with commas."
             )
-    return tuple(name for name in EMITTED if name in asked)
+    return tuple(name for name in EMITTED if name in requested)
 
 
-def _kept(columns: Sequence[str] | None) -> dict[str, str]:
-    """The columns to keep, each with the name that it gets."""
+def _failure_limit(text: str | FailureLimit) -> FailureLimit:
+    return text if isinstance(text, FailureLimit) else FailureLimit.parse(text)
+
+
+def _kept_columns(columns: Sequence[str] | None) -> dict[str, str]:
+    """The columns to keep, each with its name in the output."""
     kept: dict[str, str] = {}
     for text in columns or ():
         column, _, name = text.partition("=")
         name = name or column
         if not column or name in RESERVED:
             raise UsageError(
-                f"--keep {text}: rows have a column {name!r} already. Give it another name, such "
+                f"--keep {text}: rows already have a column {name!r}. Give it another name, such "
                 f"as --keep {column or 'COLUMN'}=known_{name}."
             )
         if column in kept or name in kept.values():
@@ -145,5 +62,255 @@ def _kept(columns: Sequence[str] | None) -> dict[str, str]:
 def _codes(codes: Sequence[str] | None) -> tuple[str, ...] | None:
     for code in codes or ():
         if code not in CODES:
-            raise UsageError(f"--retry-failed {code}: no such code. There are {', '.join(CODES)}.")
+            raise UsageError(
+                f"--retry-failed {code}: not an error code. Use any of {', '.join(CODES)}; put "
+                "INPUT before --retry-failed."
+            )
     return None if codes is None else tuple(codes)
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """The options of one job; each field is the option of the same name."""
+
+    inputs: tuple[str, ...]
+    output: AnyPath
+    module: str | None = option(
+        None,
+        "module to run: hub URL, folder, .tar.gz or .tflite, optionally with @sha256:…",
+        metavar="HANDLE",
+        short="-m",
+        shown="the embedded module, which knows the classes of the sample archive",
+    )
+    engine: str = option(
+        "auto",
+        "library that runs the module",
+        choices=("auto", "litert", "tensorflow"),
+        shown="litert where possible",
+    )
+    emit: tuple[str, ...] = option(
+        ("labels",),
+        "outputs to write: any of labels, logits, features",
+        group=_ROWS,
+        metavar="NAME,…",
+        convert=_emit,
+    )
+    top_k: int = option(
+        5, "number of classes in `top_k`", group=_ROWS, kind=int, metavar="N", least=1
+    )
+    labels: Path | None = option(
+        None,
+        "class names, one per line",
+        group=_ROWS,
+        kind=Path,
+        metavar="FILE",
+        shown="the module's own",
+    )
+    format: Format = option(
+        "parquet", "file format of the predictions", group=_ROWS, choices=get_args(Format)
+    )
+    resize: Resize = option(
+        "crop",
+        "crop: the centre, 87.5 % of the shorter side, averaged; stretch: scale the whole image "
+        "to the input size (bilinear)",
+        group=_PICTURES,
+        choices=get_args(Resize),
+    )
+    max_image_bytes: int = option(
+        Preprocessing.max_bytes,
+        "largest encoded image; a larger one becomes an error row",
+        group=_PICTURES,
+        kind=byte_count,
+        metavar="SIZE",
+        least=1,
+    )
+    max_image_pixels: int = option(
+        Preprocessing.max_pixels,
+        "largest picture in pixels; a larger one becomes an error row",
+        group=_PICTURES,
+        kind=int,
+        metavar="N",
+        least=1,
+    )
+    keep: Mapping[str, str] = option(
+        dict,
+        "copy these columns of .csv, .jsonl and .parquet manifests to the output; COLUMN=NAME "
+        "renames one; put INPUT before this option",
+        group=_SOURCES,
+        nargs="+",
+        metavar="COLUMN",
+        convert=_kept_columns,
+    )
+    image_key: str = option(
+        MemberSelection.image_key,
+        "feature of a TFRecord's Example that holds the image",
+        group=_SOURCES,
+        metavar="KEY",
+    )
+    image_column: str | None = option(
+        None,
+        "column of a Parquet file that holds the images",
+        group=_SOURCES,
+        metavar="COLUMN",
+        shown="the only one that can",
+    )
+    id_key: str | None = option(
+        None,
+        "feature or column that names each image",
+        group=_SOURCES,
+        metavar="KEY",
+        shown="its number, such as record=1 or row=1",
+    )
+    concurrent_reads: int = option(
+        Access.concurrent_reads,
+        "number of parallel downloads per worker",
+        group=_SOURCES,
+        kind=int,
+        metavar="N",
+        least=1,
+    )
+    read_seconds: float = option(
+        Settings.seconds,
+        "time limit for one image, retries included; a slower one becomes an error row",
+        group=_SOURCES,
+        kind=float,
+        metavar="S",
+        least=1,
+    )
+    read_attempts: int = option(
+        Settings.attempts,
+        "number of attempts to read an image",
+        group=_SOURCES,
+        kind=int,
+        metavar="N",
+        least=1,
+    )
+    connections_per_host: int = option(
+        Settings.connections_per_host,
+        "number of parallel http(s) requests per worker and host",
+        group=_SOURCES,
+        kind=int,
+        metavar="N",
+        least=1,
+    )
+    allow_private_hosts: bool = option(
+        False, "allow http(s) URLs that lead to hosts of your own network", group=_SOURCES
+    )
+    ignore_opt_outs: bool = option(
+        False,
+        "label images whose X-Robots-Tag header says noai, noindex or similar",
+        group=_SOURCES,
+    )
+    limit: int | None = option(
+        None, "label only the first N images", group=_JOB, kind=int, metavar="N", least=1
+    )
+    max_failure_rate: FailureLimit = option(
+        ANY_BUT_ALL,
+        "exit with code 1 if more images fail than this share, such as 0.05, or this count, such "
+        "as 100; stops early if the first 1,000 images show it",
+        group=_JOB,
+        metavar="LIMIT",
+        shown="1.0",
+        convert=_failure_limit,
+    )
+    retry_failed: tuple[str, ...] | None = option(
+        None,
+        "process failed images again: those with these error codes, or all retryable ones; put "
+        "INPUT before this option",
+        group=_JOB,
+        nargs="*",
+        metavar="CODE",
+        convert=_codes,
+    )
+    overwrite: bool = option(False, "delete the rows of earlier runs first", group=_JOB)
+    images_per_shard: int | None = option(
+        None,
+        "number of images per output file",
+        group=_JOB,
+        kind=int,
+        metavar="N",
+        least=1,
+        shown="depends on the number of images",
+    )
+    decode_processes: int | None = option(
+        None,
+        "number of decoding processes per worker",
+        group=_JOB,
+        kind=int,
+        metavar="N",
+        least=1,
+        shown="one per core",
+    )
+    decode_seconds: float = option(
+        DecodeLimits.seconds,
+        "time limit for reading and decoding one image; a slower one becomes an error row",
+        group=_JOB,
+        kind=float,
+        metavar="S",
+        least=1,
+    )
+    decode_memory: int = option(
+        DecodeLimits.memory,
+        "memory limit for decoding one image; one that needs more becomes an error row",
+        group=_JOB,
+        kind=byte_count,
+        metavar="SIZE",
+        least=1,
+    )
+    stall_seconds: float = option(
+        AbortLimits.stall_seconds,
+        "exit with code 3 if no shard is finished for this time",
+        group=_JOB,
+        kind=float,
+        metavar="S",
+        least=1,
+    )
+    detach: bool = option(
+        False,
+        "submit the job to a cluster and exit; `imagebeam status DIR` shows its progress",
+        group=_JOB,
+    )
+    shared_disk: bool = option(
+        False,
+        "the workers of a cluster find local files under the same paths as this machine",
+        group=_JOB,
+    )
+    beam_args: tuple[str, ...] = ()
+    debug: bool = False
+
+    @classmethod
+    def parse(cls, args: argparse.Namespace) -> "LabelOptions":
+        """The options from what argparse read.
+
+        Raises:
+            UsageError, UnwritableName: a value is not allowed.
+        """
+        return cls(
+            inputs=tuple(args.inputs),
+            output=location(args.output).absolute(),
+            beam_args=tuple(args.beam_args),
+            debug=args.debug,
+            **parsed_options(cls, args),
+        )
+
+    def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
+        """How pictures become the input of a module that takes (height, width) pixels."""
+        return Preprocessing(size, self.resize, self.max_image_bytes, self.max_image_pixels)
+
+    @property
+    def decode_limits(self) -> DecodeLimits:
+        """The time and memory that one image may take."""
+        return DecodeLimits(self.decode_seconds, self.decode_memory)
+
+    @property
+    def access(self) -> Access:
+        """How images are read."""
+        settings = Settings(
+            self.read_seconds,
+            self.read_attempts,
+            self.allow_private_hosts,
+            not self.ignore_opt_outs,
+            self.connections_per_host,
+        )
+        selection = MemberSelection(self.image_key, self.image_column, self.id_key)
+        return Access(settings, self.concurrent_reads, selection)

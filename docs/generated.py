@@ -41,15 +41,13 @@ def command_line() -> Iterator[str]:
     """Yield the `--help` text of each command."""
     # argparse wraps lines at this width.
     os.environ["COLUMNS"] = "100"
-    from imagebeam.beam_pipeline.cli.main import parser
+    from imagebeam.beam_pipeline.cli import main
 
     yield "# Command line\n"
-    yield from _help("imagebeam", parser())
+    yield _section("imagebeam", main.general_help())
+    for name in main.COMMANDS:
+        yield _section(f"imagebeam {name}", main.command_parser(name).format_help())
 
 
-def _help(title: str, parser: Any) -> Iterator[str]:
-    yield f"## {title}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
-    for action in parser._actions:
-        below = action.choices if action.nargs == "A..." else {}
-        for name, command in below.items():
-            yield from _help(f"{title} {name}", command)
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n```text\n{text.rstrip()}\n```\n"

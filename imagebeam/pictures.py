@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from imagebeam.images.decode import DecodedImage, Resize, decode, decode_opened
+from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.modules import Engine, Module, ModuleError, load_engine, open_module
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.samples import MODULE
 
 _BATCH = 32
-_MOST_BYTES = 100_000_000
 
 Picture = Image.Image | str | PathLike[str]
 
@@ -88,7 +88,7 @@ def _decoded(picture: Picture, size: tuple[int, int], resize: Resize) -> Decoded
     if isinstance(picture, Image.Image):
         # A copy: what is done to it must not be seen by its owner.
         return decode_opened(picture.copy(), size, resize)
-    return decode(fetch(fspath(picture), _MOST_BYTES), size, resize)
+    return decode(fetch(fspath(picture), Preprocessing.max_bytes), size, resize)
 
 
 def _batches(images: Iterator[DecodedImage]) -> Iterator[list[DecodedImage]]:

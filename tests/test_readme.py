@@ -47,7 +47,7 @@ def test_the_make_targets_exist() -> None:
 @pytest.mark.parametrize("line", re.findall(r"^    imagebeam (.+?)(?: +#.*)?$", _README, re.M))
 def test_every_command_line_is_understood(line: str) -> None:
     arguments = shlex.split(line)
-    parsed, unknown = main.parser().parse_known_args(arguments)
+    parsed, unknown = main.parse(arguments)
     assert unknown == []
     assert callable(parsed.command.run)
 

@@ -1,15 +1,13 @@
-"""print what lets a shell complete this command.
+"""print the shell completion script.
 
   eval "$(imagebeam completion bash)"
   imagebeam completion zsh > _imagebeam
 
-The first line belongs into ~/.bashrc. The second writes a file for a folder of zsh's $fpath.
+Put the first line into ~/.bashrc. The second writes a file for a folder of zsh's $fpath.
 """
 
 import argparse
 import re
-from collections.abc import Iterator
-from typing import Any
 
 _FOLDER = "DIR"
 _FILES = ("FILE", "HANDLE", "IMAGES", "INPUT", "MODULE", "PREFIX")
@@ -25,12 +23,39 @@ def run(args: argparse.Namespace) -> int:
     """Print the script; the exit code."""
     import shtab
 
-    from imagebeam.beam_pipeline.cli.main import parser
     from imagebeam.beam_pipeline.exit_codes import DONE
+
+    print(shtab.complete(_whole_parser(), args.shell))
+    return DONE
+
+
+def _whole_parser() -> argparse.ArgumentParser:
+    """One parser with all commands, as shtab needs it."""
+    from imagebeam.beam_pipeline.cli import main
+
+    whole = argparse.ArgumentParser("imagebeam")
+    whole.add_argument("--version", action="store_true", help="print the version")
+    commands = whole.add_subparsers(metavar="COMMAND", parser_class=main.CommandParser)
+    actions = None
+    for name in main.COMMANDS:
+        first, _, action = name.partition(" ")
+        if not action:
+            parser = commands.add_parser(name, help=main.summary_of(name))
+        else:
+            if actions is None:
+                below = commands.add_parser(first, help="work with modules")
+                actions = below.add_subparsers(metavar="ACTION", parser_class=main.CommandParser)
+            parser = actions.add_parser(action, help=main.summary_of(name))
+        _set_completions(main.command_parser(name, parser).arguments)
+    return whole
+
+
+def _set_completions(arguments: list[argparse.Action]) -> None:
+    import shtab
+
     from imagebeam.images.errors import CODES
 
-    commands = parser()
-    for action in _actions(commands):
+    for action in arguments:
         name = re.split(r"\W", str(action.metavar))[0]
         if name in _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
@@ -38,15 +63,3 @@ def run(args: argparse.Namespace) -> int:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif name == _CODE:
             action.choices = tuple(CODES)
-    print(shtab.complete(commands, args.shell))
-    return DONE
-
-
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            below: dict[str, Any] = action.choices
-            for command in below.values():
-                yield from _actions(command)
-        else:
-            yield action

@@ -1,12 +1,11 @@
-"""check all that a job needs, before it is paid for.
+"""check everything that a job needs before you start it.
 
   imagebeam doctor photos/ --output labels/ --module module/
 
-Take the command that you mean to run and write `doctor` for `label`; what you leave out is not
-checked. Module, labels, inputs, output, stores, runner and workers are looked at, each against a
-deadline; a sample of the images, taken at random, is decoded and labelled here, for the share that
-will fail and an estimate of time and cost. Nothing is written but a probe in the output, which is
-removed at once.
+Replace `label` with `doctor` in your command; anything you leave out is not checked. Doctor checks
+module, class names, inputs, output, storage, runner and workers, each with a time limit. It decodes
+and labels a random sample of the images here, to predict failures, time and cost. It writes only a
+probe to the output, which it removes at once.
 
 Exit code 0 if the job can run, with or without warnings; 1 if it cannot.
 """
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from imagebeam.beam_pipeline.cli import label
 
 if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
     from imagebeam.beam_pipeline.doctor import Check, Finding
     from imagebeam.beam_pipeline.options import LabelOptions
 
@@ -29,39 +29,39 @@ _STATE_WIDTH = 8
 _ABOUT_WIDTH = 9
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
     )
-    parser.add_argument("--output", metavar="DIR", help="where the rows are to go")
+    parser.add_argument("-o", "--output", metavar="DIR", help="the output folder of the job")
     doctor = parser.add_argument_group("doctor")
     doctor.add_argument(
         "--sample",
         type=int,
         default=100,
         metavar="N",
-        help="images to decode and label (default: 100)",
+        help="number of images to decode and label (default: 100)",
     )
     doctor.add_argument(
         "--deadline",
         type=float,
         default=60.0,
         metavar="S",
-        help="a check that takes longer is a failure (default: 60)",
+        help="time limit of each check; a slower one fails (default: 60)",
     )
     doctor.add_argument(
         "--cores",
         type=int,
         metavar="N",
-        help="of all workers together, for the estimate (default: this machine's; unknown with "
-        "--runner)",
+        help="total number of cores, for the estimate (default: those of this machine; unknown "
+        "with --runner)",
     )
     doctor.add_argument(
         "--price-per-core-hour",
         type=float,
         metavar="X",
-        help="for the estimate, in any currency",
+        help="price for the estimate, in any currency",
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
     label.add_job_arguments(parser)
@@ -93,14 +93,14 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
         UsageError: options that make no sense.
     """
     from imagebeam.beam_pipeline.exit_codes import UsageError
+    from imagebeam.beam_pipeline.option_declaration import check_least
     from imagebeam.beam_pipeline.options import LabelOptions
     from imagebeam.images.listing.inputs import STDIN
 
     for name in ("sample", "deadline", "cores"):
-        if (value := getattr(args, name)) is not None and value < 1:
-            raise UsageError(f"--{name} {value}: must be at least 1.")
+        check_least(name, getattr(args, name))
     if STDIN in args.inputs:
-        raise UsageError("-: the doctor leaves standard input to the job. Name a file.")
+        raise UsageError("-: doctor does not read standard input. Name a file.")
     has_output = args.output is not None
     args.output = args.output or "."
     options = LabelOptions.parse(args)

@@ -1,22 +1,38 @@
-"""From argv to an exit code: one parser, one door out.
+"""The command line: find the command, parse its options, turn every outcome into an exit code.
 
-Heavy libraries are imported where a command runs, so that `--help` answers at once.
+Each command is a module of this package: its docstring is the help text, `add_arguments` declares
+the options and `run` does the work. Heavy libraries are imported where a command runs, so that
+`--help` answers at once.
 """
 
 import argparse
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
+from typing import Any, NoReturn, Protocol, cast
 
-from imagebeam.beam_pipeline.exit_codes import BROKEN, INTERRUPTED, USAGE, BrokenJobError
+from imagebeam.beam_pipeline.exit_codes import (
+    BROKEN,
+    DONE,
+    INTERRUPTED,
+    USAGE,
+    BrokenJobError,
+    UsageError,
+    did_you_mean,
+)
 from imagebeam.errors import ImagebeamError
 from imagebeam.version import __version__
 
 _COMMANDS = ("demo", "doctor", "label", "status", "report", "verify", "compact", "completion")
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
+COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
+"""The names of all commands."""
+
+_USAGE = "usage: imagebeam COMMAND [OPTION ...]"
 _DESCRIPTION = """\
 Label an image archive of any size with a TF-Hub image module.
 
@@ -34,47 +50,108 @@ examples:
 _EPILOG = """\
 exit codes:
   0    done
-  1    too many images failed, the account does not add up, or the doctor found a fault
+  1    too many images failed, the summary does not add up, or doctor found a problem
   2    wrong usage: nothing was started
-  3    the job broke: run the same command again, it resumes
-  130  stopped by Ctrl-C: run the same command again, it resumes
+  3    the job broke: run the same command again to resume
+  130  stopped by Ctrl-C: run the same command again to resume
 
-imagebeam COMMAND --help tells more of each.
+Run `imagebeam COMMAND --help` for the options of a command.
 """
+_MODULE_USAGE = "usage: imagebeam module ACTION [OPTION ...]"
+_MODULE_DESCRIPTION = "Build, compile, show, evaluate or train a module.\n"
+_HELP = ("-h", "--help")
+
+
+class Command(Protocol):
+    """What the module of a command holds."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: "CommandParser") -> None:
+        """Declare the options."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work; the exit code."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The options of one command.
+
+    Attributes:
+        arguments: those declared on the parser itself or given to `remember`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.arguments: list[argparse.Action] = []
+        super().__init__(**settings)
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """Declare one argument."""
+        return self.remember(super().add_argument(*names, **settings))
+
+    def remember(self, action: argparse.Action) -> argparse.Action:
+        """Keep an argument of a group in `arguments` too."""
+        if action not in self.arguments:
+            self.arguments.append(action)
+        return action
+
+    def error(self, message: str) -> NoReturn:
+        """Report wrong usage in the form of all other errors."""
+        raise UsageError(f"{message}. Run `{self.prog} --help` for the options.")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; whatever goes wrong ends in a message on standard error and a code."""
-    # Beam warns, while it is imported, of optional parts that are not installed.
-    logging.getLogger().setLevel(logging.ERROR)
-    args, beam_args = parser().parse_known_args(argv)
-    args.beam_args = beam_args
-    if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
-        return _ended(args, f"{beam_args[0]}: no such option. See --help.", USAGE)
+    """Run one command; every failure ends in a message on standard error and an exit code."""
+    with _quiet_logging():
+        try:
+            return _run(argv)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    debug = "--debug" in argv[1:]
     try:
+        if not argv:
+            raise UsageError("no command given. Run `imagebeam --help` for the list.")
+        if (text := _general_text(argv)) is not None:
+            print(text, flush=True)
+            return DONE
+        args, beam_args = parse(argv)
+        args.beam_args = beam_args
         code = int(args.command.run(args))
-        # A disk that is full may say so only now.
+        # A full disk may be reported only when the buffer is written.
         sys.stdout.flush()
         return code
     except ImagebeamError as error:
-        if args.debug:
+        if debug:
             raise
-        return _ended(args, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
+        return _report(argv, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
     except OSError as error:
-        if args.debug:
+        if debug:
             raise
         message = (
             f"{error.filename or 'the file system'}: {error.strerror or error}. "
-            "Remove the cause and run the same command again."
+            "Remove the cause, then run the same command again."
         )
-        return _ended(args, message, BROKEN)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return _report(argv, message, BROKEN)
 
 
-def _ended(args: argparse.Namespace, message: str, code: int) -> int:
-    """Tell why the command ends; the exit code."""
-    if getattr(args, "events", False):
+@contextmanager
+def _quiet_logging() -> Iterator[None]:
+    """Hide warnings: Beam warns during import about optional parts that are not installed."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
+def _report(argv: Sequence[str], message: str, code: int) -> int:
+    """Say why the command ends; the exit code."""
+    if argv[:1] == ["label"] and "--json" in argv:
         from imagebeam.beam_pipeline.reporting import json_lines
 
         json_lines.say_error(message, code)
@@ -83,73 +160,153 @@ def _ended(args: argparse.Namespace, message: str, code: int) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="imagebeam",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=_Formatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"imagebeam {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
-        _add(commands, name, import_module(f"imagebeam.beam_pipeline.cli.{name}"))
-    modules = commands.add_parser(
-        "module",
-        help="build, compile, show, evaluate or train a module",
-        description="Build, compile, show, evaluate or train a module.",
-        formatter_class=_Formatter,
-        allow_abbrev=False,
-    ).add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name in _MODULE_COMMANDS:
-        _add(modules, name, import_module(f"imagebeam.beam_pipeline.cli.module_{name}"))
-    return parser
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of a command line, with its `command`; and the options meant for Beam.
+
+    Raises:
+        UsageError: no such command or option, or a value is missing or wrong.
+    """
+    name, words = _command_name(argv)
+    parser = command_parser(name)
+    _check_spelling(parser, words)
+    try:
+        args, beam_args = parser.parse_known_args(words)
+    except UsageError as error:
+        if "INPUT" in str(error) and (greedy := _greedy_option(parser, words)) is not None:
+            raise UsageError(
+                f"{greedy}: took all words after it as its values, and no INPUT is left. Put "
+                f"INPUT before {greedy}."
+            ) from error
+        raise
+    if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
+        raise UsageError(
+            f"{beam_args[0]}: no such option. Run `{parser.prog} --help` for the options."
+        )
+    return args, beam_args
 
 
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: ModuleType
-) -> None:
+def _check_spelling(parser: CommandParser, words: Sequence[str]) -> None:
+    """Refuse an option that looks like a misspelt one of the command.
+
+    The names of Beam's options contain underscores, and are checked where Beam is imported.
+    """
+    known = _option_names(parser)
+    for word in words:
+        name = word.partition("=")[0]
+        could_be_ours = "_" not in name or name.replace("_", "-") in known
+        if not name.startswith("--") or name in known or name == "--" or not could_be_ours:
+            continue
+        if similar := did_you_mean(name, known):
+            raise UsageError(
+                f"{word}: no such option.{similar} Run `{parser.prog} --help` for the options."
+            )
+
+
+def _greedy_option(parser: CommandParser, words: Sequence[str]) -> str | None:
+    """The option on a command line that takes any number of words, such as --keep."""
+    for action in parser.arguments:
+        if action.nargs in ("*", "+"):
+            for name in action.option_strings:
+                if name in words:
+                    return name
+    return None
+
+
+def _command_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command that a command line begins with, and the words after it."""
+    for length in (1, 2):
+        if (name := " ".join(argv[:length])) in COMMANDS:
+            return name, argv[length:]
+    if argv[0].startswith("-"):
+        raise UsageError(
+            f"{argv[0]}: options follow the command, as in `imagebeam label {argv[0]}`."
+        )
+    name = " ".join(argv[: 2 if argv[0] == "module" else 1])
+    if name == "module":
+        raise UsageError(
+            "module: an action is missing. Run `imagebeam module --help` for the list."
+        )
+    similar = did_you_mean(name, COMMANDS)
+    raise UsageError(f"{name}: no such command.{similar} Run `imagebeam --help` for the list.")
+
+
+def _option_names(parser: argparse.ArgumentParser) -> list[str]:
+    return re.findall(r"^ +(?:-\w(?: \S+)?, )?(--[a-z][a-z-]*)", parser.format_help(), re.MULTILINE)
+
+
+def command_parser(name: str, parser: CommandParser | None = None) -> CommandParser:
+    """The parser of one command.
+
+    Args:
+        name: one of `COMMANDS`.
+        parser: gets the arguments; None makes a new parser.
+    """
+    command = _command(name)
+    parser = parser or CommandParser(prog=f"imagebeam {name}", allow_abbrev=False)
     summary, _, details = (command.__doc__ or "").partition("\n")
-    parser = commands.add_parser(
-        name,
-        help=summary.rstrip("."),
-        description=f"{summary[:1].upper()}{summary[1:]}\n{details.rstrip()}",
-        formatter_class=_Formatter,
-        allow_abbrev=False,
-    )
+    parser.description = f"{summary[:1].upper()}{summary[1:]}\n{details.rstrip()}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show stack traces and Beam's log")
     parser.set_defaults(command=command)
     parser.usage = _usage(parser)
+    return parser
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the names of commands, whose indentation argparse forgets."""
-
-    def add_argument(self, action: argparse.Action) -> None:
-        super().add_argument(action)
-        if isinstance(action, argparse._SubParsersAction):
-            self._action_max_length += self._indent_increment
+def summary_of(name: str) -> str:
+    """What a command does, in a few words."""
+    return (_command(name).__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-def _usage(parser: argparse.ArgumentParser) -> str:
-    """What a command cannot do without; the rest is listed below it anyway."""
-    needed = [
-        f"{action.option_strings[0]} {action.metavar}"
-        for action in parser._actions
+def _command(name: str) -> Command:
+    module = import_module(f"imagebeam.beam_pipeline.cli.{name.replace(' ', '_')}")
+    return cast("Command", module)
+
+
+def general_help() -> str:
+    """The text of `imagebeam --help`."""
+    return f"{_USAGE}\n\n{_DESCRIPTION}\ncommands:\n{_listed(COMMANDS)}\n\n{_EPILOG}"
+
+
+def _module_help() -> str:
+    names = [name for name in COMMANDS if name.startswith("module ")]
+    return f"{_MODULE_USAGE}\n\n{_MODULE_DESCRIPTION}\nactions:\n{_listed(names)}\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    width = max(map(len, names)) + 2
+    return "\n".join(f"  {name:<{width}}{summary_of(name)}" for name in names)
+
+
+def _general_text(argv: Sequence[str]) -> str | None:
+    """What a command line asks to print that belongs to no command."""
+    if argv[0] in _HELP:
+        return general_help().rstrip("\n")
+    if argv[0] == "--version":
+        return f"imagebeam {__version__}"
+    if argv[0] == "module" and len(argv) > 1 and argv[1] in _HELP:
+        return _module_help().rstrip("\n")
+    return None
+
+
+def _usage(parser: CommandParser) -> str:
+    """The arguments that a command cannot do without; the help text lists the others below."""
+    required = [
+        f"{action.option_strings[-1]} {action.metavar}"
+        for action in parser.arguments
         if action.option_strings and action.required
     ]
-    places = [_place(action) for action in parser._actions if not action.option_strings]
-    return " ".join((parser.prog, *places, *needed, "[OPTION ...]"))
+    positions = [_position(action) for action in parser.arguments if not action.option_strings]
+    return " ".join((parser.prog, *positions, *required, "[OPTION ...]"))
 
 
-def _place(action: argparse.Action) -> str:
+def _position(action: argparse.Action) -> str:
     match action.nargs:
         case "*":
             return f"[{action.metavar} ...]"
         case "+":
             return f"{action.metavar} [{action.metavar} ...]"
+        case "?":
+            return f"[{action.metavar}]"
         case _:
             return str(action.metavar)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
-from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.exit_codes import UsageError, did_you_mean
 
 _SECRET = re.compile("secret|password|passwd|token|access_key")
 
@@ -56,7 +56,12 @@ def pipeline_options(beam_args: Sequence[str]) -> BeamOptions:
                 "submitted. Leave it to the environment or to a credentials file."
             )
     if unknown:
-        raise UsageError(f"{unknown[0]}: no such option, here or in Beam. See --help.")
+        known = re.findall(r"(?<![\w-])--[a-z]\w+", parser.format_help())
+        similar = did_you_mean(unknown[0].partition("=")[0], known)
+        raise UsageError(
+            f"{unknown[0]}: no such option, here or in Beam.{similar} Run `imagebeam label --help` "
+            "for our options."
+        )
     options = BeamOptions(list(beam_args))
     direct = options.view_as(DirectOptions)
     if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":

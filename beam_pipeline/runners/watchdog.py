@@ -73,8 +73,8 @@ class AbortLimits:
         stall_seconds: without a finished shard, or without an end of the listing.
     """
 
-    failures: FailureLimit
-    stall_seconds: float
+    failures: FailureLimit = ANY_BUT_ALL
+    stall_seconds: float = 1800.0
 
 
 class Watchdog:

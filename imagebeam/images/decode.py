@@ -63,6 +63,10 @@ _UPRIGHT = {
 """What turns a picture of each EXIF orientation upright (1 is upright)."""
 
 
+MAX_PIXELS = 100_000_000
+"""The largest picture that is decoded, unless the caller sets another limit."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
     """One picture, ready for a module.
@@ -79,7 +83,7 @@ class DecodedImage:
 
 
 def decode(
-    data: bytes, size: tuple[int, int], resize: Resize = "crop", max_pixels: int = 100_000_000
+    data: bytes, size: tuple[int, int], resize: Resize = "crop", max_pixels: int = MAX_PIXELS
 ) -> DecodedImage:
     """Decode one picture and bring it to a module's input size.
 

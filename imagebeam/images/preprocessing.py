@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from imagebeam.images.decode import DecodedImage, Resize, decode
+from imagebeam.images.decode import MAX_PIXELS, DecodedImage, Resize, decode
 from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.stage_times import Meter
@@ -22,7 +22,7 @@ class Preprocessing:
     size: tuple[int, int]
     resize: Resize = "crop"
     max_bytes: int = 100_000_000
-    max_pixels: int = 100_000_000
+    max_pixels: int = MAX_PIXELS
 
     @property
     def image_bytes(self) -> int:

@@ -109,7 +109,7 @@ def test_the_versions_named_are_those_that_are_tested() -> None:
 
 
 def _assert_understood(words: list[str]) -> None:
-    args, beam_args = main.parser().parse_known_args(words)
+    args, beam_args = main.parse(words)
     args.beam_args = beam_args
     options = LabelOptions.parse(args)
     assert all(each.startswith("--") for each in options.beam_args)

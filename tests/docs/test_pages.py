@@ -48,7 +48,7 @@ def test_commands_are_understood(page: str) -> None:
         words = shlex.split(line, comments=True)
         # The parser itself answers these, and exits.
         if words[:1] == ["imagebeam"] and words[1:] not in (["--version"], ["--help"]):
-            parsed, unknown = main.parser().parse_known_args(words[1:])
+            parsed, unknown = main.parse(words[1:])
             assert callable(parsed.command.run)
             assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 

@@ -1,10 +1,9 @@
 """What the command line says of itself, and how it ends."""
 
-import argparse
+import logging
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,56 +15,101 @@ from tests.beam_pipeline.colours import draw
 from tests.beam_pipeline.jobs import COMMAND, ROOT
 
 
-def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """All commands below one."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                yield below
-                yield from _parsers(below)
-
-
-_PARSERS = {parser.prog: parser for parser in _parsers(main.parser())}
-
-
 def _examples(help_text: str) -> list[str]:
     return re.findall(
         r"^  (?:eval \"\$\()?(imagebeam .*?)(?:\)\"| > \S+)?(?:   .*)?$", help_text, re.M
     )
 
 
+def _help(name: str) -> str:
+    return main.command_parser(name).format_help()
+
+
 def test_the_examples_in_the_help_are_understood() -> None:
-    told = [main.parser(), *_PARSERS.values()]
-    lines = [line for parser in told for line in _examples(parser.format_help())]
-    for line in lines:
-        parsed, unknown = main.parser().parse_known_args(shlex.split(line)[1:])
+    texts = [main.general_help(), *map(_help, main.COMMANDS)]
+    for line in [line for text in texts for line in _examples(text)]:
+        parsed, unknown = main.parse(shlex.split(line)[1:])
         assert callable(parsed.command.run)
         assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 
 
-@pytest.mark.parametrize("name", _PARSERS)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_begins_with_an_example_and_explains_each_argument(name: str) -> None:
-    parser = _PARSERS[name]
-    if parser.get_default("command") is None:
-        return
-    _, summary, examples, *_ = parser.format_help().split("\n\n")
+    _, summary, examples, *_ = _help(name).split("\n\n")
     assert summary[0].isupper()
     assert _examples(examples) != []
-    assert [action.dest for action in parser._actions if not action.help] == []
+    arguments = main.command_parser(name).arguments
+    assert [action.dest for action in arguments if not action.help] == []
 
 
-def test_exit_codes_are_told() -> None:
+def test_every_command_is_in_the_general_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--help"]) == 0
+    listed = re.findall(r"^  (\S+(?: \S+)?)  +\w", capsys.readouterr().out, re.MULTILINE)
+    assert [name for name in listed if name in main.COMMANDS] == [*main.COMMANDS]
+    assert main.run(["module", "--help"]) == 0
+    listed = re.findall(r"^  (module \w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert listed == [name for name in main.COMMANDS if name.startswith("module ")]
+
+
+def test_exit_codes_are_listed() -> None:
     codes = {
         getattr(exit_codes, name) for name in ("DONE", "FAILED", "USAGE", "BROKEN", "INTERRUPTED")
     }
-    told = main.parser().format_help().partition("exit codes:")[2]
-    assert {int(code) for code in re.findall(r"^  (\d+)", told, re.M)} == codes
+    listed = main.general_help().partition("exit codes:")[2]
+    assert {int(code) for code in re.findall(r"^  (\d+)", listed, re.M)} == codes
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main.run(["--version"])
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--version"]) == 0
     assert capsys.readouterr().out == f"imagebeam {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "no command given. Run `imagebeam --help` for the list."),
+        ("lable photos", "lable: no such command. Did you mean `label`?"),
+        ("module shw", "module shw: no such command. Did you mean `module show`?"),
+        ("module", "module: an action is missing."),
+        ("--quiet label", "--quiet: options follow the command, as in `imagebeam label --quiet`."),
+        ("label in --outptu out", "--outptu: no such option. Did you mean `--output`?"),
+        ("label in -o out --top_k=3", "--top_k=3: no such option. Did you mean `--top-k`?"),
+        ("label in -o out --runer=FlinkRunner", "--runer=FlinkRunner: no such option"),
+        ("label -o out --keep label in", "--keep: took all words after it as its values"),
+        ("label -o out --retry-failed in", "Put INPUT before --retry-failed."),
+        ("label in", "the following arguments are required: -o/--output."),
+        ("label in -o out --top-k many", "argument --top-k: invalid int value: 'many'."),
+        ("label in -o out --top-k 0", "--top-k 0: must be at least 1."),
+        ("label in -o out --read-seconds nan", "--read-seconds nan: must be at least 1."),
+        ("label in -o out --decode-memory 2XB", "argument --decode-memory: '2XB' is not a size"),
+        ("verify out --runner=FlinkRunner", "--runner=FlinkRunner: no such option."),
+    ],
+)
+def test_wrong_usage_names_the_nearest_right_one(
+    capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    assert main.run(words.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("imagebeam: error: ")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_a_misspelt_option_of_beam_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["label", ".", "-o", "out", "--flink_mastr=flink:8081"]) == 2
+    assert "Did you mean `--flink_master`?" in capsys.readouterr().err
+
+
+def test_log_levels_are_restored() -> None:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        main.run(["--version"])
+        assert root.level == logging.CRITICAL
+    finally:
+        root.setLevel(before)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +117,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_help_loads_nothing_heavy(library: str) -> None:
     code = (
-        "import sys; from imagebeam.beam_pipeline.cli.main import parser; "
-        f"parser().format_help(); sys.exit({library!r} in sys.modules)"
+        "import sys; from imagebeam.beam_pipeline.cli.main import run; "
+        f"run(['--help']); sys.exit({library!r} in sys.modules)"
     )
     assert subprocess.run([*COMMAND[:1], "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -1,0 +1,161 @@
+"""Options declared once: a dataclass field holds the type, default and help of a command option.
+
+`add_options` makes argparse arguments from the fields and `parsed_options` checks what argparse
+read. The names of fields are the names of options: `top_k` is `--top-k`.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from imagebeam.beam_pipeline.exit_codes import UsageError
+
+_UNITS = {
+    "": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """What argparse needs to know about one option besides its name and default.
+
+    Attributes:
+        help: one sentence; the default is added to it.
+        group: heading of the help text below which the option stands.
+        kind: makes a value from the words on the command line.
+        metavar: how the help text calls the value; None for a flag.
+        choices: the values allowed; any if empty.
+        nargs: as argparse has it, for options that take several words.
+        short: a one-letter name, such as `-m`.
+        least: the smallest number allowed.
+        shown: the default as the help text shows it; "" hides it.
+        convert: makes the field's value from what argparse read.
+    """
+
+    help: str
+    group: str = ""
+    kind: Callable[[str], Any] = str
+    metavar: str | None = None
+    choices: Sequence[str] = ()
+    nargs: str | None = None
+    short: str | None = None
+    least: float | None = None
+    shown: str | None = None
+    convert: Callable[[Any], Any] | None = None
+
+
+def option(default: Any, text: str, **spec: Any) -> Any:
+    """A dataclass field that is also an option of the command line.
+
+    Args:
+        default: the field's default; a callable makes it.
+        text: the help text.
+        **spec: the other attributes of `OptionSpec`.
+    """
+    metadata = {"option": OptionSpec(text, **spec)}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def add_options(parser: argparse.ArgumentParser, options: type) -> Iterator[argparse.Action]:
+    """Declare the options of a dataclass, in the order of its fields; the argparse actions."""
+    groups: dict[str, Any] = {"": parser}
+    for each, spec in _declared(options):
+        if spec.group not in groups:
+            groups[spec.group] = parser.add_argument_group(spec.group)
+        names = [f"--{each.name.replace('_', '-')}"]
+        if spec.short:
+            names.insert(0, spec.short)
+        help_text = f"{spec.help}{_default_text(each, spec)}".replace("%", "%%")
+        yield groups[spec.group].add_argument(*names, help=help_text, **_arguments(each, spec))
+
+
+def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
+    """The values of a dataclass's options from what argparse read, checked and converted.
+
+    Raises:
+        UsageError: a value is too small, or its conversion refuses it.
+    """
+    values = {}
+    for each, spec in _declared(options):
+        value = getattr(args, each.name)
+        if spec.least is not None:
+            check_least(each.name, value, spec.least)
+        values[each.name] = value if spec.convert is None else spec.convert(value)
+    return values
+
+
+def check_least(name: str, value: float | None, least: float = 1) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        UsageError: it is below `least`.
+    """
+    if value is not None and not value >= least:
+        raise UsageError(f"--{name.replace('_', '-')} {value}: must be at least {least:g}.")
+
+
+def byte_count(text: str) -> int:
+    """A size in bytes from text such as `2GB`, `512 MiB` or `100000000`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size; write bytes, or a number with kB, MB, GB, KiB, MiB or GiB"
+        )
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def size_text(count: int) -> str:
+    """A size as `byte_count` reads it, in the largest unit that leaves a whole number."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        size = _UNITS[unit.lower()]
+        if count and count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def _declared(options: type) -> Iterator[tuple[Field[Any], OptionSpec]]:
+    for each in fields(options):
+        if "option" in each.metadata:
+            yield each, each.metadata["option"]
+
+
+def _arguments(each: Field[Any], spec: OptionSpec) -> Mapping[str, Any]:
+    default = None if each.default is MISSING else each.default
+    if default is False:
+        return {"action": "store_true"}
+    arguments = {"default": default, "metavar": spec.metavar, "nargs": spec.nargs}
+    if spec.choices:
+        return arguments | {"choices": spec.choices, "metavar": None}
+    return arguments | {"type": spec.kind}
+
+
+def _default_text(each: Field[Any], spec: OptionSpec) -> str:
+    shown = spec.shown
+    if shown is None:
+        default = each.default
+        if default is MISSING or default is None or default is False:
+            return ""
+        if spec.kind is byte_count:
+            shown = size_text(default)
+        elif isinstance(default, tuple):
+            shown = ",".join(default)
+        else:
+            shown = f"{default:g}" if isinstance(default, float) else str(default)
+    return f" (default: {shown})" if shown else ""
