@@ -168,10 +168,11 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """
     name, words = _command_name(argv)
     parser = command_parser(name)
-    _check_spelling(parser, words)
     try:
         args, beam_args = parser.parse_known_args(words)
     except UsageError as error:
+        if (misspelt := _misspelt_option(parser, words)) is not None:
+            raise misspelt from error
         if "INPUT" in str(error) and (greedy := _greedy_option(parser, words)) is not None:
             raise UsageError(
                 f"{greedy}: took all words after it as its values, and no INPUT is left. Put "
@@ -179,27 +180,25 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             ) from error
         raise
     if beam_args and not getattr(args.command, "TAKES_BEAM_OPTIONS", False):
-        raise UsageError(
-            f"{beam_args[0]}: no such option. Run `{parser.prog} --help` for the options."
-        )
+        raise _misspelt_option(parser, beam_args) or _no_such_option(parser, beam_args[0])
     return args, beam_args
 
 
-def _check_spelling(parser: CommandParser, words: Sequence[str]) -> None:
-    """Refuse an option that looks like a misspelt one of the command.
-
-    The names of Beam's options contain underscores, and are checked where Beam is imported.
-    """
+def _misspelt_option(parser: CommandParser, words: Sequence[str]) -> UsageError | None:
+    """The error for an option that looks like a misspelt one of the command, if there is any."""
     known = _option_names(parser)
     for word in words:
         name = word.partition("=")[0]
-        could_be_ours = "_" not in name or name.replace("_", "-") in known
-        if not name.startswith("--") or name in known or name == "--" or not could_be_ours:
-            continue
-        if similar := did_you_mean(name, known):
-            raise UsageError(
-                f"{word}: no such option.{similar} Run `{parser.prog} --help` for the options."
-            )
+        similar = did_you_mean(name, known) if name.startswith("--") else ""
+        if similar and name not in known:
+            return _no_such_option(parser, word, similar)
+    return None
+
+
+def _no_such_option(parser: CommandParser, word: str, similar: str = "") -> UsageError:
+    return UsageError(
+        f"{word}: no such option.{similar} Run `{parser.prog} --help` for the options."
+    )
 
 
 def _greedy_option(parser: CommandParser, words: Sequence[str]) -> str | None:

@@ -3,11 +3,13 @@
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from imagebeam.beam_pipeline.exit_codes import UsageError, did_you_mean
+from imagebeam.beam_pipeline.options import LabelOptions
 
 _SECRET = re.compile("secret|password|passwd|token|access_key")
 
@@ -56,7 +58,10 @@ def pipeline_options(beam_args: Sequence[str]) -> BeamOptions:
                 "submitted. Leave it to the environment or to a credentials file."
             )
     if unknown:
-        known = re.findall(r"(?<![\w-])--[a-z]\w+", parser.format_help())
+        known = [
+            *(f"--{each.name.replace('_', '-')}" for each in fields(LabelOptions)),
+            *re.findall(r"(?<![\w-])--[a-z]\w+", parser.format_help()),
+        ]
         similar = did_you_mean(unknown[0].partition("=")[0], known)
         raise UsageError(
             f"{unknown[0]}: no such option, here or in Beam.{similar} Run `imagebeam label --help` "

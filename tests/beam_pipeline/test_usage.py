@@ -57,7 +57,7 @@ def test_an_input_that_cannot_be_listed(
         (["--images-per-shard", "-1"], "--images-per-shard -1: must be at least 1."),
         (["--max-failure-rate", "7.5"], "--max-failure-rate 7.5: give a share such as 0.05, or"),
         (["--retry-failed", "tired"], "--retry-failed tired: not an error code. Use any of"),
-        (["--top_k=3"], "--top_k=3: no such option. Did you mean `--top-k`?"),
+        (["--top_k=3"], "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?"),
         (["--s3_session_token=abc"], "--s3_session_token: a secret would stand in the list of"),
         (["--module", "nowhere"], "nowhere"),
     ],

@@ -83,7 +83,7 @@ def test_a_server_that_never_answers_hangs_nothing(capfd: pytest.CaptureFixture[
         (("--cores", "0"), "--cores 0: must be at least 1."),
         (("-",), "-: doctor does not read standard input. Name a file."),
         (("--emit", "boxes"), "--emit boxes: 'boxes' must be one of"),
-        (("--top_k=3",), "--top_k=3: no such option. Did you mean `--top-k`?"),
+        (("--top_k=3",), "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?"),
     ],
 )
 def test_wrong_usage(

@@ -73,8 +73,11 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ("module", "module: an action is missing."),
         ("--quiet label", "--quiet: options follow the command, as in `imagebeam label --quiet`."),
         ("label in --outptu out", "--outptu: no such option. Did you mean `--output`?"),
-        ("label in -o out --top_k=3", "--top_k=3: no such option. Did you mean `--top-k`?"),
-        ("label in -o out --runer=FlinkRunner", "--runer=FlinkRunner: no such option"),
+        (
+            "label . -o out --top_k=3",
+            "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?",
+        ),
+        ("label . -o out --runer=FlinkRunner", "Did you mean `--runner`?"),
         ("label -o out --keep label in", "--keep: took all words after it as its values"),
         ("label -o out --retry-failed in", "Put INPUT before --retry-failed."),
         ("label in", "the following arguments are required: -o/--output."),
