@@ -22,8 +22,8 @@ _BELOW: dict[str, set[str]] = {
     "modules": {"storage"},
     "outputs": {"storage"},
     "storage": set(),
-    "mobilenet_v1": set(),
-    "samples": {"mobilenet_v1"},
+    "mobilenet_v1": {"storage"},
+    "samples": {"mobilenet_v1", "storage"},
 }
 _EVERYWHERE = {"errors", "version"}
 _KNOW_BEAM = {"beam_pipeline", "transforms"}

@@ -8,9 +8,8 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.storage import Settings, StoreError, store_for
+from imagebeam.storage import Settings, StoreError, store_for, uris
 from imagebeam.storage.errors import BlockedAddress, ConnectionFailed, Denied, TimedOut
-from imagebeam.storage.registry import scheme_of
 
 _LOOKS = 3
 _SILENCE = (BlockedAddress, ConnectionFailed, TimedOut)
@@ -39,7 +38,7 @@ def roots(names: Sequence[str]) -> tuple[str, ...]:
     """The buckets and hosts that names lie on: `gs://bucket`, each once."""
     found: dict[str, None] = {}
     for name in names:
-        if (scheme := scheme_of(name)) != "file":
+        if (scheme := uris.scheme(name)) != "file":
             host = urlsplit(name).netloc.rpartition("@")[2]
             found[f"{scheme}://{host}"] = None
     return tuple(found)

@@ -6,14 +6,21 @@ A name holds no secrets. Where an address does, as a signed URL, the two differ.
 import hashlib
 import os
 import re
-from urllib.parse import quote, quote_from_bytes, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_FILE = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
-_PLAIN = ("file", "gs", "s3")
-"""Schemes of names that are paths: a `?`, `#` or `@` in them is part of the name."""
+from imagebeam.storage.uris import MEMBER, from_path, is_plain, path, scheme, split_member, to_path
 
-_MEMBER = "!/"
+__all__ = [
+    "from_entry",
+    "from_path",
+    "holds_secrets",
+    "member",
+    "path",
+    "scheme",
+    "split_member",
+    "to_path",
+    "without_secrets",
+]
 
 _SIGNATURE = re.compile(r"(x-[a-z]+-)?(signature|sig)", re.IGNORECASE)
 _SIGNING = re.compile(
@@ -29,20 +36,6 @@ _LONGEST_SHOWN = 24
 """Characters of a query's value: a longer one may be a key under a name that nobody foresaw."""
 
 
-def scheme(uri: str) -> str:
-    """The URI's scheme in lower case; `file` for a local path."""
-    match = _SCHEME.match(uri)
-    return match[1].lower() if match else "file"
-
-
-def path(address: str) -> str:
-    """An address without the query and fragment that a web address may have; "" for no URL."""
-    try:
-        return address if scheme(address) in _PLAIN else urlsplit(address).path
-    except ValueError:
-        return ""
-
-
 def without_secrets(address: str) -> str:
     """The name of what is at an address: a web address less user, password and signature.
 
@@ -50,7 +43,7 @@ def without_secrets(address: str) -> str:
     that are long, or whose parameter is called so, are replaced by a digest: different addresses
     keep different names.
     """
-    if scheme(address) in _PLAIN:
+    if is_plain(address):
         return address
     try:
         parts = urlsplit(address)
@@ -87,21 +80,7 @@ def member(archive: str, name: str) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError:
         name = quote(os.fsencode(name))
-    return f"{archive}{_MEMBER}{name}"
-
-
-def from_path(path: str) -> str:
-    """The URI of a local file: its absolute path, exactly as the file system spells it.
-
-    A path that is not valid UTF-8 becomes a percent-encoded `file://` URI (RFC 8089), since no
-    text format could hold it. Links are not resolved: the name is what was asked for.
-    """
-    absolute = os.path.abspath(path)
-    try:
-        absolute.encode("utf-8")
-    except UnicodeEncodeError:
-        return "file://" + quote_from_bytes(os.fsencode(absolute))
-    return absolute
+    return f"{archive}{MEMBER}{name}"
 
 
 def from_entry(entry: str, base: str) -> str:
@@ -114,13 +93,3 @@ def from_entry(entry: str, base: str) -> str:
         entry.encode("utf-8")
         return entry
     return from_path(os.path.join(base, to_path(entry)))
-
-
-def to_path(uri: str) -> str:
-    """The local path that a URI of scheme `file` names.
-
-    Bytes that are not UTF-8 become surrogates, as everywhere in `os`.
-    """
-    if prefix := _FILE.match(uri):
-        return os.fsdecode(unquote_to_bytes(os.fsencode(uri[prefix.end() :])))
-    return uri

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import tensorflow as tf
 from imagebeam.mobilenet_v1.architecture import SCOPE
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.network import Network
+from imagebeam.storage.atomic_files import atomic_folder
 
 METADATA = "module.json"
 FLATBUFFER = "module.tflite"
@@ -58,24 +57,21 @@ def export_module(
             f"{len(classes)} class names for {count} classes: give one name for every class."
         )
     refuse_existing(output)
-    partial = output.with_name(f".{output.name}.{uuid.uuid4().hex}.partial")
     try:
-        _save(network, partial)
-        extras = partial / "assets.extra"
-        extras.mkdir()
-        metadata = describe(network, classes, provenance or {})
-        text = json.dumps(metadata, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-        (extras / METADATA).write_text(text, encoding="utf-8")
-        if compiler:
-            compiler(partial, extras / FLATBUFFER)
-        partial.rename(output)
+        with atomic_folder(output) as folder:
+            _save(network, folder)
+            extras = folder / "assets.extra"
+            extras.mkdir()
+            metadata = describe(network, classes, provenance or {})
+            text = json.dumps(metadata, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+            (extras / METADATA).write_text(text, encoding="utf-8")
+            if compiler:
+                compiler(folder, extras / FLATBUFFER)
     except (OSError, tf.errors.OpError) as error:
         raise NetworkError(
             f"{output}: could not be written: {error}. Nothing was left there; see that the "
             "folder is writable and has space."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_existing(output: Path) -> None:

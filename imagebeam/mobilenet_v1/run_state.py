@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam.mobilenet_v1.errors import NetworkError
+from imagebeam.storage.atomic_files import leftovers, write_file
 
 _FILE = "run.json"
 
@@ -23,12 +24,10 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
         NetworkError: the folder is that of a run with other settings, or of something else.
     """
     file = state / _FILE
-    partial = file.with_suffix(".partial")
     wanted = json.loads(json.dumps(settings))
     state.mkdir(parents=True, exist_ok=True)
-    if not any(path != partial for path in state.iterdir()):
-        partial.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        partial.rename(file)
+    if not set(state.iterdir()).difference(leftovers(state)):
+        write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
         return
     begun = _read(file)
     changed = sorted(key for key in begun.keys() | wanted if begun.get(key) != wanted.get(key))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from imagebeam.modules.tensorflow.subprocess import (
     tensorflow_version,
 )
 from imagebeam.modules.types import ENGINES, LITERT, TENSORFLOW, Module, ModuleInfo
+from imagebeam.storage.atomic_files import write_file
 
 AUTO = "auto"
 
@@ -93,9 +93,7 @@ def compile_module(handle: str, output: Path, cache: Path | None = None) -> None
     if compiled.refusal is not None:
         raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
     try:
-        partial = output.with_name(f".{output.name}.partial")
-        shutil.copyfile(compiled.flatbuffer, partial)
-        partial.rename(output)
+        write_file(output, compiled.flatbuffer.read_bytes())
     except OSError as error:
         raise ModuleError(
             f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."

@@ -30,13 +30,13 @@ from imagebeam.outputs.layout import (
     remove_all,
     remove_temporaries,
     stats,
-    sync,
     whole_file,
     write_whole,
 )
 from imagebeam.outputs.parts import PARQUET_OPTIONS, opened, readable
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
+from imagebeam.storage.atomic_files import sync_folder
 from imagebeam.storage.location import Stat
 from imagebeam.storage.tfrecord import write as write_record
 
@@ -154,7 +154,7 @@ def _remove_replaced(layout: Layout) -> None:
         file.unlink(missing_ok=True)
     # Without this a power cut could bring one back after the journal is gone.
     for folder in {file.parent for file in files}:
-        sync(folder)
+        sync_folder(folder)
 
 
 def _name(part: AnyPath) -> str:

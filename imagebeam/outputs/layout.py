@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import IO, Literal, get_args
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.storage import AnyPath, Location
+from imagebeam.storage.atomic_files import atomic_file, leftovers, sync_folder
 from imagebeam.storage.location import Stat
 
 Format = Literal["parquet", "tfrecord"]
@@ -200,27 +200,8 @@ def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
         yield buffer
         path.write_bytes(buffer.getvalue())
         return
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            # Without this a power cut could leave the new name on a file with missing bytes.
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def sync(folder: Path) -> None:
-    """Let what was done to a folder's names survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with atomic_file(path) as file:
+        yield file
 
 
 def remove(path: AnyPath) -> None:
@@ -229,7 +210,7 @@ def remove(path: AnyPath) -> None:
         path.unlink(missing_ok=True)
     elif path.exists():
         path.unlink()
-        sync(path.parent)
+        sync_folder(path.parent)
 
 
 def remove_below(folder: AnyPath) -> None:
@@ -280,8 +261,7 @@ def remove_temporaries(layout: Layout) -> None:
 
 def temporaries(folder: AnyPath) -> Iterator[Path]:
     """Files in a folder that were never given their final name; a store has none."""
-    return iter(()) if isinstance(folder, Location) else folder.glob(f".*{_TEMPORARY}")
+    return iter(()) if isinstance(folder, Location) else leftovers(folder)
 
 
-_TEMPORARY = ".tmp"
 _PART_NAME = re.compile(r"(predictions|errors)/part-[^/]+")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from imagebeam.samples.drawings import CLASSES, draw
 from imagebeam.samples.encodings import BULK, SPECIAL, Encoding
+from imagebeam.storage.atomic_files import atomic_folder, write_file
 
 SEED = 1
 TAR_NAME = "holiday.tar"
@@ -54,20 +54,15 @@ def write_archive(archive: Path, truth: Path) -> None:
         truth: CSV file to make beside it, columns `uri` (relative to the table; `TAR!/MEMBER` in
             the tar) and `label`; one row for each picture that is not broken.
     """
-    unfinished = archive.with_name(archive.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     rng = np.random.default_rng(SEED)
-    labels = [*_write_folders(unfinished, rng), *_write_tar(unfinished / TAR_NAME, rng)]
-    _write_broken(unfinished, rng)
-    shutil.rmtree(archive, ignore_errors=True)
-    unfinished.rename(archive)
-    unfinished = truth.with_name(truth.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("uri", "label"))
-        table.writerows(sorted((f"{archive.name}/{name}", label) for name, label in labels))
-    unfinished.replace(truth)
+    with atomic_folder(archive, replace=True) as folder:
+        labels = [*_write_folders(folder, rng), *_write_tar(folder / TAR_NAME, rng)]
+        _write_broken(folder, rng)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("uri", "label"))
+    table.writerows(sorted((f"{archive.name}/{name}", label) for name, label in labels))
+    write_file(truth, text.getvalue().encode())
 
 
 def _write_folders(root: Path, rng: np.random.Generator) -> Iterator[tuple[str, str]]:

@@ -3,14 +3,12 @@
 import errno
 import io
 import os
-import re
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
+from imagebeam.storage.atomic_files import atomic_file, place_new
 from imagebeam.storage.errors import (
     Changed,
     Denied,
@@ -22,8 +20,7 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.types import ObjectInfo, Settings
-
-_FILE = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
+from imagebeam.storage.uris import to_path
 
 
 class LocalStore:
@@ -35,7 +32,7 @@ class LocalStore:
     def info(self, uri: str) -> ObjectInfo:
         """Look at a file."""
         with _mapped():
-            status = os.stat(local_path(uri))
+            status = os.stat(to_path(uri))
         _check_kind(status.st_mode)
         return ObjectInfo(uri, status.st_size, _version(status), status.st_mtime)
 
@@ -58,7 +55,7 @@ class LocalStore:
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open a file."""
         with _mapped():
-            path = local_path(uri)
+            path = to_path(uri)
             file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
             status = os.fstat(file.fileno())
             try:
@@ -73,47 +70,35 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All files below a folder, by name."""
         with _mapped():
-            for where, folders, names in os.walk(local_path(prefix)):
+            for where, folders, names in os.walk(to_path(prefix)):
                 folders.sort()
                 for name in sorted(names):
                     yield self.info(os.path.join(where, name))
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
         """Write a file so that its name never shows part of it."""
-        path = Path(local_path(uri))
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        path = Path(to_path(uri))
+
+        def place(temporary: Path, final: Path) -> None:
+            if if_version == "":
+                place_new(temporary, final)
+            elif if_version is None or self.info(uri).version == if_version:
+                temporary.replace(final)
+            else:
+                raise Changed("the file was changed meanwhile")
+
         with _mapped():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with temporary.open("xb") as file:
+                with atomic_file(path, place) as file:
                     file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if if_version is None:
-                    temporary.replace(path)
-                elif if_version == "":
-                    os.link(temporary, path)
-                    temporary.unlink()
-                elif self.info(uri).version == if_version:
-                    temporary.replace(path)
-                else:
-                    raise Changed("the file was changed meanwhile")
             except FileExistsError:
                 raise Changed("the file is there already") from None
-            finally:
-                temporary.unlink(missing_ok=True)
 
     def remove(self, uri: str) -> None:
         """Remove a file."""
         with _mapped():
-            Path(local_path(uri)).unlink(missing_ok=True)
-
-
-def local_path(uri: str) -> str:
-    """The path that a plain name or a `file://` URI stands for."""
-    if prefix := _FILE.match(uri):
-        return os.fsdecode(unquote_to_bytes(os.fsencode(uri[prefix.end() :])))
-    return uri
+            Path(to_path(uri)).unlink(missing_ok=True)
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, TypeAlias, cast
 
+from imagebeam.storage import uris
 from imagebeam.storage.errors import (
     Changed,
     Denied,
@@ -16,8 +17,7 @@ from imagebeam.storage.errors import (
     StoreError,
     UnwritableName,
 )
-from imagebeam.storage.local import local_path
-from imagebeam.storage.registry import scheme_of, store_for
+from imagebeam.storage.registry import store_for
 from imagebeam.storage.types import ObjectInfo, Store
 
 _MOST = 1 << 40
@@ -191,9 +191,9 @@ def location(text: str | Path) -> AnyPath:
     """
     if isinstance(text, Path):
         return text
-    match scheme := scheme_of(text):
+    match scheme := uris.scheme(text):
         case "file":
-            return Path(local_path(text))
+            return Path(uris.to_path(text))
         case "gs" | "s3":
             if not text.partition("://")[2].partition("/")[0]:
                 raise UnwritableName(f"{text}: names no bucket. Give {scheme}://BUCKET/FOLDER.")

@@ -1,14 +1,12 @@
 """Which store a name belongs to."""
 
 import functools
-import re
 import threading
 from importlib import import_module
 
+from imagebeam.storage import uris
 from imagebeam.storage.errors import Unsupported
 from imagebeam.storage.types import Settings, Store
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 # Loaded when first asked for: each brings a client library of its own.
 _STORES = {
@@ -23,19 +21,13 @@ SCHEMES = tuple(_STORES)
 """Schemes that can be read; a plain path counts as `file`."""
 
 
-def scheme_of(uri: str) -> str:
-    """The URI's scheme in lower case; `file` for a local path."""
-    match = _SCHEME.match(uri)
-    return match[1].lower() if match else "file"
-
-
 def store_for(uri: str, settings: Settings = Settings()) -> Store:  # noqa: B008 - it is frozen
     """The store that holds an object; one a process for each kind and settings.
 
     Raises:
         Unsupported: there is no store for its scheme, or its client library is missing.
     """
-    scheme = scheme_of(uri)
+    scheme = uris.scheme(uri)
     if scheme not in _STORES:
         raise Unsupported(f"{scheme}:// cannot be read (can: {', '.join(SCHEMES)})")
     with _making:

@@ -34,6 +34,6 @@ def test_strange_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_claim_that_was_killed_half_way_is_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "run.partial").write_text('{"wid', encoding="utf-8")
+    (tmp_path / ".run.json.0123.tmp").write_text('{"wid', encoding="utf-8")
     claim(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

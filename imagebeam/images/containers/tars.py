@@ -17,6 +17,7 @@ from imagebeam.images.containers.types import (
     MemberProblem,
 )
 from imagebeam.images.errors import BadMember, FileTooLarge, ImageError
+from imagebeam.storage.uris import MEMBER
 
 _BLOCK = tarfile.BLOCKSIZE
 _END = b"\0" * _BLOCK
@@ -75,7 +76,7 @@ def _nested(
     try:
         for entry in counted(inside, caps):
             if is_wanted(entry.name):
-                yield _judged(entry, f"{outer.name}!/{entry.name}")
+                yield _judged(entry, f"{outer.name}{MEMBER}{entry.name}")
     except DamagedContainerError as error:
         yield MemberProblem(outer.name, BadMember(f"the tar in the tar: {error}"))
 

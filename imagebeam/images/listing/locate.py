@@ -9,8 +9,6 @@ from imagebeam.images.containers import kind_of
 from imagebeam.images.listing.sources import Source, image
 from imagebeam.images.reading.fetcher import ImageSource
 
-_MEMBER = "!/"
-
 
 def locate(names: Sequence[str], seconds: float) -> list[ImageSource]:
     """What to ask a reader for, for each name, in their order.
@@ -37,7 +35,7 @@ def locate(names: Sequence[str], seconds: float) -> list[ImageSource]:
 def _by_archive(names: Sequence[str]) -> dict[str, set[str]]:
     members: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
-        archive, is_member, _ = name.partition(_MEMBER)
-        if is_member and kind_of(uris.path(archive)) is not None:
+        archive, member = uris.split_member(name)
+        if member and kind_of(uris.path(archive)) is not None:
             members[archive].add(name)
     return members

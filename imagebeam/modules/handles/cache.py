@@ -12,13 +12,13 @@ import fcntl
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.digest import file_hashes, listing, parse_listing
+from imagebeam.storage.atomic_files import atomic_folder, leftovers
 
 _LISTING = "files.sha256"
 _FILES = "files"
@@ -102,19 +102,13 @@ def _is_intact(entry: Path) -> bool:
 
 def _make(final: Path, make: Callable[[Path], object]) -> None:
     # Only the holder of the lock makes temporary directories, so those found are of killed ones.
-    for leftover in final.parent.glob(f"{final.name}.*.tmp"):
+    for leftover in leftovers(final.parent, final.name):
         shutil.rmtree(leftover, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(".tmp", f"{final.name}.", final.parent))
-    try:
+    with atomic_folder(final, replace=True) as temporary:
         files = temporary / _FILES
         files.mkdir()
         make(files)
         (temporary / _LISTING).write_bytes(listing(file_hashes(files)))
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

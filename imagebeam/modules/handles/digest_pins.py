@@ -7,8 +7,6 @@ was opened is kept in the cache, where its name, its own SHA-256, proves it.
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from imagebeam.modules.handles.digest import (
     listing,
     parse_listing,
 )
+from imagebeam.storage.atomic_files import write_file
 
 _MOST_NAMED = 5
 
@@ -76,7 +75,4 @@ def _remember(digest: str, hashes: Mapping[str, str], cache: Cache) -> None:
     with contextlib.suppress(OSError, ModuleError):
         path = cache.directory("digests") / digest.removeprefix(PREFIX)
         if not path.exists():
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(listing(hashes))
-            Path(temporary).rename(path)
+            write_file(path, listing(hashes))

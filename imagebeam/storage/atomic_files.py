@@ -1,0 +1,112 @@
+"""Local files and folders that appear under their names complete or not at all.
+
+Each is made under a hidden temporary name beside its final one and renamed at the end. Readers
+never see part of it, a crash leaves what was there before, and a temporary name is never one that
+somebody could have prepared: it is random, and it is created, not opened.
+"""
+
+import glob
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_SUFFIX = ".tmp"
+
+
+@contextmanager
+def atomic_file(
+    path: Path,
+    place: Callable[[Path, Path], object] = os.replace,
+) -> Iterator[IO[bytes]]:
+    """Yield a file to write to, which gets its name when the block ends without an error.
+
+    Args:
+        path: final name.
+        place: gives the finished file, its first argument, the final name. `place_new` does
+            not replace a file.
+
+    Raises:
+        OSError: as the file system reports it; nothing is left behind.
+    """
+    temporary = _temporary(path)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            # Otherwise a power cut could leave the new name with missing bytes.
+            os.fsync(file.fileno())
+        place(temporary, path)
+        sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def place_new(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, for `atomic_file`; a file of that name stays.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    os.link(temporary, path)
+    temporary.unlink()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OSError: as the file system reports it; nothing is left behind.
+    """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty folder, which gets its name when the block ends without an error.
+
+    Args:
+        path: final name.
+        replace: whether to delete a folder that has the name already.
+
+    Raises:
+        OSError: as the file system reports it; nothing is left behind.
+    """
+    temporary = _temporary(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if replace and path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def leftovers(folder: Path, name: str | None = None) -> Iterator[Path]:
+    """Temporary files and folders that a killed process left in a folder.
+
+    Args:
+        folder: where to look.
+        name: final name of the files to look for; None stands for all.
+    """
+    return folder.glob(f".{'*' if name is None else glob.escape(name)}.*{_SUFFIX}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make changes to the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{_SUFFIX}")

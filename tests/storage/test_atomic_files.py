@@ -1,0 +1,90 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from imagebeam.storage.atomic_files import (
+    atomic_file,
+    atomic_folder,
+    leftovers,
+    place_new,
+    write_file,
+)
+
+
+def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"1")
+    write_file(tmp_path / "a", b"22")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"22")]
+
+
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_file(tmp_path / "a", b"1")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "plain")]
+    assert modes[0] == modes[1]
+
+
+def test_a_file_has_its_name_only_once_it_is_complete(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a") as file:
+        file.write(b"1")
+        assert not (tmp_path / "a").exists()
+        assert len([*leftovers(tmp_path)]) == 1
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"old")
+    with pytest.raises(TypeError), atomic_file(tmp_path / "a") as file:
+        file.write(1)  # type: ignore[call-overload]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_link_under_the_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"mine")
+    (tmp_path / "a").symlink_to("victim")
+    write_file(tmp_path / "a", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert not (tmp_path / "a").is_symlink()
+
+
+def test_a_file_can_be_placed_only_where_there_is_none(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a", place_new) as file:
+        file.write(b"1")
+    with pytest.raises(FileExistsError), atomic_file(tmp_path / "a", place_new) as file:
+        file.write(b"2")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"1")]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "b" / "a") as folder:
+        (folder / "x").write_bytes(b"1")
+        assert not (tmp_path / "b" / "a").exists()
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["a"]
+    assert (tmp_path / "b" / "a" / "x").read_bytes() == b"1"
+
+
+def test_a_folder_is_replaced_on_request_only(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    with pytest.raises(OSError, match="not empty"), atomic_folder(tmp_path / "a") as folder:
+        (folder / "new").touch()
+    assert os.listdir(tmp_path / "a") == ["old"]
+    with atomic_folder(tmp_path / "a", replace=True) as folder:
+        (folder / "new").touch()
+    assert os.listdir(tmp_path) == ["a"]
+    assert os.listdir(tmp_path / "a") == ["new"]
+
+
+def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "a") as folder:
+        (folder / "none" / "x").touch()
+    assert os.listdir(tmp_path) == []
+
+
+def test_leftovers_are_found_by_their_final_name(tmp_path: Path) -> None:
+    for name in (".a[1].0123.tmp", ".b.0123.tmp", "a[1].tmp", ".hidden"):
+        (tmp_path / name).touch()
+    assert [path.name for path in leftovers(tmp_path, "a[1]")] == [".a[1].0123.tmp"]
+    assert {path.name for path in leftovers(tmp_path)} == {".a[1].0123.tmp", ".b.0123.tmp"}
