@@ -10,7 +10,7 @@ import pytest
 from imagebeam.modules import ModuleError
 from imagebeam.modules.handles.cache import Cache
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 # Makes the entry "kind/key": says so, waits as long as it is told to, and leaves one file.
 _MAKER = """
