@@ -4,7 +4,7 @@ import os
 import sys
 
 from imagebeam.beam_pipeline.cli.main import run
-from imagebeam.beam_pipeline.reporting.stderr_redirection import ignore_broken_pipe
+from imagebeam.stderr_redirection import ignore_broken_pipe
 
 
 def main() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from imagebeam import stderr_redirection
 from imagebeam.beam_pipeline import job_identity
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
-from imagebeam.beam_pipeline.reporting import console, stderr_redirection
+from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import (
     beam_options,
@@ -40,13 +41,13 @@ from imagebeam.storage import AnyPath
 
 
 def label(
-    options: LabelOptions, voice: JobReporter = console, watch: Stopwatch | None = None
+    options: LabelOptions, reporter: JobReporter = console, watch: Stopwatch | None = None
 ) -> int:
     """Label what the options name; the exit code.
 
     Args:
         options: what was asked for.
-        voice: tells what happens.
+        reporter: shows what happens.
         watch: begun when the command was.
     """
     watch = watch or Stopwatch()
@@ -69,7 +70,7 @@ def label(
             identity.claim(job.layout, wanted, options.overwrite)
             job.run.claim()
             if remote_jobs.cancel(left_behind, pipeline_options):
-                voice.say_cancelled(left_behind["job"])
+                reporter.report_cancelled(left_behind["job"])
             if stdin_copy is not None:
                 _keep_stdin(stdin_copy, job.layout)
                 job = replace(job, sources=_sources(options, job.layout.stdin))
@@ -81,13 +82,13 @@ def label(
             job = replace(job, before={"start": watch.cost()})
             if options.detach:
                 run.detach(job, pipeline_options, options.debug)
-                voice.say_detached(job.layout)
+                reporter.report_detached(job.layout)
                 return DONE
             limits = watchdog.AbortLimits(options.max_failure_rate, options.stall_seconds)
-            summary = run.run(job, pipeline_options, limits, voice, options.debug)
+            summary = run.run(job, pipeline_options, limits, reporter, options.debug)
     core_seconds = sum(os.times()[:4]) if preflight.is_direct(pipeline_options) else None
-    voice.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
-    return _exit_code(summary, options.max_failure_rate, voice)
+    reporter.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
+    return _exit_code(summary, options.max_failure_rate, reporter)
 
 
 def _job(
@@ -159,10 +160,12 @@ def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ..
     return tuple(cut)
 
 
-def _exit_code(summary: dict[str, Any], allowed: watchdog.FailureLimit, voice: JobReporter) -> int:
+def _exit_code(
+    summary: dict[str, Any], allowed: watchdog.FailureLimit, reporter: JobReporter
+) -> int:
     failed = summary["failed"] + summary["already_failed"]
     labelled = summary["labelled"] + summary["already_labelled"]
     if allowed.exceeded(failed, failed + labelled):
-        voice.say_too_many_failed(failed, failed + labelled, str(allowed))
+        reporter.report_too_many_failures(failed, failed + labelled, str(allowed))
         return FAILED
     return DONE

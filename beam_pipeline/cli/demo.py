@@ -46,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
     )
     code = label(options, watch=watch)
     console.show_rows(Layout(options.output), _ROWS_SHOWN)
-    console.say_next(options.output)
+    console.show_next_steps(options.output)
     return code

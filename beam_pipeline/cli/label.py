@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         with quick_imports(args.beam_args):
             from imagebeam.beam_pipeline.job import label
             from imagebeam.beam_pipeline.reporting.profiler import profiled
-            from imagebeam.beam_pipeline.reporting.reporter import voice
+            from imagebeam.beam_pipeline.reporting.reporter import job_reporter
 
         with profiled(args.profile):
-            return label(options, voice(args.quiet, args.events), watch)
+            return label(options, job_reporter(args.quiet, args.events), watch)

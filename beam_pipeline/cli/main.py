@@ -154,7 +154,7 @@ def _report(argv: Sequence[str], message: str, code: int) -> int:
     if argv[:1] == ["label"] and "--json" in argv:
         from imagebeam.beam_pipeline.reporting import json_lines
 
-        json_lines.say_error(message, code)
+        json_lines.report_error(message, code)
     else:
         print(f"imagebeam: error: {message}", file=sys.stderr)
     return code

@@ -9,7 +9,15 @@ formats of TF-Hub, and carries a LiteRT flatbuffer for installs without TensorFl
 
 import argparse
 import glob
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagebeam.version import __version__
+
+if TYPE_CHECKING:
+    from imagebeam.mobilenet_v1.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the module; the exit code."""
-    from imagebeam.beam_pipeline.cli import module_making
-
-    module_making.start_tensorflow("module build")
+    start_tensorflow("module build")
     from imagebeam.mobilenet_v1 import Architecture
     from imagebeam.mobilenet_v1.checkpoint import class_count_of, load_weights, read_checkpoint
     from imagebeam.mobilenet_v1.export import refuse_existing
@@ -65,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     classes = None
     if args.classes:
         classes = read_class_names(args.classes, architecture.class_count)
-    module_making.export(network, args.output, classes, _provenance(args.checkpoint))
+    export(network, args.output, classes, _provenance(args.checkpoint))
     print(
         f"module   {args.output}\n"
         f"network  MobileNet V1 {args.width:g}/{args.size}, {architecture.class_count:,} classes, "
@@ -82,3 +88,55 @@ def _provenance(prefix: Path) -> dict[str, object]:
         "checkpoint": prefix.name,
         "checkpoint_data": {file.name: digest_of_file(file) for file in data},
     }
+
+
+def start_tensorflow(purpose: str) -> None:
+    """Import TensorFlow without its start-up messages; `module train` does so too.
+
+    Raises:
+        ModuleError: it is not installed.
+    """
+    from imagebeam.modules.tensorflow.subprocess import require_tensorflow
+    from imagebeam.stderr_redirection import redirect_descriptor
+
+    require_tensorflow(purpose, "it")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Native code writes there too, and no setting of TensorFlow's prevents it.
+    with open(os.devnull, "w") as nowhere, redirect_descriptor(nowhere.fileno()):
+        import tensorflow as tf
+
+        tf.zeros(())  # the first operation starts the devices
+
+
+def export(
+    network: "Network",
+    output: Path,
+    classes: Sequence[str] | None,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write `network` as a module that runs with and without TensorFlow.
+
+    Raises:
+        NetworkError: `output` exists or cannot be written.
+        ModuleError: the network cannot be compiled.
+    """
+    from imagebeam.mobilenet_v1.export import export_module
+    from imagebeam.modules.tensorflow.subprocess import tensorflow_version
+
+    made_with = {"imagebeam": __version__, "tensorflow": tensorflow_version()}
+    export_module(
+        network,
+        output,
+        classes=classes,
+        provenance={**provenance, **made_with},
+        compiler=_compile,
+    )
+
+
+def _compile(saved_model: Path, flatbuffer: Path) -> None:
+    from imagebeam.modules.errors import ModuleError
+    from imagebeam.modules.tensorflow.subprocess import run_task
+
+    refusal = run_task("compile", path=str(saved_model), output=str(flatbuffer))["refusal"]
+    if refusal is not None:
+        raise ModuleError(f"the module cannot be compiled: {refusal}.")

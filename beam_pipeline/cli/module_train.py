@@ -97,10 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export and tell the accuracy; the exit code."""
-    from imagebeam.beam_pipeline.cli import module_making
+    from imagebeam.beam_pipeline.cli import module_build
     from imagebeam.beam_pipeline.reporting import training_display
 
-    module_making.start_tensorflow("module train")
+    module_build.start_tensorflow("module train")
     from imagebeam.mobilenet_v1.export import refuse_existing
     from imagebeam.mobilenet_v1.folder_training import train_from_folder
 
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             weights_name=args.source,
             report=report,
         )
-    module_making.export(
+    module_build.export(
         classifier.network,
         args.output,
         classifier.classes,

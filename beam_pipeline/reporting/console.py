@@ -135,7 +135,7 @@ def show_summary(
     layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
 ) -> None:
     """The closing table: the account, what failed and what to do, where the rows are, the costs."""
-    _out.print(account_table(summary))
+    _out.print(summary_table(summary))
     done = summary["labelled"] + summary["failed"]
     _out.print(f"\ntime     {seconds:,.1f} s, {done / seconds:,.0f} images/s")
     show_places(layout, summary)
@@ -164,7 +164,7 @@ def _costs_table(
     return table
 
 
-def account_table(summary: Mapping[str, Any]) -> Table:
+def summary_table(summary: Mapping[str, Any]) -> Table:
     """What became of the images that were asked for; what failed and what to do."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
@@ -220,7 +220,7 @@ def show_rows(layout: Layout, count: int) -> None:
     _out.print(table)
 
 
-def say_next(output: AnyPath) -> None:
+def show_next_steps(output: AnyPath) -> None:
     """What a newcomer may do after the demo, as it can be typed here."""
     command = "imagebeam" if shutil.which("imagebeam") else sys.argv[0]
     _out.print(
@@ -232,7 +232,7 @@ def say_next(output: AnyPath) -> None:
     )
 
 
-def say_too_many_failed(failed: int, images: int, most: str) -> None:
+def report_too_many_failures(failed: int, images: int, most: str) -> None:
     """Why the exit code is 1 although all rows are written."""
     limit = f"more than --max-failure-rate {most}" if failed < images else "all of them"
     _errors.print(
@@ -242,7 +242,7 @@ def say_too_many_failed(failed: int, images: int, most: str) -> None:
     )
 
 
-def say_no_profile(reason: str) -> None:
+def report_no_profile(reason: str) -> None:
     """Why there is no profile of a job that was run all the same."""
     _errors.print(
         f"imagebeam: no profile was written: {reason}. py-spy must be allowed to trace this "
@@ -251,7 +251,7 @@ def say_no_profile(reason: str) -> None:
     )
 
 
-def say_cancelled(job: str) -> None:
+def report_cancelled(job: str) -> None:
     """That an earlier run's work on a cluster has been ended."""
     _errors.print(
         f"imagebeam: an earlier run had left the job {job} at work. It is cancelled; what it "
@@ -260,12 +260,12 @@ def say_cancelled(job: str) -> None:
     )
 
 
-def say_detached(layout: Layout) -> None:
+def report_detached(layout: Layout) -> None:
     """How to follow a job that was left to its cluster."""
     _out.print(f"submitted\n\nfollow   imagebeam status {layout.root}", soft_wrap=True)
 
 
-def say_stopped(reason: str, layout: Layout) -> None:
+def report_stopped(reason: str, layout: Layout) -> None:
     """Why the job ends before its end, and what that leaves."""
     _errors.print(
         f"\nimagebeam: {reason}. What is finished stays in {layout.root}; run the same command "

@@ -62,27 +62,27 @@ def show_summary(
     )
 
 
-def say_too_many_failed(failed: int, images: int, most: str) -> None:
+def report_too_many_failures(failed: int, images: int, most: str) -> None:
     """`too_many_failed`: why the exit code is 1 although all rows are written."""
     _tell("too_many_failed", failed=failed, images=images, limit=most)
 
 
-def say_cancelled(job: str) -> None:
+def report_cancelled(job: str) -> None:
     """`cancelled`: an earlier run's work on a cluster has been ended."""
     _tell("cancelled", job=job)
 
 
-def say_detached(layout: Layout) -> None:
+def report_detached(layout: Layout) -> None:
     """`detached`: the job was left to its cluster."""
     _tell("detached", output=str(layout.root))
 
 
-def say_stopped(reason: str, layout: Layout) -> None:
+def report_stopped(reason: str, layout: Layout) -> None:
     """`stopped`: the job ends before its end; what is finished stays."""
     _tell("stopped", output=str(layout.root), reason=reason)
 
 
-def say_error(message: str, exit_code: int) -> None:
+def report_error(message: str, exit_code: int) -> None:
     """`error`: nothing was started, or the job broke."""
     _tell("error", message=message, exit_code=exit_code)
 

@@ -41,7 +41,7 @@ def profiled(output: Path | None) -> Iterator[None]:
             _end(profiler)
             if not output.is_file():
                 said.seek(0)
-                console.say_no_profile(said.read().strip())
+                console.report_no_profile(said.read().strip())
 
 
 def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":

@@ -1,4 +1,4 @@
-"""How a job tells what it does: to a person, in few words, or to another program."""
+"""How a job reports what it does: to a person, briefly to a person, or to another program."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,43 +10,43 @@ from imagebeam.outputs.progress import Progress
 
 
 class JobReporter(Protocol):
-    """What a job may have to say."""
+    """Everything that a job may report."""
 
     def progress(self, stream: TextIO) -> AbstractContextManager[Callable[[Progress], None]]:
-        """Somewhere to show progress."""
+        """Show progress on a stream until the end of the block."""
 
     def show_summary(
         self, layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
     ) -> None:
-        """Tell the account of a complete job, and what it took.
+        """Show the result of a complete job.
 
         Args:
             layout: of its output.
-            summary: the account.
-            seconds: of wall time.
-            core_seconds: in which this process and its children had a core, from its start on;
-                None where others have worked too.
+            summary: the content of summary.json.
+            seconds: wall time of this run.
+            core_seconds: CPU time of this process and its children since its start; None if
+                other machines took part.
         """
 
-    def say_too_many_failed(self, failed: int, images: int, most: str) -> None:
-        """Tell why the exit code is 1 although all rows are written."""
+    def report_too_many_failures(self, failed: int, images: int, most: str) -> None:
+        """Say why the exit code is 1 although all rows are written."""
 
-    def say_cancelled(self, job: str) -> None:
-        """Tell that an earlier run's work on a cluster has been ended."""
+    def report_cancelled(self, job: str) -> None:
+        """Say that a job that an earlier run left on a cluster was cancelled."""
 
-    def say_detached(self, layout: Layout) -> None:
-        """Tell that the job was left to its cluster."""
+    def report_detached(self, layout: Layout) -> None:
+        """Say that the job was submitted and runs on without this process."""
 
-    def say_stopped(self, reason: str, layout: Layout) -> None:
-        """Tell why the job ends before its end."""
+    def report_stopped(self, reason: str, layout: Layout) -> None:
+        """Say why the job stops before its end."""
 
 
 class _Quiet:
-    """Says only what went wrong."""
+    """Reports only problems."""
 
-    say_too_many_failed = staticmethod(console.say_too_many_failed)
-    say_cancelled = staticmethod(console.say_cancelled)
-    say_stopped = staticmethod(console.say_stopped)
+    report_too_many_failures = staticmethod(console.report_too_many_failures)
+    report_cancelled = staticmethod(console.report_cancelled)
+    report_stopped = staticmethod(console.report_stopped)
 
     @contextmanager
     def progress(self, stream: TextIO) -> Iterator[Callable[[Progress], None]]:
@@ -57,12 +57,12 @@ class _Quiet:
     ) -> None:
         pass
 
-    def say_detached(self, layout: Layout) -> None:
+    def report_detached(self, layout: Layout) -> None:
         pass
 
 
-def voice(quiet: bool, as_events: bool) -> JobReporter:
-    """The voice that the user chose."""
+def job_reporter(quiet: bool, as_events: bool) -> JobReporter:
+    """The reporter that the user chose."""
     if as_events:
         return json_lines
     return _Quiet() if quiet else console

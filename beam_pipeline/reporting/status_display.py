@@ -15,7 +15,7 @@ def show(found: Status) -> None:
     """Print how far the job is, and what to do next."""
     if found.summary is not None:
         _out.print("complete\n")
-        _out.print(console.account_table(found.summary))
+        _out.print(console.summary_table(found.summary))
         _out.print("")
         console.show_places(found.layout, found.summary)
     else:

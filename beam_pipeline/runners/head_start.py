@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from imagebeam import stderr_redirection
 from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.beam_pipeline.reporting import stderr_redirection
 from imagebeam.images import uris
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import Source

@@ -13,9 +13,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from imagebeam import stderr_redirection
 from imagebeam.beam_pipeline.exit_codes import BROKEN, FAILED, INTERRUPTED, BrokenJobError
 from imagebeam.beam_pipeline.pipeline import Job, build
-from imagebeam.beam_pipeline.reporting import stderr_redirection
 from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight
@@ -42,7 +42,7 @@ _LONGEST_PAUSE = 30.0
 
 
 def run(
-    job: Job, options: PipelineOptions, limits: AbortLimits, voice: JobReporter, debug: bool
+    job: Job, options: PipelineOptions, limits: AbortLimits, reporter: JobReporter, debug: bool
 ) -> dict[str, Any]:
     """Run the job to its end; the summary. A job that leads nowhere ends this process.
 
@@ -56,7 +56,7 @@ def run(
         with (
             job_log(job.layout) as log,
             stderr_redirection.redirect_library_stderr(log.file, debug) as stderr,
-            voice.progress(stderr) as show,
+            reporter.progress(stderr) as show,
             _started(job, options) as work,
         ):
             pause = _LOOK_SECONDS
@@ -74,13 +74,15 @@ def run(
                 _check(guard, now, log)
                 complaints.check()
     except KeyboardInterrupt:
-        voice.say_stopped("stopped", job.layout)
+        reporter.report_stopped("stopped", job.layout)
         _stop_at_once(job, INTERRUPTED)
     except TooManyFailuresError as error:
-        voice.say_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
+        reporter.report_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
         _stop_at_once(job, FAILED)
     except StalledError as error:
-        voice.say_stopped(f"{error}; what each thread was doing is in {log.place}", job.layout)
+        reporter.report_stopped(
+            f"{error}; what each thread was doing is in {log.place}", job.layout
+        )
         _stop_at_once(job, BROKEN)
     close_shared_reader()
     if work.error is None:

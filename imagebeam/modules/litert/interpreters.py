@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.stderr_redirection import redirect_descriptor
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 _opening = threading.Lock()
@@ -65,16 +66,11 @@ def _without_greeting() -> Iterator[None]:
         yield
         return
     with _opening, tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
+        with redirect_descriptor(said.fileno()):
             yield
-        finally:
-            os.dup2(stderr, 2)
-            said.seek(0)
-            os.write(stderr, said.read().replace(_GREETING, b""))
-            os.close(stderr)
-            _greeted = True
+        said.seek(0)
+        os.write(2, said.read().replace(_GREETING, b""))
+        _greeted = True
 
 
 def _has_stderr() -> bool:

@@ -75,8 +75,8 @@ def test_a_person_sees_a_bar_with_what_failed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_names_are_shown_as_they_are(capfd: pytest.CaptureFixture[str]) -> None:
     output = Path("/data/[red]photos[/b] :warning:")
-    console.say_stopped("stopped", Layout(output))
-    console.say_next(output)
+    console.report_stopped("stopped", Layout(output))
+    console.show_next_steps(output)
     said = capfd.readouterr()
     assert f"What is finished stays in {output}; run" in said.err
     assert f" verify {output}\n" in said.out

@@ -83,7 +83,7 @@ def test_progress_is_told_once_a_second_if_it_moves() -> None:
 
 
 def test_names_that_are_not_utf8_are_told_too(capfd: pytest.CaptureFixture[str]) -> None:
-    json_lines.say_error(os.fsdecode(b"/\xff: \n"), 2)
+    json_lines.report_error(os.fsdecode(b"/\xff: \n"), 2)
     assert json.loads(capfd.readouterr().err) == {
         "event": "error",
         "message": "/\udcff: \n",

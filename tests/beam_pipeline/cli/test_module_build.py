@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.beam_pipeline.cli import module_making
+from imagebeam.beam_pipeline.cli import module_build
 from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
 from imagebeam.mobilenet_v1.layers import Phase, Rates
@@ -175,7 +175,7 @@ def test_every_member_is_built_exported_compiled_and_run(
     for phase in Phase:  # as one step of training each, so that statistics and ranges are set
         network.train(rescale(pixels), phase, now)
     output = tmp_path / "module"
-    module_making.export(network, output, [f"class {index}" for index in range(10)], {})
+    module_build.export(network, output, [f"class {index}" for index in range(10)], {})
 
     loaded = tf.saved_model.load(str(output))
     ranges = 2 * 2 * len(architecture.layers)

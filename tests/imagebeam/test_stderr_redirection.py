@@ -2,11 +2,12 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
-from imagebeam.beam_pipeline.reporting import stderr_redirection
+from imagebeam import stderr_redirection
 from tests.beam_pipeline.jobs import ROOT
 
 
@@ -61,7 +62,7 @@ def test_what_is_logged_to_a_full_disk_does_not_come_out_later() -> None:
     script = """
 import logging, sys
 from pathlib import Path
-from imagebeam.beam_pipeline.reporting import stderr_redirection
+from imagebeam import stderr_redirection
 
 sys.stderr = stderr_redirection.ignore_broken_pipe(sys.stderr)
 logging.warning("before")
@@ -96,3 +97,41 @@ def test_text_of_any_kind_can_be_said(tmp_path: Path) -> None:
     with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
         print("ü \udcff", file=sys.stderr)
     assert (tmp_path / "log.txt").read_text() == "ü \\udcff\n"
+
+
+def test_levels_and_warnings_are_as_before(tmp_path: Path) -> None:
+    root, hook = logging.getLogger(), warnings.showwarning
+    level = root.level
+    with (
+        warnings.catch_warnings(),
+        stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False),
+    ):
+        warnings.simplefilter("always")
+        warnings.warn("careful", stacklevel=1)
+    assert (root.level, warnings.showwarning) == (level, hook)
+    assert "careful" in (tmp_path / "log.txt").read_text()
+
+
+def test_warnings_that_were_logged_before_still_are(tmp_path: Path) -> None:
+    logging.captureWarnings(True)
+    try:
+        hook = warnings.showwarning
+        with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
+            pass
+        assert warnings.showwarning is hook
+    finally:
+        logging.captureWarnings(False)
+
+
+def test_a_descriptor_is_redirected_and_put_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        (tmp_path / "native.txt").open("w") as file,
+        stderr_redirection.redirect_descriptor(file.fileno()) as real,
+    ):
+        os.write(2, b"native\n")
+        os.write(real, b"for people\n")
+    os.write(2, b"after\n")
+    assert (tmp_path / "native.txt").read_text() == "native\n"
+    assert capfd.readouterr().err == "for people\nafter\n"
