@@ -54,7 +54,7 @@ def kept(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
     Raises:
         InputError: two manifests differ.
     """
-    columns = inputs.kept_columns(sources)
+    columns = inputs.extra_columns(sources)
     return {name: columns[column] for column, name in options.keep.items()}
 
 

@@ -9,12 +9,10 @@ from typing import get_args
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
-from imagebeam.images.access import Access
-from imagebeam.images.containers import MemberSelection
-from imagebeam.images.decode import Resize
+from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import CODES
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, RESERVED
 from imagebeam.storage import AnyPath, Settings, location

@@ -6,10 +6,9 @@ from typing import Any
 
 import apache_beam as beam
 
-from imagebeam.images.access import Access
 from imagebeam.images.listing.sources import Source
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import StagedModule
 from imagebeam.outputs.layout import Layout

@@ -57,7 +57,7 @@ def _plan(images: int, folder: Path) -> dict[str, float]:
     from imagebeam.transforms.elements import Shard, ShardReport
 
     def pretend(shard: Shard) -> ShardReport:
-        return ShardReport(shard.id, Tally(shards=1, labelled=len(shard.refs)))
+        return ShardReport(shard.id, Tally(shards=1, labelled=len(shard.images)))
 
     manifest = folder / "manifest.txt"
     names = [f"/archive/{index // 1000:06d}/IMG_{index:09d}.jpg" for index in range(images)]

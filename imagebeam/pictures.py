@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from imagebeam.images.decode import DecodedImage, Resize, decode, decode_opened
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.decode import DecodedImage, decode, decode_opened
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
+from imagebeam.images.settings import Preprocessing, Resize
 from imagebeam.modules import Engine, Module, ModuleError, load_engine, open_module
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.samples import MODULE
@@ -88,7 +89,7 @@ def _decoded(picture: Picture, size: tuple[int, int], resize: Resize) -> Decoded
     if isinstance(picture, Image.Image):
         # A copy: what is done to it must not be seen by its owner.
         return decode_opened(picture.copy(), size, resize)
-    return decode(fetch(fspath(picture), Preprocessing.max_bytes), size, resize)
+    return decode(fetch(ImageLocation(fspath(picture)), Preprocessing.max_bytes), size, resize)
 
 
 def _batches(images: Iterator[DecodedImage]) -> Iterator[list[DecodedImage]]:

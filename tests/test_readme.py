@@ -9,7 +9,7 @@ import pytest
 
 from imagebeam.beam_pipeline import exit_codes
 from imagebeam.beam_pipeline.cli import main
-from imagebeam.images.containers import ContainerLimits
+from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import CODES
 
 _ROOT = Path(__file__).parents[1]

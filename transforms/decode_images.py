@@ -10,13 +10,11 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.utils.windowed_value import WindowedValue
 
-from imagebeam.images.access import Access
-from imagebeam.images.errors import CODES, ImageError
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader, shared_reader
-from imagebeam.images.reading.wire_format import ImageSize
-from imagebeam.transforms.elements import DecodedShard, Failure, ImageRef, Shard
+from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.transforms.elements import DecodedShard, Failure, Shard
 from imagebeam.transforms.worker_versions import check_versions, held_versions
 
 _SHARDS_AHEAD = 2
@@ -96,32 +94,33 @@ class _DecodeFn(beam.DoFn):
 
 
 def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
-    """The shard's pictures, and a failure for each image that gave none."""
-    sound = [ref for ref in shard.refs if ref.problem is None]
-    failures = [_listing_failure(ref) for ref in shard.refs if ref.problem is not None]
-    reading = reader.read([ref.wanted for ref in sound])
+    """Decode the shard's pictures, with a failure for each image that has none."""
+    sound = []
+    locations = []
+    failures = []
+    for image in shard.images:
+        if isinstance(image.location, ImageError):
+            failures.append(Failure.of(image.uri, image.location, image.extra_columns))
+        else:
+            sound.append(image)
+            locations.append(image.location)
+    reading = reader.read(locations)
     rows: list[int] = []
-    sizes: list[ImageSize] = []
-    for row, (ref, outcome) in enumerate(zip(sound, reading.outcomes, strict=True)):
+    sizes: list[tuple[int, int]] = []
+    for row, (image, outcome) in enumerate(zip(sound, reading.outcomes, strict=True)):
         if isinstance(outcome, ImageError):
-            failures.append(Failure.of(ref.uri, outcome, ref.kept))
+            failures.append(Failure.of(image.uri, outcome, image.extra_columns))
         else:
             rows.append(row)
-            sizes.append(outcome)
+            sizes.append((outcome.width, outcome.height))
     widths, heights = np.array(sizes, np.int32).reshape(-1, 2).T
     return DecodedShard(
         id=shard.id,
         uris=[sound[row].uri for row in rows],
-        kept=[sound[row].kept for row in rows],
+        extra_columns=[sound[row].extra_columns for row in rows],
         widths=widths,
         heights=heights,
         pixels=reading.pixels if len(rows) == len(sound) else reading.pixels[rows],
         failures=tuple(failures),
         costs=reading.costs,
     )
-
-
-def _listing_failure(ref: ImageRef) -> Failure:
-    assert ref.problem is not None
-    code, message = ref.problem
-    return Failure.of(ref.uri, CODES[code](message), ref.kept)

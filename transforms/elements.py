@@ -14,67 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
-from imagebeam.images.image_location import ImageLocation
-from imagebeam.images.reading.fetcher import ImageSource
+from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import ModelOutputs
 from imagebeam.outputs.account import Tally
-
-
-class ImageRef(NamedTuple):
-    """One image that was asked for.
-
-    Attributes:
-        uri: its name; see `imagebeam.images.uris`.
-        source: index of the input that lists it.
-        ordinal: its place in that input. Neighbours end in one shard.
-        problem: code and message of what already went wrong in listing; None for an image.
-        where: its bytes are; None for a local file.
-        kept: what its manifest's columns hold that are to be kept; () where it has none.
-    """
-
-    uri: str
-    source: int
-    ordinal: int
-    problem: tuple[str, str] | None = None
-    where: ImageLocation | None = None
-    kept: tuple[Any, ...] = ()
-
-    @property
-    def wanted(self) -> ImageSource:
-        """What to fetch."""
-        return self.where or self.uri
-
-    def plain(self) -> tuple[Any, ...]:
-        """The same as plain tuples, which Beam encodes without pickling."""
-        where = None if self.where is None else tuple(self.where)
-        return (*self[:4], where, self.kept)
-
-    @classmethod
-    def from_plain(cls, values: tuple[Any, ...]) -> "ImageRef":
-        """What `plain` gave."""
-        *start, where, kept = values
-        uri, source, ordinal, problem = start
-        return cls(uri, source, ordinal, problem, where and ImageLocation(*where), kept)
-
 
 PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True)
 class Page:
-    """Images that one input lists one after the other: a shuffle costs by the element.
+    """Images that one input lists one after the other: a shuffle's cost depends on its elements.
 
     Attributes:
         source: index of the input.
         number: its ordinals start at this many times `PAGE_SIZE`.
-        refs: in the order of the input.
+        images: in the order of the input.
         costs: of listing them; counted where the page is first read.
     """
 
     source: int
     number: int
-    refs: tuple[ImageRef, ...]
+    images: tuple[ListedImage, ...]
     costs: StageTimes = field(default_factory=dict, compare=False)
 
 
@@ -82,7 +43,7 @@ class Failure(NamedTuple):
     """One image that ends in an error row; fields as in `imagebeam.outputs.schema.ERRORS`.
 
     Attributes:
-        kept: as in `ImageRef`.
+        extra_columns: as in `ListedImage`.
     """
 
     uri: str
@@ -90,13 +51,13 @@ class Failure(NamedTuple):
     code: str
     message: str
     retryable: bool
-    kept: tuple[Any, ...] = ()
+    extra_columns: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, uri: str, error: ImageError, kept: tuple[Any, ...] = ()) -> "Failure":
+    def of(cls, uri: str, error: ImageError, extra_columns: tuple[Any, ...] = ()) -> "Failure":
         """The row for an image that ended in this error."""
         message = str(error)[:_MAX_MESSAGE]
-        return cls(uri, error.stage, error.code, message, error.retryable, kept)
+        return cls(uri, error.stage, error.code, message, error.retryable, extra_columns)
 
 
 _MAX_MESSAGE = 500
@@ -108,11 +69,11 @@ class Shard:
 
     Attributes:
         id: digest of the sorted URIs, so the same images always end in files of the same name.
-        refs: in the order of their inputs.
+        images: in the order of their inputs.
     """
 
     id: str
-    refs: tuple[ImageRef, ...]
+    images: tuple[ListedImage, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +83,7 @@ class DecodedShard:
     Attributes:
         id: of the shard.
         uris: of the images that could be decoded.
-        kept: of each, as in `ImageRef`.
+        extra_columns: of each, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
         pixels: uint8 (N, H, W, 3), RGB.
@@ -132,7 +93,7 @@ class DecodedShard:
 
     id: str
     uris: Sequence[str]
-    kept: Sequence[tuple[Any, ...]]
+    extra_columns: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.uint8]
@@ -147,7 +108,7 @@ class ScoredShard:
     Attributes:
         id: of the shard.
         uris: of the images that the module answered for.
-        kept: of each, as in `ImageRef`.
+        extra_columns: of each, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
         answers: logits, scores and features, float32, with N rows each.
@@ -157,7 +118,7 @@ class ScoredShard:
 
     id: str
     uris: Sequence[str]
-    kept: Sequence[tuple[Any, ...]]
+    extra_columns: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
     answers: ModelOutputs
@@ -197,7 +158,7 @@ class FusedCoder(beam.coders.Coder):
         """Bytes, roughly: those of its arrays, and a hundred a name."""
         match value:
             case Shard() | Page():
-                return _NAME_BYTES * len(value.refs)
+                return _NAME_BYTES * len(value.images)
             case DecodedShard():
                 return int(value.pixels.nbytes) + _NAME_BYTES * len(value.uris)
             case _:

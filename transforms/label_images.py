@@ -9,15 +9,13 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.typehints.row_type import RowTypeConstraint
 
-from imagebeam.images.access import Access
-from imagebeam.images.decode import Resize
 from imagebeam.images.listing.sources import image
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.modules import open_module
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
-from imagebeam.transforms.elements import ImageRef, ScoredShard, Shard
+from imagebeam.transforms.elements import ScoredShard, Shard
 from imagebeam.transforms.plan_shards import shard_id
 from imagebeam.transforms.run_module import RunModule
 
@@ -131,9 +129,8 @@ class LabelImages(beam.PTransform):
 
 
 def _shard(uris: Sequence[str]) -> Shard:
-    listed = enumerate(map(image, uris))
-    refs = tuple(ImageRef(each.uri, 0, row, where=each.where) for row, each in listed)
-    return Shard(shard_id(ref.uri for ref in refs), refs)
+    images = tuple(map(image, uris))
+    return Shard(shard_id(each.uri for each in images), images)
 
 
 def _rows(shard: ScoredShard, schema: PredictionSchema) -> Iterator[beam.Row]:

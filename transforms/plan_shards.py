@@ -9,9 +9,11 @@ from typing import Any
 
 import apache_beam as beam
 
+from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ListedImage
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.transforms.elements import ImageRef, Page, Shard
+from imagebeam.transforms.elements import Page, Shard
 
 _FEWEST = 32
 """Images in a shard: fewer would cost more in files than in work."""
@@ -75,31 +77,31 @@ def shard_size(images: int, image_bytes: int) -> int:
 
 def by_place(
     page: Page, plan: Plan, image_bytes: int, images_per_shard: int | None
-) -> Iterator[tuple[tuple[int, int], tuple[Any, ...]]]:
-    """The refs of a page, as plain tuples, under the keys that neighbours share."""
+) -> Iterator[tuple[tuple[int, int], Page]]:
+    """Split a page into runs of images under the keys that neighbours share."""
     size = images_per_shard or shard_size(plan.to_do, image_bytes)
 
-    def place(ref: ImageRef) -> int:
-        together = 1 if ref.where is None else ref.where.read_together
-        return ref.ordinal // (size * ceil(together / size))
+    def place(image: ListedImage) -> int:
+        together = 1 if isinstance(image.location, ImageError) else image.location.read_together
+        return image.ordinal // (size * ceil(together / size))
 
-    for number, refs in groupby(page.refs, key=place):
-        yield (page.source, number), tuple(ref.plain() for ref in refs)
+    for number, images in groupby(page.images, key=place):
+        yield (page.source, number), Page(page.source, page.number, tuple(images))
 
 
 def make_shards(
-    group: tuple[tuple[int, int], Iterable[tuple[tuple[Any, ...], ...]]],
+    group: tuple[tuple[int, int], Iterable[Page]],
     plan: Plan,
     image_bytes: int,
     images_per_shard: int | None,
 ) -> Iterator[Shard]:
-    """The shards of refs that share a place, in their order."""
+    """Make shards of images that share a key, in their order."""
     size = images_per_shard or shard_size(plan.to_do, image_bytes)
-    plain = chain.from_iterable(group[1])
-    refs = sorted(map(ImageRef.from_plain, plain), key=lambda ref: ref.ordinal)
-    for _, shard in groupby(refs, key=lambda ref: ref.ordinal // size):
+    found = chain.from_iterable(page.images for page in group[1])
+    images = sorted(found, key=lambda image: image.ordinal)
+    for _, shard in groupby(images, key=lambda image: image.ordinal // size):
         members = tuple(shard)
-        yield Shard(shard_id(ref.uri for ref in members), members)
+        yield Shard(shard_id(image.uri for image in members), members)
 
 
 def shard_id(uris: Iterable[str]) -> str:

@@ -100,12 +100,13 @@ def score_shard(shard: DecodedShard, engine: Engine, cores: int | None = None) -
     answered, errors, costs = answer(engine, shard.pixels, cores)
     answered_rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [
-        Failure.of(shard.uris[row], error, shard.kept[row]) for row, error in errors.items()
+        Failure.of(shard.uris[row], error, shard.extra_columns[row])
+        for row, error in errors.items()
     ]
     return ScoredShard(
         id=shard.id,
         uris=[shard.uris[row] for row in answered_rows],
-        kept=[shard.kept[row] for row in answered_rows],
+        extra_columns=[shard.extra_columns[row] for row in answered_rows],
         widths=shard.widths[answered_rows],
         heights=shard.heights[answered_rows],
         answers=answered,

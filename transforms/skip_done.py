@@ -1,4 +1,4 @@
-"""Page → Page of ImageRef that have no row yet, and the Plan."""
+"""Page → Page of images that have no row yet, and the Plan."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from imagebeam.outputs import parts
 from imagebeam.outputs.account import Plan, uri_digest
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import location
-from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
+from imagebeam.transforms.elements import PAGE_SIZE, Page
 
 LABELLED, FAILED = "labelled", "failed"
 _PLAN = "plan"
@@ -40,8 +40,8 @@ Packed: TypeAlias = tuple[int, bytes]
 class SkipDone(beam.PTransform):
     """Leaves each image once, and only if no earlier run wrote a row for it.
 
-    Of two refs with one URI the first stays, by source and place. The answer is three: the pages
-    of refs to do, a PCollection of one `Plan` that counts what was asked for and what was left
+    Of two images with one URI the first stays, by source and place. The answer is three: the pages
+    of images to do, a PCollection of one `Plan` that counts what was asked for and what was left
     out, and the names of the files that were found, each with what its rows say.
     Shuffles digests of URIs once, those asked for with those that stand in the output, and the
     pages once, with what is left out of them.
@@ -106,10 +106,10 @@ def done_rows(found: tuple[str, str]) -> Rows:
 
 def asked_rows(page: Page) -> Rows:
     """The names on one page."""
-    rows = np.empty(len(page.refs), _ASKED)
-    rows["digest"] = _digests(ref.uri for ref in page.refs)
+    rows = np.empty(len(page.images), _ASKED)
+    rows["digest"] = _digests(image.uri for image in page.images)
     rows["source"] = page.source
-    rows["ordinal"] = [ref.ordinal for ref in page.refs]
+    rows["ordinal"] = [image.ordinal for image in page.images]
     return rows
 
 
@@ -189,16 +189,15 @@ def _left_out(rows: Rows) -> Iterator[LeftOut]:
         yield page, tuple(ordinal for _, ordinal in members)
 
 
-def by_page(page: Page) -> tuple[tuple[int, int], tuple[Any, ...]]:
-    """The refs of a page, as plain tuples, under its key."""
-    return (page.source, page.number), tuple(ref.plain() for ref in page.refs)
+def by_page(page: Page) -> tuple[tuple[int, int], Page]:
+    """Return a page under its key."""
+    return (page.source, page.number), page
 
 
 def remaining(key: tuple[int, int], met: dict[str, Iterable[Any]]) -> Iterator[Page]:
-    """The page without what is left out of it, if anything remains."""
+    """Return the page without the images that are left out of it, if any remain."""
     left_out = set(chain.from_iterable(met["left_out"]))
-    for plain in met["pages"]:
-        listed = map(ImageRef.from_plain, plain)
-        refs = tuple(ref for ref in listed if ref.ordinal not in left_out)
-        if refs:
-            yield Page(*key, refs)
+    for page in met["pages"]:
+        images = tuple(image for image in page.images if image.ordinal not in left_out)
+        if images:
+            yield Page(*key, images)

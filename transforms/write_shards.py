@@ -59,7 +59,7 @@ def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) ->
             found.scores,
             found.logits,
             found.features,
-            shard.kept,
+            shard.extra_columns,
         )
         write_part(layout, shard.id, rows, schema.errors(shard.failures))
     tally = Tally(

@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import evaluate
     from imagebeam.images.errors import InputError
-    from imagebeam.images.preprocessing import Preprocessing
     from imagebeam.images.reading.reader import ImageReader
+    from imagebeam.images.settings import Preprocessing
     from imagebeam.modules import ModuleError, load_engine, open_module, read_class_names
 
     images = labelled_images.read(args.images)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from imagebeam.images.decode import Resize
+    from imagebeam.images.settings import Resize
     from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
     from imagebeam.mobilenet_v1.pictures import Decoder
 

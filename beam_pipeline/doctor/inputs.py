@@ -14,9 +14,8 @@ from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.module import opened
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import inputs
-from imagebeam.images.listing.sources import ListedImage
 from imagebeam.storage import Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
@@ -91,14 +90,14 @@ def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing
     kept: list[tuple[int, ListedImage]] = []
     complete = True
     for each in found:
-        if each.problem is not None:
-            problems[each.problem.code] += 1
+        if each.error is not None:
+            problems[each.error.code] += 1
         # Vitter's algorithm R: each image has the same chance, however many are to come.
         elif len(kept) < chosen:
             kept.append((images, each))
         elif (place := rng.randrange(images + 1)) < chosen:
             kept[place] = (images, each)
-        images += each.problem is None
+        images += each.error is None
         if time.monotonic() - start > seconds:
             complete = False
             break
@@ -108,7 +107,9 @@ def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing
 
 def _size(listed: ListedImage, settings: Settings) -> int | None:
     """Bytes of an image, encoded; None where that cannot be told without reading it."""
-    where = listed.where or ImageLocation(listed.uri)
+    where = listed.location
+    if not isinstance(where, ImageLocation):
+        return None
     if where.container is ContainerKind.TAR:
         return where.place[1]
     try:

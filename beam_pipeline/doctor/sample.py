@@ -15,7 +15,7 @@ from imagebeam.beam_pipeline.reporting.evaluation_display import counts
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.evaluation.accuracy import wilson_interval
 from imagebeam.images.errors import CODES, ImageError
-from imagebeam.images.listing.sources import ListedImage
+from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
@@ -65,7 +65,9 @@ def take(
     try:
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]
-            reading = reader.read([each.where or each.uri for each in part])
+            reading = reader.read(
+                [each.location for each in part if not isinstance(each.location, ImageError)]
+            )
             errors = [each for each in reading.outcomes if isinstance(each, ImageError)]
             failed.update(error.code for error in errors)
             rows = [

@@ -9,6 +9,8 @@ from pathlib import Path
 from imagebeam import stderr_redirection
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
+from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.reading.reader import close_shared_reader, shared_reader
@@ -50,20 +52,21 @@ def _take(options: LabelOptions) -> None:
         options.access,
     )
     reader.start()
-    reader.read_ahead(islice(_names(sources), options.limit))
+    reader.read_ahead(islice(_locations(sources), options.limit))
 
 
 def _are_local(texts: Sequence[str]) -> bool:
     return all(uris.scheme(text) == "file" for text in texts)
 
 
-def _names(sources: tuple[Source, ...]) -> Iterator[str]:
-    """The local files at the start of the listing."""
+def _locations(sources: tuple[Source, ...]) -> Iterator[ImageLocation]:
+    """Return the local files at the start of the listing."""
     for source in sources:
         if source.kind == "container" or uris.scheme(source.names[0]) != "file":
             return
         for listed in source:
-            if listed.where is not None:
+            if isinstance(listed.location, ImageError):
+                continue
+            if listed.location.kind or uris.scheme(listed.location.address) != "file":
                 return
-            if listed.problem is None:
-                yield listed.uri
+            yield listed.location

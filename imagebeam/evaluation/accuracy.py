@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.modules import Engine
 
@@ -83,7 +84,7 @@ def evaluate(
     failed: Counter[str] = Counter()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        reading = reader.read([each.uri for each in chunk])
+        reading = reader.read([ImageLocation(each.uri) for each in chunk])
         rows = []
         for row, outcome in enumerate(reading.outcomes):
             if isinstance(outcome, ImageError):

@@ -43,8 +43,8 @@ def _from_folders(path: Path) -> list[Labelled]:
     found = []
     for source in inputs.sources([str(path)]):
         for listed in source:
-            if listed.problem is not None:
-                raise InputError(f"{listed.uri}: {listed.problem}. Check its permissions.")
+            if listed.error is not None:
+                raise InputError(f"{listed.uri}: {listed.error}. Check its permissions.")
             folder, *below = os.path.relpath(uris.to_path(listed.uri), base).split(os.sep)
             if not below:
                 raise InputError(

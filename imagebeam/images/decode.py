@@ -14,7 +14,6 @@ The rules, one for all formats:
 
 import io
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +33,7 @@ from imagebeam.images.errors import (
     UnsupportedFormat,
     UnsupportedPixels,
 )
-
-Resize = Literal["crop", "stretch"]
+from imagebeam.images.settings import MAX_PIXELS, Resize
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's decoders that may run; a picture in any other format is refused unread."""
@@ -61,10 +59,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture of each EXIF orientation upright (1 is upright)."""
-
-
-MAX_PIXELS = 100_000_000
-"""The largest picture that is decoded, unless the caller sets another limit."""
 
 
 @dataclass(frozen=True, eq=False)

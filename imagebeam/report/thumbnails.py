@@ -9,19 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from imagebeam.images import uris
+from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing import locate
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.reading.fetcher import ImageSource
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.reading.wire_format import ImageSize
+from imagebeam.images.settings import Preprocessing
 from imagebeam.report.data import Original
 
 _DECODED = 320
@@ -78,34 +75,33 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
             if size > _MOST_BYTES:
                 return Thumbnails(originals, unreadable, f"after {size / 1e6:,.0f} MB")
             chunk, places = names[first : first + _CHUNK], wanted[first : first + _CHUNK]
-            reading = reader.read(places)
-            for name, place, pixels, outcome in zip(
-                chunk, places, reading.pixels, reading.outcomes, strict=True
-            ):
+            outcomes = reader.read(places).outcomes
+            for name, place, outcome in zip(chunk, places, outcomes, strict=True):
                 if isinstance(outcome, ImageError):
                     unreadable += 1
                 else:
-                    thumbnail = _encoded(pixels, outcome)
+                    thumbnail = _encoded(outcome)
                     size += len(thumbnail)
                     originals[name] = Original(thumbnail, _link(name, place))
     return Thumbnails(originals, unreadable)
 
 
-def _encoded(pixels: npt.NDArray[np.uint8], size: ImageSize) -> str:
+def _encoded(image: DecodedImage) -> str:
     """A `data:` URI of the picture in its own proportions."""
-    scale = min(_LONGER_SIDE / max(size), 1)
-    shown = (max(round(size.width * scale), 1), max(round(size.height * scale), 1))
+    scale = min(_LONGER_SIDE / max(image.width, image.height), 1)
+    shown = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     buffer = io.BytesIO()
-    Image.fromarray(pixels).resize(shown, Image.Resampling.LANCZOS).save(
+    Image.fromarray(image.pixels).resize(shown, Image.Resampling.LANCZOS).save(
         buffer, "WEBP", quality=_QUALITY
     )
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _link(name: str, wanted: ImageSource) -> str:
-    """Where a browser finds the image itself; empty where it finds none."""
-    if isinstance(wanted, ImageLocation):
-        is_web = uris.scheme(name) in ("http", "https")
-        return name if is_web and wanted.container is None else ""
+def _link(name: str, location: ImageLocation) -> str:
+    """Return the address under which a browser finds the image itself; empty if there is none."""
+    if location.container is not None:
+        return ""
+    if (scheme := uris.scheme(name)) != "file":
+        return name if scheme in ("http", "https") else ""
     path = Path(uris.to_path(name))
     return path.as_uri() if path.is_absolute() else ""

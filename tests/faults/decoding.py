@@ -9,9 +9,10 @@ import psutil
 from PIL import Image
 
 from imagebeam.images.errors import ImageError
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodingProcess
 from imagebeam.images.reading.reader import Reading
+from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
 PLUGIN = Path(__file__).with_name("plugin")
@@ -33,7 +34,7 @@ def bmp(path: Path, level: int, fault: str = "") -> str:
 def read(process: DecodingProcess, uris: Sequence[str]) -> Reading:
     """What a decoding process makes of the images, as a reader answers."""
     pixels, meter = np.empty((len(uris), *SIZE, 3), np.uint8), Meter()
-    return Reading(pixels, process.read(uris, pixels, meter), meter.costs)
+    return Reading(pixels, process.read([*map(ImageLocation, uris)], pixels, meter), meter.costs)
 
 
 def seen(reading: Reading) -> list[int | str]:

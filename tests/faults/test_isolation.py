@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
 from imagebeam.images.reading.reader import ImageReader
 from tests.beam_pipeline.jobs import ROOT
@@ -84,7 +85,7 @@ def test_faults_side_by_side_leave_order_and_pixels_alone(tmp_path: Path) -> Non
     uris = [bmp(tmp_path / f"{n}.bmp", n, faults.get(n, "")) for n in range(80)]
     reader = ImageReader(PREPROCESSING, processes=2, limits=HASTY)
     expected = [codes.get(faults[n], "decode_crash") if n in faults else n for n in range(80)]
-    assert seen(reader.read(uris)) == expected
+    assert seen(reader.read([*map(ImageLocation, uris)])) == expected
     reader.close()
 
 
@@ -189,7 +190,7 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
     uris[20] = bmp(tmp_path / "crash.bmp", 0, "crash")
     reader = ImageReader(PREPROCESSING, processes=2, limits=HASTY)
     codes = {3: "decode_timeout", 20: "decode_crash"}
-    assert seen(reader.read(uris)) == [codes.get(n, n) for n in range(32)]
+    assert seen(reader.read([*map(ImageLocation, uris)])) == [codes.get(n, n) for n in range(32)]
     assert len(children()) == 2
     reader.close()
     assert children() == []
@@ -199,7 +200,7 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
 def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
     # Whoever waits for the picture waits longer than a test may take.
     reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
-    reader.read_ahead([bmp(tmp_path / "1.bmp", 1, "wait")])
+    reader.read_ahead([ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))])
     _wait_for(tmp_path / "1.reached")
     reader.close()
     assert children() == []
@@ -207,7 +208,7 @@ def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
 
 def test_a_reader_that_is_forgotten_ends_its_children(tmp_path: Path) -> None:
     reader = ImageReader(PREPROCESSING, processes=1, limits=PATIENT)
-    assert seen(reader.read([bmp(tmp_path / "1.bmp", 1)])) == [1]
+    assert seen(reader.read([ImageLocation(bmp(tmp_path / "1.bmp", 1))])) == [1]
     del reader
     assert children() == []
 
@@ -234,8 +235,9 @@ def test_children_of_a_killed_process_end_even_if_they_hang(tmp_path: Path) -> N
     hanging = bmp(tmp_path / "1.bmp", 1, "wait")
     program = (
         "import sys; from imagebeam.images.reading.reader import ImageReader; "
+        "from imagebeam.images.listed_image import ImageLocation; "
         "from tests.faults.decoding import PREPROCESSING; "
-        "list(ImageReader(PREPROCESSING, 1).read(sys.argv[1:]))"
+        "ImageReader(PREPROCESSING, 1).read([*map(ImageLocation, sys.argv[1:])])"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program, hanging],

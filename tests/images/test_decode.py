@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagebeam.images.decode import Resize, decode
+from imagebeam.images.decode import decode
 from imagebeam.images.errors import CODES, DecodeError
+from imagebeam.images.settings import Resize
 from tests.images.encoding import (
     Array,
     code_of,

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebeam.images import uris
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 
 NAMES = [
@@ -42,7 +43,7 @@ def test_odd_names_arrive_unharmed(tmp_path: Path, name: bytes) -> None:
     # As a table would hold it.
     uri = uri.encode("utf-8").decode("utf-8")
     assert os.fsencode(uris.to_path(uri)) == path
-    assert fetch(uri, 1000) == name
+    assert fetch(ImageLocation(uri), 1000) == name
 
 
 @given(st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 0x2F} & set(name)))

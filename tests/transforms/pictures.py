@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.modules import ModelOutputs
 
 SIZE = (8, 8)
@@ -38,3 +40,13 @@ class MeanEngine:
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponents / exponents.sum(axis=1, keepdims=True)
         return ModelOutputs(logits=logits, scores=scores, features=means[:, None])
+
+
+def listed(uri: str, ordinal: int = 0) -> ListedImage:
+    """An image as listing names it."""
+    return ListedImage(uri, ImageLocation(uri), ordinal=ordinal)
+
+
+def bad_entry(uri: str, ordinal: int, message: str) -> ListedImage:
+    """An image that cannot be listed."""
+    return ListedImage(uri, BadManifestEntry(message), ordinal=ordinal)

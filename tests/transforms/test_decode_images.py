@@ -6,12 +6,12 @@ import numpy as np
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.settings import Preprocessing
 from imagebeam.transforms.decode_images import DecodeImages, decode_shard
-from imagebeam.transforms.elements import DecodedShard, Failure, ImageRef, Shard
-from tests.transforms.pictures import SIZE, grey
+from imagebeam.transforms.elements import DecodedShard, Failure, Shard
+from tests.transforms.pictures import SIZE, bad_entry, grey, listed
 
 
 def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> None:
@@ -19,11 +19,11 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
     empty, missing = tmp_path / "empty.png", tmp_path / "missing.png"
     empty.touch()
     refs = (
-        ImageRef(light, 0, 0),
-        ImageRef(str(empty), 0, 1),
-        ImageRef("list.txt#line=3", 0, 2, ("bad_entry", "no name")),
-        ImageRef(str(missing), 0, 3),
-        ImageRef(dark, 0, 4),
+        listed(light, 0),
+        listed(str(empty), 1),
+        bad_entry("list.txt#line=3", 2, "no name"),
+        listed(str(missing), 3),
+        listed(dark, 4),
     )
     shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=2))
     assert (shard.id, shard.uris) == ("id", [light, dark])
@@ -41,7 +41,7 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
 
 
 def test_a_shard_of_rubbish_has_no_pictures(tmp_path: Path) -> None:
-    refs = (ImageRef(str(tmp_path / "nothing.jpg"), 0, 0),)
+    refs = (listed(str(tmp_path / "nothing.jpg"), 0),)
     shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1))
     assert shard.pixels.shape == (0, *SIZE, 3)
     assert [failure.code for failure in shard.failures] == ["not_found"]
@@ -58,7 +58,7 @@ def _seen(
 
 def test_shards_that_are_decoded_ahead_keep_their_time_and_window(tmp_path: Path) -> None:
     shards = [
-        Shard(str(number), (ImageRef(grey(tmp_path, f"{number}.png", number), 0, number),))
+        Shard(str(number), (listed(grey(tmp_path, f"{number}.png", number), number),))
         for number in range(25)
     ]
     with beam.Pipeline("FnApiRunner") as pipeline:

@@ -5,13 +5,13 @@ from imagebeam.modules import ModelOutputs
 from imagebeam.transforms.elements import (
     DecodedShard,
     FusedCoder,
-    ImageRef,
     Page,
     ScoredShard,
     Shard,
 )
+from tests.transforms.pictures import listed
 
-_REFS = (ImageRef("a", 0, 0), ImageRef("b", 0, 1))
+_REFS = (listed("a", 0), listed("b", 1))
 _SIZES = np.array([1, 2], np.int32)
 _DECODED = DecodedShard(
     *("id", ["a", "b"], [(), ()], _SIZES, _SIZES),

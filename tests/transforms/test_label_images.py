@@ -12,7 +12,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.typehints.row_type import RowTypeConstraint
 
-from imagebeam.images.access import Access
+from imagebeam.images.settings import Access
 from imagebeam.modules import ModuleError
 from imagebeam.outputs.schema import RankedClass
 from imagebeam.storage import Settings

@@ -6,11 +6,13 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.inputs import sources
-from imagebeam.images.listing.sources import ListedImage, Source
-from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
+from imagebeam.images.listing.sources import Source
+from imagebeam.transforms.elements import PAGE_SIZE, Page
 from imagebeam.transforms.list_images import ListImages, list_source
-from tests.transforms.pictures import grey
+from tests.transforms.pictures import grey, listed
 
 
 def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None:
@@ -20,49 +22,55 @@ def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None
     alone = grey(tmp_path, "alone.png", 3)
     manifest = tmp_path / "list.jsonl"
     manifest.write_text('"folder/b.png"\n{"uri": 7}\n')
-    listed = sources([str(folder), alone, str(manifest)])
     with beam.Pipeline(FnApiRunner()) as pipeline:
+        pages = pipeline | ListImages(sources([str(folder), alone, str(manifest)]))
+        message = "`uri` is 7, not the name of an image"
         assert_that(
-            pipeline | ListImages(listed),
+            pages | beam.Map(_readable),
             equal_to(
                 [
-                    Page(0, 0, (ImageRef(first, 0, 0), ImageRef(second, 0, 1))),
-                    Page(
-                        1,
-                        0,
-                        (
-                            ImageRef(second, 1, 0),
-                            ImageRef(
-                                f"{manifest}#line=2",
-                                1,
-                                1,
-                                ("bad_entry", "`uri` is 7, not the name of an image"),
-                            ),
-                        ),
+                    (0, 0, [(first, 0, None), (second, 1, None)]),
+                    (
+                        *(1, 0),
+                        [
+                            (second, 0, None),
+                            (f"{manifest}#line=2", 1, ("bad_entry", message)),
+                        ],
                     ),
-                    Page(2, 0, (ImageRef(alone, 2, 0),)),
+                    (2, 0, [(alone, 0, None)]),
                 ]
             ),
         )
 
 
+def _code_and_text(error: ImageError | None) -> tuple[str, str] | None:
+    return None if error is None else (error.code, str(error))
+
+
+def _readable(page: Page) -> tuple[int, int, list[tuple[str, int, tuple[str, str] | None]]]:
+    return (
+        *(page.source, page.number),
+        [(image.uri, image.ordinal, _code_and_text(image.error)) for image in page.images],
+    )
+
+
 def test_a_long_list_comes_in_pages() -> None:
     names = tuple(f"/{n}.jpg" for n in range(2 * PAGE_SIZE + 1))
     pages = list(list_source(7, Source("images", names)))
-    assert [(page.source, page.number, len(page.refs)) for page in pages] == [
+    assert [(page.source, page.number, len(page.images)) for page in pages] == [
         *((7, 0, PAGE_SIZE), (7, 1, PAGE_SIZE), (7, 2, 1))
     ]
-    refs = [ref for page in pages for ref in page.refs]
-    assert refs == [ImageRef(name, 7, n) for n, name in enumerate(names)]
+    refs = [ref for page in pages for ref in page.images]
+    assert refs == [listed(name, n) for n, name in enumerate(names)]
 
 
 class _SlowSource(Source):
     """A listing that keeps one waiting."""
 
     def __iter__(self) -> Iterator[ListedImage]:
-        for listed in super().__iter__():
+        for image in super().__iter__():
             time.sleep(0.05)
-            yield listed
+            yield image
 
 
 def test_a_page_tells_what_listing_it_cost() -> None:

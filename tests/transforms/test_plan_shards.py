@@ -6,12 +6,13 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.transforms.elements import ImageRef, Page, Shard
+from imagebeam.transforms.elements import Page, Shard
 from imagebeam.transforms.plan_shards import PlanShards, by_place, make_shards, shard_id, shard_size
+from tests.transforms.pictures import bad_entry, listed
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
     layout.job.mkdir()
     run = RunToken(layout)
     run.claim()
-    refs = [ImageRef(f"{source}-{n}", source, n) for source in (0, 1) for n in range(5)]
+    refs = [listed(f"{source}-{n}", n) for source in (0, 1) for n in range(5)]
     shards = [
         Shard(shard_id(ref.uri for ref in group), tuple(group))
         for group in (refs[0:2], refs[2:4], refs[4:5], refs[5:7], refs[7:9], refs[9:10])
@@ -57,15 +58,15 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
 
 
 def test_a_shard_holds_its_refs_in_the_order_of_the_input() -> None:
-    refs = [ImageRef("b", 0, 1), ImageRef("a", 0, 0), ImageRef("c", 0, 2, ("bad_entry", "no"))]
-    pieces = [(refs[0].plain(),), tuple(ref.plain() for ref in refs[1:])]
+    refs = [listed("b", 1), listed("a", 0), bad_entry("c", 2, "no")]
+    pieces = [Page(0, 0, tuple(refs[:1])), Page(0, 0, tuple(refs[1:]))]
     [shard] = make_shards(((0, 0), pieces), Plan(), 300, 3)
     assert shard == Shard(shard_id(["a", "b", "c"]), (refs[1], refs[0], refs[2]))
 
 
-def _member(ordinal: int, kind: str) -> ImageRef:
+def _member(ordinal: int, kind: str) -> ListedImage:
     where = ImageLocation("/a.tar.gz", "1", kind, (ordinal * 512, 100))
-    return ImageRef(f"/a.tar.gz!/{ordinal}", 0, ordinal, None, where, ("kept",))
+    return ListedImage(f"/a.tar.gz!/{ordinal}", where, ("kept",), ordinal)
 
 
 def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_other() -> None:
@@ -75,7 +76,7 @@ def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_ot
     assert [key for key, _ in places] == [(0, 0), (0, 0)]
     neighbours = [refs for _, refs in places]
     shards = list(make_shards(((0, 0), neighbours), Plan(to_do=7), 300, 2))
-    assert [shard.refs for shard in shards] == [
+    assert [shard.images for shard in shards] == [
         tuple(refs[start : start + 2]) for start in (0, 2, 4, 6)
     ]
 
@@ -83,20 +84,14 @@ def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_ot
 def test_members_that_are_read_by_place_spread() -> None:
     refs = tuple(_member(ordinal, "TAR") for ordinal in range(4))
     assert list(by_place(Page(0, 0, refs), Plan(to_do=4), 300, 2)) == [
-        ((0, 0), tuple(ref.plain() for ref in refs[:2])),
-        ((0, 1), tuple(ref.plain() for ref in refs[2:])),
+        ((0, 0), Page(0, 0, refs[:2])),
+        ((0, 1), Page(0, 0, refs[2:])),
     ]
 
 
 def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
     page = Page(0, 0, tuple(_member(at, "TAR_GZIP") for at in (0, 101_999, 102_000)))
-    assert [(key, len(refs)) for key, refs in by_place(page, Plan(), 300, 3_000)] == [
+    assert [(key, len(run.images)) for key, run in by_place(page, Plan(), 300, 3_000)] == [
         ((0, 0), 2),
         ((0, 1), 1),
     ]
-
-
-def test_a_ref_survives_as_plain_tuples() -> None:
-    for ref in (_member(3, "TAR"), ImageRef("a", 1, 2), ImageRef("b", 0, 1, ("bad_entry", "no"))):
-        assert all(type(value) is not ImageLocation for value in ref.plain())
-        assert ImageRef.from_plain(ref.plain()) == ref

@@ -21,7 +21,7 @@ def _shard(*levels: int) -> DecodedShard:
     return DecodedShard(
         id="id",
         uris=[f"grey-{level}" for level in levels],
-        kept=[()] * count,
+        extra_columns=[()] * count,
         widths=np.arange(count, dtype=np.int32),
         heights=np.arange(count, dtype=np.int32) + 100,
         pixels=_pixels(*levels),

@@ -7,14 +7,15 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.stage_times import StageTime
 from imagebeam.outputs.account import Plan, uri_digest
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
-from imagebeam.transforms.elements import PAGE_SIZE, ImageRef, Page
+from imagebeam.transforms.elements import PAGE_SIZE, Page
 from imagebeam.transforms.skip_done import SkipDone, asked_rows, packed
+from tests.transforms.pictures import listed
 
 
 def _output(root: Path, kind: Format) -> Layout:
@@ -34,16 +35,16 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
     tmp_path: Path, kind: Format
 ) -> None:
     pages = [
-        Page(1, 0, (ImageRef("twice", 1, 0),)),
+        Page(1, 0, (listed("twice", 0),)),
         Page(
             0,
             0,
             (
-                ImageRef("old-1", 0, 1),
-                ImageRef("old-1", 0, 2),
-                ImageRef("broken", 0, 3),
-                ImageRef("new", 0, 5, None, ImageLocation("gs://b/new", "7"), ("kept",)),
-                ImageRef("twice", 0, 7),
+                listed("old-1", 1),
+                listed("old-1", 2),
+                listed("broken", 3),
+                ListedImage("new", ImageLocation("gs://b/new", "7"), ("kept",), 5),
+                listed("twice", 7),
             ),
         ),
     ]
@@ -59,13 +60,13 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
     )
     with beam.Pipeline(FnApiRunner()) as pipeline:
         to_do, plans, _ = pipeline | beam.Create(pages) | SkipDone(_output(tmp_path, kind))
-        assert_that(to_do, equal_to([Page(0, 0, pages[1].refs[3:])]), "to do")
+        assert_that(to_do, equal_to([Page(0, 0, pages[1].images[3:])]), "to do")
         assert_that(plans, equal_to([plan]), "plan")
 
 
 def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
-    cost, ref = {"list": StageTime(0.5, 0.25)}, ImageRef("a", 0, 0)
-    pages = [Page(0, 0, (ref,), cost), Page(1, 0, (ref._replace(source=1),), cost)]
+    cost, ref = {"list": StageTime(0.5, 0.25)}, listed("a", 0)
+    pages = [Page(0, 0, (ref,), cost), Page(1, 0, (ref,), cost)]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         _, plans, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))
         costs = plans | beam.Map(lambda plan: plan.costs)
@@ -73,7 +74,7 @@ def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
 
 
 def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:
-    pages = [Page(0, 0, (ImageRef("a", 0, 0), ImageRef("b", 0, 1)))]
+    pages = [Page(0, 0, (listed("a", 0), listed("b", 1)))]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         to_do, _, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))
         assert_that(to_do, equal_to(pages))
@@ -81,9 +82,9 @@ def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:
 
 def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) -> None:
     """Thousands of names, so that each bucket has some of every page."""
-    first = tuple(ImageRef(f"{n}", 0, n) for n in range(PAGE_SIZE))
-    second = tuple(ImageRef(f"{n // 2}", 0, n) for n in range(PAGE_SIZE, 2 * PAGE_SIZE))
-    third = tuple(ImageRef(f"{n}", 1, n) for n in range(PAGE_SIZE // 2))
+    first = tuple(listed(f"{n}", n) for n in range(PAGE_SIZE))
+    second = tuple(listed(f"{n // 2}", n) for n in range(PAGE_SIZE, 2 * PAGE_SIZE))
+    third = tuple(listed(f"{n}", n) for n in range(PAGE_SIZE // 2))
     pages = [Page(0, 0, first), Page(0, 1, second), Page(1, 0, third)]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         to_do, plans, _ = (
@@ -96,7 +97,7 @@ def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) 
 
 def test_digests_travel_by_their_first_byte(tmp_path: Path) -> None:
     names = [f"{n}" for n in range(500)]
-    rows = asked_rows(Page(3, 0, tuple(ImageRef(name, 3, n) for n, name in enumerate(names))))
+    rows = asked_rows(Page(3, 0, tuple(listed(name, n) for n, name in enumerate(names))))
     found = dict(packed([rows[:200], rows[200:]]))
     expected: dict[int, list[int]] = {}
     for ordinal, name in enumerate(names):

@@ -28,7 +28,7 @@ def _scored(uris: list[str], failures: tuple[Failure, ...]) -> ScoredShard:
     decoded = DecodedShard(
         id="id",
         uris=uris,
-        kept=[()] * count,
+        extra_columns=[()] * count,
         widths=np.full(count, 4, np.int32),
         heights=np.full(count, 3, np.int32),
         pixels=np.full((count, 2, 2, 3), 9, np.uint8),
@@ -47,7 +47,7 @@ def test_a_shard_becomes_rows_and_a_report(layout: Layout) -> None:
     ]
     assert [entry["label"] for entry in rows[0]["top_k"]] == ["light", "none"]
     assert pq.read_table(layout.error_part("id")).to_pylist() == [
-        {name: value for name, value in _GONE._asdict().items() if name != "kept"}
+        {name: value for name, value in _GONE._asdict().items() if name != "extra_columns"}
     ]
     assert (report.id, report.tally.shards, report.tally.labelled) == ("id", 1, 2)
     assert report.tally.failed == {"not_found": 1}

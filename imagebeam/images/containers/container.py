@@ -13,7 +13,6 @@ from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
     Member,
-    MemberOffset,
     MemberProblem,
     MemberSelection,
     UnsupportedContainerError,
@@ -54,7 +53,7 @@ def open_container(
 def read_range(
     part: Callable[[int, int], bytes],
     kind: ContainerKind,
-    place: MemberOffset,
+    place: tuple[int, ...],
     selection: MemberSelection,
     max_bytes: int,
 ) -> bytes:
@@ -128,7 +127,7 @@ class Container:
             before = f"; {found:,} images before that were found" if found else ""
             yield MemberProblem("", _PROBLEMS[type(error)](f"{error}{before}"))
 
-    def read(self, place: MemberOffset, max_bytes: int) -> bytes:
+    def read(self, place: tuple[int, ...], max_bytes: int) -> bytes:
         """The encoded image at a place that the listing gave.
 
         A compressed container is read from its start, and goes on where the last read ended: in

@@ -11,7 +11,6 @@ from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
     Member,
-    MemberOffset,
     MemberProblem,
     MemberSelection,
     UnsupportedContainerError,
@@ -59,7 +58,7 @@ class Rows:
         self._values: Any = None
         self._batches: Iterator[Any] = iter(())
 
-    def read(self, place: MemberOffset, max_bytes: int) -> bytes:
+    def read(self, place: tuple[int, ...], max_bytes: int) -> bytes:
         """The encoded image of a row.
 
         Raises:
@@ -131,7 +130,7 @@ def _leaf(batch: pa.RecordBatch) -> pa.Array:
     return column.flatten()[0] if pa.types.is_struct(column.type) else column
 
 
-def _places(table: pq.ParquetFile) -> Iterator[MemberOffset]:
+def _places(table: pq.ParquetFile) -> Iterator[tuple[int, ...]]:
     for group in range(table.num_row_groups):
         for row in range(table.metadata.row_group(group).num_rows):
             yield group, row

@@ -13,7 +13,6 @@ from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
     Member,
-    MemberOffset,
     MemberProblem,
 )
 from imagebeam.images.errors import BadMember, FileTooLarge, ImageError
@@ -46,13 +45,13 @@ def members(file: IO[bytes], caps: ContainerLimits) -> Iterator[Member | MemberP
             yield _judged(entry, entry.name)
 
 
-def span(place: MemberOffset) -> tuple[int, int]:
+def span(place: tuple[int, ...]) -> tuple[int, int]:
     """Start and size of what reading a member takes."""
     start, size = place
     return start, size
 
 
-def read(file: IO[bytes], place: MemberOffset, max_bytes: int) -> bytes:
+def read(file: IO[bytes], place: tuple[int, ...], max_bytes: int) -> bytes:
     """The bytes of a member.
 
     Raises:

@@ -10,7 +10,6 @@ from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
     Member,
-    MemberOffset,
     MemberProblem,
     MemberSelection,
 )
@@ -45,13 +44,15 @@ def members(
         raise DamagedContainerError(str(error)) from error
 
 
-def span(place: MemberOffset) -> tuple[int, int]:
+def span(place: tuple[int, ...]) -> tuple[int, int]:
     """Start and size of what reading a record takes."""
     start, length = place
     return start, length + tfrecord.CHECKSUM_BYTES
 
 
-def read(file: IO[bytes], place: MemberOffset, selection: MemberSelection, max_bytes: int) -> bytes:
+def read(
+    file: IO[bytes], place: tuple[int, ...], selection: MemberSelection, max_bytes: int
+) -> bytes:
     """The encoded image of a record.
 
     Raises:

@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from imagebeam.images.errors import ImageError
 
-MemberOffset = tuple[int, ...]
-"""Where in its container a member is; what the numbers mean is the container's business."""
-
 
 class Member(NamedTuple):
     """One image in a container.
@@ -18,7 +15,7 @@ class Member(NamedTuple):
     """
 
     name: str
-    place: MemberOffset
+    place: tuple[int, ...]
 
 
 class MemberProblem(NamedTuple):

@@ -12,7 +12,6 @@ from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
     Member,
-    MemberOffset,
     MemberProblem,
 )
 from imagebeam.images.errors import BadMember, FileTooLarge
@@ -46,12 +45,12 @@ def members(file: IO[bytes], caps: ContainerLimits) -> Iterator[Member | MemberP
         yield Member(info.filename, (start, *sizes, info.compress_type, info.CRC, room))
 
 
-def span(place: MemberOffset) -> tuple[int, int]:
+def span(place: tuple[int, ...]) -> tuple[int, int]:
     """Start and size of what reading a member takes: to the start of the next, or of the index."""
     return place[0], place[-1]
 
 
-def read(file: IO[bytes], place: MemberOffset, max_bytes: int) -> bytes:
+def read(file: IO[bytes], place: tuple[int, ...], max_bytes: int) -> bytes:
     """The bytes of a member, as long as its checksum is right.
 
     Raises:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import uris
-from imagebeam.images.access import Access
-from imagebeam.images.containers import kind_of
+from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import buckets, folders, manifests
 from imagebeam.images.listing.sources import Kind, Source
+from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
 from imagebeam.storage.errors import Missing
 
@@ -59,8 +59,8 @@ def sources(
     return (*found, *([Source("images", tuple(singles), access=access)] if singles else []))
 
 
-def kept_columns(found: Sequence[Source]) -> dict[str, Any]:
-    """The columns to be kept, with the type of Arrow that each has in all manifests.
+def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
+    """Return the columns that --keep names, with their Arrow types, which all manifests share.
 
     Raises:
         InputError: two manifests differ.
@@ -243,7 +243,7 @@ class _Inputs:
                 "glob": ". Check its name and your rights to read it.",
                 "container": ". Pack or download it again.",
             }
-            raise InputError(f"{text}: {first.problem}{cures.get(source.kind, '')}")
+            raise InputError(f"{text}: {first.error}{cures.get(source.kind, '')}")
         raise InputError(f"{text}: {_EMPTY[source.kind]}")
 
 

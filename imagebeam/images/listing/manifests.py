@@ -31,12 +31,12 @@ class ManifestEntry(NamedTuple):
     Attributes:
         position: `line=N` (RFC 5147) or `row=N` (RFC 7111), from 1.
         value: the name of an image as the manifest has it, or why there is none.
-        kept: what the columns hold that were to be kept, in their order.
+        extra_columns: values of the columns to keep, in their order.
     """
 
     position: str
     value: str | ListingError
-    kept: tuple[Any, ...] = ()
+    extra_columns: tuple[Any, ...] = ()
 
 
 Columns = Mapping[str, Any]

@@ -4,42 +4,27 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, Any, Literal, cast
+from typing import IO, Literal, cast
 from urllib.parse import urljoin
 
 from imagebeam.images import uris
-from imagebeam.images.access import Access
-from imagebeam.images.containers import ContainerLimits, Member, kind_of, open_container
+from imagebeam.images.containers.container import open_container
+from imagebeam.images.containers.kinds import kind_of
+from imagebeam.images.containers.types import ContainerLimits, Member
 from imagebeam.images.errors import (
     BadManifestEntry,
     ImageError,
     UnreadableListing,
     UnsupportedScheme,
 )
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.settings import Access
 from imagebeam.storage import ObjectInfo, StoreError, store_for
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
 _CAPS = ContainerLimits()
-
-
-@dataclass(frozen=True)
-class ListedImage:
-    """One name that an input stands for.
-
-    Attributes:
-        uri: as `imagebeam.images.uris` makes them.
-        problem: why it cannot even be looked for; None for an image.
-        where: its bytes are; None for a local file, which its name leads to.
-        kept: what a manifest's columns hold that were to be kept; () where there are none.
-    """
-
-    uri: str
-    problem: ImageError | None = None
-    where: ImageLocation | None = None
-    kept: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,20 +74,20 @@ class Source:
 
 
 def image(address: str) -> ListedImage:
-    """An image that lies at an address by itself."""
-    where = None if uris.scheme(address) == "file" else ImageLocation(address)
-    return ListedImage(uris.without_secrets(address), where=where)
+    """Return the image that is at an address by itself."""
+    return ListedImage(uris.without_secrets(address), ImageLocation(address))
 
 
 def _found(paths: Iterator[folders.Found]) -> Iterator[ListedImage]:
     for path, problem in paths:
-        yield ListedImage(uris.from_path(path), problem)
+        uri = uris.from_path(path)
+        yield ListedImage(uri, problem or ImageLocation(uri))
 
 
 def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
     try:
         for info in found:
-            yield ListedImage(info.uri, where=ImageLocation(info.uri, info.version))
+            yield ListedImage(info.uri, ImageLocation(info.uri, info.version))
     except StoreError as error:
         yield ListedImage(name, UnreadableListing(f"it cannot be listed: {error}"))
 
@@ -118,9 +103,8 @@ def _members(address: str, access: Access) -> Iterator[ListedImage]:
             for entry in open_container(cast(IO[bytes], file), kind, access.selection, _CAPS):
                 uri = uris.member(archive, entry.name) if entry.name else archive
                 if isinstance(entry, Member):
-                    yield ListedImage(
-                        uri, where=ImageLocation(address, version, kind.name, entry.place)
-                    )
+                    location = ImageLocation(address, version, kind.name, entry.place)
+                    yield ListedImage(uri, location)
                 else:
                     yield ListedImage(uri, entry.error)
     except StoreError as error:
@@ -154,20 +138,20 @@ def _entry(
     entry: manifests.ManifestEntry, place: str, base: str, access: Access
 ) -> Iterator[ListedImage]:
     if isinstance(entry.value, ImageError):
-        yield ListedImage(place, entry.value, kept=entry.kept)
+        yield ListedImage(place, entry.value, entry.extra_columns)
         return
     try:
         address = _address(entry.value, base)
     except UnicodeEncodeError:
-        problem = BadManifestEntry(f"{entry.value!r} is not Unicode text")
-        yield ListedImage(place, problem, kept=entry.kept)
+        error = BadManifestEntry(f"{entry.value!r} is not Unicode text")
+        yield ListedImage(place, error, entry.extra_columns)
         return
     except UnsupportedScheme as error:
-        yield ListedImage(place, error, kept=entry.kept)
+        yield ListedImage(place, error, entry.extra_columns)
         return
     is_container = kind_of(uris.path(address)) is not None
     for listed in _members(address, access) if is_container else (image(address),):
-        yield ListedImage(listed.uri, listed.problem, listed.where, entry.kept)
+        yield listed._replace(extra_columns=entry.extra_columns)
 
 
 def _address(entry: str, base: str) -> str:

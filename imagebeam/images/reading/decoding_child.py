@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagebeam.images.decode import DecodedImage, decode
 from imagebeam.images.errors import DecodeMemory, ImageError
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.channel import ANY_SIZE, Channel
-from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.shared_pixels import SharedPixels
-from imagebeam.images.reading.wire_format import ImageSize, Outcome, pack
+from imagebeam.images.reading.wire_format import pack
+from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
 _PR_SET_PDEATHSIG = 1
@@ -51,7 +52,7 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
                 for row, request in enumerate(requests):
                     outcome = _read(preprocessing, request, shared.slots[row], meter)
                     last = row == len(requests) - 1
-                    if isinstance(outcome, ImageSize) and not last:
+                    if not isinstance(outcome, ImageError) and not last:
                         # A message for each would cost more than anything else but decoding.
                         shared.sizes[row] = outcome
                     else:
@@ -61,15 +62,29 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
             return
 
 
+def read_image(
+    request: FetchRequest, preprocessing: Preprocessing, meter: Meter
+) -> DecodedImage | ImageError:
+    """Fetch and decode one image in this process."""
+    try:
+        with meter.stage("fetch"):
+            data = fetch(request, preprocessing.max_bytes)
+        with meter.stage("decode"):
+            return decode(data, preprocessing.size, preprocessing.resize, preprocessing.max_pixels)
+    except ImageError as error:
+        # A new object: traceback and cause would keep the picture's bytes as long as the error.
+        return type(error)(*error.args)
+
+
 def _read(
     preprocessing: Preprocessing, request: FetchRequest, slot: npt.NDArray[np.uint8], meter: Meter
-) -> Outcome:
+) -> tuple[int, int] | ImageError:
     try:
-        read = preprocessing.read(request, meter)
+        read = read_image(request, preprocessing, meter)
         if isinstance(read, ImageError):
             return read
         slot[...] = read.pixels
-        return ImageSize(read.width, read.height)
+        return read.width, read.height
     except MemoryError:
         return DecodeMemory("no memory was left to read it")
 

@@ -18,12 +18,13 @@ from itertools import starmap, takewhile
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.channel import Channel
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
-from imagebeam.images.reading.wire_format import ImageSize, Outcome, unpack
+from imagebeam.images.reading.wire_format import unpack
+from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
 _START_SECONDS = 60.0
@@ -84,18 +85,18 @@ class DecodingProcess:
 
     def read(
         self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
-    ) -> list[Outcome]:
+    ) -> list[DecodedImage | ImageError]:
         """What each image ends in, in the order given.
 
         Args:
             requests: for N images.
-            pixels: (N, H, W, 3); row i is filled if image i ends in a size, and else unchanged.
+            pixels: (N, H, W, 3); row i is filled if image i was decoded, and else unchanged.
             meter: is told what they cost; what is lost with a child is not counted.
 
         Raises:
             OSError: no child can be started.
         """
-        outcomes: list[Outcome] = []
+        outcomes: list[DecodedImage | ImageError] = []
         suspect = -1
         try:
             while len(outcomes) < len(requests):
@@ -139,7 +140,7 @@ class DecodingProcess:
         requests: Sequence[FetchRequest],
         pixels: npt.NDArray[np.uint8],
         meter: Meter,
-        outcomes: list[Outcome],
+        outcomes: list[DecodedImage | ImageError],
     ) -> ImageError | None:
         """Append as many outcomes as the child has slots, or else say how it was lost."""
         self.start()
@@ -234,30 +235,36 @@ class _Taken:
 
     def __init__(self, shared: SharedPixels, pixels: npt.NDArray[np.uint8]) -> None:
         """Expect as many outcomes as there is room for in (N, H, W, 3) `pixels`."""
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[DecodedImage | ImageError] = []
         self._shared = shared
         self._pixels = pixels
         shared.sizes[:] = 0
 
-    def ready(self) -> list[ImageSize]:
-        """The pictures that are there and not taken yet."""
+    def ready(self) -> list[tuple[int, int]]:
+        """Return the sizes of the pictures that are there and not taken yet."""
         sizes = self._shared.sizes[len(self.outcomes) : len(self._pixels) - 1].tolist()
-        return list(takewhile(lambda size: min(size) > 0, starmap(ImageSize, sizes)))
+        return list(takewhile(lambda size: min(size) > 0, starmap(_size, sizes)))
 
     def take(self) -> None:
         """Take the pictures that are there."""
-        sizes = self.ready()
-        self._copy(len(sizes))
-        self.outcomes += sizes
+        self._copy(self.ready())
 
-    def add(self, outcome: Outcome) -> None:
-        """Take what a message says of the next image."""
-        self._copy(isinstance(outcome, ImageSize))
-        self.outcomes.append(outcome)
+    def add(self, outcome: tuple[int, int] | ImageError) -> None:
+        """Take the outcome that a message has for the next image."""
+        if isinstance(outcome, ImageError):
+            self.outcomes.append(outcome)
+        else:
+            self._copy([outcome])
 
-    def _copy(self, count: int) -> None:
-        rows = slice(len(self.outcomes), len(self.outcomes) + count)
-        self._pixels[rows] = self._shared.slots[rows]
+    def _copy(self, sizes: Sequence[tuple[int, int]]) -> None:
+        start = len(self.outcomes)
+        self._pixels[start : start + len(sizes)] = self._shared.slots[start : start + len(sizes)]
+        for row, (width, height) in enumerate(sizes, start):
+            self.outcomes.append(DecodedImage(self._pixels[row], width, height))
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    return width, height
 
 
 def _batch(requests: Sequence[FetchRequest]) -> Sequence[FetchRequest]:

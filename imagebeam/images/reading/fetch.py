@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 from io import BufferedReader
-from typing import NamedTuple
 
 from imagebeam.images import uris
 from imagebeam.images.errors import (
@@ -19,6 +18,7 @@ from imagebeam.images.errors import (
     UnsupportedScheme,
     WrongBytes,
 )
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.store_errors import mapped
 from imagebeam.storage import Settings
 from imagebeam.storage.local import LocalStore
@@ -26,50 +26,35 @@ from imagebeam.storage.local import LocalStore
 _LOCAL = LocalStore(Settings())
 
 
-class FileRange(NamedTuple):
-    """A part of a local file.
-
-    Attributes:
-        uri: of the file.
-        start: its first byte.
-        size: in bytes.
-        version: of the file, as `imagebeam.storage.local` tells it; any other is refused.
-    """
-
-    uri: str
-    start: int
-    size: int
-    version: str
-
-
-FetchRequest = str | FileRange | bytes | ImageError
-"""A local file, a part of one, the bytes themselves, or why they could not be had."""
+FetchRequest = ImageLocation | bytes | ImageError
+"""A local file or a member of a local tar, bytes fetched already, or the error in fetching them."""
 
 
 def fetch(request: FetchRequest, max_bytes: int) -> bytes:
     """The bytes of one image.
 
     Args:
-        request: where they are, or they.
+        request: the location, the bytes themselves, or an error.
         max_bytes: more than this is refused, before it is read where the size is known.
 
     Raises:
-        ImageError: a leaf of FetchError, or what was requested; nothing else.
+        ImageError: a leaf of FetchError, or the error in the request; nothing else.
     """
     match request:
         case bytes():
             return request
         case ImageError():
             raise request
-        case FileRange(uri, start, size, version):
-            try:
-                with mapped():
-                    return _LOCAL.read(uri, max_bytes, start, size, version)
-            except WrongBytes as error:
-                raise BadMember(f"the archive ends early: {error}") from error
-    if (scheme := uris.scheme(request)) != "file":
+    if (scheme := uris.scheme(request.address)) != "file":
         raise UnsupportedScheme(f"{scheme}:// cannot be read")
-    return _fetch_file(request, max_bytes)
+    if request.kind is None:
+        return _fetch_file(request.address, max_bytes)
+    start, size = request.place
+    try:
+        with mapped():
+            return _LOCAL.read(request.address, max_bytes, start, size, request.version)
+    except WrongBytes as error:
+        raise BadMember(f"the archive ends early: {error}") from error
 
 
 def _fetch_file(uri: str, max_bytes: int) -> bytes:

@@ -11,23 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, NamedTuple, cast
 
 from imagebeam.images import uris
-from imagebeam.images.access import Access
-from imagebeam.images.containers import (
-    Container,
-    ContainerKind,
-    MemberOffset,
-    open_container,
-    read_range,
-)
+from imagebeam.images.containers.container import Container, open_container, read_range
+from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.errors import ImageError
-from imagebeam.images.image_location import ImageLocation
-from imagebeam.images.reading.fetch import FetchRequest, FileRange
+from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
 from imagebeam.images.store_errors import mapped
 from imagebeam.storage import store_for
-
-ImageSource = str | ImageLocation
-"""A local file's URI, or where else an image is."""
 
 _LOOK_AHEAD = 2
 """Images that are fetched ahead, for each read at once."""
@@ -51,17 +43,18 @@ class Fetcher:
         self._threads = ThreadPoolExecutor(access.concurrent_reads, thread_name_prefix="fetch")
         self._streams = _Streams(access)
 
-    def requests(self, wanted: Iterable[ImageSource], meter: Meter) -> Iterator[FetchRequest]:
+    def requests(self, locations: Iterable[ImageLocation], meter: Meter) -> Iterator[FetchRequest]:
         """What to ask a decoding process for, for each image, in the order given.
 
         Args:
-            wanted: the images; neighbours in a container that is read from its start in its order.
+            locations: of the images. Neighbours in a container that is read from its start are in
+                its order.
             meter: is told what fetching cost.
         """
         ahead: deque[FetchRequest | Future[_Fetched]] = deque()
         waiting = _Waiting()
-        for each in wanted:
-            begun = self._begin(each, waiting, meter)
+        for location in locations:
+            begun = self._begin(location, waiting, meter)
             if not ahead and not isinstance(begun, Future):
                 yield waiting.taken(begun)
                 continue
@@ -80,39 +73,39 @@ class Fetcher:
         self._streams.close()
 
     def _begin(
-        self, wanted: ImageSource, waiting: "_Waiting", meter: Meter
+        self, location: ImageLocation, waiting: "_Waiting", meter: Meter
     ) -> "FetchRequest | Future[_Fetched]":
-        if isinstance(wanted, str):
-            return wanted
-        if wanted.container is ContainerKind.TAR and uris.scheme(wanted.address) == "file":
-            start, size = wanted.place
-            return FileRange(wanted.address, start, size, wanted.version)
-        if wanted.read_together > 1:
+        is_local = uris.scheme(location.address) == "file"
+        if is_local and location.container in (None, ContainerKind.TAR):
+            return location
+        if location.read_together > 1:
             # Here and now: out of order it would be decompressed again and again.
-            return _finish(self._fetch(wanted, waiting), meter)
-        return self._threads.submit(self._fetch, wanted, waiting)
+            return _finish(self._fetch(location, waiting), meter)
+        return self._threads.submit(self._fetch, location, waiting)
 
-    def _fetch(self, where: ImageLocation, waiting: "_Waiting") -> "_Fetched":
+    def _fetch(self, location: ImageLocation, waiting: "_Waiting") -> "_Fetched":
         meter = Meter()
         with meter.stage("fetch"):
-            request = self._read(where)
+            request = self._read(location)
         waiting.come(request)
         return _Fetched(request, meter)
 
-    def _read(self, where: ImageLocation) -> FetchRequest:
+    def _read(self, location: ImageLocation) -> FetchRequest:
         try:
             with mapped():
-                if where.read_together > 1:
-                    return self._streams.read(where, self._max_bytes)
-                store = store_for(where.address, self._access.settings)
-                if where.container is None:
-                    return store.read(where.address, self._max_bytes, version=where.version)
+                if location.read_together > 1:
+                    return self._streams.read(location, self._max_bytes)
+                store = store_for(location.address, self._access.settings)
+                if location.container is None:
+                    return store.read(location.address, self._max_bytes, version=location.version)
 
                 def part(start: int, size: int) -> bytes:
-                    return store.read(where.address, size, start, size, where.version)
+                    return store.read(location.address, size, start, size, location.version)
 
                 selection = self._access.selection
-                return read_range(part, where.container, where.place, selection, self._max_bytes)
+                return read_range(
+                    part, location.container, location.place, selection, self._max_bytes
+                )
         except ImageError as error:
             # Made anew: traceback and cause would keep the picture's bytes as long as the error.
             return type(error)(*error.args)
@@ -160,7 +153,7 @@ def _size(request: FetchRequest) -> int:
 class _Stream(NamedTuple):
     file: IO[bytes]
     container: Container
-    last: MemberOffset
+    last: tuple[int, ...]
 
 
 class _Streams:
@@ -173,7 +166,7 @@ class _Streams:
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str], list[_Stream]] = {}
 
-    def read(self, where: ImageLocation, max_bytes: int) -> bytes:
+    def read(self, location: ImageLocation, max_bytes: int) -> bytes:
         """Read a member.
 
         Raises:
@@ -181,16 +174,16 @@ class _Streams:
             StoreError: the container cannot be read.
             OSError: likewise.
         """
-        stream = self._take(where)
+        stream = self._take(location)
         try:
-            data = stream.container.read(where.place, max_bytes)
+            data = stream.container.read(location.place, max_bytes)
         except ImageError:
-            self._put(where, stream)
+            self._put(location, stream)
             raise
         except BaseException:
             stream.file.close()
             raise
-        self._put(where, stream._replace(last=where.place))
+        self._put(location, stream._replace(last=location.place))
         return data
 
     def close(self) -> None:
@@ -199,24 +192,24 @@ class _Streams:
                 stream.file.close()
             self._idle.clear()
 
-    def _take(self, where: ImageLocation) -> _Stream:
+    def _take(self, location: ImageLocation) -> _Stream:
         with self._lock:
-            idle = self._idle.get((where.address, where.version), [])
+            idle = self._idle.get((location.address, location.version), [])
             # The one that is nearest before the place has least to decompress.
-            behind = [each for each in idle if each.last <= where.place]
+            behind = [each for each in idle if each.last <= location.place]
             if behind:
                 nearest = max(behind, key=lambda each: each.last)
                 idle.remove(nearest)
                 return nearest
-        assert where.container is not None
-        store = store_for(where.address, self._access.settings)
-        file = cast(IO[bytes], store.open(where.address, where.version))
-        container = open_container(file, where.container, self._access.selection)
+        assert location.container is not None
+        store = store_for(location.address, self._access.settings)
+        file = cast(IO[bytes], store.open(location.address, location.version))
+        container = open_container(file, location.container, self._access.selection)
         return _Stream(file, container, ())
 
-    def _put(self, where: ImageLocation, stream: _Stream) -> None:
+    def _put(self, location: ImageLocation, stream: _Stream) -> None:
         with self._lock:
-            self._idle.setdefault((where.address, where.version), []).append(stream)
+            self._idle.setdefault((location.address, location.version), []).append(stream)
             self._close_oldest()
 
     def _close_oldest(self) -> None:

@@ -13,13 +13,14 @@ from queue import SimpleQueue
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.images.access import Access
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.decode import DecodedImage
+from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
 from imagebeam.images.reading.fetch import FetchRequest
-from imagebeam.images.reading.fetcher import Fetcher, ImageSource
+from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.reading.wire_format import Outcome
+from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
 
 _ACCESS = Access()
@@ -35,13 +36,13 @@ class Reading:
     """What became of N images, in the order given.
 
     Attributes:
-        pixels: uint8 (N, H, W, 3), RGB; row i means something only if image i ends in a size.
-        outcomes: what each ended in.
+        pixels: uint8 (N, H, W, 3), RGB; row i is valid only if image i was decoded.
+        outcomes: each picture, whose pixels are its row, or its error.
         costs: of fetching and decoding them, added up over the processes that did it.
     """
 
     pixels: npt.NDArray[np.uint8]
-    outcomes: list[Outcome]
+    outcomes: list[DecodedImage | ImageError]
     costs: StageTimes
 
 
@@ -49,7 +50,7 @@ class Reading:
 class _Ahead:
     """An image that was read before anybody asked: its place in a chunk of such images."""
 
-    chunk: "Future[list[Outcome]]"
+    chunk: "Future[list[DecodedImage | ImageError]]"
     pixels: npt.NDArray[np.uint8]
     row: int
 
@@ -77,8 +78,8 @@ class ImageReader:
         for process in decoding:
             self._idle.put(process)
         self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
-        self._ahead: dict[str, _Ahead] = {}
-        self._ahead_meters: dict[Future[list[Outcome]], Meter] = {}
+        self._ahead: dict[ImageLocation, _Ahead] = {}
+        self._ahead_meters: dict[Future[list[DecodedImage | ImageError]], Meter] = {}
         # Steps share a reader, and nobody tells it when the last one is through.
         self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, decoding)
 
@@ -87,21 +88,23 @@ class ImageReader:
         for _ in range(self._processes):
             self._feeders.submit(self._start_one)
 
-    def read_ahead(self, names: Iterable[str]) -> None:
+    def read_ahead(self, locations: Iterable[ImageLocation]) -> None:
         """Begin with the first of the local files that will be asked for; waits for none.
 
         Args:
-            names: of all; no more of them are looked at than pixels may wait in memory.
+            locations: of all images; no more of them are looked at than pixels may wait in memory.
         """
-        first = list(islice(names, _AHEAD_BYTES // (math.prod(self._size) * 3)))
+        first = list(islice(locations, _AHEAD_BYTES // (math.prod(self._size) * 3)))
         for start in range(0, len(first), SLOTS):
             some = first[start : start + SLOTS]
             pixels, meter = np.empty((len(some), *self._size, 3), np.uint8), Meter()
             chunk = self._feeders.submit(self._read_chunk, some, pixels, meter)
             self._ahead_meters[chunk] = meter
-            self._ahead |= {name: _Ahead(chunk, pixels, row) for row, name in enumerate(some)}
+            self._ahead |= {
+                location: _Ahead(chunk, pixels, row) for row, location in enumerate(some)
+            }
 
-    def read(self, wanted: Sequence[ImageSource]) -> Reading:
+    def read(self, wanted: Sequence[ImageLocation]) -> Reading:
         """Fetch and decode images."""
         if not self._ahead:
             return self._read(wanted)
@@ -119,14 +122,14 @@ class ImageReader:
             costs.append(self._ahead_meters.pop(found.chunk, Meter()).costs)
         return Reading(pixels, [outcomes[row] for row in range(len(wanted))], total(costs))
 
-    def _taken(self, wanted: ImageSource) -> _Ahead | None:
-        return self._ahead.pop(wanted, None) if isinstance(wanted, str) else None
+    def _taken(self, location: ImageLocation) -> _Ahead | None:
+        return self._ahead.pop(location, None)
 
-    def _read(self, wanted: Sequence[ImageSource]) -> Reading:
+    def _read(self, wanted: Sequence[ImageLocation]) -> Reading:
         pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
-        outcomes: list[Outcome] = []
+        outcomes: list[DecodedImage | ImageError] = []
         meters = [Meter()]
-        decoding: deque[Future[list[Outcome]]] = deque()
+        decoding: deque[Future[list[DecodedImage | ImageError]]] = deque()
         requests = self._fetcher.requests(wanted, meters[0])
         for start in range(0, len(wanted), SLOTS):
             chunk = list(islice(requests, SLOTS))
@@ -153,7 +156,7 @@ class ImageReader:
 
     def _read_chunk(
         self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
-    ) -> list[Outcome]:
+    ) -> list[DecodedImage | ImageError]:
         process = self._idle.get()
         try:
             return process.read(requests, pixels, meter)

@@ -5,21 +5,9 @@ anything in another. Pixels do not go this way but through memory that both shar
 """
 
 import struct
-from typing import NamedTuple
 
 from imagebeam.images.errors import CODES, ImageError
 from imagebeam.images.stage_times import StageTime, StageTimes
-
-
-class ImageSize(NamedTuple):
-    """Of an original picture, upright, in pixels."""
-
-    width: int
-    height: int
-
-
-Outcome = ImageSize | ImageError
-"""A size says that the pixels are there."""
 
 STAGES = ("fetch", "decode")
 """What a decoding process spends its time on."""
@@ -30,8 +18,13 @@ _COSTS = struct.Struct(f"<{2 * len(STAGES)}f")
 _MOST_SECONDS = 1e9
 
 
-def pack(outcome: Outcome, costs: StageTimes) -> bytes:
-    """The outcome, and what it and those before it cost, as bytes."""
+def pack(outcome: tuple[int, int] | ImageError, costs: StageTimes) -> bytes:
+    """Pack an outcome with the costs of it and those before it.
+
+    Args:
+        outcome: (width, height) of the original picture, or an error.
+        costs: by stage.
+    """
     spent = _COSTS.pack(*(value for stage in STAGES for value in costs.get(stage, StageTime())))
     if isinstance(outcome, ImageError):
         text = f"{outcome.code}\n{outcome}".encode(errors="backslashreplace")
@@ -39,8 +32,8 @@ def pack(outcome: Outcome, costs: StageTimes) -> bytes:
     return spent + _HEADER.pack(_PICTURE, *outcome)
 
 
-def unpack(message: bytearray) -> tuple[Outcome, dict[str, StageTime]]:
-    """The outcome that was packed, and the costs, if there are any.
+def unpack(message: bytearray) -> tuple[tuple[int, int] | ImageError, dict[str, StageTime]]:
+    """Return the outcome that was packed, and the costs, if there are any.
 
     Raises:
         ValueError: the message is nothing that `pack` gives.
@@ -55,7 +48,7 @@ def unpack(message: bytearray) -> tuple[Outcome, dict[str, StageTime]]:
         if any(spent):
             costs = dict(zip(STAGES, map(StageTime, spent[::2], spent[1::2]), strict=True))
         if kind == _PICTURE and not rest and min(width, height) > 0:
-            return ImageSize(width, height), costs
+            return (width, height), costs
         code, _, text = str(rest, "utf-8").partition("\n")
         return CODES[code](text), costs
     except (struct.error, LookupError) as error:

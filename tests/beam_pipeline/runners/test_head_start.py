@@ -11,9 +11,10 @@ import pytest
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.runners import head_start as tested
 from imagebeam.images.errors import InputError
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.settings import Preprocessing
 from imagebeam.modules import ModuleError
 from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, imagebeam, predictions
 
@@ -32,8 +33,8 @@ class _Reader:
     def start(self) -> None:
         pass
 
-    def read_ahead(self, names: Iterable[str]) -> None:
-        self.names += names
+    def read_ahead(self, locations: Iterable[ImageLocation]) -> None:
+        self.names += [each.address for each in locations]
 
 
 @pytest.fixture

@@ -9,13 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imagebeam.images.containers import (
-    Container,
-    ContainerKind,
-    MemberProblem,
-    MemberSelection,
-    open_container,
-)
+from imagebeam.images.containers.container import Container, open_container
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import MemberProblem, MemberSelection
 from imagebeam.images.errors import ImageError
 from imagebeam.storage import tfrecord
 

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from imagebeam.images.containers import (
-    ContainerKind,
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import (
     ContainerLimits,
     Member,
     MemberProblem,

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
-from imagebeam.images.containers import ContainerKind, ContainerLimits, Member
-from imagebeam.images.containers.kinds import Compression
+from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.streams import Decompressed
-from imagebeam.images.containers.types import ContainerLimitError, DamagedContainerError
+from imagebeam.images.containers.types import (
+    ContainerLimitError,
+    ContainerLimits,
+    DamagedContainerError,
+    Member,
+)
 from tests.images.containers.archives import opened, tar
 
 NO_CAPS = ContainerLimits()

@@ -3,7 +3,8 @@ import tarfile
 
 import pytest
 
-from imagebeam.images.containers import ContainerKind, ContainerLimits, MemberProblem
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import ContainerLimits, MemberProblem
 from tests.images.containers.archives import PICTURES, content, opened, tar
 
 COMPRESSED = {

@@ -2,12 +2,8 @@ import gzip
 
 import pytest
 
-from imagebeam.images.containers import (
-    ContainerKind,
-    ContainerLimits,
-    MemberProblem,
-    MemberSelection,
-)
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import ContainerLimits, MemberProblem, MemberSelection
 from tests.images.containers.archives import content, example, opened, tfrecords
 
 RECORDS = [

@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from imagebeam.images.containers import ContainerKind, ContainerLimits, MemberProblem
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import ContainerLimits, MemberProblem
 from tests.images.containers.archives import PICTURES, content, opened, zipped
 
 

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imagebeam.images.access import Access
-from imagebeam.images.containers import MemberSelection
+from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import InputError
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.folders import IMAGE_SUFFIXES
-from imagebeam.images.listing.inputs import kept_columns, sources
-from imagebeam.images.listing.sources import ListedImage, Source
+from imagebeam.images.listing.inputs import extra_columns, sources
+from imagebeam.images.listing.sources import Source, image
+from imagebeam.images.settings import Access
 from imagebeam.storage import store_for
 from tests.images.containers.archives import tar, zipped
 from tests.images.listing.test_folders import tree
@@ -23,7 +23,7 @@ from tests.images.reading.test_fetch import without_rights
 def listed(*inputs: str | Path, stdin_copy: Path | None = None) -> list[str]:
     """The URIs that the inputs stand for, none of which has a problem."""
     found = [each for source in sources([*map(str, inputs)], stdin_copy) for each in source]
-    assert [each.problem for each in found if each.problem] == []
+    assert [each.error for each in found if each.error] == []
     return [each.uri for each in found]
 
 
@@ -48,8 +48,8 @@ class TestKinds:
         [source] = sources([str(tmp_path)])
         assert source == Source("folder", (str(tmp_path),))
         assert list(source) == [
-            ListedImage(f"{tmp_path}/a/c.png"),
-            ListedImage(f"{tmp_path}/b.jpg"),
+            image(f"{tmp_path}/a/c.png"),
+            image(f"{tmp_path}/b.jpg"),
         ]
         assert list(source) == list(pickle.loads(pickle.dumps(source)))
 
@@ -71,7 +71,7 @@ class TestKinds:
         tree(here, "a.jpg")
         [source] = sources(["*.jpg"])
         monkeypatch.chdir("/")
-        assert list(source) == [ListedImage(f"{here}/a.jpg")]
+        assert list(source) == [image(f"{here}/a.jpg")]
 
     def test_a_file_whose_name_looks_like_a_glob_is_that_file(self, here: Path) -> None:
         tree(here, "a[1].jpg", "a1.jpg", "?.jpg")
@@ -114,10 +114,10 @@ class TestKinds:
                 [source] = sources([root])
                 first, second = source
             Path(root, "b").chmod(0o755)
-        assert first == ListedImage(f"{root}/a.jpg")
+        assert first == image(f"{root}/a.jpg")
         assert second.uri == f"{root}/b"
-        assert second.problem is not None
-        assert second.problem.code == "listing_failed"
+        assert second.error is not None
+        assert second.error.code == "listing_failed"
 
 
 class TestManifests:
@@ -158,14 +158,14 @@ class TestManifests:
     def test_entries_that_name_nothing_are_listed_by_their_place(self, here: Path) -> None:
         (here / "a b.jsonl").write_text('"a.jpg"\n{}\n"\\ud800.jpg"\n"s3://b/\\udcff.jpg"\n')
         [source] = sources(["a b.jsonl"])
-        found = [(each.uri, each.problem and str(each.problem)) for each in source]
+        found = [(each.uri, each.error and str(each.error)) for each in source]
         assert found == [
             (f"{here}/a.jpg", None),
             (f"{here}/a b.jsonl#line=2", "`uri` is None, not the name of an image"),
             (f"{here}/a b.jsonl#line=3", "'\\ud800.jpg' is not Unicode text"),
             (f"{here}/a b.jsonl#line=4", "'s3://b/\\udcff.jpg' is not Unicode text"),
         ]
-        problems = [each.problem for each in source if each.problem]
+        problems = [each.error for each in source if each.error]
         assert [problem.code for problem in problems] == ["bad_entry"] * 3
         for uri, _ in found:
             uri.encode("utf-8")
@@ -192,9 +192,9 @@ class TestManifests:
         (here / "a.txt").unlink()
         [only] = source
         assert only.uri == f"{here}/a.txt"
-        assert only.problem is not None
-        assert only.problem.code == "listing_failed"
-        assert str(only.problem) == "No such file or directory. Check the file."
+        assert only.error is not None
+        assert only.error.code == "listing_failed"
+        assert str(only.error) == "No such file or directory. Check the file."
 
 
 class TestContainers:
@@ -205,12 +205,8 @@ class TestContainers:
         archive = f"{here}/a.tar"
         version = store_for(archive).info(archive).version
         assert list(source) == [
-            ListedImage(
-                f"{archive}!/x/a.jpg", where=ImageLocation(archive, version, "TAR", (512, 1))
-            ),
-            ListedImage(
-                f"{archive}!/b.jpg", where=ImageLocation(archive, version, "TAR", (1536, 2))
-            ),
+            ListedImage(f"{archive}!/x/a.jpg", ImageLocation(archive, version, "TAR", (512, 1))),
+            ListedImage(f"{archive}!/b.jpg", ImageLocation(archive, version, "TAR", (1536, 2))),
         ]
         assert list(source) == list(pickle.loads(pickle.dumps(source)))
 
@@ -233,8 +229,8 @@ class TestContainers:
         (here / "a.tar").write_bytes(tar({"a.jpg": b"1", "b.jpg": b"2"}))
         (here / "list.csv").write_text("uri,id\na.tar,7\nc.jpg,8\ngone.zip,9\n")
         [source] = sources(["list.csv"], keep=["id"])
-        assert kept_columns([source]) == {"id": pa.string()}
-        found = [(each.uri, each.problem and each.problem.code, *each.kept) for each in source]
+        assert extra_columns([source]) == {"id": pa.string()}
+        found = [(each.uri, each.error and each.error.code, *each.extra_columns) for each in source]
         assert found == [
             (f"{here}/a.tar!/a.jpg", None, "7"),
             (f"{here}/a.tar!/b.jpg", None, "7"),
@@ -246,7 +242,7 @@ class TestContainers:
         data = tar({"a.jpg": b"1", "b.jpg": b"2" * 5000})
         (here / "a.tar").write_bytes(data[:3000])
         [source] = sources(["a.tar"])
-        assert [(each.uri, each.problem and each.problem.code) for each in source] == [
+        assert [(each.uri, each.error and each.error.code) for each in source] == [
             (f"{here}/a.tar!/a.jpg", None),
             (f"{here}/a.tar!/b.jpg", None),
             (f"{here}/a.tar", "archive_damaged"),
@@ -370,7 +366,7 @@ class TestRefusals:
         (here / "a.csv").write_text("uri,id\na.jpg,1\n")
         (here / "b.jsonl").write_text('{"uri": "b.jpg", "id": 1}\n')
         with pytest.raises(InputError) as caught:
-            kept_columns(sources(["a.csv", "b.jsonl"], keep=["id"]))
+            extra_columns(sources(["a.csv", "b.jsonl"], keep=["id"]))
         assert str(caught.value) == (
             f"{here}/b.jsonl: column 'id' holds int64, and string in another manifest. Make them "
             "alike, or run them apart."

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.locate import locate
-from imagebeam.images.preprocessing import Preprocessing
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.reading.wire_format import ImageSize
+from imagebeam.images.settings import Preprocessing
 from tests.beam_pipeline.jobs import archive
+from tests.images.reading.test_reader import size_of as sizes
 
 
 def packed(folder: Path, count: int) -> dict[str, list[str]]:
@@ -34,19 +34,19 @@ def test_members_of_archives_are_found_and_can_be_read(tmp_path: Path) -> None:
     archives = packed(tmp_path, 4)
     names = [uri for uris in zip(*archives.values(), strict=True) for uri in uris]
     found = locate([*names, f"{tmp_path}/a.zip!/gone.jpg"], 30)
-    assert [isinstance(each, ImageLocation) for each in found] == [True] * 12 + [False]
+    assert [each.container is not None for each in found] == [True] * 12 + [False]
     with closing(ImageReader(Preprocessing((8, 8)), 1)) as reader:
-        assert reader.read(found[:-1]).outcomes == [ImageSize(160, 120)] * 12
+        assert [sizes(each) for each in reader.read(found[:-1]).outcomes] == [(160, 120)] * 12
 
 
 def test_other_names_stand_for_what_they_name(tmp_path: Path) -> None:
     [name] = archive(tmp_path / "odd!", 1)
     names = [name, "/nowhere/a.zip!/b.jpg", "gs://bucket/a.jpg", "javascript:alert(1)!/x"]
     assert locate(names, 30) == [
-        name,
-        "/nowhere/a.zip!/b.jpg",
+        ImageLocation(name),
+        ImageLocation("/nowhere/a.zip!/b.jpg"),
         ImageLocation("gs://bucket/a.jpg"),
-        "javascript:alert(1)!/x",
+        ImageLocation("javascript:alert(1)!/x"),
     ]
 
 
@@ -54,11 +54,11 @@ def test_other_names_stand_for_what_they_name(tmp_path: Path) -> None:
 def test_looking_ends_in_time(tmp_path: Path, suffix: str) -> None:
     names = packed(tmp_path, 3)[suffix]
     # The first member is the one look that there is time for.
-    assert [isinstance(each, ImageLocation) for each in locate(names, -1)] == [True, False, False]
+    assert [each.container is not None for each in locate(names, -1)] == [True, False, False]
 
 
 def test_a_damaged_archive_shows_what_lies_before_the_damage(tmp_path: Path) -> None:
     names = packed(tmp_path, 3)["tar"]
     tar = tmp_path / "a.tar"
     tar.write_bytes(tar.read_bytes()[:600])
-    assert [isinstance(each, ImageLocation) for each in locate(names, 30)][1:] == [False, False]
+    assert [each.container is not None for each in locate(names, 30)][1:] == [False, False]

@@ -249,7 +249,7 @@ class TestKeptColumns:
     def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
         found = manifests.columns(io.BytesIO(data), suffix)
         keep = {name: found[name] for name in names}
-        return [entry.kept for entry in manifests.read(io.BytesIO(data), suffix, keep)]
+        return [entry.extra_columns for entry in manifests.read(io.BytesIO(data), suffix, keep)]
 
     def test_csv_holds_text(self) -> None:
         assert manifests.columns(io.BytesIO(self.CSV), ".csv") == {
@@ -257,7 +257,10 @@ class TestKeptColumns:
             "id": pa.string(),
             "a label": pa.string(),
         }
-        assert self.kept(self.CSV, ".csv", "a label", "id") == [("cat", "007"), (None, "8")]
+        assert self.kept(self.CSV, ".csv", "a label", "id") == [
+            ("cat", "007"),
+            (None, "8"),
+        ]
 
     def test_jsonl_holds_what_its_first_lines_hold(self) -> None:
         assert manifests.columns(io.BytesIO(self.JSONL), ".jsonl") == {
@@ -290,4 +293,4 @@ class TestKeptColumns:
     def test_lines_have_none(self) -> None:
         assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
         [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
-        assert entry.kept == (None,)
+        assert entry.extra_columns == (None,)

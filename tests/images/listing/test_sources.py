@@ -2,11 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagebeam.images.access import Access
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import sources
 from imagebeam.images.listing.manifests import ManifestEntry
-from imagebeam.images.listing.sources import ListedImage
+from imagebeam.images.settings import Access
 
 
 def listed(text: str, base: str) -> list[ListedImage]:
@@ -42,7 +41,7 @@ def test_whatever_an_entry_says_is_one_name_that_a_table_can_hold(text: str, bas
 def test_relative_entries_start_where_their_manifest_lies(
     entry: str, base: str, address: str
 ) -> None:
-    assert listed(entry, base) == [ListedImage(address, where=ImageLocation(address))]
+    assert listed(entry, base) == [ListedImage(address, ImageLocation(address))]
 
 
 @pytest.mark.parametrize("entry", ["/etc/a.jpg", "file:///etc/a.jpg", "FILE://localhost/a.jpg"])
@@ -50,5 +49,5 @@ def test_relative_entries_start_where_their_manifest_lies(
 def test_no_manifest_from_elsewhere_names_local_files(entry: str, base: str) -> None:
     [found] = listed(entry, base)
     assert found.uri == "list#line=1"
-    assert found.problem is not None
-    assert found.problem.code == "unsupported_scheme"
+    assert found.error is not None
+    assert found.error.code == "unsupported_scheme"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.images.errors import FetchError
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 
 NOBODY = 65534
@@ -16,7 +17,7 @@ NOBODY = 65534
 def outcome(uri: str | Path, max_bytes: int = 1000) -> tuple[str, str]:
     """The code and the message that fetching ends in."""
     with pytest.raises(FetchError) as caught:
-        fetch(str(uri), max_bytes)
+        fetch(ImageLocation(str(uri)), max_bytes)
     return caught.value.code, str(caught.value)
 
 
@@ -35,18 +36,18 @@ def without_rights() -> Iterator[None]:
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
     data = os.urandom(100_000)
     (tmp_path / "a.jpg").write_bytes(data)
-    assert fetch(str(tmp_path / "a.jpg"), 100_000) == data
+    assert fetch(ImageLocation(str(tmp_path / "a.jpg")), 100_000) == data
 
 
 def test_an_empty_file_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    assert fetch(str(tmp_path / "a.jpg"), 1) == b""
+    assert fetch(ImageLocation(str(tmp_path / "a.jpg")), 1) == b""
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"data")
     (tmp_path / "b.jpg").symlink_to("a.jpg")
-    assert fetch(str(tmp_path / "b.jpg"), 1000) == b"data"
+    assert fetch(ImageLocation(str(tmp_path / "b.jpg")), 1000) == b"data"
 
 
 def test_nothing_of_that_name(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_no_permission() -> None:
         path = Path(folder, "a.jpg")
         path.write_bytes(b"data")
         with without_rights():
-            assert fetch(str(path), 1000) == b"data"
+            assert fetch(ImageLocation(str(path)), 1000) == b"data"
         path.chmod(0)
         with without_rights():
             assert outcome(path) == ("permission_denied", "Permission denied")
@@ -110,7 +111,7 @@ def test_too_large_is_known_before_it_is_read(tmp_path: Path) -> None:
 
 def test_the_limit_is_the_largest_file_that_is_taken(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(bytes(1000))
-    assert len(fetch(str(tmp_path / "a.jpg"), 1000)) == 1000
+    assert len(fetch(ImageLocation(str(tmp_path / "a.jpg")), 1000)) == 1000
     assert outcome(tmp_path / "a.jpg", 999)[0] == "file_too_large"
 
 
@@ -119,8 +120,8 @@ def test_a_file_with_more_than_its_size_is_read_to_its_end() -> None:
     path = Path("/proc/version")
     assert path.stat().st_size == 0
     content = path.read_bytes()
-    assert fetch(str(path), 1000) == content
-    assert fetch(str(path), len(content)) == content
+    assert fetch(ImageLocation(str(path)), 1000) == content
+    assert fetch(ImageLocation(str(path)), len(content)) == content
     expected = ("file_too_large", "grew over the limit of 10 bytes while it was read")
     assert outcome(path, 10) == expected
 
@@ -138,7 +139,7 @@ def test_other_schemes(scheme: str) -> None:
 
 def test_a_file_uri(tmp_path: Path) -> None:
     (tmp_path / "a b.jpg").write_bytes(b"data")
-    assert fetch(f"file://{tmp_path}/a%20b.jpg", 1000) == b"data"
+    assert fetch(ImageLocation(f"file://{tmp_path}/a%20b.jpg"), 1000) == b"data"
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from imagebeam.images.access import Access
 from imagebeam.images.errors import ImageError
-from imagebeam.images.image_location import ImageLocation
+from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.reading import fetcher as fetcher_module
-from imagebeam.images.reading.fetch import FetchRequest, FileRange, fetch
+from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.fetcher import Fetcher
+from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage import Settings
 from imagebeam.storage.local import LocalStore
@@ -39,9 +39,9 @@ def fetcher() -> Iterator[Fetcher]:
 def wheres(folder: Path, name: str) -> list[ImageLocation]:
     """Where each member of a container is."""
     (folder / name).write_bytes(CONTAINERS[name])
-    found = [each.where for each in Source("container", (str(folder / name),))]
-    assert all(each is not None for each in found)
-    return [each for each in found if each is not None]
+    found = [each.location for each in Source("container", (str(folder / name),))]
+    assert all(isinstance(each, ImageLocation) for each in found)
+    return [each for each in found if isinstance(each, ImageLocation)]
 
 
 def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[bytes | str]:
@@ -69,9 +69,8 @@ def test_a_decoding_process_reads_local_files_and_members_of_local_tars(
     tmp_path: Path, fetcher: Fetcher
 ) -> None:
     first = wheres(tmp_path, "a.tar")[0]
-    start, size = first.place
-    span = FileRange(first.address, start, size, first.version)
-    assert list(fetcher.requests(["/a.jpg", first], Meter())) == ["/a.jpg", span]
+    wanted = [ImageLocation("/a.jpg"), first]
+    assert list(fetcher.requests(wanted, Meter())) == wanted
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

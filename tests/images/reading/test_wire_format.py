@@ -3,14 +3,14 @@ import struct
 import pytest
 
 from imagebeam.images.errors import CODES, Corrupt
-from imagebeam.images.reading.wire_format import ImageSize, pack, unpack
+from imagebeam.images.reading.wire_format import pack, unpack
 from imagebeam.images.stage_times import StageTime
 
 
 def test_a_size_and_its_costs_go_through_unharmed() -> None:
     costs = {"fetch": StageTime(0.5, 0.25), "decode": StageTime(2.0, 1.5)}
-    packed = bytearray(pack(ImageSize(2_000_000_000, 7), costs))
-    assert unpack(packed) == (ImageSize(2_000_000_000, 7), costs)
+    packed = bytearray(pack((2_000_000_000, 7), costs))
+    assert unpack(packed) == ((2_000_000_000, 7), costs)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -52,4 +52,4 @@ def test_anything_else_is_refused(message: bytes) -> None:
 
 
 def test_what_is_refused_would_else_be_fine() -> None:
-    assert unpack(bytearray(_FREE + _SIZE_OF_ONE))[0] == ImageSize(1, 1)
+    assert unpack(bytearray(_FREE + _SIZE_OF_ONE))[0] == (1, 1)

@@ -4,19 +4,21 @@ import numpy as np
 
 from imagebeam.images.decode import DecodedImage, decode
 from imagebeam.images.errors import ImageError
-from imagebeam.images.preprocessing import Preprocessing
+from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.reading.decoding_child import read_image
+from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 from tests.images.encoding import encode, smooth
 
 
 def picture_of(path: Path, preprocessing: Preprocessing) -> DecodedImage:
-    outcome = preprocessing.read(str(path), Meter())
+    outcome = read_image(ImageLocation(str(path)), preprocessing, Meter())
     assert isinstance(outcome, DecodedImage)
     return outcome
 
 
 def code_of(path: Path, preprocessing: Preprocessing) -> str:
-    outcome = preprocessing.read(str(path), Meter())
+    outcome = read_image(ImageLocation(str(path)), preprocessing, Meter())
     assert isinstance(outcome, ImageError)
     return outcome.code
 
@@ -46,7 +48,7 @@ def test_every_option_has_its_effect(tmp_path: Path) -> None:
 def test_an_error_keeps_its_text_and_nothing_of_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(smooth(40, 30), "PNG")[:-60])
-    error = Preprocessing((8, 8)).read(str(path), Meter())
+    error = read_image(ImageLocation(str(path)), Preprocessing((8, 8)), Meter())
     assert isinstance(error, ImageError)
     assert error.code == "truncated"
     assert str(error).startswith(f"ends after {path.stat().st_size:,} bytes (")

@@ -1,0 +1,49 @@
+"""How images are reached, and how they become a module's input: settings that workers receive."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebeam.images.containers.types import MemberSelection
+from imagebeam.storage import Settings
+
+Resize = Literal["crop", "stretch"]
+
+MAX_PIXELS = 100_000_000
+"""Pixels of a picture that may be decoded, by default."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How images are reached.
+
+    Attributes:
+        settings: of the stores.
+        concurrent_reads: objects that a worker process reads at once, to hide their latency.
+        selection: which part of a container's record holds the image.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    concurrent_reads: int = 64
+    selection: MemberSelection = field(default_factory=MemberSelection)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pictures become a module's input; part of what makes two outputs comparable.
+
+    Attributes:
+        size: (height, width) of the module's input in pixels.
+        resize: see `imagebeam.images.decode.decode`.
+        max_bytes: an encoded image with more is refused.
+        max_pixels: a picture with more is refused.
+    """
+
+    size: tuple[int, int]
+    resize: Resize = "crop"
+    max_bytes: int = 100_000_000
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of one decoded picture: height × width × 3."""
+        return self.size[0] * self.size[1] * 3
