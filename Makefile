@@ -1,4 +1,4 @@
-# Every target sets up what it needs. PYTHON names the interpreter of a new environment.
+# Every target installs what it needs. PYTHON names the interpreter for a new environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,10 +13,10 @@ help: ## list the targets
 
 setup: $(VENV)/tests-ready ## install everything: the package, TensorFlow, tests and checks
 
-demo: $(VENV)/demo-ready ## label the sample archive with the embedded module
+demo: $(VENV)/demo-ready ## label the sample archive with the embedded module, without TensorFlow
 	$(BIN)/imagebeam demo
 
-test: $(VENV)/tests-ready ## run the tests, without the slow ones
+test: $(VENV)/tests-ready ## run the fast tests
 	$(BIN)/pytest -m "not slow"
 
 check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
@@ -27,25 +27,25 @@ check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
 docs: $(VENV)/tests-ready ## build the documentation as a site
 	$(BIN)/mkdocs build --quiet --strict
 
-peers: ## install what benchmarks compare with, in an environment of its own
+peers: ## install the peers that benchmarks compare with, in a separate environment
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --requirement benchmarks/peers/requirements.txt
 
-# A peer that cannot be installed is a line in the table.
+# A peer that cannot be installed is shown as missing in the table.
 bench: $(VENV)/tests-ready ## measure the job against the bare loop and its peers
 	[ -d .venv-peers ] || $(MAKE) peers || true
 	$(BIN)/python -m benchmarks
 
-tools: ## install what slow tests use besides Python: Flink, servers, a browser
+tools: ## install the tools of slow tests: Flink, servers, a browser
 	.ci/tools
 
-image: ## build the image that workers of a cluster run: `make image IMAGE=registry/imagebeam`
+image: ## build the image for workers of a cluster: `make image IMAGE=registry/imagebeam`
 	$(CONTAINERS) build --file deploy/Dockerfile --target worker --tag $(IMAGE) .
 
-clean: ## remove the environment and what runs left
+clean: ## remove the environment and the files that runs left
 	rm -rf $(VENV) demo-output build site *.egg-info
 
-# Without TensorFlow: the embedded module needs none, and the download is a quarter.
+# The demo needs no TensorFlow. Without it, the download is a quarter of the size.
 $(VENV)/demo-ready: setup.py requirements.txt requirements-decoder.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint requirements.txt --editable .
 	$(BIN)/pip install --quiet --no-deps --requirement requirements-decoder.txt

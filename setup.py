@@ -1,4 +1,4 @@
-"""The package that users install and that Beam ships to its workers."""
+"""Build the package that users install and that Beam sends to its workers."""
 
 import re
 from pathlib import Path
@@ -13,10 +13,27 @@ _HERE = Path(__file__).parent
 setup(
     name="imagebeam",
     version=_VERSION,
-    description="Label an image archive of any size with a TF-Hub module on Apache Beam.",
+    description="Label every image of an archive with a TensorFlow Hub module on Apache Beam.",
     long_description=(_HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["apache-beam", "image-classification", "litert", "tensorflow-hub", "mobilenet"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        # The versions that `.ci/pythons` runs the tests with.
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
     packages=find_packages(include=["imagebeam", "imagebeam.*"]),
     package_data={
@@ -25,7 +42,7 @@ setup(
         "imagebeam.report": ["template/**"],
         "imagebeam.samples": ["archive/**", "archive_truth.csv", "module/**"],
     },
-    # Minimum versions only: requirements.txt holds the exact set that is tested.
+    # Minimum versions. requirements.txt holds the exact versions that are tested.
     install_requires=[
         "ai-edge-litert>=2.0",
         "apache-beam>=2.77",
@@ -36,13 +53,13 @@ setup(
         "pyarrow>=18.0",
         "rich>=13.0",
         "shtab>=1.7",
-        # 2.6.3 mends how redirects and compressed bodies are read.
+        # 2.6.3 fixes security problems with redirects and compressed bodies.
         "urllib3>=2.6.3",
     ],
     extras_require={
-        # What Beam needs to submit to Dataflow, without the forty clients of its own extra [gcp].
+        # Only what Beam needs to submit to Dataflow. Its own extra [gcp] installs forty clients.
         "dataflow": [
-            # Without it, Beam takes every refusal for one that passes, and asks again.
+            # Without it, Beam treats every refusal as temporary, and retries.
             "google-apitools>=0.5.31",
             "google-auth-httplib2>=0.2",
             "google-cloud-dataflow-client>=0.13",
@@ -53,7 +70,7 @@ setup(
             "tensorflow>=2.18",
             "tensorflow-hub>=0.16.1",
             "tf_keras>=2.18",
-            # tensorflow_hub imports pkg_resources, which setuptools 82 dropped.
+            # tensorflow_hub imports pkg_resources, which setuptools 82 removed.
             "setuptools<82",
         ],
     },

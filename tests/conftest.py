@@ -1,4 +1,4 @@
-"""Fixtures for every test: reference data, servers of buckets, and what a skip means in CI."""
+"""Fixtures for every test: reference data and bucket servers. In CI, a skip is a failure."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.engines.tools import free_port, listens, tool, wait_until
 BUCKET = "pictures"
 
 _TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-"""What people set for their terminals, and lines of tables depend on."""
+"""Variables of a user's terminal that change the layout of tables."""
 
 _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
@@ -30,8 +30,8 @@ _REFERENCE = Path(
 
 
 def pytest_configure() -> None:
-    """Make every run alike, whatever machine, shell and terminal it is started from."""
-    # A shell that runs tests aside takes Ctrl-C from their jobs.
+    """Make every run the same on any machine, shell and terminal."""
+    # A shell that runs tests in the background ignores Ctrl-C for their jobs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("alike", deadline=None, derandomize=True, database=None)
     settings.load_profile("alike")
@@ -42,7 +42,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """The folder with published weights, golden values and photos."""
+    """Return the folder with published weights, golden values and photos."""
     if not _REFERENCE.is_dir():
         pytest.skip(f"no reference data at {_REFERENCE}; set IMAGEBEAM_REFERENCE to its folder")
     return _REFERENCE
@@ -50,13 +50,13 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def gcs_server() -> Iterator[str]:
-    """The address of a fake-gcs-server with a bucket."""
+    """Yield the address of a fake-gcs-server with a bucket."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [
         *(str(tool("bin/fake-gcs-server")), "-backend", "memory", "-scheme", "http"),
         *("-host", "127.0.0.1", "-port", str(port), "-log-level", "error"),
-        # It answers with an address of its own when something large is uploaded.
+        # The server answers an upload of a large object with this address.
         *("-external-url", address, "-public-host", address.removeprefix("http://")),
     ]
     with subprocess.Popen(command) as server:
@@ -71,16 +71,16 @@ def gcs_server() -> Iterator[str]:
 
 @pytest.fixture
 def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket that clients find."""
+    """Return a bucket that clients find."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
-    # One that an earlier test has made looks elsewhere.
+    # A client of an earlier test uses another server.
     registry._make.cache_clear()
     return f"gs://{BUCKET}"
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The address of moto's S3 with a bucket."""
+    """Yield the address of moto's S3 with a bucket."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -96,7 +96,7 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture
 def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket that clients find, and may read."""
+    """Return a bucket that clients find and may read."""
     registry._make.cache_clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
     for name, value in _KEYS.items():
@@ -106,7 +106,7 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """Turn a skip into a failure where everything must run (IMAGEBEAM_REQUIRE_ALL=1)."""
+    """Turn a skip into a failure if IMAGEBEAM_REQUIRE_ALL=1."""
     report = yield
     must_run = os.environ.get("IMAGEBEAM_REQUIRE_ALL")
     if must_run and report.skipped and not hasattr(report, "wasxfail"):

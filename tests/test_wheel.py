@@ -1,14 +1,18 @@
-"""Test what `pip install` brings: one import name, and a command that works beside namesakes."""
+"""Test the distribution: one import name, and a command that works beside namesakes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+
+from imagebeam.version import __version__
 
 _ROOT = Path(__file__).parents[1]
 _NAMESAKES = (
@@ -24,19 +28,53 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    # A copy: what an earlier build left in the checkout would go into the wheel.
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build an sdist, and a wheel from it; return their folder."""
+    folder = tmp_path_factory.mktemp("distribution")
+    # Build from a copy, because files of an earlier build in the checkout would go into the wheel.
     checkout = folder / "checkout"
     skipped = shutil.ignore_patterns("__pycache__")
     for name in ("imagebeam", "beam_pipeline", "transforms"):
         shutil.copytree(_ROOT / name, checkout / name, symlinks=True, ignore=skipped)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(_ROOT / name, checkout)
-    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
-    subprocess.run([*pip, "--wheel-dir", folder, checkout], check=True)
-    [wheel] = folder.glob("*.whl")
+    build = (sys.executable, "-m", "build", "--outdir", folder / "dist", checkout)
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(distribution: Path) -> Path:
+    [wheel] = distribution.glob("*.whl")
     return wheel
+
+
+@pytest.mark.slow
+def test_an_index_would_accept_the_distribution(distribution: Path) -> None:
+    files = sorted(distribution.iterdir())
+    assert [path.name for path in files] == [
+        f"imagebeam-{__version__}-py3-none-any.whl",
+        f"imagebeam-{__version__}.tar.gz",
+    ]
+    check = (sys.executable, "-m", "twine", "--no-color", "check", "--strict", *files)
+    process = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert process.stdout.count("PASSED") == 2
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_metadata_names_licence_and_versions(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(name))
+        assert name.replace("METADATA", "licenses/LICENSE") in archive.namelist()
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.10"
+    prefix = "Programming Language :: Python :: 3."
+    stated = {name for name in metadata.get_all("Classifier", ()) if name.startswith(prefix)}
+    [run] = re.findall(r'^versions="(.+)"$', (_ROOT / ".ci/pythons").read_text(), re.M)
+    assert stated == {f"Programming Language :: Python :: {version}" for version in run.split()}
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""What the launcher of the Flex Template runs: `imagebeam label` with the template's parameters.
+"""Run `imagebeam label` with the parameters of the Flex Template.
 
-The launcher gives each as `--name=value`, and Beam's options beside them. It goes on when we have
-left the job for it, so that is where this ends.
+Google's launcher starts this file. It passes each parameter as `--name=value`, together with Beam's
+options. It continues once this process has exited, so the command runs with `--detach`.
 """
 
 import shlex
@@ -10,21 +10,21 @@ from collections.abc import Iterable
 
 from imagebeam.beam_pipeline.cli import main
 
-_OURS = ("images_per_shard", "retry_failed", "top_k")
-"""The command spells these with hyphens. A parameter's name has none."""
+_HYPHENATED = ("images_per_shard", "retry_failed", "top_k")
+"""Options that the command spells with hyphens. A parameter's name cannot contain one."""
 _FLAGS = ("overwrite", "retry_failed")
 
 
 def command(parameters: Iterable[str]) -> list[str]:
-    """The words of the command."""
+    """Return the words of the command."""
     words = ["label", "--detach"]
     for parameter in parameters:
         name, _, value = parameter.removeprefix("--").partition("=")
-        option = f"--{name.replace('_', '-')}" if name in _OURS else f"--{name}"
+        option = f"--{name.replace('_', '-')}" if name in _HYPHENATED else f"--{name}"
         if name == "inputs":
             words += shlex.split(value)
         elif name == "labels":
-            # The job's, which are Beam's; the command's own are names of classes.
+            # Labels of the Dataflow job. The command's own --labels are class names.
             words.append(f"--label={value}")
         elif name in _FLAGS:
             words += [option] if value == "true" else []

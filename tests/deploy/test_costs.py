@@ -3,7 +3,7 @@ import pytest
 from benchmarks.dataflow_costs import Bill, Prices, bills, cpu_seconds_per_image
 
 
-def test_an_image_costs_what_all_stages_of_workers_spent_on_it() -> None:
+def test_the_cost_of_an_image_is_the_cpu_time_of_all_worker_stages() -> None:
     stages = {
         "start": {"wall_seconds": 5.0, "cpu_seconds": 5.0},
         "decode": {"wall_seconds": 9.0, "cpu_seconds": 6.0},
@@ -13,7 +13,7 @@ def test_an_image_costs_what_all_stages_of_workers_spent_on_it() -> None:
     assert cpu_seconds_per_image(summary) == 2.0
 
 
-def test_a_bill_counts_hours_of_all_that_a_machine_has() -> None:
+def test_a_bill_has_the_hours_of_cpu_memory_and_disk() -> None:
     # 3,600 images of 2 s are 2 hours of CPU, or 4 of machines that are busy half of the time.
     assert bills(2.0, 3600, busy=0.5, disk_gb=30) == [
         Bill("n2d-highcpu-4", 1, 4.0, 4.0, 30.0),
@@ -22,6 +22,6 @@ def test_a_bill_counts_hours_of_all_that_a_machine_has() -> None:
     ]
 
 
-def test_its_total_is_in_the_prices_given() -> None:
+def test_the_total_uses_the_given_prices() -> None:
     bill = Bill("n2d-standard-4", 4, 4.0, 16.0, 30.0)
     assert bill.total(Prices(vcpu=1.0, memory=0.25, disk=0.1)) == pytest.approx(11.0)

@@ -1,4 +1,4 @@
-"""What deploy/ gives to others' tools: taken by those, and consistent with what it speaks of."""
+"""Test that the tools which read the files of deploy/ accept them, and that the files agree."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import tool
 
-# Others' tools say whether they take them.
+# These tests start external tools.
 pytestmark = pytest.mark.slow
 
 _DEPLOY = ROOT / "deploy"
@@ -23,7 +23,7 @@ _FLINK = _DEPLOY / "flink"
 
 @pytest.fixture(scope="session")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """Where kubeconform finds what Kubernetes and Flink's operator take."""
+    """Return where kubeconform finds the schemas of Kubernetes and Flink's operator."""
     kubernetes = tool("kubernetes")
     text = (kubernetes / "flinkdeployments.yml").read_text(encoding="utf-8")
     (version,) = yaml.load(text, yaml.CSafeLoader)["spec"]["versions"]
@@ -38,48 +38,50 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("name", ["cluster.yaml", "job.yaml"])
-def test_kubernetes_takes_the_manifests(name: str, schemas: tuple[str, ...]) -> None:
+def test_kubernetes_accepts_the_manifests(name: str, schemas: tuple[str, ...]) -> None:
     found = _checked((_FLINK / name).read_text(encoding="utf-8"), schemas)
     assert found["summary"]["valid"] == len(_documents(name))
     assert found["resources"] == []
 
 
-def test_a_wrong_word_in_a_manifest_is_noticed(schemas: tuple[str, ...]) -> None:
+def test_a_wrong_word_in_a_manifest_is_reported(schemas: tuple[str, ...]) -> None:
     text = (_FLINK / "cluster.yaml").read_text(encoding="utf-8")
     found = _checked(text.replace("runAsNonRoot", "runAsNoRoot"), schemas)
     assert "runAsNoRoot" in found["resources"][0]["msg"]
 
 
-def test_compose_takes_its_file() -> None:
+def test_compose_accepts_its_file() -> None:
     services = _composed()["services"]
     assert set(services) == {"jobmanager", "taskmanager", "workers", "jobserver", "label"}
     assert services["workers"]["network_mode"] == "service:taskmanager"
 
 
 @pytest.mark.parametrize("dockerfile", sorted(_DEPLOY.rglob("Dockerfile")), ids=str)
-def test_dockerfiles_are_well_written(dockerfile: Path) -> None:
-    said = subprocess.run(
+def test_hadolint_accepts_the_dockerfiles(dockerfile: Path) -> None:
+    process = subprocess.run(
         [tool("bin/hadolint"), "--no-color", dockerfile],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said.stdout == ""
-    assert said.returncode == 0
+    assert process.stdout == ""
+    assert process.returncode == 0
 
 
-def test_every_flink_survives_the_same_losses() -> None:
+def test_every_flink_has_the_same_settings() -> None:
     settings = yaml.safe_load((_FLINK / "config.yaml").read_text(encoding="utf-8"))
     wanted = {name: str(value) for name, value in settings.items()}
     (deployment, _) = _documents("cluster.yaml")
     assert deployment["spec"]["flinkConfiguration"] == wanted
     for service in ("jobmanager", "taskmanager"):
-        told = yaml.safe_load(_composed()["services"][service]["environment"]["FLINK_PROPERTIES"])
-        assert told.pop("jobmanager.rpc.address") == "jobmanager"
-        assert told == settings
+        properties = yaml.safe_load(
+            _composed()["services"][service]["environment"]["FLINK_PROPERTIES"]
+        )
+        assert properties.pop("jobmanager.rpc.address") == "jobmanager"
+        assert properties == settings
 
 
-def test_the_job_has_options_that_the_command_knows() -> None:
+def test_the_command_accepts_the_options_of_the_job() -> None:
     (job,) = _documents("job.yaml")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     (_, *command) = container["command"]
@@ -88,7 +90,7 @@ def test_the_job_has_options_that_the_command_knows() -> None:
     _assert_understood([*words, "/photos"])
 
 
-def test_the_job_has_as_many_at_work_as_the_cluster_has_slots_and_cores() -> None:
+def test_the_parallelism_of_the_job_is_that_of_the_cluster() -> None:
     (deployment, _) = _documents("cluster.yaml")
     managers = deployment["spec"]["taskManager"]["replicas"]
     slots = int(deployment["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
@@ -101,7 +103,7 @@ def test_the_job_has_as_many_at_work_as_the_cluster_has_slots_and_cores() -> Non
     assert f"--parallelism={slots}" in _composed()["services"]["label"]["entrypoint"]
 
 
-def test_the_versions_named_are_those_that_are_tested() -> None:
+def test_the_versions_are_those_of_the_requirements() -> None:
     pins = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M))
     assert f"ARG BEAM={pins['apache-beam']}\n" in (_DEPLOY / "Dockerfile").read_text()
     for name in ("job.yaml", "compose.yaml"):
@@ -120,30 +122,30 @@ def _documents(name: str) -> list[dict[str, Any]]:
 
 
 def _composed() -> dict[str, Any]:
-    said = subprocess.run(
-        # The folders are the user's.
+    process = subprocess.run(
+        # The variables name folders of the user.
         [tool("bin/compose-spec"), "-no-interpolation", "-format=json", _FLINK / "compose.yaml"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return dict(json.loads(said.stdout))
+    return dict(json.loads(process.stdout))
 
 
 def _checked(manifest: str, schemas: tuple[str, ...]) -> dict[str, Any]:
     places = [part for each in schemas for part in ("-schema-location", each)]
-    said = subprocess.run(
+    process = subprocess.run(
         [tool("bin/kubeconform"), "-strict", "-summary", "-output=json", *places],
         input=manifest,
         capture_output=True,
         text=True,
         check=False,
     )
-    return dict(json.loads(said.stdout))
+    return dict(json.loads(process.stdout))
 
 
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same, with what it does not name refused."""
+    """Return the schema with unnamed properties refused."""
     if "properties" in schema:
         named = {name: _strict(each) for name, each in schema["properties"].items()}
         return schema | {"properties": named, "additionalProperties": False}

@@ -1,4 +1,4 @@
-"""The Flex Template: its parameters, and what is made of them when it is launched."""
+"""Test the parameters of the Flex Template and the command that they become."""
 
 import json
 import re
@@ -32,8 +32,8 @@ _GIVEN = {
 }
 
 
-def test_google_takes_the_metadata() -> None:
-    # A name that it does not know is refused.
+def test_google_accepts_the_metadata() -> None:
+    # The parser refuses unknown names.
     metadata = TemplateMetadata.from_json(_METADATA)
     assert [parameter.name for parameter in metadata.parameters] == list(_PARAMETERS)
     for parameter in metadata.parameters:
@@ -42,7 +42,7 @@ def test_google_takes_the_metadata() -> None:
         assert bool(parameter.enum_options) == (parameter.param_type == ParameterType.ENUM)
 
 
-def test_every_parameter_says_what_it_may_be() -> None:
+def test_every_parameter_states_its_allowed_values() -> None:
     assert set(_GIVEN) == set(_PARAMETERS)
     for name, value in _GIVEN.items():
         assert _fits(name, value)

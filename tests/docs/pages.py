@@ -1,4 +1,4 @@
-"""Code blocks of the documentation."""
+"""Find the code blocks of the documentation."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def blocks(page: str, language: str) -> dict[str, list[str]]:
-    """The code blocks of a page in one language, by the heading above them."""
+    """Return the code blocks of a page in one language, by the heading above them."""
     found: dict[str, list[str]] = {}
     text = (DOCS / page).read_text(encoding="utf-8")
     for heading, section in re.findall(r"^#+ (.+?)\n(.*?)(?=^#+ |\Z)", _outside(text), re.M | re.S):
@@ -21,7 +21,7 @@ _HASH = "\0"
 
 
 def _outside(text: str) -> str:
-    """The text with the hashes of its code blocks hidden: they are no headings."""
+    """Return the text with the hashes in code blocks hidden, because they are not headings."""
     return re.sub(
         r"^```.*?^```$", lambda block: block[0].replace("#", _HASH), text, flags=re.M | re.S
     )

@@ -29,7 +29,7 @@ def _marked(language: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines(page: str) -> list[str]:
-    """The commands of a page's shell blocks, each on one line."""
+    """Return the commands of a page's shell blocks, each on one line."""
     text = "".join(block for each, block in _marked("sh") if each == page)
     return text.replace("\\\n", " ").splitlines()
 
@@ -37,13 +37,13 @@ def _lines(page: str) -> list[str]:
 @pytest.mark.parametrize("page", _PAGES)
 def test_every_block_is_in_a_tested_language(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
-    # Fences open and close in turn.
+    # Every other fence opens a block.
     opened = re.findall(r"^ *```(.*)$", text, re.M)[::2]
     assert set(opened) <= _UNDERSTOOD
 
 
 @pytest.mark.parametrize("page", sorted({page for page, _ in _marked("sh")}))
-def test_commands_are_understood(page: str) -> None:
+def test_the_parser_accepts_the_commands(page: str) -> None:
     for line in _lines(page):
         words = shlex.split(line, comments=True)
         # The parser itself answers these, and exits.
@@ -61,7 +61,7 @@ def test_configurations_are_yaml() -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with pictures, some of them broken."""
+    """Return a folder with pictures, some of them broken."""
     folder = tmp_path_factory.mktemp("here")
     shutil.copytree(ARCHIVE / "kitchen", folder / "photos")
     (folder / "photos" / "empty.jpg").touch()
@@ -69,7 +69,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(page: str, folder: Path) -> None:
-    """Run a page's commands one after the other, with ours among those that the shell finds."""
+    """Run the commands of a page one after the other, with `imagebeam` defined as a function."""
     stand_in = f'imagebeam() {{ "{sys.executable}" -m beam_pipeline "$@"; }}'
     subprocess.run(
         ["bash", "-euc", "\n".join((stand_in, *_lines(page)))],
@@ -86,7 +86,7 @@ def test_commands_can_be_run_as_they_stand(page: str, here: Path) -> None:
 
 
 @pytest.mark.slow
-def test_failures_are_told_apart(
+def test_the_snippet_on_failures_counts_them_by_code(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert imagebeam("label", here / "photos", "--output", tmp_path / "labels") == 0
@@ -108,7 +108,7 @@ def test_failures_are_told_apart(
         ("Pixels that you already have", "(24,)\n"),
     ],
 )
-def test_python_of_the_page_on_python(
+def test_the_snippets_on_python(
     heading: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, object] = {"__name__": "__main__"}

@@ -1,4 +1,4 @@
-"""The snippets of `docs/reading.md`, run on an output whose answers are known."""
+"""Test the snippets of `docs/reading.md` on an output whose answers are known."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.engines.tools import tool
 
 _NAMES = ("apple", "boat", "cat", "dog", "egg", "fox", "gate", "hat", "ink", "jar", "key", "lamp")
 
-# (label, images, score of each): `apple` is frequent but unsure; `fox` and `gate` tie.
+# (label, images, score of each): `apple` is frequent but has a low score; `fox` and `gate` tie.
 _IMAGES = [
     ("apple", 30, 0.25),
     *((name, count, 0.75) for count, name in zip(range(12, 1, -1), _NAMES[1:], strict=True)),
@@ -45,7 +45,7 @@ _CODES = {"truncated": 3, "not_found": 2, "empty_file": 1}
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an output `labels` of two shards."""
+    """Return a folder with an output `labels` of two shards."""
     layout = Layout(tmp_path / "labels")
     for folder in (layout.predictions, layout.errors):
         folder.mkdir(parents=True)
@@ -98,14 +98,14 @@ _FOR_A_FEW_ROWS = "--conf spark.ui.enabled=false --conf spark.sql.shuffle.partit
 def test_spark(here: Path) -> None:
     spark = tool("pyspark")
     [snippet] = blocks("reading.md", "python")["Spark SQL"]
-    told = (
+    printing = (
         "import json\n"
         "print(json.dumps([[list(row) for row in answer.collect()] for answer in (top, codes)]))\n"
         "spark.stop()\n"
     )
     process = subprocess.run(
-        [sys.executable, "-c", f"{snippet}\n{told}"],
-        # On this machine alone, whatever its name resolves to.
+        [sys.executable, "-c", f"{snippet}\n{printing}"],
+        # Spark uses only this machine, whatever its host name resolves to.
         env=os.environ
         | {
             "PYTHONPATH": str(spark),
@@ -122,7 +122,7 @@ def test_spark(here: Path) -> None:
 
 
 def test_bigquery_sql(here: Path) -> None:
-    """BigQuery itself runs nowhere but at Google: its SQL is translated, and DuckDB answers."""
+    """Translate the SQL and run it in DuckDB, because BigQuery runs only at Google."""
     [text] = blocks("reading.md", "sql")["BigQuery"]
     top, codes = sqlglot.transpile(text, read="bigquery", write="duckdb")
     with duckdb.connect() as database:
@@ -153,7 +153,7 @@ _BIGQUERY = {
 
 
 def _bigquery(field: pa.Field) -> dict[str, Any]:
-    """A column as BigQuery calls it, when lists are inferred from Parquet."""
+    """Return a column as BigQuery describes it when it infers lists from Parquet."""
     if pa.types.is_list(field.type):
         return _bigquery(field.type.value_field.with_name(field.name)) | {"mode": "REPEATED"}
     stated = {"name": field.name, "mode": "NULLABLE" if field.nullable else "REQUIRED"}

@@ -1,5 +1,6 @@
-"""The documentation as a site: whole, and of this host alone."""
+"""Test the built site: its links work, and it loads nothing from other hosts."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,15 +9,17 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
 from tests.docs.pages import DOCS
+from tests.engines.tools import tool
 
 ROOT = DOCS.parent
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built with every warning an error."""
+    """Build the site with every warning an error."""
     folder = tmp_path_factory.mktemp("site")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
@@ -27,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_page_needs_nothing_from_other_hosts(site: Path) -> None:
+def test_a_page_loads_nothing_from_other_hosts(site: Path) -> None:
     loaded = {
         found
         for page in site.rglob("*.html")
@@ -42,7 +45,7 @@ def test_a_page_needs_nothing_from_other_hosts(site: Path) -> None:
 def test_every_link_leads_to_a_page_and_a_heading(site: Path) -> None:
     dead = []
     for page in site.rglob("*.html"):
-        # The page of what is not found is served at any depth, and speaks from the root.
+        # A server shows this page at any depth, so its links start at the root.
         if page.name == "404.html":
             continue
         for found in re.findall(r'<a [^>]*href="([^"]+)"', page.read_text("utf-8")):
@@ -61,7 +64,24 @@ def test_every_link_leads_to_a_page_and_a_heading(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_reference_is_what_the_commands_say(site: Path) -> None:
+def test_the_search_works_from_disk(site: Path) -> None:
+    with sync_playwright() as playwright:
+        # The sandbox needs a user other than root.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=arguments)
+        page = browser.new_page()
+        page.goto((site / "index.html").as_uri())
+        search = page.locator(".md-search__input")
+        search.click()
+        search.press_sequentially("decode_timeout")
+        result = page.locator(".md-search-result__link").first
+        result.wait_for(state="visible")
+        assert "error-codes.html" in (result.get_attribute("href") or "")
+        browser.close()
+
+
+@pytest.mark.slow
+def test_the_reference_holds_the_help_of_the_commands(site: Path) -> None:
     page = (site / "reference" / "command-line.html").read_text("utf-8")
     for name in ("demo", "doctor", "label", "module-train"):
         assert f'id="imagebeam-{name}"' in page
