@@ -56,8 +56,8 @@ def test_an_index_would_accept_the_distribution(distribution: Path) -> None:
         f"imagebeam-{__version__}-py3-none-any.whl",
         f"imagebeam-{__version__}.tar.gz",
     ]
-    check = (sys.executable, "-m", "twine", "--no-color", "check", "--strict", *files)
-    process = subprocess.run(check, capture_output=True, text=True, check=False)
+    twine = (sys.executable, "-m", "twine", "--no-color", "check", "--strict")
+    process = subprocess.run([*twine, *files], capture_output=True, text=True, check=False)
     assert process.stdout.count("PASSED") == 2
     assert process.returncode == 0
 
