@@ -12,12 +12,12 @@ import pickle
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from imagebeam import child_process
 from imagebeam.beam_pipeline.doctor.finding import Check, Finding, FindingState
 from imagebeam.errors import ImagebeamError
 from imagebeam.images.reading.channel import Channel
@@ -71,30 +71,21 @@ def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Fi
 
 def _spawn(descriptor: int, debug: bool, scratch: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(descriptor)],
+        child_process.command("imagebeam.beam_pipeline.doctor.check_process:serve", descriptor),
         pass_fds=(descriptor,),
         stdin=subprocess.DEVNULL,
         # Who reads our output must not wait for a check that never ends.
         stdout=subprocess.DEVNULL,
         stderr=None if debug else subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": scratch},
+        env=child_process.environment() | {"TMPDIR": scratch},
         # With it ends what it started.
         start_new_session=True,
     )
 
 
-_PROGRAM = """
-import sys
-# The current folder: whatever it holds, nothing there was meant to be imported.
-sys.path[:] = filter(None, sys.path)
-from imagebeam.beam_pipeline.doctor.check_process import serve
-serve(int(sys.argv[1]))
-"""
-
-
-def serve(descriptor: int) -> None:
+def serve(descriptor: str) -> None:
     """Run one check for the process at the other end of a socket."""
-    with socket.socket(fileno=descriptor) as end:
+    with socket.socket(fileno=int(descriptor)) as end:
         channel = Channel(end)
         check: Check = pickle.loads(channel.receive(math.inf))
         try:

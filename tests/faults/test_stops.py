@@ -106,7 +106,7 @@ def test_a_killed_worker_process_ends_the_job_and_the_next_run_mends_it(
     # Long enough for workers to start on a machine that has other work.
     job = Job(held, "--output", output, "--stall-seconds", 40, *workers)
     job.wait_until(held.with_suffix(".reached").exists)
-    [decoding] = [child for child in job.children() if "decoding_child" in child.cmdline()[2]]
+    [decoding] = [child for child in job.children() if "decoding_child" in child.cmdline()[3]]
     worker = decoding.parent()
     assert worker is not None
     assert worker.pid != job.pid

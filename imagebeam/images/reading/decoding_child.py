@@ -23,12 +23,12 @@ from imagebeam.images.stage_times import Meter
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(descriptor: int, shared_descriptor: int) -> None:
+def serve(socket_descriptor: str, memory_descriptor: str) -> None:
     """Serve the process at the other end of a socket until it is gone.
 
     Args:
-        descriptor: of the socket.
-        shared_descriptor: of the memory where pixels go.
+        socket_descriptor: of the socket.
+        memory_descriptor: of the memory where pixels go.
     """
     # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -39,11 +39,11 @@ def serve(descriptor: int, shared_descriptor: int) -> None:
     Image.MAX_IMAGE_PIXELS = None
     # A crash that is expected must not fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with socket.socket(fileno=descriptor) as end:
+    with socket.socket(fileno=int(socket_descriptor)) as end:
         channel = Channel(end)
         try:
             preprocessing, memory = pickle.loads(channel.receive())
-            shared = SharedPixels(preprocessing.size, shared_descriptor)
+            shared = SharedPixels(preprocessing.size, int(memory_descriptor))
             _limit_memory(memory)
             channel.send(b"ready")
             while True:

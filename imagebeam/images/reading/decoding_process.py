@@ -4,12 +4,10 @@ Pillow and the libraries below it are C code that reads what strangers wrote: it
 or eat all memory. In a child of its own with a deadline and a memory limit that costs one image.
 """
 
-import os
 import pickle
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from itertools import starmap, takewhile
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam import child_process
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
 from imagebeam.images.reading.channel import Channel
@@ -203,17 +202,15 @@ class DecodingProcess:
         raise OSError(f"no decoding process can be started: {reason}")
 
     def _spawn(self, *descriptors: int) -> "subprocess.Popen[bytes]":
-        # The child finds what this process found.
-        found = os.pathsep.join(filter(None, sys.path))
         return subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
+            child_process.command("imagebeam.images.reading.decoding_child:serve", *descriptors),
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             # What libraries say of strangers' pictures, or at Ctrl-C, is nothing to act on.
             stderr=subprocess.DEVNULL,
             # NumPy's threads for linear algebra spin for work that never comes.
-            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": found},
+            env={"OPENBLAS_NUM_THREADS": "1"} | child_process.environment(),
         )
 
     def _ending(self) -> str:
@@ -275,12 +272,3 @@ def _batch(requests: Sequence[FetchRequest]) -> Sequence[FetchRequest]:
         if count and size > _BATCH_BYTES:
             return requests[:count]
     return requests
-
-
-_PROGRAM = """
-import sys
-# The current folder: whatever it holds, nothing there was meant to be imported.
-sys.path[:] = filter(None, sys.path)
-from imagebeam.images.reading.decoding_child import serve
-serve(*map(int, sys.argv[1:]))
-"""

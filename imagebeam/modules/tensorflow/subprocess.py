@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from imagebeam import child_process
 from imagebeam.modules.errors import ModuleError
 
 _CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGILL, -signal.SIGFPE, -signal.SIGBUS)
@@ -67,7 +66,7 @@ def run_task(task: str, **arguments: str) -> Any:
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
         result_file = Path(folder) / "result.json"
         process = subprocess.run(
-            [sys.executable, "-m", "imagebeam.modules.tensorflow.tasks", task, str(result_file)],
+            child_process.command("imagebeam.modules.tensorflow.tasks:main", task, result_file),
             input=json.dumps(arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -87,9 +86,7 @@ def run_task(task: str, **arguments: str) -> Any:
 
 def _environment() -> dict[str, str]:
     return {
-        **os.environ,
-        # The child must find this package where this process found it.
-        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        **child_process.environment(),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         # One module is read or converted: starting a GPU takes longer than that.
         "CUDA_VISIBLE_DEVICES": "-1",

@@ -87,7 +87,3 @@ def main(task: str, result_file: str) -> None:
     except ModuleError as error:
         result = {"error": str(error)}
     Path(result_file).write_text(json.dumps(result), "utf-8")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

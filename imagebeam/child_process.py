@@ -1,0 +1,38 @@
+"""Start Python child processes that import the same packages as this process."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+_PROGRAM = """
+import sys
+# Nothing in the current folder was meant to be imported.
+sys.path[:] = filter(None, sys.path)
+from importlib import import_module
+module, _, function = sys.argv[1].partition(":")
+getattr(import_module(module), function)(*sys.argv[2:])
+"""
+
+
+def command(target: str, *arguments: object) -> Sequence[str]:
+    """The command line that calls a function in a new Python process.
+
+    Args:
+        target: `package.module:function`; the function takes strings.
+        *arguments: of the function.
+    """
+    return [sys.executable, "-c", _PROGRAM, target, *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    """The environment for `command`: it makes the child find what this process found.
+
+    An empty entry of `sys.path` means the current folder, which may hold a user's own
+    `transforms.py`. It is left out, unless this package itself was found there.
+    """
+    current = str(_ROOT) if Path.cwd() == _ROOT else ""
+    found = filter(None, (entry or current for entry in sys.path))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
