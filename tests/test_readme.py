@@ -20,7 +20,7 @@ _ERROR_CODES = (_ROOT / "docs" / "error-codes.md").read_text(encoding="utf-8")
 def _code_rows() -> list[str]:
     return [
         f"| `{code}` | {leaf.stage} | {'yes' if leaf.retryable else 'no'} "
-        f"| {leaf.cause} | {leaf.cure} |"
+        f"| {leaf.cause} | {leaf.fix} |"
         for code, leaf in CODES.items()
     ]
 

@@ -117,7 +117,7 @@ def told(sample: Sample, allowed: FailureLimit) -> Finding:
     if not failed:
         return Finding("sample", FindingState.OK, message, facts)
     worst = CODES[sample.failed.most_common(1)[0][0]]
-    message += f": {counts(sample.failed)}. {worst.code}: {worst.cause} {worst.cure}"
+    message += f": {counts(sample.failed)}. {worst.code}: {worst.cause} {worst.fix}"
     if allowed.exceeded(failed, sample.images) and allowed.count is None:
         message += " As many would end the job with exit code 1: see --max-failure-rate."
         return Finding("sample", FindingState.FAILURE, message, facts)

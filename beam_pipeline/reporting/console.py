@@ -182,7 +182,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 def cure(code: str) -> Text:
     """What a user can do about a failure."""
-    return Text(CODES[code].cure if code in CODES else "", "dim")
+    return Text(CODES[code].fix if code in CODES else "", "dim")
 
 
 def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:

@@ -1,370 +1,266 @@
-"""The closed list of what can go wrong with one image.
+"""The closed list of failures of one image. `CODES` has every code, in the order of the flow.
 
-    ImageError
-    ├── ListingError            it was named, but not so that it can be found
-    │   ├── UnreadableListing   listing_failed
-    │   ├── BadManifestEntry    bad_entry
-    │   ├── ArchiveDamaged      archive_damaged
-    │   ├── ArchiveLimit        archive_limit
-    │   └── ArchiveUnsupported  archive_unsupported
-    ├── FetchError              its bytes could not be had
-    │   ├── UnsupportedScheme   unsupported_scheme
-    │   ├── NotFound            not_found
-    │   ├── PermissionDenied    permission_denied
-    │   ├── NotAFile            not_a_file
-    │   ├── FileTooLarge        file_too_large
-    │   ├── BadMember           bad_member
-    │   ├── NoCredentials       no_credentials
-    │   ├── FetchTimeout        fetch_timeout
-    │   ├── Throttled           throttled
-    │   ├── ConnectionFailed    connection_failed
-    │   ├── WrongBytes          wrong_bytes
-    │   ├── Changed             changed
-    │   ├── BlockedAddress      blocked_address
-    │   ├── TooManyRedirects    too_many_redirects
-    │   ├── OptedOut            opted_out
-    │   └── ReadFailed          read_failed
-    ├── DecodeError             its bytes are no picture that can be used
-    │   ├── EmptyFile           empty_file
-    │   ├── UnsupportedFormat   unsupported_format
-    │   ├── UnsupportedPixels   unsupported_pixels
-    │   ├── TooManyPixels       too_many_pixels
-    │   ├── Truncated           truncated
-    │   ├── Corrupt             corrupt
-    │   ├── DecodeTimeout       decode_timeout
-    │   ├── DecodeCrash         decode_crash
-    │   └── DecodeMemory        decode_memory
-    └── InferenceError          the module did not answer for it
-        ├── InferenceFailed     inference_failed
-        └── NotFinite           not_finite
-
-An error costs its image one row in `errors/` and never costs a neighbour. Anything else that
-is raised is a defect of the job and fails it.
+Each failure costs its image one row in `errors/` and never affects another image. The docstring of
+a class with a code is the cause that reports and the documentation show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
 from imagebeam.errors import ImagebeamError
+from imagebeam.storage.errors import StoreError, unexpected
 
 
 class InputError(ImagebeamError, ValueError):
-    """An INPUT of the command line that cannot be listed; says value, reason and cure."""
+    """An INPUT of the command line that cannot be listed; states value, reason and fix."""
 
 
 class ImageError(ImagebeamError):
-    """One image that ends in an error row. Its text is the row's `message`."""
+    """A failure of one image. Its text is the `message` of the image's error row."""
 
     stage: ClassVar[str]
-    """Which step of the job it failed in: list, fetch, decode or infer."""
+    """The step of the job that failed: list, fetch, decode or infer."""
     code: ClassVar[str]
     """Stable name of the failure, for programs."""
-    retryable: ClassVar[bool] = False
-    """Whether the same image may well succeed when it is tried again unchanged."""
+    retryable: ClassVar[bool]
+    """Whether the same image may succeed when it is tried again unchanged."""
     cause: ClassVar[str]
-    cure: ClassVar[str]
+    fix: ClassVar[str]
+
+    def __init_subclass__(cls, code: str = "", retryable: bool = False) -> None:
+        super().__init_subclass__()
+        if code:
+            cls.code, cls.retryable, cls.cause = code, retryable, cls.__doc__ or ""
 
 
 class ListingError(ImageError):
-    """The input names an image in a way that cannot be followed."""
+    """The input names the image in a way that cannot be followed."""
 
     stage = "list"
 
 
-class UnreadableListing(ListingError):
-    """A folder or manifest below an input that could not be read."""
+class UnreadableListing(ListingError, code="listing_failed", retryable=True):
+    """A folder, or the rest of a manifest, could not be read."""
 
-    code = "listing_failed"
-    retryable = True
-    cause = "A folder, or the rest of a manifest, could not be read."
-    cure = "Check its permissions and run again with --retry-failed."
+    fix = "Check its permissions and run again with --retry-failed."
 
 
-class BadManifestEntry(ListingError):
-    """A manifest entry that names no image."""
+class BadManifestEntry(ListingError, code="bad_entry"):
+    """The manifest's entry is empty, malformed or has no usable `uri`."""
 
-    code = "bad_entry"
-    cause = "The manifest's entry is empty, malformed or has no usable `uri`."
-    cure = "Correct that line of the manifest."
+    fix = "Correct that line of the manifest."
 
 
-class ArchiveDamaged(ListingError):
-    """An archive that breaks off, or whose index makes no sense."""
+class ArchiveDamaged(ListingError, code="archive_damaged", retryable=True):
+    """The archive is damaged or cut short; images before the damage have rows of their own."""
 
-    code = "archive_damaged"
-    retryable = True
-    cause = (
-        "The archive is damaged or cut short. Its images before the damage have rows of their own."
-    )
-    cure = "Copy or download it again; then run again with --retry-failed."
+    fix = "Copy or download it again; then run again with --retry-failed."
 
 
-class ArchiveLimit(ListingError):
-    """An archive that takes more than an honest one would."""
+class ArchiveLimit(ListingError, code="archive_limit"):
+    """The archive has too many members, or decompresses to far more than its size: a bomb."""
 
-    code = "archive_limit"
-    cause = "The archive has too many members, or decompresses to far more than it is: a bomb."
-    cure = "Unpack it where that does no harm, and name the folder."
+    fix = "Unpack it in a place with enough room, and give the folder as input."
 
 
-class ArchiveUnsupported(ListingError):
-    """An archive of a kind that cannot be read here."""
+class ArchiveUnsupported(ListingError, code="archive_unsupported", retryable=True):
+    """The archive's compression is not installed, or no column in it holds images."""
 
-    code = "archive_unsupported"
-    retryable = True
-    cause = "The archive's compression is not installed, or no column in it holds images."
-    cure = "Do what the row's message says; then run again with --retry-failed."
+    fix = "Follow the row's message; then run again with --retry-failed."
+
+
+class UnexpectedListing(ListingError, code="listing_defect", retryable=True):
+    """Listing met an exception that it does not expect: a defect of imagebeam."""
+
+    fix = "Report the row's message; run again with --retry-failed under a newer version."
 
 
 class FetchError(ImageError):
-    """The bytes of the image could not be had."""
+    """The bytes of the image could not be read."""
 
     stage = "fetch"
 
 
-class UnsupportedScheme(FetchError):
-    """A URI whose scheme cannot be read."""
+class UnsupportedScheme(FetchError, code="unsupported_scheme"):
+    """The URI's scheme is not one that can be read."""
 
-    code = "unsupported_scheme"
-    cause = "The URI's scheme is not one that can be read."
-    cure = "Copy the image to a place that can be read and name that."
+    fix = "Copy the image to a place that can be read and name that."
 
 
-class NotFound(FetchError):
-    """No file of that name."""
+class NotFound(FetchError, code="not_found", retryable=True):
+    """Nothing exists under that name: moved, deleted, or a dangling link."""
 
-    code = "not_found"
-    retryable = True
-    cause = "Nothing exists under that name: moved, deleted, or a dangling link."
-    cure = "Restore the file or correct the manifest; then run again with --retry-failed."
+    fix = "Restore the file or correct the manifest; then run again with --retry-failed."
 
 
-class PermissionDenied(FetchError):
-    """The file exists but may not be read."""
+class PermissionDenied(FetchError, code="permission_denied", retryable=True):
+    """The user that runs the job may not read the file."""
 
-    code = "permission_denied"
-    retryable = True
-    cause = "The user that runs the job may not read the file."
-    cure = "Grant read permission; then run again with --retry-failed."
+    fix = "Grant read permission; then run again with --retry-failed."
 
 
-class NotAFile(FetchError):
-    """A folder, pipe, socket or device where a file was expected."""
+class NotAFile(FetchError, code="not_a_file"):
+    """The name belongs to a folder, pipe, socket or device."""
 
-    code = "not_a_file"
-    cause = "The name belongs to a folder, pipe, socket or device."
-    cure = "Name a regular file."
+    fix = "Name a regular file."
 
 
-class FileTooLarge(FetchError):
-    """More bytes than the job reads for one image."""
+class FileTooLarge(FetchError, code="file_too_large"):
+    """The file has more bytes than --max-image-bytes."""
 
-    code = "file_too_large"
-    cause = "The file has more bytes than --max-image-bytes."
-    cure = "Raise --max-image-bytes if the picture is meant to be that large."
+    fix = "Raise --max-image-bytes if the picture is meant to be that large."
 
 
-class BadMember(FetchError):
-    """A member of an archive that is no regular file, encrypted, or damaged."""
+class BadMember(FetchError, code="bad_member"):
+    """The archive's member is a link, encrypted, empty of an image, or damaged."""
 
-    code = "bad_member"
-    cause = "The archive's member is a link, encrypted, empty of an image, or damaged."
-    cure = "Pack the archive anew, with plain files and without a password."
+    fix = "Pack the archive anew, with plain files and without a password."
 
 
-class NoCredentials(FetchError):
-    """Nobody said who asks the store."""
+class NoCredentials(FetchError, code="no_credentials", retryable=True):
+    """No credentials for the store were found in the usual places."""
 
-    code = "no_credentials"
-    retryable = True
-    cause = "No credentials were found for the store, where they are looked for."
-    cure = "Provide them as the row's message says; then run again with --retry-failed."
+    fix = "Provide them as the row's message says; then run again with --retry-failed."
 
 
-class FetchTimeout(FetchError):
-    """The bytes did not come in time."""
+class FetchTimeout(FetchError, code="fetch_timeout", retryable=True):
+    """The bytes did not arrive within --read-seconds, retries included."""
 
-    code = "fetch_timeout"
-    retryable = True
-    cause = "The bytes did not come within --read-seconds, tries included."
-    cure = "Run again with --retry-failed, or raise --read-seconds."
+    fix = "Run again with --retry-failed, or raise --read-seconds."
 
 
-class Throttled(FetchError):
-    """The server asks for fewer requests."""
+class Throttled(FetchError, code="throttled", retryable=True):
+    """The server keeps asking for fewer requests."""
 
-    code = "throttled"
-    retryable = True
-    cause = "The server asked for fewer requests, and went on asking."
-    cure = "Lower --concurrent-reads; then run again with --retry-failed."
+    fix = "Lower --concurrent-reads; then run again with --retry-failed."
 
 
-class ConnectionFailed(FetchError):
-    """The server cannot be reached."""
+class ConnectionFailed(FetchError, code="connection_failed", retryable=True):
+    """The server cannot be reached, or closed the connection each time."""
 
-    code = "connection_failed"
-    retryable = True
-    cause = "The server cannot be reached, or hung up each time."
-    cure = "Check name and network; then run again with --retry-failed."
+    fix = "Check name and network; then run again with --retry-failed."
 
 
-class WrongBytes(FetchError):
-    """Other bytes came than are stored."""
+class WrongBytes(FetchError, code="wrong_bytes", retryable=True):
+    """More, fewer or other bytes arrived than the server announced."""
 
-    code = "wrong_bytes"
-    retryable = True
-    cause = "More, fewer or other bytes came than the server announced."
-    cure = "Run again with --retry-failed."
+    fix = "Run again with --retry-failed."
 
 
-class Changed(FetchError):
-    """It was replaced since it was listed."""
+class Changed(FetchError, code="changed", retryable=True):
+    """The object was replaced between listing and reading."""
 
-    code = "changed"
-    retryable = True
-    cause = "The object was replaced between listing and reading."
-    cure = "Run again with --retry-failed once nobody writes there."
+    fix = "Wait until nothing writes there; then run again with --retry-failed."
 
 
-class BlockedAddress(FetchError):
-    """A host that is not public."""
+class BlockedAddress(FetchError, code="blocked_address"):
+    """The URL, or a redirect, leads to a private address or a metadata server."""
 
-    code = "blocked_address"
-    cause = "The URL, or a redirect, leads to a private address or a metadata server."
-    cure = "Add --allow-private-hosts if the host is yours."
+    fix = "Add --allow-private-hosts if the host is yours."
 
 
-class TooManyRedirects(FetchError):
-    """One redirect led to the next."""
+class TooManyRedirects(FetchError, code="too_many_redirects"):
+    """The server redirected more than five times."""
 
-    code = "too_many_redirects"
-    cause = "The server redirected more than five times."
-    cure = "Name the address that it ends at."
+    fix = "Name the address that the redirects end at."
 
 
-class OptedOut(FetchError):
-    """Its headers forbid this use."""
+class OptedOut(FetchError, code="opted_out"):
+    """The server's X-Robots-Tag forbids machine use (noai, noindex and similar)."""
 
-    code = "opted_out"
-    cause = "The server's X-Robots-Tag forbids the use by machines (noai, noindex and kin)."
-    cure = "Leave it out, or add --ignore-opt-outs if the images are yours."
+    fix = "Leave it out, or add --ignore-opt-outs if the images are yours."
 
 
-class ReadFailed(FetchError):
-    """The storage failed while the file was read."""
+class ReadFailed(FetchError, code="read_failed", retryable=True):
+    """The storage reported an error while the file was read."""
 
-    code = "read_failed"
-    retryable = True
-    cause = "The storage reported an error while the file was read."
-    cure = "Check the disk or mount; then run again with --retry-failed."
+    fix = "Check the disk or mount; then run again with --retry-failed."
+
+
+class UnexpectedFetch(FetchError, code="fetch_defect", retryable=True):
+    """Reading met an exception that it does not expect: a defect of imagebeam."""
+
+    fix = "Report the row's message; run again with --retry-failed under a newer version."
 
 
 class DecodeError(ImageError):
-    """The bytes are no picture that can be used."""
+    """The bytes are not a usable picture."""
 
     stage = "decode"
 
 
-class EmptyFile(DecodeError):
-    """A file of no bytes."""
+class EmptyFile(DecodeError, code="empty_file"):
+    """The file has no bytes."""
 
-    code = "empty_file"
-    cause = "The file has no bytes."
-    cure = "Restore the file from its source."
+    fix = "Restore the file from its source."
 
 
-class UnsupportedFormat(DecodeError):
-    """Not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."""
+class UnsupportedFormat(DecodeError, code="unsupported_format"):
+    """The content is not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."""
 
-    code = "unsupported_format"
-    cause = "The content is not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."
-    cure = "Convert it, or leave it out of the input."
+    fix = "Convert it, or leave it out of the input."
 
 
-class UnsupportedPixels(DecodeError):
-    """A picture whose pixel values have no agreed black and white."""
+class UnsupportedPixels(DecodeError, code="unsupported_pixels"):
+    """Pixels are 32-bit integers, floats, LAB or rarer, without an agreed black and white."""
 
-    code = "unsupported_pixels"
-    cause = (
-        "Its pixels are 32-bit integers, floats, LAB or of a rare kind, which have no agreed "
-        "black and white."
-    )
-    cure = "Convert it to 8 or 16 bits per channel."
+    fix = "Convert it to 8 or 16 bits per channel."
 
 
-class TooManyPixels(DecodeError):
-    """The header announces more pixels than the job decodes."""
+class TooManyPixels(DecodeError, code="too_many_pixels"):
+    """The header announces more pixels than --max-image-pixels: huge, or a bomb."""
 
-    code = "too_many_pixels"
-    cause = "The header announces more pixels than --max-image-pixels: huge, or a bomb."
-    cure = "Raise --max-image-pixels if the picture is meant to be that large."
+    fix = "Raise --max-image-pixels if the picture is meant to be that large."
 
 
-class Truncated(DecodeError):
+class Truncated(DecodeError, code="truncated"):
     """The data ends before the picture does."""
 
-    code = "truncated"
-    cause = "The data ends before the picture does."
-    cure = "Copy or download it again; then run again with --retry-failed truncated."
+    fix = "Copy or download it again; then run again with --retry-failed truncated."
 
 
-class Corrupt(DecodeError):
-    """The decoder refuses the data."""
+class Corrupt(DecodeError, code="corrupt"):
+    """The data is damaged: the decoder refuses it."""
 
-    code = "corrupt"
-    cause = "The data is damaged: the decoder refuses it."
-    cure = "Restore the file from its source."
+    fix = "Restore the file from its source."
 
 
-class DecodeTimeout(DecodeError):
-    """The decoder did not come to an end."""
+class DecodeTimeout(DecodeError, code="decode_timeout", retryable=True):
+    """Reading and decoding took longer than --decode-seconds: a hang, or a slow disk."""
 
-    code = "decode_timeout"
-    retryable = True
-    cause = "Reading and decoding took longer than --decode-seconds: a hang, or a slow disk."
-    cure = "Raise --decode-seconds if the machine is slow; then run again with --retry-failed."
+    fix = "Raise --decode-seconds if the machine is slow; then run again with --retry-failed."
 
 
-class DecodeCrash(DecodeError):
-    """The decoder took its process down, twice."""
+class DecodeCrash(DecodeError, code="decode_crash", retryable=True):
+    """The decoding process died on this image, twice: a fault in the decoder's C code."""
 
-    code = "decode_crash"
-    retryable = True
-    cause = "The decoding process died on this image, twice: a fault in the decoder's C code."
-    cure = "Convert the picture with another tool, or update Pillow and use --retry-failed."
+    fix = "Convert the picture with another tool, or update Pillow and use --retry-failed."
 
 
-class DecodeMemory(DecodeError):
-    """The decoder asked for more memory than it may have."""
+class DecodeMemory(DecodeError, code="decode_memory", retryable=True):
+    """Decoding needed more memory than --decode-memory."""
 
-    code = "decode_memory"
-    retryable = True
-    cause = "Decoding needed more memory than --decode-memory."
-    cure = "Raise --decode-memory if the picture is meant to be that large; use --retry-failed."
+    fix = "Raise --decode-memory if the picture is meant to be that large; use --retry-failed."
 
 
 class InferenceError(ImageError):
-    """The module did not answer for this image."""
+    """The module gave no usable result for this image."""
 
     stage = "infer"
 
 
-class InferenceFailed(InferenceError):
-    """The module raised an error on this image alone."""
+class InferenceFailed(InferenceError, code="inference_failed", retryable=True):
+    """The module raised an error on this image, also when it ran alone."""
 
-    code = "inference_failed"
-    retryable = True
-    cause = "The module raised an error on this image, also when it ran alone."
-    cure = "Try --engine tensorflow; if it persists, the module cannot take this picture."
+    fix = "Try --engine tensorflow; if it persists, the module cannot take this picture."
 
 
-class NotFinite(InferenceError):
-    """The module answered with NaN or infinity."""
+class NotFinite(InferenceError, code="not_finite"):
+    """The module returned values that are not finite."""
 
-    code = "not_finite"
-    cause = "The module answered with values that are not finite."
-    cure = "Try --engine tensorflow; if it persists, the module is damaged."
+    fix = "Try --engine tensorflow; if it persists, the module is damaged."
 
 
 def _leaves(root: type[ImageError]) -> list[type[ImageError]]:
@@ -376,3 +272,22 @@ CODES: Mapping[str, type[ImageError]] = MappingProxyType(
     {leaf.code: leaf for leaf in _leaves(ImageError)}
 )
 """Every code that an error row can carry, in the order of the flow."""
+
+
+@contextmanager
+def translate_store_errors() -> Iterator[None]:
+    """Raise every exception of the block as the error of the image that was to be read.
+
+    Raises:
+        ImageError: in place of any `Exception`, so that no stranger's bytes end a job.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except StoreError as error:
+        raise CODES[error.code](str(error)) from error
+    except OSError as error:
+        raise ReadFailed(error.strerror or str(error)) from error
+    except Exception as error:
+        raise UnexpectedFetch(unexpected(error)) from error

@@ -28,7 +28,7 @@ def write_report(
     text = page.render(
         found,
         made.originals,
-        {code: Explanation(leaf.cause, leaf.cure) for code, leaf in CODES.items()},
+        {code: Explanation(leaf.cause, leaf.fix) for code, leaf in CODES.items()},
         __version__,
         datetime.now(timezone.utc),
         _note(rows, made, most_thumbnails),

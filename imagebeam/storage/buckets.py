@@ -12,7 +12,7 @@ from imagebeam.storage.errors import Changed, Denied, Missing, NoCredentials, To
 from imagebeam.storage.http.responses import check_version, decoded
 from imagebeam.storage.names import split_name, split_prefix
 from imagebeam.storage.ranged import RangedFile
-from imagebeam.storage.retry import persist
+from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
 Page: TypeAlias = tuple[list[ObjectInfo], str | None]
@@ -42,7 +42,7 @@ class BucketStore(ABC, Generic[Client]):
     def info(self, uri: str) -> ObjectInfo:
         """Look at an object."""
         bucket, name = split_name(uri)
-        return self._persist(lambda: self._look(bucket, name))
+        return self._retry(lambda: self._look(bucket, name))
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
@@ -58,7 +58,7 @@ class BucketStore(ABC, Generic[Client]):
         if size is not None and size > max_bytes:
             raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
         part = "" if start == 0 and size is None else _part(start, size)
-        data, encoding = self._persist(lambda: self._read(bucket, name, max_bytes, part, version))
+        data, encoding = self._retry(lambda: self._read(bucket, name, max_bytes, part, version))
         if size is not None and len(data) != size:
             raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
         return data if part else decoded(data, encoding, max_bytes)
@@ -75,7 +75,7 @@ class BucketStore(ABC, Generic[Client]):
         token: str | None = ""
         while token is not None:
             asked = token
-            page, token = self._persist(lambda: self._page(bucket, start, asked))  # noqa: B023
+            page, token = self._retry(lambda: self._page(bucket, start, asked))  # noqa: B023
             yield from page
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
@@ -90,7 +90,7 @@ class BucketStore(ABC, Generic[Client]):
             self._write(bucket, name, data, kind, if_version)
 
         try:
-            self._persist(write, len(data))
+            self._retry(write, len(data))
         except Changed:
             # A try whose answer was lost may be what changed it.
             if tries == 1 or not self._holds(uri, data):
@@ -100,7 +100,7 @@ class BucketStore(ABC, Generic[Client]):
         """Remove an object."""
         bucket, name = split_name(uri)
         try:
-            self._persist(lambda: self._remove(bucket, name))
+            self._retry(lambda: self._remove(bucket, name))
         except Missing:
             return
 
@@ -109,7 +109,7 @@ class BucketStore(ABC, Generic[Client]):
         """Make the client, once a store."""
 
     @abstractmethod
-    def _mapped(self) -> AbstractContextManager[None]:
+    def _translate_errors(self) -> AbstractContextManager[None]:
         """Turn the client's errors into StoreErrors, without their texts, which hold addresses."""
 
     @abstractmethod
@@ -138,17 +138,17 @@ class BucketStore(ABC, Generic[Client]):
                 self._connected = self._connect()
             return self._connected
 
-    def _persist(self, action: Callable[[], T], uploads: int = 0) -> T:
+    def _retry(self, action: Callable[[], T], upload_bytes: int = 0) -> T:
         def once() -> T:
             try:
-                with self._mapped():
+                with self._translate_errors():
                     return action()
             except Denied:
                 if self.no_credentials:
                     raise NoCredentials(self.no_credentials) from None
                 raise
 
-        return persist(self._settings, once, uploads)
+        return retry(self._settings, once, upload_bytes)
 
     def _holds(self, uri: str, data: bytes) -> bool:
         try:

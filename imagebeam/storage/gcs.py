@@ -39,8 +39,7 @@ from imagebeam.storage.errors import (
     StoreError,
     WrongChecksum,
 )
-from imagebeam.storage.http.connections import CONNECTIONS, meaning_of, timed_pools
-from imagebeam.storage.http.deadline import timeouts
+from imagebeam.storage.http.connections import CONNECTIONS, timed_pools, timeouts, translate_error
 from imagebeam.storage.http.responses import check_version, error_of, read_body
 from imagebeam.storage.types import ObjectInfo
 
@@ -93,7 +92,7 @@ class GcsStore(BucketStore[_Connection]):
         return _Connection(Client("none", AnonymousCredentials(), _http=session), session)
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except GoogleAPICallError as error:
@@ -103,7 +102,7 @@ class GcsStore(BucketStore[_Connection]):
         except GoogleAuthError:
             raise Denied("the credentials that were found are not valid; renew them") from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise meaning_of(error) from None
+            raise translate_error(error) from None
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
         blob = self._blob(bucket, name)

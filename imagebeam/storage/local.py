@@ -17,7 +17,9 @@ from imagebeam.storage.errors import (
     ServerFailed,
     StoreError,
     TooLarge,
+    UnexpectedError,
     WrongLength,
+    unexpected,
 )
 from imagebeam.storage.types import ObjectInfo, Settings
 from imagebeam.storage.uris import to_path
@@ -31,7 +33,7 @@ class LocalStore:
 
     def info(self, uri: str) -> ObjectInfo:
         """Look at a file."""
-        with _mapped():
+        with _translate_errors():
             status = os.stat(to_path(uri))
         _check_kind(status.st_mode)
         return ObjectInfo(uri, status.st_size, _version(status), status.st_mtime)
@@ -40,21 +42,22 @@ class LocalStore:
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
     ) -> bytes:
         """Read a file or a part of it."""
-        with _mapped(), self.open(uri, version) as file:
+        with _translate_errors(), self.open(uri, version) as file:
             there = os.fstat(file.fileno()).st_size - start if size is None else size
             if there > max_bytes:
                 raise TooLarge(f"{there:,} bytes, over the limit of {max_bytes:,}")
             file.seek(start)
-            data = file.read(there if size is not None else max_bytes + 1)
-        if len(data) > max_bytes:
-            raise TooLarge(f"grew over the limit of {max_bytes:,} bytes while it was read")
+            if size is None:
+                data = _read_growing(file, max(there, 0), max_bytes)
+            else:
+                data = file.read(size)
         if size is not None and len(data) < size:
             raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
         return data
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open a file."""
-        with _mapped():
+        with _translate_errors():
             path = to_path(uri)
             file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
             status = os.fstat(file.fileno())
@@ -69,7 +72,7 @@ class LocalStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All files below a folder, by name."""
-        with _mapped():
+        with _translate_errors():
             for where, folders, names in os.walk(to_path(prefix)):
                 folders.sort()
                 for name in sorted(names):
@@ -87,7 +90,7 @@ class LocalStore:
             else:
                 raise Changed("the file was changed meanwhile")
 
-        with _mapped():
+        with _translate_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with atomic_file(path, place) as file:
@@ -97,13 +100,23 @@ class LocalStore:
 
     def remove(self, uri: str) -> None:
         """Remove a file."""
-        with _mapped():
+        with _translate_errors():
             Path(to_path(uri)).unlink(missing_ok=True)
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # Opening a pipe would block until somebody writes to it.
+    # Opening a pipe would block until something writes to it.
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _read_growing(file: io.BufferedReader, expected: int, max_bytes: int) -> bytes:
+    # `read` allocates its argument: ask for the expected size, not for the limit.
+    data = file.read(expected + 1)
+    if len(data) > expected:
+        data += file.read(max_bytes + 1 - len(data))
+    if len(data) > max_bytes:
+        raise TooLarge(f"grew over the limit of {max_bytes:,} bytes while it was read")
+    return data
 
 
 def _version(status: os.stat_result) -> str:
@@ -112,23 +125,36 @@ def _version(status: os.stat_result) -> str:
 
 def _check_kind(mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise NotAnObject("a folder, pipe, socket or device, not a regular file")
+        kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
+        raise NotAnObject(f"{kind}, not a regular file")
 
 
 @contextmanager
-def _mapped() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        match error:
-            case PermissionError():
-                raise Denied(reason) from error
-            case IsADirectoryError() | OSError(errno=errno.ENXIO):
-                raise NotAnObject(reason) from error
-            case ValueError() | OSError(errno=errno.ENOENT | errno.ENOTDIR):
-                raise Missing(reason) from error
-            case OSError(errno=errno.ELOOP | errno.ENAMETOOLONG):
-                raise Missing(reason) from error
-            case _:
-                raise ServerFailed(reason) from error
+    except StoreError:
+        raise
+    except Exception as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> StoreError:
+    reason = getattr(error, "strerror", None) or str(error)
+    match error:
+        case PermissionError():
+            return Denied(reason)
+        case IsADirectoryError():
+            return NotAnObject("folder, not a regular file")
+        case OSError(errno=errno.ENXIO):
+            # The answer to opening a socket.
+            return NotAnObject("socket or device, not a regular file")
+        case OSError(errno=errno.ENOENT | errno.ENOTDIR | errno.ELOOP | errno.ENAMETOOLONG):
+            return Missing(reason)
+        case ValueError():
+            # No file can have such a name, for example one with a NUL byte.
+            return Missing(reason)
+        case OSError():
+            return ServerFailed(reason)
+        case _:
+            return UnexpectedError(unexpected(error))

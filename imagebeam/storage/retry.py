@@ -1,53 +1,57 @@
-"""Doing again what may well succeed the next time, within one limit of time."""
+"""Repeat what may succeed at the next attempt, within one limit of time."""
 
 import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from imagebeam.storage.errors import (
-    ConnectionFailed,
-    ServerFailed,
-    StoreError,
-    Throttled,
-    TimedOut,
-    WrongChecksum,
-    WrongLength,
-)
-from imagebeam.storage.http.deadline import seconds_left, time_limit
+from imagebeam.storage.errors import StoreError, UnexpectedError, unexpected
+from imagebeam.storage.http.connections import seconds_left, time_limit
 from imagebeam.storage.types import Settings
 
-_PASSING = (ConnectionFailed, ServerFailed, Throttled, TimedOut, WrongChecksum, WrongLength)
-
-_FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 16.0
 
 _SLOWEST_UPLOAD = 1 << 20
-"""Bytes a second."""
+"""Bytes per second."""
 
 T = TypeVar("T")
 
 
-def persist(settings: Settings, action: Callable[[], T], uploads: int = 0) -> T:
-    """Do something until it succeeds, with pauses that grow and are drawn by chance.
+def retry(settings: Settings, action: Callable[[], T], upload_bytes: int = 0) -> T:
+    """Call `action` until it succeeds, with random pauses that grow.
+
+    This is the border of all remote stores: whatever an attempt raises, also of a type that nobody
+    foresaw, becomes a `StoreError`.
 
     Args:
-        settings: how often and how long.
-        action: does it once; waits no longer than `imagebeam.storage.http.deadline` says.
-        uploads: bytes that it sends, for which there is more time.
+        settings: number of attempts, time and pauses.
+        action: makes one attempt; waits no longer than `imagebeam.storage.http.connections` allows.
+        upload_bytes: bytes that it sends, which extend the time.
 
     Raises:
-        StoreError: what the last try failed with.
+        StoreError: the failure of the last attempt, or one that another attempt would meet again.
     """
-    seconds = settings.seconds + uploads / _SLOWEST_UPLOAD
-    # A server that stalls must leave time for another try.
-    with time_limit(seconds, seconds / settings.attempts):
-        for tried in range(1, settings.attempts):
+    seconds = settings.seconds + upload_bytes / _SLOWEST_UPLOAD
+    # A server that stalls must leave time for another attempt.
+    with time_limit(seconds, idle_timeout=seconds / settings.attempts):
+        for attempt in range(1, settings.attempts):
             try:
-                return action()
-            except _PASSING as error:
-                _pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**tried)), error)
+                return _once(action)
+            except StoreError as error:
+                if not error.transient:
+                    raise
+                longest = min(_LONGEST_PAUSE, settings.first_pause * 2**attempt)
+                _pause(random.uniform(0, longest), error)
+        return _once(action)
+
+
+def _once(action: Callable[[], T]) -> T:
+    try:
         return action()
+    except StoreError:
+        raise
+    except Exception as error:
+        raise UnexpectedError(unexpected(error)) from error
 
 
 def _pause(seconds: float, error: StoreError) -> None:

@@ -20,8 +20,13 @@ from imagebeam.storage.errors import (
     WrongChecksum,
     WrongLength,
 )
-from imagebeam.storage.http.connections import CONNECTIONS, meaning_of, timed_pools
-from imagebeam.storage.http.deadline import CONNECT_SECONDS
+from imagebeam.storage.http.connections import (
+    CONNECT_SECONDS,
+    CONNECTIONS,
+    timed_pools,
+    translate_error,
+    use_timed_pools,
+)
 from imagebeam.storage.http.responses import check_version, error_of, read_body
 from imagebeam.storage.types import ObjectInfo
 
@@ -67,12 +72,11 @@ class S3Store(BucketStore[Any]):
             ),
         )
         client.meta.events.register("before-sign.s3.PutObject", _without_expect)
-        # There is no other way to its connections that keeps its proxies and certificates.
-        client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
+        use_timed_pools(client, _POOLS)
         return client
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except boto.ClientError as error:
@@ -84,7 +88,7 @@ class S3Store(BucketStore[Any]):
         except boto.FlexibleChecksumError:
             raise WrongChecksum("the bytes are not those that were stored") from None
         except (boto.HTTPClientError, boto.ConnectionError, HTTPError, OSError) as error:
-            raise meaning_of(error) from None
+            raise translate_error(error) from None
         except (boto.PartialCredentialsError, boto.ProfileNotFound) as error:
             raise NoCredentials(str(error)) from None
         except boto.BotoCoreError as error:
@@ -149,6 +153,7 @@ class S3Store(BucketStore[Any]):
 
 def _without_expect(request: Any, **_: Any) -> None:
     # While the client waits to be told to go on, it minds no deadline.
+    # These headers are an email.message.Message: deleting one that is missing does nothing.
     del request.headers["Expect"]
 
 

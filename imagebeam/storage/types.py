@@ -33,6 +33,8 @@ class Settings:
         allow_private_hosts: whether http(s) may reach addresses that are not public.
         honour_opt_outs: whether http(s) images are left alone whose headers forbid their use.
         connections_per_host: http(s) requests to one host at once.
+        first_pause: half of the longest pause, in seconds, before the second attempt; it doubles
+            from attempt to attempt.
     """
 
     seconds: float = 60.0
@@ -40,6 +42,7 @@ class Settings:
     allow_private_hosts: bool = False
     honour_opt_outs: bool = True
     connections_per_host: int = 8
+    first_pause: float = 0.5
 
 
 class Store(Protocol):

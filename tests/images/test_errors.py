@@ -10,7 +10,10 @@ from imagebeam.images.errors import (
     InferenceError,
     InputError,
     ListingError,
+    UnexpectedFetch,
+    translate_store_errors,
 )
+from imagebeam.storage.errors import StoreError
 
 STAGES: dict[type[ImageError], str] = {
     ListingError: "list",
@@ -23,11 +26,11 @@ STAGES: dict[type[ImageError], str] = {
 def test_the_list_is_closed_and_in_the_order_of_the_flow() -> None:
     assert list(CODES) == [
         *("listing_failed", "bad_entry"),
-        *("archive_damaged", "archive_limit", "archive_unsupported"),
+        *("archive_damaged", "archive_limit", "archive_unsupported", "listing_defect"),
         *("unsupported_scheme", "not_found", "permission_denied", "not_a_file"),
         *("file_too_large", "bad_member", "no_credentials", "fetch_timeout", "throttled"),
         *("connection_failed", "wrong_bytes", "changed", "blocked_address"),
-        *("too_many_redirects", "opted_out", "read_failed"),
+        *("too_many_redirects", "opted_out", "read_failed", "fetch_defect"),
         *("empty_file", "unsupported_format", "unsupported_pixels", "too_many_pixels"),
         *("truncated", "corrupt", "decode_timeout", "decode_crash", "decode_memory"),
         *("inference_failed", "not_finite"),
@@ -44,6 +47,7 @@ def test_those_that_may_pass_are_retryable() -> None:
         "listing_failed",
         "archive_damaged",
         "archive_unsupported",
+        "listing_defect",
         "not_found",
         "permission_denied",
         "no_credentials",
@@ -53,6 +57,7 @@ def test_those_that_may_pass_are_retryable() -> None:
         "wrong_bytes",
         "changed",
         "read_failed",
+        "fetch_defect",
         "decode_timeout",
         "decode_crash",
         "decode_memory",
@@ -66,16 +71,31 @@ def test_each_says_stage_cause_and_cure(code: str) -> None:
     assert error.code == code
     assert re.fullmatch("[a-z]+(_[a-z]+)*", code)
     assert [STAGES[base] for base in error.__mro__ if base in STAGES] == [error.stage]
-    for sentence in (error.cause, error.cure):
+    for sentence in (error.cause, error.fix):
         assert re.fullmatch(r"[A-Z].*\.", sentence)
     assert str(error("3 bytes")) == "3 bytes"
 
 
-def test_the_tree_in_the_documentation_is_the_tree() -> None:
-    from imagebeam.images import errors
+def test_every_store_error_has_a_code_of_the_list() -> None:
+    for kind in StoreError.__subclasses__():
+        with pytest.raises(CODES[kind.code], match=r"\Awhy\Z"), translate_store_errors():
+            raise kind("why")
 
-    drawn = re.findall(r"── (\w+) +([a-z_]+)$", str(errors.__doc__), re.MULTILINE)
-    assert drawn == [(error.__name__, code) for code, error in CODES.items()]
+
+_HERE = "test_an_unknown_exception_of_a_store_costs_one_image"
+
+
+def test_an_unknown_exception_of_a_store_costs_one_image() -> None:
+    class UnheardOfError(Exception):
+        pass
+
+    for raised in (UnheardOfError("https://a.org/?key=secret"), RecursionError(), MemoryError()):
+        with pytest.raises(UnexpectedFetch) as caught, translate_store_errors():
+            raise raised
+        expected = f"unexpected {type(raised).__name__} in {_HERE}"
+        assert str(caught.value) == expected
+    with pytest.raises(KeyboardInterrupt), translate_store_errors():
+        raise KeyboardInterrupt
 
 
 def test_a_wrong_input_is_the_users_and_no_images() -> None:

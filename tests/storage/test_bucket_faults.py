@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from imagebeam.storage import retry
 from imagebeam.storage.errors import (
     Changed,
     ConnectionFailed,
@@ -57,7 +56,7 @@ class Place:
         self.store_with = functools.cache(kind)
 
     def store(self, seconds: float = 30, attempts: int = 2) -> Store:
-        return self.store_with(Settings(seconds=seconds, attempts=attempts))
+        return self.store_with(Settings(seconds=seconds, attempts=attempts, first_pause=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +75,6 @@ def s3(s3_server: str) -> Iterator[Place]:
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
     bucket: str = request.getfixturevalue(f"{request.param}_bucket")
     place: Place = request.getfixturevalue(request.param)
-    monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", place.relay.address)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", place.relay.address)
     place.uri = f"{bucket}/{uuid.uuid4()}/confidential"

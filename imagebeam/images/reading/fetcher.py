@@ -13,12 +13,11 @@ from typing import IO, NamedTuple, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.container import Container, open_container, read_range
 from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.errors import ImageError
+from imagebeam.images.errors import ImageError, translate_store_errors
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
-from imagebeam.images.store_errors import mapped
 from imagebeam.storage import store_for
 
 _LOOK_AHEAD = 2
@@ -92,7 +91,7 @@ class Fetcher:
 
     def _read(self, location: ImageLocation) -> FetchRequest:
         try:
-            with mapped():
+            with translate_store_errors():
                 if location.read_together > 1:
                     return self._streams.read(location, self._max_bytes)
                 store = store_for(location.address, self._access.settings)

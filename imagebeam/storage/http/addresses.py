@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TypeAlias
 
 from imagebeam.storage.errors import BlockedAddress, TimedOut
-from imagebeam.storage.http.deadline import seconds_left
+from imagebeam.storage.http.connections import seconds_left
 
 Address: TypeAlias = IPv4Address | IPv6Address
 

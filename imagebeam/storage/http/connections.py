@@ -1,34 +1,134 @@
-"""Connections of urllib3 that wait no longer than `imagebeam.storage.http.deadline` allows.
+"""One deadline for all that a thread waits for, down to its sockets.
 
-The client libraries for buckets all stand on urllib3, so that its connections are the one place
-where a deadline holds for headers, bodies and uploads alike.
+Client libraries restart a timeout with every byte that arrives, so a server that trickles holds
+them for hours. Here a thread's work has one deadline. The client libraries for buckets and the
+web all stand on urllib3, whose connections are therefore the one place where the deadline holds,
+for headers, bodies and uploads alike.
+
+Private names of other libraries that this room relies on, each used in one place and each with a
+test in `tests/storage/http/test_private_names.py` that says what a new release has changed:
+
+* `http.client.HTTPResponse.fp`, a buffered reader whose raw part can be detached: it is wrapped, so
+  that each read waits no longer than the deadline. The public timeout of a socket restarts.
+* `http.client.HTTPResponse._close_conn`, called when a body is complete: the one moment at which
+  bytes behind the announced end can be noticed before they are taken for the next response.
+* `urllib3.connection.HTTPConnection._new_conn`, which makes the socket: it connects to the address
+  that was checked, in `pools`. urllib3 has no other way to pass one.
+* `botocore.client.BaseClient._endpoint.http_session._pool_classes_by_scheme`: the pools of
+  boto3's connections, with its proxies and certificates. botocore takes no pool classes.
+* `google.cloud.storage.Client(_http=…)`: the session that sends its requests, in `gcs`. It is how
+  Google's own documentation sets proxies and retries, although the name is private.
 """
 
 import http.client
 import io
 import socket
 import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
 
 from imagebeam.storage.errors import ConnectionFailed, StoreError, TimedOut, WrongLength
-from imagebeam.storage.http.deadline import longest_wait, seconds_left
+
+CONNECT_SECONDS = 10.0
+"""Longest time for setting up a connection."""
 
 CONNECTIONS = 64
-"""That are kept open to one host: as many as threads read at once."""
+"""Connections to one host that are kept open: as many as threads read at once."""
 
 _BUFFER = 64 << 10
 """Bytes: most images arrive whole with their headers."""
 
 
+@dataclass(frozen=True)
+class _Limit:
+    end: float
+    idle_timeout: float
+
+
+class _Limits(threading.local):
+    current: _Limit | None = None
+
+
+_limits = _Limits()
+
+
+@contextmanager
+def time_limit(seconds: float, idle_timeout: float) -> Iterator[None]:
+    """Limit what this thread does in the block.
+
+    Args:
+        seconds: until the end of all of it.
+        idle_timeout: seconds that may pass without a single byte.
+    """
+    before = _limits.current
+    _limits.current = _Limit(time.monotonic() + seconds, idle_timeout)
+    try:
+        yield
+    finally:
+        _limits.current = before
+
+
+def seconds_left() -> float | None:
+    """Return the time until the deadline; None where there is none.
+
+    Raises:
+        TimeoutError: it is over.
+    """
+    if _limits.current is None:
+        return None
+    left = _limits.current.end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the time is over")
+    return left
+
+
+def longest_wait() -> float | None:
+    """Return the seconds that the next byte may take; None where there is no limit.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    left = seconds_left()
+    if left is None or _limits.current is None:
+        return left
+    return min(left, _limits.current.idle_timeout)
+
+
+def timeouts() -> tuple[float | None, float | None]:
+    """Return the seconds for connecting and for the next byte, as client libraries take them.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    wait = longest_wait()
+    return (CONNECT_SECONDS if wait is None else min(wait, CONNECT_SECONDS)), wait
+
+
 def timed_pools(*pools: type[HTTPConnectionPool]) -> dict[str, type[HTTPConnectionPool]]:
-    """Kinds of pools by scheme, like the given ones, whose connections keep to the deadline."""
+    """Return classes like the given pools, by scheme, whose connections keep to the deadline."""
     return {str(pool.scheme): _timed(pool) for pool in pools}
 
 
-def meaning_of(error: BaseException) -> StoreError:
-    """What an error of a connection stands for, which libraries wrap in one another."""
+def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    connection = type(
+        f"Timed{pool.ConnectionCls.__name__}", (TimedConnection, pool.ConnectionCls), {}
+    )
+    return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+def use_timed_pools(client: Any, pools: dict[str, type[HTTPConnectionPool]]) -> None:
+    """Make a client of boto3 connect through `timed_pools`."""
+    client._endpoint.http_session._pool_classes_by_scheme.update(pools)
+
+
+def translate_error(error: BaseException) -> StoreError:
+    """Return the `StoreError` for an error of a connection, which libraries wrap in one another."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     match error:
@@ -42,13 +142,6 @@ def meaning_of(error: BaseException) -> StoreError:
             return ConnectionFailed(f"the server cannot prove its name: {error.verify_message}")
         case _:
             return ConnectionFailed("the server cannot be reached, or hangs up")
-
-
-def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    connection = type(
-        f"Timed{pool.ConnectionCls.__name__}", (TimedConnection, pool.ConnectionCls), {}
-    )
-    return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
 class _TimedReader(io.RawIOBase):
@@ -69,11 +162,33 @@ class _TimedReader(io.RawIOBase):
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """An answer that is waited for as long as the deadline allows, head and body."""
+    """A response whose head and body are waited for as long as the deadline allows."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()), _BUFFER)
+
+
+class ExactResponse(TimedResponse):
+    """A response that notices bytes behind its announced end.
+
+    Otherwise they would be taken for the next response.
+    """
+
+    _method: str
+
+    def _close_conn(self) -> None:
+        more = self.length == 0 and self._method != "HEAD" and self._has_more()
+        super()._close_conn()  # type: ignore[misc]
+        if more:
+            raise WrongLength("more bytes arrive than were announced")
+
+    def _has_more(self) -> bool:
+        try:
+            with time_limit(1, idle_timeout=0):
+                return bool(self.fp.peek(1))
+        except OSError:
+            return False
 
 
 class TimedConnection(http.client.HTTPConnection):
@@ -82,16 +197,16 @@ class TimedConnection(http.client.HTTPConnection):
     response_class = TimedResponse
 
     def send(self, data: Any, *args: Any) -> Any:
-        """Send in the time that is left."""
+        """Send within the time that is left."""
         if self.sock is not None:
             _limit(self.sock, seconds_left())
         return super().send(data, *args)
 
 
 def _limit(sock: socket.socket, seconds: float | None) -> None:
-    """Let the socket wait this long from now on; None leaves it as it is.
+    """Set the socket's timeout; None leaves it as it is.
 
-    It is not put back: urllib3 sets its own limit before each request and each answer.
+    It is not put back: urllib3 sets its own before each request and each response.
     """
     # Each change is a system call, at which other threads take the interpreter.
     if seconds is not None and seconds != sock.gettimeout():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
-from imagebeam.storage.http.deadline import time_limit
+from imagebeam.storage.http.connections import time_limit
 from imagebeam.storage.types import Settings
 
 _BUFFER = 64 << 10
@@ -30,7 +30,7 @@ class ForwardFile(io.BufferedReader):
     def __init__(
         self,
         begin: Callable[[], AbstractContextManager[Body]],
-        persist: Callable[[Callable[[], bytes]], bytes],
+        retry: Callable[[Callable[[], bytes]], bytes],
         size: int | None,
         settings: Settings,
     ) -> None:
@@ -38,23 +38,23 @@ class ForwardFile(io.BufferedReader):
 
         Args:
             begin: asks for the object from its start.
-            persist: does something until it succeeds, as `imagebeam.storage.retry` does.
+            retry: does something until it succeeds, as `imagebeam.storage.retry` does.
             size: in bytes, where it is known.
             settings: how patient to be.
         """
-        super().__init__(_Forward(begin, persist, size, settings), _BUFFER)
+        super().__init__(_Forward(begin, retry, size, settings), _BUFFER)
 
 
 class _Forward(io.RawIOBase):
     def __init__(
         self,
         begin: Callable[[], AbstractContextManager[Body]],
-        persist: Callable[[Callable[[], bytes]], bytes],
+        retry: Callable[[Callable[[], bytes]], bytes],
         size: int | None,
         settings: Settings,
     ) -> None:
         self._begin = begin
-        self._persist = persist
+        self._retry = retry
         self._size = size
         self._settings = settings
         self._position = 0
@@ -81,7 +81,7 @@ class _Forward(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         if self._size is not None and self._position >= self._size:
             return 0
-        data = self._persist(lambda: self._fetch(min(len(buffer), _BLOCK)))
+        data = self._retry(lambda: self._fetch(min(len(buffer), _BLOCK)))
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -94,7 +94,7 @@ class _Forward(io.RawIOBase):
         position = self._position
         while self._size is None:
             self._position += _BLOCK
-            self._persist(lambda: self._fetch(1))
+            self._retry(lambda: self._fetch(1))
         self._position = position
         return self._size
 

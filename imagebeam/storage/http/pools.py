@@ -1,9 +1,9 @@
-"""Connections to the hosts of URLs that strangers wrote: checked, shared, few and patient.
+"""Connections to the hosts of untrusted URLs.
 
 Each host has a pool of connections that are kept open. A connection goes to the very address that
 `addresses` checked, so that a DNS answer that changes between check and use gains nothing; TLS
-still proves the host's name. Waits, including those for a free connection, end at the `deadline`.
- Proxies and .netrc are not looked for: they would answer for other hosts.
+still proves the host's name. All waits, also for a free connection, end at the thread's deadline.
+Proxies and .netrc are ignored, because they would answer for other hosts.
 """
 
 import functools
@@ -28,43 +28,21 @@ from urllib3.util import Url
 
 from imagebeam.storage.errors import ConnectionFailed, StoreError, Throttled, TimedOut, WrongLength
 from imagebeam.storage.http import addresses
-from imagebeam.storage.http.connections import TimedConnection, TimedResponse
-from imagebeam.storage.http.deadline import CONNECT_SECONDS, longest_wait, seconds_left, time_limit
+from imagebeam.storage.http.connections import (
+    CONNECT_SECONDS,
+    ExactResponse,
+    TimedConnection,
+    longest_wait,
+    seconds_left,
+)
 from imagebeam.storage.types import Settings
 
 _KEPT_HOSTS = 256
 """Hosts with open connections; of more, those used longest ago are closed."""
 
 
-class PermanentFailure(Exception):
-    """Wraps a `StoreError` that another try, soon, would meet again."""
-
-    def __init__(self, error: StoreError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Response(TimedResponse):
-    """Notices bytes behind the announced end, which would be taken for the next answer."""
-
-    _method: str
-
-    def _close_conn(self) -> None:
-        more = self.length == 0 and self._method != "HEAD" and self._has_more()
-        super()._close_conn()  # type: ignore[misc]
-        if more:
-            raise WrongLength("more bytes arrive than were announced")
-
-    def _has_more(self) -> bool:
-        try:
-            with time_limit(1, patience=0):
-                return bool(self.fp.peek(1))
-        except OSError:
-            return False
-
-
 class _Connection(TimedConnection, HTTPConnection):
-    response_class = _Response
+    response_class = ExactResponse
 
     def __init__(self, host: str, *args: Any, allow_private: bool, **kwargs: Any) -> None:
         super().__init__(host, *args, **kwargs)
@@ -110,19 +88,20 @@ def _connect(
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
-    rest_until = 0.0
+    backed_off_until = 0.0
     """Monotonic time before which the host wants no requests."""
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-    rest_until = 0.0
+    backed_off_until = 0.0
 
 
 class WebHosts:
     """All hosts that one process talks to."""
 
     def __init__(self, settings: Settings) -> None:
+        _keep_queries_out_of_logs()
         self._settings = settings
         self._lock = threading.Lock()
         self._pools: OrderedDict[tuple[str | None, str | None, int | None], _Pool | _TlsPool]
@@ -139,11 +118,10 @@ class WebHosts:
 
         Raises:
             StoreError: there is none, or its body breaks off.
-            PermanentFailure: there will be none soon.
         """
         pool = self._pool(url)
-        _rest(pool.rest_until - time.monotonic())
-        with mapped():
+        _wait(pool.backed_off_until - time.monotonic())
+        with translate_errors():
             response = pool.urlopen(
                 method,
                 url.request_uri,
@@ -162,13 +140,13 @@ class WebHosts:
                 response.close()
                 response.release_conn()
 
-    def rest(self, url: Url, seconds: float) -> None:
+    def back_off(self, url: Url, seconds: float) -> None:
         """Send the host of a URL nothing for a while.
 
         Raises:
-            PermanentFailure: for longer than this thread may wait.
+            StoreError: for longer than this thread may wait.
         """
-        self._pool(url).rest_until = time.monotonic() + seconds
+        self._pool(url).backed_off_until = time.monotonic() + seconds
         _check_time(seconds)
 
     def _pool(self, url: Url) -> _Pool | _TlsPool:
@@ -202,34 +180,33 @@ def _close_all(pools: OrderedDict[Any, _Pool | _TlsPool]) -> None:
         pool.close()
 
 
-def _rest(seconds: float) -> None:
+def _wait(seconds: float) -> None:
     if seconds > 0:
         _check_time(seconds)
         time.sleep(seconds)
 
 
 def _check_time(seconds: float) -> None:
-    with mapped():
+    with translate_errors():
         left = seconds_left()
     if left is not None and seconds >= left:
         text = "the server asks to be left alone for longer than there is time"
-        raise PermanentFailure(Throttled(text))
+        raise Throttled(text).lasting()
 
 
 @contextmanager
-def mapped() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raise what goes wrong with connections inside as the `StoreError` that it is.
 
     Raises:
-        StoreError: it passes.
-        PermanentFailure: it does not pass soon.
+        StoreError: `lasting` where another attempt soon would fail alike.
     """
     try:
         yield
     except EmptyPoolError:
         raise TimedOut("other requests to the same host left no time") from None
-    except (OSError, HTTPException, HTTPError, UnicodeError) as error:
-        raise _meaning(_origin(error)) from None
+    except (OSError, HTTPException, HTTPError, ValueError) as error:
+        raise _translated(_origin(error)) from None
 
 
 def _origin(error: BaseException) -> BaseException:
@@ -239,13 +216,13 @@ def _origin(error: BaseException) -> BaseException:
     return error
 
 
-def _meaning(error: BaseException) -> Exception:
+def _translated(error: BaseException) -> StoreError:
     match error:
         case ssl.SSLCertVerificationError():
             text = f"the server cannot prove its name: {error.verify_message}"
-            return PermanentFailure(ConnectionFailed(text))
+            return ConnectionFailed(text).lasting()
         case UnicodeError() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
-            return PermanentFailure(ConnectionFailed("there is no host of that name"))
+            return ConnectionFailed("there is no host of that name").lasting()
         case socket.gaierror():
             return ConnectionFailed("the host's name cannot be resolved")
         case TimeoutError():
@@ -256,6 +233,15 @@ def _meaning(error: BaseException) -> Exception:
             return WrongLength("fewer bytes arrived than were announced")
         case _:
             return ConnectionFailed(f"the server does not speak HTTP ({type(error).__name__})")
+
+
+def _keep_queries_out_of_logs() -> None:
+    """Keep what urllib3 logs about URLs free of queries, which hold the secret of signed URLs.
+
+    Adding a filter twice has no effect.
+    """
+    logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
+    logging.getLogger("urllib3.connection").addFilter(_not_about_headers)
 
 
 _QUERY = re.compile(r"\?.*")
@@ -269,10 +255,6 @@ def _without_queries(record: logging.LogRecord) -> bool:
     return True
 
 
-def _about_headers(record: logging.LogRecord) -> bool:
-    return str(record.msg).startswith("Failed to parse headers")
-
-
-# Signed URLs carry their secret in the query. That strangers' headers are broken is no news.
-logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
-logging.getLogger("urllib3.connection").addFilter(lambda record: not _about_headers(record))
+def _not_about_headers(record: logging.LogRecord) -> bool:
+    # Broken headers of untrusted servers are common, and the warning shows the whole URL.
+    return not str(record.msg).startswith("Failed to parse headers")

@@ -1,14 +1,25 @@
-"""What answers over HTTP mean, and their bodies."""
+"""The meaning of responses over HTTP: status, body, checksums, and whether the owner opted out.
 
+The header X-Robots-Tag is a list of directives, for all programs or, after `NAME:`, for one:
+`noai, noimageai` or `otherbot: noindex, imagebeam: noai`.
+"""
+
+import base64
 import gzip
+import hashlib
 import io
+import re
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
+
+import google_crc32c
 
 from imagebeam.storage.errors import (
     Changed,
     Denied,
     Missing,
+    OptedOut,
     ServerFailed,
     StoreError,
     Throttled,
@@ -20,7 +31,7 @@ from imagebeam.storage.errors import (
 _PART = 1 << 20
 
 # Timeout, conflict with another request, too early: the only ones of the client's faults that pass.
-_PASSING = (408, 409, 425)
+_TRANSIENT = (408, 409, 425)
 
 
 class Body(Protocol):
@@ -41,7 +52,7 @@ def error_of(status: int) -> StoreError:
             return Changed("it is not the version any more that was asked for")
         case 429 | 503:
             return Throttled(f"the server asks for fewer requests (status {status})")
-        case _ if 400 <= status < 500 and status not in _PASSING:
+        case _ if 400 <= status < 500 and status not in _TRANSIENT:
             return Denied(f"the server refuses the request (status {status})")
         case _:
             return ServerFailed(f"the server answers with status {status}")
@@ -102,3 +113,83 @@ def decoded(data: bytes, encoding: str | None, max_bytes: int) -> bytes:
     if len(unpacked) > max_bytes:
         raise TooLarge(f"unpacks to more than {max_bytes:,} bytes, the limit")
     return unpacked
+
+
+def _crc32c(data: bytes) -> bytes:
+    return int(google_crc32c.value(data)).to_bytes(4, "big")
+
+
+def _hash(name: str) -> Callable[[bytes], bytes]:
+    return lambda data: hashlib.new(name, data, usedforsecurity=False).digest()
+
+
+_FUNCTIONS: dict[str, Callable[[bytes], bytes]] = {
+    "md5": _hash("md5"),
+    "sha": _hash("sha1"),
+    "sha-256": _hash("sha256"),
+    "sha-512": _hash("sha512"),
+    "crc32c": _crc32c,
+}
+
+# RFC 3230, RFC 9530 and what Google Cloud Storage sends.
+_LISTS = ("Digest", "Repr-Digest", "Content-Digest", "x-goog-hash")
+
+
+def verify_checksums(headers: Mapping[str, str], body: bytes) -> None:
+    """Compare a whole body, as it was sent, with each checksum in its headers.
+
+    Raises:
+        WrongChecksum: one of them is another.
+    """
+    for name, digest in _announced_checksums(headers):
+        if (function := _FUNCTIONS.get(name)) and function(body) != digest:
+            raise WrongChecksum(f"its {name} is not the one that the server announced")
+
+
+def _announced_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    pairs = [("md5", headers.get("Content-MD5", ""))]
+    for header in _LISTS:
+        if header not in headers or (header == "x-goog-hash" and _is_unpacked(headers)):
+            continue
+        for part in headers[header].split(","):
+            name, _, digest = part.strip().partition("=")
+            pairs.append((name.lower(), digest.partition(";")[0].strip(":")))
+    for name, digest in pairs:
+        try:
+            decoded = base64.b64decode(digest, validate=True)
+        except ValueError:
+            continue  # what is no checksum cannot be wrong
+        if decoded:
+            yield name, decoded
+
+
+def _is_unpacked(headers: Mapping[str, str]) -> bool:
+    """Whether the server unpacked what it stores, and speaks of that."""
+    return headers.get("x-goog-stored-content-encoding", "identity") != "identity"
+
+
+PROGRAM = "imagebeam"
+"""The name by which headers may speak of this program."""
+
+_FORBID = {"noai", "noimageai", "noindex", "noimageindex", "none"}
+
+_NAMED = re.compile(r"\s*([\w*-]+)\s*:(.*)", re.DOTALL)
+
+# Directives that have a colon of their own.
+_VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+
+
+def check_opt_out(headers: Iterable[str]) -> None:
+    """Heed the values of all headers X-Robots-Tag of an answer.
+
+    Raises:
+        OptedOut: they forbid that the image is used.
+    """
+    for header in headers:
+        program = "*"
+        for part in header.lower().split(","):
+            directive = part
+            if (named := _NAMED.match(part)) and named[1] not in _VALUED:
+                program, directive = named.groups()
+            if program in ("*", PROGRAM) and directive.strip() in _FORBID:
+                raise OptedOut(f"its header X-Robots-Tag says {directive.strip()}")

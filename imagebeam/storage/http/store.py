@@ -18,7 +18,6 @@ from urllib3.exceptions import LocationParseError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
-from imagebeam.storage import checksums
 from imagebeam.storage.errors import (
     Changed,
     Denied,
@@ -30,12 +29,18 @@ from imagebeam.storage.errors import (
     Unsupported,
     WrongLength,
 )
-from imagebeam.storage.http import opt_outs
 from imagebeam.storage.http.forward import ForwardFile
-from imagebeam.storage.http.pools import PermanentFailure, WebHosts, mapped
-from imagebeam.storage.http.responses import decoded, error_of, read_body
+from imagebeam.storage.http.pools import WebHosts, translate_errors
+from imagebeam.storage.http.responses import (
+    PROGRAM,
+    check_opt_out,
+    decoded,
+    error_of,
+    read_body,
+    verify_checksums,
+)
 from imagebeam.storage.ranged import RangedFile
-from imagebeam.storage.retry import persist
+from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
 _PORTS = {"http": 80, "https": 443}
@@ -73,7 +78,7 @@ class HttpStore:
 
     def info(self, uri: str) -> ObjectInfo:
         """Look at an object; its size is None where the server does not tell."""
-        return self._persist(lambda: self._look(uri))
+        return self._retry(lambda: self._look(uri))
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
@@ -82,19 +87,19 @@ class HttpStore:
         if size is not None and size > max_bytes:
             raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
         if size == 0:
-            self._persist(lambda: self._probe(uri, version))
+            self._retry(lambda: self._probe(uri, version))
             return b""
         if start == 0 and size is None:
-            return self._persist(lambda: self._read_whole(uri, max_bytes, version))
-        return self._persist(lambda: self._read_part(uri, max_bytes, start, size, version))
+            return self._retry(lambda: self._read_whole(uri, max_bytes, version))
+        return self._retry(lambda: self._read_part(uri, max_bytes, start, size, version))
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open an object, by ranges where the server knows them and else from its start."""
-        info, by_range = self._persist(lambda: self._probe(uri, version))
+        info, by_range = self._retry(lambda: self._probe(uri, version))
         if by_range:
             return RangedFile(self, info)
         return ForwardFile(
-            lambda: self._stream(uri, info.version), self._persist, info.size, self._settings
+            lambda: self._stream(uri, info.version), self._retry, info.size, self._settings
         )
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -109,11 +114,8 @@ class HttpStore:
         """Not possible."""
         _refuse_writing()
 
-    def _persist(self, action: Callable[[], T]) -> T:
-        try:
-            return persist(self._settings, action)
-        except PermanentFailure as failure:
-            raise failure.error from None
+    def _retry(self, action: Callable[[], T]) -> T:
+        return retry(self._settings, action)
 
     def _look(self, uri: str) -> ObjectInfo:
         with self._answer(uri, "HEAD", expected=(200, *_NO_HEAD)) as response:
@@ -144,7 +146,7 @@ class HttpStore:
                     f"the server compresses it as {coding}, which it was not asked to"
                 )
             data = read_body(response, response.headers.get("Content-Length"), max_bytes)
-            checksums.verify(response.headers, data)
+            verify_checksums(response.headers, data)
             return decoded(data, coding, max_bytes)
 
     def _read_part(
@@ -203,10 +205,10 @@ class HttpStore:
         if response.status not in expected:
             _drain(response)
             if response.status in _BUSY and (seconds := _retry_after(response.headers)):
-                self._hosts.rest(url, seconds)
+                self._hosts.back_off(url, seconds)
             raise _error(response.status)
         if self._settings.honour_opt_outs:
-            opt_outs.check(response.headers.getlist("X-Robots-Tag"))
+            check_opt_out(response.headers.getlist("X-Robots-Tag"))
         if version and response.status < 300 and _version(response.headers) != version:
             raise Changed("it is not the version any more that was asked for")
 
@@ -216,7 +218,7 @@ class _Stream:
         self._response = response
 
     def read(self, amt: int, /) -> bytes:
-        with mapped():
+        with translate_errors():
             return self._response.read(amt)
 
 
@@ -276,10 +278,10 @@ def _headers(url: Url, version: str) -> dict[str, str]:
 @functools.cache
 def _user_agent() -> str:
     try:
-        version = version_of_package(opt_outs.PROGRAM)
+        version = version_of_package(PROGRAM)
     except PackageNotFoundError:
         version = "0"
-    return f"{opt_outs.PROGRAM}/{version} (+https://pypi.org/project/{opt_outs.PROGRAM}/)"
+    return f"{PROGRAM}/{version} (+https://pypi.org/project/{PROGRAM}/)"
 
 
 def _version(headers: HTTPHeaderDict) -> str:
@@ -287,10 +289,10 @@ def _version(headers: HTTPHeaderDict) -> str:
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
 
 
-def _error(status: int) -> Exception:
+def _error(status: int) -> StoreError:
     match status:
         case _ if status < 400:
-            return PermanentFailure(error_of(status))
+            return error_of(status).lasting()
         case 404 | 410:
             return Missing(f"nothing is there (status {status})")
         case 401 | 403 | 408 | 412 | 425 | 429:
@@ -340,7 +342,7 @@ def _content_range(headers: HTTPHeaderDict) -> tuple[int, int, int | None]:
 def _check_reach(total: int | None, start: int, size: int | None) -> None:
     if total is not None and size is not None and start + size > total:
         there = max(0, total - start)
-        raise PermanentFailure(WrongLength(f"{there:,} of {size:,} bytes are there"))
+        raise WrongLength(f"{there:,} of {size:,} bytes are there").lasting()
 
 
 def _read_range(response: BaseHTTPResponse, max_bytes: int, start: int, size: int | None) -> bytes:
@@ -374,5 +376,5 @@ def _read_cut(response: BaseHTTPResponse, max_bytes: int, start: int, size: int 
 def _drain(response: BaseHTTPResponse) -> None:
     """Read what is left of a small body, so that its connection can be used again."""
     if response.length_remaining is not None and response.length_remaining < _SMALL:
-        with suppress(StoreError, PermanentFailure), mapped():
+        with suppress(StoreError), translate_errors():
             response.read()

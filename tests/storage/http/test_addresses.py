@@ -6,7 +6,7 @@ import pytest
 from imagebeam.storage.errors import BlockedAddress, TimedOut
 from imagebeam.storage.http import addresses
 from imagebeam.storage.http.addresses import check, resolve
-from imagebeam.storage.http.deadline import time_limit
+from imagebeam.storage.http.connections import time_limit
 
 _PRIVATE = [
     "127.0.0.1",

@@ -10,14 +10,14 @@ from imagebeam.storage.http.store import HttpStore
 from imagebeam.storage.types import Settings
 from tests.storage.web import Answer, Site, chunked, raw, stall, stored, whole
 
-pytestmark = pytest.mark.usefixtures("short_pauses")
-
 _DATA = random.Random(1).randbytes(3_500_000)
 
 
 def opened(url: str, seconds: float = 10, attempts: int = 1) -> io.BufferedReader:
     """A file of a server that knows no ranges."""
-    settings = Settings(seconds=seconds, attempts=attempts, allow_private_hosts=True)
+    settings = Settings(
+        seconds=seconds, attempts=attempts, first_pause=0.01, allow_private_hosts=True
+    )
     file = HttpStore(settings).open(url)
     assert isinstance(file, ForwardFile)
     return file
@@ -88,7 +88,9 @@ def test_a_server_that_stops_is_left_in_time(site: Site) -> None:
 
 
 def test_closing_gives_the_connection_back(site: Site) -> None:
-    settings = Settings(seconds=2, attempts=1, allow_private_hosts=True, connections_per_host=1)
+    settings = Settings(
+        seconds=2, attempts=1, first_pause=0.01, allow_private_hosts=True, connections_per_host=1
+    )
     store = HttpStore(settings)
     url = site.add("/a", whole(_DATA))
     other = site.add("/b", stored(b"1"))

@@ -1,7 +1,7 @@
 import pytest
 
 from imagebeam.storage.errors import OptedOut
-from imagebeam.storage.http.opt_outs import check
+from imagebeam.storage.http.responses import check_opt_out
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_directive_for_all_or_for_this_program_forbids(
     headers: list[str], directive: str
 ) -> None:
     with pytest.raises(OptedOut, match=f"^its header X-Robots-Tag says {directive}$"):
-        check(headers)
+        check_opt_out(headers)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_a_directive_for_all_or_for_this_program_forbids(
     ],
 )
 def test_others_do_not(headers: list[str]) -> None:
-    check(headers)
+    check_opt_out(headers)

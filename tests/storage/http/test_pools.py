@@ -22,8 +22,6 @@ from imagebeam.storage.http.store import HttpStore
 from imagebeam.storage.types import Settings
 from tests.storage.web import Answer, Request, Site, raw, redirect, stall, whole
 
-pytestmark = pytest.mark.usefixtures("short_pauses")
-
 _PUBLIC = "93.184.216.34"
 
 
@@ -62,6 +60,7 @@ def store(
             attempts=attempts,
             allow_private_hosts=private,
             connections_per_host=connections,
+            first_pause=0.01,
         )
     )
 

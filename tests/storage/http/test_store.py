@@ -42,8 +42,6 @@ from tests.storage.web import (
     whole,
 )
 
-pytestmark = pytest.mark.usefixtures("short_pauses")
-
 _DATA = bytes(range(256))
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 
@@ -51,7 +49,13 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 def store(seconds: float = 5, attempts: int = 1, **settings: bool) -> HttpStore:
     """A store that reaches the server on this machine."""
     return HttpStore(
-        Settings(seconds=seconds, attempts=attempts, allow_private_hosts=True, **settings)
+        Settings(
+            seconds=seconds,
+            attempts=attempts,
+            allow_private_hosts=True,
+            first_pause=0.01,
+            **settings,
+        )
     )
 
 

@@ -4,8 +4,8 @@ import hashlib
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from imagebeam.storage.checksums import verify
 from imagebeam.storage.errors import WrongChecksum
+from imagebeam.storage.http.responses import verify_checksums
 
 _BODY = b"123456789"
 _MD5 = base64.b64encode(hashlib.md5(_BODY).digest()).decode()
@@ -27,9 +27,9 @@ _HEADERS = [
 @pytest.mark.parametrize(("header", "value", "name"), _HEADERS)
 def test_the_right_bytes_pass_and_others_do_not(header: str, value: str, name: str) -> None:
     headers = HTTPHeaderDict({header: value})
-    verify(headers, _BODY)
+    verify_checksums(headers, _BODY)
     with pytest.raises(WrongChecksum, match=f"^its {name} is not the one that the server"):
-        verify(headers, _BODY + b"0")
+        verify_checksums(headers, _BODY + b"0")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_right_bytes_pass_and_others_do_not(header: str, value: str, name: s
     ],
 )
 def test_what_says_nothing_about_the_body_is_passed_over(headers: dict[str, str]) -> None:
-    verify(HTTPHeaderDict(headers), b"anything")
+    verify_checksums(HTTPHeaderDict(headers), b"anything")
 
 
 def test_google_repeats_its_header() -> None:
@@ -53,6 +53,6 @@ def test_google_repeats_its_header() -> None:
     headers.add("x-goog-hash", f"crc32c={_CRC32C}")
     headers.add("x-goog-hash", f"md5={_MD5}")
     headers.add("x-goog-stored-content-encoding", "identity")
-    verify(headers, _BODY)
+    verify_checksums(headers, _BODY)
     with pytest.raises(WrongChecksum):
-        verify(headers, b"")
+        verify_checksums(headers, b"")
