@@ -46,6 +46,7 @@ setup(
     install_requires=[
         "ai-edge-litert>=2.0",
         "apache-beam>=2.77",
+        "flatbuffers>=24.3",
         "google-cloud-storage>=3.0",
         "jinja2>=3.1",
         "numpy>=1.26",

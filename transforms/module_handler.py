@@ -9,7 +9,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from imagebeam.modules import Engine, ModelOutputs, StagedModule, load_engine, open_module
-from imagebeam.modules.engines.memory_bounded import MemoryBoundedEngine
+from imagebeam.modules.engines import MemoryBoundedEngine
 from imagebeam.modules.staging import unpacked
 from imagebeam.modules.types import LITERT
 

@@ -15,7 +15,6 @@ from apache_beam.ml.inference.base import RunInference
 from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
 from imagebeam.images.stage_times import Meter, StageTimes, total
 from imagebeam.modules import Engine, ModelOutputs, StagedModule
-from imagebeam.modules.engines.bisection import finite_rows, joined, rows_of
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
 from imagebeam.transforms.module_handler import EngineHandler
 
@@ -129,7 +128,7 @@ def answer(
     parts = list(_cores.map(partial(_answer_part, engine, pixels), bounds[:-1], bounds[1:]))
     pieces = [piece for part, _, _ in parts for piece in part]
     errors = {row: error for _, found, _ in parts for row, error in found.items()}
-    return joined(pieces), errors, total(costs for _, _, costs in parts)
+    return ModelOutputs.concatenate(pieces), errors, total(costs for _, _, costs in parts)
 
 
 def _answer_part(
@@ -154,8 +153,8 @@ def _answer_part(
                     middle = (start + stop) // 2
                     spans += [(middle, stop), (start, middle)]
                 continue
-            finite = finite_rows(found, stop - start)
+            finite = found.finite_rows(stop - start)
             for row in np.flatnonzero(~finite):
                 errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
-            pieces.append(found if finite.all() else rows_of(found, finite))
+            pieces.append(found if finite.all() else found.select(finite))
     return pieces, errors, meter.costs

@@ -1,4 +1,4 @@
-"""How often a module is right on labelled images, decoded as the job does it."""
+"""Measure how often a module is correct on labelled images, decoded as in the job."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Tally:
-    """Right answers among a number of images.
+    """Counts of correct classifications.
 
     Attributes:
         top_1: images whose class has the highest score.
-        top_5: images whose class is among the five highest.
+        top_5: images whose class is among the five highest scores.
     """
 
     images: int
@@ -37,17 +37,17 @@ class Tally:
 
     @classmethod
     def of(cls, ranks: Sequence[int]) -> Tally:
-        """Count images by rank: how many classes score higher than the right one."""
+        """Count images by rank, the number of classes with a higher score than the correct one."""
         return cls(len(ranks), sum(r == 0 for r in ranks), sum(r < TOP for r in ranks))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A module's answers to labelled images.
+    """The results of a module for labelled images.
 
     Attributes:
-        ranks: by label, for each image how many classes the module scores higher.
-        failed: how many images could not be decoded, by error code.
+        ranks: by label, for each image the number of classes with a higher score.
+        failed: the number of images that could not be decoded, by error code.
     """
 
     ranks: Mapping[str, Sequence[int]]
@@ -55,12 +55,12 @@ class Evaluation:
 
     @property
     def tally(self) -> Tally:
-        """Over all images."""
+        """Return the tally of all images."""
         return Tally.of([rank for ranks in self.ranks.values() for rank in ranks])
 
     @property
     def tallies(self) -> dict[str, Tally]:
-        """By label, sorted."""
+        """Return the tallies by label, sorted."""
         return {label: Tally.of(ranks) for label, ranks in sorted(self.ranks.items())}
 
 
@@ -74,11 +74,11 @@ def evaluate(
     """Run a classifier on every image that can be decoded.
 
     Args:
-        images: what to run it on.
-        indices: the module's class for each label.
-        reader: fetches and decodes.
-        engine: has the head "scores".
-        advance: told now and then how many more images are done.
+        images: the labelled images.
+        indices: the class of the module for each label.
+        reader: fetches and decodes images.
+        engine: an engine with the head "scores".
+        advance: called from time to time with the number of further completed images.
     """
     ranks: dict[str, list[int]] = defaultdict(list)
     failed: Counter[str] = Counter()
@@ -110,18 +110,18 @@ def _ranks(
     scores = engine.run(pixels).scores
     if scores is None:
         raise ValueError("the engine classifies nothing")
-    # Of equal scores the job names the class with the lower number first.
+    # For equal scores, the job names the class with the lower number first.
     order = np.argsort(-scores, axis=1, kind="stable")
     right = np.array([indices[label] for label in labels])
     return [int(rank) for rank in (order == right[:, np.newaxis]).argmax(axis=1)]
 
 
 def wilson_interval(right: int, images: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a share, `right` of `images`, both ends in [0, 1].
+    """Compute the 95 % confidence interval of the share `right` / `images`, both ends in [0, 1].
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal
-    of the American Statistical Association 22 (1927): unlike the normal approximation it holds
-    for few images and for shares near 0 and 1.
+    of the American Statistical Association 22 (1927): unlike the normal approximation it is
+    valid for few images and for shares near 0 and 1.
     """
     share = right / images
     weight = 1 + _Z**2 / images

@@ -1,4 +1,4 @@
-"""Images whose class is known: from folders of classes, or from a table."""
+"""Read labelled images from folders of classes or from a table."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from imagebeam.images.listing import inputs
 
 @dataclass(frozen=True)
 class Labelled:
-    """An image and what it shows, as a folder or a table names it."""
+    """An image and its class, as a folder or a table names it."""
 
     uri: str
     label: str
 
 
 def read(path: Path) -> list[Labelled]:
-    """The images of a folder with one folder a class, or of a CSV with columns `uri`, `label`.
+    """Read a folder with one folder per class, or a CSV file with the columns `uri` and `label`.
 
     Raises:
-        InputError: neither, empty, or an image without a class.
+        InputError: `path` is neither, is empty, or has an image without a class.
     """
     found = _from_csv(path) if path.suffix.lower() == ".csv" else _from_folders(path)
     if not found:
-        raise InputError(f"{str(path)!r}: no labelled image in it. Give folders of classes or CSV.")
+        raise InputError(
+            f"{str(path)!r}: it has no labelled image. Give folders of classes or a CSV file."
+        )
     return found
 
 
 def _from_folders(path: Path) -> list[Labelled]:
     if not path.is_dir():
         raise InputError(
-            f"{str(path)!r}: no folder and no .csv file. "
-            "Give a folder with one folder a class, or a CSV with the columns uri and label."
+            f"{str(path)!r}: not a folder and not a .csv file. "
+            "Give a folder with one folder per class, or a CSV file with the columns uri and label."
         )
     base = os.path.abspath(path)
     found = []
@@ -48,8 +50,8 @@ def _from_folders(path: Path) -> list[Labelled]:
             folder, *below = os.path.relpath(uris.to_path(listed.uri), base).split(os.sep)
             if not below:
                 raise InputError(
-                    f"{listed.uri}: lies beside the folders of classes, so what it shows is not "
-                    "known. Move it into the folder of its class."
+                    f"{listed.uri}: is beside the folders of classes, so its class is "
+                    "unknown. Move it into the folder of its class."
                 )
             found.append(Labelled(listed.uri, folder))
     return found
@@ -80,12 +82,12 @@ def _from_row(row: Mapping[str, str | None], path: Path, line: int) -> Labelled:
 def class_indices(
     labels: Sequence[str], class_names: Sequence[str] | None, class_count: int
 ) -> dict[str, int]:
-    """The module's class for each label: its whole name, one of its synonyms, or its number.
+    """Find the class of the module for each label by full name, synonym or number.
 
     ImageNet names are lists of synonyms, "tench, Tinca tinca". A number is the index of a class.
 
     Raises:
-        InputError: a label that names no class, or several.
+        InputError: a label matches no class, or several classes.
     """
     known = _indices_by_name(class_names or ())
     found = {}
@@ -96,7 +98,7 @@ def class_indices(
         if len(indices) != 1:
             meaning = f"classes {', '.join(map(str, indices))}" if indices else "no class"
             raise InputError(
-                f"{label!r}: names {meaning} of the module. Use a name that "
+                f"{label!r}: matches {meaning} of the module. Use a name that "
                 "`imagebeam module show --json` lists, or the number of the class."
             )
         found[label] = indices[0]

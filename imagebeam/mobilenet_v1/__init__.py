@@ -1,7 +1,7 @@
 """MobileNet V1 with quantops: the network, its checkpoints, its export as a module, its training.
 
-Importing this package is cheap: everything that needs TensorFlow lives in a module of its own
-(`network`, `checkpoint`, `export`, `training`, …) and is imported from there.
+Importing this package is cheap. The modules that need TensorFlow (`network`, `checkpoint`,
+`export`, `training`, …) are imported separately.
 """
 
 from imagebeam.mobilenet_v1.architecture import Architecture, Layer

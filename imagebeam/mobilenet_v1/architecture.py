@@ -1,7 +1,7 @@
-"""MobileNet V1 as data: one table, from which shapes, names, parameters and work follow.
+"""MobileNet V1 as a table, from which shapes, names, parameters and MACs are computed.
 
-The network is that of Howard et al., "MobileNets" (arXiv:1704.04861), with the layer names of
-TensorFlow-Slim's `mobilenet_v1`, under which its weights were published.
+The network is that of Howard et al., "MobileNets" (arXiv:1704.04861). The layers have the names of
+`mobilenet_v1` in TensorFlow-Slim, under which the weights were published.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Layer:
     """One layer that has weights.
 
     Attributes:
-        name: its scope below `MobilenetV1`, as slim spells it: `Conv2d_3_pointwise`.
+        name: its scope below `MobilenetV1` in slim, for example `Conv2d_3_pointwise`.
         kind: `convolution` and `depthwise` are followed by batch norm and ReLU6; `logits` has a
             bias and neither.
         kernel: side of the square kernel.
@@ -66,28 +66,28 @@ class Layer:
 
     @property
     def has_batch_norm(self) -> bool:
-        """Whether batch norm and ReLU6 follow, as they do after all layers but the last."""
+        """Tell if batch norm and ReLU6 follow, as they do after all layers except the last."""
         return self.kind != "logits"
 
     @property
     def weights_name(self) -> str:
-        """What slim calls its kernel: `depthwise_weights` or `weights`."""
+        """Return the name of its kernel in slim: `depthwise_weights` or `weights`."""
         return "depthwise_weights" if self.kind == "depthwise" else "weights"
 
     @property
     def weights_shape(self) -> tuple[int, int, int, int]:
-        """(kernel, kernel, input depth, outputs per input depth or output depth)."""
+        """Return (kernel, kernel, input depth, outputs per input depth or output depth)."""
         outputs = 1 if self.kind == "depthwise" else self.output_shape[2]
         return (self.kernel, self.kernel, self.input_shape[2], outputs)
 
     @property
     def weights(self) -> int:
-        """Number of values in its kernel."""
+        """Return the number of values in its kernel."""
         return math.prod(self.weights_shape)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one image."""
+        """Return the multiply-accumulates for one image."""
         height, width, _ = self.output_shape
         return self.weights * height * width
 
@@ -102,7 +102,7 @@ class Architecture:
         class_count: number of logits; 1001 for ImageNet with its background class.
 
     Raises:
-        NetworkError: a width, size or class count that makes no network.
+        NetworkError: no network has this width, size or class count.
     """
 
     width: float = 0.5
@@ -126,7 +126,7 @@ class Architecture:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """All 28 layers with weights, from `Conv2d_0` to `Logits/Conv2d_1c_1x1`."""
+        """Return all 28 layers with weights, from `Conv2d_0` to `Logits/Conv2d_1c_1x1`."""
         layers: list[Layer] = []
         shape = (self.size, self.size, 3)
 
@@ -144,41 +144,41 @@ class Architecture:
             else:
                 add(f"{name}_depthwise", "depthwise", 3, stride, shape[2])
                 add(f"{name}_pointwise", "convolution", 1, 1, depth)
-        shape = (1, 1, shape[2])  # what average pooling leaves
+        shape = (1, 1, shape[2])  # the output of average pooling
         add(LOGITS, "logits", 1, 1, self.class_count)
         return tuple(layers)
 
     @property
     def pool(self) -> int:
-        """Side of the average pooling window, which is the whole last feature map."""
+        """Return the side of the average pooling window, which covers the last feature map."""
         return self.size // TOTAL_STRIDE
 
     @property
     def feature_length(self) -> int:
-        """Number of values in the feature vector: the depth of the last feature map."""
+        """Return the length of the feature vector: the depth of the last feature map."""
         return self.layers[-1].input_shape[2]
 
     @property
     def folded_parameters(self) -> int:
-        """Parameters of the inference graph: kernels and one bias for every output."""
+        """Count the parameters of the inference graph: kernels and one bias per output."""
         return sum(layer.weights + layer.output_shape[2] for layer in self.layers)
 
     @property
     def trainable_parameters(self) -> int:
-        """Kernels, batch norm scales and offsets, and the bias of the logits."""
+        """Count kernels, batch norm scales and offsets, and the bias of the logits."""
         return self.folded_parameters + self._batch_norm_channels
 
     @property
     def parameters(self) -> int:
-        """Trainable parameters and the moving statistics of batch norm.
+        """Count the trainable parameters and the moving statistics of batch norm.
 
-        This is the figure that is published for the family: 1,343,049 for 0.5 with 1001 classes.
+        This is the published figure of the family: 1,343,049 for 0.5 with 1001 classes.
         """
         return self.trainable_parameters + 2 * self._batch_norm_channels
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one image: 76,525,312 for 0.5/160 with 1001 classes."""
+        """Count the multiply-accumulates per image: 76,525,312 for 0.5/160 with 1001 classes."""
         return sum(layer.macs for layer in self.layers)
 
     @property

@@ -1,7 +1,7 @@
-"""Random views of training pictures, a whole batch at a time.
+"""Random views of training pictures, one batch at a time.
 
-Every draw is a function of (seed, step) alone, so that a resumed run sees what an uninterrupted
-one would have seen.
+Every draw depends only on (seed, step), so a resumed run sees the same views as an uninterrupted
+one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from imagebeam.mobilenet_v1.network import rescale
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may vary between two views of one picture.
+    """The possible differences between two views of one picture.
 
     Attributes:
-        smallest_area: least part of the picture that a view shows, in (0, 1]; 1 shows all of it.
-        aspect: a view's sides differ by a factor of at most this.
-        flip: whether half of the views are mirrored left to right.
-        colour: brightness, contrast and saturation move by up to this fraction; 0 keeps them.
+        smallest_area: smallest part of the picture that a view shows, in (0, 1]; 1 shows all of it.
+        aspect: largest ratio of the sides of a view.
+        flip: True mirrors half of the views left to right.
+        colour: largest change of brightness, contrast and saturation, as a fraction; 0 for none.
     """
 
     smallest_area: float = 0.6
@@ -46,7 +46,7 @@ class Augmentation:
         return self._recolour(views, count, seed) if self.colour else views
 
     def _boxes(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Corners (y1, x1, y2, x2) as fractions, float32 (N, 4); mirrored where x2 < x1."""
+        """Draw corners (y1, x1, y2, x2) as fractions, float32 (N, 4); x2 < x1 mirrors the view."""
         area, stretch, top, left, mirror = tf.unstack(
             tf.random.stateless_uniform([5, count], tf.stack([seed[0], seed[1]]))
         )

@@ -1,6 +1,6 @@
-"""Weights by their slim names: from a checkpoint or a module into a network, and back out.
+"""Read and write weights under their slim names: checkpoints, modules, networks.
 
-Slim's checkpoints name the variables of `tf.contrib.quantize` after operations, so that ranges
+In slim checkpoints, the variables of `tf.contrib.quantize` are named after operations, so ranges
 have a doubled scope: `MobilenetV1/MobilenetV1/Conv2d_0/act_quant/max`.
 """
 
@@ -29,10 +29,10 @@ def read_checkpoint(prefix: str | Path) -> Weights:
     """Read the variables of a slim checkpoint, in either format of TensorFlow 1.
 
     Args:
-        prefix: what the checkpoint's files begin with, without `.index` or `.data-…`.
+        prefix: the common start of the names of its files, without `.index` or `.data-…`.
 
     Raises:
-        NetworkError: there is no readable checkpoint of MobileNet V1.
+        NetworkError: `prefix` is not a readable checkpoint of MobileNet V1.
     """
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -40,8 +40,8 @@ def read_checkpoint(prefix: str | Path) -> Weights:
         weights = {name: reader.get_tensor(name) for name in names}
     except (ValueError, IndexError, tf.errors.OpError) as error:
         raise NetworkError(
-            f"{prefix}: no readable checkpoint: {error}. "
-            "Give what its files begin with, without `.index` or `.data-…`."
+            f"{prefix}: not a readable checkpoint: {error}. "
+            "Give the common start of the names of its files, without `.index` or `.data-…`."
         ) from error
     return _recognised(weights, str(prefix))
 
@@ -50,18 +50,20 @@ def read_module(directory: str | Path) -> Weights:
     """Read the variables of a MobileNet V1 module, in TF1 Hub or SavedModel format.
 
     Raises:
-        NetworkError: there is no readable module, or its weights are not those of MobileNet V1.
+        NetworkError: `directory` is not a readable module, or not one of MobileNet V1.
     """
     try:
         variables = tf.saved_model.load(str(directory)).variables
     except (ValueError, AttributeError, OSError, tf.errors.OpError) as error:
-        raise NetworkError(f"{directory}: no readable module with variables: {error}.") from error
+        raise NetworkError(
+            f"{directory}: not a readable module with variables: {error}."
+        ) from error
     weights = {variable.name.removesuffix(":0"): variable.numpy() for variable in variables}
     return _recognised(weights, str(directory))
 
 
 def write_checkpoint(network: Network, prefix: str | Path) -> None:
-    """Write the network's 249 variables as a checkpoint that slim's own tools read."""
+    """Write the 249 variables of the network as a checkpoint that the tools of slim can read."""
     names = [_name(variable) for variable in network.variables]
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -72,20 +74,20 @@ def write_checkpoint(network: Network, prefix: str | Path) -> None:
 
 
 def width_of(weights: Weights) -> float:
-    """The width of the network that `weights` are for; they fit any input size."""
+    """Return the width of the network of `weights`; they fit any input size."""
     return float(weights[_LAST_KERNEL].shape[-1] / _FULL_DEPTH)
 
 
 def class_count_of(weights: Weights) -> int:
-    """The number of classes that `weights` tell apart."""
+    """Return the number of classes of `weights`."""
     return len(weights[_LOGITS_BIASES])
 
 
 def load_weights(network: Network, weights: Weights) -> None:
-    """Give `network` all of `weights`; names that it does not know are ignored.
+    """Load all of `weights` into `network`; unknown names are ignored.
 
     Raises:
-        NetworkError: names that are missing, or values of another shape.
+        NetworkError: a name is missing, or a value has another shape.
     """
     _refuse_misfits(network.variables, weights)
     for variable in network.variables:
@@ -93,16 +95,16 @@ def load_weights(network: Network, weights: Weights) -> None:
 
 
 def transfer_weights(network: Network, weights: Weights) -> bool:
-    """Give `network` what `weights` of another task teach it.
+    """Load the `weights` of another task into `network` as a start for training.
 
-    Ranges are left out, for training finds them again, and so float checkpoints serve too. The
-    last layer is left out where the number of classes differs.
+    Ranges are left out because training finds them again; so float checkpoints work too. The last
+    layer is left out if the number of classes differs.
 
     Returns:
-        Whether the last layer was taken over.
+        True if the last layer was loaded.
 
     Raises:
-        NetworkError: names that are missing, or values of another shape.
+        NetworkError: a name is missing, or a value has another shape.
     """
     same_classes = class_count_of(weights) == network.architecture.class_count
     variables = [

@@ -1,11 +1,11 @@
-"""What can go wrong for a reason that the user can mend."""
+"""The errors that a user can fix."""
 
 from imagebeam.errors import ImagebeamError
 
 
 class NetworkError(ImagebeamError, ValueError):
-    """A network, checkpoint, folder or option that cannot be used; the text says what to do."""
+    """A network, checkpoint, folder or option cannot be used; the text states the fix."""
 
 
 class PictureError(NetworkError):
-    """One picture that cannot be read; training goes on without it."""
+    """One picture cannot be read; training continues without it."""

@@ -1,4 +1,4 @@
-"""How often a network names the right class."""
+"""Measure how often a network finds the correct class."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from imagebeam.mobilenet_v1.network import Network, rescale
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 accuracy of one network in its two forms, over the same pictures.
+    """Top-1 accuracy of the two forms of one network on the same pictures.
 
     Attributes:
         count: number of pictures.
-        float_right: how many the float network names right.
-        quantised_right: how many the network with fake quantisation names right.
+        float_right: pictures that the float network classifies correctly.
+        quantised_right: pictures that the network with fake quantisation classifies correctly.
     """
 
     count: int
@@ -28,15 +28,15 @@ class Accuracy:
 
 
 def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
-    """Count right answers, with and without fake quantisation.
+    """Count correct classes, with and without fake quantisation.
 
     Args:
-        network: what to evaluate, as it would be exported.
+        network: the network to evaluate.
         batches: pairs of pixels uint8 (N, size, size, 3) and classes int (N,).
     """
 
     @tf.function(reduce_retracing=True)
-    def answers(pixels: tf.Tensor) -> tf.Tensor:
+    def predict(pixels: tf.Tensor) -> tf.Tensor:
         inputs = rescale(pixels)
         return tf.stack(
             [
@@ -48,6 +48,6 @@ def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
     count, right = 0, np.zeros(2, int)
     for pixels, classes in batches:
         classes = np.asarray(classes)
-        right += (answers(pixels).numpy() == classes).sum(axis=1)
+        right += (predict(pixels).numpy() == classes).sum(axis=1)
         count += len(classes)
     return Accuracy(count, *right.tolist())

@@ -1,4 +1,4 @@
-"""A network as a SavedModel in TF-Hub's reusable form, with its metadata beside it."""
+"""Export a network as a reusable SavedModel of TF-Hub, with its metadata."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from imagebeam.mobilenet_v1.architecture import SCOPE
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.storage.atomic_files import atomic_folder
+from imagebeam.version import MODULE_FORMAT
 
 METADATA = "module.json"
 FLATBUFFER = "module.tflite"
-FORMAT = "imagebeam-module/1"
 
 _NO_TRAINING = (
     "This module serves inference only. Train it further with "
@@ -32,21 +32,21 @@ def export_module(
     provenance: Mapping[str, Any] | None = None,
     compiler: Callable[[Path, Path], object] | None = None,
 ) -> None:
-    """Write `network` as a module that serves inference.
+    """Write `network` as a module for inference.
 
-    The SavedModel has `__call__`, images to logits, and the signatures `default`,
+    The SavedModel has `__call__` (images to logits) and the signatures `default`,
     `serving_default`, `image_classification` and `image_feature_vector`. All take `images`,
-    float32 (N, size, size, 3), RGB in [0, 1], and answer under `default`: logits (N, classes), or
-    features (N, length) for `image_feature_vector`. The last two signatures also give every
-    endpoint under `MobilenetV1/…`.
+    float32 (N, size, size, 3), RGB in [0, 1], and return under `default` the logits (N, classes),
+    or the features (N, length) for `image_feature_vector`. The last two signatures also return
+    every endpoint under `MobilenetV1/…`.
 
     Args:
-        network: what to export.
+        network: the network to export.
         output: directory to make; it appears only when it is complete.
-        classes: name of every class, in the order of the logits.
-        provenance: where the weights are from, as JSON values.
-        compiler: given the SavedModel and a file to make, compiles the one into the other; the
-            module then carries its own flatbuffer, `assets.extra/module.tflite`.
+        classes: the name of every class, in the order of the logits.
+        provenance: the origin of the weights, as JSON values.
+        compiler: compiles a SavedModel to a flatbuffer file; the module then contains its own
+            flatbuffer, `assets.extra/module.tflite`.
 
     Raises:
         NetworkError: `output` exists or cannot be written, or the names do not match the classes.
@@ -54,7 +54,7 @@ def export_module(
     count = network.architecture.class_count
     if classes is not None and len(classes) != count:
         raise NetworkError(
-            f"{len(classes)} class names for {count} classes: give one name for every class."
+            f"{len(classes)} class names for {count} classes. Give one name per class."
         )
     refuse_existing(output)
     try:
@@ -69,13 +69,13 @@ def export_module(
                 compiler(folder, extras / FLATBUFFER)
     except (OSError, tf.errors.OpError) as error:
         raise NetworkError(
-            f"{output}: could not be written: {error}. Nothing was left there; see that the "
-            "folder is writable and has space."
+            f"{output}: cannot be written: {error}. Nothing was left there. Check that the "
+            "folder is writable and has free space."
         ) from error
 
 
 def refuse_existing(output: Path) -> None:
-    """Raise NetworkError where a module would replace something."""
+    """Raise NetworkError if `output` exists."""
     if output.exists():
         raise NetworkError(f"{output}: exists already. Remove it or name another output.")
 
@@ -83,10 +83,10 @@ def refuse_existing(output: Path) -> None:
 def describe(
     network: Network, classes: Sequence[str] | None, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The module's metadata, as `assets.extra/module.json` holds it."""
+    """Make the metadata of the module, the content of `assets.extra/module.json`."""
     architecture = network.architecture
     return {
-        "format": FORMAT,
+        "format": MODULE_FORMAT,
         "image_size": [architecture.size, architecture.size],
         "value_range": [0.0, 1.0],
         "classes": None if classes is None else list(classes),
@@ -105,7 +105,7 @@ def describe(
 
 
 class _Module(tf.train.Checkpoint):
-    """The interface of a reusable SavedModel: a call, and the variables behind it."""
+    """The interface of a reusable SavedModel: a call and its variables."""
 
     def __init__(self, network: Network, endpoints: Callable[..., dict[str, tf.Tensor]]) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Module(tf.train.Checkpoint):
     @tf.function
     def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
-            # A condition that tracing cannot decide, or the refusal would come while exporting.
+            # Tracing must not be able to decide the condition, or the export itself would fail.
             never = tf.reduce_all(tf.math.is_nan(images))
             with tf.control_dependencies([tf.debugging.Assert(never, [_NO_TRAINING])]):
                 images = tf.identity(images)
@@ -134,7 +134,7 @@ def _save(network: Network, directory: Path) -> None:
             inputs = tf.subtract(tf.multiply(images, 2.0, name="Mul"), 1.0, name="Sub")
         return network.infer(inputs)
 
-    # One concrete function, so that what follows shares a single copy of the graph.
+    # One concrete function, so that all signatures share one copy of the graph.
     endpoints = trace.get_concrete_function()
 
     @tf.function(input_signature=[images])

@@ -1,7 +1,8 @@
-"""From folders of classes to a trained classifier and its accuracy."""
+"""Train a classifier on folders of classes and measure its accuracy."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,28 +19,29 @@ from imagebeam.mobilenet_v1.evaluation import Accuracy, evaluate
 from imagebeam.mobilenet_v1.folders import LabelledFolder, read_folder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
-from imagebeam.mobilenet_v1.run_state import claim
 from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
+from imagebeam.storage.atomic_files import leftovers, write_file
 
 _EVALUATION_BATCH = 64
 _ADAPTING_BATCH = 256
+_RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to learn and how long.
+    """The settings of a training run.
 
     Attributes:
-        width: of the network.
+        width: width of the network.
         size: side of its input in pixels.
-        epochs: how often every picture is shown.
-        batch_size: pictures in a step.
+        epochs: number of times that every picture is shown.
+        batch_size: pictures per step.
         held_out: part of every class to test on, in (0, 1).
-        learning_rate: peak of Adam's.
+        learning_rate: peak learning rate of Adam.
         quantise_from: part of the run after which quantisation is simulated.
-        freeze_from: part of the run after which batch norm's statistics stay.
-        flip: whether a picture and its mirror image are of the same class.
-        seed: decides the split, the initial weights, the order and the views.
+        freeze_from: part of the run after which the statistics of batch norm are fixed.
+        flip: True if a picture and its mirror image belong to the same class.
+        seed: determines the split, the initial weights, the order and the views.
     """
 
     width: float = 0.5
@@ -57,10 +59,10 @@ class Plan:
         for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
             if value < 1:
                 raise NetworkError(f"{name} {value}: must be at least 1.")
-        self.options(steps=1)  # refuses the rest before a run is begun
+        self.options(steps=1)  # checks the other settings before the run starts
 
     def options(self, steps: int) -> TrainingOptions:
-        """The options of a run of `steps` batches."""
+        """Return the options of a run of `steps` batches."""
         return TrainingOptions(
             steps,
             learning_rate=self.learning_rate,
@@ -73,14 +75,14 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A trained network and what is known of it.
+    """A trained network and its evaluation.
 
     Attributes:
         network: ready to export.
         classes: their names, in the order of the logits.
         accuracy: on the held-out pictures.
         held_out: those pictures, uint8 (N, size, size, 3).
-        learnt: number of pictures that it learnt from.
+        learnt: number of training pictures.
         skipped: pictures that could not be decoded, each as "path: reason".
     """
 
@@ -104,20 +106,20 @@ def train_from_folder(
 ) -> Classifier:
     """Train on `IMAGES/CLASS/PICTURE` and test on a held-out part.
 
-    Pictures to learn from are decoded somewhat larger than the network's input, so that views of
-    a part of them are sharp; held-out ones exactly at its size.
+    Training pictures are decoded somewhat larger than the input of the network, so that crops of
+    them are sharp; held-out pictures are decoded at its exact size.
 
     Args:
-        images: folder with a folder for every class.
-        plan: what to learn and how long.
-        decode: turns a file's bytes into pixels, by the rule that the classifier will be used with.
-        state: folder of the run; a killed run with the same arguments goes on from there.
-        weights: what to begin with instead of random weights; see `transfer_weights`.
-        weights_name: where they are from.
+        images: folder with one folder per class.
+        plan: the settings of the run.
+        decode: decodes a file to pixels in the same way as the later use of the classifier.
+        state: folder of the run; a killed run with the same arguments continues from there.
+        weights: initial weights instead of random ones; see `transfer_weights`.
+        weights_name: the origin of `weights`.
         report: called every few steps.
 
     Raises:
-        NetworkError: folders, plan, weights or state that cannot be used.
+        NetworkError: the folders, plan, weights or state cannot be used.
     """
     folder = read_folder(images)
     learnt, tested = split(folder.samples, plan.held_out, plan.seed)
@@ -158,5 +160,45 @@ def _settings(plan: Plan, folder: LabelledFolder, weights_name: str | None) -> M
 
 
 def _roomy(size: int) -> int:
-    """A side at which the smallest view still has about as many pixels as the network reads."""
+    """Return a side at which the smallest crop has about as many pixels as the input."""
     return math.ceil(size / math.sqrt(Augmentation().smallest_area))
+
+
+def claim(state: Path, settings: Mapping[str, Any]) -> None:
+    """Make `state` the folder of the run with these `settings`, or check that it already is.
+
+    Args:
+        state: the folder; it is made if it does not exist.
+        settings: JSON values that determine the result of the run.
+
+    Raises:
+        NetworkError: the folder belongs to a run with other settings, or is another folder.
+    """
+    file = state / _RUN_FILE
+    wanted = json.loads(json.dumps(settings))
+    state.mkdir(parents=True, exist_ok=True)
+    if not set(state.iterdir()).difference(leftovers(state)):
+        write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
+        return
+    begun = _read_run(file)
+    changed = sorted(key for key in begun.keys() | wanted if begun.get(key) != wanted.get(key))
+    if changed:
+        differences = ", ".join(
+            f"{key} was {begun.get(key)} and is {wanted.get(key)}" for key in changed
+        )
+        raise NetworkError(
+            f"{state}: holds a run with other settings: {differences}. "
+            "Repeat its options to continue it, or remove the folder to start again."
+        )
+
+
+def _read_run(file: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NetworkError(
+            f"{file.parent}: not the folder of a training run: {error}. Remove it or give another."
+        ) from error
+    if not isinstance(settings, dict):
+        raise NetworkError(f"{file}: not the description of a run. Remove its folder.")
+    return settings

@@ -13,7 +13,7 @@ from imagebeam.mobilenet_v1.errors import NetworkError
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture's file and the number of its class."""
+    """The file of a picture and the number of its class."""
 
     path: Path
     label: int
@@ -21,11 +21,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """What a folder of classes holds.
+    """The content of a folder of classes.
 
     Attributes:
-        classes: the names of its folders, sorted; a class's number is its place here.
-        samples: all pictures, class by class, sorted by name within each.
+        classes: the names of its folders, sorted; the position here is the number of the class.
+        samples: all pictures, class by class, sorted by name within each class.
     """
 
     classes: tuple[str, ...]
@@ -35,17 +35,18 @@ class LabelledFolder:
 def read_folder(root: Path) -> LabelledFolder:
     """List the pictures below `root`, each in the folder of its class.
 
-    Hidden files and folders are passed over, as are folders within a class's folder.
+    Hidden files and folders, and folders within the folder of a class, are skipped.
 
     Raises:
-        NetworkError: no such folder, fewer than two classes, or a class without pictures.
+        NetworkError: the folder is missing, has fewer than two classes, or a class with fewer
+            than two pictures.
     """
     if not root.is_dir():
-        raise NetworkError(f"{root}: not a folder. Give one that holds a folder for every class.")
+        raise NetworkError(f"{root}: not a folder. Give a folder with one folder per class.")
     folders = [path for path in _visible(root) if path.is_dir()]
     if len(folders) < 2:
         raise NetworkError(
-            f"{root}: {len(folders)} class folders. Give one that holds at least two, "
+            f"{root}: {len(folders)} class folders. Give a folder with at least two, "
             "each named after its class."
         )
     samples = []
@@ -53,8 +54,8 @@ def read_folder(root: Path) -> LabelledFolder:
         files = [path for path in _visible(folder) if path.is_file()]
         if len(files) < 2:
             raise NetworkError(
-                f"{folder}: {len(files)} pictures. A class needs at least two, one to learn from "
-                "and one to hold out: add some or remove the folder."
+                f"{folder}: {len(files)} pictures. A class needs at least two, one for training "
+                "and one for testing. Add pictures or remove the folder."
             )
         samples += [Sample(path, label) for path in files]
     return LabelledFolder(tuple(folder.name for folder in folders), tuple(samples))
@@ -63,15 +64,15 @@ def read_folder(root: Path) -> LabelledFolder:
 def split(
     samples: Sequence[Sample], held_out: float, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """Divide every class into a part to learn from and a part to test on.
+    """Divide every class into a part for training and a part for testing.
 
     Args:
-        samples: at least two of every class.
-        held_out: part of each class to test on, in (0, 1); rounded, but never none or all.
-        seed: decides which pictures; the same seed takes the same ones.
+        samples: at least two per class.
+        held_out: part of each class for testing, in (0, 1); at least one and never all pictures.
+        seed: determines the selection.
 
     Returns:
-        What to learn from, then what is held out.
+        The training pictures, then the held-out pictures.
     """
     if not 0 < held_out < 1:
         raise NetworkError(f"held-out part {held_out}: must lie between 0 and 1.")

@@ -1,4 +1,4 @@
-"""The two kinds of layer that hold variables, each with its inference and its training form."""
+"""The two kinds of layers with variables, each with its inference and its training form."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ INITIAL_DEVIATION = 0.09
 
 
 class Phase(Enum):
-    """How far a training run is.
+    """The phases of a training run.
 
     The sequence is that of Krishnamoorthi, "Quantizing deep convolutional networks for efficient
-    inference" (arXiv:1806.08342), section 3.2: learn in float, simulate quantisation, then stop
-    batch norm from moving so that the ranges settle on what inference will see.
+    inference" (arXiv:1806.08342), section 3.2: train in float, simulate quantisation, then fix the
+    statistics of batch norm so that the ranges settle on the values of inference.
     """
 
     FLOAT = "float"
@@ -29,7 +29,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Rates:
-    """How far moving averages go towards the newest batch: float32 scalars in [0, 1]."""
+    """The weights of the newest batch in moving averages: float32 scalars in [0, 1]."""
 
     statistics: tf.Tensor
     ranges: tf.Tensor
@@ -52,7 +52,7 @@ class BatchNormLayer(tf.Module):
         self.moving_variance = tf.Variable(
             tf.ones(depth), trainable=False, name=f"{scope}/BatchNorm/moving_variance"
         )
-        # The original tool named ranges after operations, which repeat the outer scope.
+        # The original tool named ranges after operations, whose names repeat the outer scope.
         self.weight_range = WeightRange(f"{SCOPE}/{scope}")
         self.activation_range = ActivationRange(f"{SCOPE}/{scope}")
 
@@ -60,8 +60,8 @@ class BatchNormLayer(tf.Module):
         """Apply the layer with batch norm folded into its kernel.
 
         Returns:
-            The ReLU6 itself, which is the layer's published endpoint, and what the next layer
-            reads: the same, rounded to levels where `quantised`.
+            The ReLU6, which is the published endpoint of the layer, and the input of the next
+            layer: the same values, rounded to levels if `quantised`.
         """
         weights, bias = self.fold()
         if quantised:
@@ -80,22 +80,22 @@ class BatchNormLayer(tf.Module):
         if phase is Phase.FROZEN:
             outputs += bias
         else:
-            # Batch norm sees the quantised convolution at its unfolded scale, so that one
-            # convolution serves both the statistics and the output.
+            # Batch norm gets the quantised convolution at its unfolded scale, so one convolution
+            # serves both the statistics and the output.
             outputs = self._normalise(tf.math.divide_no_nan(outputs, self._multiplier()), rates)
         outputs = tf.nn.relu6(outputs)
         self.activation_range.observe(outputs, rates.ranges)
         return self.activation_range.fake_quantise(outputs)
 
     def adopt_statistics(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Replace the moving statistics by those of `inputs`, and leave inference as it was.
+        """Replace the moving statistics by those of `inputs` without a change of inference.
 
-        Scale and offset change along, so that kernel and bias after folding are the same. What
-        differs is what training with batch statistics makes of the layer: close to inference,
-        whatever the statistics were before.
+        Scale and offset change too, so that kernel and bias after folding stay the same. After
+        this, training with batch statistics starts close to inference, whatever the statistics
+        were before.
 
         Returns:
-            What the next layer reads, unquantised.
+            The input of the next layer, not quantised.
         """
         convolved = self._convolve(inputs, self.weights)
         mean, variance = tf.nn.moments(convolved, [0, 1, 2])
@@ -107,7 +107,7 @@ class BatchNormLayer(tf.Module):
         return tf.nn.relu6((convolved - mean) * multiplier + self.beta)
 
     def fold(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Kernel and bias of the convolution that equals this one and its batch norm."""
+        """Return kernel and bias of the convolution that equals this layer with its batch norm."""
         multiplier = self._multiplier()
         bias = self.beta - self.moving_mean * multiplier
         if self.layer.kind == "depthwise":
@@ -133,7 +133,7 @@ class BatchNormLayer(tf.Module):
 
 
 class LogitsLayer(tf.Module):
-    """The last layer: a pointwise convolution with a bias and nothing after it."""
+    """The last layer: a pointwise convolution with a bias."""
 
     def __init__(self, layer: Layer, seed: tuple[int, int]) -> None:
         super().__init__()
@@ -145,14 +145,14 @@ class LogitsLayer(tf.Module):
         self.activation_range = ActivationRange(scope)
 
     def infer(self, inputs: tf.Tensor, *, quantised: bool) -> tf.Tensor:
-        """Logits, float32 (N, 1, 1, classes)."""
+        """Compute the logits, float32 (N, 1, 1, classes)."""
         if not quantised:
             return self._apply(inputs, self.weights)
         outputs = self._apply(inputs, self.weight_range.fake_quantise(self.weights))
         return self.activation_range.fake_quantise(outputs)
 
     def train(self, inputs: tf.Tensor, phase: Phase, rates: Rates) -> tf.Tensor:
-        """Logits of a training batch; updates the ranges."""
+        """Compute the logits of a training batch and update the ranges."""
         if phase is Phase.FLOAT:
             return self._apply(inputs, self.weights)
         self.weight_range.observe(self.weights)

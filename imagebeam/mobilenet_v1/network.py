@@ -1,4 +1,4 @@
-"""The network in TensorFlow 2, with fake quantisation where the published modules have it."""
+"""The network in TensorFlow 2, with the fake quantisation of the published modules."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from imagebeam.mobilenet_v1.layers import BatchNormLayer, LogitsLayer, Phase, Ra
 class Network(tf.Module):
     """MobileNet V1 with quantops: 249 variables under the names of a slim checkpoint.
 
-    Fake quantisation sits on every folded kernel, behind every ReLU6 and on the logits, and
-    nowhere else: not on biases, not behind average pooling, not on the input.
+    Fake quantisation is applied to every folded kernel, after every ReLU6 and to the logits; not
+    to biases, not after average pooling, not to the input.
 
     Attributes:
-        architecture: which member of the family it is.
-        quantise_input: whether the input is rounded to levels too, as version 1 of the published
-            modules is understood to do. The nearest 8-bit range to [-1, 1] is
-            [-1.00392, 0.99608], which moves every pixel by half a level and clips white: leave it
-            off unless you must reproduce such a module.
+        architecture: the member of the family.
+        quantise_input: True rounds the input to levels too, as version 1 of the published modules
+            probably does. The nearest 8-bit range to [-1, 1] is [-1.00392, 0.99608], which moves
+            every pixel by half a level and clips white. Use it only to reproduce such a module.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Network(tf.Module):
 
         Args:
             inputs: float32 (N, size, size, 3), RGB in [-1, 1].
-            quantised: whether values are rounded to levels; False gives the float network.
+            quantised: True rounds values to levels; False is the float network.
 
         Returns:
             The endpoints by their slim names: the ReLU6 of every layer (`Conv2d_0`, …), float32
@@ -58,12 +57,12 @@ class Network(tf.Module):
         return endpoints
 
     def train(self, inputs: tf.Tensor, phase: Phase, rates: Rates) -> tf.Tensor:
-        """Logits of a training batch, float32 (N, classes); updates statistics and ranges.
+        """Compute logits of a training batch, float32 (N, classes); update statistics and ranges.
 
         Args:
             inputs: float32 (N, size, size, 3), RGB in [-1, 1].
-            phase: what is simulated and what may still move.
-            rates: how far moving averages follow this batch.
+            phase: the phase of the run.
+            rates: the weights of this batch in moving averages.
         """
         outputs = inputs if phase is Phase.FLOAT else self._quantised_input(inputs)
         for layer in self.body:
@@ -71,21 +70,22 @@ class Network(tf.Module):
         return tf.squeeze(self.logits.train(self._pool(outputs), phase, rates), [1, 2])
 
     def adopt_statistics(self, inputs: tf.Tensor) -> None:
-        """Make training on pictures like `inputs` begin from what inference does now.
+        """Make training on pictures like `inputs` start from the present inference.
 
-        Batch norm's moving statistics become those of `inputs`, and its scales and offsets change
-        along so that the folded network stays the same. Weights from elsewhere need it: their
-        statistics are of other pictures, or were made up when folded weights were unfolded.
+        The moving statistics of batch norm become those of `inputs`, and its scales and offsets
+        change so that the folded network stays the same. Weights from another source need this:
+        their statistics belong to other pictures, or were invented when folded weights were
+        unfolded.
 
         Args:
-            inputs: float32 (N, size, size, 3), RGB in [-1, 1]; some hundred are enough.
+            inputs: float32 (N, size, size, 3), RGB in [-1, 1]; a few hundred are enough.
         """
         outputs = inputs
         for layer in self.body:
             outputs = layer.adopt_statistics(outputs)
 
     def kernels(self) -> list[tf.Variable]:
-        """The kernels that slim regularises: all but the depthwise ones."""
+        """Return the kernels that slim regularises: all except the depthwise kernels."""
         layers: list[BatchNormLayer | LogitsLayer] = [*self.body, self.logits]
         return [layer.weights for layer in layers if layer.layer.kind != "depthwise"]
 
@@ -99,5 +99,5 @@ class Network(tf.Module):
 
 
 def rescale(pixels: tf.Tensor) -> tf.Tensor:
-    """uint8 pixels of any shape as the network reads them: float32 in [-1, 1]."""
+    """Convert uint8 pixels of any shape to the input of the network: float32 in [-1, 1]."""
     return tf.cast(pixels, tf.float32) * (2 / 255) - 1

@@ -19,7 +19,7 @@ from imagebeam.mobilenet_v1.errors import NetworkError, PictureError
 from imagebeam.mobilenet_v1.folders import Sample
 
 Decoder = Callable[[bytes, int], NDArray[np.uint8]]
-"""From an encoded picture and a side to uint8 (side, side, 3), RGB; raises PictureError."""
+"""A function (encoded picture, side) → uint8 (side, side, 3), RGB; it raises PictureError."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Pictures:
     Attributes:
         pixels: uint8 (N, side, side, 3), RGB.
         classes: int64 (N,).
-        skipped: what could not be decoded, each as "path: reason".
+        skipped: the files that could not be decoded, each as "path: reason".
     """
 
     pixels: NDArray[np.uint8]
@@ -37,15 +37,15 @@ class Pictures:
     skipped: tuple[str, ...] = ()
 
     def batches(self, batch_size: int, seed: int) -> Callable[[int], tf.data.Dataset]:
-        """Endless shuffled batches, as `training.train` takes them.
+        """Make endless shuffled batches for `training.train`.
 
-        Every epoch has an order of its own, decided by `seed` alone, so that a run can go on in
-        the middle of one.
+        Every epoch has its own order, which depends on `seed` alone, so a run can continue in the
+        middle of an epoch.
 
         Returns:
-            Given a number of steps already done, the dataset of batches that follow: uint8
-            (batch, side, side, 3) and int64 (batch,). An epoch's incomplete last batch is left
-            out.
+            A function from the number of completed steps to the dataset of the next batches: uint8
+            (batch, side, side, 3) and int64 (batch,). The incomplete last batch of an epoch is
+            dropped.
         """
         batch_size = min(batch_size, len(self.classes))
         per_epoch = self.steps_per_epoch(batch_size)
@@ -71,11 +71,11 @@ class Pictures:
         return following
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """How many batches show every picture once, give or take the last few."""
+        """Return the number of batches per epoch, without the incomplete last batch."""
         return max(1, len(self.classes) // batch_size)
 
     def in_order(self, batch_size: int) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
-        """All pictures once, as `evaluation.evaluate` takes them."""
+        """Return all pictures in batches, in order, for `evaluation.evaluate`."""
         starts = range(0, len(self.classes), batch_size)
         return [
             (self.pixels[start : start + batch_size], self.classes[start : start + batch_size])
@@ -84,16 +84,16 @@ class Pictures:
 
 
 def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Path) -> Pictures:
-    """Decode every picture once, into an array on disk; one that cannot be decoded is skipped.
+    """Decode every picture once into an array on disk; skip pictures that cannot be decoded.
 
     Args:
-        samples: what to decode.
-        decode: turns a file's bytes into pixels; called from several threads.
-        side: of the decoded pictures; they take 3 * side² bytes each.
-        folder: on the disk where the array is kept while it is in use; it needs no cleaning up.
+        samples: the pictures to decode.
+        decode: decodes the bytes of a file to pixels; called from several threads.
+        side: side of the decoded pictures; they take 3 * side² bytes each.
+        folder: a folder on the disk for the array; nothing is left there.
 
     Raises:
-        NetworkError: no picture of some class could be decoded.
+        NetworkError: all pictures of a class failed to decode.
     """
 
     def read(sample: Sample) -> NDArray[np.uint8] | str:

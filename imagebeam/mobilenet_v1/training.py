@@ -1,10 +1,10 @@
-"""Training with simulated quantisation, resumable at any moment."""
+"""Train with simulated quantisation; a run can be resumed at any moment."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,15 +18,19 @@ from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.quantops import debiased_rate
-from imagebeam.mobilenet_v1.summaries import ScalarWriter
 
 WEIGHT_DECAY = 4e-5
 RANGE_DECAY = 0.999
-# slim's 0.9997 suits the millions of steps of ImageNet; this one settles within a short run too.
+# The value of slim, 0.9997, suits the millions of steps of ImageNet; this one suits short runs too.
 STATISTICS_DECAY = 0.99
 WARM_UP = 0.05
 STEPS_PER_REPORT = 10
 STEPS_PER_CHECKPOINT = 100
+
+# TensorFlow does not bring the helper of TensorBoard that makes this.
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
 
 Batch = tuple[Any, Any]
 Batches = Callable[[int], Iterable[Batch]]
@@ -34,18 +38,18 @@ Batches = Callable[[int], Iterable[Batch]]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train.
+    """The options of a training run.
 
     Attributes:
         steps: number of batches.
-        learning_rate: peak of Adam's, reached after a short warm-up; then it falls along a cosine
-            to zero.
+        learning_rate: peak learning rate of Adam, reached after a short warm-up; then it falls
+            along a cosine to zero.
         quantise_from: part of the run, in [0, 1), after which quantisation is simulated.
         freeze_from: part of the run, from `quantise_from` to 1, after which batch norm uses its
-            moving statistics, as inference will.
-        label_smoothing: probability that is spread evenly over all classes, in [0, 1).
-        augmentation: how views of training pictures vary.
-        seed: decides initial weights, order and views.
+            moving statistics, as in inference.
+        label_smoothing: probability that is distributed evenly over all classes, in [0, 1).
+        augmentation: the variation of training views.
+        seed: determines initial weights, order and views.
     """
 
     steps: int
@@ -72,28 +76,28 @@ class TrainingOptions:
             )
 
     def phase(self, step: int) -> Phase:
-        """What is simulated at `step`, counted from 0."""
+        """Return the phase at `step`, counted from 0."""
         if step < self.quantise_step:
             return Phase.FLOAT
         return Phase.QUANTISED if step < int(self.freeze_from * self.steps) else Phase.FROZEN
 
     @property
     def quantise_step(self) -> int:
-        """The first step with simulated quantisation."""
+        """Return the first step with simulated quantisation."""
         return int(self.quantise_from * self.steps)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is; loss and accuracy are means over the steps since the last report.
+    """The progress of a run; loss and accuracy are means over the steps since the last report.
 
     Attributes:
-        step: steps done, of `steps`.
-        steps: steps in all.
-        phase: what is simulated now.
+        step: number of completed steps.
+        steps: total number of steps.
+        phase: the present phase.
         loss: cross-entropy and regularisation, in nats.
-        accuracy: part of the training views whose class was named, in [0, 1].
-        seconds_left: expected time to the end at the present pace.
+        accuracy: share of training views that were classified correctly, in [0, 1].
+        seconds_left: expected time to the end at the present speed.
     """
 
     step: int
@@ -115,13 +119,12 @@ def train(
     """Train `network` in place.
 
     Args:
-        network: what to train, with random or transferred weights.
-        batches: given the number of steps already done, the batches that follow: pairs of pixels
-            uint8 (N, height, width, 3) and classes int (N,). At least as many as there are steps
-            left.
-        options: how to train.
-        state: folder for checkpoints and TensorBoard summaries. A run that finds checkpoints
-            there goes on from the last one. None keeps nothing.
+        network: the network to train, with random or transferred weights.
+        batches: a function from the number of completed steps to the next batches: pairs of
+            pixels uint8 (N, height, width, 3) and classes int (N,), at least one per step.
+        options: the options of the run.
+        state: folder for checkpoints and TensorBoard summaries. The run continues from the last
+            checkpoint there. None keeps nothing.
         report: called every few steps.
 
     Raises:
@@ -129,7 +132,7 @@ def train(
     """
     run = _Run(network, options)
     manager = run.restore(state) if state else None
-    writer = ScalarWriter(state / "summaries" if state else None)
+    writer = _ScalarWriter(state / "summaries" if state else None)
     first = int(run.step)
     recent = _Recent(first, options.steps)
     for step, (pictures, classes) in enumerate(_take(batches, first, options.steps), first + 1):
@@ -144,7 +147,7 @@ def train(
 
 
 class _Run(tf.Module):
-    """The variables of a run and its step function."""
+    """The variables and the step function of a run."""
 
     def __init__(self, network: Network, options: TrainingOptions) -> None:
         super().__init__()
@@ -161,7 +164,7 @@ class _Run(tf.Module):
         self.optimiser.build(network.trainable_variables)
 
     def restore(self, state: Path) -> tf.train.CheckpointManager:
-        """Go on from the last checkpoint in `state`, if there is one."""
+        """Continue from the last checkpoint in `state`, if there is one."""
         checkpoint = tf.train.Checkpoint(
             network=self.network, optimiser=self.optimiser, step=self.step
         )
@@ -172,7 +175,7 @@ class _Run(tf.Module):
 
     @tf.function(reduce_retracing=True)
     def advance(self, pictures: tf.Tensor, classes: tf.Tensor, phase: Phase) -> tf.Tensor:
-        """Learn from one batch; returns loss and accuracy, float32 (2,)."""
+        """Train on one batch; return loss and accuracy, float32 (2,)."""
         options, network = self.options, self.network
         seed = tf.stack([tf.constant(options.seed, tf.int64), self.step])
         inputs = options.augmentation.view(pictures, network.architecture.size, seed)
@@ -186,8 +189,8 @@ class _Run(tf.Module):
         variables = network.trainable_variables
         self.optimiser.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         self.step.assign_add(1)
-        right = tf.equal(tf.argmax(logits, axis=1), tf.cast(classes, tf.int64))
-        return tf.stack([loss, tf.reduce_mean(tf.cast(right, tf.float32))])
+        correct = tf.equal(tf.argmax(logits, axis=1), tf.cast(classes, tf.int64))
+        return tf.stack([loss, tf.reduce_mean(tf.cast(correct, tf.float32))])
 
     def _loss(self, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         smoothing, count = self.options.label_smoothing, self.network.architecture.class_count
@@ -198,7 +201,7 @@ class _Run(tf.Module):
 
 
 class _Recent:
-    """What happened since the last report."""
+    """The measurements since the last report."""
 
     def __init__(self, step: int, steps: int) -> None:
         self._steps = steps
@@ -208,7 +211,7 @@ class _Recent:
         self._measured.append(loss_and_accuracy)
 
     def progress(self, step: int, phase: Phase) -> Progress:
-        """Report on what was added, and begin anew."""
+        """Make a report and start the next one."""
         loss, accuracy = np.mean(self._measured, axis=0).tolist()
         seconds = (time.monotonic() - self._time) / len(self._measured) * (self._steps - step)
         self._restart(step)
@@ -219,10 +222,26 @@ class _Recent:
         self._time = time.monotonic()
 
 
+class _ScalarWriter:
+    """Appends scalars to an event file for TensorBoard in `folder`; drops them without a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._writer = tf.summary.create_file_writer(str(folder)) if folder else None
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Record `scalars` by name and flush them to disk."""
+        if not self._writer:
+            return
+        with self._writer.as_default():
+            for name, value in scalars.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), step, metadata=_SCALAR)
+        self._writer.flush()
+
+
 def _take(batches: Batches, first: int, steps: int) -> Iterator[Batch]:
     done = first
     for batch in islice(batches(first), steps - first):
         yield batch
         done += 1
     if done < steps:
-        raise NetworkError(f"the batches ended after {done} of {steps} steps: give more.")
+        raise NetworkError(f"the batches ended after {done} of {steps} steps. Give more batches.")

@@ -1,14 +1,15 @@
 """Any TF-Hub image module: resolve and pin a handle, read its interface, compile it, run it.
 
-Knows nothing of Beam. Importing this package imports no TensorFlow; what needs it runs in a
-process of its own (see `with_tensorflow`), except the TensorFlow engine.
+The package does not import Beam. Importing it does not import TensorFlow: the code that needs
+TensorFlow runs in a child process (see `modules.tensorflow`), except for the TensorFlow engine.
 """
 
 from imagebeam.modules.class_names import read_class_names
 from imagebeam.modules.engines import Engine, load_engine
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.open_module import compile_module, open_module
-from imagebeam.modules.types import ModelOutputs, Module, ModuleInfo, StagedModule
+from imagebeam.modules.types import Module, ModuleInfo, StagedModule
 
 __all__ = [
     "Engine",

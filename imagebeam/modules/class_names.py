@@ -1,8 +1,9 @@
-"""Class names: from a file of the user's, or the ImageNet list for modules with 1001 classes.
+"""Class names: from a file of the user, or the ImageNet list for modules with 1001 classes.
 
-`imagenet_labels.txt` holds the 1001 names of the models trained on ImageNet (ILSVRC-2012), index
-0 being "background". Source: google-coral/test_data on GitHub, licensed under Apache-2.0; the
-words are lemmas of WordNet synsets. Names repeat ("crane", "maillot"), so a class is its index.
+`imagenet_labels.txt` holds the 1001 class names of models trained on ImageNet (ILSVRC-2012); index
+0 is "background". Source: google-coral/test_data on GitHub, licensed under Apache-2.0; the words
+are lemmas of WordNet synsets. Some names occur twice ("crane", "maillot"), so the index identifies
+a class.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ IMAGENET_CLASS_COUNT = 1001
 
 
 def imagenet_class_names() -> tuple[str, ...]:
-    """The 1001 ImageNet names, index 0 ("background") first."""
+    """Return the 1001 ImageNet names, index 0 ("background") first."""
     text = resources.files(__package__).joinpath("imagenet_labels.txt").read_text("utf-8")
     return lines_of(text)
 
 
 def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
-    """The lines of a UTF-8 text file: one class name each, index 0 first.
+    """Read class names from a UTF-8 text file: one name per line, index 0 first.
 
     Raises:
-        ModuleError: the file cannot be read, or does not have `class_count` names.
+        ModuleError: the file cannot be read, or the number of names is not `class_count`.
     """
     try:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModuleError(
             f"{str(path)!r}: cannot read class names ({error}). "
-            "Give a UTF-8 text file with one name a line."
+            "Give a UTF-8 text file with one name per line."
         ) from error
     names = lines_of(text)
     if len(names) != class_count:
         raise ModuleError(
             f"{str(path)!r}: {len(names)} class names, but the module has {class_count} classes. "
-            f"Give {class_count} lines, one name each, index 0 first."
+            f"Give {class_count} lines, one name per line, index 0 first."
         )
     return names

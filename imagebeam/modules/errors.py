@@ -1,12 +1,21 @@
-"""The one error that users of this package see."""
+"""The error that users of this package see."""
 
 from imagebeam.errors import ImagebeamError
+from imagebeam.modules.types import GRAPH_FILE
 
 
 class ModuleError(ImagebeamError, ValueError):
-    """A module cannot be used as asked: says which value, for what reason, and what to do."""
+    """A module cannot be used as requested; the text states the value, the reason and the fix."""
 
 
 def reason_of(error: Exception) -> str:
-    """The message of a foreign error, on one line and of bearable length."""
+    """Return the message of a foreign error on one line, cut to a readable length."""
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def no_graph(handle: str) -> ModuleError:
+    """Make the error for a directory that holds no SavedModel."""
+    return ModuleError(
+        f"{handle!r}: not a module, it holds no {GRAPH_FILE}. "
+        "Give the directory of a TF-Hub module or a SavedModel."
+    )

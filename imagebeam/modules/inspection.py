@@ -1,22 +1,43 @@
-"""What `imagebeam module show` tells of a module."""
+"""Collect the facts that `imagebeam module show` prints, and count the size of a network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagebeam.modules.handles.digest import file_hashes
 from imagebeam.modules.litert.flatbuffer import Tensor, read_flatbuffer, read_interface
-from imagebeam.modules.model_size import count_costs
 from imagebeam.modules.tensorflow.subprocess import run_task, tensorflow_is_installed
 from imagebeam.modules.types import LITERT, Module
 
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Counts over one flatbuffer.
+
+    Attributes:
+        operations: how often each operation occurs.
+        parameters: weights and biases of its convolutions and dense layers, batch norm folded.
+        macs: multiply-accumulates of these layers for one image.
+        dtypes: the number of tensors of each type.
+    """
+
+    operations: Mapping[str, int]
+    parameters: int
+    macs: int
+    dtypes: Mapping[str, int]
+
 
 def facts_of(module: Module) -> dict[str, Any]:
-    """Everything known of an opened module, as JSON values; None is unknown.
+    """Collect all facts about an opened module as JSON values; None means unknown.
 
-    Signatures of a SavedModel are read by TensorFlow, and None where that is not installed.
+    TensorFlow reads the signatures of a SavedModel; they are None where it is not installed.
     """
     info = module.info
     network = dict(info.network or {})
@@ -86,3 +107,55 @@ def _describe(tensor: Tensor, batch: int | None) -> dict[str, Any]:
         "scale": tensor.scale or None,
         "zero_point": tensor.zero_point if tensor.scale else None,
     }
+
+
+def count_costs(content: bytes) -> ModelSize:
+    """Count the operations, parameters and multiply-accumulates of the flatbuffer `content`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
+    names = [_operation_name(schema, model, operator) for operator in operators]
+    tensors = [graph.Tensors(number) for number in range(graph.TensorsLength())]
+    dtype_names = _names_by_value(schema.TensorType)
+    weighted = [
+        (name, _shapes(operator, tensors))
+        for name, operator in zip(names, operators, strict=True)
+        if name in _WEIGHTED
+    ]
+    return ModelSize(
+        operations=dict(Counter(names)),
+        parameters=sum(math.prod(shape) for _, shapes in weighted for shape in shapes[1:-1]),
+        macs=sum(_macs(name, shapes) for name, shapes in weighted),
+        dtypes=dict(Counter(dtype_names[tensor.Type()].lower() for tensor in tensors)),
+    )
+
+
+def _operation_name(schema: Any, model: Any, operator: Any) -> str:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    # Old files store the number in one byte, which cannot hold the numbers of newer operations.
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    return _names_by_value(schema.BuiltinOperator)[number]
+
+
+def _names_by_value(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+def _shapes(operator: Any, tensors: list[Any]) -> list[list[int]]:
+    """Return the shapes of the pictures, the weights, the bias if any, and the output."""
+    inputs = [operator.Inputs(number) for number in range(operator.InputsLength())]
+    present = [number for number in (*inputs, operator.Outputs(0)) if number >= 0]
+    return [_shape(tensors[number]) for number in present]
+
+
+def _shape(tensor: Any) -> list[int]:
+    return [tensor.Shape(axis) for axis in range(tensor.ShapeLength())]
+
+
+def _macs(name: str, shapes: list[list[int]]) -> int:
+    _, weights, *_, output = shapes
+    per_value = math.prod(weights[1:3]) if name == "DEPTHWISE_CONV_2D" else math.prod(weights[1:])
+    # The output shape contains the batch length of the file; the result is for one image.
+    return math.prod(output[1:]) * per_value

@@ -1,9 +1,9 @@
-"""What a module's author says of it: `module.json` beside the graph, or zipped to a flatbuffer.
+"""The metadata of a module, `module.json`: beside the graph, or zipped to a flatbuffer.
 
-A SavedModel carries the file as `assets.extra/module.json`. A flatbuffer carries it, with
-`labels.txt`, in a zip archive that is appended to it: the convention of TensorFlow Lite Metadata
-for associated files (https://www.tensorflow.org/lite/models/convert/metadata). Other people's
-flatbuffers keep their class names in the same place, so those are read as well.
+A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`, in
+a zip archive that is appended to it. This is the convention of TensorFlow Lite Metadata for
+associated files (https://www.tensorflow.org/lite/models/convert/metadata), so class names of
+foreign flatbuffers are found in the same place.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.version import MODULE_FORMAT
 
-FORMAT = "imagebeam-module/1"
 ASSET = "assets.extra/module.json"
 FLATBUFFER_ASSET = "assets.extra/module.tflite"
 
 _JSON_ENTRY = "module.json"
 _LABELS_ENTRY = "labels.txt"
 _LARGEST_ENTRY = 16 << 20
-# Zip entries carry a time; a fixed one keeps equal modules equal byte for byte.
+# Zip entries have a time; a fixed one makes equal modules equal byte by byte.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """A parsed `module.json`; what it does not state is None or empty.
+    """A parsed `module.json`; missing values are None or empty.
 
     Attributes:
-        outputs: head name to position among the outputs of a flatbuffer.
-        labels: the lines of each text file beside it, by file name.
+        outputs: for each head, its position among the outputs of a flatbuffer.
+        labels: the lines of each associated text file, by file name.
     """
 
     image_size: tuple[int, int] | None = None
@@ -47,10 +47,10 @@ class Metadata:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def class_names(self, class_count: int, source: str) -> tuple[str, ...] | None:
-        """One name a class: those stated, else those of a text file that has as many lines.
+        """Return one name per class: from `classes`, else from a text file with as many lines.
 
         Raises:
-            ModuleError: names are stated, but not `class_count` of them.
+            ModuleError: `classes` has another number of names than `class_count`.
         """
         if self.classes is not None:
             if len(self.classes) != class_count:
@@ -65,15 +65,15 @@ class Metadata:
 
 
 def parse(text: str, source: str) -> Metadata:
-    """The metadata in the JSON `text`; `source` names it in errors.
+    """Parse the JSON `text`; `source` names it in errors.
 
     Raises:
-        ModuleError: not JSON, of another format, or with values of the wrong kind.
+        ModuleError: `text` is not JSON, has another format, or has values of a wrong type.
     """
     try:
         values = json.loads(text)
-        if values["format"] != FORMAT:
-            raise ValueError(f"its format is {values['format']!r}, not {FORMAT!r}")
+        if values["format"] != MODULE_FORMAT:
+            raise ValueError(f"its format is {values['format']!r}, not {MODULE_FORMAT!r}")
         return _from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModuleError(
@@ -104,9 +104,9 @@ def _pair(kind: type, values: Any) -> tuple[Any, Any]:
 
 
 def render(metadata: Metadata) -> str:
-    """`metadata` as the text of a `module.json`: sorted keys, indented by two."""
+    """Render `metadata` as the text of a `module.json`: sorted keys, indented by two."""
     values = {
-        "format": FORMAT,
+        "format": MODULE_FORMAT,
         "image_size": metadata.image_size,
         "value_range": metadata.value_range,
         "classes": metadata.classes,
@@ -119,7 +119,7 @@ def render(metadata: Metadata) -> str:
 
 
 def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
-    """`flatbuffer` with `module.json`, and `labels.txt` where classes are named, zipped to it."""
+    """Append `module.json`, and `labels.txt` if classes are named, to `flatbuffer` as a zip."""
     entries = {_JSON_ENTRY: render(metadata)}
     if metadata.classes is not None:
         entries[_LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes)
@@ -131,10 +131,10 @@ def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
 
 
 def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
-    """The metadata zipped to a flatbuffer; empty when there is none.
+    """Read the metadata that is zipped to a flatbuffer; empty when there is none.
 
     Raises:
-        ModuleError: the zip archive, or the `module.json` in it, is damaged.
+        ModuleError: the zip archive or its `module.json` is damaged.
     """
     buffer = io.BytesIO(content)
     if not zipfile.is_zipfile(buffer):
@@ -157,7 +157,7 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
 
 
 def lines_of(text: str) -> tuple[str, ...]:
-    """The lines of a list of class names, without the line ends and blank lines after the last."""
+    """Split a list of class names into lines, without blank lines after the last name."""
     text = text.rstrip()
     return tuple(line.strip() for line in text.split("\n")) if text else ()
 

@@ -1,4 +1,4 @@
-"""From a handle to a module that workers can load."""
+"""Open a handle as a module that workers can load."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from imagebeam.storage.atomic_files import write_file
 
 AUTO = "auto"
 
-# Raised whenever what older versions made must not be used any more.
+# Increase these when the results of older versions must not be used any more.
 _COMPILER_VERSION = 1
 _DESCRIPTION_VERSION = 1
 _FLATBUFFER = "module.tflite"
@@ -34,10 +34,10 @@ _RESULT = "result.json"
 
 @dataclass(frozen=True)
 class _Compiled:
-    """What the compiler made of a SavedModel.
+    """The result of compiling a SavedModel.
 
     Attributes:
-        refusal: why there is no flatbuffer; None when there is one.
+        refusal: the reason why there is no flatbuffer; None when there is one.
     """
 
     flatbuffer: Path
@@ -50,14 +50,15 @@ def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> M
 
     Args:
         handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one or a `.tflite` file,
-            here or in a gs:// or s3:// bucket, or a TF-Hub URL; "@sha256:..." behind it pins its
+            local or in a gs:// or s3:// bucket, or a TF-Hub URL; "@sha256:..." after it pins its
             digest.
-        engine: "litert", "tensorflow" or "auto": LiteRT for every module that it can hold.
-        cache: directory for what is fetched, unpacked and compiled; None for `imagebeam` in the
-            user's cache directory.
+        engine: "litert", "tensorflow" or "auto", which takes LiteRT for every module that it can
+            run.
+        cache: directory for fetched, unpacked and compiled modules; None for `imagebeam` in the
+            cache directory of the user.
 
     Raises:
-        ModuleError: whatever is wrong with the handle or the module: value, reason and cure.
+        ModuleError: the handle or the module cannot be used.
     """
     if engine not in (AUTO, *ENGINES):
         raise ModuleError(
@@ -73,22 +74,24 @@ def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> M
 def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
     """Compile the SavedModel that `handle` names to the flatbuffer file `output`.
 
-    `output` appears when it is complete, or not at all; one that is there is replaced.
+    `output` appears only when it is complete; an existing file is replaced.
 
     Args:
-        handle: as for `open_module`, but no flatbuffer.
+        handle: as for `open_module`, but not a flatbuffer.
         output: the file to write.
         cache: as for `open_module`.
 
     Raises:
-        ModuleError: as `open_module`, and: LiteRT cannot hold the module, or `output` cannot be
+        ModuleError: as for `open_module`; or LiteRT cannot run the module; or `output` cannot be
             written.
     """
     parsed, store = Handle.parse(handle), Cache(cache)
     path = resolve(parsed.text, store)
     digest = verified_digest(parsed.text, path, parsed.pin, store)
     if path.is_file():
-        raise ModuleError(f"{parsed.text!r}: a flatbuffer already. Give the module it came from.")
+        raise ModuleError(
+            f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
+        )
     compiled = _compiled(parsed.text, path, digest, store)
     if compiled.refusal is not None:
         raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
@@ -114,10 +117,10 @@ def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) ->
     if engine == TENSORFLOW:
         require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
         info = _described(path, digest, cache)
-        return Module(handle, digest, TENSORFLOW, path, info, "it was asked for", path)
+        return Module(handle, digest, TENSORFLOW, path, info, "--engine names it", path)
     compiled = _compiled(handle, path, digest, cache)
     if compiled.refusal is None:
-        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can hold it", path)
+        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can run it", path)
     if engine == LITERT:
         raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
     return Module(handle, digest, TENSORFLOW, path, compiled.info, compiled.refusal, path)

@@ -1,4 +1,4 @@
-"""Pictures that are shown to a module to learn what it computes."""
+"""Probe pictures: the outputs for them show what a module computes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy.typing as npt
 from imagebeam.modules.types import Pixels
 
 _PROBE_COUNT = 6
-# A softmax computed in float32 over some thousand classes errs by less.
+# The error of a float32 softmax over some thousand classes is smaller.
 _SUM_TOLERANCE = 1e-3
 
 
 def probe_pictures(size: tuple[int, int], count: int = _PROBE_COUNT) -> Pixels:
-    """uint8 (count, height, width, 3): soft random blobs in every colour, always the same ones.
+    """Make uint8 (count, height, width, 3): soft random blobs of colour, the same on every call.
 
-    Networks answer plain noise with nearly the same scores each time; blobs as large as objects
-    move them.
+    Networks give nearly the same scores for every picture of plain noise; blobs of the size of
+    objects change them.
     """
     height, width = size
     generator = np.random.default_rng(0)
@@ -41,5 +41,5 @@ def _interpolate(
 
 
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:
-    """Whether every row of `rows`, float (N, classes), is non-negative and sums to one."""
+    """Tell if every row of `rows`, float (N, classes), is non-negative and sums to one."""
     return bool((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) < _SUM_TOLERANCE).all())

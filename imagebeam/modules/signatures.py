@@ -1,9 +1,9 @@
-"""Which signature of a SavedModel classifies, and which gives feature vectors.
+"""Find the signatures of a SavedModel that classify and that compute feature vectors.
 
 The names are those of TF-Hub's common signatures for images
 (https://www.tensorflow.org/hub/common_signatures/images): `image_classification` and
-`image_feature_vector`, each with the output `default`. Modules without them are read by what
-they have: `default`, `serving_default`, or `__call__` of a TF2 module.
+`image_feature_vector`, each with the output `default`. For modules without them, `default`,
+`serving_default` or the `__call__` of a TF2 module is used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FEATURE_WORDS = ("feature", "embedding", "bottleneck")
 
 @dataclass(frozen=True)
 class Spec:
-    """A tensor of a signature: `shape` has None for free lengths and is None when unknown."""
+    """A tensor of a signature; `shape` is None when unknown, and a free length in it is None."""
 
     shape: tuple[int | None, ...] | None
     dtype: str
@@ -52,17 +52,17 @@ class Head:
 
 
 def names_features(name: str) -> bool:
-    """Whether the name of an output says that it is a feature vector."""
+    """Tell if the name of an output is one of a feature vector."""
     return any(word in name.lower() for word in _FEATURE_WORDS)
 
 
 def choose_heads(signatures: Mapping[str, Signature], source: str) -> dict[str, Head]:
-    """The heads "logits" and "features" among `signatures`, chosen by name; at least one.
+    """Choose the heads "logits" and "features" among `signatures` by name; at least one.
 
-    Whether what is called "logits" here are scores, names cannot tell.
+    Names do not tell logits from scores, so "logits" may hold scores.
 
     Raises:
-        ModuleError: no signature is one of an image module; lists what there is.
+        ModuleError: no signature belongs to an image module; the text lists the signatures.
     """
     heads = {
         head: Head(signatures[name], _main_output(signatures[name], source))
@@ -108,10 +108,10 @@ def _unclear(signature: Signature, source: str) -> ModuleError:
 
 
 def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:
-    """The one input that all `heads` share: a batch of RGB pictures, float32 or uint8.
+    """Check that all `heads` share one input, a batch of RGB pictures, float32 or uint8.
 
     Raises:
-        ModuleError: another number of inputs, rank, channel count or dtype.
+        ModuleError: the number of inputs, the rank, the channel count or the dtype differs.
     """
     specs = set()
     for head in heads.values():

@@ -1,4 +1,4 @@
-"""A module as one file, which travels with a job to its workers."""
+"""Pack a module into one file, which a job sends to its workers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imagebeam.modules.handles.archives import unpack
-from imagebeam.modules.layout import ARCHIVE_SUFFIXES
-from imagebeam.modules.types import LITERT, Module, StagedModule
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, LITERT, Module, StagedModule
 
 _ARCHIVE = ARCHIVE_SUFFIXES[0]
 
 
 def suffix(module: Module) -> str:
-    """How the name of its one file ends."""
+    """Return the suffix of the file that `packed` makes."""
     return ".tflite" if module.engine == LITERT else _ARCHIVE
 
 
 def packed(module: Module) -> bytes:
-    """Its flatbuffer; where TensorFlow runs it, an archive of its directory, the same each time."""
+    """Return the flatbuffer, or for TensorFlow a reproducible archive of the directory."""
     if module.engine == LITERT:
         return module.path.read_bytes()
     buffer = io.BytesIO()
-    # Weights hardly shrink: to compress them would cost each start seconds.
+    # Weights hardly compress, and compressing them would cost every start seconds.
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=0, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w") as archive,
@@ -43,10 +42,10 @@ def packed(module: Module) -> bytes:
 
 @contextmanager
 def unpacked(module: StagedModule) -> Iterator[Path]:
-    """The path on this machine that `load_engine` takes, until the module is loaded.
+    """Yield a local path for `load_engine`; it is valid inside the `with` block.
 
     Raises:
-        ModuleError: what is at the module's path is damaged.
+        ModuleError: the file of the module is damaged.
     """
     if isinstance(module.path, Path) and not module.path.name.endswith(_ARCHIVE):
         yield module.path

@@ -1,4 +1,4 @@
-"""What is known of a module, and what it answers."""
+"""The records that describe a module: its interface, its files, its engine."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ LOGITS = "logits"
 SCORES = "scores"
 FEATURES = "features"
 
+GRAPH_FILE = "saved_model.pb"
+FLATBUFFER_SUFFIX = ".tflite"
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+
 
 @dataclass(frozen=True)
 class ModuleInfo:
@@ -32,15 +36,15 @@ class ModuleInfo:
         image_size: (height, width) in pixels.
         value_range: what the pixel values 0 and 255 are at the module's input. A quantised input
             takes the pixel bytes themselves and gives them these real values.
-        heads: which of "logits" (before the softmax), "scores" (after it, a row sums to one) and
-            "features" the module computes. A module with logits also answers scores.
+        heads: the outputs that the module computes, among "logits" (before the softmax), "scores"
+            (after it, each row sums to one) and "features". A module with logits also has scores.
         class_count: length of logits and scores; None without them.
         feature_length: length of features; None without them.
-        class_names: one name a class, index 0 first; None when they are not known.
-        quantops: whether the network was trained to compute with 8-bit integers.
-        network: facts about the network where the module states them (family, width, size,
+        class_names: one name per class, index 0 first; None when they are not known.
+        quantops: True if the network was trained to compute with 8-bit integers.
+        network: facts about the network, as its metadata states them (family, width, size,
             parameters, macs, ...).
-        provenance: where the weights come from, as the module states it.
+        provenance: the origin of the weights, as its metadata states it.
     """
 
     image_size: tuple[int, int]
@@ -54,10 +58,10 @@ class ModuleInfo:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def length(self, head: str) -> int:
-        """The length of a row of `head`.
+        """Return the length of a row of `head`.
 
         Raises:
-            KeyError: the module does not have it.
+            KeyError: the module does not have this head.
         """
         length = self.feature_length if head == FEATURES else self.class_count
         if head not in self.heads or length is None:
@@ -65,12 +69,12 @@ class ModuleInfo:
         return length
 
     def to_json(self) -> dict[str, Any]:
-        """This record as JSON values."""
+        """Return this record as JSON values."""
         return {**asdict(self), "heads": sorted(self.heads)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModuleInfo:
-        """The record that `to_json` wrote."""
+        """Read the record that `to_json` wrote."""
         names = values["class_names"]
         height, width = values["image_size"]
         low, high = values["value_range"]
@@ -87,13 +91,13 @@ class ModuleInfo:
 
 @dataclass(frozen=True)
 class StagedModule:
-    """A module as workers find it.
+    """A module in the form in which workers load it.
 
     Attributes:
-        handle: as the user gave it, without its pin.
-        digest: "sha256:" and 64 hexadecimal digits over all its files, see `digest`.
+        handle: the handle of the user, without its pin.
+        digest: "sha256:" and 64 hexadecimal digits over all its files, see `handles.digest`.
         engine: "litert" or "tensorflow".
-        path: one file, see `staging`; of a module that was not staged, as below.
+        path: one file, see `staging`; for a module that was not staged, see `Module.path`.
         info: its interface.
     """
 
@@ -106,29 +110,14 @@ class StagedModule:
 
 @dataclass(frozen=True)
 class Module(StagedModule):
-    """A module that is ready to be loaded by `load_engine`.
+    """A module that `load_engine` can load.
 
     Attributes:
         path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
-        engine_reason: why this engine runs it.
-        source: the directory or file on this machine that the handle stands for.
+        engine_reason: the reason why this engine was chosen.
+        source: the local directory or file that the handle refers to.
     """
 
     path: Path
     engine_reason: str
     source: Path
-
-
-@dataclass(frozen=True, eq=False)
-class ModelOutputs:
-    """What a module says about N images.
-
-    Attributes:
-        logits: float32 (N, classes), or None when the module ends in a softmax or has no classes.
-        scores: float32 (N, classes), softmax probabilities, or None without classes.
-        features: float32 (N, length), or None when the module has no feature head.
-    """
-
-    logits: FloatArray | None = None
-    scores: FloatArray | None = None
-    features: FloatArray | None = None

@@ -1,6 +1,6 @@
-"""Make the sample archive and the embedded module afresh: `python -m samples`.
+"""Make the sample archive and the embedded module again: `python -m imagebeam.samples`.
 
-The archive takes seconds, the module a quarter of an hour and TensorFlow.
+The archive takes seconds. The module needs TensorFlow and a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _STEPS_PER_LINE = 100
 
 
 def main() -> None:
-    """Make what the command line names; both parts by default."""
-    parser = argparse.ArgumentParser(prog="python -m samples", description=__doc__)
+    """Make the parts that the command line names; by default both."""
+    parser = argparse.ArgumentParser(prog="python -m imagebeam.samples", description=__doc__)
     parser.add_argument(
         "parts",
         nargs="*",
@@ -59,10 +59,10 @@ def _replace_module() -> None:
 
 
 def _compile(saved_model: Path, flatbuffer: Path) -> None:
-    """Compile by the product's own command: this package knows nothing of what is behind it."""
+    """Compile with `imagebeam module compile`: this package does not import the compiler."""
     command = ("module", "compile", str(saved_model), "--output", str(flatbuffer))
     subprocess.run(
-        [sys.executable, "-m", "beam_pipeline", *command], check=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "imagebeam", *command], check=True, stdout=subprocess.DEVNULL
     )
 
 

@@ -1,7 +1,7 @@
-"""The sample archive: drawn pictures in the formats, sizes and states that archives come in.
+"""Make the sample archive: drawn pictures in the formats, sizes and states of real archives.
 
-The folders are named by place, as an archive's are, not by class; the classes stand in a table
-beside the archive. Some files are broken on purpose.
+Folders are named after places, not classes; a table beside the archive has the classes. Some files
+are broken on purpose.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _SIZES = (
     (320, 240),
 )
 _TAR_SIZE = (150, 200)
-_GRAIN = 4.0  # noise costs bytes, so that the archive has less of it than the training
+_GRAIN = 4.0  # noise makes files larger, so the archive has less of it than the training
 
 
 def write_archive(archive: Path, truth: Path) -> None:
-    """Draw the archive afresh, in place of an older one.
+    """Draw the archive and replace an older one.
 
     Args:
-        archive: Folder to make: the pictures in folders by place, `holiday.tar`, broken files.
-        truth: CSV file to make beside it, columns `uri` (relative to the table; `TAR!/MEMBER` in
-            the tar) and `label`; one row for each picture that is not broken.
+        archive: Folder to make: pictures in folders by place, `holiday.tar`, broken files.
+        truth: CSV file to make beside it: columns `uri` (relative to the table; `TAR!/MEMBER` in
+            the tar) and `label`; one row per picture that is not broken.
     """
     rng = np.random.default_rng(SEED)
     with atomic_folder(archive, replace=True) as folder:
@@ -99,7 +99,7 @@ def _picture(
 
 
 def _write_broken(root: Path, rng: np.random.Generator) -> None:
-    """Files that no decoder may take for pictures, among the others."""
+    """Write files that no decoder must accept as pictures."""
     whole = _picture("apple", rng, (180, 240), BULK[0])
     (root / "garden" / "IMG_3001.jpg").write_bytes(whole[: len(whole) // 2])
     (root / "garden" / "IMG_3002.png").write_bytes(b"")

@@ -1,17 +1,19 @@
-"""Pictures of everyday things, drawn from a seed: the material of the sample archive."""
+"""Draw pictures of everyday things from a seed: the material of the sample archive."""
 
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagebeam.samples.backgrounds import background
 from imagebeam.samples.pen import Pen, Style, rotation
-from imagebeam.samples.scene import blur, cast_shadow, clutter, expose
+from imagebeam.samples.scene import background, blur, cast_shadow, clutter, expose
 from imagebeam.samples.things import creatures, household, plants, sky, vehicles
 
 _ANY_WAY_UP = math.pi
@@ -48,19 +50,20 @@ _DRAWERS: dict[str, tuple[Callable[[Pen], None], float]] = {
 CLASSES: tuple[str, ...] = tuple(_DRAWERS)
 
 _OVERSAMPLING = 2
+_BLOCK = 960
 
 
 def draw(
     class_index: int, rng: np.random.Generator, height: int, width: int, grain: float = 14.0
 ) -> NDArray[np.uint8]:
-    """Draw one thing of a class, different each time.
+    """Draw one thing of a class, different on every call.
 
     The thing lies in the central square, so that a square crop keeps it; place, size, tilt,
     proportions, colours, line style, background, clutter, light, blur and noise vary.
 
     Args:
         class_index: Index in `CLASSES`.
-        rng: Where all chance comes from; an equal state draws an equal picture.
+        rng: Source of randomness; an equal state draws an equal picture.
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
         grain: Largest standard deviation of the noise, in grey levels of 255.
@@ -80,7 +83,7 @@ def draw(
 
 
 def draw_thing(class_index: int, rng: np.random.Generator, height: int, width: int) -> Image.Image:
-    """Draw the thing of a picture alone: RGBA, transparent around it; arguments as for `draw`."""
+    """Draw only the thing: RGBA on a transparent background; arguments as for `draw`."""
     drawer, tilt = _DRAWERS[CLASSES[class_index]]
     canvas = Image.new("RGBA", (width * _OVERSAMPLING, height * _OVERSAMPLING))
     matrix, centre = _placement(rng, canvas.size, tilt)
@@ -91,7 +94,7 @@ def draw_thing(class_index: int, rng: np.random.Generator, height: int, width: i
 def draw_batch(
     rng: np.random.Generator, count: int, size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw square pictures of all classes, equally often but for a remainder, in random order.
+    """Draw square pictures in random order, equally many per class except for a remainder.
 
     Returns:
         Pixels uint8 (count, size, size, 3), RGB, and class indices int64 (count,).
@@ -103,10 +106,33 @@ def draw_batch(
     return pixels, labels
 
 
+def draw_pool(
+    path: Path, count: int, size: int, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Draw square pictures on all processors, equally many per class except for a remainder.
+
+    Args:
+        path: `.npy` file to make; the pixels stay there and are read on demand.
+        count: Number of pictures; each takes 3 size² bytes on disk.
+        size: Side of the pictures in pixels.
+        seed: Determines the pictures, independent of the number of processors.
+
+    Returns:
+        Pixels uint8 (count, size, size, 3), RGB, read-only, and class indices int64 (count,).
+    """
+    np.lib.format.open_memmap(path, "w+", np.uint8, (count, size, size, 3)).flush()
+    starts = range(0, count, _BLOCK)
+    # TensorFlow may be loaded in this process, and its threads do not survive a fork.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as processes:
+        blocks = [processes.submit(_draw_block, path, start, seed) for start in starts]
+        labels = [block.result() for block in blocks]
+    return np.load(path, mmap_mode="r"), np.concatenate(labels)
+
+
 def _placement(
     rng: np.random.Generator, canvas_size: tuple[int, int], tilt: float
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """The map from unit coordinates to the canvas, and where their origin lies on it."""
+    """Draw the map from unit coordinates to the canvas, and the place of their origin on it."""
     half = min(canvas_size) / 2
     scale = rng.uniform(0.45, 0.82)
     stretch = np.exp(rng.uniform(-0.13, 0.13))
@@ -120,7 +146,7 @@ def _placement(
 
 
 def _style(rng: np.random.Generator) -> Style:
-    """True colours, any colours, or two tones; with or without an outline."""
+    """Draw a style: true colours, any colours or two tones, with or without an outline."""
     kind = rng.random()
     outline = rng.uniform(0.025, 0.06) if kind > 0.7 or rng.random() < 0.6 else 0.0
     if kind > 0.8:
@@ -137,7 +163,7 @@ def _style(rng: np.random.Generator) -> Style:
 
 
 def _hue_rotation(turn: float) -> NDArray[np.float64]:
-    """The matrix (3, 3) that turns colours about the grey axis by `turn` radians (Rodrigues)."""
+    """Return the matrix (3, 3) that rotates colours about the grey axis by `turn` (Rodrigues)."""
     cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     return np.eye(3) * math.cos(turn) + cross * math.sin(turn) + (1 - math.cos(turn)) / 3
 
@@ -157,5 +183,12 @@ def _colour(values: NDArray[np.float64]) -> tuple[int, int, int]:
 
 
 def _mean_colour(thing: Image.Image) -> NDArray[np.float64]:
-    """The mean colour (3,), 0..255, of what is opaque."""
+    """Compute the mean colour (3,), 0..255, of the opaque pixels."""
     return np.asarray(thing.resize((1, 1), Image.Resampling.BOX))[0, 0, :3].astype(np.float64)
+
+
+def _draw_block(path: Path, start: int, seed: int) -> NDArray[np.int64]:
+    pixels = np.load(path, mmap_mode="r+")
+    rows = pixels[start : start + _BLOCK]
+    rows[...], labels = draw_batch(np.random.default_rng([seed, start]), len(rows), rows.shape[1])
+    return labels

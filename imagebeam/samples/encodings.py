@@ -1,4 +1,4 @@
-"""How the pictures of the sample archive are written: file formats and their peculiar variants."""
+"""The encodings of the sample archive: file formats and their unusual variants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 _EXIF_ORIENTATION = 0x0112
-# What a camera held in that way has done to the upright picture (Exif 2.32, tag Orientation).
+# The transformation of the upright picture by a camera in this position (Exif 2.32, Orientation).
 _STORED_AS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -28,11 +28,11 @@ class Encoding:
     """One way to write an RGB picture.
 
     Attributes:
-        suffix: Ending of the file's name.
+        suffix: Suffix of the file name.
         form: Name of the format in Pillow.
         options: Options of Pillow's writer.
-        size: Height and width in pixels, where the format is too wasteful for larger pictures.
-        convert: Makes the image that is written from the RGB one.
+        size: Height and width in pixels, for formats that are too large for larger pictures.
+        convert: Makes the image to write from the RGB image.
     """
 
     suffix: str
@@ -42,7 +42,7 @@ class Encoding:
     convert: Callable[[Image.Image], Image.Image] = lambda picture: picture
 
     def encode(self, picture: Image.Image) -> bytes:
-        """The bytes of the file."""
+        """Encode `picture` as the bytes of a file."""
         file = io.BytesIO()
         self.convert(picture).save(file, self.form, **self.options)
         return file.getvalue()
@@ -77,7 +77,7 @@ def _sixteen_bits(picture: Image.Image) -> Image.Image:
 
 
 def _faded_border(picture: Image.Image) -> Image.Image:
-    """The picture with its border half transparent."""
+    """Make the border of the picture half transparent."""
     alpha = Image.new("L", picture.size, 128)
     border = min(picture.size) // 10
     alpha.paste(255, (border, border, picture.width - border, picture.height - border))
@@ -104,7 +104,7 @@ SPECIAL: tuple[Encoding, ...] = (
     Encoding(".tif", "TIFF", {"compression": "tiff_deflate"}, _SMALL, _few_colours),
 )
 
-# In turn: two thirds JPEG, a quarter WebP, the rest PNG.
+# In this order: two thirds JPEG, a quarter WebP, the rest PNG.
 BULK: tuple[Encoding, ...] = (
     *(_jpeg(), _jpeg(), _WEBP, _jpeg()),
     *(_jpeg(), _WEBP, _jpeg(), _jpeg()),

@@ -1,6 +1,6 @@
-"""The recipe of the embedded module: drawn pictures in, a module with its accuracy out.
+"""Train the embedded module on drawn pictures and measure its accuracy.
 
-Needs TensorFlow. A quarter of an hour on two processors.
+This needs TensorFlow, and a quarter of an hour on two processors.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from imagebeam.mobilenet_v1.export import export_module
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Pictures
 from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
-from imagebeam.samples.drawings import CLASSES
-from imagebeam.samples.pool import draw_pool
+from imagebeam.samples.drawings import CLASSES, draw_pool
 
 WIDTH = 0.25
 SIZE = 128
@@ -33,16 +32,15 @@ _EVALUATION_PICTURES = 4_800
 _EVALUATION_BATCH = 96
 
 Compiler = Callable[[Path, Path], object]
-"""Given a SavedModel and a file to make, compiles the one into the other."""
+"""A function that compiles a SavedModel to a flatbuffer file."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long to learn, and from how much.
+    """The length of the training and the number of pictures.
 
     Attributes:
-        pictures: drawn once and seen again and again, each time another part of them, mirrored or
-            not.
+        pictures: drawn once and shown many times, with a random crop and flip each time.
         steps: number of batches.
         batch_size: pictures in a batch.
     """
@@ -53,7 +51,7 @@ class Recipe:
 
     @property
     def options(self) -> TrainingOptions:
-        """The options of the training."""
+        """Return the options of the training."""
         return TrainingOptions(
             self.steps,
             learning_rate=0.005,
@@ -71,12 +69,12 @@ def build_module(
     recipe: Recipe = Recipe(),
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, float]:
-    """Train the module on drawn pictures and write it with the accuracy it has on fresh ones.
+    """Train the module on drawn pictures, measure it on fresh ones, and write it.
 
     Args:
         output: Directory to make; it appears only when it is complete.
-        compiler: Makes the flatbuffer that the module carries.
-        recipe: How long to learn, and from how much.
+        compiler: Makes the flatbuffer that the module contains.
+        recipe: The length of the training and the number of pictures.
         report: Called every few steps of the training.
 
     Returns:
@@ -111,7 +109,7 @@ def _measure(network: Network, compiler: Compiler, work: Path) -> dict[str, floa
 
 
 def _count_right(flatbuffer: Path, pictures: Pictures) -> int:
-    """How many pictures the compiled network names right, fed with their bytes as they are."""
+    """Count the pictures that the compiled network classifies correctly, fed with pixel bytes."""
     interpreter = Interpreter(str(flatbuffer))
     entry = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(entry, (_EVALUATION_BATCH, SIZE, SIZE, 3))
@@ -132,7 +130,7 @@ def _count_right(flatbuffer: Path, pictures: Pictures) -> int:
 def _provenance(recipe: Recipe, accuracies: dict[str, float]) -> dict[str, str | int | float]:
     options = recipe.options
     return {
-        "made_by": "python -m samples",
+        "made_by": "python -m imagebeam.samples",
         "pictures": recipe.pictures,
         "steps": recipe.steps,
         "batch_size": recipe.batch_size,

@@ -88,7 +88,7 @@ def test_other_class_count_is_told(published_weights: Weights) -> None:
 
 
 def test_no_checkpoint_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match=r"nothing\.ckpt: no readable checkpoint"):
+    with pytest.raises(NetworkError, match=r"nothing\.ckpt: not a readable checkpoint"):
         read_checkpoint(tmp_path / "nothing.ckpt")
 
 
@@ -97,7 +97,7 @@ def test_damaged_checkpoint_is_told(reference: Path, tmp_path: Path) -> None:
         shutil.copyfile(file, tmp_path / file.name)
     data = tmp_path / f"{Path(CHECKPOINT).name}.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:100_000])
-    with pytest.raises(NetworkError, match="no readable checkpoint"):
+    with pytest.raises(NetworkError, match="not a readable checkpoint"):
         read_checkpoint(tmp_path / Path(CHECKPOINT).name)
 
 
@@ -115,7 +115,7 @@ def test_checkpoint_of_another_family_is_told(tmp_path: Path) -> None:
 
 
 def test_folder_without_a_module_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match="no readable module with variables"):
+    with pytest.raises(NetworkError, match="not a readable module with variables"):
         read_module(tmp_path)
 
 

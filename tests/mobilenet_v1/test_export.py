@@ -199,7 +199,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(NetworkError, match=r"module: could not be written.*has space"):
+        with pytest.raises(NetworkError, match=r"module: cannot be written.*has free space"):
             export_module(Network(SMALL), tmp_path / "module")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -34,7 +34,7 @@ def test_no_folder_is_refused(tmp_path: Path) -> None:
 
 def test_single_class_is_refused(tmp_path: Path) -> None:
     _touch(tmp_path, "cat/a", "cat/b", "loose.jpg")
-    with pytest.raises(NetworkError, match=r"1 class folders\. Give one that holds at least two"):
+    with pytest.raises(NetworkError, match=r"1 class folders\. Give a folder with at least two"):
         read_folder(tmp_path)
 
 

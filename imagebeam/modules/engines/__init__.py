@@ -1,7 +1,7 @@
-"""Engines: what runs a module on a worker.
+"""Engines: they run a module on a worker.
 
-`load_engine` takes picklable values, so that a job can send them to its workers; LiteRT needs no
-TensorFlow there.
+`load_engine` takes values that can be pickled, so a job can send them to its workers. The LiteRT
+engine needs no TensorFlow there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Protocol
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer
-from imagebeam.modules.types import LITERT, TENSORFLOW, ModelOutputs, ModuleInfo, Pixels
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.types import LITERT, TENSORFLOW, ModuleInfo, Pixels
 
 
 class Engine(Protocol):
@@ -27,11 +28,11 @@ def load_engine(engine: str, path: str | Path, info: ModuleInfo) -> Engine:
 
     Args:
         engine: `Module.engine`.
-        path: `Module.path`, or a copy of what is there.
+        path: `Module.path`, or the path of a copy.
         info: `Module.info`.
 
     Raises:
-        ModuleError: what is at `path` is damaged or has another interface than `info`, or
+        ModuleError: the files at `path` are damaged or have another interface than `info`, or
             TensorFlow is needed but not installed.
     """
     loaded = _load(engine, Path(path))
@@ -45,13 +46,47 @@ def load_engine(engine: str, path: str | Path, info: ModuleInfo) -> Engine:
     return loaded
 
 
-class _Loaded(Engine, Protocol):
-    """An engine that says what it has loaded."""
+class MemoryBoundedEngine:
+    """Halves the batch of another engine when that runs out of memory, and remembers the size.
+
+    One instance serves all threads of a process, so the limit holds for all of them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._largest_batch: int | None = None
+
+    def run(self, pixels: Pixels) -> ModelOutputs:
+        """Run the engine on uint8 (N, height, width, 3) pictures, in parts if necessary.
+
+        Raises:
+            Exception: any error of the engine; an error for lack of memory only if a single
+                picture is too large.
+        """
+        pieces: list[ModelOutputs] = []
+        start = 0
+        while start < len(pixels) or not pieces:
+            part = pixels[start : start + (self._largest_batch or len(pixels))]
+            try:
+                pieces.append(self._engine.run(part))
+            # TensorFlow has its own error class for this, and is not imported here.
+            except Exception as error:
+                if not _is_out_of_memory(error) or len(part) <= 1:
+                    raise
+                half = len(part) // 2
+                self._largest_batch = min(self._largest_batch or half, half)
+            else:
+                start += len(part)
+        return ModelOutputs.concatenate(pieces)
+
+
+class _LoadedEngine(Engine, Protocol):
+    """An engine with the interface of the module that it has loaded."""
 
     info: ModuleInfo
 
 
-def _load(engine: str, path: Path) -> _Loaded:
+def _load(engine: str, path: Path) -> _LoadedEngine:
     if engine == LITERT:
         from imagebeam.modules.engines.litert import LiteRTEngine
 
@@ -61,6 +96,10 @@ def _load(engine: str, path: Path) -> _Loaded:
 
         return TensorFlowEngine(path)
     raise ValueError(f"unknown engine {engine!r}")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 _FIXED = ("image_size", "value_range", "heads", "class_count", "feature_length")

@@ -1,4 +1,4 @@
-"""Runs a flatbuffer with LiteRT, without TensorFlow."""
+"""Run a flatbuffer with LiteRT, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.modules.engines.softmax import softmax
 from imagebeam.modules.litert.flatbuffer import Interface, read_interface, write_pixels
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
-from imagebeam.modules.types import FEATURES, LOGITS, SCORES, ModelOutputs, Pixels
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.types import Pixels
 
-# Images a second, one thread, XNNPACK, by 1, 4, 8 and 32: 1,239, 1,251, 1,270 and 1,268 for the
-# quantops module 0.5/160; 4,439, 4,612, 4,643 and 4,637 for 0.25/128. More only costs memory.
+# Images per second with batches of 1, 4, 8 and 32 (one thread, XNNPACK): 1,239, 1,251, 1,270 and
+# 1,268 for the quantops module 0.5/160; 4,439, 4,612, 4,643 and 4,637 for 0.25/128. Larger batches
+# only cost memory.
 _BATCH = 4
 
 
 class LiteRTEngine:
     """An engine over one flatbuffer.
 
-    An interpreter serves one thread at a time, so there are as many as there were concurrent calls
-    of `run`, each single-threaded; they share the bytes of the flatbuffer and are kept.
+    An interpreter serves one thread at a time, so the engine keeps one single-threaded interpreter
+    for every concurrent call of `run`. All of them share the bytes of the flatbuffer.
     """
 
     def __init__(self, content: bytes, source: str) -> None:
@@ -40,16 +41,10 @@ class LiteRTEngine:
             runner = _Runner(self._content, self._interface, self._source)
         values = runner.run(pixels)
         self._idle.append(runner)
-        return self._answers(values)
-
-    def _answers(self, values: dict[str, npt.NDArray[Any]]) -> ModelOutputs:
-        real = {
-            head: tensor.dequantise(values[head])
-            for head, tensor in self._interface.outputs.items()
-        }
-        logits = real.get(LOGITS)
-        scores = real.get(SCORES) if logits is None else softmax(logits)
-        return ModelOutputs(logits=logits, scores=scores, features=real.get(FEATURES))
+        outputs = self._interface.outputs
+        return ModelOutputs.from_heads(
+            {head: tensor.dequantise(values[head]) for head, tensor in outputs.items()}
+        )
 
 
 class _Runner:
@@ -63,7 +58,7 @@ class _Runner:
         run_once(self._interpreter, interface.input.index, self._buffer, source)
 
     def run(self, pixels: Pixels) -> dict[str, npt.NDArray[Any]]:
-        """The raw output rows of each head."""
+        """Return the raw output rows of each head."""
         batch = len(self._buffer)
         results = {
             head: np.empty((len(pixels), self._interface.info.length(head)), tensor.dtype)
@@ -71,8 +66,8 @@ class _Runner:
         }
         for start in range(0, len(pixels), batch):
             part = pixels[start : start + batch]
-            # A last, shorter part leaves older pictures behind it in the buffer, whose rows are
-            # then not read: allocating for another batch size costs more than they do.
+            # Behind a shorter last part, older pictures stay in the buffer and their rows are not
+            # read: to allocate for another batch size would cost more than to compute them.
             write_pixels(part, self._buffer[: len(part)], self._interface.info.value_range)
             self._interpreter.set_tensor(self._interface.input.index, self._buffer)
             self._interpreter.invoke()

@@ -1,4 +1,8 @@
-"""Unpacks the `.tar.gz` of a module: regular files and directories, nothing else."""
+"""Unpack the `.tar.gz` of a module: regular files and directories only.
+
+The filter "data" of `tarfile` would accept links, and Python 3.10 and early releases of 3.11 do not
+have it. So the members are checked here.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +22,27 @@ def unpack(archive: Path, directory: Path) -> None:
     """Unpack the `.tar.gz` file `archive` into the empty `directory`.
 
     Raises:
-        ModuleError: truncated, damaged, or with members that a module does not have: links,
-            devices, names outside the directory, names twice, more than 100,000 or 16 GiB.
+        ModuleError: the archive is truncated or damaged; or it has members that no module has:
+            links, devices, paths outside the directory, duplicate names, more than 100,000
+            members or 16 GiB.
     """
     try:
         with gzip.open(archive) as stream:
-            # A stream cannot go back, which a header with a negative size makes tarfile do, for
-            # ever, before Python 3.11.14 (CVE-2025-8194).
+            # Before Python 3.11.14, a header with a negative size makes tarfile seek backwards
+            # without end (CVE-2025-8194); a stream cannot seek.
             with tarfile.open(fileobj=stream, mode="r|") as members:
                 _unpack_members(members, directory)
-            # The checksum of gzip stands behind the last byte.
+            # The checksum of gzip follows the last byte.
             while stream.read(1 << 20):
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
         raise ModuleError(
-            f"{str(archive)!r}: not a sound .tar.gz of a module ({error}). Fetch it again."
+            f"{str(archive)!r}: not a valid .tar.gz of a module ({error}). Fetch it again."
         ) from error
 
 
 def module_root(directory: Path, marker: str) -> Path:
-    """Where the module is in an unpacked archive: the top, or the one directory at the top."""
+    """Find the module in an unpacked archive: at the top, or in the only directory there."""
     if not (directory / marker).exists():
         entries = list(directory.iterdir())
         if len(entries) == 1 and entries[0].is_dir():
@@ -58,7 +63,7 @@ def _unpack_members(members: tarfile.TarFile, directory: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = members.extractfile(member)
         if content is None or target.exists():
-            raise ValueError(f"{member.name!r} is there twice or has no content")
+            raise ValueError(f"{member.name!r} occurs twice or has no content")
         with content, target.open("xb") as file:
             shutil.copyfileobj(content, file)
             if file.tell() != member.size:

@@ -1,4 +1,4 @@
-"""Modules in buckets, `gs://` and `s3://`: fetched into the cache as they are there now."""
+"""Fetch modules from buckets, `gs://` and `s3://`, into the cache."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import ModuleError, no_graph
 from imagebeam.modules.handles.cache import Cache
-from imagebeam.modules.layout import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE, no_graph
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE
 from imagebeam.storage import ObjectInfo, Settings, Store, StoreError, store_for
 
 SCHEMES = ("gs", "s3")
 
-# Variables are large, and one read brings a file.
+# Files of variables are large, and each is fetched by a single read.
 _PATIENT = Settings(seconds=600.0)
 
 _MOST_FILES = 10_000
@@ -21,12 +21,13 @@ _MOST_BYTES = 16 << 30
 
 
 def fetch_from_bucket(url: str, cache: Cache) -> Path:
-    """The local directory, archive or `.tflite` file of the module at `url`.
+    """Fetch the module at `url` as a local directory, archive or `.tflite` file.
 
-    What is asked for each time is which versions are there; they are fetched unless cached.
+    Every call looks up the current versions of the objects; only versions that are not cached are
+    fetched.
 
     Raises:
-        ModuleError: there is none, it may not be read, or it is larger than modules are.
+        ModuleError: there is no module, it cannot be read, or it is too large.
     """
     try:
         store = store_for(url, _PATIENT)
@@ -37,7 +38,7 @@ def fetch_from_bucket(url: str, cache: Cache) -> Path:
         return cache.entry("buckets", key, lambda to: _fetch(store, files, to)) / name
     except StoreError as error:
         raise ModuleError(
-            f"{url!r}: cannot be fetched ({error}). Check the address and who may read it."
+            f"{url!r}: cannot be fetched ({error}). Check the address and the permissions."
         ) from error
 
 
@@ -48,10 +49,12 @@ def _files_below(url: str, store: Store) -> dict[str, ObjectInfo]:
     for info in store.list(base):
         name = info.uri.removeprefix(base)
         if not name or name.endswith("/"):
-            # What consoles put there to show an empty folder.
+            # Web consoles create such objects to show an empty folder.
             continue
         if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name:
-            raise ModuleError(f"{url!r}: {name!r} is no name of a module's file. Remove it there.")
+            raise ModuleError(
+                f"{url!r}: {name!r} is not the name of a module's file. Remove it from the bucket."
+            )
         files[name] = info
         size += info.size or 0
         if len(files) > _MOST_FILES or size > _MOST_BYTES:

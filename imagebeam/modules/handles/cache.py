@@ -1,8 +1,8 @@
-"""A private directory of things that take long to make: unpacked archives, compiled modules.
+"""A private cache directory for fetched, unpacked and compiled modules.
 
-An entry appears under its final name complete or not at all, carries the hashes of its files, and
-is made again when they no longer match. One lock an entry keeps two processes from making it at
-once; the kernel releases it when its holder dies, so no lock is ever stale.
+An entry appears under its final name only when it is complete. It has the hashes of its files and
+is made again when they no longer match. One lock per entry prevents two processes from making it
+at the same time; the kernel releases the lock when its holder dies, so no lock is ever stale.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ _POLL_SECONDS = 0.1
 class Cache:
     """A directory of entries, `$XDG_CACHE_HOME/imagebeam` (else `~/.cache/imagebeam`) by default.
 
-    It is made when first needed, for its owner alone. One that others can write to is refused:
-    who plants a module there decides what the next job runs.
+    It is created at first use, for its owner alone. A directory that other users can write to is
+    refused, because a module planted there would run in the next job.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory or _default_directory()
 
     def directory(self, kind: str) -> Path:
-        """The directory for things of one kind, made if need be.
+        """Return the directory for entries of one kind; create it if necessary.
 
         Raises:
-            ModuleError: it cannot be made, belongs to another user, or others can write to it.
+            ModuleError: it cannot be created, belongs to another user, or other users can write to
+                it.
         """
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,11 +63,11 @@ class Cache:
         make: Callable[[Path], object],
         lock_seconds: float = _LOCK_SECONDS,
     ) -> Path:
-        """The directory of the entry `kind`/`key`, filled by `make(directory)` when absent.
+        """Return the directory of the entry `kind`/`key`; `make(directory)` fills a missing one.
 
         Raises:
-            ModuleError: what `make` raises, and: the cache is not usable or full, or another
-                process has held the entry for `lock_seconds`.
+            ModuleError: `make` raised it; or the cache is unusable or full; or another process has
+                held the lock for `lock_seconds`.
         """
         final = self.directory(kind) / key
         if not _is_intact(final):
@@ -81,7 +82,7 @@ class Cache:
 
 def _default_directory() -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG base directory specification has relative paths ignored.
+    # The XDG base directory specification says to ignore relative paths.
     return (base if base.is_absolute() else Path("~/.cache").expanduser()) / "imagebeam"
 
 
@@ -101,7 +102,7 @@ def _is_intact(entry: Path) -> bool:
 
 
 def _make(final: Path, make: Callable[[Path], object]) -> None:
-    # Only the holder of the lock makes temporary directories, so those found are of killed ones.
+    # Only the holder of the lock makes temporary directories, so these are from killed processes.
     for leftover in leftovers(final.parent, final.name):
         shutil.rmtree(leftover, ignore_errors=True)
     with atomic_folder(final, replace=True) as temporary:
@@ -118,8 +119,8 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
         while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline:
                 raise ModuleError(
-                    f"{str(path)!r}: another process has been making this module ready for "
-                    f"more than {seconds:g} s. Wait for it or end it, then start again."
+                    f"{str(path)!r}: another process has been preparing this module for "
+                    f"more than {seconds:g} s. Wait for it or stop it, then start again."
                 )
             time.sleep(_POLL_SECONDS)
         yield

@@ -1,8 +1,8 @@
-r"""One digest over all files of a module, equal for every copy of it.
+r"""Compute one digest over all files of a module, equal for every copy of it.
 
-The digest of a directory is the SHA-256 of its listing: one line "HEX  PATH" a file, HEX the
-SHA-256 of its content and PATH relative with forward slashes, sorted by the bytes of PATH. Times,
-owners, permissions and empty directories do not count. Standard tools compute the same:
+The digest of a directory is the SHA-256 of its listing: one line "HEX  PATH" per file, where HEX is
+the SHA-256 of its content and PATH is relative with forward slashes, sorted by the bytes of PATH.
+Times, owners, permissions and empty directories do not count. Standard tools compute the same:
 
     cd DIRECTORY
     find -L . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
@@ -24,12 +24,12 @@ PREFIX = "sha256:"
 
 
 def file_hashes(path: Path) -> dict[str, str]:
-    """The SHA-256 of every file under the directory `path`, by relative path, sorted.
+    """Compute the SHA-256 of every file under `path`, by relative path, sorted.
 
-    Links to files are followed: their content is what counts.
+    Links to files are followed.
 
     Raises:
-        ModuleError: something under `path` is a link to a directory, no regular file, not
+        ModuleError: an entry under `path` is a link to a directory, is not a regular file, is not
             readable, or has a name that a listing cannot hold.
     """
     names = sorted(_files_below(path), key=os.fsencode)
@@ -37,28 +37,28 @@ def file_hashes(path: Path) -> dict[str, str]:
 
 
 def digest_of_hashes(hashes: Mapping[str, str]) -> str:
-    """The digest of a directory whose `file_hashes` are known."""
+    """Compute the digest of a directory from its `file_hashes`."""
     return PREFIX + hashlib.sha256(listing(hashes)).hexdigest()
 
 
 def digest_of_file(path: Path) -> str:
-    """The digest of a single-file module."""
+    """Compute the digest of a single-file module."""
     return PREFIX + _hash(path)
 
 
 def listing(hashes: Mapping[str, str]) -> bytes:
-    """The text that a directory's digest is the SHA-256 of."""
+    """Return the listing; its SHA-256 is the digest of the directory."""
     return b"".join(b"%s  %s\n" % (value.encode(), os.fsencode(n)) for n, value in hashes.items())
 
 
 def parse_listing(content: bytes) -> dict[str, str]:
-    """The file hashes in a `listing`."""
+    """Parse a `listing` into file hashes."""
     lines = (line.split(b"  ", 1) for line in content.splitlines())
     return {os.fsdecode(name): value.decode() for value, name in lines}
 
 
 def differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
-    """What differs between two directories, one phrase a file: "changed: a.pb"."""
+    """Describe the differences of two directories, one phrase per file: "changed: a.pb"."""
     names = sorted({*expected, *actual}, key=os.fsencode)
     return [
         f"{_difference(name, expected, actual)}: {name}"
@@ -92,10 +92,10 @@ def _check_file(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise ModuleError(f"{str(path)!r}: {error.strerror}. Copy the module again.") from error
-    # A pipe or device would block or never end; the three characters would break the listing.
+    # A pipe or device could block; the three characters would break the listing.
     if not stat.S_ISREG(mode) or {"\\", "\n", "\r"} & set(path.name):
         raise ModuleError(
-            f"{str(path)!r}: not a regular file with a plain name, so no part of a module. "
+            f"{str(path)!r}: not a regular file with a plain name, so not part of a module. "
             "Remove it."
         )
 

@@ -1,7 +1,7 @@
-"""Pins: a module that differs from the pinned digest is refused, naming the files that differ.
+"""Check pins: refuse a module that differs from the pinned digest, and name the changed files.
 
-A digest alone cannot tell what differs. So the listing behind the digest of every directory that
-was opened is kept in the cache, where its name, its own SHA-256, proves it.
+A digest alone does not show what differs. So the cache keeps the listing of every directory that
+was opened, under the SHA-256 of the listing, which proves its content.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MOST_NAMED = 5
 
 
 def verified_digest(handle: str, path: Path, pin: str | None, cache: Cache) -> str:
-    """The digest of the module at `path`, a directory or file.
+    """Compute the digest of the module at `path`, a directory or file, and compare it with `pin`.
 
     Raises:
-        ModuleError: it is not `pin`, or a file cannot be read.
+        ModuleError: the digest is not `pin`, or a file cannot be read.
     """
     if path.is_file():
         digest = digest_of_file(path)
@@ -48,7 +48,7 @@ def verified_digest(handle: str, path: Path, pin: str | None, cache: Cache) -> s
 def _mismatch(handle: str, digest: str, pin: str | None, details: str) -> ModuleError:
     return ModuleError(
         f"{handle!r}: its digest is {digest}, not {pin} as pinned{details}. "
-        "Use the module that was pinned, or, knowing why it changed, pin the new digest."
+        "Use the module that was pinned. If you know why it changed, pin the new digest."
     )
 
 
@@ -71,7 +71,7 @@ def _recall(digest: str, cache: Cache) -> dict[str, str] | None:
 
 
 def _remember(digest: str, hashes: Mapping[str, str], cache: Cache) -> None:
-    # A service to a later error message, which a cache that cannot be written must not prevent.
+    # The listing only improves a later error message, so a read-only cache is no error.
     with contextlib.suppress(OSError, ModuleError):
         path = cache.directory("digests") / digest.removeprefix(PREFIX)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Handles: what a user writes to name a module, and the files that it stands for."""
+"""Handles: the names of modules that users write, and the files they refer to."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import ModuleError, no_graph
 from imagebeam.modules.handles.archives import module_root, unpack
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.digest import PREFIX, digest_of_file
 from imagebeam.modules.handles.urls import fetch, is_url
-from imagebeam.modules.layout import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE, no_graph
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE
 
 _PIN = "@sha256:"
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -19,11 +19,11 @@ _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Handle:
-    """A handle in its parts.
+    """The parts of a handle.
 
     Attributes:
         text: path or URL, without the pin.
-        pin: the digest that the module must have, "sha256:...", or None.
+        pin: the required digest of the module, "sha256:...", or None.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Handle:
         """Split off the pin of `handle`.
 
         Raises:
-            ModuleError: empty, or its pin is not 64 hexadecimal digits.
+            ModuleError: `handle` is empty, or its pin is not 64 hexadecimal digits.
         """
         text, found, digits = handle.rpartition(_PIN)
         if not found:
@@ -45,18 +45,18 @@ class Handle:
                 "Copy the digest that `imagebeam module show` prints."
             )
         if not text:
-            raise ModuleError(f"{handle!r}: names no module. Give a path or a URL of one.")
+            raise ModuleError(f"{handle!r}: an empty handle. Give the path or URL of a module.")
         return cls(text, PREFIX + digits if found else None)
 
 
 def resolve(text: str, cache: Cache) -> Path:
-    """The local directory or `.tflite` file that the handle `text` stands for.
+    """Find the local directory or `.tflite` file that the handle `text` refers to.
 
-    Archives are unpacked into `cache` once; URLs are fetched into it, or taken from TF-Hub's own
-    cache. What lies in a bucket is fetched anew when it has changed.
+    Archives are unpacked into `cache` once. URLs are fetched into it, or taken from the cache of
+    `tensorflow_hub`. A module in a bucket is fetched again when it has changed.
 
     Raises:
-        ModuleError: there is nothing, or nothing that can be a module.
+        ModuleError: `text` refers to nothing, or not to a module.
     """
     path = fetch(text, cache) if is_url(text) else Path(text).expanduser()
     if path.is_dir():
@@ -71,8 +71,8 @@ def resolve(text: str, cache: Cache) -> Path:
         return root
     if path.suffix != FLATBUFFER_SUFFIX:
         raise ModuleError(
-            f"{text!r}: neither a directory nor a {', '.join(ARCHIVE_SUFFIXES)} or "
-            f"{FLATBUFFER_SUFFIX} file. Give a module of TF-Hub."
+            f"{text!r}: not a directory, {', '.join(ARCHIVE_SUFFIXES)} or "
+            f"{FLATBUFFER_SUFFIX} file. Give a TF-Hub module."
         )
     return path
 

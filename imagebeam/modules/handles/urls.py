@@ -1,4 +1,4 @@
-"""Modules elsewhere: TF-Hub's through its own library and cache, flatbuffers directly."""
+"""Fetch modules by URL: flatbuffers directly, TF-Hub modules through their own library."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.buckets import SCHEMES as BUCKET_SCHEMES
 from imagebeam.modules.handles.buckets import fetch_from_bucket
 from imagebeam.modules.handles.cache import Cache
-from imagebeam.modules.layout import FLATBUFFER_SUFFIX
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task
+from imagebeam.modules.types import FLATBUFFER_SUFFIX
 
 _HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 _TIMEOUT_SECONDS = 60
 
 
 def is_url(text: str) -> bool:
-    """Whether the handle `text` is a URL rather than a path."""
+    """Tell if the handle `text` is a URL and not a path."""
     return "://" in text
 
 
 def fetch(url: str, cache: Cache) -> Path:
-    """The local directory or file of the module at `url`, fetched unless cached.
+    """Fetch the module at `url` unless it is cached; returns a local directory or file.
 
-    TF-Hub's modules are kept where `tensorflow_hub` keeps them, in $TFHUB_CACHE_DIR. When that is
-    not set they are kept in `cache`: the library's own default is a directory all users share.
+    TF-Hub modules are kept in $TFHUB_CACHE_DIR, where `tensorflow_hub` keeps them. Without this
+    variable they are kept in `cache`, because the default of the library is a directory that all
+    users share.
 
     Raises:
-        ModuleError: the address cannot be reached or is no module, or TensorFlow is missing.
+        ModuleError: the address cannot be reached or is not a module, or TensorFlow is missing.
     """
     scheme = url.partition("://")[0].lower()
     if scheme in BUCKET_SCHEMES:
         return fetch_from_bucket(url, cache)
     if scheme not in ("http", "https"):
         raise ModuleError(
-            f"{url!r}: modules are fetched from http, https, gs and s3 only. "
+            f"{url!r}: modules can be fetched from http, https, gs and s3 only. "
             "Copy it to this machine and give its path."
         )
     if urllib.parse.urlsplit(url).path.endswith(FLATBUFFER_SUFFIX):
@@ -50,13 +51,13 @@ def fetch(url: str, cache: Cache) -> Path:
 
 
 def _fetch_from_hub(url: str, cache: Cache) -> Path:
-    # The name of its directory in the library's cache, https://www.tensorflow.org/hub/caching.
+    # The directory name in the cache of the library, see https://www.tensorflow.org/hub/caching.
     key = hashlib.sha1(url.encode()).hexdigest()
     shared = os.environ.get(_HUB_CACHE_VARIABLE)
     if not shared:
         return cache.entry("tfhub", key, lambda to: _resolve(url, str(to))) / key
     cached = Path(shared) / key
-    # Looking first spares a job that is offline, or without TensorFlow, the import of the library.
+    # Looking here first lets a job run offline and without TensorFlow.
     if cached.is_dir() and any(cached.iterdir()):
         return cached
     return _resolve(url, shared)
@@ -64,7 +65,7 @@ def _fetch_from_hub(url: str, cache: Cache) -> Path:
 
 def _resolve(url: str, hub_cache: str) -> Path:
     require_tensorflow(url, "fetching a TF-Hub module")
-    return Path(run_task("resolve", url=url, hub_cache=hub_cache))
+    return Path(run_task("resolve", {_HUB_CACHE_VARIABLE: hub_cache}, url=url))
 
 
 def _download(url: str, directory: Path) -> None:

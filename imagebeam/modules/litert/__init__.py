@@ -1,1 +1,1 @@
-"""Read, adapt and interpret LiteRT flatbuffers."""
+"""Flatbuffers: their interface, their metadata, their interpreters."""

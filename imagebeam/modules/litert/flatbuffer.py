@@ -1,4 +1,4 @@
-"""The interface of a `.tflite` file: checked, and described as `ModuleInfo`."""
+"""Check the interface of a `.tflite` file and describe it as `ModuleInfo`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tensor:
         index: the interpreter's number for it.
         dtype: uint8, int8 or float32.
         scale: with `zero_point`, the affine quantisation `real = (q - zero_point) * scale`; 0 when
-            the values are real already.
+            the values are not quantised.
     """
 
     index: int
@@ -42,7 +42,7 @@ class Tensor:
     zero_point: int
 
     def dequantise(self, values: npt.NDArray[Any]) -> FloatArray:
-        """The real numbers that `values` stand for, float32."""
+        """Convert quantised `values` to real numbers, float32."""
         real = values.astype(np.float32)
         if self.scale:
             real -= np.float32(self.zero_point)
@@ -52,7 +52,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Interface:
-    """What `LiteRTEngine` needs to feed a flatbuffer and to name what comes out.
+    """The input and outputs of a flatbuffer, as `LiteRTEngine` needs them.
 
     Attributes:
         outputs: the output tensor of each head ("logits", "scores" or "features").
@@ -66,7 +66,7 @@ class Interface:
 
 
 def read_flatbuffer(path: Path) -> bytes:
-    """The content of the `.tflite` file `path`.
+    """Read the `.tflite` file `path`.
 
     Raises:
         ModuleError: it cannot be read.
@@ -80,10 +80,10 @@ def read_flatbuffer(path: Path) -> bytes:
 
 
 def read_interface(content: bytes, source: str) -> Interface:
-    """The interface of the flatbuffer `content`; `source` names it in errors.
+    """Read the interface of the flatbuffer `content`; `source` names it in errors.
 
     Raises:
-        ModuleError: not runnable, or not an image module of one RGB input.
+        ModuleError: LiteRT cannot run it, or it is not an image module with one RGB input.
     """
     interpreter = open_interpreter(content, source)
     metadata = read_from_flatbuffer(content, source)
@@ -115,8 +115,8 @@ def write_pixels(
 ) -> None:
     """Write `pixels` to `pictures`, of the same shape and the dtype of an input.
 
-    Quantised inputs take pixel bytes as they are, int8 shifted by 128; float32 takes
-    `value_range`.
+    A uint8 input takes the pixel bytes, an int8 input the bytes shifted by 128, and a float32
+    input values in `value_range`.
     """
     if pictures.dtype == np.uint8:
         pictures[:] = pixels
@@ -159,7 +159,7 @@ def _image_size(details: Mapping[str, Any], metadata: Metadata, source: str) -> 
         return height, width
     if metadata.image_size is None:
         raise ModuleError(
-            f"{source}: its input size is dynamic and its metadata states none. "
+            f"{source}: its input size is dynamic and its metadata states no size. "
             "Compile it again for a fixed size."
         )
     return metadata.image_size
@@ -189,7 +189,7 @@ def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str
         found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
         place = "" if metadata.outputs is None else f" where its metadata {metadata.outputs} says"
         raise ModuleError(
-            f"{source}: its outputs are {found or 'missing'}, not one vector an image{place}. "
+            f"{source}: its outputs are {found or 'missing'}, not one vector per image{place}. "
             "Give a module for classification or feature vectors."
         )
     return heads
@@ -202,8 +202,8 @@ def _is_vector(tensor: Tensor) -> bool:
 
 def _are_scores(output: Tensor, rows: npt.NDArray[Any]) -> bool:
     if output.scale:
-        # Softmax is the operation whose quantised output always has this scale and zero point;
-        # its rows need not sum to one, as 1001 small probabilities round to 0.
+        # Only softmax always has this scale and zero point at its quantised output. Its rows need
+        # not sum to one, because small probabilities round to 0.
         return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
     return are_probabilities(rows)
 

@@ -1,4 +1,4 @@
-"""LiteRT interpreters, opened with errors that users understand and without their greeting."""
+"""Open LiteRT interpreters with clear errors and without their greeting."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.stderr_redirection import redirect_descriptor
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-_opening = threading.Lock()
-_greeted = False
+# File descriptor 2 belongs to the process, so one thread redirects it at a time.
+_redirecting = threading.Lock()
 
 
 def open_interpreter(content: bytes, source: str) -> Any:
-    """A single-threaded LiteRT interpreter for the flatbuffer `content`, tensors allocated.
+    """Open a single-threaded LiteRT interpreter for the flatbuffer `content` and allocate tensors.
 
     Raises:
-        ModuleError: damaged, no flatbuffer, or with operations that LiteRT does not hold; `source`
-            names it.
+        ModuleError: `content` is damaged, not a flatbuffer, or has operations that LiteRT does not
+            support; `source` names it.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -35,10 +35,10 @@ def open_interpreter(content: bytes, source: str) -> Any:
 
 
 def run_once(interpreter: Any, index: int, pictures: npt.NDArray[Any], source: str) -> None:
-    """Give `interpreter` the shape of the input tensor `pictures`, and run it on them.
+    """Resize the input of `interpreter` to the shape of `pictures` and run it on them.
 
     Raises:
-        ModuleError: the network cannot take them.
+        ModuleError: the network does not accept them.
     """
     with _refusals(source):
         interpreter.resize_tensor_input(index, pictures.shape)
@@ -60,17 +60,17 @@ def _refusals(source: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Keep what LiteRT prints when it first opens a network, straight to file descriptor 2."""
-    global _greeted
-    if _greeted or not _has_stderr():
+    """Drop the line that LiteRT writes to file descriptor 2 at the first network of a process."""
+    if not _has_stderr():
         yield
         return
-    with _opening, tempfile.TemporaryFile() as said:
-        with redirect_descriptor(said.fileno()):
-            yield
-        said.seek(0)
-        os.write(2, said.read().replace(_GREETING, b""))
-        _greeted = True
+    with _redirecting, tempfile.TemporaryFile() as output:
+        try:
+            with redirect_descriptor(output.fileno()):
+                yield
+        finally:
+            output.seek(0)
+            os.write(2, output.read().replace(_GREETING, b""))
 
 
 def _has_stderr() -> bool:

@@ -1,1 +1,1 @@
-"""Everything that needs TensorFlow, run in a process of its own."""
+"""The code that needs TensorFlow; `subprocess` runs it in a child process."""

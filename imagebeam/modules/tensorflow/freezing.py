@@ -1,4 +1,4 @@
-"""Turns the functions of a SavedModel into one graph of constants. Needs TensorFlow."""
+"""Freeze functions of a SavedModel to one graph of constants. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-Answer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+Infer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 class NotFreezableError(ValueError):
-    """A function that holds more than variables, lookup tables for instance."""
+    """A function holds resources other than variables, for example lookup tables."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Frozen:
 
     Attributes:
         function: a ConcreteFunction of one tensor.
-        heads: what its outputs are, in their order.
+        heads: the names of its outputs, in their order.
     """
 
     function: Any
@@ -30,30 +30,30 @@ class Frozen:
 
     @property
     def input_name(self) -> str:
-        """The placeholder in its graph."""
+        """Return the name of the placeholder in its graph."""
         return str(self.function.inputs[0].op.name)
 
     @property
     def output_names(self) -> list[str]:
-        """The operations in its graph that give the heads."""
+        """Return the names of the operations that compute the heads."""
         return [tensor.op.name for tensor in self.function.outputs]
 
     def __call__(self, tensor: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The answer of each head."""
+        """Compute each head."""
         return dict(zip(self.heads, self.function(tensor), strict=True))
 
 
-def freeze(answer: Answer, spec: tf.TensorSpec) -> Frozen:
-    """Trace `answer` for an input of `spec` and freeze it.
+def freeze(infer: Infer, spec: tf.TensorSpec) -> Frozen:
+    """Trace `infer` for an input of `spec` and freeze it.
 
     Raises:
-        NotFreezableError: it holds resources that have no constant form.
+        NotFreezableError: it holds resources that cannot become constants.
     """
-    function = tf.function(answer, input_signature=[spec]).get_concrete_function()
-    # Lowered control flow is that of TensorFlow 1, which the converter does not read.
+    function = tf.function(infer, input_signature=[spec]).get_concrete_function()
+    # The converter does not read the control flow of TensorFlow 1, which lowering produces.
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     if len(frozen.inputs) != 1:
         kept = ", ".join(tensor.op.type for tensor in function.graph.internal_captures)
-        raise NotFreezableError(f"it holds resources that are no variables ({kept})")
+        raise NotFreezableError(f"it holds resources that are not variables ({kept})")
     # TensorFlow orders the values of a dictionary by key.
     return Frozen(frozen, tuple(sorted(function.structured_outputs)))

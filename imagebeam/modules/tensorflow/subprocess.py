@@ -1,7 +1,7 @@
-"""Work that needs TensorFlow, done in a process of its own.
+"""Run work that needs TensorFlow in a child process.
 
-The caller stays small (TensorFlow adds 5 s and 400 MB to a process) and quiet (its converter
-writes to the standard streams from C++), and survives the converter, which aborts on some graphs.
+TensorFlow adds 5 s and 400 MB to a process, its converter writes to the standard streams from C++,
+and it aborts on some graphs. A child process keeps all this away from the caller.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,11 @@ INSTALL_COMMAND = "pip install 'imagebeam[tensorflow]'"
 
 
 class TaskCrashedError(ModuleError):
-    """TensorFlow itself ended the process, by an assertion or a fault of its own."""
+    """TensorFlow ended the process by an assertion or a fault."""
 
 
 def tensorflow_is_installed() -> bool:
-    """Whether `import tensorflow` would find something."""
+    """Tell if TensorFlow is installed."""
     try:
         return importlib.util.find_spec("tensorflow") is not None
     except ImportError:
@@ -36,7 +37,7 @@ def tensorflow_is_installed() -> bool:
 
 
 def tensorflow_version() -> str:
-    """The version of the installed TensorFlow; "unknown" when it was installed under no name."""
+    """Return the version of TensorFlow; "unknown" when the installed package has another name."""
     try:
         return metadata.version("tensorflow")
     except metadata.PackageNotFoundError:
@@ -44,10 +45,10 @@ def tensorflow_version() -> str:
 
 
 def require_tensorflow(handle: str, purpose: str) -> None:
-    """Refuse to go on without TensorFlow.
+    """Raise an error when TensorFlow is missing.
 
     Raises:
-        ModuleError: it is not installed; names the command that installs it.
+        ModuleError: it is not installed; the text has the command that installs it.
     """
     if not tensorflow_is_installed():
         raise ModuleError(
@@ -56,12 +57,17 @@ def require_tensorflow(handle: str, purpose: str) -> None:
         )
 
 
-def run_task(task: str, **arguments: str) -> Any:
-    """The result of a function in `tensorflow_tasks`, run in a new process.
+def run_task(task: str, environment: Mapping[str, str] | None = None, **arguments: str) -> Any:
+    """Run a function of `tensorflow.tasks` in a new process and return its result.
+
+    Args:
+        task: its name.
+        environment: variables to set in the process.
+        arguments: the arguments of the function.
 
     Raises:
         TaskCrashedError: TensorFlow crashed.
-        ModuleError: the one that the function raised, or the process ended otherwise.
+        ModuleError: the function raised it, or the process ended in another way.
     """
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
         result_file = Path(folder) / "result.json"
@@ -73,7 +79,7 @@ def run_task(task: str, **arguments: str) -> Any:
             text=True,
             errors="replace",
             check=False,
-            env=_environment(),
+            env={**_environment(), **(environment or {})},
         )
         if process.returncode != 0:
             kind = TaskCrashedError if process.returncode in _CRASHES else ModuleError
@@ -88,15 +94,15 @@ def _environment() -> dict[str, str]:
     return {
         **child_process.environment(),
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        # One module is read or converted: starting a GPU takes longer than that.
+        # Starting a GPU takes longer than reading or converting one module.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
 
 
 def _death_report(task: str, process: subprocess.CompletedProcess[str]) -> str:
     last = [line for line in process.stdout.splitlines() if line.strip()][-3:]
-    said = " | ".join(last) or "it said nothing"
+    output = " | ".join(last) or "without output"
     return (
         f"the TensorFlow process for {task!r} ended with status {process.returncode} "
-        f"({said}). Check free memory and the TensorFlow installation."
+        f"({output}). Check free memory and the TensorFlow installation."
     )

@@ -1,7 +1,7 @@
 """The tasks of `run_task`: `python -m imagebeam.modules.tensorflow.tasks TASK RESULT`.
 
-Arguments come as JSON on standard input; the result goes to the file RESULT as JSON, either
-{"value": ...} or {"error": the message of a ModuleError}.
+A task reads its arguments as JSON from standard input and writes its result to the file RESULT as
+JSON: {"value": ...}, or {"error": MESSAGE} for a ModuleError.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _NETWORK_SECONDS = 60.0
 
 
 def describe(path: str) -> dict[str, Any]:
-    """The `ModuleInfo` of the SavedModel directory `path`, as JSON values."""
-    from imagebeam.modules.saved_model import load_saved_model
+    """Describe the SavedModel directory `path`: its `ModuleInfo` as JSON values."""
+    from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
     return load_saved_model(Path(path)).info.to_json()
 
@@ -28,10 +28,10 @@ def compile_module(path: str, output: str) -> dict[str, Any]:
     """Compile the SavedModel directory `path` to the flatbuffer file `output`.
 
     Returns:
-        {"info": as `describe`, "refusal": why LiteRT cannot hold it, or None when it can}.
+        {"info": as `describe`, "refusal": the reason why LiteRT cannot run it, or None}.
     """
-    from imagebeam.modules.compile import NotCompilableError, compile_saved_model
-    from imagebeam.modules.saved_model import load_saved_model
+    from imagebeam.modules.tensorflow.compile import NotCompilableError, compile_saved_model
+    from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
     module = load_saved_model(Path(path))
     refusal = None
@@ -43,29 +43,27 @@ def compile_module(path: str, output: str) -> dict[str, Any]:
 
 
 def signatures(path: str) -> dict[str, Any]:
-    """The signatures that the SavedModel directory `path` declares, for people to read.
+    """Describe the signatures that the SavedModel directory `path` declares.
 
     Returns:
-        By name {"inputs": {name: "dtype [shape]"}, "outputs": likewise}.
+        {NAME: {"inputs": {NAME: "dtype [shape]"}, "outputs": {NAME: "dtype [shape]"}}}.
     """
-    from imagebeam.modules.saved_model_proto import declared_signatures, read_graphs
+    from imagebeam.modules.tensorflow.saved_model_proto import declared_signatures, read_graphs
 
     return declared_signatures(read_graphs(Path(path)))
 
 
-def resolve(url: str, hub_cache: str) -> str:
-    """The directory of the TF-Hub module at `url`, fetched by `tensorflow_hub` unless cached."""
-    import os
+def resolve(url: str) -> str:
+    """Fetch the TF-Hub module at `url` with `tensorflow_hub`, unless cached; its directory."""
     import socket
 
     import tensorflow_hub
 
-    os.environ["TFHUB_CACHE_DIR"] = hub_cache
-    # The library waits for a silent server without end.
+    # The library itself waits for a silent server without limit.
     socket.setdefaulttimeout(_NETWORK_SECONDS)
     try:
         return str(tensorflow_hub.resolve(url))
-    except Exception as error:  # urllib, tarfile and TensorFlow each raise their own
+    except Exception as error:  # errors of urllib, tarfile and TensorFlow
         raise ModuleError(
             f"{url!r}: cannot be fetched ({reason_of(error)}). Check the address and the network, "
             "or put the module into the directory of TFHUB_CACHE_DIR."

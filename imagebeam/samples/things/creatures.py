@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagebeam.samples.pen import Pen, box, ellipse, smooth
-from imagebeam.samples.things.colours import BROWN, GREEN, PINK, RED, WHITE, YELLOW
+from imagebeam.samples.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 
 
 def butterfly(pen: Pen) -> None:

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from imagebeam.samples.pen import Pen, arc, box, ellipse, mirrored, smooth
-from imagebeam.samples.things.colours import (
+from imagebeam.samples.things import (
     BLUE,
     BROWN,
     DARK,

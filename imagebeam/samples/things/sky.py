@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from imagebeam.samples.pen import Pen, ellipse, mirrored, smooth
-from imagebeam.samples.things.colours import BLUE, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
+from imagebeam.samples.things import BLUE, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
 
 
 def balloon(pen: Pen) -> None:

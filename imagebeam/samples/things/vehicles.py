@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from imagebeam.samples.pen import Pen, box, ellipse
-from imagebeam.samples.things.colours import (
+from imagebeam.samples.things import (
     BLUE,
     BROWN,
     DARK,

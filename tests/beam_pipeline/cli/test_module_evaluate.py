@@ -82,7 +82,7 @@ def test_names_may_come_from_a_file(
     draw(tmp_path / "images" / "vert" / "1.png", 0, 255, 0)
     arguments = (module, tmp_path / "images", "--labels", tmp_path / "names.txt")
     assert _evaluated(capfd, *arguments)["top_1"] == 1.0
-    assert "names no class" in _refused(capfd, module, tmp_path / "images")
+    assert "matches no class" in _refused(capfd, module, tmp_path / "images")
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_names_may_come_from_a_file(
         ("path,label\na.png,red\n", "no column uri. Name the columns"),
         ("uri\na.png\n", "no column label. Name the columns"),
         ("uri,label\na.png,\n", "line 2 lacks uri or label"),
-        ("uri,label\n", "no labelled image in it"),
-        ("uri,label\na.png,purple\n", "'purple': names no class of the module"),
-        ("uri,label\na.png,3\n", "'3': names no class of the module"),
+        ("uri,label\n", "it has no labelled image"),
+        ("uri,label\na.png,purple\n", "'purple': matches no class of the module"),
+        ("uri,label\na.png,3\n", "'3': matches no class of the module"),
         ("uri,label\nmissing.png,red\n", "none of its images can be decoded (1 not_found)"),
     ],
 )
@@ -108,13 +108,13 @@ def test_a_picture_beside_the_folders_is_refused(
     module: Path, folders: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     draw(folders / "stray.png", 0, 0, 0)
-    assert "lies beside the folders of classes" in _refused(capfd, module, folders)
+    assert "is beside the folders of classes" in _refused(capfd, module, folders)
 
 
 def test_what_is_no_folder_is_refused(
     tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "no folder and no .csv file" in _refused(capfd, module, tmp_path / "nowhere")
+    assert "not a folder and not a .csv file" in _refused(capfd, module, tmp_path / "nowhere")
 
 
 def test_a_module_without_classes_is_refused(
@@ -130,7 +130,7 @@ def test_a_name_of_two_classes_is_refused(
 ) -> None:
     (tmp_path / "names.txt").write_text("red\nblue\nblue\n")
     said = _refused(capfd, module, folders, "--labels", tmp_path / "names.txt")
-    assert "'blue': names classes 1, 2 of the module" in said
+    assert "'blue': matches classes 1, 2 of the module" in said
 
 
 def test_the_photos_on_the_published_flatbuffer(

@@ -86,16 +86,16 @@ def test_what_is_not_there_is_refused(base: str, cache: Cache) -> None:
     )
     assert _refused(f"{base}/a.tflite", cache) == (
         f"'{base}/a.tflite': cannot be fetched (there is no such object or no such bucket). "
-        "Check the address and who may read it."
+        "Check the address and the permissions."
     )
 
 
 def test_a_directory_without_a_graph_is_refused_unread(base: str, cache: Cache) -> None:
     _put(base, {"photo.jpg": b"picture"})
-    assert "no module, there is no saved_model.pb in it" in _refused(base, cache)
+    assert "not a module, it holds no saved_model.pb" in _refused(base, cache)
 
 
 @pytest.mark.parametrize("name", ["../outside", "a//b", "./a", "a/../../b"])
 def test_a_name_that_leads_elsewhere_is_refused(base: str, cache: Cache, name: str) -> None:
     _put(base, _FILES | {name: b"x"})
-    assert f"{name!r} is no name of a module's file" in _refused(base, cache)
+    assert f"{name!r} is not the name of a module's file" in _refused(base, cache)

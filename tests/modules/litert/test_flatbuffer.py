@@ -146,7 +146,7 @@ def test_what_is_no_image_module_is_refused(options: dict[str, Any], reason: str
 @pytest.mark.parametrize("outputs", [{}, {"logits": 1}, {"logits": -1}])
 def test_metadata_that_places_heads_elsewhere_is_refused(outputs: dict[str, int]) -> None:
     content = append_to_flatbuffer(echo(dtype=FLOAT32), Metadata(outputs=outputs))
-    with pytest.raises(ModuleError, match="not one vector an image where its metadata"):
+    with pytest.raises(ModuleError, match="not one vector per image where its metadata"):
         read_interface(content, "it")
 
 

@@ -76,11 +76,11 @@ def test_nothing_stated_is_the_range_of_hub_modules(statement: bytes | None) -> 
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        (_statement([0.0, 1.0], [1.0, 1.0]), "one mean and std a colour"),
+        (_statement([0.0, 1.0], [1.0, 1.0]), "one mean and std per colour"),
         (_statement([0.0], [0.0]), "division by zero"),
         (_statement([0.0, 1.0], [1.0]), "shorter"),
         (_statement([0.0], [1.0])[:60], "unpack_from requires"),
-        (struct.pack("<IiI", 4, 1000, 0), "unpack_from requires|before the file"),
+        (struct.pack("<IiI", 4, 1000, 0), "unpack_from requires|bad number"),
     ],
 )
 def test_what_cannot_be_used_is_refused(statement: bytes, reason: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from imagebeam.modules import ModuleError, ModuleInfo
-from imagebeam.modules.saved_model import SavedModel, load_saved_model
+from imagebeam.modules.tensorflow.saved_model import SavedModel, load_saved_model
 from tests.modules.saved_models import (
     CLASSES,
     SIZE,
@@ -45,7 +45,7 @@ def _expected(pixels: Any, low: float = 0.0, high: float = 1.0) -> Any:
 
 
 def _answers(module: SavedModel, pixels: Any = _PIXELS) -> dict[str, Any]:
-    answers = module.heads.answer_pixels(tf.constant(pixels))
+    answers = module.heads.infer_pixels(tf.constant(pixels))
     return {kind: rows.numpy() for kind, rows in answers.items()}
 
 
@@ -188,7 +188,7 @@ def test_fake_quantisation_is_found(tmp_path: Path) -> None:
         (pictures(channels=1), r"float32 \[None, 16, 16, 1\], not one batch of RGB pictures"),
         (pictures(dtype="int32"), "int32"),
         (tf.TensorSpec([None, 48], tf.float32, name="images"), r"'images' float32 \[None, 48\]"),
-        (pictures(size=None), r"states no default one\. Add assets\.extra/module\.json"),
+        (pictures(size=None), r"states no default size\. Add assets\.extra/module\.json"),
     ],
 )
 def test_what_takes_no_pictures_is_refused(
@@ -204,7 +204,7 @@ def test_what_takes_no_pictures_is_refused(
 
 def test_what_answers_no_vector_is_refused(tmp_path: Path) -> None:
     directory = write_tf2(tmp_path / "module", {"default": lambda images: {"default": images}})
-    with pytest.raises(ModuleError, match=r"answers \(6, 16, 16, 3\) and not one vector"):
+    with pytest.raises(ModuleError, match=r"has the shape \(6, 16, 16, 3\), not one vector"):
         load_saved_model(directory)
 
 

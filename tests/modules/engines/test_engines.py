@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from imagebeam.modules import ModelOutputs
-from imagebeam.modules.engines.memory_bounded import MemoryBoundedEngine
+from imagebeam.modules.engines import MemoryBoundedEngine
 from imagebeam.transforms.run_module import answer
 from tests.transforms.pictures import MeanEngine
 

@@ -1,12 +1,12 @@
-"""Compiles a SavedModel to a LiteRT flatbuffer. Needs TensorFlow.
+"""Compile a SavedModel to a LiteRT flatbuffer. Needs TensorFlow.
 
 A quantops module becomes a network of 8-bit integers: every tensor is uint8, biases int32. Its
 fake quantisation nodes hold the ranges, so nothing is estimated. The input is quantised at the
-tensor that enters the network, behind the module's own rescaling, so that pixel bytes go in as
-they are. Any other module stays float32: with dynamic range quantisation the 0.5/160 network took
-1.5 ms an image instead of 0.85, and its logits moved by up to 1.3.
+tensor that enters the network, after the module's own rescaling, so the network takes pixel bytes
+directly. Any other module stays float32: with dynamic range quantisation the 0.5/160 network took
+1.5 ms per image instead of 0.85, and its logits moved by up to 1.3.
 
-Both heads leave one flatbuffer: the converter merges what they share, and the second output costs
+One flatbuffer has both heads: the converter merges their common part, and the second output costs
 0.3 kB and no measurable time.
 """
 
@@ -22,34 +22,34 @@ import tensorflow as tf
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.litert.interpreters import open_interpreter
-from imagebeam.modules.litert.rescaling import cut_rescaling
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.probe_images import probe_pictures
-from imagebeam.modules.saved_model import SavedModel
 from imagebeam.modules.tensorflow.freezing import Frozen, freeze
+from imagebeam.modules.tensorflow.rescaling import cut_rescaling
+from imagebeam.modules.tensorflow.saved_model import SavedModel
 from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
 
-# A sound compilation of the 0.5/160 module reaches 0.999, one with wrong ranges 0.18.
+# A correct compilation of the 0.5/160 module reaches 0.999, one with wrong ranges 0.18.
 _LEAST_CORRELATION = 0.8
 
 
 class NotCompilableError(ModuleError):
-    """LiteRT cannot hold this module; TensorFlow can still run it."""
+    """LiteRT cannot run this module; TensorFlow still can."""
 
 
 def compile_saved_model(module: SavedModel) -> bytes:
-    """`module` as a flatbuffer with its metadata, for any batch length where that can be had.
+    """Compile `module` to a flatbuffer with its metadata, for any batch length if possible.
 
     Raises:
-        NotCompilableError: it has operations or shapes that LiteRT lacks, or answers otherwise
-            than the module once it is compiled.
+        NotCompilableError: it has operations or shapes that LiteRT does not support, or its
+            outputs differ from those of the module after compilation.
     """
     if module.heads.batch is not None:
         return _compile(module, module.heads.batch)
     try:
         return _compile(module, None)
     except NotCompilableError:
-        # Some operations are converted for known shapes only.
+        # The converter supports some operations for known shapes only.
         return _compile(module, 1)
 
 
@@ -58,15 +58,15 @@ def _compile(module: SavedModel, batch: int | None) -> bytes:
     spec = tf.TensorSpec(shape, module.heads.dtype, "pictures")
     convert = _convert_quantops if module.info.quantops else _convert_float
     try:
-        frozen = freeze(module.heads.answer, spec)
+        frozen = freeze(module.heads.infer, spec)
         flatbuffer = convert(frozen, shape, module.info.value_range)
     except (NotCompilableError, OSError, MemoryError):
-        # Not what the module is, but what the machine lacks, must not be remembered of it.
+        # These are faults of the machine, not of the module, and must not be cached.
         raise
     except Exception as error:  # the converter raises whatever its passes raise
         raise NotCompilableError(f"LiteRT cannot hold it ({reason_of(error)})") from error
     flatbuffer = append_to_flatbuffer(flatbuffer, _metadata(module.info, frozen.heads))
-    _check_agreement(module, flatbuffer)
+    check_agreement(module, flatbuffer)
     return flatbuffer
 
 
@@ -93,16 +93,16 @@ def _convert_quantops(
 
 
 def _mean_and_deviation(low: float, high: float) -> tuple[int, float]:
-    """The quantisation (byte - mean) / deviation that takes pixel bytes for [low, high].
+    """Return the quantisation (byte - mean) / deviation that maps pixel bytes to [low, high].
 
-    The mean becomes a zero point, so it must be whole: of [-1, 1] the middle, 127.5, cannot be
-    had. It is rounded up and 0 kept exact, which makes it 128 and 1/128, as in the published
-    flatbuffers. Against the module that is as good as keeping the scale, 2/255, exact: 0.094 and
-    0.092 mean error of the logits, at most 4 of their steps either way.
+    The mean becomes a zero point and must be an integer, so the middle of [-1, 1], 127.5, is not
+    possible. It is rounded up while 0 stays exact, which gives 128 and 1/128 as in the published
+    flatbuffers. This is as close to the module as an exact scale of 2/255: the mean error of the
+    logits is 0.094 and 0.092, at most 4 of their steps in both cases.
     """
     mean = math.floor(-low / (high - low) * 255 + 0.5)
     if not 0 <= mean <= 255:
-        raise NotCompilableError(f"its pictures become {low:g} to {high:g}, without 0 between")
+        raise NotCompilableError(f"its input range {low:g} to {high:g} does not contain 0")
     return mean, mean / -low if mean else 255 / high
 
 
@@ -140,14 +140,14 @@ def _metadata(info: ModuleInfo, heads: tuple[str, ...]) -> Metadata:
     )
 
 
-def _check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
+def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
     """Compare the flatbuffer with its module on probe pictures.
 
-    Networks can be so ill-conditioned (untrained ones are) that rounding alone changes their
-    answers. So the measure is how far the module itself moves when every pixel moves by one.
+    Some networks, such as untrained ones, are so ill-conditioned that rounding alone changes their
+    outputs. So the reference is how far the module itself moves when every pixel moves by one.
     """
     pixels = probe_pictures(module.info.image_size, *filter(None, [module.heads.batch]))
-    expected, moved = (_answers(module, each) for each in (pixels, pixels ^ np.uint8(1)))
+    expected, moved = (_outputs(module, each) for each in (pixels, pixels ^ np.uint8(1)))
     try:
         found = LiteRTEngine(flatbuffer, "the result").run(pixels)
     except (ValueError, RuntimeError) as error:
@@ -160,9 +160,9 @@ def _check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
             )
 
 
-def _answers(module: SavedModel, pixels: Pixels) -> dict[str, FloatArray]:
-    answers = module.heads.answer_pixels(tf.constant(pixels))
-    return {head: rows.numpy() for head, rows in answers.items()}
+def _outputs(module: SavedModel, pixels: Pixels) -> dict[str, FloatArray]:
+    outputs = module.heads.infer_pixels(tf.constant(pixels))
+    return {head: rows.numpy() for head, rows in outputs.items()}
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:

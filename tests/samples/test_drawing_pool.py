@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagebeam.samples.drawings import CLASSES, draw_batch
-from imagebeam.samples.pool import draw_pool
+from imagebeam.samples.drawings import CLASSES, draw_batch, draw_pool
 
 
 def test_blocks_are_drawn_from_seeds_of_their_own(tmp_path: Path) -> None:

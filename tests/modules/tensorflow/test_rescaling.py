@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.modules.litert.rescaling import NotRescaledError, cut_rescaling
 from imagebeam.modules.tensorflow.freezing import freeze
+from imagebeam.modules.tensorflow.rescaling import NotRescaledError, cut_rescaling
 
 _SHAPE = [None, 4, 4, 3]
 _KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from imagebeam.modules.engines.softmax import softmax
+from imagebeam.modules.model_outputs import softmax
 
 
 def test_scores_are_exponentials_over_their_sum() -> None:

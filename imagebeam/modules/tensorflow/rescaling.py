@@ -1,7 +1,7 @@
-"""Cuts the rescaling of pictures off the front of a graph.
+"""Cut the rescaling of pictures off the front of a graph.
 
-A module multiplies and shifts its pictures before the first convolution, x * 2 - 1 for instance.
-Left in, that arithmetic would stay float32 in front of a uint8 network. Cut off, it becomes the
+A module multiplies and shifts its pictures before the first convolution, for example x * 2 - 1.
+This arithmetic would stay float32 in front of a uint8 network. When it is cut off, it becomes the
 scale and zero point of the input.
 """
 
@@ -23,17 +23,17 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "RealDiv": lambda a, b: a / b,
     "Sub": lambda a, b: a - b,
 }
-# Fake quantisation of the input is left to the quantised input itself, whose grid is as fine.
+# The quantised input has an equally fine grid, so fake quantisation of the input can go.
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
 
 
 class NotRescaledError(ValueError):
-    """The front of a graph is more than a rescaling by constants."""
+    """The front of a graph does more than rescale by constants."""
 
 
 @dataclass(frozen=True)
 class RescalingPoint:
-    """A graph that starts behind its rescaling.
+    """A graph that starts after its rescaling.
 
     Attributes:
         low: real value of pixel 0 at its input.
@@ -48,7 +48,7 @@ class RescalingPoint:
 
 @dataclass(frozen=True)
 class _Point:
-    """Tensor `name` of the rescaling, consumed by `node` at `position`."""
+    """A rescaled tensor, consumed by `node` at `position`."""
 
     node: Any
     position: int
@@ -59,16 +59,16 @@ class _Point:
 def cut_rescaling(
     graph: Any, input_name: str, value_range: tuple[float, float], shape: list[int | None]
 ) -> RescalingPoint:
-    """Put a new input behind the rescaling in a graph.
+    """Replace the rescaling in a graph by a new input.
 
     Args:
         graph: a frozen GraphDef, so that the factors are constants.
         input_name: its placeholder for pictures.
-        value_range: what pixels 0 and 255 are at that placeholder.
-        shape: of the new input, float32.
+        value_range: the values of pixels 0 and 255 at that placeholder.
+        shape: the shape of the new input, float32.
 
     Raises:
-        NotRescaledError: the rescaling is not by scalars, or differs between uses.
+        NotRescaledError: the rescaling uses more than scalars, or differs between its consumers.
     """
     cut = type(graph)()
     cut.CopyFrom(graph)
@@ -88,7 +88,7 @@ def cut_rescaling(
 
 
 def _ends(graph: Any, input_name: str, value_range: tuple[float, float]) -> Iterator[_Point]:
-    """Where rescaled pictures enter an operation that is no rescaling."""
+    """Find the places where rescaled pictures enter another kind of operation."""
     nodes = {node.name: node for node in graph.node}
     consumers = defaultdict(list)
     for node in graph.node:
@@ -106,7 +106,7 @@ def _ends(graph: Any, input_name: str, value_range: tuple[float, float]) -> Iter
 
 
 def _apply(node: Any, position: int, value: float, nodes: dict[str, Any]) -> float | None:
-    """What `node` makes of the scalar `value`; None when it is no rescaling."""
+    """Apply `node` to the scalar `value`; None when the node is not a rescaling."""
     if node.op in _TRANSPARENT and position == 0:
         return value
     if node.op not in _ARITHMETIC:

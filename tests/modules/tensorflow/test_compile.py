@@ -9,13 +9,17 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from imagebeam.modules import ModelOutputs
-from imagebeam.modules.compile import NotCompilableError, _check_agreement, compile_saved_model
 from imagebeam.modules.engines.litert import LiteRTEngine
+from imagebeam.modules.inspection import count_costs
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.metadata import read_from_flatbuffer
-from imagebeam.modules.model_size import count_costs
 from imagebeam.modules.probe_images import probe_pictures
-from imagebeam.modules.saved_model import load_saved_model
+from imagebeam.modules.tensorflow.compile import (
+    NotCompilableError,
+    check_agreement,
+    compile_saved_model,
+)
+from imagebeam.modules.tensorflow.saved_model import load_saved_model
 from tests.modules.saved_models import (
     SIZE,
     mean_colours,
@@ -144,10 +148,10 @@ def test_a_flatbuffer_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
         return {"default": -mean_colours(images)}
 
     module = load_saved_model(write_tf2(tmp_path / "module", {"default": _classify}))
-    _check_agreement(module, compile_saved_model(module))
+    check_agreement(module, compile_saved_model(module))
     another = _compiled(write_tf2(tmp_path / "other", {"default": negated}))
     with pytest.raises(NotCompilableError, match="its logits would differ"):
-        _check_agreement(module, another)
+        check_agreement(module, another)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules.model_size import ModelSize, count_costs
+from imagebeam.modules.inspection import ModelSize, count_costs
 from tests.modules.flatbuffers import echo
 
 _OPERATIONS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.mobilenet_v1 import NetworkError
-from imagebeam.mobilenet_v1.run_state import claim
+from imagebeam.mobilenet_v1.folder_training import claim
 
 SETTINGS = {"width": 0.5, "classes": ("cat", "dog"), "from": None}
 
@@ -21,14 +21,15 @@ def test_same_settings_may_go_on(tmp_path: Path) -> None:
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     claim(tmp_path / "run", SETTINGS)
     with pytest.raises(
-        NetworkError, match=r"began otherwise: seed was None and is 3, width was 0\.5 and is 1\.0\."
+        NetworkError,
+        match=r"a run with other settings: seed was None and is 3, width was 0\.5 and is 1\.0\.",
     ):
         claim(tmp_path / "run", {**SETTINGS, "width": 1.0, "seed": 3})
 
 
 def test_strange_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(NetworkError, match="is no folder of a training run"):
+    with pytest.raises(NetworkError, match="not the folder of a training run"):
         claim(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 

@@ -1,0 +1,67 @@
+"""The results of a module for a batch of images, and the operations on their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray
+
+_HEADS = (LOGITS, SCORES, FEATURES)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelOutputs:
+    """The results for N images.
+
+    Attributes:
+        logits: float32 (N, classes), or None when the module ends in a softmax or has no classes.
+        scores: float32 (N, classes), softmax probabilities, or None without classes.
+        features: float32 (N, length), or None when the module has no feature head.
+    """
+
+    logits: FloatArray | None = None
+    scores: FloatArray | None = None
+    features: FloatArray | None = None
+
+    @classmethod
+    def from_heads(cls, heads: Mapping[str, FloatArray]) -> ModelOutputs:
+        """Wrap the computed heads; scores are derived from logits where there are logits."""
+        logits = heads.get(LOGITS)
+        scores = heads.get(SCORES) if logits is None else softmax(logits)
+        return cls(logits=logits, scores=scores, features=heads.get(FEATURES))
+
+    @classmethod
+    def concatenate(cls, pieces: Sequence[ModelOutputs]) -> ModelOutputs:
+        """Join the rows of all `pieces`, in order."""
+        if len(pieces) == 1:
+            return pieces[0]
+
+        def join(head: str) -> FloatArray | None:
+            values = [getattr(piece, head) for piece in pieces]
+            return None if not values or values[0] is None else np.concatenate(values)
+
+        return cls(*(join(head) for head in _HEADS))
+
+    def finite_rows(self, count: int) -> npt.NDArray[np.bool_]:
+        """Tell for each of `count` rows if all its values are finite: bool (count,)."""
+        finite = np.ones(count, np.bool_)
+        for head in _HEADS:
+            if (values := getattr(self, head)) is not None:
+                finite &= np.isfinite(values).all(axis=1)
+        return finite
+
+    def select(self, rows: npt.NDArray[np.bool_]) -> ModelOutputs:
+        """Keep the rows where the mask `rows` is true."""
+        heads = (getattr(self, head) for head in _HEADS)
+        return ModelOutputs(*(None if values is None else values[rows] for values in heads))
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Turn logits float32 (N, classes) into probabilities of the same shape."""
+    scores: FloatArray = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores /= scores.sum(axis=1, keepdims=True)
+    return scores
