@@ -177,7 +177,9 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
     file = state / _RUN_FILE
     wanted = json.loads(json.dumps(settings))
     state.mkdir(parents=True, exist_ok=True)
-    if not set(state.iterdir()).difference(leftovers(state)):
+    for leftover in leftovers(state, file.name):
+        leftover.unlink()
+    if not any(state.iterdir()):
         write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
         return
     begun = _read_run(file)
