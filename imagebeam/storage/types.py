@@ -32,6 +32,8 @@ class Settings:
         attempts: tries in all, within that time.
         allow_private_hosts: whether http(s) may reach addresses that are not public.
         honour_opt_outs: whether http(s) images are left alone whose headers forbid their use.
+        use_proxies: whether http(s) goes through the proxies that the environment names, which
+            then choose the address; for URLs of the user's own, not for those of a manifest.
         connections_per_host: http(s) requests to one host at once.
         first_pause: half of the longest pause, in seconds, before the second attempt; it doubles
             from attempt to attempt.
@@ -43,6 +45,7 @@ class Settings:
     honour_opt_outs: bool = True
     connections_per_host: int = 8
     first_pause: float = 0.5
+    use_proxies: bool = False
 
 
 class Store(Protocol):

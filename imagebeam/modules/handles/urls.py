@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
-import shutil
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
@@ -16,9 +13,16 @@ from imagebeam.modules.handles.buckets import fetch_from_bucket
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task
 from imagebeam.modules.types import FLATBUFFER_SUFFIX
+from imagebeam.storage import Settings, StoreError, store_for
 
 _HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
-_TIMEOUT_SECONDS = 60
+
+# The user named the URL, so it may lead into the user's own network.
+_SETTINGS = Settings(
+    seconds=600.0, allow_private_hosts=True, honour_opt_outs=False, use_proxies=True
+)
+_MOST_BYTES = 2 << 30
+"""The largest flatbuffer there can be: its offsets have 31 bits."""
 
 
 def is_url(text: str) -> bool:
@@ -70,13 +74,9 @@ def _resolve(url: str, hub_cache: str) -> Path:
 
 def _download(url: str, directory: Path) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            with (directory / "module.tflite").open("wb") as file:
-                shutil.copyfileobj(response, file)
-            missing = response.length
-    except (OSError, http.client.HTTPException) as error:
+        data = store_for(url, _SETTINGS).read(url, _MOST_BYTES)
+    except StoreError as error:
         raise ModuleError(
             f"{url!r}: cannot be fetched ({error}). Check the address and the network."
         ) from error
-    if missing:
-        raise ModuleError(f"{url!r}: {missing} bytes have not arrived. Try again.")
+    (directory / "module.tflite").write_bytes(data)

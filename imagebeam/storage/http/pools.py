@@ -3,7 +3,8 @@
 Each host has a pool of connections that are kept open. A connection goes to the very address that
 `addresses` checked, so that a DNS answer that changes between check and use gains nothing; TLS
 still proves the host's name. All waits, also for a free connection, end at the thread's deadline.
-Proxies and .netrc are ignored, because they would answer for other hosts.
+Proxies are ignored unless the settings say otherwise, because they would choose the address;
+.netrc always is, because it would send passwords to hosts that a manifest names.
 """
 
 import functools
@@ -18,8 +19,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
-from typing import Any
+from typing import Any, TypeAlias, cast
+from urllib.request import getproxies, proxy_bypass
 
+from urllib3 import ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import EmptyPoolError, HTTPError
@@ -34,6 +37,7 @@ from imagebeam.storage.http.connections import (
     TimedConnection,
     longest_wait,
     seconds_left,
+    timed_pools,
 )
 from imagebeam.storage.types import Settings
 
@@ -97,6 +101,30 @@ class _TlsPool(HTTPSConnectionPool):
     backed_off_until = 0.0
 
 
+class _ProxyPool(HTTPConnectionPool):
+    """Sends requests of http:// to a proxy, which takes whole URLs."""
+
+    backed_off_until = 0.0
+
+
+class _TunnelPool(HTTPSConnectionPool):
+    """Sends requests of https:// through a tunnel that a proxy makes."""
+
+    backed_off_until = 0.0
+
+
+_PROXY_POOLS = timed_pools(_ProxyPool, _TunnelPool)
+
+
+_AnyPool: TypeAlias = _Pool | _TlsPool | _ProxyPool | _TunnelPool
+
+
+def _proxy_for(url: Url) -> str | None:
+    if proxy_bypass(f"{url.host}:{url.port}"):
+        return None
+    return getproxies().get(url.scheme or "")
+
+
 class WebHosts:
     """All hosts that one process talks to."""
 
@@ -104,7 +132,7 @@ class WebHosts:
         _keep_queries_out_of_logs()
         self._settings = settings
         self._lock = threading.Lock()
-        self._pools: OrderedDict[tuple[str | None, str | None, int | None], _Pool | _TlsPool]
+        self._pools: OrderedDict[tuple[str | None, str | None, int | None], _AnyPool]
         self._pools = OrderedDict()
         self._close = weakref.finalize(self, _close_all, self._pools)
 
@@ -124,7 +152,7 @@ class WebHosts:
         with translate_errors():
             response = pool.urlopen(
                 method,
-                url.request_uri,
+                url.url if isinstance(pool, _ProxyPool) else url.request_uri,
                 headers=dict(headers),
                 retries=False,
                 redirect=False,
@@ -149,7 +177,7 @@ class WebHosts:
         self._pool(url).backed_off_until = time.monotonic() + seconds
         _check_time(seconds)
 
-    def _pool(self, url: Url) -> _Pool | _TlsPool:
+    def _pool(self, url: Url) -> _AnyPool:
         key = (url.scheme, url.host, url.port)
         with self._lock:
             if key not in self._pools:
@@ -163,19 +191,24 @@ class WebHosts:
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def _new_pool(self, url: Url) -> _Pool | _TlsPool:
+    def _new_pool(self, url: Url) -> _AnyPool:
         host = url.host or ""
         kwargs: dict[str, Any] = {
             "maxsize": self._settings.connections_per_host,
             "block": True,
             "allow_private": self._settings.allow_private_hosts,
         }
+        if self._settings.use_proxies and (proxy := _proxy_for(url)):
+            kwargs.pop("allow_private")
+            manager = ProxyManager(proxy, ssl_context=self._tls, **kwargs)
+            manager.pool_classes_by_scheme = _PROXY_POOLS
+            return cast(_AnyPool, manager.connection_from_host(host, url.port, url.scheme))
         if url.scheme == "https":
             return _TlsPool(host, url.port, ssl_context=self._tls, **kwargs)
         return _Pool(host, url.port, **kwargs)
 
 
-def _close_all(pools: OrderedDict[Any, _Pool | _TlsPool]) -> None:
+def _close_all(pools: OrderedDict[Any, _AnyPool]) -> None:
     for pool in pools.values():
         pool.close()
 

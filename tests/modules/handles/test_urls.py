@@ -75,13 +75,13 @@ def test_a_flatbuffer_is_downloaded_once(server: _Server, cache: Cache) -> None:
 
 
 def test_a_flatbuffer_that_is_not_there_is_refused(server: _Server, cache: Cache) -> None:
-    with pytest.raises(ModuleError, match="404"):
+    with pytest.raises(ModuleError, match="nothing is there"):
         fetch(server.url("/module.tflite"), cache)
 
 
 def test_a_flatbuffer_that_ends_early_is_refused(server: _Server, cache: Cache) -> None:
     server.content["/short.tflite"] = echo()
-    with pytest.raises(ModuleError, match="100 bytes have not arrived"):
+    with pytest.raises(ModuleError, match="fewer bytes arrived than were announced"):
         fetch(server.url("/short.tflite"), cache)
 
 

@@ -424,3 +424,13 @@ def test_secrets_in_urls_are_in_no_log_and_no_error(
     assert "/ok?…" in caplog.text
     assert "broken header" not in caplog.text
     assert secret not in caplog.text
+
+
+def test_a_proxy_is_used_on_request_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.add("http://public.example:80/a", whole(b"through the proxy"))
+    monkeypatch.setenv("http_proxy", site.url(""))
+    monkeypatch.setenv("no_proxy", "")
+    settings = Settings(attempts=1, use_proxies=True)
+    assert HttpStore(settings).read("http://public.example/a", 99) == b"through the proxy"
+    with pytest.raises(ConnectionFailed):
+        store().read("http://public.example/a", 99)
