@@ -5,7 +5,7 @@ between two steps that the runner fuses.
 """
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ListedImage
+from imagebeam.images.listing.left_out import LeftOutCount
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import ModelOutputs
 from imagebeam.outputs.account import Tally
@@ -31,12 +32,14 @@ class Page:
         number: its ordinals start at this many times `PAGE_SIZE`.
         images: in the order of the input.
         costs: of listing them; counted where the page is first read.
+        left_out: what listing met beside them and did not request; counted there too.
     """
 
     source: int
     number: int
     images: tuple[ListedImage, ...]
     costs: StageTimes = field(default_factory=dict, compare=False)
+    left_out: Mapping[str, LeftOutCount] = field(default_factory=dict)
 
 
 class Failure(NamedTuple):

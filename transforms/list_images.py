@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.stage_times import Meter
 from imagebeam.transforms.elements import PAGE_SIZE, Page
@@ -37,11 +38,15 @@ class ListImages(beam.PTransform):
 
 def list_source(index: int, source: Source) -> Iterator[Page]:
     """The images of one source, numbered in its fixed order."""
-    images = (image._replace(ordinal=ordinal) for ordinal, image in enumerate(source))
+    left_out = LeftOut()
+    found = source.images(left_out)
+    images = (image._replace(ordinal=ordinal) for ordinal, image in enumerate(found))
     for number in count():
         meter = Meter()
         with meter.stage("list"):
             page = tuple(islice(images, PAGE_SIZE))
-        if not page:
+        counts = left_out.take()
+        if page or counts:
+            yield Page(index, number, page, meter.costs, counts)
+        if len(page) < PAGE_SIZE:
             return
-        yield Page(index, number, page, meter.costs)

@@ -75,7 +75,7 @@ class SkipDone(beam.PTransform):
             | "Leave out" >> beam.CoGroupByKey()
             | "What remains" >> beam.FlatMapTuple(remaining).with_output_types(Page)
         )
-        listed = pages | "Cost of listing" >> beam.Map(cost_of_listing)
+        listed = pages | "Counts of listing" >> beam.Map(counts_of_listing)
         plans = (sifted[_PLAN], listed) | "Parts of the plan" >> beam.Flatten()
         plan = plans | "Add up" >> beam.CombineGlobally(Plan.total)
         return to_do, plan, found
@@ -89,9 +89,10 @@ def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
         yield str(part), FAILED
 
 
-def cost_of_listing(page: Page) -> Plan:
-    """What the plan counts of a page besides its names."""
-    return Plan(costs=page.costs)
+def counts_of_listing(page: Page) -> Plan:
+    """Return what the plan counts of a page besides its names."""
+    left_out = sum(count for count, _ in page.left_out.values())
+    return Plan(seen=len(page.images) + left_out, left_out=page.left_out, costs=page.costs)
 
 
 def done_rows(found: tuple[str, str]) -> Rows:

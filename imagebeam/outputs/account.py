@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -16,6 +16,11 @@ Costs: TypeAlias = Mapping[str, tuple[float, float]]
 """(wall, CPU) seconds by stage."""
 
 _NOTHING: Costs = MappingProxyType({})
+
+LeftOutCounts: TypeAlias = Mapping[str, tuple[int, Sequence[str]]]
+"""What listing met and did not request: (entries, names of a few of them) by reason."""
+
+_EXAMPLES = 3
 
 
 class AccountError(RuntimeError):
@@ -36,6 +41,8 @@ class Plan:
             this one does not ask for.
         rows_digest: sum of `uri_digest` over those rows.
         costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
+        seen: files, members and lines that listing met, each requested or left out.
+        left_out: what of these was not requested.
     """
 
     requested: int = 0
@@ -46,18 +53,25 @@ class Plan:
     rows: int = 0
     rows_digest: int = 0
     costs: Costs = field(default_factory=dict)
+    seen: int = 0
+    left_out: LeftOutCounts = field(default_factory=dict)
 
     @staticmethod
     def total(plans: Iterable["Plan"]) -> "Plan":
         """The plan of all parts of a listing; parts may be added in any order and grouping."""
-        sums = {entry.name: 0 for entry in fields(Plan) if entry.name != "costs"}
+        sums = {entry.name: 0 for entry in fields(Plan) if entry.name not in ("costs", "left_out")}
         costs: dict[str, tuple[float, float]] = {}
+        left_out: dict[str, tuple[int, Sequence[str]]] = {}
         for plan in plans:
             for name in sums:
                 sums[name] += getattr(plan, name)
             _add(costs, plan.costs)
+            for reason, (count, examples) in plan.left_out.items():
+                before = left_out.get(reason, (0, ()))
+                names = sorted({*before[1], *examples})[:_EXAMPLES]
+                left_out[reason] = (before[0] + count, tuple(names))
         sums["rows_digest"] %= 1 << _DIGEST_BITS
-        return Plan(**sums, costs=costs)
+        return Plan(**sums, left_out=dict(sorted(left_out.items())), costs=costs)
 
     def write(self, layout: Layout) -> None:
         """Leave the plan in the output, for those who watch."""
@@ -133,6 +147,12 @@ def summarise(
             f"{plan.duplicates:,} duplicates). Run the same command again: it does what is "
             "missing."
         )
+    left_out = sum(count for count, _ in plan.left_out.values())
+    if plan.seen != plan.requested + left_out:
+        raise AccountError(
+            f"{plan.seen:,} files, members and lines were listed, but {plan.requested:,} were "
+            f"requested and {left_out:,} left out. Run the same command again to resume."
+        )
     return {
         "requested": plan.requested,
         "labelled": tally.labelled,
@@ -142,6 +162,10 @@ def summarise(
         "failed_by_code": dict(sorted(tally.failed.items())),
         "already_labelled": plan.already_labelled,
         "already_failed": plan.already_failed,
+        "left_out": {
+            reason: {"count": count, "examples": list(examples)}
+            for reason, (count, examples) in plan.left_out.items()
+        },
         "shards": tally.shards,
         "rows": plan.rows,
         "rows_digest": f"{plan.rows_digest:032x}",
@@ -176,6 +200,10 @@ def read_plan(layout: Layout) -> Plan | None:
         return None
     values["rows_digest"] = int(values["rows_digest"], 16)
     values["costs"] = {stage: tuple(cost) for stage, cost in values.get("costs", {}).items()}
+    values["left_out"] = {
+        reason: (count, tuple(examples))
+        for reason, (count, examples) in values.get("left_out", {}).items()
+    }
     return Plan(**values)
 
 

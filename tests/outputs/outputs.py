@@ -60,6 +60,7 @@ def finish(layout: Layout, labels: Sequence[str], errors: Sequence[str], shards:
     uris = [*labels, *errors]
     plan = Plan(
         requested=len(uris),
+        seen=len(uris),
         to_do=len(uris),
         rows=len(uris),
         rows_digest=sum(map(uri_digest, uris)) % (1 << 128),

@@ -57,13 +57,14 @@ class TestSums:
         assert Tally.total(reversed(parts)) == whole
 
     def test_every_field_is_added(self) -> None:
-        one = Plan(1, 2, 3, 4, 5, 6, 7, {"list": (0.5, 0.25)})
-        doubled = Plan(2, 4, 6, 8, 10, 12, 14, {"list": (1.0, 0.5)})
+        one = Plan(1, 2, 3, 4, 5, 6, 7, {"list": (0.5, 0.25)}, 8, {"hidden": (9, ("b", "a"))})
+        costs = {"list": (1.0, 0.5)}
+        doubled = Plan(2, 4, 6, 8, 10, 12, 14, costs, 16, {"hidden": (18, ("a", "b"))})
         assert Plan.total([one, one]) == doubled
         first = Tally(1, 2, {"a": 1, "b": 2}, {"decode": (0.5, 0.25)})
         second = Tally(3, 4, {"b": 5, "c": 6}, {"decode": (0.25, 0.5), "write": (1.0, 0.0)})
-        costs = {"decode": (0.75, 0.75), "write": (1.0, 0.0)}
-        expected = Tally(4, 6, {"a": 1, "b": 7, "c": 6}, costs)
+        spent = {"decode": (0.75, 0.75), "write": (1.0, 0.0)}
+        expected = Tally(4, 6, {"a": 1, "b": 7, "c": 6}, spent)
         assert Tally.total([first, second]) == expected
 
     def test_digests_stay_within_their_bits(self) -> None:
@@ -92,6 +93,8 @@ class TestDigest:
 
 PLAN = Plan(
     requested=20,
+    seen=22,
+    left_out={"hidden": (2, ("/a/.b.jpg",))},
     duplicates=3,
     already_labelled=4,
     already_failed=2,
@@ -114,6 +117,7 @@ class TestSummary:
             "failed_by_code": {"corrupt": 2, "truncated": 1},
             "already_labelled": 4,
             "already_failed": 2,
+            "left_out": {"hidden": {"count": 2, "examples": ["/a/.b.jpg"]}},
             "shards": 2,
             "rows": 18,
             "rows_digest": "000000000000000000000000000000ff",
@@ -134,6 +138,11 @@ class TestSummary:
         plan = Plan(**asdict(PLAN) | {name: getattr(PLAN, name) + more})
         with pytest.raises(AccountError, match="are accounted for"):
             summarise(plan, TALLY, {})
+
+    @pytest.mark.parametrize("seen", [21, 23])
+    def test_an_entry_that_is_neither_requested_nor_left_out_is_an_error(self, seen: int) -> None:
+        with pytest.raises(AccountError, match="20 were requested and 2 left out"):
+            summarise(Plan(**asdict(PLAN) | {"seen": seen}), TALLY, {})
 
     @pytest.mark.parametrize("tally", [Tally(2, 7, TALLY.failed), Tally(2, 8, {"corrupt": 4})])
     def test_a_row_too_few_or_too_many_is_an_error(self, tally: Tally) -> None:

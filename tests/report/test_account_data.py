@@ -19,7 +19,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_a_complete_job_adds_up(layout: Layout) -> None:
-    plan = Plan(requested=5, duplicates=1, to_do=4, rows=4)
+    plan = Plan(requested=5, seen=5, duplicates=1, to_do=4, rows=4)
     write_summary(layout, summarise(plan, Tally(1, 3, {"not_found": 1}), {}))
     shown = account_data.shown(contents.read(layout.root))
     assert shown.entries == [
@@ -39,7 +39,7 @@ def test_a_complete_job_adds_up(layout: Layout) -> None:
 
 
 def test_a_resumed_job_tells_what_was_there_before(layout: Layout) -> None:
-    plan = Plan(requested=4, already_labelled=2, already_failed=1, to_do=1, rows=4)
+    plan = Plan(requested=4, seen=4, already_labelled=2, already_failed=1, to_do=1, rows=4)
     write_summary(layout, summarise(plan, Tally(1, 1), {}))
     assert account_data.shown(contents.read(layout.root)).sentence == (
         "4 requested = 1 labelled + 0 failed + 3 already done + 0 duplicates. Of those that "
@@ -49,7 +49,7 @@ def test_a_resumed_job_tells_what_was_there_before(layout: Layout) -> None:
 
 
 def test_an_unfinished_job_tells_what_is_left(layout: Layout) -> None:
-    Plan(requested=12, duplicates=2, to_do=10, rows=10).write(layout)
+    Plan(requested=12, seen=12, duplicates=2, to_do=10, rows=10).write(layout)
     shown = account_data.shown(contents.read(layout.root))
     assert shown.entries == [
         AccountEntry("rows in the end", 10, "whole"),

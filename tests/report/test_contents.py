@@ -151,7 +151,7 @@ def test_an_output_that_is_only_claimed_is_empty(tmp_path: Path) -> None:
 
 def test_a_plan_says_what_is_to_do(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
-    plan = Plan(requested=9, to_do=9, rows=9)
+    plan = Plan(requested=9, seen=9, to_do=9, rows=9)
     plan.write(layout)
     write_part(layout, "1", labelled("a"), failed())
     found = contents.read(tmp_path)

@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.inputs import sources
+from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.sources import Source
 from imagebeam.transforms.elements import PAGE_SIZE, Page
 from imagebeam.transforms.list_images import ListImages, list_source
@@ -67,8 +68,8 @@ def test_a_long_list_comes_in_pages() -> None:
 class _SlowSource(Source):
     """A listing that keeps one waiting."""
 
-    def __iter__(self) -> Iterator[ListedImage]:
-        for image in super().__iter__():
+    def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
+        for image in super().images(left_out):
             time.sleep(0.05)
             yield image
 
@@ -78,3 +79,22 @@ def test_a_page_tells_what_listing_it_cost() -> None:
     assert list(page.costs) == ["list"]
     assert page.costs["list"].wall >= 0.1
     assert page.costs["list"].cpu < 0.1
+
+
+def test_what_is_left_out_is_counted_on_its_page(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.txt", "c.mov", ".d.jpg"):
+        (tmp_path / name).touch()
+    [page] = list_source(0, Source("folder", (str(tmp_path),)))
+    assert len(page.images) == 1
+    assert page.left_out == {
+        "hidden": (1, (f"{tmp_path}/.d.jpg",)),
+        "other_kind": (1, (f"{tmp_path}/b.txt",)),
+        "video": (1, (f"{tmp_path}/c.mov",)),
+    }
+
+
+def test_a_page_may_hold_nothing_but_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").touch()
+    [page] = list_source(0, Source("folder", (str(tmp_path),)))
+    assert page.images == ()
+    assert page.left_out["other_kind"].entries == 1

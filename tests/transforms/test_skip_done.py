@@ -51,6 +51,7 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
     names = ("new", "twice", "old-1", "old-2", "broken")
     plan = Plan(
         requested=6,
+        seen=6,
         duplicates=2,
         already_labelled=1,
         already_failed=1,

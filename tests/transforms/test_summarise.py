@@ -13,7 +13,14 @@ from imagebeam.transforms.elements import ShardReport
 from imagebeam.transforms.summarise import Summarise
 
 _PLAN = Plan(
-    requested=9, duplicates=1, already_labelled=2, already_failed=1, to_do=5, rows=8, rows_digest=3
+    requested=9,
+    seen=9,
+    duplicates=1,
+    already_labelled=2,
+    already_failed=1,
+    to_do=5,
+    rows=8,
+    rows_digest=3,
 )
 
 _BEFORE = {"start": StageTime(1.0, 0.5)}
@@ -57,6 +64,7 @@ def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
         "failed_by_code": {"corrupt": 2},
         "already_labelled": 2,
         "already_failed": 1,
+        "left_out": {},
         "shards": 2,
         "rows": 8,
         "rows_digest": f"{3:032x}",

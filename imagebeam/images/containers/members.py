@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from imagebeam.images.containers.types import ContainerLimitError, ContainerLimits
-from imagebeam.images.listing.folders import is_image_name
+from imagebeam.images.listing.names import is_image_name
 
 T = TypeVar("T")
 

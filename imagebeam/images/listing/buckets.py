@@ -6,58 +6,77 @@ A bucket has no folders, but names have parts.
 import glob
 from collections.abc import Iterator, Sequence
 
-from imagebeam.images.containers.members import is_wanted
-from imagebeam.images.listing.folders import ANY_FOLDERS, is_hidden, is_image_name, is_match
+from imagebeam.images.listing.folders import ANY_FOLDERS, is_match
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.names import NameRules, is_hidden, judge_suffix
 from imagebeam.storage import ObjectInfo, Store
 
 
-def walk(store: Store, folder: str) -> Iterator[ObjectInfo]:
-    """All images below a name, by name.
+def walk(store: Store, folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
+    """Yield all images below a name, by name.
 
     Raises:
-        StoreError: the store lists no further.
+        StoreError: the store does not list any further.
     """
     prefix = folder.rstrip("/") + "/"
-    return (found for found in store.list(prefix) if is_wanted(found.uri[len(prefix) :]))
+    for info in store.list(prefix):
+        # A name that ends in a slash stands for an empty folder.
+        if info.uri.endswith("/"):
+            continue
+        yield from _judged(info, rules.judge(info.uri[len(prefix) :]), left_out)
 
 
-def expand(store: Store, pattern: str) -> Iterator[ObjectInfo]:
-    """The images that a glob matches, and those below what it matches, by name.
+def expand(store: Store, pattern: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
+    """Yield the images that a glob matches, and those below what it matches, by name.
 
     Raises:
-        StoreError: the store lists no further.
+        StoreError: the store does not list any further.
     """
-    return (found for found, _ in _matched(store, pattern) if is_image_name(found.uri))
+    for info, below in _matched(store, pattern):
+        if info.uri.endswith("/"):
+            continue
+        name = info.uri.rpartition("/")[2]
+        judgement = rules.judge("/".join(below)) if below else judge_suffix(name)
+        yield from _judged(info, judgement, left_out)
 
 
 def matches(store: Store, pattern: str) -> Iterator[ObjectInfo]:
-    """The objects that a glob matches, images or not, by name.
+    """Yield the objects that a glob matches, images or not, by name.
 
     Raises:
-        StoreError: the store lists no further.
+        StoreError: the store does not list any further.
     """
-    return (found for found, below in _matched(store, pattern) if not below)
+    return (info for info, below in _matched(store, pattern) if not below)
+
+
+def _judged(info: ObjectInfo, judgement: str, left_out: LeftOut) -> Iterator[ObjectInfo]:
+    # A look at the content would cost a request for each object: one whose name does not show
+    # its kind is requested, unless it is empty.
+    if judgement == "image" or (judgement == "unknown" and info.size != 0):
+        yield info
+    else:
+        left_out.add("other_kind" if judgement == "unknown" else judgement, info.uri)
 
 
 def _matched(store: Store, pattern: str) -> Iterator[tuple[ObjectInfo, Sequence[str]]]:
-    """What a glob matches, each with the parts of its name below that."""
+    """Yield what a glob matches, each with the parts of its name below the match."""
     parts = pattern.split("/")
     fixed = next(at for at, part in enumerate(parts) if glob.has_magic(part))
     prefix = "/".join(parts[:fixed]) + "/"
-    for found in store.list(prefix):
-        below = _below(found.uri[len(prefix) :].split("/"), parts[fixed:])
+    for info in store.list(prefix):
+        below = _below(info.uri[len(prefix) :].split("/"), parts[fixed:])
         if below is not None:
-            yield found, below
+            yield info, below
 
 
 def _below(name: Sequence[str], pattern: Sequence[str]) -> Sequence[str] | None:
-    """The parts of a name behind those that a pattern matches; None where it does not."""
+    """Return the parts of a name after those that a pattern matches; None without a match."""
     if not pattern:
-        return None if any(map(is_hidden, name)) else name
+        return name
     if not name:
         return None
     if pattern[0] == ANY_FOLDERS:
-        # At the end it matches everything; else it may stand for no folder at all.
+        # At the end it matches everything; elsewhere it may stand for no folder at all.
         if len(pattern) > 1 and (below := _below(name, pattern[1:])) is not None:
             return below
         if len(pattern) == 1 and len(name) == 1:

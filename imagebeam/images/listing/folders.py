@@ -1,22 +1,24 @@
-"""Which images lie in a folder or match a glob, in an order that is the same in every run."""
+"""List the images in a folder or those that match a glob, in the same order in every run."""
 
+import errno
 import fnmatch
 import glob
 import os
 from collections.abc import Iterator
 
+from imagebeam.images import uris
 from imagebeam.images.errors import UnreadableListing
-
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif"),
-        *(".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-    )
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.names import (
+    SNIFFED_BYTES,
+    NameRules,
+    is_hidden,
+    judge_content,
+    judge_suffix,
 )
-"""Names that folders and globs take as images, in any case. A file named alone is always taken."""
 
-Found = tuple[str, UnreadableListing | None]
-"""A path, and why nothing in it can be found if it is a folder that cannot be listed."""
+FolderEntry = tuple[str, UnreadableListing | None]
+"""The path of an image, or of a folder that cannot be listed with the error."""
 
 _Chain = tuple[tuple[int, int], ...]
 """Device and inode of each folder on the way down: a link that leads back to one is a loop."""
@@ -25,54 +27,67 @@ ANY_FOLDERS = "**"
 """The part of a glob that stands for any folders, and for none."""
 
 
-def walk(folder: str) -> Iterator[Found]:
-    """All images below a folder, by name.
+def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEntry]:
+    """Yield all images below a folder, by name.
 
-    Names that start with a dot are left out, as globs and file managers do. Links to folders are
-    followed unless they lead back.
+    Links to folders are followed unless they lead back.
+
+    Args:
+        folder: its path.
+        rules: which names are left out.
+        left_out: counts what is not an image. A folder that is left out counts once.
     """
-    pending: list[tuple[str, _Chain | None]] = [(folder, ())]
+    pending: list[tuple[str, tuple[str, ...], _Chain | None]] = [(folder, (), ())]
     while pending:
-        path, above = pending.pop()
+        path, parts, above = pending.pop()
         if above is None:
-            yield path, None
+            if (judgement := _judge_file(path)) == "image":
+                yield path, None
+            else:
+                left_out.add(judgement, uris.from_path(path))
             continue
         try:
             entries, below = _entries(path, above)
         except OSError as error:
             yield path, _unreadable(error)
             continue
-        # Reversed, for the last to come is the first to go.
+        if below == above:
+            left_out.add("link_loop", uris.from_path(path))
+        # Reversed, because the last to be added is the first to be taken.
         for entry in reversed(entries):
-            if is_hidden(entry.name):
-                continue
-            if _is_folder(entry):
-                pending.append((entry.path, below))
-            elif is_image_name(entry.name):
-                pending.append((entry.path, None))
+            names = (*parts, entry.name)
+            if reason := rules.reason_to_skip(names, entry.name):
+                left_out.add(reason, uris.from_path(entry.path))
+            else:
+                pending.append((entry.path, names, below if _is_folder(entry) else None))
 
 
-def expand(pattern: str, base: str) -> Iterator[Found]:
-    """The images that a glob matches, and those below the folders that it matches."""
+def expand(pattern: str, base: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEntry]:
+    """Yield the images that a glob matches, and those below the folders that it matches."""
     walked: set[str] = set()
-    for path, problem in matches(pattern, base):
+    for path, error in matches(pattern, base):
         # `**` matches a folder and what is in it: that has been walked already.
         if _is_below(path, walked):
             continue
-        if problem is not None:
-            yield path, problem
+        name = os.path.basename(path)
+        if error is not None:
+            yield path, error
+        elif reason := rules.reason_to_skip((name,), "" if is_hidden(name) else name):
+            left_out.add(reason, uris.from_path(path))
         elif os.path.isdir(path):
             walked.add(path)
-            yield from walk(path)
-        elif is_image_name(path):
+            yield from walk(path, rules, left_out)
+        elif (judgement := _judge_file(path)) == "image":
             yield path, None
+        else:
+            left_out.add(judgement, uris.from_path(path))
 
 
-def matches(pattern: str, base: str) -> Iterator[Found]:
-    """What a glob matches, as `glob.glob` understands it; a relative one starts at folder `base`.
+def matches(pattern: str, base: str) -> Iterator[FolderEntry]:
+    """Yield what a glob matches, as `glob.glob` does; a relative one starts at folder `base`.
 
-    Unlike there, folders that cannot be listed are named and links that lead back are not
-    followed: two of them would stand for more names than can be counted.
+    In contrast to `glob.glob`, folders that cannot be listed are named and links that lead back
+    are not followed: two of them would stand for more names than can be counted.
     """
     parts = tuple(part for part in pattern.split(os.sep) if part)
     start = os.sep if pattern.startswith(os.sep) else base
@@ -100,22 +115,43 @@ def matches(pattern: str, base: str) -> Iterator[Found]:
                 continue
             if rest:
                 folders = [
-                    each for each in entries if _is_folder(each) and not is_hidden(each.name)
+                    entry for entry in entries if _is_folder(entry) and not is_hidden(entry.name)
                 ]
-                pending += [(each.path, parts, below) for each in reversed(folders)]
+                pending += [(entry.path, parts, below) for entry in reversed(folders)]
             pending.append((path, rest, ()))
         else:
-            matched = [each.path for each in entries if is_match(each.name, part)]
+            matched = [entry.path for entry in entries if is_match(entry.name, part)]
             pending += [(path, rest, ()) for path in reversed(matched)]
 
 
-def is_image_name(name: str) -> bool:
-    """Whether folders and globs take a file of this name as an image."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+def is_match(name: str, part: str) -> bool:
+    """Return whether one part of a glob matches a name; wildcards match no leading dot."""
+    return fnmatch.fnmatchcase(name, part) and (not is_hidden(name) or is_hidden(part))
+
+
+def _judge_file(path: str) -> str:
+    judgement = judge_suffix(os.path.basename(path))
+    if judgement != "unknown":
+        return judgement
+    try:
+        # Opening a pipe would block until another process writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return judge_content(os.read(descriptor, SNIFFED_BYTES))
+        finally:
+            os.close(descriptor)
+    except (BlockingIOError, FileNotFoundError):
+        return "other_kind"
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            # A link to itself, or a socket.
+            return "other_kind"
+        # It may be an image that cannot be read, so it gets a row.
+        return "image"
 
 
 def _entries(folder: str, above: _Chain) -> tuple[list[os.DirEntry[str]], _Chain]:
-    """What is in a folder, by name, and the way into it; nothing, and no way, where that loops."""
+    """Return the entries of a folder, by name, and the way into it; the same way for a loop."""
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in above:
@@ -128,7 +164,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link to itself: as an image, its row will say so.
+        # A link to itself: as an image, it gets an error row.
         return False
 
 
@@ -138,19 +174,9 @@ def _may_exist(path: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        # Nobody may look: as an image, its row will say so.
+        # It cannot be looked up: as an image, it gets an error row.
         return True
     return True
-
-
-def is_match(name: str, part: str) -> bool:
-    """Whether one part of a glob matches a name; a wildcard matches no dot that begins it."""
-    return fnmatch.fnmatchcase(name, part) and (not is_hidden(name) or is_hidden(part))
-
-
-def is_hidden(name: str) -> bool:
-    """Whether folders and globs leave out what is called so."""
-    return name.startswith(".")
 
 
 def _is_below(path: str, folders: set[str]) -> bool:

@@ -12,6 +12,7 @@ from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.sources import Kind, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
@@ -232,8 +233,9 @@ class _Inputs:
         return Source(kind, (address,), base, access=self._access)
 
     def _checked(self, source: Source, text: str) -> Source:
-        """The source, if a first image can be found in it."""
-        first = next(iter(source), None)
+        """Return the source if it holds an image."""
+        left_out = LeftOut()
+        first = next(source.images(left_out), None)
         # Under its own name comes only why the whole of it cannot be read.
         if first is not None and first.uri != uris.without_secrets(source.names[0]):
             return source
@@ -244,22 +246,29 @@ class _Inputs:
                 "container": ". Pack or download it again.",
             }
             raise InputError(f"{text}: {first.error}{cures.get(source.kind, '')}")
-        raise InputError(f"{text}: {_EMPTY[source.kind]}")
+        raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
 
 
-_IMAGES = f"names that end in {', '.join(sorted(folders.IMAGE_SUFFIXES))}"
+def _described(left_out: LeftOut) -> str:
+    parts = [
+        f"{entries:,} {reason} (such as {examples[0]})"
+        for reason, (entries, examples) in sorted(left_out.take().items())
+    ]
+    return f"; left out: {', '.join(parts)}" if parts else ""
+
+
 _EMPTY = {
     "folder": (
-        f"the folder holds no image. Looked in all folders below it for {_IMAGES}. Archives in it "
-        "are taken by a glob, such as '*.tar'."
+        "the folder holds no image{}. Archives in a folder are read by a glob, such as '*.tar'."
     ),
     "glob": (
-        "the glob matches no image. Check the spelling; `**` stands for any folders. One for "
+        "the glob matches no image{}. Check the spelling; `**` stands for any folders. A glob for "
         "archives ends as they do, such as '*.tar.gz'."
     ),
-    "manifest": "the manifest has no entry. Give one image a line or row.",
-    "container": f"no image is in it. Looked for {_IMAGES}.",
+    "manifest": "the manifest has no entry{}. Give one image per line or row.",
+    "container": "no image is in it{}.",
 }
+"""Messages for inputs without an image, with a place for what was left out."""
 
 
 def _suffix(address: str) -> str:

@@ -30,12 +30,13 @@ class ManifestEntry(NamedTuple):
 
     Attributes:
         position: `line=N` (RFC 5147) or `row=N` (RFC 7111), from 1.
-        value: the name of an image as the manifest has it, or why there is none.
+        value: the name of an image as the manifest has it, or the error in its place; None for a
+            blank line.
         extra_columns: values of the columns to keep, in their order.
     """
 
     position: str
-    value: str | ListingError
+    value: str | ListingError | None
     extra_columns: tuple[Any, ...] = ()
 
 
@@ -112,12 +113,15 @@ def _text(file: IO[bytes]) -> Iterator[IO[str]]:
 
 def _read_lines(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
     for number, line in _lines(file):
-        yield ManifestEntry(f"line={number}", line, (None,) * len(keep))
+        yield ManifestEntry(f"line={number}", line or None, (None,) * len(keep))
 
 
 def _read_jsonl(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
     for number, line in _lines(file):
         position = f"line={number}"
+        if not line:
+            yield ManifestEntry(position, None)
+            continue
         try:
             value = json.loads(line)
             row = value if isinstance(value, dict) else {URI_COLUMN: value}
@@ -169,8 +173,7 @@ def _jsonl_columns(file: IO[str]) -> dict[str, Any]:
 
 def _lines(file: IO[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file, 1):
-        if text := line.rstrip("\r\n"):
-            yield number, text
+        yield number, line.rstrip("\r\n")
 
 
 def _read_csv(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
@@ -188,6 +191,8 @@ def _read_csv(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
             yield ManifestEntry(
                 position, _name(_cell(row, column)), tuple(_cell(row, at) for at in kept)
             )
+        else:
+            yield ManifestEntry(position, None)
 
 
 def _cell(row: list[str], column: int) -> str | None:

@@ -19,6 +19,8 @@ from imagebeam.images.errors import (
 )
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.names import NameRules
 from imagebeam.images.settings import Access
 from imagebeam.storage import ObjectInfo, StoreError, store_for
 
@@ -37,7 +39,8 @@ class Source:
         base: of the folder that a glob or a manifest's entries start from if relative.
         limit: only so many of its first images are listed; None lists all.
         access: how it is reached.
-        keep: columns of a manifest whose values come along.
+        keep: columns of a manifest whose values are copied to the rows.
+        rules: which names are left out.
     """
 
     kind: Kind
@@ -46,29 +49,35 @@ class Source:
     limit: int | None = None
     access: Access = field(default_factory=Access)
     keep: manifests.Columns = field(default_factory=dict)
+    rules: NameRules = field(default_factory=NameRules)
 
     def __iter__(self) -> Iterator[ListedImage]:
         """The images in a fixed order: by name, or as the manifest or container has them."""
-        return islice(self._all(), self.limit)
+        return self.images(LeftOut())
 
-    def _all(self) -> Iterator[ListedImage]:
+    def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
+        """Yield the images as `iter` does, and count what is met besides them."""
+        return islice(self._all(left_out), self.limit)
+
+    def _all(self, left_out: LeftOut) -> Iterator[ListedImage]:
         name = self.names[0]
         is_local = uris.scheme(name) == "file"
         match self.kind:
             case "folder" if is_local:
-                yield from _found(folders.walk(uris.to_path(name)))
+                yield from _found(folders.walk(uris.to_path(name), self.rules, left_out))
             case "folder":
                 store = store_for(name, self.access.settings)
-                yield from _objects(name, buckets.walk(store, name))
+                yield from _objects(name, buckets.walk(store, name, self.rules, left_out))
             case "glob" if is_local:
-                yield from _found(folders.expand(name, uris.to_path(self.base)))
+                base = uris.to_path(self.base)
+                yield from _found(folders.expand(name, base, self.rules, left_out))
             case "glob":
                 store = store_for(name, self.access.settings)
-                yield from _objects(name, buckets.expand(store, name))
+                yield from _objects(name, buckets.expand(store, name, self.rules, left_out))
             case "manifest":
-                yield from _entries(name, self.base, self.access, self.keep)
+                yield from _entries(name, self.base, self.access, self.keep, left_out)
             case "container":
-                yield from _members(name, self.access)
+                yield from _members(name, self.access, left_out)
             case "images":
                 yield from map(image, self.names)
 
@@ -78,7 +87,7 @@ def image(address: str) -> ListedImage:
     return ListedImage(uris.without_secrets(address), ImageLocation(address))
 
 
-def _found(paths: Iterator[folders.Found]) -> Iterator[ListedImage]:
+def _found(paths: Iterator[folders.FolderEntry]) -> Iterator[ListedImage]:
     for path, problem in paths:
         uri = uris.from_path(path)
         yield ListedImage(uri, problem or ImageLocation(uri))
@@ -92,7 +101,7 @@ def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
         yield ListedImage(name, UnreadableListing(f"it cannot be listed: {error}"))
 
 
-def _members(address: str, access: Access) -> Iterator[ListedImage]:
+def _members(address: str, access: Access, left_out: LeftOut) -> Iterator[ListedImage]:
     archive = uris.without_secrets(address)
     kind = kind_of(uris.path(address))
     assert kind is not None
@@ -116,14 +125,15 @@ def _members(address: str, access: Access) -> Iterator[ListedImage]:
 
 
 def _entries(
-    address: str, base: str, access: Access, keep: manifests.Columns
+    address: str, base: str, access: Access, keep: manifests.Columns, left_out: LeftOut
 ) -> Iterator[ListedImage]:
     manifest = uris.without_secrets(address)
     suffix = posixpath.splitext(uris.path(address))[1].lower()
     try:
         with store_for(address, access.settings).open(address) as file:
             for entry in manifests.read(cast(IO[bytes], file), suffix, keep):
-                yield from _entry(entry, f"{manifest}#{entry.position}", base, access)
+                place = f"{manifest}#{entry.position}"
+                yield from _entry(entry, place, base, access, left_out)
     except manifests.ManifestError as error:
         yield ListedImage(manifest, UnreadableListing(str(error)))
     except StoreError as error:
@@ -135,8 +145,11 @@ def _entries(
 
 
 def _entry(
-    entry: manifests.ManifestEntry, place: str, base: str, access: Access
+    entry: manifests.ManifestEntry, place: str, base: str, access: Access, left_out: LeftOut
 ) -> Iterator[ListedImage]:
+    if entry.value is None:
+        left_out.add("blank", place)
+        return
     if isinstance(entry.value, ImageError):
         yield ListedImage(place, entry.value, entry.extra_columns)
         return
@@ -149,8 +162,10 @@ def _entry(
     except UnsupportedScheme as error:
         yield ListedImage(place, error, entry.extra_columns)
         return
-    is_container = kind_of(uris.path(address)) is not None
-    for listed in _members(address, access) if is_container else (image(address),):
+    if kind_of(uris.path(address)) is None:
+        yield image(address)._replace(extra_columns=entry.extra_columns)
+        return
+    for listed in _members(address, access, left_out):
         yield listed._replace(extra_columns=entry.extra_columns)
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from imagebeam.images.listing import buckets, folders
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.names import NameRules
 from imagebeam.storage import ObjectInfo, Settings
 from imagebeam.storage.errors import Denied
 from imagebeam.storage.local import LocalStore
@@ -32,7 +34,7 @@ BUCKET = Names(*(f"gs://b/in/{name}" for name in NAMES), "gs://b/inner.jpg")
 def test_all_images_below_a_name_and_none_beside_it() -> None:
     expected = ["a.jpg", "b.jpg", "c.jpeg", "x/d.jpg", "x/y/e.jpg", "z/f.png"]
     for folder in ("gs://b/in", "gs://b/in/"):
-        assert [each.uri for each in buckets.walk(BUCKET, folder)] == [
+        assert [each.uri for each in buckets.walk(BUCKET, folder, NameRules(), LeftOut())] == [
             f"gs://b/in/{name}" for name in expected
         ]
 
@@ -59,8 +61,10 @@ def test_globs_match_what_they_match_on_a_disk(tmp_path: Path, pattern: str) -> 
     names = [name for name in NAMES if "MACOSX" not in name]
     tree(tmp_path, *names)
     bucket = Names(*(f"gs://b/in/{name}" for name in names))
-    found = [each.uri for each in buckets.expand(bucket, f"gs://b/in/{pattern}")]
-    on_disk = [path for path, _ in folders.expand(pattern, str(tmp_path))]
+    found = [
+        each.uri for each in buckets.expand(bucket, f"gs://b/in/{pattern}", NameRules(), LeftOut())
+    ]
+    on_disk = [path for path, _ in folders.expand(pattern, str(tmp_path), NameRules(), LeftOut())]
     assert found == sorted(f"gs://b/in/{Path(path).relative_to(tmp_path)}" for path in on_disk)
 
 
@@ -81,7 +85,7 @@ def test_only_what_lies_below_the_fixed_part_is_listed() -> None:
             return super().list(prefix)
 
     bucket = Watched()
-    assert list(buckets.expand(bucket, "gs://b/in/x/*/[ab].jpg")) == []
+    assert list(buckets.expand(bucket, "gs://b/in/x/*/[ab].jpg", NameRules(), LeftOut())) == []
     assert bucket.asked == "gs://b/in/x/"
 
 
@@ -91,4 +95,4 @@ def test_what_the_store_says_goes_through() -> None:
             raise Denied("no right to list")
 
     with pytest.raises(Denied, match="no right to list"):
-        list(buckets.walk(Forbidden(), "gs://b/in"))
+        list(buckets.walk(Forbidden(), "gs://b/in", NameRules(), LeftOut()))

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from imagebeam.images.listing import folders
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.names import NameRules
 from tests.images.reading.test_fetch import without_rights
 
 
@@ -19,13 +21,13 @@ def tree(root: Path, *names: str) -> Path:
 
 
 def walked(folder: Path) -> list[str]:
-    found = list(folders.walk(str(folder)))
+    found = list(folders.walk(str(folder), NameRules(), LeftOut()))
     assert [problem for _, problem in found if problem] == []
     return [os.path.relpath(path, folder) for path, _ in found]
 
 
 def expanded(pattern: str, base: Path) -> list[str]:
-    found = list(folders.expand(pattern, str(base)))
+    found = list(folders.expand(pattern, str(base), NameRules(), LeftOut()))
     assert [problem for _, problem in found if problem] == []
     return [os.path.relpath(path, base) for path, _ in found]
 
@@ -57,8 +59,21 @@ class TestWalk:
 
     def test_the_end_of_a_name_decides_in_any_case(self, tmp_path: Path) -> None:
         taken = ["a.JPG", "b.Jpeg", "c.jpe", "d.jfif", "e.dib", "f.x.PNG"]
-        tree(tmp_path, *taken, "g.txt", "h", "i.jpg.bak", "jpg", "k.heic", "l.svg")
+        tree(tmp_path, *taken, "g.txt", "h", "i.jpg.bak", "jpg")
         assert walked(tmp_path) == taken
+
+    def test_known_kinds_of_pictures_are_images_even_if_they_cannot_be_decoded(
+        self, tmp_path: Path
+    ) -> None:
+        tree(tmp_path, "k.heic", "l.svg", "m.NEF")
+        assert walked(tmp_path) == ["k.heic", "l.svg", "m.NEF"]
+
+    def test_content_decides_where_the_name_says_nothing(self, tmp_path: Path) -> None:
+        tree(tmp_path, "text", "b.jpg.2")
+        names = ["a.jpg.1", "a.jpg?w=100", "nosuffix"]
+        for name in names:
+            (tmp_path / name).write_bytes(b"\xff\xd8\xff\xe0 a JPEG")
+        assert walked(tmp_path) == names
 
     def test_hidden_files_and_folders_are_left_out(self, tmp_path: Path) -> None:
         tree(tmp_path, "a.jpg", "._a.jpg", ".jpg", ".thumbnails/a.jpg", "b/.c/d.jpg", "b/e.jpg")
@@ -96,7 +111,7 @@ class TestWalk:
         subprocess.run(["mkdir", "-p", deepest], check=True)
         try:
             (deepest / "a.jpg").touch()
-            found = list(folders.walk(str(tmp_path)))
+            found = list(folders.walk(str(tmp_path), NameRules(), LeftOut()))
         finally:
             subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
         assert found == [(f"{deepest}/a.jpg", None)]
@@ -107,7 +122,7 @@ class TestWalk:
             Path(root).chmod(0o755)
             Path(root, "c").chmod(0)
             with without_rights():
-                found = list(folders.walk(root))
+                found = list(folders.walk(root, NameRules(), LeftOut()))
             Path(root, "c").chmod(0o755)
         problems = [problem for _, problem in found]
         assert [path for path, _ in found] == [f"{root}/a/b.jpg", f"{root}/c", f"{root}/e.jpg"]
@@ -118,7 +133,7 @@ class TestWalk:
         ]
 
     def test_a_folder_that_is_gone_is_named(self, tmp_path: Path) -> None:
-        [(path, problem)] = folders.walk(str(tmp_path / "gone"))
+        [(path, problem)] = folders.walk(str(tmp_path / "gone"), NameRules(), LeftOut())
         assert path == str(tmp_path / "gone")
         assert str(problem) == "the folder cannot be listed: No such file or directory"
 
@@ -172,8 +187,8 @@ class TestExpand:
             Path(root).chmod(0o755)
             Path(root, "c").chmod(0)
             with without_rights():
-                found = list(folders.expand("**/*.jpg", root))
-                direct = list(folders.expand("*/d.jpg", root))
+                found = list(folders.expand("**/*.jpg", root, NameRules(), LeftOut()))
+                direct = list(folders.expand("*/d.jpg", root, NameRules(), LeftOut()))
             Path(root, "c").chmod(0o755)
         assert [path for path, _ in found] == [f"{root}/a/b.jpg", f"{root}/c"]
         assert [str(problem) for _, problem in found if problem] == [

@@ -10,7 +10,6 @@ import pytest
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing.folders import IMAGE_SUFFIXES
 from imagebeam.images.listing.inputs import extra_columns, sources
 from imagebeam.images.listing.sources import Source, image
 from imagebeam.images.settings import Access
@@ -267,10 +266,10 @@ class TestRefusals:
 
     def test_an_empty_folder(self, here: Path) -> None:
         tree(here, "a/b.txt", "a/.c.jpg")
-        ends = ", ".join(sorted(IMAGE_SUFFIXES))
         assert refusal("a") == (
-            "a: the folder holds no image. Looked in all folders below it for names that end in "
-            f"{ends}. Archives in it are taken by a glob, such as '*.tar'."
+            "a: the folder holds no image; left out: 1 hidden (such as "
+            f"{here}/a/.c.jpg), 1 other_kind (such as {here}/a/b.txt). Archives in a folder are "
+            "read by a glob, such as '*.tar'."
         )
 
     def test_a_folder_that_cannot_be_listed(self) -> None:
@@ -296,7 +295,7 @@ class TestRefusals:
     def test_a_glob_without_a_match(self, here: Path) -> None:
         tree(here, "a.jpg")
         cure = (
-            "Check the spelling; `**` stands for any folders. One for archives ends as they do, "
+            "Check the spelling; `**` stands for any folders. A glob for archives ends as they do, "
             "such as '*.tar.gz'."
         )
         assert refusal("*.png") == f"*.png: the glob matches no image. {cure}"
@@ -307,9 +306,13 @@ class TestRefusals:
     def test_an_empty_manifest(self, here: Path) -> None:
         (here / "a.txt").write_text("\n\n")
         (here / "b.csv").write_text("uri\n")
-        for name in ("a.txt", "b.csv"):
-            expected = f"{name}: the manifest has no entry. Give one image a line or row."
-            assert refusal(name) == expected
+        assert refusal("a.txt") == (
+            "a.txt: the manifest has no entry; left out: 2 blank (such as "
+            f"{here}/a.txt#line=1). Give one image per line or row."
+        )
+        assert (
+            refusal("b.csv") == "b.csv: the manifest has no entry. Give one image per line or row."
+        )
 
     def test_a_manifest_without_the_column(self, here: Path) -> None:
         (here / "a.csv").write_text("url\na.jpg\n")
@@ -340,7 +343,7 @@ class TestRefusals:
 
     def test_an_archive_without_images(self, here: Path) -> None:
         (here / "a.tar").write_bytes(tar({"notes.txt": b"x"}))
-        assert refusal("a.tar").startswith("a.tar: no image is in it. Looked for names that end in")
+        assert refusal("a.tar").startswith("a.tar: no image is in it")
 
     def test_an_archive_of_rubbish(self, here: Path) -> None:
         (here / "a.zip").write_bytes(b"rubbish")
@@ -380,4 +383,4 @@ class TestRefusals:
         (tmp_path / "copy.txt").touch()
         with pytest.raises(InputError) as caught:
             sources(["-"], tmp_path / "copy.txt")
-        assert str(caught.value) == ("-: the manifest has no entry. Give one image a line or row.")
+        assert str(caught.value) == "-: the manifest has no entry. Give one image per line or row."

@@ -23,6 +23,7 @@ def read(path: Path) -> Found:
             if isinstance(entry.value, str)
             else (entry.position, f"{entry.value.code}: {entry.value}")
             for entry in manifests.read(file, path.suffix.lower())
+            if entry.value is not None
         ]
 
 
@@ -249,7 +250,8 @@ class TestKeptColumns:
     def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
         found = manifests.columns(io.BytesIO(data), suffix)
         keep = {name: found[name] for name in names}
-        return [entry.extra_columns for entry in manifests.read(io.BytesIO(data), suffix, keep)]
+        entries = manifests.read(io.BytesIO(data), suffix, keep)
+        return [entry.extra_columns for entry in entries if entry.value is not None]
 
     def test_csv_holds_text(self) -> None:
         assert manifests.columns(io.BytesIO(self.CSV), ".csv") == {

@@ -1,16 +1,21 @@
+import json
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import sources
-from imagebeam.images.listing.manifests import ManifestEntry
-from imagebeam.images.settings import Access
+from imagebeam.images.listing.sources import Source
 
 
 def listed(text: str, base: str) -> list[ListedImage]:
-    """What one entry of a manifest in folder `base` stands for."""
-    return list(sources._entry(ManifestEntry("line=1", text), "list#line=1", base, Access()))
+    """The images that one entry of a manifest in folder `base` stands for."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder, "list.jsonl")
+        manifest.write_text(json.dumps({"uri": text}) + "\n")
+        return list(Source("manifest", (str(manifest),), base))
 
 
 @given(
@@ -48,6 +53,6 @@ def test_relative_entries_start_where_their_manifest_lies(
 @pytest.mark.parametrize("base", ["gs://b/x", "https://h/x"])
 def test_no_manifest_from_elsewhere_names_local_files(entry: str, base: str) -> None:
     [found] = listed(entry, base)
-    assert found.uri == "list#line=1"
+    assert found.uri.endswith("/list.jsonl#line=1")
     assert found.error is not None
     assert found.error.code == "unsupported_scheme"

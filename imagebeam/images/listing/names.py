@@ -1,0 +1,143 @@
+"""Judge by its name whether a file, an object or a member of an archive is an image."""
+
+import fnmatch
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from imagebeam.images.containers.kinds import SUFFIXES as CONTAINER_SUFFIXES
+
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx"),
+        *(".jpf", ".j2c", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".tga", ".ico", ".icns"),
+        *(".psd", ".psb", ".svg", ".svgz", ".eps", ".exr", ".hdr", ".dcm", ".qoi", ".dds"),
+        *(".pcx", ".xcf", ".wmf", ".emf", ".jxr", ".wdp", ".bpg", ".mpo", ".jps", ".sgi"),
+        # Raw files of cameras.
+        *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf"),
+        *(".rw2", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".kdc", ".dcr", ".mrw"),
+        *(".erf", ".mef", ".rwl"),
+    )
+)
+"""Names that folders, globs and archives take as images, in any case.
+
+Some of these kinds cannot be decoded: their images become error rows that say so, because an
+image must not be missing from the output without a word. A file named alone is always taken.
+"""
+
+_ARCHIVES = frozenset(
+    (
+        *(suffix for suffix in CONTAINER_SUFFIXES),
+        *(".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".lz4", ".iso", ".cab", ".jar", ".dmg"),
+        *(".feather", ".arrow", ".avro", ".orc", ".lmdb", ".h5", ".hdf5", ".npz", ".rec"),
+    )
+)
+_VIDEOS = frozenset(
+    (
+        *(".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts"),
+        *(".3gp", ".wmv", ".flv", ".ogv"),
+    )
+)
+_OTHERS = frozenset(
+    (
+        *(".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".lst", ".xml"),
+        *(".yaml", ".yml", ".html", ".htm", ".css", ".js", ".py", ".ipynb", ".log", ".ini"),
+        *(".cfg", ".toml", ".sh", ".bat", ".xmp", ".aae", ".cls", ".idx", ".pdf", ".doc"),
+        *(".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".rtf", ".odt", ".ods", ".db", ".sqlite"),
+        *(".sqlite3", ".npy", ".pt", ".pth", ".pkl", ".pickle", ".mat", ".onnx", ".tflite"),
+        *(".pb", ".ckpt", ".safetensors", ".mp3", ".wav", ".flac", ".m4a", ".aac", ".ogg"),
+        *(".exe", ".dll", ".so", ".lnk", ".url", ".crc", ".md5", ".sha1", ".sha256", ".srt"),
+        *(".vtt", ".gpx", ".kml", ".geojson", ".shp", ".dbf", ".prj", ".ttf", ".otf", ".woff"),
+    )
+)
+
+FILE_SERVER_NAMES = frozenset(
+    (
+        *("@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", ".thumbnails"),
+        *("$RECYCLE.BIN", "System Volume Information", "lost+found", "__MACOSX"),
+    )
+)
+"""Folders that file servers and operating systems make for their own use."""
+
+SNIFFED_BYTES = 32
+
+_PICTURE = re.compile(
+    rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0[*+]|II\+\0"
+    rb"|BM............[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"
+    # HEIF and AVIF, JPEG XL, JPEG 2000, Photoshop, PPM and its relatives.
+    rb"|....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1|avif|avis)"
+    rb"|\xff\x0a|\0\0\0\x0c(JXL |jP  )\r\n\x87\n|\xff\x4f\xff\x51|8BPS|P[1-6][ \t\r\n#]",
+    re.DOTALL,
+)
+
+Judgement = Literal["image", "unknown", "hidden", "excluded", "archive", "video", "other_kind"]
+"""`image` is requested; for `unknown` the content decides; the rest are reasons to leave it out."""
+
+
+@dataclass(frozen=True)
+class NameRules:
+    """Which names a listing leaves out.
+
+    Attributes:
+        exclude: globs. One without a slash is matched with each part of a path, one with a slash
+            with the whole path below the input.
+    """
+
+    exclude: tuple[str, ...] = ()
+
+    def judge(self, path: str) -> Judgement:
+        """Judge a path below an input, such as `2024/a.jpg`."""
+        parts = path.split("/")
+        for depth, part in enumerate(parts):
+            if reason := self.reason_to_skip(parts[: depth + 1], part):
+                return reason
+        return judge_suffix(parts[-1])
+
+    def reason_to_skip(
+        self, parts: Sequence[str], name: str
+    ) -> Literal["hidden", "excluded"] | None:
+        """Return why a file or folder is left out whatever it holds; None if it is not.
+
+        Args:
+            parts: of its path below the input.
+            name: the last of them.
+        """
+        if name in FILE_SERVER_NAMES:
+            return "excluded"
+        if is_hidden(name) and name not in (".", ".."):
+            return "hidden"
+        for pattern in self.exclude:
+            matched = "/".join(parts) if "/" in pattern.strip("/") else name
+            if fnmatch.fnmatchcase(matched, pattern.strip("/")):
+                return "excluded"
+        return None
+
+
+def judge_suffix(name: str) -> Judgement:
+    """Judge a name by its suffix alone."""
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    if suffix in _ARCHIVES:
+        return "archive"
+    if suffix in _VIDEOS:
+        return "video"
+    return "other_kind" if suffix in _OTHERS else "unknown"
+
+
+def judge_content(head: bytes) -> Literal["image", "other_kind"]:
+    """Judge the first `SNIFFED_BYTES` bytes of content whose name is `unknown`."""
+    return "image" if _PICTURE.match(head) else "other_kind"
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a name alone shows that it is an image."""
+    return judge_suffix(name) == "image"
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a name is one that file managers and globs hide."""
+    return name.startswith(".")
