@@ -10,8 +10,15 @@ see rows in two files.
 """
 
 import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.option_declaration import byte_count, check_least
+
+if TYPE_CHECKING:
+    from imagebeam.outputs.compact import Compacted
+    from imagebeam.outputs.layout import Layout
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compact an output; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
-    from imagebeam.beam_pipeline.reporting import compaction_display
+    from imagebeam.beam_pipeline.reporting.progress import Step, progress
     from imagebeam.outputs.compact import compact
     from imagebeam.outputs.identity import read
     from imagebeam.outputs.layout import DamagedPartError
@@ -38,9 +45,37 @@ def run(args: argparse.Namespace) -> int:
     check_least("part_bytes", args.part_bytes)
     layout, _ = read(location(args.output).absolute())
     try:
-        with compaction_display.progress() as show:
-            compacted = compact(layout, args.part_bytes, show)
+        with progress(sys.stderr, "files") as show:
+            compacted = compact(
+                layout, args.part_bytes, lambda done, total: show(Step("joining", done, total))
+            )
     except DamagedPartError as error:
         raise BrokenJobError(f"{error}; then compact.") from error
-    compaction_display.show(layout, compacted)
+    _print_result(layout, compacted)
     return DONE
+
+
+def _print_result(layout: "Layout", compacted: Mapping[str, "Compacted"]) -> None:
+    """Print the numbers of files, bytes and rows before and after."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("")
+    for name in ("files before", "after", "MB before", "after", "rows joined"):
+        table.add_column(name, justify="right")
+    for name, result in compacted.items():
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in result.parts),
+            *(f"{count / 1e6:,.1f}" for count in result.bytes),
+            f"{result.rows:,}",
+        )
+    out = Console(highlight=False, markup=False, emoji=False)
+    out.print(table)
+    if not layout.summary.exists():
+        out.print(
+            "\nThe job is not complete; its finished files are joined. Run its command again for "
+            "the rest.",
+            soft_wrap=True,
+        )

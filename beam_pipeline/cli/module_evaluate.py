@@ -1,14 +1,21 @@
-"""measure how often a module is right.
+"""measure the accuracy of a module on labelled images.
 
   imagebeam module evaluate module/ labelled-pictures/
 
-IMAGES is a folder with one folder a class, named after it, or a CSV file with the columns `uri`
-and `label`. A class is called by its name, by one of its synonyms ("tench" of "tench, Tinca
-tinca") or by its number. Pictures are decoded and resized as `imagebeam label` does it.
+IMAGES is a folder with one folder per class, named after it, or a CSV file with the columns `uri`
+and `label`. Name a class by its name, by one of its synonyms ("tench" of "tench, Tinca tinca") or
+by its number. Pictures are decoded and resized as by `imagebeam label`.
 """
 
 import argparse
+import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagebeam.evaluation.accuracy import Evaluation, Tally
+    from imagebeam.modules import Module
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,19 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("auto", "litert", "tensorflow"),
         default="auto",
-        help="what runs the module (default: litert where it can)",
+        help="library that runs the module (default: litert where possible)",
     )
     parser.add_argument(
         "--resize",
         choices=("crop", "stretch"),
         default="crop",
-        help="crop: the centre, 87.5%% of the shorter side; stretch: all of it (default: crop)",
+        help="crop: the centre, 87.5%% of the shorter side; stretch: the whole picture "
+        "(default: crop)",
     )
     parser.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
-        help="class names, one a line (default: the module's own)",
+        help="class names, one per line (default: the module's own)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -43,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     import os
     from contextlib import closing
 
-    from imagebeam.beam_pipeline.reporting import evaluation_display
+    from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import evaluate
     from imagebeam.images.errors import InputError
@@ -55,19 +63,90 @@ def run(args: argparse.Namespace) -> int:
     module = open_module(args.handle, args.engine)
     info = module.info
     if info.class_count is None:
-        raise ModuleError(f"{args.handle!r}: it gives features only. Give a classifier.")
+        raise ModuleError(
+            f"{args.handle!r}: it provides only features. Give a module with classes."
+        )
     names = read_class_names(args.labels, info.class_count) if args.labels else info.class_names
     labels = [image.label for image in images]
     indices = labelled_images.class_indices(labels, names, info.class_count)
     engine = load_engine(module.engine, module.path, info)
     reader = ImageReader(Preprocessing(info.image_size, args.resize), os.cpu_count() or 1)
-    with closing(reader), evaluation_display.progress(len(images)) as advance:
+    done = 0
+    with closing(reader), progress(sys.stderr, "images") as show:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            show(Step("evaluating", done, len(images)))
+
         evaluation = evaluate(images, indices, reader, engine, advance)
     if not evaluation.ranks:
         raise InputError(
             f"{str(args.images)!r}: none of its images can be decoded "
-            f"({evaluation_display.counts(evaluation.failed)}). Give other images."
+            f"({failure_counts(evaluation.failed)}). Give other images."
         )
-    show = evaluation_display.print_json if args.json else evaluation_display.print_table
-    show(evaluation, module, args.resize)
+    show_result = _print_json if args.json else _print_table
+    show_result(evaluation, module, args.resize)
     return 0
+
+
+def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None:
+    """Print shares with their 95 % intervals as JSON, overall and by class."""
+    result = {
+        "module": module.handle,
+        "digest": module.digest,
+        "engine": module.engine,
+        "resize": resize,
+        "failed": dict(evaluation.failed),
+        **_figures(evaluation.tally),
+        "classes": {label: _figures(tally) for label, tally in evaluation.tallies.items()},
+    }
+    print(json.dumps(result, ensure_ascii=False, indent=2))
+
+
+def _figures(tally: "Tally") -> dict[str, Any]:
+    from imagebeam.evaluation.accuracy import wilson_interval
+
+    return {
+        "images": tally.images,
+        "top_1": tally.top_1 / tally.images,
+        "top_1_interval": wilson_interval(tally.top_1, tally.images),
+        "top_5": tally.top_5 / tally.images,
+        "top_5_interval": wilson_interval(tally.top_5, tally.images),
+    }
+
+
+def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> None:
+    """Print the result for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from imagebeam.beam_pipeline.reporting.progress import failure_counts
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("class", overflow="fold")
+    for name in ("images", "top-1", "top-5"):
+        table.add_column(name, justify="right")
+    for label, tally in evaluation.tallies.items():
+        table.add_row(
+            label,
+            f"{tally.images:,}",
+            f"{tally.top_1 / tally.images:.1%}",
+            f"{tally.top_5 / tally.images:.1%}",
+        )
+    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out.print(table)
+    out.print(f"\n{module.handle} on {module.engine}, {resize}")
+    tally = evaluation.tally
+    out.print(_line("top-1", tally.top_1, tally.images))
+    out.print(_line("top-5", tally.top_5, tally.images))
+    if evaluation.failed:
+        out.print(f"not decoded, not counted: {failure_counts(evaluation.failed)}")
+
+
+def _line(name: str, correct: int, images: int) -> str:
+    from imagebeam.evaluation.accuracy import wilson_interval
+
+    low, high = wilson_interval(correct, images)
+    interval = f"95 % interval {low:.1%} to {high:.1%}"
+    return f"{name} {correct / images:.1%} of {images:,} images ({interval})"

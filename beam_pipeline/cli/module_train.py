@@ -2,16 +2,19 @@
 
   imagebeam module train my-pictures/ --output my-module/ --from module/
 
-IMAGES holds one folder for every class, named after it, with its pictures. A part of every class
-is held out; accuracy on it is told at the end, for the float network, for its simulated and for
-its real 8-bit form. With --from, training begins with the weights of a module or slim checkpoint,
-which needs far fewer pictures and epochs; classes may differ.
+IMAGES holds one folder per class, named after the class, with its pictures. Part of every class is
+kept for validation; the accuracy on it is printed at the end, for the float network, for its
+simulated and for its real 8-bit form. With --from, training begins with the weights of a module or
+slim checkpoint, which needs far fewer pictures and epochs; the classes may differ.
 
-The run is kept in DIR.training: give the same command again after a stop of any kind, and it goes
-on. TensorBoard reads DIR.training/summaries.
+The run is kept in DIR.training: run the same command again after any interruption to continue.
+TensorBoard reads DIR.training/summaries.
 """
 
 import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +25,13 @@ if TYPE_CHECKING:
     from imagebeam.images.settings import Resize
     from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
     from imagebeam.mobilenet_v1.pictures import Decoder
+    from imagebeam.mobilenet_v1.training import Progress
 
 _DEFAULT_WIDTH = 0.5
 _DEFAULT_SIZE = 160
 _RATE_FROM_SCRATCH = 0.01
 _RATE_OF_TRANSFER = 0.001
+_SKIPPED_SHOWN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="MODULE|CHECKPOINT",
-        help="begin with these weights: a module's handle, or what a slim checkpoint's files "
-        "begin with (default: random weights)",
+        help="initial weights: the handle of a module, or the path of a slim checkpoint without "
+        ".index (default: random weights)",
     )
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -54,51 +59,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="128, 160, 192 or 224 (default: that of the module in --from, else 160)",
     )
     learning = parser.add_argument_group("learning")
-    learning.add_argument("--epochs", type=int, default=30, metavar="N", help="(default: 30)")
-    learning.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
+    learning.add_argument(
+        "--epochs",
+        type=int,
+        default=30,
+        metavar="N",
+        help="number of passes over the pictures (default: 30)",
+    )
+    learning.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="number of pictures per step (default: 32)",
+    )
     learning.add_argument(
         "--learning-rate",
         type=float,
         metavar="X",
-        help="the highest, of Adam (default: 0.001 with --from, else 0.01)",
+        help="maximum learning rate of Adam (default: 0.001 with --from, else 0.01)",
     )
     learning.add_argument(
         "--quantise-from",
         type=float,
         default=0.6,
         metavar="SHARE",
-        help="part of the run after which quantisation is simulated (default: 0.6)",
+        help="share of the run after which quantisation is simulated (default: 0.6)",
     )
     learning.add_argument(
         "--freeze-from",
         type=float,
         default=0.8,
         metavar="SHARE",
-        help="part of the run after which batch norm's statistics stay (default: 0.8)",
+        help="share of the run after which the batch norm statistics are frozen (default: 0.8)",
     )
     learning.add_argument(
         "--held-out",
         type=float,
         default=0.2,
         metavar="SHARE",
-        help="part of every class to test on (default: 0.2)",
+        help="share of every class to keep for validation (default: 0.2)",
     )
     learning.add_argument(
-        "--no-flip", action="store_true", help="a mirror image may be of another class"
+        "--no-flip",
+        action="store_true",
+        help="do not mirror pictures: a mirror image may belong to another class",
     )
     learning.add_argument(
         "--resize",
         choices=("crop", "stretch"),
         default="crop",
-        help="how `imagebeam label` will be told to resize (default: crop)",
+        help="the --resize that `imagebeam label` will use (default: crop)",
     )
-    learning.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    learning.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, export and tell the accuracy; the exit code."""
+    """Train, export and print the accuracy; the exit code."""
     from imagebeam.beam_pipeline.cli import module_build
-    from imagebeam.beam_pipeline.reporting import training_display
 
     module_build.start_tensorflow("module train")
     from imagebeam.mobilenet_v1.export import refuse_existing
@@ -107,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_existing(args.output)
     state = args.output.with_name(f"{args.output.name}.training")
     weights, plan = _plan(args)
-    with training_display.progress(state) as report:
+    with _progress(state) as report:
         classifier = train_from_folder(
             args.images,
             plan,
@@ -123,13 +143,37 @@ def run(args: argparse.Namespace) -> int:
         classifier.classes,
         _provenance(args, plan, classifier),
     )
-    integer_right = _integer_right(args.output, classifier)
-    training_display.show_result(classifier, integer_right, args.output, state)
+    integer_correct = _integer_correct(args.output, classifier)
+    _print_result(classifier, integer_correct, args.output, state)
     return 0
 
 
+@contextmanager
+def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
+    """Show progress; after Ctrl-C say that the run in the folder `state` can go on."""
+    from imagebeam.beam_pipeline.reporting.progress import Step, progress
+
+    try:
+        with progress(sys.stderr, "steps") as show:
+            show(Step("decoding"))
+            yield lambda now: show(
+                Step(
+                    f"training ({now.phase.value})",
+                    now.step,
+                    now.steps,
+                    f"loss {now.loss:.3f}, accuracy {now.accuracy:.1%}",
+                )
+            )
+    except KeyboardInterrupt:
+        print(
+            f"\nimagebeam: stopped. The run stays in {state}; the same command continues it.",
+            file=sys.stderr,
+        )
+        raise
+
+
 def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
-    """The weights to begin with, and a plan in which nothing is left open."""
+    """The initial weights, and the complete plan."""
     from imagebeam.mobilenet_v1.checkpoint import width_of
     from imagebeam.mobilenet_v1.folder_training import Plan
 
@@ -153,7 +197,7 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
 
 
 def _weights(source: str) -> tuple[Any, int]:
-    """Weights by name, and the size of the pictures that they were trained on, if known."""
+    """Weights by name, and the input size that they were trained with, if known."""
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
     from imagebeam.modules import open_module
 
@@ -192,8 +236,8 @@ def _provenance(
     }
 
 
-def _integer_right(module: Path, classifier: "Classifier") -> int:
-    """How many held-out pictures the module's own flatbuffer names right."""
+def _integer_correct(module: Path, classifier: "Classifier") -> int:
+    """How many validation images the flatbuffer of the module classifies correctly."""
     from imagebeam.modules import load_engine, open_module
 
     opened = open_module(str(module))
@@ -201,3 +245,29 @@ def _integer_right(module: Path, classifier: "Classifier") -> int:
     scores = engine.run(classifier.held_out.pixels).scores
     assert scores is not None
     return int((scores.argmax(axis=1) == classifier.held_out.classes).sum())
+
+
+def _print_result(
+    classifier: "Classifier", integer_correct: int, module: Path, state: Path
+) -> None:
+    """Print accuracy in each form, the skipped pictures and where the module is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    accuracy = classifier.accuracy
+    table = Table("validation images", "correct", "accuracy", box=None, pad_edge=False)
+    for form, correct in (
+        ("float", accuracy.float_right),
+        ("simulated 8-bit", accuracy.quantised_right),
+        ("uint8", integer_correct),
+    ):
+        table.add_row(form, f"{correct:,} of {accuracy.count:,}", f"{correct / accuracy.count:.1%}")
+    out.print(table)
+    if classifier.skipped:
+        out.print(f"\n{len(classifier.skipped):,} pictures skipped:", soft_wrap=True)
+        for line in classifier.skipped[:_SKIPPED_SHOWN]:
+            out.print(f"  {line}", soft_wrap=True, markup=False)
+    out.print(f"\nmodule   {module}", soft_wrap=True)
+    out.print(f"run      {state}: TensorBoard summaries; can be removed", soft_wrap=True)
+    out.print(f"next     imagebeam label IMAGES --output DIR --module {module}", soft_wrap=True)

@@ -1,9 +1,9 @@
-"""tell how far a job is, from its output alone.
+"""show the progress of a job, read from its output.
 
   imagebeam status labels/
 
-Works for a job at work here or on a cluster, for one that was stopped and for one that is complete.
-`watch imagebeam status DIR` follows it.
+Works for a job that runs here or on a cluster, for an interrupted one and for a complete one.
+`watch imagebeam status DIR` follows a job.
 
 exit codes:
   0    complete
@@ -12,6 +12,13 @@ exit codes:
 """
 
 import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from imagebeam.outputs.status import Status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +39,86 @@ def run(args: argparse.Namespace) -> int:
 
         print(json.dumps(found.as_json(), indent=2))
     else:
-        from imagebeam.beam_pipeline.reporting import status_display
-
-        status_display.show(found)
+        _print(found)
     return DONE if found.state == "complete" else FAILED
+
+
+def _print(found: "Status") -> None:
+    """Print the progress of the job, and what to do next."""
+    from rich.console import Console
+
+    from imagebeam.beam_pipeline.reporting import console
+
+    out = Console(highlight=False, markup=False, emoji=False)
+    if found.summary is not None:
+        out.print("complete\n")
+        out.print(console.summary_table(found.summary))
+        out.print("")
+        console.show_places(found.layout, found.summary)
+    else:
+        out.print(_standing(found))
+    for sentence in _advice(found):
+        out.print(f"\n{sentence}", soft_wrap=True)
+
+
+def _standing(found: "Status") -> "Table":
+    from rich.table import Table
+
+    from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.beam_pipeline.reporting.progress import duration
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    table.add_column()
+    table.add_row("state", _state(found))
+    if found.plan is not None:
+        share = found.done / max(found.plan.to_do, 1)
+        table.add_row("done", f"{found.done:,} of {found.plan.to_do:,} ({int(100 * share)} %)")
+    if found.images_per_second is not None:
+        left = found.seconds_left
+        eta = "" if left is None else f", {duration(left)} left"
+        table.add_row("rate", f"{found.images_per_second:,.0f} images/s{eta}")
+    table.add_row("labelled", f"{found.progress.labelled:,}")
+    table.add_row("failed", f"{sum(found.progress.failed.values()):,}")
+    for code, count in sorted(found.progress.failed.items()):
+        table.add_row(f"  {code}", f"{count:,}", console.fix_of(code))
+    table.add_row("last activity", f"{duration(found.silent_seconds)} ago")
+    return table
+
+
+def _state(found: "Status") -> str:
+    phase = "listing images" if found.plan is None else "labelling"
+    match found.state:
+        case "running":
+            return phase if found.compacting is None else "being compacted"
+        case "detached":
+            return f"{phase}, detached to {', '.join(found.remote_handle.values())}"
+        case _:
+            return f"stopped while {phase}"
+
+
+def _advice(found: "Status") -> Iterator[str]:
+    from imagebeam.beam_pipeline.reporting.progress import duration
+    from imagebeam.outputs.status import SILENT_SECONDS
+
+    root = found.layout.root
+    if found.compacting is False:
+        yield f"A compaction was interrupted. Run `imagebeam compact {root}` to finish it."
+    silent = found.silent_seconds > SILENT_SECONDS
+    match found.state:
+        case "stopped":
+            yield (
+                "No running process found on this machine. If none runs elsewhere, run the same "
+                "command again to resume."
+            )
+        case "detached" if silent:
+            yield (
+                f"Nothing was finished for {duration(found.silent_seconds)}. Check on the cluster "
+                "if the job has ended; if so, run the same command again to resume."
+            )
+        case "running" if silent:
+            yield (
+                f"Nothing was finished for {duration(found.silent_seconds)}. "
+                f"See {found.layout.log} for the reason."
+            )

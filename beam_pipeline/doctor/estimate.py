@@ -1,18 +1,19 @@
-"""How long a job will take and what it will cost, with the grounds for saying so."""
+"""Estimate how long a job will take and what it will cost."""
 
 from dataclasses import dataclass
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.sample import Sample
+from imagebeam.beam_pipeline.reporting.progress import duration
 
 
 @dataclass(frozen=True)
 class Price:
-    """What turns work into time and money.
+    """The figures that turn CPU time into time and money.
 
     Attributes:
-        cores: of all workers together; None where nobody said.
-        per_core_hour: in any currency; None where nobody said.
+        cores: total number of cores; None if not given.
+        per_core_hour: in any currency; None if not given.
     """
 
     cores: int | None = None
@@ -20,13 +21,13 @@ class Price:
 
 
 def estimate(sample: Sample, images: int, complete: bool, price: Price) -> Finding:
-    """Work, time and cost of a job.
+    """CPU time, wall time and cost of a job.
 
     Args:
-        sample: what some of its images took.
-        images: of the whole job.
-        complete: whether these are all.
-        price: of a core's time, and how many there are.
+        sample: the measurements on some of its images.
+        images: number of images of the whole job, as far as they were listed.
+        complete: whether the listing is complete.
+        price: number of cores and their price.
     """
     stages = {
         "read": sample.fetch.cpu,
@@ -47,25 +48,16 @@ def estimate(sample: Sample, images: int, complete: bool, price: Price) -> Findi
         "cost": price.per_core_hour and seconds / 3600 * price.per_core_hour,
     }
     least = "" if complete else "at least "
-    parts = [f"{least}{duration(seconds)} of one core"]
+    parts = [f"{least}{duration(seconds)} of CPU time"]
     if price.cores:
         parts.append(f"{duration(seconds / price.cores)} on {price.cores:,} cores")
     else:
-        parts.append("say --cores for the time that this takes")
+        parts.append("give --cores to see how long that takes")
     if price.per_core_hour:
-        parts.append(f"{facts['cost']:,.2f} at {price.per_core_hour:g} a core hour")
-    stages_told = ", ".join(f"{name} {took * 1000:.2g}" for name, took in each.items())
-    parts.append(
-        f"because {sample.images:,} images took {sum(each.values()) * 1000:.2g} ms of a core each "
-        f"here ({stages_told}) and waited {waiting * 1000:.2g} ms for their storage; Beam's own "
-        "work and the start of workers come on top"
+        parts.append(f"{facts['cost']:,.2f} at {price.per_core_hour:g} per core hour")
+    stages_shown = ", ".join(f"{name} {took * 1000:.2g}" for name, took in each.items())
+    grounds = (
+        f"Measured on {sample.images:,} images: {sum(each.values()) * 1000:.2g} ms CPU per image "
+        f"({stages_shown}), {waiting * 1000:.2g} ms I/O wait. Excludes Beam overhead and start-up."
     )
-    return Finding("estimate", FindingState.OK, "; ".join(parts), facts)
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.2g} s"
+    return Finding("estimate", FindingState.OK, f"{', '.join(parts)}. {grounds}", facts)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.beam_pipeline.reporting.evaluation_display import counts
+from imagebeam.beam_pipeline.reporting.progress import failure_counts
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.evaluation.accuracy import wilson_interval
 from imagebeam.images.errors import CODES, ImageError
@@ -117,7 +117,7 @@ def told(sample: Sample, allowed: FailureLimit) -> Finding:
     if not failed:
         return Finding("sample", FindingState.OK, message, facts)
     worst = CODES[sample.failed.most_common(1)[0][0]]
-    message += f": {counts(sample.failed)}. {worst.code}: {worst.cause} {worst.fix}"
+    message += f": {failure_counts(sample.failed)}. {worst.code}: {worst.cause} {worst.fix}"
     if allowed.exceeded(failed, sample.images) and allowed.count is None:
         message += " As many would end the job with exit code 1: see --max-failure-rate."
         return Finding("sample", FindingState.FAILURE, message, facts)

@@ -1,12 +1,9 @@
 """The command `compact`, between runs of the job."""
 
-import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from imagebeam.beam_pipeline.reporting import compaction_display
 from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions
 
@@ -35,7 +32,7 @@ def test_a_job_goes_on_in_a_compacted_output(
     assert imagebeam("compact", out) == 0
     said = capfd.readouterr()
     assert ("The job is not complete" in said.out) is half
-    assert said.err == ""
+    assert said.err.startswith("imagebeam: joining ")
     assert _parts(out) == [1, 1]
     assert imagebeam(*again) == 0
     assert _parts(out)[0] > 1
@@ -91,16 +88,3 @@ def test_what_cannot_be_compacted(
     assert message in said.err
     assert said.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_log_gets_a_line_every_half_minute() -> None:
-    now = [0.0]
-    stream = io.StringIO()
-    with compaction_display.progress(Console(file=stream, width=200), lambda: now[0]) as show:
-        for seconds, done in ((0, 0), (29, 100), (30, 1500), (59, 2000), (60, 6000)):
-            now[0] = seconds
-            show(done, 50_000)
-    assert stream.getvalue().splitlines() == [
-        "imagebeam: 1,500/50,000 files, 50 files/s",
-        "imagebeam: 6,000/50,000 files, 100 files/s",
-    ]

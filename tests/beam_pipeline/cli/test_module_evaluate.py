@@ -122,7 +122,7 @@ def test_a_module_without_classes_is_refused(
 ) -> None:
     (tmp_path / "features.tflite").write_bytes(echo(names=("embedding",)))
     said = _refused(capfd, tmp_path / "features.tflite", folders)
-    assert "it gives features only. Give a classifier." in said
+    assert "it provides only features. Give a module with classes." in said
 
 
 def test_a_name_of_two_classes_is_refused(
