@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the page; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.report.write_report import write_report
+    from imagebeam.report.page import write_report
     from imagebeam.storage import location
 
     if args.thumbnails < 0:

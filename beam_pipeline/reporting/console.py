@@ -19,7 +19,7 @@ from imagebeam.images.errors import CODES
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened
 from imagebeam.outputs.progress import Progress
-from imagebeam.report.escape_control_chars import visible
+from imagebeam.report.escape_control_chars import escape_control_chars
 from imagebeam.storage import AnyPath
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
 def show_report(contents: "Contents", page: AnyPath) -> None:
     """Print where the report is, and the problems of the output that it shows."""
     for finding in contents.findings:
-        _errors.print(f"imagebeam: {visible(finding)}", soft_wrap=True)
+        _errors.print(f"imagebeam: {escape_control_chars(finding)}", soft_wrap=True)
     _out.print(
         f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
         soft_wrap=True,

@@ -1,4 +1,4 @@
-"""The account: what was asked for against what there is, to the last image."""
+"""The summary of a job: every requested image is counted exactly once."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from imagebeam.errors import ImagebeamError
 from imagebeam.outputs.layout import Layout, write_whole
 from imagebeam.outputs.writers import Writers
 
@@ -23,22 +24,22 @@ LeftOutCounts: TypeAlias = Mapping[str, tuple[int, Sequence[str]]]
 _EXAMPLES = 3
 
 
-class AccountError(RuntimeError):
-    """The numbers of a finished job do not add up: a defect, or the output was changed."""
+class AccountError(ImagebeamError, RuntimeError):
+    """The counts of a finished job do not add up: a defect, or the output was changed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run was asked for, and what of it was left to do.
+    """What one run requested, and what of it was left to do.
 
     Attributes:
-        requested: names listed, each as often as it was listed.
-        duplicates: those that repeat a name.
+        requested: names listed, counted as often as they were listed.
+        duplicates: names that repeat an earlier one.
         already_labelled: names with a row in predictions from an earlier run.
         already_failed: names with a row in errors from an earlier run.
-        to_do: what remains: requested less all of these.
-        rows: rows that the output will hold at the end; earlier runs may have left rows that
-            this one does not ask for.
+        to_do: the rest: requested minus all of these.
+        rows: rows that the output will hold at the end, including rows of earlier runs that this
+            run does not request.
         rows_digest: sum of `uri_digest` over those rows.
         costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
         seen: files, members and lines that listing met, each requested or left out.
@@ -58,7 +59,7 @@ class Plan:
 
     @staticmethod
     def total(plans: Iterable["Plan"]) -> "Plan":
-        """The plan of all parts of a listing; parts may be added in any order and grouping."""
+        """Add up the plans of all parts of a listing, in any order and grouping."""
         sums = {entry.name: 0 for entry in fields(Plan) if entry.name not in ("costs", "left_out")}
         costs: dict[str, tuple[float, float]] = {}
         left_out: dict[str, tuple[int, Sequence[str]]] = {}
@@ -74,7 +75,7 @@ class Plan:
         return Plan(**sums, left_out=dict(sorted(left_out.items())), costs=costs)
 
     def write(self, layout: Layout) -> None:
-        """Leave the plan in the output, for those who watch."""
+        """Write the plan to the output, where `status` reads it."""
         values = asdict(self) | {"rows_digest": f"{self.rows_digest:032x}"}
         with Writers(layout).one():
             write_whole(layout.plan, _json(values))
@@ -82,10 +83,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of the images of one or more shards.
+    """Results of the images of one or more shards.
 
     Attributes:
-        shards: how many.
+        shards: number of shards.
         labelled: rows written to predictions.
         failed: rows written to errors, by code.
         costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
@@ -98,7 +99,7 @@ class Tally:
 
     @staticmethod
     def total(tallies: Iterable["Tally"]) -> "Tally":
-        """The tally of all; they may be added in any order and grouping."""
+        """Add up tallies, in any order and grouping."""
         shards = labelled = 0
         failed: dict[str, int] = {}
         costs: dict[str, tuple[float, float]] = {}
@@ -118,7 +119,7 @@ def _add(costs: dict[str, tuple[float, float]], more: Costs) -> None:
 
 
 def uri_digest(uri: str) -> int:
-    """A number for a name; their sum tells whether two sets of names are the same."""
+    """Return a number for a name; sums of these numbers show whether two sets are the same."""
     digest = hashlib.blake2b(uri.encode(), digest_size=_DIGEST_BITS // 8).digest()
     return int.from_bytes(digest, "big")
 
@@ -126,16 +127,16 @@ def uri_digest(uri: str) -> int:
 def summarise(
     plan: Plan, tally: Tally, provenance: Mapping[str, Any], before: Costs = _NOTHING
 ) -> dict[str, Any]:
-    """The content of `summary.json`.
+    """Return the content of `summary.json`.
 
     Args:
         plan: of all inputs.
         tally: of all shards.
-        provenance: what the summary says of the job besides its numbers.
-        before: what was spent before there was a plan.
+        provenance: what the summary says about the job besides the counts.
+        before: time spent before there was a plan.
 
     Raises:
-        AccountError: an image is missing, or there is one too many.
+        AccountError: an image is missing, or one is counted twice.
     """
     failed = sum(tally.failed.values())
     already_done = plan.already_labelled + plan.already_failed
@@ -144,8 +145,7 @@ def summarise(
         raise AccountError(
             f"{plan.requested:,} images were requested but {accounted:,} are accounted for "
             f"({tally.labelled:,} labelled, {failed:,} failed, {already_done:,} already done, "
-            f"{plan.duplicates:,} duplicates). Run the same command again: it does what is "
-            "missing."
+            f"{plan.duplicates:,} duplicates). Run the same command again to resume."
         )
     left_out = sum(count for count, _ in plan.left_out.values())
     if plan.seen != plan.requested + left_out:
@@ -178,13 +178,13 @@ def summarise(
 
 
 def write_summary(layout: Layout, summary: Mapping[str, Any]) -> None:
-    """Write `summary.json`, which says that the job is complete."""
+    """Write `summary.json`, which marks the job as complete."""
     with Writers(layout).one():
         write_whole(layout.summary, _json(summary))
 
 
 def read_summary(layout: Layout) -> dict[str, Any]:
-    """The account of a complete job.
+    """Read the summary of a complete job.
 
     Raises:
         FileNotFoundError: the job is not complete.
@@ -193,7 +193,7 @@ def read_summary(layout: Layout) -> dict[str, Any]:
 
 
 def read_plan(layout: Layout) -> Plan | None:
-    """What the latest run has to do; None while it is still listing."""
+    """Read what the latest run has to do; None while it is still listing."""
     try:
         values = json.loads(layout.plan.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -209,5 +209,5 @@ def read_plan(layout: Layout) -> Plan | None:
 
 def _json(values: Mapping[str, Any]) -> bytes:
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    # A path that is not UTF-8 holds surrogates: escaped so, they are JSON's own escapes.
+    # A path that is not UTF-8 holds surrogates. This writes them as escapes of JSON.
     return text.encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What makes two runs into one output the same job, and what must not be mixed."""
+"""The identity of a job: an output never mixes rows of two jobs."""
 
 import hashlib
 import json
@@ -23,36 +23,36 @@ _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
     *("emit", "top_k", "labels", "format", "kept"),
 )
-"""What a row's values depend on. The module's name, the versions and the limits may differ."""
+"""Options that the values of a row depend on. Module name, versions and limits may differ."""
 
 
 def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
-    """The output of a job, opened for reading: its layout, and what makes it that job's.
+    """Open an output for reading; return its layout and the identity of its job.
 
     Raises:
-        OutputError: the folder is no output.
-        ConnectionError: its store does not tell.
+        OutputError: the folder is not an output.
+        ConnectionError: its store does not answer.
     """
     try:
         identity = dict(json.loads(Layout(root).identity.read_text(encoding="utf-8")))
         if identity["format"] not in FORMATS or not {*identity["emit"]} <= {*EMITTED}:
-            raise ValueError("its identity is of another version")
+            raise ValueError("its identity was written by another version")
         return Layout(root, identity["format"]), identity
     except ConnectionError:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise OutputError(
-            f"{root}: no output of imagebeam ({error}). Name the --output of a job."
+            f"{root}: not an output of imagebeam ({error}). Give the --output folder of a job."
         ) from error
 
 
 def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
-    """Make the output folder ready for a job, or refuse it.
+    """Prepare the output folder for a job, or refuse it.
 
     Args:
         layout: of the folder.
-        identity: of the job; holds at least what decides a row's values.
-        overwrite: delete what an earlier job left.
+        identity: of the job; holds at least the options that the values of a row depend on.
+        overwrite: delete the files of an earlier job.
 
     Raises:
         OutputError: the folder cannot be written, holds something else, or rows of another job.
@@ -64,13 +64,13 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
         else:
             check(layout, identity)
             compact.recover(layout)
-        # First of all: killed right after, the folder is known as ours.
+        # Written first, so that a run that is killed right after it can be resumed.
         layout.job.mkdir(exist_ok=True)
         write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())
         for folder in (layout.predictions, layout.errors):
             folder.mkdir(exist_ok=True)
         remove_temporaries(layout)
-        # A finished account speaks of the run that wrote it, not of the one that starts.
+        # An existing summary belongs to the run that wrote it, not to the one that starts.
         layout.summary.unlink(missing_ok=True)
         layout.plan.unlink(missing_ok=True)
     except OSError as error:
@@ -78,14 +78,14 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
 
 
 def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
-    """See that a folder is a job's own, or nobody's; looks and changes nothing.
+    """Check that a folder belongs to a job or is empty. Change nothing.
 
     Args:
         layout: of the folder, which must exist.
-        identity: of the job; holds at least what decides a row's values.
+        identity: of the job; holds at least the options that the values of a row depend on.
 
     Returns:
-        Whether an earlier run of the job has been here.
+        Whether an earlier run of the job wrote to it.
 
     Raises:
         OutputError: the folder holds something else, or rows of another job.
@@ -95,13 +95,13 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     except FileNotFoundError:
         if (stranger := _stranger(layout)) is not None:
             raise OutputError(
-                f"{layout.root}: holds {stranger!r} and no job of ours. Choose an --output "
-                "folder that is new or empty."
+                f"{layout.root}: is not empty (it holds {stranger!r}) and was not created by "
+                "imagebeam. Choose an --output folder that is new or empty."
             ) from None
         return False
     except ValueError as error:
         raise OutputError(
-            f"{layout.identity}: damaged ({error}). Run with --overwrite to start afresh."
+            f"{layout.identity}: damaged ({error}). Run with --overwrite to start again."
         ) from error
     differences = [
         f"{name.replace('_', ' ')} is {identity.get(name)!r}, was {earlier.get(name)!r}"
@@ -111,13 +111,16 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     if differences:
         raise OutputError(
             f"{layout.root}: belongs to another job: {'; '.join(differences)}. Choose another "
-            "--output, repeat the earlier options, or start afresh with --overwrite."
+            "--output, use the earlier options, or start again with --overwrite."
         )
     return True
 
 
 def _stranger(layout: Layout) -> str | None:
-    """What lies in the folder, but for what a claim leaves that is killed before its identity."""
+    """Return the name of a foreign file, if any.
+
+    A claim that was killed before it wrote the identity leaves a lease and temporary files.
+    """
     ours = {layout.lease, *temporaries(layout.job)}
     for entry in _by_name(layout.root):
         if entry != layout.job or any(path not in ours for path in layout.job.iterdir()):
@@ -126,12 +129,12 @@ def _stranger(layout: Layout) -> str | None:
 
 
 def _by_name(folder: AnyPath) -> Iterable[AnyPath]:
-    # A store lists by name, and may list for hours: the first name is all that is asked for.
+    # A store lists by name and may take hours, but only the first name is needed.
     return folder.iterdir() if isinstance(folder, Location) else sorted(folder.iterdir())
 
 
 def _clear(layout: Layout) -> None:
-    """Delete all but the identity: until it is replaced it tells that the folder is ours."""
+    """Delete everything but the identity, which marks the folder as ours until it is replaced."""
     layout.summary.unlink(missing_ok=True)
     layout.report.unlink(missing_ok=True)
     for folder in (layout.predictions, layout.errors):
@@ -142,5 +145,5 @@ def _clear(layout: Layout) -> None:
 
 
 def names_digest(names: Sequence[str] | None) -> str | None:
-    """What stands for the class names in an identity; None where indices are the names."""
+    """Return a digest of the class names; None where indices are the names."""
     return None if names is None else hashlib.sha256("\n".join(names).encode()).hexdigest()

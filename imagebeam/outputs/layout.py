@@ -1,10 +1,10 @@
-"""Where everything is in an output folder.
+"""Names the files of an output folder, and writes and removes them safely.
 
 DIR/predictions/part-ID.parquet   rows of labelled images (or .tfrecord)
 DIR/errors/part-ID.parquet        rows of failed images
-DIR/summary.json                  the account; present when the job is complete
-DIR/report.html                   the page, if one was asked for
-DIR/job/                          what the job keeps for itself: identity, plan, module
+DIR/summary.json                  the summary; present when the job is complete
+DIR/report.html                   the page that `imagebeam report` writes
+DIR/job/                          the job's own files: identity, plan, module
 """
 
 import io
@@ -29,11 +29,11 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class OutputError(ImagebeamError, ValueError):
-    """An output folder that cannot be used; says value, reason and cure."""
+    """An output folder that cannot be used; the text states value, reason and fix."""
 
 
-class DamagedPartError(RuntimeError):
-    """A part that cannot be read back; says which, why, and the cure."""
+class DamagedPartError(ImagebeamError, RuntimeError):
+    """A part that cannot be read back; the text states value, reason and fix."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Layout:
 
     @property
     def job(self) -> AnyPath:
-        """Folder of what the job keeps for itself."""
+        """Folder of the job's own files."""
         return self.root / "job"
 
     @property
     def summary(self) -> AnyPath:
-        """The account, written last."""
+        """The summary, written last."""
         return self.root / "summary.json"
 
     @property
@@ -75,27 +75,27 @@ class Layout:
 
     @property
     def identity(self) -> AnyPath:
-        """What makes two runs one job."""
+        """The identity: what two runs of one job have in common."""
         return self.job / "identity.json"
 
     @property
     def plan(self) -> AnyPath:
-        """What the latest run has to do."""
+        """The plan: what the latest run has to do."""
         return self.job / "plan.json"
 
     @property
     def run(self) -> AnyPath:
-        """Which run the output belongs to."""
+        """The run that the output belongs to."""
         return self.job / "run.json"
 
     @property
     def compaction(self) -> AnyPath:
-        """What a compaction is about to replace; present while one is unfinished."""
+        """The journal of a compaction; present while one is unfinished."""
         return self.job / "compaction.json"
 
     @property
     def lease(self) -> AnyPath:
-        """Who writes to the output now, where that is in a store."""
+        """The lease of the process that writes to an output in a store."""
         return self.job / "lease.json"
 
     @property
@@ -105,7 +105,7 @@ class Layout:
 
     @property
     def log(self) -> AnyPath:
-        """What the libraries of the submitting process had to say."""
+        """Messages of the libraries in the submitting process."""
         return self.job / "log.txt"
 
     def module(self, digest: str, suffix: str) -> AnyPath:
@@ -121,11 +121,11 @@ class Layout:
         return self.errors / f"part-{shard_id}.parquet"
 
     def prediction_parts(self) -> Iterator[AnyPath]:
-        """Finished parts, in no order."""
+        """Yield the finished parts, in no order."""
         return self._parts(self.predictions, f".{self.format}")
 
     def error_parts(self) -> Iterator[AnyPath]:
-        """Finished parts, in no order."""
+        """Yield the finished parts, in no order."""
         return self._parts(self.errors, ".parquet")
 
     def _parts(self, folder: AnyPath, suffix: str) -> Iterator[AnyPath]:
@@ -139,10 +139,10 @@ class Layout:
             return
 
     def replaced_parts(self) -> frozenset[AnyPath]:
-        """Parts whose rows all stand in a joined one too, and that count no more.
+        """Return the parts whose rows are all in a joined part too, and which count no more.
 
         Raises:
-            OutputError: the note of the compaction that joined them is damaged.
+            OutputError: the journal of the compaction that joined them is damaged.
         """
         try:
             noted = json.loads(self.compaction.read_text(encoding="utf-8"))
@@ -155,16 +155,16 @@ class Layout:
             return frozenset()
         except (ValueError, LookupError, TypeError) as error:
             raise OutputError(
-                f"{self.compaction}: damaged ({error}). Delete it; `imagebeam verify` then tells "
-                "whether an image has two rows."
+                f"{self.compaction}: damaged ({error}). Delete it, then run "
+                "`imagebeam verify` to see whether an image has two rows."
             ) from error
         return frozenset(sources) if target.exists() else frozenset()
 
 
 def _part_name(name: str) -> str:
-    # Whoever the note is from, files are deleted that it names.
+    # Files that the journal names are deleted, so it must not name anything but parts.
     if not _PART_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no part")
+        raise ValueError(f"{name!r} is not the name of a part")
     return name
 
 
@@ -177,7 +177,7 @@ def _names(folder: AnyPath) -> Iterator[str]:
 
 
 def write_whole(path: AnyPath, data: bytes) -> None:
-    """Write a file so that its name never shows part of it, whatever dies when.
+    """Write a file so that its name never shows part of it, whenever the process dies.
 
     Raises:
         OSError: as the file system or the store reports it; nothing is left behind.
@@ -188,9 +188,9 @@ def write_whole(path: AnyPath, data: bytes) -> None:
 
 @contextmanager
 def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
-    """A file to write to that gets its name when the block ends, and never before.
+    """Yield a file to write to that gets its name when the block ends, and never before.
 
-    What becomes an object is held in memory till then.
+    The content of an object in a store is held in memory until then.
 
     Raises:
         OSError: as the file system or the store reports it; nothing is left behind.
@@ -205,7 +205,7 @@ def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
 
 
 def remove(path: AnyPath) -> None:
-    """Remove a file, if it is there, so that it stays away."""
+    """Remove a file if it exists, so that a power cut does not bring it back."""
     if isinstance(path, Location):
         path.unlink(missing_ok=True)
     elif path.exists():
@@ -214,7 +214,7 @@ def remove(path: AnyPath) -> None:
 
 
 def remove_below(folder: AnyPath) -> None:
-    """Remove all that a folder holds."""
+    """Remove everything in a folder."""
     if isinstance(folder, Location):
         remove_all(folder.below())
     elif folder.exists():
@@ -222,7 +222,7 @@ def remove_below(folder: AnyPath) -> None:
 
 
 def remove_all(objects: Iterable[Location]) -> None:
-    """Remove objects side by side: one by one, each would wait for the store's last answer."""
+    """Remove objects in parallel, because each one waits for an answer of the store."""
     with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
         for _ in pool.map(remove, objects):
             pass
@@ -232,7 +232,7 @@ _REMOVED_AT_ONCE = 16
 
 
 def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
-    """Bytes and times of parts in a folder; without those that are just gone."""
+    """Return bytes and times of parts in a folder, without parts that have just been removed."""
     if isinstance(folder, Location):
         listed: dict[AnyPath, Stat] = dict(folder.stats())
         return {part: listed[part] for part in parts if part in listed}
@@ -245,7 +245,7 @@ def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
 
 
 def unusable(layout: Layout, error: OSError) -> OutputError:
-    """What to say of an output folder that the file system refuses."""
+    """Return the error for an output folder that the file system refuses."""
     return OutputError(
         f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that can "
         "be written."
@@ -253,14 +253,14 @@ def unusable(layout: Layout, error: OSError) -> OutputError:
 
 
 def remove_temporaries(layout: Layout) -> None:
-    """Delete what a killed run was in the middle of writing."""
+    """Delete the temporary files of a run that was killed while it wrote."""
     for folder in (layout.predictions, layout.errors, layout.job, layout.root):
         for leftover in temporaries(folder):
             leftover.unlink(missing_ok=True)
 
 
 def temporaries(folder: AnyPath) -> Iterator[Path]:
-    """Files in a folder that were never given their final name; a store has none."""
+    """Yield files in a folder that never got their final name; a store has none."""
     return iter(()) if isinstance(folder, Location) else leftovers(folder)
 
 

@@ -1,4 +1,4 @@
-"""One shard's two files: written whole, replaced whole, read back for their URIs."""
+"""Writes the two files of a shard, each as a whole, and reads their URIs back."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -27,13 +27,13 @@ def write_part(
     predictions: pa.Table,
     errors: pa.Table,
 ) -> None:
-    """Write a shard's rows; whatever an earlier try of the shard wrote is gone afterwards.
+    """Write the rows of a shard, in place of those that an earlier attempt wrote.
 
-    In no moment does an image stand in both files, so wherever this stops, an image has one row
-    or none, and none means that the next run does it.
+    An image is never in both files, so wherever this stops, an image has one row or none. The next
+    run does the images without a row.
 
     Raises:
-        OSError: the storage refused; the part that it refused is what it was before.
+        OSError: the storage refused; the part that it refused is unchanged.
     """
     error_part = layout.error_part(shard_id)
     prediction_part = layout.prediction_part(shard_id)
@@ -48,7 +48,7 @@ def write_part(
 
 
 def labelled_uris(part: AnyPath) -> Iterator[str]:
-    """The URIs in one part of predictions.
+    """Yield the URIs in one part of predictions.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
@@ -57,7 +57,7 @@ def labelled_uris(part: AnyPath) -> Iterator[str]:
 
 
 def failed_uris(part: AnyPath) -> Iterator[str]:
-    """The URIs in one part of errors.
+    """Yield the URIs in one part of errors.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
@@ -66,11 +66,11 @@ def failed_uris(part: AnyPath) -> Iterator[str]:
 
 
 def readable(part: AnyPath, items: Iterator[_Item]) -> Iterator[_Item]:
-    """What is read from a part, item by item.
+    """Yield what is read from a part, item by item.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
-        ConnectionError: its store gives no answer, which says nothing about the part.
+        ConnectionError: its store does not answer; the part may be whole.
     """
     try:
         yield from items
@@ -78,19 +78,19 @@ def readable(part: AnyPath, items: Iterator[_Item]) -> Iterator[_Item]:
         raise
     except (pa.ArrowException, OSError, DamagedRecordError) as error:
         raise DamagedPartError(
-            f"{part} is damaged ({error}). Delete it and run again: its images are done anew"
+            f"{part}: damaged ({error}). Delete it, then run the job again to redo its images"
         ) from error
 
 
 def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
-    """Delete error rows, so that the next run does their images again; how many there were.
+    """Delete error rows, so that the next run does their images again; return their number.
 
     Args:
         layout: of the output folder.
-        codes: those to forget; none stands for all that are retryable.
+        codes: of the rows to delete; without any, all rows that are retryable.
     """
     forgotten = 0
-    # Named before the first is replaced: a folder that changes may name a file twice.
+    # All names are read first, because a folder that changes may list a file twice.
     for part in sorted(layout.error_parts()):
         with opened(part) as file:
             rows = file.metadata.num_rows
@@ -104,8 +104,11 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
 
 
 def _without(file: pq.ParquetFile, codes: Sequence[str]) -> tuple[int, bytes]:
-    """How many errors stay, and a file of them; read by row groups, for it may have been joined."""
-    # No other job needs it, and to import it would make each wait.
+    """Return how many errors stay, and a file of them.
+
+    It is read by row groups, because a compacted file may be large.
+    """
+    # Imported here because it is slow to import and most jobs do not need it.
     import pyarrow.compute as pc
 
     kept, buffer = 0, io.BytesIO()
@@ -121,9 +124,9 @@ def _without(file: pq.ParquetFile, codes: Sequence[str]) -> tuple[int, bytes]:
 
 @contextmanager
 def opened(part: AnyPath) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, of which no more is read than is asked for."""
+    """Open a Parquet file, which is read lazily."""
     if isinstance(part, Path):
-        # Arrow's own reading of a small file takes half the time of reading through Python.
+        # Arrow reads a small file in half the time that reading through Python takes.
         with pq.ParquetFile(part) as parquet:
             yield parquet
         return

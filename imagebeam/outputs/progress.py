@@ -1,4 +1,4 @@
-"""How far a job is, from its output alone: on any runner, in any process."""
+"""Counts the rows of an output while its job runs, on any runner and from any process."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """What has been done since the watch began.
+    """Counts since the watch began.
 
     Attributes:
-        plan: None while images are still being listed.
+        plan: of the latest run; None while images are still being listed.
         labelled: images with a row in predictions.
         failed: images with a row in errors, by code.
     """
@@ -35,16 +35,16 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Images with a row."""
+        """Return the number of images with a row."""
         return self.labelled + sum(self.failed.values())
 
 
 class ProgressWatcher:
-    """Counts the rows of parts that appear in an output; each part is opened once.
+    """Counts the rows of parts that appear in an output. Every part is opened once.
 
     Args:
         layout: of the output.
-        and_earlier: count also the parts that stand there already.
+        and_earlier: count the parts that exist already, too.
     """
 
     def __init__(self, layout: Layout, and_earlier: bool = False) -> None:
@@ -53,11 +53,11 @@ class ProgressWatcher:
         self._seen = set(earlier)
         self._labelled = 0
         self._failed: Counter[str] = Counter()
-        # A store takes its time for each: one after the other, many workers would leave us behind.
+        # Opening a part in a store takes time. One after the other, many workers would be faster.
         self._pool = ThreadPoolExecutor(_OPENED_AT_ONCE)
 
     def look(self) -> Progress:
-        """The progress up to now."""
+        """Return the progress up to now."""
         self._labelled += sum(self._new(self._layout.prediction_parts(), _rows))
         for codes in self._new(self._layout.error_parts(), _codes):
             self._failed.update(codes)
@@ -72,7 +72,7 @@ class ProgressWatcher:
 
 
 def _if_there(read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
-    # A part may be gone by now: a shard that is done again takes away what it left before.
+    # A part may be gone by now: a shard that is done again removes its earlier files.
     with suppress(FileNotFoundError):
         return read(part)
     return None

@@ -1,4 +1,4 @@
-"""The columns of predictions and errors, and how arrays become them without a dict per row."""
+"""The columns of predictions and errors, made from arrays without a dict per row."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 EMITTED = ("labels", "logits", "features")
-"""What predictions can hold besides `uri`, `width` and `height`."""
+"""What predictions can hold in addition to `uri`, `width` and `height`."""
 
 _VECTOR = pa.list_(pa.field("element", pa.float32(), nullable=False))
 _TOP_K = pa.list_(
@@ -40,25 +40,25 @@ ERRORS = pa.schema(
 RESERVED = frozenset(
     ("uri", "width", "height", "label", "score", "top_k", "logits", "features", *ERRORS.names)
 )
-"""Names of columns that nothing that is kept can have."""
+"""Names that columns from --keep cannot have."""
 
 ErrorRow = tuple[str, str, str, str, bool, tuple[Any, ...]]
-"""The values of `ERRORS`, and of the columns that are kept; () where there are none."""
+"""The values of `ERRORS`, followed by those of the --keep columns; () where there are none."""
 
 _METADATA_KEY = "imagebeam"
 
 
 @dataclass(frozen=True)
 class PredictionSchema:
-    """What a job writes for a labelled image.
+    """The columns that a job writes for a labelled image.
 
     Attributes:
         emit: which of `EMITTED`, in that order.
         top_k: classes in the column `top_k`.
-        class_names: one a class; None where the index stands for the name.
+        class_names: one per class; None where the index is used as the name.
         provenance: written into every file: module, engine, preprocessing, versions.
-        kept: columns of manifests that come along, by the names that they have here, with their
-            Arrow types; the last ones of predictions and of errors.
+        kept: columns that are copied from manifests (--keep), by name, with their Arrow types. They
+            are the last columns of predictions and of errors.
     """
 
     emit: tuple[str, ...]
@@ -68,7 +68,7 @@ class PredictionSchema:
     kept: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def arrow(self) -> pa.Schema:
-        """The columns, the same for every part and for none."""
+        """Return the Arrow schema, the same for every part."""
         columns = [
             pa.field("uri", pa.string(), nullable=False),
             pa.field("width", pa.int32(), nullable=False),
@@ -98,9 +98,9 @@ class PredictionSchema:
         features: npt.NDArray[np.float32] | None,
         kept: Sequence[tuple[Any, ...]] = (),
     ) -> pa.Table:
-        """One row an image; arrays are (N, …), and may be None only where nothing needs them.
+        """Make one row per image; arrays are (N, …) and may be None only where `emit` omits them.
 
-        What is kept of an image is () where it comes from no manifest, and of all images likewise.
+        The `kept` values of an image are () where it does not come from a manifest.
         """
         schema = self.arrow()
         if not uris:
@@ -118,7 +118,7 @@ class PredictionSchema:
         return pa.table([columns[name] for name in schema.names], schema=schema)
 
     def errors(self, rows: Sequence[ErrorRow]) -> pa.Table:
-        """One row a failed image: uri, stage, code, message, retryable, and what is kept of it."""
+        """Make one row per failed image: uri, stage, code, message, retryable, --keep columns."""
         schema = pa.schema([*ERRORS, *self._kept_fields()])
         *columns, kept = list(zip(*rows, strict=True)) or [()] * (len(ERRORS) + 1)
         arrays = [
@@ -183,16 +183,16 @@ def prediction_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def provenance(schema: pa.Schema) -> dict[str, Any]:
-    """What a part of predictions says of the job that wrote it."""
+    """Return the provenance that a part of predictions carries in its metadata."""
     return dict(json.loads((schema.metadata or {})[_METADATA_KEY.encode()]))
 
 
 def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int32]:
-    """int32 (N, count): each row's highest classes, of equal scores the lower class first."""
+    """Return the highest classes of every row as int32 (N, count), ties by the lower class."""
     classes = np.empty((len(scores), count), np.int32)
     rows = np.arange(len(scores))
     left = scores.copy()
-    # A few passes for the highest cost a fraction of sorting all.
+    # A few passes for the highest scores take a fraction of the time of sorting all.
     for place in range(count):
         classes[:, place] = left.argmax(axis=1)
         left[rows, classes[:, place]] = -np.inf

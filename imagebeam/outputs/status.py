@@ -1,4 +1,4 @@
-"""How far a job is and what became of it, from its output alone."""
+"""Describes the state of a job from its output alone."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,24 +20,24 @@ from imagebeam.storage import AnyPath
 State = Literal["complete", "running", "detached", "stopped"]
 
 SILENT_SECONDS = 1800.0
-"""Without a sign of life, after which a job is said to be silent."""
+"""Seconds without activity after which a job is reported as silent."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What an output tells of its job.
+    """State of the job of an output.
 
     Attributes:
         layout: of the output.
-        state: complete; running, by a process of this machine; detached: it was left to a cluster;
-            stopped: neither.
-        compacting: a compaction is at work on it (True) or was killed in it (False); else None.
+        state: complete; running in a process of this machine; detached, that is, running on a
+            cluster; stopped otherwise.
+        compacting: True while a compaction runs, False if one was killed, else None.
         remote_handle: where a detached job is.
-        summary: the account of a complete job.
-        progress: what stands in the output of one that is not: the rows of all runs.
+        summary: of a complete job.
+        progress: of an incomplete job: the rows of all runs.
         began: when labelling began, in seconds since the epoch; None while images are listed.
-        last_part: when the latest part was finished, likewise; None if none is.
-        silent_seconds: since the latest sign of life.
+        last_part: when the latest part was finished, in the same unit; None if none is.
+        silent_seconds: since the last activity.
     """
 
     layout: Layout
@@ -52,33 +52,33 @@ class Status:
 
     @property
     def plan(self) -> Plan | None:
-        """What the latest run has to do; None while it is listing."""
+        """Return what the latest run has to do; None while it is listing."""
         return self.progress.plan
 
     @property
     def done(self) -> int:
-        """How many of the images that the latest run has to do have a row."""
-        # The plan knows how many rows there will be at the end, whichever run has written them.
+        """Return how many of the images that the latest run has to do have a row."""
+        # The plan knows how many rows of all runs there will be at the end.
         missing = 0 if self.plan is None else self.plan.rows - self.progress.done
         return 0 if self.plan is None else max(self.plan.to_do - missing, 0)
 
     @property
     def images_per_second(self) -> float | None:
-        """From the begin of labelling to the latest part; None if there is none."""
+        """Return the rate from the start of labelling to the latest part; None if there is none."""
         if not self.done or self.began is None or self.last_part is None:
             return None
         return self.done / max(self.last_part - self.began, 1e-3)
 
     @property
     def seconds_left(self) -> float | None:
-        """At that rate, of a job that is at work; else None."""
+        """Return the time left at that rate of a job that runs; None otherwise."""
         at_work = self.state in ("running", "detached")
         if self.plan is None or not at_work or not (rate := self.images_per_second):
             return None
         return max(self.plan.to_do - self.done, 0) / rate
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs: names, numbers and None."""
+        """Return the same as JSON values."""
         rate, left = self.images_per_second, self.seconds_left
         complete = self.summary is not None
         return {
@@ -101,12 +101,12 @@ class Status:
 
 
 def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
-    """Look at an output.
+    """Describe the state of an output.
 
-    Opens every part of a job that is not complete, and none of one that is.
+    Every part of an incomplete job is opened, and no part of a complete one.
 
     Raises:
-        OutputError: the folder is no output, or is damaged.
+        OutputError: the folder is not an output, or is damaged.
     """
     layout, _ = read(root)
     held = lock.is_held(layout)
@@ -116,7 +116,8 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
         progress = _progress(layout) if summary is None else Progress(None, 0, {})
     except (ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise OutputError(
-            f"{root}: something in it is damaged ({error}). `imagebeam verify {root}` says what."
+            f"{root}: something in it is damaged ({error}). Run `imagebeam verify {root}` to see "
+            "what."
         ) from error
     last_part = max(_part_times(layout), default=None)
     signs = _times((layout.identity, layout.run, layout.plan, layout.summary))
@@ -172,7 +173,7 @@ def _part_times(layout: Layout) -> Iterator[float]:
 
 
 def _times(paths: Iterable[AnyPath]) -> Iterator[float]:
-    """When each was last written, in seconds since the epoch; nothing for what is not there."""
+    """Yield when files were last written, in seconds since the epoch; skip missing ones."""
     for path in paths:
         with suppress(FileNotFoundError):
             yield path.stat().st_mtime

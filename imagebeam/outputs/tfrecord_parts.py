@@ -1,9 +1,9 @@
 """TFRecord files of `tf.train.Example`, written and read without TensorFlow.
 
-One Example an image: `uri` bytes, `width` and `height` int64, and as asked for `label` bytes,
-`score` float, `top_k/class` int64, `top_k/label` bytes and `top_k/score` float lists,
-`logits` and `features` float lists, and the columns that are kept of a manifest. Text is UTF-8;
-what is null is left out.
+One Example per image: `uri` bytes, `width` and `height` int64, and depending on --emit `label`
+bytes, `score` float, `top_k/class` int64, `top_k/label` bytes and `top_k/score` float lists,
+`logits` and `features` float lists, and the columns that --keep copies from a manifest. Text is
+UTF-8; null values are left out.
 """
 
 import io
@@ -19,28 +19,28 @@ from imagebeam.storage.tfrecord import DamagedRecordError, Example
 
 
 def encode(table: pa.Table) -> bytes:
-    """The rows of a table of predictions as the content of a TFRecord file."""
+    """Return the rows of a table of predictions as the content of a TFRecord file."""
     buffer = io.BytesIO()
     for row in table.to_pylist():
-        # A shard that is done again leaves the same bytes: maps have no order of their own.
+        # Maps have no order of their own, but a shard that is done again must give the same bytes.
         tfrecord.write(buffer, _example(row).SerializeToString(deterministic=True))
     return buffer.getvalue()
 
 
 def uris(path: AnyPath) -> Iterator[str]:
-    """The `uri` of each Example in a file.
+    """Yield the `uri` of every Example in a file.
 
     Raises:
-        DamagedRecordError: the file is no whole TFRecord file.
+        DamagedRecordError: the file is not a complete TFRecord file.
     """
     return map(_uri, records(path))
 
 
 def records(path: AnyPath) -> Iterator[bytes]:
-    """The bytes of each record in a file.
+    """Yield the bytes of every record in a file.
 
     Raises:
-        DamagedRecordError: the file is no whole TFRecord file.
+        DamagedRecordError: the file is not a complete TFRecord file.
     """
     with path.open("rb") as file:
         for start, length in tfrecord.places(file):
@@ -48,10 +48,10 @@ def records(path: AnyPath) -> Iterator[bytes]:
 
 
 def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Some columns of a file, `rows` at a time; only columns of one value a row.
+    """Yield some columns of a file, `rows` at a time; only columns with one value per row.
 
     Raises:
-        DamagedRecordError: the file is no whole TFRecord file, or a record lacks a column.
+        DamagedRecordError: the file is not a complete TFRecord file, or a record lacks a column.
     """
     remaining = records(path)
     while some := list(islice(remaining, rows)):
@@ -62,10 +62,10 @@ def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.Recor
 
 
 def count(path: AnyPath) -> int:
-    """The number of records in a file, from their lengths alone.
+    """Return the number of records in a file, from their lengths alone.
 
     Raises:
-        DamagedRecordError: a length is damaged, or the file ends elsewhere than they say.
+        DamagedRecordError: a length is damaged, or the file ends in the middle of a record.
     """
     with path.open("rb") as file:
         return sum(1 for _ in tfrecord.places(file))
@@ -76,7 +76,7 @@ def _uri(record: bytes) -> str:
         example = Example.FromString(record)
         return str(example.features.feature["uri"].bytes_list.value[0].decode())
     except (DecodeError, LookupError, UnicodeDecodeError) as error:
-        raise DamagedRecordError("a record is no Example with a `uri`") from error
+        raise DamagedRecordError("a record is not an Example with a `uri`") from error
 
 
 def _values(record: bytes, names: Sequence[str]) -> list[Any]:
@@ -84,7 +84,7 @@ def _values(record: bytes, names: Sequence[str]) -> list[Any]:
         feature = Example.FromString(record).features.feature
         return [_value(feature[name]) for name in names]
     except (DecodeError, LookupError, UnicodeDecodeError) as error:
-        raise DamagedRecordError(f"a record is no Example with {', '.join(names)}") from error
+        raise DamagedRecordError(f"a record is not an Example with {', '.join(names)}") from error
 
 
 def _value(feature: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Recounts an output from its files alone."""
+"""Counts the rows of an output again, from its files alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ _NAMES_SHOWN = 20
 
 
 def verify(root: AnyPath) -> list[str]:
-    """What is wrong with an output, one sentence each; empty if nothing is.
+    """Return what is wrong with an output, one sentence per finding; empty if nothing is.
 
-    Checks that no image has two rows, that the rows are those that the account speaks of, that
-    every part is whole and has the columns of its kind, and that no stranger lies among them.
-    Holds one digest a row in memory.
+    Checks that no image has two rows, that the rows are those that the summary states, that every
+    part is complete and has the expected columns, and that there are no foreign files among them.
+    Holds one digest per row in memory.
 
     Raises:
-        OutputError: the folder is no output, or is compacted or run into meanwhile.
+        OutputError: the folder is not an output, or another process writes to it meanwhile.
     """
     layout, identity = read(root)
     schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
@@ -36,16 +36,14 @@ def verify(root: AnyPath) -> list[str]:
     findings = [*_strangers(layout), *_count(layout, schema, kept, seen)]
     findings += _against_account(layout, seen)
     if _at_work(layout) != before:
-        raise OutputError(
-            f"{root}: was written to meanwhile. Verify it again after that has ended."
-        )
+        raise OutputError(f"{root}: was written to meanwhile. Verify it again when that has ended.")
     return findings
 
 
 def _at_work(layout: Layout) -> tuple[RunToken | None, frozenset[AnyPath]]:
-    """What is another as soon as somebody else begins to write, or a compaction goes on."""
+    """Return values that change as soon as a run or a compaction writes to the output."""
     if layout.compaction.exists() and lock.is_held(layout):
-        raise OutputError(f"{layout.root}: is being compacted. Wait for its end.")
+        raise OutputError(f"{layout.root}: is being compacted. Wait until that has ended.")
     return RunToken.latest(layout), layout.replaced_parts()
 
 
@@ -66,7 +64,7 @@ def _count(
     for part, schema, uris in sorted(readers, key=itemgetter(0)):
         try:
             if part.suffix == ".parquet" and not _fits(_schema(part), schema, kept):
-                yield f"{part}: its columns are not those that the job writes"
+                yield f"{part}: its columns are not the expected ones"
                 continue
             repeated = []
             for uri in uris(part):
@@ -76,7 +74,7 @@ def _count(
                     repeated.append(uri)
             yield from (f"{part}: {uri!r} has another row" for uri in repeated[:_NAMES_SHOWN])
         except ConnectionError:
-            # A store that gives no answer says nothing about the part.
+            # If the store does not answer, the part may still be whole.
             raise
         except (pa.ArrowException, OSError) as error:
             yield f"{part}: damaged: {error}"
@@ -85,7 +83,7 @@ def _count(
 
 
 def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:
-    """Whether columns are those of the job, and behind them those that it keeps of manifests."""
+    """Tell whether the columns are those of the job, followed by its --keep columns."""
     own, others = [*found][: len(schema)], [*found][len(schema) :]
     return own == [*schema] and {field.name: str(field.type) for field in others} == kept
 
@@ -100,14 +98,14 @@ def _against_account(layout: Layout, seen: Counter[int]) -> Iterator[str]:
         summary = read_summary(layout)
         expected_rows, expected_digest = summary["rows"], summary["rows_digest"]
     except FileNotFoundError:
-        yield f"{layout.summary}: missing: the job is not complete. Run its command again."
+        yield f"{layout.summary}: missing: the job is not complete. Run its command to resume it."
         return
     except (ValueError, LookupError, TypeError) as error:
         yield f"{layout.summary}: damaged: {error}"
         return
     rows = sum(seen.values())
     if rows != expected_rows:
-        yield f"{layout.root}: {rows:,} rows, but the account speaks of {expected_rows:,}"
+        yield f"{layout.root}: {rows:,} rows, but the summary states {expected_rows:,}"
     digest = sum(seen.elements()) % (1 << 128)
     if f"{digest:032x}" != expected_digest:
-        yield f"{layout.root}: the rows are not of the images that the account speaks of"
+        yield f"{layout.root}: the rows are not those of the images that the summary counts"

@@ -1,4 +1,4 @@
-"""What an output holds, counted in one pass over its parts, in memory that its rows do not grow."""
+"""Counts the contents of an output in one pass over its parts, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,21 +12,20 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import ERRORS, PredictionSchema, provenance
-from imagebeam.report.class_stats import ClassCount, ClassStats
-from imagebeam.report.failures import ErrorGroup, ErrorGroups
+from imagebeam.report.counts import ClassCount, ClassStats, ErrorGroup, ErrorGroups
 from imagebeam.report.timeline import PartTime
 from imagebeam.storage import AnyPath
 from imagebeam.storage.tfrecord import DamagedRecordError
 
 _BATCH_ROWS = 1 << 16
-_LOOKED_AT = ("uri", "width", "height", "label", "score")
-"""Columns of predictions that a report needs; vectors and lists are left unread."""
+_COLUMNS = ("uri", "width", "height", "label", "score")
+"""Columns of predictions that a report needs; vectors and lists are not read."""
 
 _ACCOUNT = (
     *("requested", "labelled", "failed", "already_done", "duplicates"),
     *("already_labelled", "already_failed", "rows"),
 )
-"""Numbers without which an account is none."""
+"""Numbers that a summary must have."""
 
 _Document = TypeVar("_Document")
 
@@ -37,16 +36,16 @@ class Contents:
 
     Attributes:
         layout: of its folder.
-        identity: what makes its job that job.
-        summary: the account; None where the job is not complete.
-        plan: what the latest run was asked for; None where that cannot be told.
-        provenance: what the output says of module, engine, preprocessing and versions.
+        identity: of its job.
+        summary: None where the job is not complete.
+        plan: what the latest run requested; None where that is unknown.
+        provenance: module, engine, preprocessing and versions.
         all_classes: the rows of predictions.
         classes: the same by class; empty where the job wrote no labels.
         failures: the rows of errors, by code.
-        parts: one entry a part, in no order.
-        is_running: whether a run is at work on it, in a process here or left to a cluster.
-        findings: what is wrong with it, one sentence each.
+        parts: one entry per part, in no order.
+        is_running: whether a run writes to it, in a process of this machine or on a cluster.
+        findings: problems of the output, one sentence each.
     """
 
     layout: Layout
@@ -63,20 +62,20 @@ class Contents:
 
     @property
     def labelled(self) -> int:
-        """Rows in predictions."""
+        """Return the number of rows in predictions."""
         return self.all_classes.images
 
     @property
     def failed(self) -> int:
-        """Rows in errors."""
+        """Return the number of rows in errors."""
         return sum(failure.images for failure in self.failures)
 
 
 def read(root: AnyPath) -> Contents:
-    """Count an output. What is damaged is told and left out.
+    """Count an output. Damaged files become findings and are skipped.
 
     Raises:
-        OutputError: the folder is no output.
+        OutputError: the folder is not an output.
     """
     layout, claimed = identity.read(root)
     reading = _Reading(layout, PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow())
@@ -91,9 +90,9 @@ def read(root: AnyPath) -> Contents:
         summary=summary,
         plan=plan,
         provenance={**claimed, **(summary or reading.provenance)},
-        all_classes=reading.census.all_classes(),
-        classes=reading.census.classes(),
-        failures=reading.failures.by_code(),
+        all_classes=reading.class_stats.all_classes(),
+        classes=reading.class_stats.classes(),
+        failures=reading.error_groups.by_code(),
         parts=reading.parts,
         is_running=lock.is_held(layout) or bool(RunToken.unfinished_remote(layout)),
         findings=reading.findings,
@@ -101,13 +100,13 @@ def read(root: AnyPath) -> Contents:
 
 
 class _Reading:
-    """Goes through an output once; whatever is wrong with it becomes a finding."""
+    """Reads an output once; every problem becomes a finding."""
 
     def __init__(self, layout: Layout, schema: pa.Schema) -> None:
         self._layout = layout
         self._schema = schema
-        self.census = ClassStats()
-        self.failures = ErrorGroups()
+        self.class_stats = ClassStats()
+        self.error_groups = ErrorGroups()
         self.parts: list[PartTime] = []
         self.provenance: dict[str, Any] = {}
         self.findings: list[str] = []
@@ -115,7 +114,7 @@ class _Reading:
     def document(
         self, path: AnyPath, read: Callable[[Layout], _Document | None]
     ) -> _Document | None:
-        """A JSON document of the output; None where there is none or it is damaged."""
+        """Return a JSON document of the output; None where it is missing or damaged."""
         try:
             return read(self._layout)
         except FileNotFoundError:
@@ -126,39 +125,39 @@ class _Reading:
 
     def read_parts(self) -> None:
         """Count the rows of all parts."""
-        # In the order of their names: what is drawn by lot is the same every time.
+        # In the order of their names, so that the random sample is the same every time.
         predictions = (
             batch
             for part in sorted(self._layout.prediction_parts())
             for batch in self._sound(part, self._predictions(part))
         )
         for rows in _joined(predictions):
-            self.census.count(rows)
+            self.class_stats.count(rows)
         errors = (
             batch
             for part in sorted(self._layout.error_parts())
             for batch in self._sound(part, self._errors(part))
         )
         for rows in _joined(errors):
-            self.failures.count(rows)
+            self.error_groups.count(rows)
 
     def compare(self, summary: Mapping[str, Any]) -> None:
-        """Hold what was counted against the account of a complete job."""
+        """Compare the counts with the summary of a complete job."""
         rows = sum(part.rows for part in self.parts)
         if rows != summary["rows"]:
             self.findings.append(
-                f"{rows:,} rows were counted, but the account speaks of {summary['rows']:,}. "
-                "`imagebeam verify` says more."
+                f"{rows:,} rows were counted, but the summary states {summary['rows']:,}. "
+                "Run `imagebeam verify` for details."
             )
 
     def _sound(self, part: AnyPath, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The batches of a part up to where it is damaged."""
+        """Yield the batches of a part up to where it is damaged."""
         rows = 0
         try:
             modified = part.stat().st_mtime
             for batch in batches:
                 if batch.num_rows:
-                    # Names that are not UTF-8 would only be noticed when they are shown.
+                    # Otherwise names that are not UTF-8 would fail later, where they are shown.
                     batch.validate(full=True)
                     rows += batch.num_rows
                     yield batch
@@ -174,7 +173,7 @@ class _Reading:
             self.parts.append(PartTime(modified, rows))
 
     def _predictions(self, part: AnyPath) -> Iterator[pa.RecordBatch]:
-        names = [name for name in _LOOKED_AT if name in self._schema.names]
+        names = [name for name in _COLUMNS if name in self._schema.names]
         if part.suffix == ".tfrecord":
             yield from tfrecord_parts.batches(part, names, _BATCH_ROWS)
             return
@@ -190,9 +189,9 @@ class _Reading:
                 yield from file.iter_batches(_BATCH_ROWS, columns=ERRORS.names)
 
     def _is_ours(self, part: AnyPath, found: pa.Schema, expected: pa.Schema) -> bool:
-        # Behind them may be what the job keeps of manifests.
+        # The --keep columns may follow.
         if [*found][: len(expected)] != [*expected]:
-            self.findings.append(f"{part}: its columns are not those that the job writes")
+            self.findings.append(f"{part}: its columns are not the expected ones")
             return False
         return True
 
@@ -201,16 +200,16 @@ def _account(layout: Layout) -> dict[str, Any]:
     summary = read_summary(layout)
     for name in _ACCOUNT:
         if not isinstance(summary.get(name), int):
-            raise ValueError(f"it has no number of {name}")
+            raise ValueError(f"it has no count named {name!r}")
     return summary
 
 
 def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in fewer batches: counting costs by the batch, and parts are small."""
+    """Join small batches, because counting has a cost per batch and parts are small."""
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
         gathered.append(batch)
-        if sum(each.num_rows for each in gathered) >= _BATCH_ROWS:
+        if sum(part.num_rows for part in gathered) >= _BATCH_ROWS:
             yield _one(gathered)
             gathered = []
     if gathered:

@@ -1,15 +1,15 @@
-"""What the page's script shows: classes, scores, pictures and time, as JSON of bounded size."""
+"""Builds the data of the page's script: classes, scores, pictures and time."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from imagebeam.report import pictures
-from imagebeam.report.class_stats import BINS, ClassCount
 from imagebeam.report.contents import Contents
-from imagebeam.report.escape_control_chars import visible
-from imagebeam.report.smallest_per_group import Row
+from imagebeam.report.counts import BINS, ClassCount
+from imagebeam.report.escape_control_chars import escape_control_chars
+from imagebeam.report.grouping import Row
 from imagebeam.report.timeline import Timeline
 
 MOST_CLASSES = 25_000
@@ -18,11 +18,11 @@ _MOST_PICTURES = 12_000
 
 @dataclass(frozen=True)
 class Original:
-    """What could be had of a picture itself.
+    """The picture itself, as far as the page can show it.
 
     Attributes:
         thumbnail: an encoded picture, as a `data:` URI.
-        link: an address of scheme file, http or https; empty where none can be given.
+        link: an address of scheme file, http or https; empty where there is none.
     """
 
     thumbnail: str
@@ -32,14 +32,14 @@ class Original:
 def data(
     contents: Contents, originals: Mapping[str, Original], timeline: Timeline | None
 ) -> dict[str, Any]:
-    """The data of a page; every name in it is fit to be shown.
+    """Return the data of a page; control characters in names are escaped.
 
     Args:
-        contents: what was counted.
-        originals: by URI; pictures that are missing are shown by name.
-        timeline: None where there is none to draw.
+        contents: of the output.
+        originals: by URI; missing pictures are shown by name.
+        timeline: None where it has too little to draw.
     """
-    rows = pictures.by_importance(contents)[:_MOST_PICTURES]
+    rows = by_importance(contents)[:_MOST_PICTURES]
     places = {row["uri"]: place for place, row in enumerate(rows)}
     listed = contents.classes[:MOST_CLASSES]
     left = sum(count.images for count in contents.classes[MOST_CLASSES:])
@@ -47,9 +47,11 @@ def data(
         "bins": BINS,
         "all": _count(contents.all_classes, places),
         "classes": [_count(count, places) for count in listed],
-        "classes_left": f" The smaller ones, with {left:,} images, are left out." if left else "",
+        "classes_left": f" Smaller classes, with {left:,} images together, are not listed."
+        if left
+        else "",
         "pictures": [_picture(row, originals.get(row["uri"])) for row in rows],
-        "codes": [visible(failure.code) for failure in contents.failures],
+        "codes": [escape_control_chars(failure.code) for failure in contents.failures],
         "timeline": timeline
         and {"start": timeline.start, "seconds": timeline.seconds, "images": timeline.images},
     }
@@ -58,7 +60,7 @@ def data(
 def _count(count: ClassCount, places: Mapping[str, int]) -> dict[str, Any]:
     some = count.pictures
     return {
-        "name": visible(count.name),
+        "name": escape_control_chars(count.name),
         "images": count.images,
         "mean": count.mean_score,
         "histogram": count.histogram,
@@ -70,15 +72,32 @@ def _count(count: ClassCount, places: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _picture(row: Row, original: Original | None) -> dict[str, Any]:
-    folder, _, file = visible(row["uri"]).rpartition("/")
+    folder, _, file = escape_control_chars(row["uri"]).rpartition("/")
     score = row.get("score")
     return {
         "file": file,
         "folder": folder,
-        "label": visible(row.get("label", "")),
+        "label": escape_control_chars(row.get("label", "")),
         "score": None if score is None or not math.isfinite(score) else round(score, 4),
         "width": row["width"],
         "height": row["height"],
         "thumbnail": original.thumbnail if original else "",
         "link": original.link if original else "",
     }
+
+
+def by_importance(contents: Contents) -> list[Row]:
+    """Return every picture once: those of all classes, then the first of each class, and so on."""
+    rows = [*_in_turn([contents.all_classes]), *_in_turn(contents.classes)]
+    return list({row["uri"]: row for row in rows}.values())
+
+
+def _in_turn(counts: Sequence[ClassCount]) -> Iterator[Row]:
+    ways = [
+        rows
+        for way in ("sample", "least_sure", "most_sure")
+        for count in counts
+        for rows in [getattr(count.pictures, way)]
+    ]
+    for places in zip_longest(*ways):
+        yield from (row for row in places if row is not None)

@@ -1,4 +1,4 @@
-"""Names as they may be shown: what a name does to its surroundings is made visible instead."""
+"""Makes control characters in names visible, so that they cannot change the text around them."""
 
 import re
 
@@ -14,8 +14,8 @@ _UNSEEN = re.compile(
 )
 
 
-def visible(text: str) -> str:
-    """The text with its control characters as pictures of them: a newline becomes ␊."""
+def escape_control_chars(text: str) -> str:
+    """Return the text with symbols in place of control characters: a newline becomes ␊."""
     return _UNSEEN.sub(lambda match: _picture(ord(match[0])), text)
 
 

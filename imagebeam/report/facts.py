@@ -1,6 +1,6 @@
-"""What a page says of a job besides its rows: how it stands, what made it, what it cost."""
+"""Describes a job besides its rows: state, summary, costs and provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from imagebeam.report.contents import Contents
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the provenance."""
+    """One entry of the provenance."""
 
     name: str
     value: str
@@ -17,7 +17,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class OutputState:
-    """How an output stands; `kind` chooses the colour."""
+    """The state of an output; `kind` selects the colour."""
 
     word: str
     kind: str
@@ -25,25 +25,25 @@ class OutputState:
 
 @dataclass(frozen=True)
 class StageCost:
-    """What one stage cost.
+    """The time of one stage.
 
     Attributes:
         name: of the stage.
-        wall: seconds, added up over threads and processes.
-        cpu: likewise.
-        share: of the wall seconds of the stage that took most.
-        cpu_an_image: seconds; None where the run did no image.
+        wall: seconds, summed over threads and processes.
+        cpu: seconds, summed likewise.
+        share: relative to the wall seconds of the longest stage.
+        cpu_per_image: seconds; None where the run did no image.
     """
 
     name: str
     wall: float
     cpu: float
     share: float
-    cpu_an_image: float | None
+    cpu_per_image: float | None
 
 
 def state(contents: Contents) -> OutputState:
-    """How the output stands, in a word or two."""
+    """Return the state of the output."""
     if contents.findings:
         return OutputState("damaged", "bad")
     if contents.summary is not None:
@@ -52,31 +52,31 @@ def state(contents: Contents) -> OutputState:
 
 
 def notes(contents: Contents) -> list[str]:
-    """What a reader must know to read the page right."""
+    """Return what a reader must know before reading the page."""
     said = []
     if contents.is_running:
         said.append(
-            "A run is at work on this output, here or on a cluster: the page shows what there was "
-            "when it was made."
+            "The job is still running, on this machine or on a cluster. The page shows the rows "
+            "that existed when it was made. Run `imagebeam report` again to update it."
         )
     elif contents.summary is None:
         said.append(
-            "The job is not complete: it was stopped, or broke. Run its command again: it does "
-            "what is missing."
+            "The job is not complete: it was stopped or it failed. Run the same command again to "
+            "resume it."
         )
     if not contents.labelled and not contents.failed:
         said.append("The output holds no rows.")
     elif "labels" not in contents.identity["emit"]:
         emitted = " and ".join(contents.identity["emit"])
         said.append(
-            f"The job wrote {emitted} and no labels, so there are no classes and no scores to "
-            "show. A job with --emit labels has them."
+            f"The job wrote {emitted} but no labels, so there are no classes and no scores to "
+            "show. Use --emit labels to get them."
         )
     return said
 
 
 def stages(contents: Contents) -> list[StageCost]:
-    """What the latest run's stages cost, in the order of the flow."""
+    """Return the times of the stages of the latest run, in the order of the flow."""
     summary = contents.summary or {}
     costs: Mapping[str, Mapping[str, float]] = summary.get("stages") or {}
     most = max((cost["wall_seconds"] for cost in costs.values()), default=0.0)
@@ -94,7 +94,7 @@ def stages(contents: Contents) -> list[StageCost]:
 
 
 def provenance(contents: Contents) -> list[Fact]:
-    """What made the rows: module, engine, preprocessing, options, versions."""
+    """Return what produced the rows: module, engine, preprocessing, options, versions."""
     made = contents.provenance
     preprocessing: Mapping[str, Any] = made.get("preprocessing", made)
     height, width = preprocessing["image_size"]
@@ -122,3 +122,92 @@ def _limits(preprocessing: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in (values or {}).items() if value)
+
+
+@dataclass(frozen=True)
+class SummaryEntry:
+    """One count of the summary; `kind` selects the colour."""
+
+    name: str
+    images: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment of the bar: its start and its length, as shares of the total."""
+
+    kind: str
+    start: float
+    share: float
+
+
+@dataclass(frozen=True)
+class ShownSummary:
+    """The counts of the summary, the bar that shows them, and a sentence."""
+
+    entries: Sequence[SummaryEntry]
+    sentence: str
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Return the segments of the bar; none where the total is unknown."""
+        total = self.entries[0].images if self.entries[0].kind == "whole" else 0
+        found, start = [], 0.0
+        for entry in self.entries[1:] if total else ():
+            share = entry.images / total
+            found.append(Segment(entry.kind, start, share))
+            start += share
+        return found
+
+
+def shown_summary(contents: Contents) -> ShownSummary:
+    """Return the summary of the latest run, or the counts so far."""
+    if contents.summary is not None:
+        return _complete(contents)
+    so_far = [
+        SummaryEntry("labelled so far", contents.labelled, "labelled"),
+        SummaryEntry("failed so far", contents.failed, "failed"),
+    ]
+    plan = contents.plan
+    if plan is None:
+        return ShownSummary(
+            so_far, "The number of images is not known yet: they are still being listed."
+        )
+    left = max(plan.rows - contents.labelled - contents.failed, 0)
+    whole = SummaryEntry("rows at the end", plan.rows, "whole")
+    return ShownSummary(
+        [whole, *so_far, SummaryEntry("to do", left, "open")],
+        f"The latest run requested {plan.requested:,} images, {plan.duplicates:,} of them "
+        f"duplicates. {left:,} have no row yet.",
+    )
+
+
+def _complete(contents: Contents) -> ShownSummary:
+    summary = contents.summary
+    assert summary is not None
+    kinds = {
+        "labelled": "labelled",
+        "failed": "failed",
+        "already_done": "earlier",
+        "duplicates": "twice",
+    }
+    entries = [
+        SummaryEntry(name.replace("_", " "), summary[name], kind) for name, kind in kinds.items()
+    ]
+    terms = " + ".join(f"{entry.images:,} {entry.name}" for entry in entries)
+    sentence = f"{summary['requested']:,} requested = {terms}."
+    if summary["already_done"]:
+        sentence += (
+            f" Of the images that earlier runs had done, {summary['already_labelled']:,} are "
+            f"labelled and {summary['already_failed']:,} failed."
+        )
+    in_all = contents.labelled + contents.failed
+    if in_all != summary["labelled"] + summary["failed"]:
+        sentence += (
+            f" In total the output holds {contents.labelled:,} labelled and {contents.failed:,} "
+            "failed images, which this page shows."
+        )
+    return ShownSummary(
+        [SummaryEntry("requested", summary["requested"], "whole"), *entries], sentence
+    )

@@ -1,30 +1,36 @@
-"""One self-contained page: what was counted, as HTML that runs nothing but its own script.
+"""Writes the report: one self-contained HTML page that runs only its own script.
 
-Names and labels come from strangers. They reach the page through a template that escapes them, or
-as JSON in an element that no browser runs; what they do to text around them is made visible; and
-the page's own policy admits no script, style or address but those that are put in here.
+Names and labels are untrusted. They reach the page through a template that escapes them, or as JSON
+in an element that browsers do not run. Control characters are made visible, and the content
+security policy of the page admits only the script and the style that are put in here.
 
 Charts are drawn by uPlot (npm's uplot 1.6.32, MIT, unchanged in `template/uplot`), which is small
-and needs neither `eval` nor inline styles. Bars in tables are parts of their rows, so that they can
-be filtered, printed and read aloud.
+and needs neither `eval` nor inline styles. Bars in tables belong to their rows, so that they can be
+filtered, printed and read aloud.
 """
 
 import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from imagebeam.report import account_data, facts
+from imagebeam.images.errors import CODES
+from imagebeam.outputs.layout import write_whole
+from imagebeam.report import contents as output_contents
+from imagebeam.report import facts, thumbnails
 from imagebeam.report.contents import Contents
-from imagebeam.report.data import Original, data
-from imagebeam.report.escape_control_chars import visible
+from imagebeam.report.data import Original, by_importance, data
+from imagebeam.report.escape_control_chars import escape_control_chars
+from imagebeam.report.grouping import Row
 from imagebeam.report.timeline import Timeline
+from imagebeam.storage import AnyPath
+from imagebeam.version import __version__
 
 _PACKAGE = "imagebeam.report"
 _FOLDER = "template"
@@ -32,10 +38,36 @@ _MOST_FINDINGS = 20
 
 
 class Explanation(NamedTuple):
-    """Why images end in a code, and what to do about it."""
+    """Why images fail with a code, and how to fix that."""
 
-    cause: str
-    cure: str
+    reason: str
+    fix: str
+
+
+def write_report(
+    output: AnyPath, target: AnyPath | None, most_thumbnails: int
+) -> tuple[Contents, AnyPath]:
+    """Write the page of an output; return its contents and its path.
+
+    Args:
+        output: of a job.
+        target: path of the page; None puts it into the output.
+        most_thumbnails: number of images to read again for thumbnails.
+    """
+    found = output_contents.read(output.absolute())
+    rows = by_importance(found)
+    made = thumbnails.make([row["uri"] for row in rows], most_thumbnails)
+    text = render(
+        found,
+        made.originals,
+        {code: Explanation(leaf.cause, leaf.fix) for code, leaf in CODES.items()},
+        __version__,
+        datetime.now(timezone.utc),
+        _note(rows, made, most_thumbnails),
+    )
+    target = target or found.layout.report
+    write_whole(target, text.encode())
+    return found, target
 
 
 def render(
@@ -46,15 +78,15 @@ def render(
     made: datetime,
     pictures_note: str = "",
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
-        contents: what was counted.
+        contents: of the output.
         originals: pictures that could be read, by URI.
-        codes: what is known of error codes.
+        codes: explanations of error codes.
         version: of this program.
-        made: now, with its time zone.
-        pictures_note: what there is to say of the pictures that are shown.
+        made: the current time, with its time zone.
+        pictures_note: a note about the pictures that are shown.
     """
     timeline = Timeline.of(contents.parts)
     style = _asset("uplot/uPlot.min.css") + _asset("page.css")
@@ -72,7 +104,7 @@ def render(
         notes=facts.notes(contents),
         findings=contents.findings[:_MOST_FINDINGS],
         findings_left=max(len(contents.findings) - _MOST_FINDINGS, 0),
-        account=account_data.shown(contents),
+        summary=facts.shown_summary(contents),
         classes=contents.classes,
         has_pictures=contents.labelled > 0,
         pictures_note=pictures_note,
@@ -96,13 +128,13 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
+    environment.filters["escape_control_chars"] = escape_control_chars
     environment.filters["number"] = "{:,}".format
     return environment.get_template("page.html")
 
 
 def _asset(name: str) -> Markup:
-    """A file of ours, which goes into the page as it is."""
+    """Return a file of this package, which goes into the page unescaped."""
     path = files(_PACKAGE).joinpath(_FOLDER, *name.split("/"))
     return Markup(path.read_text(encoding="utf-8"))
 
@@ -128,7 +160,21 @@ def _hash(text: str) -> str:
 
 
 def _json(values: Any) -> Markup:
-    """JSON that cannot end the element that it stands in."""
+    """Return JSON that cannot end the element that contains it."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     escaped = text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
     return Markup(escaped)
+
+
+def _note(rows: list[Row], made: thumbnails.Thumbnails, most: int) -> str:
+    """Return a note about the thumbnails."""
+    if not most:
+        return "Made without thumbnails (--no-thumbnails)."
+    sentences = [f"{len(made.originals):,} pictures have thumbnails."]
+    if made.unreadable:
+        sentences.append(f"{made.unreadable:,} can no longer be read and are shown by name.")
+    if made.stopped:
+        sentences.append(f"No more thumbnails were made {made.stopped}.")
+    elif len(rows) > most:
+        sentences.append("The rest are shown by name; use --thumbnails N to make more.")
+    return " ".join(sentences)

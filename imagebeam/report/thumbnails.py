@@ -1,4 +1,4 @@
-"""Small copies of images that can still be read, decoded where they can do no harm."""
+"""Makes small copies of images that can still be read, decoded in isolated processes."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ from imagebeam.images.settings import Preprocessing
 from imagebeam.report.data import Original
 
 _DECODED = 320
-"""Side of the square that the whole picture is squeezed into first, in pixels."""
+"""Side of the square that the whole picture is scaled to first, in pixels."""
 
 _LONGER_SIDE = 220
 _QUALITY = 70
@@ -30,21 +30,21 @@ _CHUNK = 32
 
 _IMAGE_LIMITS = DecodeLimits(seconds=10.0)
 _FINDING_SECONDS = 30.0
-"""In which members of archives must be found to be shown."""
+"""Time to find members of archives."""
 
 _MOST_SECONDS = 60.0
 _MOST_BYTES = 12_000_000
-"""Of all thumbnails: a page must stay quick to open, and quick to be had from a slow disk."""
+"""Of all thumbnails, so that the page opens quickly, also from a slow disk."""
 
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """What became of the images that were tried.
+    """Thumbnails of the images that were tried.
 
     Attributes:
-        originals: those that could be read, by URI.
-        unreadable: how many could not.
-        stopped: why not all that were wanted were tried; empty where they were.
+        originals: of the images that could be read, by URI.
+        unreadable: number of images that could not be read.
+        stopped: why not all images were tried; empty where all were.
     """
 
     originals: Mapping[str, Original] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
 
 
 def _encoded(image: DecodedImage) -> str:
-    """A `data:` URI of the picture in its own proportions."""
+    """Return a `data:` URI of the picture in its own proportions."""
     scale = min(_LONGER_SIDE / max(image.width, image.height), 1)
     shown = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How fast a job was, from when its parts were finished."""
+"""Computes the speed of a job over time from when its parts were finished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 
 _MOST_BINS = 100
 _FEWEST_BINS = 3
-"""With fewer a curve would say nothing."""
+"""A curve needs at least this many."""
 
 _WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-"""Seconds that people count in."""
+"""Bin widths in seconds that are round for people."""
 
 
 @dataclass(frozen=True)
 class PartTime:
-    """When a part was finished, in seconds since the epoch, and how many rows it has."""
+    """When a part was finished, in seconds since the epoch, and the number of its rows."""
 
     seconds: float
     rows: int
@@ -24,7 +24,7 @@ class PartTime:
 
 @dataclass(frozen=True)
 class Bin:
-    """A stretch of time, the images that were done in it, and how many that is a second."""
+    """A time span, the images that were finished in it, and the rate per second."""
 
     start: datetime
     images: int
@@ -51,7 +51,7 @@ class Timeline:
 
     @staticmethod
     def of(parts: Sequence[PartTime]) -> "Timeline | None":
-        """The time line of parts in any order; None where there are none."""
+        """Return the timeline of parts in any order; None where there are none."""
         if not parts:
             return None
         times = np.array([part.seconds for part in parts])
@@ -65,22 +65,22 @@ class Timeline:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether there is enough of it for a curve."""
+        """Tell whether there are enough bins for a curve."""
         return len(self.images) >= _FEWEST_BINS
 
     @property
     def sentence(self) -> str:
-        """What there is to say of it."""
+        """Describe the timeline in one sentence."""
         images, span = f"{sum(self.images):,} images", self.last - self.first
         begin, end = (f"{_utc(time):%Y-%m-%d %H:%M}" for time in (self.first, self.last))
         if not self.is_drawn:
             return f"All {images} were finished within {span:,.1f} s, by {end} UTC."
         rate = sum(self.images) / span
-        return f"{images} from {begin} to {end} UTC: {rate:,.1f} a second, pauses included."
+        return f"{images} from {begin} to {end} UTC: {rate:,.1f} per second, including pauses."
 
     @property
     def bins(self) -> list[Bin]:
-        """Those in which anything was done."""
+        """Return the bins in which images were finished."""
         return [
             Bin(_utc(self.start + place * self.seconds), images, images / self.seconds)
             for place, images in enumerate(self.images)

@@ -126,7 +126,10 @@ def test_strangers_and_other_jobs_are_refused(
     archive(tmp_path / "in", 2)
     store_for(str(root)).write(f"{root}/precious.txt", b"mine")
     assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
-    assert f"{root}: holds 'precious.txt' and no job of ours" in capfd.readouterr().err
+    assert (
+        f"{root}: is not empty (it holds 'precious.txt') and was not created by imagebeam"
+        in capfd.readouterr().err
+    )
     assert below(root) == {"precious.txt": b"mine"}
     mine = root / "mine"
     assert imagebeam("label", tmp_path / "in", "--output", mine) == 0

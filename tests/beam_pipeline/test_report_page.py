@@ -139,7 +139,7 @@ def test_names_and_labels_are_text(page: Page) -> None:
     assert set(LABELS[:5] + LABELS[6:]) <= shown
     assert "⟨U+202E⟩gnorw⟨U+2066⟩ ␛[31m" in shown
     seen = set()
-    for way in ("Least sure", "Most sure", "Sample"):
+    for way in ("Least confident", "Most confident", "Random"):
         page.get_by_label(way).check()
         assert len(files(page)) == 12
         seen.update(files(page))
@@ -228,7 +228,7 @@ def test_a_class_filters_by_keyboard(page: Page) -> None:
     assert page.evaluate("document.activeElement.dataset.class") == name
     page.keyboard.press("Space")
     assert len(labels(page)) > 1
-    page.get_by_label("Sample").focus()
+    page.get_by_label("Random").focus()
     page.keyboard.press("ArrowRight")
     assert fragment(page) == "#show=least"
     scores = [float(text) for text in page.locator("#gallery .score").all_text_contents()]
@@ -242,7 +242,7 @@ def test_all_that_is_chosen_is_reached_from_the_address(
     complaints.watch(page)
     page.goto(f"{report.as_uri()}#class=__proto__&code=unsupported_format&show=most&find=PROTO")
     assert labels(page) == {"__proto__"}
-    assert page.get_by_label("Most sure").is_checked()
+    assert page.get_by_label("Most confident").is_checked()
     assert page.locator("#classes .pick").all_text_contents() == ["__proto__"]
     shown = page.locator("#examples li:visible .code").all_text_contents()
     assert shown == ["unsupported_format"] * len(BROKEN)
@@ -279,7 +279,7 @@ def test_classes_are_found_and_ordered(page: Page) -> None:
     page.get_by_role("button", name="Show more classes").click()
     names = picks.all_text_contents()
     assert len(names) == len(drawings.CLASSES)
-    page.get_by_label("Order").select_option("least sure first")
+    page.get_by_label("Order").select_option("lowest mean score first")
     means = page.locator("#classes tbody td:last-child").all_text_contents()
     assert means == sorted(means)
 

@@ -109,7 +109,8 @@ def test_an_output_that_holds_something_else(
     archive(tmp_path / "in", 1)
     assert imagebeam("label", tmp_path / "in", "--output", tmp_path / "in") == 2
     assert (
-        "no job of ours. Choose an --output folder that is new or empty." in capfd.readouterr().err
+        "was not created by imagebeam. Choose an --output folder that is new or empty."
+        in capfd.readouterr().err
     )
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["even"]
 

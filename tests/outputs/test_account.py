@@ -154,7 +154,7 @@ class TestSummary:
             summarise(PLAN, Tally(2, 7, {"corrupt": 3}), {})
         assert str(caught.value) == (
             "20 images were requested but 19 are accounted for (7 labelled, 3 failed, 6 already "
-            "done, 3 duplicates). Run the same command again: it does what is missing."
+            "done, 3 duplicates). Run the same command again to resume."
         )
 
     def test_written_and_read(self, tmp_path: Path) -> None:

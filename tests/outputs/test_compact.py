@@ -328,7 +328,7 @@ def test_verify_waits_for_no_compaction(tmp_path: Path) -> None:
         found.append(str(caught.value))
 
     compact(layout, LARGE, look)
-    assert set(found) == {f"{tmp_path}: is being compacted. Wait for its end."}
+    assert set(found) == {f"{tmp_path}: is being compacted. Wait until that has ended."}
 
 
 class TestFailuresAfterwards:

@@ -83,8 +83,8 @@ class TestClaim:
         before = below(root)
         first = names[0].partition("/")[0]
         assert refusal(Layout(root), IDENTITY, overwrite) == (
-            f"{root}: holds {first!r} and no job of ours. Choose an --output folder that is new or "
-            "empty."
+            f"{root}: is not empty (it holds {first!r}) and was not created by "
+            "imagebeam. Choose an --output folder that is new or empty."
         )
         assert below(root) == before
 
@@ -128,8 +128,8 @@ class TestAnotherJob:
         before = below(root)
         difference = f"{name.replace('_', ' ')} is {CHANGED[name]!r}, was {IDENTITY[name]!r}"
         assert refusal(layout, IDENTITY | {name: CHANGED[name]}) == (
-            f"{root}: belongs to another job: {difference}. Choose another --output, repeat "
-            "the earlier options, or start afresh with --overwrite."
+            f"{root}: belongs to another job: {difference}. Choose another --output, use "
+            "the earlier options, or start again with --overwrite."
         )
         assert below(root) == before
 
@@ -153,7 +153,7 @@ class TestAnotherJob:
         layout.identity.write_bytes(b'{"module')
         found = refusal(layout, IDENTITY)
         assert found.startswith(f"{layout.identity}: damaged (")
-        assert found.endswith("). Run with --overwrite to start afresh.")
+        assert found.endswith("). Run with --overwrite to start again.")
         claim(layout, IDENTITY, overwrite=True)
         assert rows(layout) == (set(), set())
 

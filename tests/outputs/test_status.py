@@ -133,7 +133,7 @@ def test_an_output_that_is_damaged(tmp_path: Path, name: str, content: str) -> N
     with pytest.raises(OutputError) as caught:
         status(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}: something in it is damaged (")
-    assert str(caught.value).endswith(f"). `imagebeam verify {tmp_path}` says what.")
+    assert str(caught.value).endswith(f"). Run `imagebeam verify {tmp_path}` to see what.")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
@@ -149,5 +149,5 @@ def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None
     if content is not None:
         (tmp_path / "job").mkdir()
         (tmp_path / "job" / "identity.json").write_text(content)
-    with pytest.raises(OutputError, match="no output of imagebeam"):
+    with pytest.raises(OutputError, match="not an output of imagebeam"):
         status(tmp_path)

@@ -43,8 +43,8 @@ def test_an_image_with_rows_in_two_predictions(root: AnyPath, kind: Format) -> N
     write_part(layout, "4", labelled("b"), failed())
     assert verify(root) == [
         f"{layout.prediction_part('4')}: 'b' has another row",
-        f"{root}: 7 rows, but the account speaks of 6",
-        f"{root}: the rows are not of the images that the account speaks of",
+        f"{root}: 7 rows, but the summary states 6",
+        f"{root}: the rows are not those of the images that the summary counts",
     ]
 
 
@@ -53,7 +53,7 @@ def test_an_image_with_a_prediction_and_an_error(root: AnyPath) -> None:
     write_part(layout, "3", labelled(), failed("a"))
     assert verify(root) == [
         f"{layout.prediction_part('1')}: 'a' has another row",
-        f"{root}: the rows are not of the images that the account speaks of",
+        f"{root}: the rows are not those of the images that the summary counts",
     ]
 
 
@@ -62,7 +62,7 @@ def test_an_image_twice_in_one_part(root: AnyPath) -> None:
     write_part(layout, "2", labelled("c", "c"), failed())
     assert verify(root) == [
         f"{layout.prediction_part('2')}: 'c' has another row",
-        f"{root}: the rows are not of the images that the account speaks of",
+        f"{root}: the rows are not those of the images that the summary counts",
     ]
 
 
@@ -81,8 +81,8 @@ def test_a_missing_part(root: AnyPath, kind: Format) -> None:
     layout = sound(root, kind)
     layout.prediction_part("2").unlink()
     assert verify(root) == [
-        f"{root}: 4 rows, but the account speaks of 6",
-        f"{root}: the rows are not of the images that the account speaks of",
+        f"{root}: 4 rows, but the summary states 6",
+        f"{root}: the rows are not those of the images that the summary counts",
     ]
 
 
@@ -90,7 +90,7 @@ def test_other_images_than_those_of_the_account(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     write_part(layout, "2", labelled("c", "x"), failed())
     assert verify(tmp_path) == [
-        f"{tmp_path}: the rows are not of the images that the account speaks of"
+        f"{tmp_path}: the rows are not those of the images that the summary counts"
     ]
 
 
@@ -104,10 +104,10 @@ def test_a_part_that_breaks_off(root: AnyPath, kind: Format, share: float) -> No
     found = verify(root)
     if share == 0 and kind == "tfrecord":
         # Nothing is a TFRecord file of no records: only the account knows better.
-        assert found[0] == f"{root}: 4 rows, but the account speaks of 6"
+        assert found[0] == f"{root}: 4 rows, but the summary states 6"
     else:
         assert found[0].startswith(f"{part}: damaged: ")
-    assert found[-1] == f"{root}: the rows are not of the images that the account speaks of"
+    assert found[-1] == f"{root}: the rows are not those of the images that the summary counts"
 
 
 def test_an_error_part_of_rubbish(tmp_path: Path) -> None:
@@ -162,9 +162,9 @@ def test_other_columns_also_where_they_come_first(
     layout.prediction_part("2").unlink()
     pq.write_table(table, layout.prediction_part(shard))
     assert verify(tmp_path) == [
-        f"{layout.prediction_part(shard)}: its columns are not those that the job writes",
-        f"{tmp_path}: 4 rows, but the account speaks of 6",
-        f"{tmp_path}: the rows are not of the images that the account speaks of",
+        f"{layout.prediction_part(shard)}: its columns are not the expected ones",
+        f"{tmp_path}: 4 rows, but the summary states 6",
+        f"{tmp_path}: the rows are not those of the images that the summary counts",
     ]
 
 
@@ -172,14 +172,14 @@ def test_errors_with_other_columns(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     pq.write_table(pa.table({"uri": ["f"]}), layout.error_part("3"))
     found = verify(tmp_path)
-    assert found[0] == f"{layout.error_part('3')}: its columns are not those that the job writes"
+    assert found[0] == f"{layout.error_part('3')}: its columns are not the expected ones"
 
 
 def test_a_job_that_is_not_complete(root: AnyPath) -> None:
     layout = sound(root)
     layout.summary.unlink()
     assert verify(root) == [
-        f"{layout.summary}: missing: the job is not complete. Run its command again."
+        f"{layout.summary}: missing: the job is not complete. Run its command to resume it."
     ]
 
 
@@ -195,7 +195,7 @@ def test_an_account_that_somebody_changed(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     summary = json.loads(layout.summary.read_text())
     layout.summary.write_bytes(json.dumps(summary | {"rows": 7}).encode())
-    assert verify(tmp_path) == [f"{tmp_path}: 6 rows, but the account speaks of 7"]
+    assert verify(tmp_path) == [f"{tmp_path}: 6 rows, but the summary states 7"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format": "parquet"}'])
@@ -205,5 +205,5 @@ def test_a_folder_that_is_no_output(root: AnyPath, content: str | None) -> None:
         (root / "job" / "identity.json").write_bytes(content.encode())
     with pytest.raises(OutputError) as caught:
         verify(root)
-    assert str(caught.value).startswith(f"{root}: no output of imagebeam (")
-    assert str(caught.value).endswith("). Name the --output of a job.")
+    assert str(caught.value).startswith(f"{root}: not an output of imagebeam (")
+    assert str(caught.value).endswith("). Give the --output folder of a job.")

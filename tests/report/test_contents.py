@@ -16,7 +16,8 @@ from imagebeam.outputs.identity import claim
 from imagebeam.outputs.layout import Format, Layout, OutputError, write_whole
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
-from imagebeam.report import contents, pictures
+from imagebeam.report import contents
+from imagebeam.report.data import by_importance
 from imagebeam.storage import AnyPath
 from tests.outputs.outputs import IDENTITY, claimed, failed, finish, labelled
 
@@ -121,7 +122,7 @@ def test_pictures_come_in_turn_and_once(tmp_path: Path) -> None:
     many = {f"dog-{index:02}": (1, 0.5) for index in range(40)}
     write_part(layout, "1", answers(many | {"fish": (2, 0.75), "cat": (0, 0.75)}), failed())
     found = contents.read(tmp_path)
-    order = uris(pictures.by_importance(found))
+    order = uris(by_importance(found))
     assert len(order) == len(set(order))
     first = found.all_classes.pictures
     assert order[:3] == [uris(first.sample)[0], "dog-00", "fish"]
@@ -185,7 +186,7 @@ def test_a_damaged_part_is_told_and_the_rest_counted(
     assert damaged.startswith(f"{layout.prediction_part('2')}: damaged: ")
     assert also_damaged.startswith(f"{layout.error_part('3')}: damaged: ")
     assert count == (
-        "6 rows were counted, but the account speaks of 9. `imagebeam verify` says more."
+        "6 rows were counted, but the summary states 9. Run `imagebeam verify` for details."
     )
     assert (found.labelled, found.failed) == (4, 2)
 
@@ -197,8 +198,8 @@ def test_columns_of_another_kind_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"uri": ["x"]}), layout.error_part("2"))
     found = contents.read(tmp_path)
     assert found.findings == [
-        f"{layout.prediction_part('2')}: its columns are not those that the job writes",
-        f"{layout.error_part('2')}: its columns are not those that the job writes",
+        f"{layout.prediction_part('2')}: its columns are not the expected ones",
+        f"{layout.error_part('2')}: its columns are not the expected ones",
     ]
     assert (found.labelled, found.failed) == (1, 1)
 
@@ -262,7 +263,7 @@ def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None
     if content is not None:
         (tmp_path / "job").mkdir()
         (tmp_path / "job" / "identity.json").write_text(content)
-    with pytest.raises(OutputError, match="no output of imagebeam"):
+    with pytest.raises(OutputError, match="not an output of imagebeam"):
         contents.read(tmp_path)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from imagebeam.report.escape_control_chars import visible
+from imagebeam.report.escape_control_chars import escape_control_chars
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from imagebeam.report.escape_control_chars import visible
     ],
 )
 def test_what_would_not_be_seen_is_shown(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escape_control_chars(text) == shown

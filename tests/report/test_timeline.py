@@ -18,7 +18,7 @@ def test_parts_are_counted_where_they_were_finished() -> None:
     assert timeline.bins == [Bin(start, 3, 3.0), Bin(start.replace(second=9), 4, 4.0)]
     assert timeline.is_drawn
     assert timeline.sentence == (
-        "7 images from 2026-01-01 12:00 to 2026-01-01 12:00 UTC: 0.8 a second, pauses included."
+        "7 images from 2026-01-01 12:00 to 2026-01-01 12:00 UTC: 0.8 per second, including pauses."
     )
 
 

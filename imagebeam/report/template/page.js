@@ -1,14 +1,14 @@
 "use strict";
-// All state is in the URL's fragment: what is chosen can be shared, and the back button undoes it.
-// Names go to the page as text alone; nothing here makes markup from data.
+// All state is in the fragment of the URL, so that a selection can be shared and undone with the
+// back button. Names are only ever added as text; no markup is made from data.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
   const count = (number) => number.toLocaleString("en-US");
   const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
   const WAYS = ["sample", "least", "most"];
-  const WAY_NAMES = { sample: "drawn by lot", least: "least sure first", most: "most sure first" };
-  const FEW = 12, MORE = 200, EXAMPLES_A_CODE = 2;
+  const WAY_NAMES = { sample: "Random", least: "Least confident", most: "Most confident" };
+  const FEW = 12, MORE = 200, EXAMPLES_PER_CODE = 2;
 
   const classes = new Map(data.classes.map((each) => [each.name, each]));
   let listed = FEW;
@@ -50,7 +50,7 @@
     if (now.order) found = found.toSorted(ORDERS.get(now.order));
     let shown = found.slice(0, listed);
     const chosen = classes.get(now.class);
-    // What is chosen can always be seen, and be let go.
+    // The selected class is always listed, so that it can be deselected.
     if (chosen && !shown.includes(chosen)) shown = [chosen, ...shown];
     const focused = document.activeElement?.closest("#classes .pick")?.dataset.class;
     const most = Math.max(...data.classes.map((each) => each.images));
@@ -58,7 +58,7 @@
     at("classes").tBodies[0].replaceChildren(...rows);
     rows.map((row) => row.querySelector(".pick")).find((pick) => pick.dataset.class === focused)?.focus();
     const some = found.length < data.classes.length ? `${count(found.length)} of ` : "";
-    const first = found.length > listed ? `, the first ${count(listed)} of them listed` : "";
+    const first = found.length > listed ? `, the first ${count(listed)} shown` : "";
     at("classes-shown").textContent = `${some}${count(data.classes.length)} classes${first}.${data.classes_left}`;
     at("more-classes").hidden = found.length <= listed;
   }
@@ -92,9 +92,8 @@
     for (const radio of document.querySelectorAll("[name=show]")) radio.checked = radio.value === now.show;
     const name = document.createElement("bdi");
     name.textContent = now.class;
-    const what = data.classes.length ? `${WAY_NAMES[now.show]}, of ` : "drawn by lot, of ";
     at("pictures-of").replaceChildren(
-      `${shown.length} ${what}${count(owner.images)}`, ...(now.class ? [" in ", name] : [" images"]));
+      `${WAY_NAMES[now.show]} ${shown.length} of ${count(owner.images)}`, ...(now.class ? [" in ", name] : [" images"]));
     at("all-classes").hidden = !now.class;
   }
 
@@ -104,7 +103,7 @@
     if (each.thumbnail) {
       const image = new Image();
       image.src = each.thumbnail;
-      image.alt = each.label ? `A picture that was labelled ${each.label}` : "";
+      image.alt = each.label ? `A picture labelled ${each.label}` : "";
       image.decoding = "async";
       find(".thumb").append(image);
     } else {
@@ -124,7 +123,7 @@
 
   function link(each) {
     const anchor = document.createElement("a");
-    // Whatever the data says: a link leads to a file or a web page, and runs nothing.
+    // Whatever the data holds, a link leads to a file or a web page and runs nothing.
     if (/^(file|https?):\/\//.test(each.link)) anchor.href = each.link;
     anchor.rel = "noreferrer noopener";
     anchor.target = "_blank";
@@ -141,7 +140,7 @@
       pick.closest("tbody").classList.toggle("picked", chosen);
     }
     for (const row of document.querySelectorAll("#examples li")) {
-      row.hidden = now.code ? row.dataset.code !== now.code : row.dataset.place >= EXAMPLES_A_CODE;
+      row.hidden = now.code ? row.dataset.code !== now.code : row.dataset.place >= EXAMPLES_PER_CODE;
     }
     const name = document.createElement("bdi");
     name.textContent = now.code;
@@ -149,7 +148,7 @@
     if (at("all-codes")) at("all-codes").hidden = !now.code;
   }
 
-  // Charts: canvases take colours that are worked out, so they are asked of an element.
+  // Charts: a canvas needs computed colours, so they are read from an element.
 
   const charts = [];
 
@@ -258,7 +257,7 @@
       scales: { x: { range: [start, start + images.length * seconds] }, y: { range: (_self, _low, high) => [0, high * 1.05] } },
       axes: [
         axis(undefined, (_self, ticks, _axis, _space, step) => ticks.map((tick) => clock(tick, step, images.length * seconds)), 46),
-        axis("images a second", (_self, ticks) => ticks.map((tick) => tick.toLocaleString("en-US", { maximumSignificantDigits: 3 })), 66),
+        axis("images per second", (_self, ticks) => ticks.map((tick) => tick.toLocaleString("en-US", { maximumSignificantDigits: 3 })), 66),
       ],
       series: [{}, { fill: () => colour("soft"), stroke: () => colour("soft"), width: 0, paths: bars(0.95), points: { show: false } }],
     }, [times, images.map((each) => each / seconds)], (bin) => {
@@ -275,7 +274,7 @@
     if (data.classes.length) {
       renderClasses(now);
       renderScores(now);
-      // Only where somebody is not typing in it.
+      // Not while the user is typing in it.
       if (document.activeElement !== at("find")) at("find").value = now.find;
       at("order").value = now.order;
     }
@@ -295,7 +294,7 @@
       const same = pick.dataset.class === state().class;
       const isInGallery = pick.closest("#gallery");
       go({ class: same ? "" : pick.dataset.class });
-      // The button is gone with the picture that it was under.
+      // The button was removed with its picture.
       if (isInGallery) at("pictures-title").focus();
     } else if (pick?.dataset.code !== undefined) {
       go({ code: pick.dataset.code === state().code ? "" : pick.dataset.code });
@@ -309,7 +308,7 @@
 
   function start() {
     document.querySelector(".skip").addEventListener("click", (event) => {
-      // The fragment is taken.
+      // The fragment holds the state, so it must not change.
       event.preventDefault();
       at("main").focus();
     });
@@ -331,7 +330,7 @@
     at("all-classes")?.addEventListener("click", () => { go({ class: "" }); at("pictures-title").focus(); });
     at("all-codes")?.addEventListener("click", () => { go({ code: "" }); at("errors-title").focus(); });
     addEventListener("hashchange", render);
-    // Paper is white, and of another width.
+    // Paper is white and has another width.
     addEventListener("beforeprint", () => { theme("light"); for (const { made } of charts) made.setSize({ width: 320, height: 200 }); });
     addEventListener("afterprint", () => { theme(at("theme").value); for (const { made, place } of charts) made.setSize({ width: place.clientWidth, height: place.clientHeight }); });
     render();

@@ -69,8 +69,8 @@ def test_it_says_what_it_has_joined(tmp_path: Path, capfd: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("none",), "none: no output of imagebeam ([Errno 2]"),
-        ((".",), ": no output of imagebeam ("),
+        (("none",), "none: not an output of imagebeam ([Errno 2]"),
+        ((".",), ": not an output of imagebeam ("),
         ((".", "--part-bytes", 0), "--part-bytes 0: must be at least 1."),
         ((".", "--runner=FlinkRunner"), "--runner=FlinkRunner: no such option"),
     ],

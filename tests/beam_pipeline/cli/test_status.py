@@ -102,7 +102,7 @@ def test_a_compaction_that_was_stopped(tmp_path: Path, capfd: pytest.CaptureFixt
 
 def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("status", tmp_path) == 2
-    assert f"{tmp_path}: no output of imagebeam (" in capfd.readouterr().err
+    assert f"{tmp_path}: not an output of imagebeam (" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -85,7 +85,7 @@ def test_an_output_in_a_bucket_that_is_not_there(s3_bucket: str) -> None:
 def test_an_output_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     for overwrite in (False, True):
-        with pytest.raises(OutputError, match=r"holds 'photo\.jpg' and no job of ours"):
+        with pytest.raises(OutputError, match=r"holds 'photo\.jpg'\) and was not created by"):
             _found(tmp_path, overwrite=overwrite)
 
 

@@ -1,4 +1,4 @@
-"""The rows with the smallest keys of each group, of any number of rows, in bounded memory."""
+"""Groups the rows of a column by their text, and keeps some rows of each group."""
 
 from collections import defaultdict
 from typing import Any
@@ -13,24 +13,54 @@ Row = dict[str, Any]
 _Entry = tuple[float, Row]
 
 
+class CategoryCodes:
+    """Assigns numbers to texts in order of appearance, the same in every batch.
+
+    Attributes:
+        names: the texts by number.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def of(self, column: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the number of each text as int64 (N,); the column may be a dictionary or not."""
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        numbers = np.array(
+            [self._number(name) for name in encoded.dictionary.to_pylist()], np.int64
+        )
+        found: npt.NDArray[np.int64] = numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+        return found
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.setdefault(name, len(self.names))
+        if number == len(self.names):
+            self.names.append(name)
+        return number
+
+
 class SmallestPerGroup:
-    """Keeps `count` rows a group. Of equal keys the one that came first stays."""
+    """Keeps the `count` rows with the smallest keys of each group, in bounded memory.
+
+    Of rows with equal keys the first one stays.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._kept: defaultdict[int, list[_Entry]] = defaultdict(list)
         self._limits = np.empty(0)
-        """By group: what a key must undercut."""
+        """By group: a row is kept only if its key is below this."""
 
     def offer(
         self, rows: pa.RecordBatch, groups: npt.NDArray[np.int64], keys: npt.NDArray[np.float64]
     ) -> None:
-        """Look at N rows.
+        """Keep those of N rows that have the smallest keys.
 
         Args:
             rows: the rows.
             groups: int64 (N,): their groups, from 0.
-            keys: float64 (N,): anything but NaN.
+            keys: float64 (N,), without NaN.
         """
         self._make_room(int(groups.max(initial=-1)) + 1)
         chosen = self._chosen(groups, keys)
@@ -42,11 +72,11 @@ class SmallestPerGroup:
                 self._limits[group] = kept[-1][0]
 
     def of(self, group: int) -> list[Row]:
-        """What is kept of a group, the smallest key first."""
+        """Return the rows that are kept of a group, the smallest key first."""
         return [row for _, row in self._kept.get(group, [])]
 
     def of_all(self) -> list[Row]:
-        """The `count` rows with the smallest keys of all groups together."""
+        """Return the `count` rows with the smallest keys of all groups together."""
         every = [entry for _, kept in sorted(self._kept.items()) for entry in kept]
         return [row for _, row in _first(every, self._count)]
 
@@ -57,8 +87,8 @@ class SmallestPerGroup:
     def _chosen(
         self, groups: npt.NDArray[np.int64], keys: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.int64]:
-        """Indices of at most `count` rows a group, those that may have to be kept."""
-        # Soon nearly nothing undercuts what is kept: that makes ten million rows cheap.
+        """Return the indices of at most `count` rows per group that may have to be kept."""
+        # After some batches few rows pass this test, which makes ten million rows cheap.
         able = np.flatnonzero(keys < self._limits[groups])
         order = able[np.lexsort((keys[able], groups[able]))]
         ordered = groups[order]

@@ -143,7 +143,7 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     assert imagebeam("report", tmp_path) == 0
     shown = data(layout.report)
     assert (shown["classes"], shown["all"]["images"], len(shown["pictures"])) == ([], 1, 1)
-    assert "The job wrote features and no labels" in layout.report.read_text()
+    assert "The job wrote features but no labels" in layout.report.read_text()
 
 
 def test_an_output_in_a_bucket_has_its_page_there(gcs_bucket: str, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_unfinished_output_says_so(tmp_path: Path) -> None:
     layout.summary.unlink()
     assert imagebeam("report", tmp_path) == 0
     text = layout.report.read_text()
-    assert "The job is not complete: it was stopped, or broke." in text
+    assert "The job is not complete: it was stopped or it failed." in text
     assert '<strong class="state open">not complete</strong>' in text
 
 
@@ -189,7 +189,7 @@ def test_a_folder_of_somebody_else_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("report", tmp_path) == 2
-    assert f"{tmp_path}: no output of imagebeam" in capsys.readouterr().err
+    assert f"{tmp_path}: not an output of imagebeam" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

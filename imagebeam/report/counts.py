@@ -1,5 +1,6 @@
-"""Labelled images counted by class, with some pictures of each."""
+"""Counts labelled images by class and failed images by code, with some examples of each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from imagebeam.report.category_codes import CategoryCodes
-from imagebeam.report.smallest_per_group import Row, SmallestPerGroup
+from imagebeam.report.grouping import CategoryCodes, Row, SmallestPerGroup
 
 BINS = 20
-"""Parts of equal width from score 0 to 1 in a histogram."""
+"""Number of bins of equal width from score 0 to 1 in a histogram."""
 
 _PICTURES = 12
-"""Kept of a class, in each of the three ways."""
+"""Kept per class, in each of the three ways."""
+
+_EXAMPLES = 10
+"""Kept per error code."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class Pictures:
     """Rows of some pictures of one class, or of all.
 
     Attributes:
-        sample: drawn by lot, always the same from the same output.
-        least_sure: those with the lowest scores, the lowest first.
-        most_sure: those with the highest scores, the highest first.
+        sample: a random sample, the same every time for the same output.
+        least_sure: the rows with the lowest scores, the lowest first.
+        most_sure: the rows with the highest scores, the highest first.
     """
 
     sample: Sequence[Row]
@@ -38,10 +41,10 @@ class ClassCount:
 
     Attributes:
         name: of the class; empty for all.
-        images: how many.
-        mean_score: of them; None where nothing has a score.
-        histogram: how many have a score in each of `BINS` parts; empty where nothing has one.
-        pictures: some of them.
+        images: number of images.
+        mean_score: of the images; None where there are no scores.
+        histogram: number of images in each of `BINS` bins; empty where there are no scores.
+        pictures: some of the images.
     """
 
     name: str
@@ -59,29 +62,29 @@ class ClassStats:
         self._histograms = np.zeros((0, BINS), np.int64)
         self._score_sums = np.zeros(0)
         self._unlabelled = 0
-        # Lots are drawn in the order of the rows: the same output gives the same page.
-        self._lots = np.random.default_rng(0)
+        # A fixed seed and the order of the rows give the same page for the same output.
+        self._random_keys = np.random.default_rng(0)
         self._sample = SmallestPerGroup(_PICTURES)
         self._least_sure = SmallestPerGroup(_PICTURES)
         self._most_sure = SmallestPerGroup(_PICTURES)
 
     def count(self, rows: pa.RecordBatch) -> None:
         """Add a batch of rows."""
-        lots = self._lots.random(rows.num_rows)
+        random_keys = self._random_keys.random(rows.num_rows)
         if "label" not in rows.schema.names:
             self._unlabelled += rows.num_rows
-            self._sample.offer(rows, np.zeros(rows.num_rows, np.int64), lots)
+            self._sample.offer(rows, np.zeros(rows.num_rows, np.int64), random_keys)
             return
         groups = self._classes.of(rows["label"])
-        # What no job writes must not stop the page: a score that is no number counts as none.
+        # No job writes a score that is not a number. One in a damaged part counts as 0.
         scores = np.nan_to_num(rows["score"].to_numpy(zero_copy_only=False).astype(np.float64))
         self._add(groups, np.clip(scores, 0, 1))
-        self._sample.offer(rows, groups, lots)
+        self._sample.offer(rows, groups, random_keys)
         self._least_sure.offer(rows, groups, scores)
         self._most_sure.offer(rows, groups, -scores)
 
     def classes(self) -> list[ClassCount]:
-        """Every class that an image has, those with the most images first."""
+        """Return every class that an image has, the largest first."""
         counted = [
             ClassCount(
                 name,
@@ -98,10 +101,10 @@ class ClassStats:
                 zip(self._classes.names, self._histograms, self._score_sums, strict=True)
             )
         ]
-        return sorted(counted, key=lambda each: (-each.images, each.name))
+        return sorted(counted, key=lambda stats: (-stats.images, stats.name))
 
     def all_classes(self) -> ClassCount:
-        """All labelled images together, also those of a job that wrote no labels."""
+        """Return the counts of all labelled images, also of a job that wrote no labels."""
         with_score = int(self._histograms.sum())
         return ClassCount(
             "",
@@ -120,3 +123,53 @@ class ClassStats:
         cells = np.bincount(groups * BINS + bins, minlength=count * BINS)
         self._histograms += cells.reshape(count, BINS)
         self._score_sums += np.bincount(groups, scores, count)
+
+
+@dataclass(frozen=True)
+class ErrorGroup:
+    """The failed images of one code.
+
+    Attributes:
+        code: of the error.
+        stage: in which the images failed.
+        images: number of images.
+        retryable: whether the images may succeed in another run.
+        examples: a random sample of the rows.
+    """
+
+    code: str
+    stage: str
+    images: int
+    retryable: bool
+    examples: Sequence[Row]
+
+
+class ErrorGroups:
+    """Counts batches of errors."""
+
+    def __init__(self) -> None:
+        self._codes = CategoryCodes()
+        self._counts: Counter[int] = Counter()
+        self._random_keys = np.random.default_rng(0)
+        self._examples = SmallestPerGroup(_EXAMPLES)
+
+    def count(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of rows."""
+        groups = self._codes.of(rows["code"])
+        self._counts.update(dict(enumerate(np.bincount(groups).tolist())))
+        self._examples.offer(rows, groups, self._random_keys.random(rows.num_rows))
+
+    def by_code(self) -> list[ErrorGroup]:
+        """Return every error code that an image has, the most frequent first."""
+        counted = [self._group(number) for number in range(len(self._codes.names))]
+        return sorted(counted, key=lambda group: (-group.images, group.code))
+
+    def _group(self, number: int) -> ErrorGroup:
+        examples = self._examples.of(number)
+        return ErrorGroup(
+            self._codes.names[number],
+            examples[0]["stage"],
+            self._counts[number],
+            examples[0]["retryable"],
+            examples,
+        )

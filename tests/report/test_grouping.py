@@ -2,10 +2,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebeam.report.smallest_per_group import SmallestPerGroup
+from imagebeam.report.grouping import CategoryCodes, SmallestPerGroup
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)))
 
@@ -37,3 +38,13 @@ def test_it_keeps_what_sorting_everything_would_put_first(
 def test_a_group_that_never_came_is_empty() -> None:
     assert SmallestPerGroup(3).of(7) == []
     assert SmallestPerGroup(3).of_all() == []
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_text_has_one_number_in_all_batches(encoded: bool) -> None:
+    numbering = CategoryCodes()
+    columns = [pa.array(["b", "a", "b"]), pa.array(["c", "a"]), pa.array([], pa.string())]
+    if encoded:
+        columns = [column.dictionary_encode() for column in columns]
+    assert [numbering.of(column).tolist() for column in columns] == [[0, 1, 0], [2, 1], []]
+    assert numbering.names == ["b", "a", "c"]
