@@ -1,4 +1,4 @@
-"""Bytes by name: local files, Google Cloud Storage, S3 and the web, behind one set of verbs."""
+"""Objects by URI: local files, Google Cloud Storage, S3 and the web, behind one interface."""
 
 from imagebeam.storage.errors import StoreError, UnwritableName
 from imagebeam.storage.location import AnyPath, Location, location

@@ -1,4 +1,4 @@
-"""What all stores of buckets do alike: tries, deadlines, versions, parts."""
+"""The common part of bucket stores: attempts, deadlines, versions and byte ranges."""
 
 import io
 import mimetypes
@@ -8,29 +8,36 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Generic, TypeAlias, TypeVar
 
-from imagebeam.storage.errors import Changed, Denied, Missing, NoCredentials, TooLarge, WrongLength
+from imagebeam.storage.errors import (
+    Changed,
+    Denied,
+    Missing,
+    NoCredentials,
+    NotAnObject,
+    TooLarge,
+    WrongLength,
+)
 from imagebeam.storage.http.responses import check_version, decoded
-from imagebeam.storage.names import split_name, split_prefix
 from imagebeam.storage.ranged import RangedFile
 from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
 Page: TypeAlias = tuple[list[ObjectInfo], str | None]
-"""Some objects of a listing, and what asks for those after them, if there are any."""
+"""Some objects of a listing, and the token of the next page, if there is one."""
 
 Content: TypeAlias = tuple[bytes, str | None]
-"""Bytes as they are stored, and their Content-Encoding."""
+"""Bytes as they are stored, with their Content-Encoding."""
 
 Client = TypeVar("Client")
 T = TypeVar("T")
 
 
 class BucketStore(ABC, Generic[Client]):
-    """A store whose methods with an underscore each make one request, for the others to repeat.
+    """A store in a bucket. Abstract methods make one request; public methods repeat them.
 
     Attributes:
-        no_credentials: where credentials were looked for in vain; "" where some were found. Then
-            nobody in particular asks, who may read what is public.
+        no_credentials: where credentials were looked for without success; "" where some were
+            found. Without credentials requests are anonymous, which suffices for public objects.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,16 +47,16 @@ class BucketStore(ABC, Generic[Client]):
         self._connected: Client | None = None
 
     def info(self, uri: str) -> ObjectInfo:
-        """Look at an object."""
+        """Return what is known of an object."""
         bucket, name = split_name(uri)
         return self._retry(lambda: self._look(bucket, name))
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
     ) -> bytes:
-        """Read an object or a part of it, with one request.
+        """Read an object or a byte range of it, with one request.
 
-        Read whole, it is unpacked where its Content-Encoding says that it is stored as gzip.
+        A whole object that is stored with Content-Encoding gzip is decompressed.
         """
         bucket, name = split_name(uri)
         if size == 0:
@@ -64,36 +71,36 @@ class BucketStore(ABC, Generic[Client]):
         return data if part else decoded(data, encoding, max_bytes)
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
-        """Open an object."""
+        """Open an object as a file."""
         info = self.info(uri)
         check_version(info.version, version)
         return RangedFile(self, info)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose names start with a prefix, by name; a request brings many."""
+        """Yield all objects whose names start with a prefix, by name."""
         bucket, start = split_prefix(prefix)
         token: str | None = ""
         while token is not None:
-            asked = token
-            page, token = self._retry(lambda: self._page(bucket, start, asked))  # noqa: B023
+            current = token
+            page, token = self._retry(lambda: self._page(bucket, start, current))  # noqa: B023
             yield from page
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
         """Write an object."""
         bucket, name = split_name(uri)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        tries = 0
+        attempts = 0
 
         def write() -> None:
-            nonlocal tries
-            tries += 1
+            nonlocal attempts
+            attempts += 1
             self._write(bucket, name, data, kind, if_version)
 
         try:
             self._retry(write, len(data))
         except Changed:
-            # A try whose answer was lost may be what changed it.
-            if tries == 1 or not self._holds(uri, data):
+            # An attempt whose response was lost may have changed it.
+            if attempts == 1 or not self._holds(uri, data):
                 raise
 
     def remove(self, uri: str) -> None:
@@ -106,18 +113,18 @@ class BucketStore(ABC, Generic[Client]):
 
     @abstractmethod
     def _connect(self) -> Client:
-        """Make the client, once a store."""
+        """Make the client; called once per store."""
 
     @abstractmethod
     def _translate_errors(self) -> AbstractContextManager[None]:
-        """Turn the client's errors into StoreErrors, without their texts, which hold addresses."""
+        """Turn the client's errors into StoreErrors, without their texts, which hold URLs."""
 
     @abstractmethod
     def _look(self, bucket: str, name: str) -> ObjectInfo: ...
 
     @abstractmethod
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
-        """Read `part`, the value of a header Range, or all; nothing where that is past the end."""
+        """Read `part`, a Range header's value, or all; b"" where it starts past the end."""
 
     @abstractmethod
     def _page(self, bucket: str, start: str, token: str) -> Page: ...
@@ -132,7 +139,7 @@ class BucketStore(ABC, Generic[Client]):
 
     @property
     def _client(self) -> Client:
-        # One thread makes it, and the others wait for it.
+        # One thread makes the client while the others wait.
         with self._connecting:
             if self._connected is None:
                 self._connected = self._connect()
@@ -159,3 +166,38 @@ class BucketStore(ABC, Generic[Client]):
 
 def _part(start: int, size: int | None) -> str:
     return f"bytes={start}-" if size is None else f"bytes={start}-{start + size - 1}"
+
+
+def split_name(uri: str) -> tuple[str, str]:
+    """Return bucket and name of an object, neither of them unquoted or normalised.
+
+    Raises:
+        NotAnObject: the URI names only a bucket.
+        Missing: it names no bucket, or its text cannot be a name.
+    """
+    bucket, name = split_prefix(uri)
+    if not name:
+        raise NotAnObject("a bucket, not an object in it")
+    return bucket, name
+
+
+def split_prefix(uri: str) -> tuple[str, str]:
+    """Return bucket and prefix of object names; the prefix may be empty.
+
+    Raises:
+        Missing: the URI names no bucket, or its text cannot be a name.
+    """
+    bucket, _, name = uri.partition("://")[2].partition("/")
+    if not bucket:
+        raise Missing("names no bucket")
+    if not _is_text(name):
+        raise Missing("no object has such a name, which is not UTF-8")
+    return bucket, name
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -41,7 +41,7 @@ from imagebeam.storage.errors import (
 )
 from imagebeam.storage.http.connections import CONNECTIONS, timed_pools, timeouts, translate_error
 from imagebeam.storage.http.responses import check_version, error_of, read_body
-from imagebeam.storage.types import ObjectInfo
+from imagebeam.storage.types import ObjectInfo, Settings
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -50,10 +50,7 @@ _FIELDS = "items(name,size,generation,updated),nextPageToken"
 _CRC32C = re.compile(r"crc32c=([\w+/]+=*)")
 _LONGEST_REASON = 2000
 
-_LOOKING_SECONDS = 4.0
-"""That the metadata server has to answer: where there is one, it takes milliseconds."""
-
-_LOOKED = (
+_NO_CREDENTIALS = (
     f"no credentials for Google Cloud were found, and it is not public; looked at {_KEY_FILE}, "
     "gcloud's application_default_credentials.json and the metadata server. "
     "Run `gcloud auth application-default login`"
@@ -67,28 +64,39 @@ class _Connection:
 
 
 class GcsStore(BucketStore[_Connection]):
-    """Objects of Google Cloud Storage; the version of one is its generation.
+    """Objects of Google Cloud Storage. An object's version is its generation.
 
-    Credentials are found as Google's libraries find them. Without any, what is public can be read.
+    Credentials are found as Google's libraries find them. Without any, public objects can be read.
     """
+
+    def __init__(self, settings: Settings, metadata_seconds: float = 4.0) -> None:
+        """Make the store without connecting.
+
+        Args:
+            settings: limits of each operation.
+            metadata_seconds: longest wait for the metadata server, which needs milliseconds where
+                there is one.
+        """
+        super().__init__(settings)
+        self._metadata_seconds = metadata_seconds
 
     def _connect(self) -> _Connection:
         credentials = None
         if "STORAGE_EMULATOR_HOST" not in os.environ:
-            credentials = _credentials()
+            credentials = _credentials(self._metadata_seconds)
             if credentials is None:
-                self.no_credentials = _LOOKED
+                self.no_credentials = _NO_CREDENTIALS
         session = (
             AuthorizedSession(credentials)
             if credentials
-            # Nobody can be asked to be somebody else.
+            # Anonymous credentials cannot be refreshed.
             else AuthorizedSession(AnonymousCredentials(), refresh_status_codes=())
         )
         for scheme in ("http://", "https://"):
             session.mount(scheme, _TimedAdapter(pool_maxsize=CONNECTIONS))
-        # Else the library asks about each bucket besides, for traces that nobody makes.
+        # Otherwise the library requests the metadata of each bucket too, for tracing.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-        # The session says who asks, if anybody does.
+        # The session carries the credentials.
         return _Connection(Client("none", AnonymousCredentials(), _http=session), session)
 
     @contextmanager
@@ -110,8 +118,8 @@ class GcsStore(BucketStore[_Connection]):
         return _info(blob)
 
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
-        # The client library's own download would not stop at what is too much.
-        path = f"/download/storage/v1/b/{_checked(bucket)}/o/{quote(name, safe='')}"
+        # The client library's own download does not stop at a limit of bytes.
+        path = f"/download/storage/v1/b/{_checked_bucket(bucket)}/o/{quote(name, safe='')}"
         with self._client.session.get(
             self._client.client.api_endpoint + path,
             params={"alt": "media"} | ({"ifGenerationMatch": version} if version else {}),
@@ -135,7 +143,7 @@ class GcsStore(BucketStore[_Connection]):
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
         found = self._client.client.list_blobs(
-            _checked(bucket),
+            _checked_bucket(bucket),
             prefix=start or None,
             page_token=token or None,
             fields=_FIELDS,
@@ -160,42 +168,43 @@ class GcsStore(BucketStore[_Connection]):
         self._blob(bucket, name).delete(timeout=timeouts(), retry=None)
 
     def _blob(self, bucket: str, name: str) -> Blob:
-        return self._client.client.bucket(_checked(bucket)).blob(name)
+        return self._client.client.bucket(_checked_bucket(bucket)).blob(name)
 
 
-def _credentials() -> Any | None:
-    asking = _Impatient()
-    with closing(asking.session):
-        return _found(asking)
+def _credentials(seconds: float) -> Any | None:
+    request = _TimedAuthRequest(seconds)
+    with closing(request.session):
+        return _find_credentials(request)
 
 
-def _found(asking: "_Impatient") -> Any | None:
+def _find_credentials(request: "_TimedAuthRequest") -> Any | None:
     try:
-        credentials, _ = google.auth.default([_SCOPE], asking)
+        credentials, _ = google.auth.default([_SCOPE], request)
     except DefaultCredentialsError:
         if _KEY_FILE in os.environ:
             raise NoCredentials(f"{_KEY_FILE} names no file with credentials") from None
         return None
     if isinstance(credentials, compute_engine.Credentials):
         try:
-            credentials.refresh(asking)
+            credentials.refresh(request)
         except (DefaultCredentialsError, RefreshError):
-            # A machine that looks like Google's, or one that stands for nobody.
+            # The machine only looks like Google's, or has no service account.
             return None
     return credentials
 
 
-class _Impatient(AuthRequest):  # type: ignore[misc]
-    """Asks for credentials, and ends the library's own tries when they have taken long enough."""
+class _TimedAuthRequest(AuthRequest):  # type: ignore[misc]
+    """Requests credentials, and ends the library's own attempts after a few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._end = time.monotonic() + _LOOKING_SECONDS
+        self._end = time.monotonic() + seconds
 
-    def __call__(self, *args: Any, timeout: float = _LOOKING_SECONDS, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         left = max(self._end - time.monotonic(), 0.1)
+        limit = left if timeout is None else min(timeout, left)
         try:
-            return super().__call__(*args, timeout=min(timeout, left), **kwargs)
+            return super().__call__(*args, timeout=limit, **kwargs)
         except TransportError:
             if time.monotonic() < self._end:
                 raise
@@ -216,8 +225,8 @@ class _TimedAdapter(HTTPAdapter):  # type: ignore[misc]
 _POOLS = timed_pools(HTTPConnectionPool, HTTPSConnectionPool)
 
 
-def _checked(bucket: str) -> str:
-    # The client library puts it into addresses as it is.
+def _checked_bucket(bucket: str) -> str:
+    # The client library puts the bucket into URLs unquoted.
     if not _BUCKET.fullmatch(bucket):
         raise Missing("no bucket can have such a name")
     return bucket

@@ -1,4 +1,4 @@
-"""Files of this machine, and of what is mounted on it."""
+"""Files of this machine, mounted file systems included."""
 
 import errno
 import io
@@ -26,13 +26,13 @@ from imagebeam.storage.uris import to_path
 
 
 class LocalStore:
-    """A file's version is its time and size, so that a change is noticed."""
+    """Local files. A file's version is its time and size."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def info(self, uri: str) -> ObjectInfo:
-        """Look at a file."""
+        """Return what is known of a file."""
         with _translate_errors():
             status = os.stat(to_path(uri))
         _check_kind(status.st_mode)
@@ -41,7 +41,7 @@ class LocalStore:
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
     ) -> bytes:
-        """Read a file or a part of it."""
+        """Read a file or a byte range of it."""
         with _translate_errors(), self.open(uri, version) as file:
             there = os.fstat(file.fileno()).st_size - start if size is None else size
             if there > max_bytes:
@@ -71,7 +71,7 @@ class LocalStore:
             return file
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All files below a folder, by name."""
+        """Yield all files below a folder, by name."""
         with _translate_errors():
             for where, folders, names in os.walk(to_path(prefix)):
                 folders.sort()
@@ -79,7 +79,7 @@ class LocalStore:
                     yield self.info(os.path.join(where, name))
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
-        """Write a file so that its name never shows part of it."""
+        """Write a whole file, or nothing."""
         path = Path(to_path(uri))
 
         def place(temporary: Path, final: Path) -> None:

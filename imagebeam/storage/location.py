@@ -1,4 +1,4 @@
-"""Names of objects that are spoken of as `pathlib` speaks of files."""
+"""Names of objects with the interface of `pathlib.Path`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST = 1 << 40
 
 
 class Stat(NamedTuple):
-    """What `os.stat` tells of a file, as far as a store knows it of an object."""
+    """The part of `os.stat_result` that a store knows of an object."""
 
     st_size: int
     st_mtime: float
@@ -33,8 +33,8 @@ class Stat(NamedTuple):
 class Location:
     """A name in a store: `gs://bucket/a/b`. There are no folders, but names have parts.
 
-    What goes wrong is an OSError with the name, as of a path: FileNotFoundError, PermissionError,
-    or a ConnectionError where the store gives no usable answer.
+    Failures are OSErrors with the name, as for a path: FileNotFoundError, PermissionError, or a
+    ConnectionError where the store gives no usable response.
     """
 
     def __init__(self, uri: str) -> None:
@@ -62,44 +62,44 @@ class Location:
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """Return the last part of the name."""
         return self._path.name
 
     @property
     def suffix(self) -> str:
-        """The last part's ending, with its dot."""
+        """Return the suffix of the last part, with its dot."""
         return self._path.suffix
 
     @property
     def stem(self) -> str:
-        """The last part without its ending."""
+        """Return the last part without its suffix."""
         return self._path.stem
 
     @property
     def parent(self) -> Location:
-        """All but the last part."""
+        """Return the name without its last part."""
         return Location(f"{self._scheme}://{self._path.parent}")
 
     def with_name(self, name: str) -> Location:
-        """The same with another last part."""
+        """Return the name with another last part."""
         return self.parent / name
 
     def absolute(self) -> Location:
-        """The same: no name starts elsewhere."""
+        """Return the name itself: no name is relative."""
         return self
 
     def read_bytes(self) -> bytes:
-        """The object, whole."""
+        """Read the whole object."""
         with self.named_errors():
             return self._store.read(str(self), _MOST)
 
     def read_text(self, encoding: str = "utf-8") -> str:
-        """The object as text."""
+        """Read the whole object as text."""
         return self.read_bytes().decode(encoding)
 
     @contextmanager
     def open(self, mode: str = "rb") -> Iterator[IO[bytes]]:
-        """The object as a file that can be sought in, for a `with` statement."""
+        """Open the object as a seekable file, for a `with` statement."""
         assert mode == "rb"
         with self.named_errors(), self._store.open(str(self)) as file:
             yield cast(IO[bytes], file)
@@ -110,7 +110,7 @@ class Location:
             self._store.write(str(self), data)
 
     def exists(self) -> bool:
-        """Whether there is an object of this very name."""
+        """Return whether there is an object of exactly this name."""
         try:
             with self.named_errors():
                 self._store.info(str(self))
@@ -126,7 +126,7 @@ class Location:
             self._store.remove(str(self))
 
     def iterdir(self) -> Iterator[Location]:
-        """What is directly below this name: objects, and names that objects lie below."""
+        """Yield the names directly below this one, of objects and of what looks like folders."""
         last = ""
         for found in self.below():
             name = found._path.parts[len(self._path.parts)]
@@ -135,11 +135,11 @@ class Location:
                 yield self / name
 
     def below(self) -> Iterator[Location]:
-        """All objects below this name, however deep."""
+        """Yield all objects below this name, at any depth."""
         return (found for found, _ in self.stats())
 
     def stats(self) -> Iterator[tuple[Location, Stat]]:
-        """All objects below this name, with what a listing tells of them."""
+        """Yield all objects below this name, with their sizes and times."""
         with self.named_errors():
             for found in self._store.list(f"{self}/"):
                 # Consoles make empty objects that end in a slash, to look like folders.
@@ -147,22 +147,22 @@ class Location:
                     yield Location(found.uri), _stat(found)
 
     def stat(self) -> Stat:
-        """What there is to know of the object."""
+        """Return size and time of the object."""
         with self.named_errors():
             return _stat(self._store.info(str(self)))
 
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
-        """Nothing: objects need no folder."""
+        """Do nothing: objects need no folder."""
 
     @contextmanager
     def named_errors(self) -> Iterator[None]:
-        """Raise what goes wrong inside as an OSError with this name."""
+        """Raise a StoreError of the block as an OSError with this name."""
         try:
             yield
         except StoreError as error:
             reason = str(error)
             match error:
-                # A version that was replaced is gone too.
+                # A replaced version no longer exists either.
                 case Missing() | Changed():
                     raise FileNotFoundError(errno.ENOENT, reason, str(self)) from error
                 case Denied() | NoCredentials():
@@ -184,10 +184,10 @@ AnyPath: TypeAlias = Path | Location
 
 
 def location(text: str | Path) -> AnyPath:
-    """The path that a name stands for: a `Path`, or a `Location` of gs:// and s3://.
+    """Return the path that a name stands for: a `Path`, or a `Location` of gs:// and s3://.
 
     Raises:
-        UnwritableName: the scheme is of something that cannot be written, or no bucket is named.
+        UnwritableName: nothing with this scheme can be written, or the name has no bucket.
     """
     if isinstance(text, Path):
         return text
@@ -199,7 +199,7 @@ def location(text: str | Path) -> AnyPath:
                 raise UnwritableName(f"{text}: names no bucket. Give {scheme}://BUCKET/FOLDER.")
             return Location(text)
         case _:
-            # Not the name: it may hold a secret.
+            # The name is left out because it may hold a secret.
             raise UnwritableName(
                 f"{scheme}://…: cannot be written. Give a local folder, gs://… or s3://…."
             )

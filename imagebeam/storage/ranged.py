@@ -1,4 +1,4 @@
-"""An object of a store as a file: read by range, ahead of the reader."""
+"""A file over an object of a store, read by ranges and ahead of the reader."""
 
 import io
 
@@ -6,10 +6,10 @@ from imagebeam.storage.errors import Unsupported
 from imagebeam.storage.types import ObjectInfo, Store
 
 FIRST_BLOCK = 1 << 20
-"""Bytes that are read at once after a jump: little beside the time one request takes."""
+"""Bytes of one request after a jump; their transfer takes little beside the request itself."""
 
 LARGEST_BLOCK = 8 << 20
-"""Bytes that are read at once in the end while the reader goes straight on."""
+"""Bytes of one request, at most, while the reader goes straight on."""
 
 _BUFFER = 64 << 10
 
@@ -17,10 +17,10 @@ _BUFFER = 64 << 10
 class RangedFile(io.BufferedReader):
     """A seekable, read-only file over `Store.read`; it keeps one block in memory.
 
-    Each block has the store's own deadline and tries and is pinned to the version that was looked
-    at. Blocks double while the reader goes straight on, or skips less than a block. What goes
-    wrong is a `StoreError`, and the position stays. For a range that is known, `Store.read` is
-    cheaper: it reads nothing ahead.
+    Each block has the store's own deadline and attempts, and is pinned to the version in `info`.
+    Blocks double while the reader goes straight on, or skips less than a block. A failure is a
+    `StoreError` and leaves the position as it is. For a known range `Store.read` is cheaper,
+    because it reads nothing ahead.
     """
 
     def __init__(self, store: Store, info: ObjectInfo) -> None:
@@ -28,7 +28,7 @@ class RangedFile(io.BufferedReader):
 
         Args:
             store: holds the object.
-            info: what the store said of it.
+            info: what the store knows of it.
 
         Raises:
             Unsupported: its size is not known.
@@ -39,7 +39,7 @@ class RangedFile(io.BufferedReader):
 class _Blocks(io.RawIOBase):
     def __init__(self, store: Store, info: ObjectInfo) -> None:
         if info.size is None:
-            raise Unsupported("nobody says how large it is, so it cannot be read by range")
+            raise Unsupported("its size is unknown, so it cannot be read by range")
         self._store = store
         self._info = info
         self._size = info.size
@@ -91,7 +91,7 @@ class _Blocks(io.RawIOBase):
             start = self._position
             ahead = min(2 * self._ahead, LARGEST_BLOCK)
         else:
-            # Indexes of zip and Parquet files are at the end, and are read from there backwards.
+            # The indexes of zip and Parquet files are at the end and are read backwards.
             start = max(0, min(self._position, self._size - FIRST_BLOCK))
             ahead = FIRST_BLOCK
         ahead = max(ahead, min(wanted, LARGEST_BLOCK))

@@ -1,4 +1,4 @@
-"""Which store a name belongs to."""
+"""Finds the store for a URI."""
 
 import functools
 import threading
@@ -8,7 +8,7 @@ from imagebeam.storage import uris
 from imagebeam.storage.errors import Unsupported
 from imagebeam.storage.types import Settings, Store
 
-# Loaded when first asked for: each brings a client library of its own.
+# Imported at first use, because each imports a client library of its own.
 _STORES = {
     "file": ("imagebeam.storage.local", "LocalStore"),
     "gs": ("imagebeam.storage.gcs", "GcsStore"),
@@ -18,11 +18,11 @@ _STORES = {
 }
 
 SCHEMES = tuple(_STORES)
-"""Schemes that can be read; a plain path counts as `file`."""
+"""Schemes that can be read; a plain path has scheme `file`."""
 
 
 def store_for(uri: str, settings: Settings = Settings()) -> Store:  # noqa: B008 - it is frozen
-    """The store that holds an object; one a process for each kind and settings.
+    """Return the store that holds an object; there is one per process, kind and settings.
 
     Raises:
         Unsupported: there is no store for its scheme, or its client library is missing.

@@ -1,4 +1,4 @@
-"""S3, and servers that speak like it."""
+"""S3, and servers with the same protocol."""
 
 import hashlib
 import re
@@ -43,7 +43,7 @@ _POOLS = timed_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
 
 _MD5 = re.compile(r'"([0-9a-f]{32})"')
 
-_LOOKED = (
+_NO_CREDENTIALS = (
     "no credentials for S3 were found, and it is not public; looked at AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, the profiles in ~/.aws, and what the machine is. "
     "Run `aws configure`"
@@ -51,16 +51,16 @@ _LOOKED = (
 
 
 class S3Store(BucketStore[Any]):
-    """Objects of S3; the version of one is its ETag.
+    """Objects of S3. An object's version is its ETag.
 
-    Credentials and endpoint are found as boto3 finds them. Without credentials, what is public can
+    Credentials and endpoint are found as boto3 finds them. Without credentials, public objects can
     be read.
     """
 
     def _connect(self) -> Any:
         session = boto3.session.Session()
         if session.get_credentials() is None:
-            self.no_credentials = _LOOKED
+            self.no_credentials = _NO_CREDENTIALS
         client = session.client(
             "s3",
             config=Config(
@@ -101,11 +101,11 @@ class S3Store(BucketStore[Any]):
         return ObjectInfo(uri, found["ContentLength"], found["ETag"], written)
 
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
-        asked = {"Range": part} if part else {}
+        options = {"Range": part} if part else {}
         if version:
-            asked["IfMatch"] = version
+            options["IfMatch"] = version
         try:
-            found = self._client.get_object(Bucket=bucket, Key=name, **asked)
+            found = self._client.get_object(Bucket=bucket, Key=name, **options)
         except boto.ClientError as error:
             if part and _status(error.response) == 416:
                 return b"", None
@@ -121,8 +121,8 @@ class S3Store(BucketStore[Any]):
         return data, found.get("ContentEncoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
-        asked = {"ContinuationToken": token} if token else {}
-        found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **asked)
+        options = {"ContinuationToken": token} if token else {}
+        found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **options)
         page = [
             ObjectInfo(
                 f"s3://{bucket}/{entry['Key']}",
@@ -152,7 +152,7 @@ class S3Store(BucketStore[Any]):
 
 
 def _without_expect(request: Any, **_: Any) -> None:
-    # While the client waits to be told to go on, it minds no deadline.
+    # While the client waits for "100 Continue", it keeps no deadline.
     # These headers are an email.message.Message: deleting one that is missing does nothing.
     del request.headers["Expect"]
 
@@ -166,9 +166,9 @@ def _code(error: Any) -> str:
 
 
 def _md5(bucket: str, found: Any) -> str | None:
-    """The MD5 of an object, which its ETag is unless it came in parts or is stored encrypted."""
+    """Return an object's MD5: its ETag, unless it was uploaded in parts or is encrypted."""
     encrypted = found.get("ServerSideEncryption", "AES256") != "AES256"
-    # What is called so lies in one zone, and its ETags mean nothing.
+    # Buckets with this suffix lie in one zone; ETags of their objects are no checksums.
     if encrypted or "SSECustomerAlgorithm" in found or bucket.endswith("--x-s3"):
         return None
     match = _MD5.fullmatch(found.get("ETag", ""))

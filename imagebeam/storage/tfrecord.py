@@ -12,7 +12,7 @@ import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 CHECKSUM_BYTES = 4
-"""Of the checksum behind a record's data."""
+"""Size of the checksum behind a record's data."""
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")

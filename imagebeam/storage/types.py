@@ -1,4 +1,4 @@
-"""What stores are told and what they tell."""
+"""The interface of stores, their settings, and what they report of objects."""
 
 import io
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object, as a listing or a look at it tells.
+    """What a store knows of an object.
 
     Attributes:
         uri: its full name.
-        size: bytes; None where the server does not say.
-        version: generation or ETag, to which a later read can be pinned; "" where there is none.
-        modified: when it was written, in seconds since the epoch; None where nobody says.
+        size: in bytes; None where it is unknown.
+        version: generation or ETag, to which a later read can be pinned; "" if there is none.
+        modified: time of the last write, in seconds since the epoch; None where it is unknown.
     """
 
     uri: str
@@ -25,16 +25,16 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """How patient and how trusting reads are.
+    """Limits of reads, and what http(s) may reach.
 
     Attributes:
-        seconds: wall time of one read, however much trickles in meanwhile.
-        attempts: tries in all, within that time.
+        seconds: wall time of one read, even while bytes keep arriving.
+        attempts: number of attempts within that time.
         allow_private_hosts: whether http(s) may reach addresses that are not public.
-        honour_opt_outs: whether http(s) images are left alone whose headers forbid their use.
+        honour_opt_outs: whether to refuse http(s) images whose headers forbid their use.
         use_proxies: whether http(s) goes through the proxies that the environment names, which
             then choose the address; for URLs of the user's own, not for those of a manifest.
-        connections_per_host: http(s) requests to one host at once.
+        connections_per_host: parallel http(s) requests to one host.
         first_pause: half of the longest pause, in seconds, before the second attempt; it doubles
             from attempt to attempt.
     """
@@ -49,41 +49,42 @@ class Settings:
 
 
 class Store(Protocol):
-    """Where objects are; one serves all threads of a process.
+    """Reads, lists and writes objects; one instance serves all threads of a process.
 
-    Whatever goes wrong is a `StoreError`.
+    Every failure is a `StoreError`.
     """
 
     def info(self, uri: str) -> ObjectInfo:
-        """Look at an object without reading it."""
+        """Return what is known of an object, without reading it."""
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
     ) -> bytes:
-        """Read an object whole, or `size` bytes from `start`.
+        """Read a whole object, or `size` bytes from `start`.
 
         Args:
             uri: of the object.
             max_bytes: more than this is `TooLarge`.
             start: first byte.
             size: None reads to the end.
-            version: any other is `Changed`; "" takes what there is.
+            version: any other is `Changed`; "" accepts all.
         """
 
     def open(self, uri: str, version: str = "") -> io.BufferedIOBase:
-        """Open an object as a file that can be read and sought in, by ranges."""
+        """Open an object as a seekable file that is read by ranges."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose names start with a prefix, by name."""
+        """Yield all objects whose names start with a prefix, by name."""
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
-        """Write an object, whole or not at all.
+        """Write a whole object, or nothing.
 
         Args:
             uri: of the object.
             data: its bytes.
-            if_version: replaces only this one, or else is `Changed`; "" stands for none there.
+            if_version: replace only this version, or else fail with `Changed`; "" stands for no
+                object, None for any.
         """
 
     def remove(self, uri: str) -> None:
-        """Remove an object; one that is not there is fine."""
+        """Remove an object, if it is there."""

@@ -11,7 +11,6 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from imagebeam.storage import gcs
 from imagebeam.storage.errors import (
     Denied,
     Missing,
@@ -154,8 +153,7 @@ def test_without_credentials_it_is_google_that_is_asked(
     # The client library asks its session more where it makes up the address itself.
     monkeypatch.delenv("API_ENDPOINT_OVERRIDE")
     machine.faults.extend([status(404)] * 9)
-    connection = GcsStore(Settings())._client.client._connection
-    assert connection.build_api_url("/b/a").startswith("https://storage.googleapis.com/storage/v1")
+    assert GcsStore(Settings())._client.client.api_endpoint == "https://storage.googleapis.com"
 
 
 @pytest.mark.parametrize("code", [401, 403])
@@ -178,11 +176,10 @@ def test_what_is_not_public_says_where_credentials_were_looked_for(
 
 
 def test_a_metadata_server_that_stalls_is_not_waited_for(
-    abroad: Relay, machine: Relay, gcs_server: str, monkeypatch: pytest.MonkeyPatch
+    abroad: Relay, machine: Relay, gcs_server: str
 ) -> None:
-    monkeypatch.setattr(gcs, "_LOOKING_SECONDS", 0.3)
     machine.faults.extend([stalled] * 99)
-    assert GcsStore(Settings()).read(_written(gcs_server), 999) == b"picture"
+    assert GcsStore(Settings(), metadata_seconds=0.3).read(_written(gcs_server), 999) == b"picture"
     assert len(machine.requests) == 1
 
 

@@ -141,7 +141,7 @@ def test_a_change_below_the_reader_is_noticed(file: RangedFile, tmp_path: Path) 
 
 
 def test_it_needs_to_know_the_size(store: _Noting) -> None:
-    with pytest.raises(Unsupported, match="how large"):
+    with pytest.raises(Unsupported, match="size is unknown"):
         RangedFile(store, ObjectInfo("x", None, ""))
 
 

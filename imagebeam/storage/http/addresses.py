@@ -1,8 +1,8 @@
-"""Which addresses a host name of a stranger may lead to.
+"""Decides which addresses an untrusted host name may lead to.
 
-A manifest may name any host, and any name may lead to any address: one of this machine, of its
-network, or of the server where clouds keep the machine's credentials. So every address is judged
-when a connection is made, and the connection is made to the address that was judged.
+A manifest may name any host, and any name may resolve to any address: one of this machine, of its
+network, or of the metadata server where clouds keep the machine's credentials. So every address is
+checked when a connection is made, and the connection is made to the address that was checked.
 """
 
 import socket
@@ -71,22 +71,22 @@ def check(address: str, allow_private: bool) -> None:
 
 
 def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
-    """The addresses of a host, in the order to try them.
+    """Return the addresses of a host, in the order to try them.
 
     Raises:
-        OSError: it has none, or nobody answers.
-        TimedOut: nobody does in time.
+        OSError: it has none, or the resolver fails.
+        TimedOut: the resolver does not answer in time.
     """
     found: Future[list[tuple[socket.AddressFamily, SocketAddress]]] = Future()
 
-    def ask() -> None:
+    def run() -> None:
         try:
             found.set_result(look_up(host, port))
         except (OSError, UnicodeError) as error:
             found.set_exception(error)
 
-    # The system's resolver cannot be told how long to wait; a stuck one must not hold the process.
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    # The system's resolver takes no timeout, and a stuck one must not hold the process.
+    threading.Thread(target=run, name="resolve", daemon=True).start()
     try:
         return found.result(seconds_left())
     except NotYet:
@@ -94,13 +94,13 @@ def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddr
 
 
 def look_up(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
-    """What the system's resolver says: (family, socket address) each."""
+    """Ask the system's resolver; return pairs of family and socket address."""
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in answers]  # type: ignore[misc]
 
 
 def _reached(address: Address) -> list[Address]:
-    """The address itself, and those that gateways on the way would make of it."""
+    """Return the address and those that gateways on the way translate it to."""
     if not isinstance(address, IPv6Address):
         return [address]
     number = int(address)
@@ -117,7 +117,7 @@ def _reached(address: Address) -> list[Address]:
 
 
 def _after_48_bits(number: int) -> IPv4Address:
-    # RFC 6052 leaves the 8 bits in the middle out.
+    # RFC 6052 skips the 8 bits in the middle.
     return IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
 
 

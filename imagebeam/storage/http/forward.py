@@ -1,4 +1,4 @@
-"""An object as a file, from a server that only ever starts at its beginning."""
+"""A file over an object of a server without ranges, which always sends it from the start."""
 
 import io
 from collections.abc import Callable
@@ -13,18 +13,18 @@ _BLOCK = 1 << 20
 
 
 class Body(Protocol):
-    """What the server sends."""
+    """The body of a response."""
 
     def read(self, amt: int, /) -> bytes:
-        """So many bytes, or fewer at the end; whatever goes wrong is a `StoreError`."""
+        """Read `amt` bytes, or fewer at the end; a failure is a `StoreError`."""
 
 
 class ForwardFile(io.BufferedReader):
-    """A seekable, read-only file over one long answer, of which it keeps nothing.
+    """A seekable, read-only file over one long response, of which it keeps nothing.
 
-    Going forward reads what lies between and forgets it, going back asks for everything again, and
-    so does every failure on the way: right for what is read straight on. Each MiB has a deadline of
-    its own. While it is open it takes up one of the host's connections.
+    Seeking forward reads and discards what lies between. Seeking back, and every failure, requests
+    the whole object again. So it suits readers that go straight on. Each MiB has a deadline of its
+    own. An open file occupies one of the host's connections.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class ForwardFile(io.BufferedReader):
         """Open without reading.
 
         Args:
-            begin: asks for the object from its start.
-            retry: does something until it succeeds, as `imagebeam.storage.retry` does.
+            begin: requests the object from its start.
+            retry: repeats an action until it succeeds, as `imagebeam.storage.retry` does.
             size: in bytes, where it is known.
-            settings: how patient to be.
+            settings: limits of each read.
         """
         super().__init__(_Forward(begin, retry, size, settings), _BUFFER)
 
@@ -58,7 +58,7 @@ class _Forward(io.RawIOBase):
         self._size = size
         self._settings = settings
         self._position = 0
-        self._answer = ExitStack()
+        self._response = ExitStack()
         self._body: Body | None = None
         self._arrived = 0
 
@@ -112,7 +112,7 @@ class _Forward(io.RawIOBase):
 
     def _next(self, length: int) -> bytes:
         assert self._body
-        # What is forgotten on the way takes time too, and is no sign of a server that stalls.
+        # Discarding takes time too, and does not mean that the server stalls.
         with time_limit(self._settings.seconds, self._settings.seconds / self._settings.attempts):
             data = self._body.read(length)
         self._arrived += len(data)
@@ -122,9 +122,9 @@ class _Forward(io.RawIOBase):
 
     def _restart(self) -> None:
         self._stop()
-        self._body = self._answer.enter_context(self._begin())
+        self._body = self._response.enter_context(self._begin())
 
     def _stop(self) -> None:
         self._body = None
         self._arrived = 0
-        self._answer.close()
+        self._response.close()

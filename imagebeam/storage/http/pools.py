@@ -73,7 +73,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
 def _connect(
     family: socket.AddressFamily, address: addresses.SocketAddress, shares: int
 ) -> socket.socket:
-    # An address that swallows packets must leave time for the next.
+    # An address that drops packets must leave time for the next one.
     left = seconds_left()
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -82,7 +82,7 @@ def _connect(
         )
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.connect(address)
-        # What follows is limited anew by each send and receive, except for the TLS handshake.
+        # Each send and receive sets its own limit; only the TLS handshake does not.
         connection.settimeout(longest_wait())
     except OSError:
         connection.close()
@@ -126,7 +126,7 @@ def _proxy_for(url: Url) -> str | None:
 
 
 class WebHosts:
-    """All hosts that one process talks to."""
+    """The pools of all hosts that one store connects to."""
 
     def __init__(self, settings: Settings) -> None:
         _keep_queries_out_of_logs()
@@ -140,12 +140,12 @@ class WebHosts:
     def request(
         self, method: str, url: Url, headers: Mapping[str, str]
     ) -> Iterator[BaseHTTPResponse]:
-        """The answer to one request, whatever its status; the body is not yet read.
+        """Yield the response to one request, of any status, before its body is read.
 
-        What is not read of it inside costs the connection.
+        A body that is not read to its end inside costs the connection.
 
         Raises:
-            StoreError: there is none, or its body breaks off.
+            StoreError: there is no response, or its body breaks off.
         """
         pool = self._pool(url)
         _wait(pool.backed_off_until - time.monotonic())
@@ -169,10 +169,10 @@ class WebHosts:
                 response.release_conn()
 
     def back_off(self, url: Url, seconds: float) -> None:
-        """Send the host of a URL nothing for a while.
+        """Send no requests to the host of a URL for some seconds.
 
         Raises:
-            StoreError: for longer than this thread may wait.
+            StoreError: that is longer than this thread may wait.
         """
         self._pool(url).backed_off_until = time.monotonic() + seconds
         _check_time(seconds)
@@ -223,13 +223,13 @@ def _check_time(seconds: float) -> None:
     with translate_errors():
         left = seconds_left()
     if left is not None and seconds >= left:
-        text = "the server asks to be left alone for longer than there is time"
+        text = "the server asks for a pause that is longer than the time left"
         raise Throttled(text).lasting()
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise what goes wrong with connections inside as the `StoreError` that it is.
+    """Raise an error of a connection in the block as the `StoreError` that it stands for.
 
     Raises:
         StoreError: `lasting` where another attempt soon would fail alike.
@@ -243,7 +243,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """What urllib3 wrapped, which it says in one way or the other."""
+    """Return the error that urllib3 wrapped, as a cause or as a context."""
     while isinstance(error, HTTPError) and (inner := error.__cause__ or error.__context__):
         error = inner
     return error

@@ -30,19 +30,19 @@ from imagebeam.storage.errors import (
 
 _PART = 1 << 20
 
-# Timeout, conflict with another request, too early: the only ones of the client's faults that pass.
+# Timeout, conflict with another request, too early: the only transient statuses below 500.
 _TRANSIENT = (408, 409, 425)
 
 
 class Body(Protocol):
-    """The body of a response, as urllib3 and botocore have it."""
+    """The body of a response of urllib3 or botocore."""
 
     def read(self, amt: int | None = None, /) -> bytes:
-        """Some bytes, or all that are left."""
+        """Read some bytes, or all that are left."""
 
 
 def error_of(status: int) -> StoreError:
-    """What a status from 300 on stands for."""
+    """Return the error for a status from 300 on."""
     match status:
         case 401 | 403:
             return Denied(f"access is denied (status {status})")
@@ -59,25 +59,25 @@ def error_of(status: int) -> StoreError:
 
 
 def check_version(there: str, wanted: str) -> None:
-    """Compare versions, "" standing for any.
+    """Compare two versions; "" stands for any.
 
     Raises:
-        Changed: it is not the one that is wanted.
+        Changed: they differ.
     """
     if wanted and there != wanted:
         raise error_of(412)
 
 
 def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
-    """A body, whole.
+    """Read a whole body.
 
     Args:
-        body: what is read.
-        announced: its header Content-Length.
-        max_bytes: more than this is too large.
+        body: to read.
+        announced: the response's Content-Length.
+        max_bytes: limit.
 
     Raises:
-        TooLarge: it is, which is found before reading where a length is announced.
+        TooLarge: it is longer; found before reading where a length is announced.
     """
     if announced is not None and announced.isdecimal():
         if int(announced) > max_bytes:
@@ -94,12 +94,12 @@ def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
 
 
 def decoded(data: bytes, encoding: str | None, max_bytes: int) -> bytes:
-    """A whole body as it was before the header Content-Encoding.
+    """Undo the Content-Encoding of a whole body.
 
     Raises:
-        TooLarge: it unpacks to more than `max_bytes`.
+        TooLarge: it decompresses to more than `max_bytes`.
         WrongLength: it breaks off.
-        WrongChecksum: it is not what its header says.
+        WrongChecksum: it is not in that encoding.
     """
     if encoding != "gzip":
         return data
@@ -139,7 +139,7 @@ def verify_checksums(headers: Mapping[str, str], body: bytes) -> None:
     """Compare a whole body, as it was sent, with each checksum in its headers.
 
     Raises:
-        WrongChecksum: one of them is another.
+        WrongChecksum: one of them differs.
     """
     for name, digest in _announced_checksums(headers):
         if (function := _FUNCTIONS.get(name)) and function(body) != digest:
@@ -158,18 +158,18 @@ def _announced_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, byte
         try:
             decoded = base64.b64decode(digest, validate=True)
         except ValueError:
-            continue  # what is no checksum cannot be wrong
+            continue  # malformed: there is nothing to compare with
         if decoded:
             yield name, decoded
 
 
 def _is_unpacked(headers: Mapping[str, str]) -> bool:
-    """Whether the server unpacked what it stores, and speaks of that."""
+    """Return whether the server decompressed what it stores; the checksum is of the latter."""
     return headers.get("x-goog-stored-content-encoding", "identity") != "identity"
 
 
 PROGRAM = "imagebeam"
-"""The name by which headers may speak of this program."""
+"""The name that addresses this program in headers."""
 
 _FORBID = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 
@@ -180,10 +180,10 @@ _VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-p
 
 
 def check_opt_out(headers: Iterable[str]) -> None:
-    """Heed the values of all headers X-Robots-Tag of an answer.
+    """Check the values of all X-Robots-Tag headers of a response.
 
     Raises:
-        OptedOut: they forbid that the image is used.
+        OptedOut: they forbid the use of the image.
     """
     for header in headers:
         program = "*"

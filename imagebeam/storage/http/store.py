@@ -1,4 +1,4 @@
-"""What http:// and https:// URLs name."""
+"""Objects behind http:// and https:// URLs."""
 
 import base64
 import functools
@@ -49,14 +49,14 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 _NO_HEAD = (403, 405, 501)
-"""With these a server may mean the method, not the object."""
+"""With these statuses a server may refuse the method, not the object."""
 
 _BUSY = (429, 503)
 
 _PART = 1 << 20
 _SMALL = 64 << 10
 
-# Others in that header are mistaken for it, as `utf-8`, and change nothing about the bytes.
+# Other values, such as `utf-8`, are mistakes of the server and do not affect the bytes.
 _CODINGS = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz"}
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
@@ -65,10 +65,10 @@ T = TypeVar("T")
 
 
 class HttpStore:
-    """A strong ETag, or else the time of change, is an object's version; some have none.
+    """Objects of web servers. An object's version is its strong ETag, else its Last-Modified.
 
     URLs are not trusted: `pools` connects to public hosts only, and each redirect is checked like
-    the first URL. Wherever a whole object is read, checksums in its headers are compared, and an
+    the first URL. Checksums in the headers are compared where a whole object is read, and the
     owner's `X-Robots-Tag` is obeyed.
     """
 
@@ -77,13 +77,13 @@ class HttpStore:
         self._hosts = WebHosts(settings)
 
     def info(self, uri: str) -> ObjectInfo:
-        """Look at an object; its size is None where the server does not tell."""
+        """Return what is known of an object; its size is None where the server states none."""
         return self._retry(lambda: self._look(uri))
 
     def read(
         self, uri: str, max_bytes: int, start: int = 0, size: int | None = None, version: str = ""
     ) -> bytes:
-        """Read an object or a part of it, which a server may send from its start."""
+        """Read an object or a byte range of it; without ranges, what precedes it is sent too."""
         if size is not None and size > max_bytes:
             raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
         if size == 0:
@@ -94,7 +94,7 @@ class HttpStore:
         return self._retry(lambda: self._read_part(uri, max_bytes, start, size, version))
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
-        """Open an object, by ranges where the server knows them and else from its start."""
+        """Open an object, by ranges where the server has them, else from its start."""
         info, by_range = self._retry(lambda: self._probe(uri, version))
         if by_range:
             return RangedFile(self, info)
@@ -103,31 +103,31 @@ class HttpStore:
         )
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Not possible."""
+        """Refuse: the web has no listing."""
         raise Unsupported("http(s):// cannot be listed; name each URL, as in a manifest")
 
     def write(self, uri: str, data: bytes, if_version: str | None = None) -> None:
-        """Not possible."""
+        """Refuse: the web is read only."""
         _refuse_writing()
 
     def remove(self, uri: str) -> None:
-        """Not possible."""
+        """Refuse: the web is read only."""
         _refuse_writing()
 
     def _retry(self, action: Callable[[], T]) -> T:
         return retry(self._settings, action)
 
     def _look(self, uri: str) -> ObjectInfo:
-        with self._answer(uri, "HEAD", expected=(200, *_NO_HEAD)) as response:
+        with self._request(uri, "HEAD", expected=(200, *_NO_HEAD)) as response:
             _drain(response)
             if response.status == 200:
                 return ObjectInfo(uri, _size(response), _version(response.headers))
         return self._probe(uri, "")[0]
 
     def _probe(self, uri: str, version: str) -> tuple[ObjectInfo, bool]:
-        """Look at an object by its first byte; also whether the server knows ranges."""
+        """Return what the first byte's response tells, and whether the server has ranges."""
         headers = {"Range": "bytes=0-0"}
-        with self._answer(uri, headers=headers, version=version, expected=(200, 206, 416)) as got:
+        with self._request(uri, headers=headers, version=version, expected=(200, 206, 416)) as got:
             by_range, size = got.status != 200, _size(got)
             if got.status == 206:
                 _check_encoding(got.headers)
@@ -139,12 +139,10 @@ class HttpStore:
             return ObjectInfo(uri, size, _version(got.headers)), by_range
 
     def _read_whole(self, uri: str, max_bytes: int, version: str) -> bytes:
-        with self._answer(uri, version=version) as response:
+        with self._request(uri, version=version) as response:
             coding = _coding(response.headers)
             if coding not in ("", "gzip"):
-                raise Unsupported(
-                    f"the server compresses it as {coding}, which it was not asked to"
-                )
+                raise Unsupported(f"the server compresses it as {coding}, which was not requested")
             data = read_body(response, response.headers.get("Content-Length"), max_bytes)
             verify_checksums(response.headers, data)
             return decoded(data, coding, max_bytes)
@@ -153,7 +151,7 @@ class HttpStore:
         self, uri: str, max_bytes: int, start: int, size: int | None, version: str
     ) -> bytes:
         headers = {"Range": f"bytes={start}-{'' if size is None else start + size - 1}"}
-        with self._answer(
+        with self._request(
             uri, headers=headers, version=version, expected=(200, 206, 416)
         ) as response:
             _check_encoding(response.headers)
@@ -170,12 +168,12 @@ class HttpStore:
 
     @contextmanager
     def _stream(self, uri: str, version: str) -> "Iterator[_Stream]":
-        with self._answer(uri, version=version) as response:
+        with self._request(uri, version=version) as response:
             _check_encoding(response.headers)
             yield _Stream(response)
 
     @contextmanager
-    def _answer(
+    def _request(
         self,
         uri: str,
         method: str = "GET",
@@ -183,7 +181,7 @@ class HttpStore:
         version: str = "",
         expected: tuple[int, ...] = (200,),
     ) -> Iterator[BaseHTTPResponse]:
-        """What is at the end of all redirects."""
+        """Yield the response at the end of all redirects."""
         url = _parse(uri)
         origin = _origin(url)
         sent = _headers(url, version) | (headers or {})
@@ -243,12 +241,12 @@ def _origin(url: Url) -> tuple[str | None, str | None, int | None]:
 
 
 def _location(response: BaseHTTPResponse) -> str | None:
-    """Where a redirect leads; None for any other answer."""
+    """Return the target of a redirect; None for any other response."""
     return response.headers.get("Location") if response.status in _REDIRECTS else None
 
 
 def _redirected(url: Url, location: str) -> Url:
-    # Headers arrive as Latin-1, URLs in them are UTF-8.
+    # Headers are read as Latin-1, but URLs in them are UTF-8.
     text = location.encode("latin-1", "replace").decode("utf-8", "replace")
     try:
         target = _parse(urljoin(url._replace(auth=None).url, text))
@@ -264,7 +262,7 @@ def _headers(url: Url, version: str) -> dict[str, str]:
     headers = {
         "User-Agent": _user_agent(),
         "Accept": "*/*",
-        # What is compressed has no known size and no ranges.
+        # A compressed response has no known size and no ranges.
         "Accept-Encoding": "identity",
     }
     if url.auth:
@@ -304,7 +302,7 @@ def _error(status: int) -> StoreError:
 
 
 def _retry_after(headers: HTTPHeaderDict) -> float | None:
-    """Seconds that the server asks to wait: a number of them, or until a date."""
+    """Return the seconds that the server asks to wait: a number, or until a date."""
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
@@ -315,7 +313,7 @@ def _retry_after(headers: HTTPHeaderDict) -> float | None:
 
 
 def _coding(headers: HTTPHeaderDict) -> str:
-    """How the body is compressed; "" where it is not."""
+    """Return how the body is compressed; "" where it is not."""
     codings = headers.get("Content-Encoding", "").lower().replace("x-gzip", "gzip")
     return codings if _CODINGS & {coding.strip() for coding in codings.split(",")} else ""
 
@@ -326,16 +324,16 @@ def _check_encoding(headers: HTTPHeaderDict) -> None:
 
 
 def _size(response: BaseHTTPResponse) -> int | None:
-    """Of the whole object that an answer is about."""
+    """Return the size of the whole object."""
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and not _coding(response.headers) else None
 
 
 def _content_range(headers: HTTPHeaderDict) -> tuple[int, int, int | None]:
-    """First byte, last byte and size of the whole, which may be unknown."""
+    """Return first byte, last byte, and size of the whole object, None where unknown."""
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if not match:
-        raise ServerFailed("the server sends a part, but does not say which")
+        raise ServerFailed("the server sends a part, but does not state which")
     return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
 
 
@@ -359,7 +357,7 @@ def _read_range(response: BaseHTTPResponse, max_bytes: int, start: int, size: in
 
 
 def _read_cut(response: BaseHTTPResponse, max_bytes: int, start: int, size: int | None) -> bytes:
-    """Read a part of an answer that is the whole."""
+    """Read a part of a response that is the whole object."""
     _check_reach(_size(response), start, size)
     left = start
     while left and (part := response.read(min(_PART, left))):
@@ -374,7 +372,7 @@ def _read_cut(response: BaseHTTPResponse, max_bytes: int, start: int, size: int 
 
 
 def _drain(response: BaseHTTPResponse) -> None:
-    """Read what is left of a small body, so that its connection can be used again."""
+    """Read the rest of a small body, so that its connection can be used again."""
     if response.length_remaining is not None and response.length_remaining < _SMALL:
         with suppress(StoreError), translate_errors():
             response.read()

@@ -143,7 +143,7 @@ def test_too_much_is_refused_before_it_is_read(site: Site) -> None:
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
-        ({"Content-Range": ""}, "does not say which"),
+        ({"Content-Range": ""}, "does not state which"),
         ({"Content-Range": "bytes 4-8/256"}, "another part"),
         ({"Content-Range": "bytes 5-15/256"}, "another part"),
     ],
@@ -296,7 +296,7 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is(site: Site, after: str
     reader = store(attempts=5)
     expected = (
         Throttled,
-        "the server asks to be left alone for longer than there is time",
+        "the server asks for a pause that is longer than the time left",
     )
     assert failure(url, reader) == expected
     # Not even for something else.
