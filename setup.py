@@ -45,7 +45,7 @@ setup(
     # Minimum versions. requirements.txt holds the exact versions that are tested.
     install_requires=[
         "ai-edge-litert>=2.0",
-        "apache-beam>=2.77",
+        "apache-beam>=2.77,<2.78",
         "flatbuffers>=24.3",
         "google-cloud-storage>=3.0",
         "jinja2>=3.1",

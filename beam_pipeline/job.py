@@ -1,13 +1,13 @@
-"""The command `label`: everything is checked first, then the job is run, then it is told."""
+"""The command `label` in two halves: `plan` checks everything, `run` runs the job."""
 
 import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
+from imagebeam.beam_pipeline.runners import options as runner_options
 from imagebeam.beam_pipeline.runners import (
-    beam_options,
     preflight,
     remote_jobs,
-    run,
     submit,
     watchdog,
 )
+from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.stage_times import Stopwatch
@@ -37,21 +37,55 @@ from imagebeam.outputs.layout import Layout, write_whole
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.samples import MODULE
-from imagebeam.storage import AnyPath
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A job that passed all checks and has not touched its output yet.
+
+    Attributes:
+        job: what the workers need to know.
+        options: as the user gave them.
+        pipeline_options: those of Beam.
+        module: opened on this machine.
+        identity: what makes two runs into one output the same job.
+        stdin_copy: what came in on standard input; None if it is not an input.
+    """
+
+    job: Job
+    options: LabelOptions
+    pipeline_options: PipelineOptions
+    module: Module
+    identity: Mapping[str, Any]
+    stdin_copy: Path | None
 
 
 def label(
     options: LabelOptions, reporter: JobReporter = console, watch: Stopwatch | None = None
 ) -> int:
-    """Label what the options name; the exit code.
+    """Label what the options name; return the exit code.
 
     Args:
-        options: what was asked for.
-        reporter: shows what happens.
-        watch: begun when the command was.
+        options: of the job.
+        reporter: shows progress and results.
+        watch: started when the command was.
     """
     watch = watch or Stopwatch()
-    pipeline_options = beam_options.pipeline_options(options.beam_args)
+    with _stdin_copy(options) as stdin_copy:
+        return run(plan(options, stdin_copy), reporter, watch)
+
+
+def plan(options: LabelOptions, stdin_copy: Path | None = None) -> PreparedJob:
+    """Check the options, inputs, module and runner, and prepare the job; write no output.
+
+    Args:
+        options: of the job.
+        stdin_copy: a file with what came in on standard input, if that is an input.
+
+    Raises:
+        ImagebeamError: something is wrong with them, or the runner does not answer.
+    """
+    pipeline_options = runner_options.pipeline_options(options.beam_args)
     if not options.shared_disk:
         submit.check_paths_visible_to_workers(
             pipeline_options, (*options.inputs, str(options.output))
@@ -59,51 +93,17 @@ def label(
     preflight.check(pipeline_options)
     if options.detach:
         preflight.check_detachable(pipeline_options)
-    with _stdin_copy(options) as stdin_copy:
-        sources = _sources(options, stdin_copy)
-        with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
-            module = open_module(options.module or str(MODULE), options.engine)
-        job = _job(options, pipeline_options, sources, module)
-        wanted = job_identity.of(options, module, job.schema.class_names, job.schema.kept)
-        with lock.held(job.layout):
-            left_behind = RunToken.unfinished_remote(job.layout)
-            identity.claim(job.layout, wanted, options.overwrite)
-            job.run.claim()
-            if remote_jobs.cancel(left_behind, pipeline_options):
-                reporter.report_cancelled(left_behind["job"])
-            if stdin_copy is not None:
-                _keep_stdin(stdin_copy, job.layout)
-                job = replace(job, sources=_sources(options, job.layout.stdin))
-            if options.retry_failed is not None:
-                parts.forget_errors(job.layout, options.retry_failed)
-            # Named by its digest: what is there already is the same.
-            if not job.module.path.exists():
-                write_whole(job.module.path, staging.packed(module))
-            job = replace(job, before={"start": watch.cost()})
-            if options.detach:
-                run.detach(job, pipeline_options, options.debug)
-                reporter.report_detached(job.layout)
-                return DONE
-            limits = watchdog.AbortLimits(options.max_failure_rate, options.stall_seconds)
-            summary = run.run(job, pipeline_options, limits, reporter, options.debug)
-    core_seconds = sum(os.times()[:4]) if preflight.is_direct(pipeline_options) else None
-    reporter.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
-    return _exit_code(summary, options.max_failure_rate, reporter)
-
-
-def _job(
-    options: LabelOptions,
-    pipeline_options: PipelineOptions,
-    sources: tuple[Source, ...],
-    module: Module,
-) -> Job:
     layout = Layout(options.output, options.format)
+    found = inputs.sources(options.inputs, stdin_copy, options.access, tuple(options.keep))
+    sources = [_moved(source, stdin_copy, layout) for source in _limited(found, options.limit)]
+    with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
+        module = open_module(options.module or str(MODULE), options.engine)
     job_identity.check_emit(options, module)
-    names = job_identity.class_names(options, module)
+    class_names = job_identity.class_names(options, module)
+    extra_columns = job_identity.extra_columns(options, sources)
     provenance = job_identity.provenance(options, module)
-    kept = job_identity.kept(options, sources)
     worker_cores = preflight.cores_of_a_worker(pipeline_options)
-    return Job(
+    job = Job(
         sources=sources,
         run=RunToken(layout),
         images_per_shard=options.images_per_shard,
@@ -113,20 +113,74 @@ def _job(
         access=options.access,
         worker_cores=worker_cores,
         module=_staged(module, layout),
-        schema=PredictionSchema(options.emit, options.top_k, names, provenance, kept),
+        schema=PredictionSchema(
+            options.emit, options.top_k, class_names, provenance, extra_columns
+        ),
         provenance=provenance,
+    )
+    return PreparedJob(
+        job,
+        options,
+        pipeline_options,
+        module,
+        job_identity.of(options, module, class_names, extra_columns),
+        stdin_copy,
     )
 
 
+def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
+    """Run a prepared job to its end; return the exit code.
+
+    Args:
+        prepared: made by `plan`.
+        reporter: shows progress and results.
+        watch: started when the command was.
+
+    Raises:
+        ImagebeamError: the output belongs to another job or is in use, or the job broke.
+    """
+    job, options = prepared.job, prepared.options
+    with lock.held(job.layout):
+        earlier_run = RunToken.unfinished_remote(job.layout)
+        identity.claim(job.layout, prepared.identity, options.overwrite)
+        job.run.claim()
+        if remote_jobs.cancel(earlier_run, prepared.pipeline_options):
+            reporter.report_cancelled(earlier_run["job"])
+        if prepared.stdin_copy is not None:
+            _keep_stdin(prepared.stdin_copy, job.layout)
+        if options.retry_failed is not None:
+            parts.forget_errors(job.layout, options.retry_failed)
+        # The name contains the digest: a file of this name has the same content.
+        if not job.module.path.exists():
+            write_whole(job.module.path, staging.packed(prepared.module))
+        startup_times = {"start": watch.cost()}
+        if options.detach:
+            runner.detach(job, prepared.pipeline_options, startup_times, options.debug)
+            reporter.report_detached(job.layout)
+            return DONE
+        summary = runner.run(
+            job,
+            prepared.pipeline_options,
+            startup_times,
+            watchdog.AbortLimits(options.max_failure_rate, options.stall_seconds),
+            reporter,
+            options.debug,
+        )
+    is_direct = preflight.is_direct(prepared.pipeline_options)
+    core_seconds = sum(os.times()[:4]) if is_direct else None
+    reporter.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
+    return _exit_code(summary, options.max_failure_rate, reporter)
+
+
 def _staged(module: Module, layout: Layout) -> StagedModule:
-    """The module as workers find it: it travels with the output, which they can read."""
+    """Return the module as workers find it: below the output, which they can read."""
     path = layout.module(module.digest, staging.suffix(module))
     return StagedModule(module.handle, module.digest, module.engine, path, module.info)
 
 
 @contextmanager
 def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
-    """Standard input as a file, if it is an input: workers may read it more than once."""
+    """Copy standard input to a file if it is an input: workers may read it more than once."""
     if inputs.STDIN not in options.inputs:
         yield None
         return
@@ -136,9 +190,11 @@ def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
         yield Path(copy.name)
 
 
-def _sources(options: LabelOptions, stdin_copy: AnyPath | None) -> tuple[Source, ...]:
-    found = inputs.sources(options.inputs, stdin_copy, options.access, tuple(options.keep))
-    return _limited(found, options.limit)
+def _moved(source: Source, stdin_copy: Path | None, layout: Layout) -> Source:
+    """Return a source that lists the copy of standard input from its place in the output."""
+    if stdin_copy is None or source.names != (str(stdin_copy),):
+        return source
+    return replace(source, names=(str(layout.stdin),))
 
 
 def _keep_stdin(copy: Path, layout: Layout) -> None:
@@ -149,7 +205,7 @@ def _keep_stdin(copy: Path, layout: Layout) -> None:
 
 
 def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
-    """The sources, cut so that they list `limit` images together."""
+    """Cut the sources so that together they list `limit` images."""
     if limit is None:
         return sources
     cut = []

@@ -1,4 +1,4 @@
-"""What the rows of a job depend on, as its module and its options have it. Knows no Beam."""
+"""The facts that the rows of a job depend on, from its module and options. Does not use Beam."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -17,49 +17,50 @@ from imagebeam.version import __version__
 
 
 def check_emit(options: LabelOptions, module: Module) -> None:
-    """See that the module can give what is to be emitted.
+    """Check that the module has the outputs that are to be emitted.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it lacks one of them.
     """
     needed = {"labels": "scores", "logits": "logits", "features": "features"}
     for name in options.emit:
         if needed[name] not in module.info.heads:
-            able = [each for each, head in needed.items() if head in module.info.heads]
+            available = [name for name, head in needed.items() if head in module.info.heads]
             reason = (
-                "it ends in a softmax, and logits cannot be had back from scores"
+                "it ends in a softmax, and logits cannot be recovered from scores"
                 if name == "logits" and "scores" in module.info.heads
                 else f"it has no {needed[name]}"
             )
             raise UsageError(
-                f"--emit {name}: module {module.handle} cannot give {name}: {reason}. "
-                f"It can give {', '.join(able)}."
+                f"--emit {name}: module {module.handle} does not provide {name}: {reason}. "
+                f"It provides {', '.join(available)}."
             )
 
 
 def class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None:
-    """The names of the classes: those of --labels, or else the module's own.
+    """Return the class names: those of --labels, or else those of the module.
 
     Raises:
-        ModuleError: the file cannot be read, or has more or fewer names than the module classes.
+        ModuleError: the file cannot be read, or its number of names differs from the classes of
+            the module.
     """
     if options.labels is None or module.info.class_count is None:
         return module.info.class_names
     return read_class_names(options.labels, module.info.class_count)
 
 
-def kept(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
-    """The columns of manifests that rows have, by their names there, with their types.
+def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
+    """Return the manifest columns that rows keep: their names in rows and their types.
 
     Raises:
-        InputError: two manifests differ.
+        InputError: two manifests differ in the type of a column.
     """
     columns = inputs.extra_columns(sources)
     return {name: columns[column] for column, name in options.keep.items()}
 
 
 def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
-    """What outputs say of the job: enough to tell whether two rows can be compared."""
+    """Return the facts that outputs record: enough to decide whether two rows can be compared."""
     info = module.info
     packages = ["apache-beam", "pillow", "numpy", "pyarrow"]
     packages.append("ai-edge-litert" if module.engine == LITERT else "tensorflow")
@@ -88,13 +89,13 @@ def of(
     names: Sequence[str] | None,
     columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What makes two runs into one output the same job; see `imagebeam.outputs.identity`.
+    """Return what makes two runs into one output the same job; see `imagebeam.outputs.identity`.
 
     Args:
         options: of the job.
-        module: what it runs.
-        names: of the classes; None where indices are the names.
-        columns: of manifests that rows have, with their types.
+        module: of the job.
+        names: of the classes; None if indices are the names.
+        columns: manifest columns that rows keep, with their types.
     """
     return {
         "module": uris.without_secrets(module.handle),

@@ -27,21 +27,20 @@ from imagebeam.transforms import (
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that the workers are told.
+    """Everything that the workers need to know.
 
     Attributes:
-        sources: what to list.
-        run: it owns the output.
-        images_per_shard: None chooses it from the number of images.
-        preprocessing: how pictures become the module's input.
-        decode_processes: in each worker.
-        decode_limits: what one image may cost.
-        module: what labels them; its path is one that workers can read.
-        schema: what a labelled image's row holds.
-        provenance: what the summary says of the job besides its numbers.
-        access: how images are reached that are no local files.
-        worker_cores: that each worker process has; None for all of its machine.
-        before: what was spent before the pipeline.
+        sources: the inputs to list.
+        run: the run that owns the output.
+        images_per_shard: None derives it from the number of images.
+        preprocessing: how pictures become the input of the module.
+        decode_processes: decoding processes per worker.
+        decode_limits: time and memory that one image may take.
+        module: to run; workers can read its path.
+        schema: of the rows of labelled images.
+        provenance: facts about the job for the summary.
+        access: how images are reached that are not local files.
+        worker_cores: cores per worker process; None for all cores of its machine.
     """
 
     sources: Sequence[Source]
@@ -55,23 +54,24 @@ class Job:
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)
     worker_cores: int | None = None
-    before: StageTimes = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
-        """Where rows go, and what counts as done."""
+        """The layout of the output."""
         return self.run.layout
 
 
-def build(pipeline: beam.Pipeline, job: Job) -> Any:
-    """Add the whole job to a pipeline; the last step's answer is one summary."""
-    refs = pipeline | ListImages(job.sources)
-    to_do, plan, found = refs | SkipDone(job.layout)
+def build(
+    pipeline: beam.Pipeline, job: Job, startup_times: StageTimes | None = None
+) -> beam.PCollection[dict[str, Any]]:
+    """Add the job to a pipeline; returns a PCollection of the one summary."""
+    listed = pipeline | ListImages(job.sources)
+    pages, plan, earlier_parts = listed | SkipDone(job.layout)
     reports = (
-        to_do
-        | PlanShards(plan, job.run, job.preprocessing.image_bytes, job.images_per_shard)
+        (pages, plan)
+        | PlanShards(job.run, job.preprocessing.image_bytes, job.images_per_shard)
         | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits, job.access)
         | RunModule(job.module, cores=job.worker_cores)
         | WriteShards(job.run, job.schema)
     )
-    return reports | Summarise(plan, found, job.run, job.provenance, job.before)
+    return (reports, plan, earlier_parts) | Summarise(job.run, job.provenance, startup_times or {})

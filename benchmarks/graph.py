@@ -28,13 +28,14 @@ _STEP, _HEIGHT, _WIDTH, _LEFT = 64, 40, 150, 20
 
 CARRIED = {
     "Reshuffle": "inputs",
-    "Spread parts": "names of files",
-    "Meet": "digests of URIs",
-    "Leave out": "URIs",
-    "Add up": "counts",
-    "Gather": "URIs",
-    "Compare": "names of files",
-    "Count strays": "counts",
+    "ReshuffleParts": "file names",
+    "JoinDigests": "digests of URIs",
+    "JoinPages": "URIs",
+    "AddUpPlan": "counts",
+    "GroupIntoShards": "URIs",
+    "AddUpShards": "counts",
+    "CompareFiles": "file names",
+    "CountStrayFiles": "counts",
 }
 """What each shuffle moves, by the label of its step."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imagebeam.version import __version__
 
 if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.runners.beam_internals import local_runner
     from imagebeam.errors import ImagebeamError
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
@@ -28,6 +29,7 @@ __all__ = [
     "RankedClass",
     "__version__",
     "label_pictures",
+    "local_runner",
 ]
 
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "ModuleHandler": "transforms.module_handler",
     "RankedClass": "outputs.schema",
     "label_pictures": "pictures",
+    "local_runner": "beam_pipeline.runners.beam_internals",
 }
 
 

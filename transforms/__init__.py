@@ -1,9 +1,9 @@
-"""Beam steps, one verb a file, in the order of the flow.
+"""The Beam steps of the job, one verb per file, in the order of the flow.
 
 ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteShards → Summarise
 
-`LabelImages` is the middle of it, from URIs to rows, for any pipeline; `ModuleHandler` brings a
-module to Beam's RunInference on arrays.
+`LabelImages` is the part from URIs to rows, for use in any pipeline. `ModuleHandler` runs a module
+on arrays with Beam's RunInference.
 """
 
 from imagebeam.transforms.decode_images import DecodeImages

@@ -1,7 +1,7 @@
-"""What flows between the steps.
+"""The elements that flow between the steps.
 
-Only `Page` and `ShardReport` ever cross a shuffle; the records with arrays live and die
-between two steps that the runner fuses.
+Only `Page` and `ShardReport` cross a shuffle. The records with arrays exist only between two
+steps that the runner fuses.
 """
 
 import pickle
@@ -25,14 +25,14 @@ PAGE_SIZE = 1000
 
 @dataclass(frozen=True)
 class Page:
-    """Images that one input lists one after the other: a shuffle's cost depends on its elements.
+    """Consecutive images of one input; the cost of a shuffle depends on the number of elements.
 
     Attributes:
         source: index of the input.
         number: its ordinals start at this many times `PAGE_SIZE`.
         images: in the order of the input.
-        costs: of listing them; counted where the page is first read.
-        left_out: what listing met beside them and did not request; counted there too.
+        costs: of listing them; counted when the page is first read.
+        left_out: names that listing skipped without requesting them; counted likewise.
     """
 
     source: int
@@ -43,7 +43,7 @@ class Page:
 
 
 class Failure(NamedTuple):
-    """One image that ends in an error row; fields as in `imagebeam.outputs.schema.ERRORS`.
+    """One image that gets an error row; fields as in `imagebeam.outputs.schema.ERRORS`.
 
     Attributes:
         extra_columns: as in `ListedImage`.
@@ -58,7 +58,7 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, uri: str, error: ImageError, extra_columns: tuple[Any, ...] = ()) -> "Failure":
-        """The row for an image that ended in this error."""
+        """Return the failure of an image with this error."""
         message = str(error)[:_MAX_MESSAGE]
         return cls(uri, error.stage, error.code, message, error.retryable, extra_columns)
 
@@ -71,7 +71,7 @@ class Shard:
     """A few hundred images: the unit of work, of retry, of output and of resume.
 
     Attributes:
-        id: digest of the sorted URIs, so the same images always end in files of the same name.
+        id: digest of the sorted URIs, so the same images always get files of the same name.
         images: in the order of their inputs.
     """
 
@@ -81,12 +81,12 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class DecodedShard:
-    """A shard's pictures; row i of every array belongs to `uris[i]`.
+    """The pictures of a shard; row i of every array belongs to `uris[i]`.
 
     Attributes:
         id: of the shard.
-        uris: of the images that could be decoded.
-        extra_columns: of each, as in `ListedImage`.
+        uris: of the images that were decoded.
+        extra_columns: per image, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
         pixels: uint8 (N, H, W, 3), RGB.
@@ -106,15 +106,15 @@ class DecodedShard:
 
 @dataclass(frozen=True, eq=False)
 class ScoredShard:
-    """A shard's answers; row i of every array belongs to `uris[i]`.
+    """The model outputs of a shard; row i of every array belongs to `uris[i]`.
 
     Attributes:
         id: of the shard.
-        uris: of the images that the module answered for.
-        extra_columns: of each, as in `ListedImage`.
+        uris: of the images that have outputs.
+        extra_columns: per image, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
-        answers: logits, scores and features, float32, with N rows each.
+        outputs: logits, scores and features, float32, with N rows each.
         failures: the other images of the shard.
         costs: so far, by stage.
     """
@@ -124,7 +124,7 @@ class ScoredShard:
     extra_columns: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
-    answers: ModelOutputs
+    outputs: ModelOutputs
     failures: tuple[Failure, ...]
     costs: StageTimes
 
@@ -135,7 +135,7 @@ class ShardReport:
 
     Attributes:
         id: of the shard.
-        tally: what became of its images.
+        tally: the outcomes of its images.
     """
 
     id: str
@@ -143,31 +143,31 @@ class ShardReport:
 
 
 class FusedCoder(beam.coders.Coder):
-    """For records that pass from step to step inside a worker, and are encoded only by surprise.
+    """A coder for records that are normally never encoded, because the runner fuses their steps.
 
-    Beam weighs many of a step's first elements. By its own means it would pickle them, pixels and
-    all, only to see how long that gets.
+    Beam estimates the size of many of a step's first elements. Its default pickles them, pixels
+    included, only to measure the length.
     """
 
     def encode(self, value: Any) -> bytes:
-        """The record, pickled."""
+        """Return the pickled record."""
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        """The record that was encoded."""
+        """Return the record that was encoded."""
         return pickle.loads(encoded)
 
     def estimate_size(self, value: Any) -> int:
-        """Bytes, roughly: those of its arrays, and a hundred a name."""
+        """Return the approximate size: the bytes of its arrays, and 100 per name."""
         match value:
             case Shard() | Page():
                 return _NAME_BYTES * len(value.images)
             case DecodedShard():
                 return int(value.pixels.nbytes) + _NAME_BYTES * len(value.uris)
             case _:
-                found = (value.answers.scores, value.answers.logits, value.answers.features)
-                arrays = sum(int(each.nbytes) for each in found if each is not None)
-                return arrays + _NAME_BYTES * len(value.uris)
+                heads = (value.outputs.scores, value.outputs.logits, value.outputs.features)
+                size = sum(int(array.nbytes) for array in heads if array is not None)
+                return size + _NAME_BYTES * len(value.uris)
 
 
 _NAME_BYTES = 100

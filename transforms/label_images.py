@@ -1,4 +1,4 @@
-"""URIs → rows: the job's own steps inside somebody else's pipeline."""
+"""URIs → rows: the steps of the job inside any other pipeline."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.typehints.row_type import RowTypeConstraint
 
-from imagebeam.images.listing.sources import image
+from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.modules import open_module
@@ -32,15 +33,15 @@ _ERROR_FIELDS = [
 
 
 class LabelledImages(NamedTuple):
-    """What `LabelImages` gives: every URI has a row in exactly one of the two.
+    """The result of `LabelImages`: every URI has a row in exactly one of the two.
 
     Attributes:
-        predictions: PCollection of rows with the columns that the job writes.
-        errors: likewise, for the images that have no label.
+        predictions: rows with the columns that the job writes.
+        errors: rows of the images that have no label.
     """
 
-    predictions: Any
-    errors: Any
+    predictions: beam.PCollection[beam.Row]
+    errors: beam.PCollection[beam.Row]
 
 
 @dataclass
@@ -49,13 +50,14 @@ class LabelImages(beam.PTransform):
 
     1. Batch URIs: neighbours of a bundle become a shard.
     2. Decode images in child processes with a deadline and a memory limit.
-    3. Run the module, whose flatbuffer travels with the pipeline.
-    4. Make rows: with a schema, so that SqlTransform, WriteToParquet and WriteToBigQuery take them.
+    3. Run the module, whose flatbuffer is sent with the pipeline.
+    4. Make rows with a schema, so that SqlTransform, WriteToParquet and WriteToBigQuery accept
+       them.
 
-    Nothing is shuffled and no URI is dropped as a duplicate: put a `Reshuffle` or `Distinct`
-    before it where the pipeline needs one. Names are taken as they stand, so a relative path
-    starts where the worker runs; gs://, s3:// and http(s):// are read too, and a row's `uri` is
-    the URL less user, password and signature.
+    Nothing is shuffled and duplicate URIs are kept: put a `Reshuffle` or `Distinct` before this
+    step if the pipeline needs one. Names are taken literally, so a relative path starts where the
+    worker runs. gs://, s3:// and http(s):// are read too; the `uri` of a row is the URL without
+    user, password and signature.
 
     Examples:
         >>> import apache_beam as beam
@@ -72,19 +74,19 @@ class LabelImages(beam.PTransform):
         ['apple', 'not_found']
 
     Attributes:
-        module: what `--module` takes.
-        engine: what `--engine` takes.
+        module: a module as `--module` takes it.
+        engine: an engine as `--engine` takes it.
         emit: any of labels, logits and features.
-        top_k: classes in the field `top_k`.
+        top_k: number of classes in the field `top_k`.
         resize: `crop` or `stretch`.
-        images_per_shard: most pictures that a worker thread holds at once.
-        decode_processes: of each worker.
-        limits: what one image may cost.
-        access: how images are reached that are no local files.
+        images_per_shard: the most pictures that a worker thread holds at once.
+        decode_processes: decoding processes per worker.
+        limits: time and memory that one image may take.
+        access: how images are reached that are not local files.
 
     Raises:
-        ModuleError: there is no such module, while the pipeline is built.
-        ValueError: the module cannot give what is to be emitted, likewise.
+        ModuleError: there is no such module. Raised while the pipeline is built.
+        ValueError: the module does not have what `emit` names. Raised likewise.
     """
 
     module: str
@@ -97,9 +99,9 @@ class LabelImages(beam.PTransform):
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
 
-    # Beam warns of every type that is none of its own.
-    def expand(self, uris: Any) -> Any:
-        """PCollection of str → `LabelledImages`: PCollections of predictions and of errors."""
+    @no_annotations  # Beam takes hints only from a single PCollection.
+    def expand(self, uris: beam.PCollection[str]) -> LabelledImages:
+        """Label all URIs."""
         module = open_module(self.module, self.engine)
         schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
         for name in self.emit:
@@ -120,7 +122,7 @@ class LabelImages(beam.PTransform):
                 self.limits,
                 self.access,
             )
-            | RunModule(module, carry=True)
+            | RunModule(module, embed_model=True)
         )
         return LabelledImages(
             scored | "Make rows" >> beam.FlatMap(_rows, schema).with_output_types(row),
@@ -129,14 +131,14 @@ class LabelImages(beam.PTransform):
 
 
 def _shard(uris: Sequence[str]) -> Shard:
-    images = tuple(map(image, uris))
-    return Shard(shard_id(each.uri for each in images), images)
+    images = tuple(map(listed_image, uris))
+    return Shard(shard_id(image.uri for image in images), images)
 
 
 def _rows(shard: ScoredShard, schema: PredictionSchema) -> Iterator[beam.Row]:
-    found = shard.answers
+    outputs = shard.outputs
     table = schema.table(
-        shard.uris, shard.widths, shard.heights, found.scores, found.logits, found.features
+        shard.uris, shard.widths, shard.heights, outputs.scores, outputs.logits, outputs.features
     )
     for values in prediction_rows(table):
         yield beam.Row(**values)

@@ -1,9 +1,8 @@
-"""INPUTs → Page."""
+"""Sources → Page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any
 
 import apache_beam as beam
 
@@ -15,29 +14,30 @@ from imagebeam.transforms.elements import PAGE_SIZE, Page
 
 @dataclass
 class ListImages(beam.PTransform):
-    """Names every image that the inputs stand for, one `ListedImage` per name, in pages.
+    """Lists every image of the inputs, as pages of one `ListedImage` per name.
 
-    A name that two inputs share comes twice; what cannot be listed comes as an image whose
-    location is an error. Shuffles the sources, not the images, to list many inputs side by side.
+    A name that two inputs list appears twice. An entry that cannot be listed becomes an image
+    whose location is an error, so that nothing is left out silently. Shuffles the sources, not the
+    images, so that several inputs are listed in parallel.
 
     Attributes:
-        sources: what `imagebeam.images.listing.inputs.sources` made of the command line.
+        sources: made by `imagebeam.images.listing.inputs.sources` from the command line.
     """
 
     sources: Sequence[Source]
 
-    def expand(self, pipeline: Any) -> Any:
-        """Pipeline → PCollection of Page."""
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[Page]:
+        """List the images of all sources."""
         return (
             pipeline
             | beam.Create(list(enumerate(self.sources)), reshuffle=False)
             | beam.Reshuffle()
-            | "Expand" >> beam.FlatMapTuple(list_source).with_output_types(Page)
+            | "ListPages" >> beam.FlatMapTuple(list_source).with_output_types(Page)
         )
 
 
 def list_source(index: int, source: Source) -> Iterator[Page]:
-    """The images of one source, numbered in its fixed order."""
+    """Yield the images of one source, numbered in its fixed order."""
     left_out = LeftOut()
     found = source.images(left_out)
     images = (image._replace(ordinal=ordinal) for ordinal, image in enumerate(found))

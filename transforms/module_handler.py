@@ -1,4 +1,4 @@
-"""How Beam's RunInference loads our engines, and runs them on pictures."""
+"""Model handlers with which Beam's RunInference loads and runs modules."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -17,46 +17,55 @@ METRICS_NAMESPACE = "imagebeam"
 
 ExampleT = TypeVar("ExampleT")
 PredictionT = TypeVar("PredictionT")
+ModelT = TypeVar("ModelT")
 
 
-class EngineHandler(ModelHandler[ExampleT, PredictionT, Engine], Generic[ExampleT, PredictionT]):
-    """Loads a module once a process.
+class EngineHandler(
+    ModelHandler[ExampleT, PredictionT, ModelT], Generic[ExampleT, PredictionT, ModelT]
+):
+    """Loads the engine of a module on a worker.
 
     Args:
         module: an opened one.
-        carry: send its flatbuffer with the pipeline. Otherwise its path, and that of a module
-            that only TensorFlow can run, must be one that the workers can read.
+        embed_model: send its flatbuffer with the pipeline. Otherwise, and for a module that only
+            TensorFlow can run, workers must be able to read its path.
         batching: Beam's own arguments, such as `max_batch_size`.
     """
 
-    def __init__(self, module: StagedModule, carry: bool = False, **batching: Any) -> None:
+    def __init__(self, module: StagedModule, embed_model: bool = False, **batching: Any) -> None:
         super().__init__(**batching)
         self._module = module
-        carried = carry and module.engine == LITERT
-        self._flatbuffer = module.path.read_bytes() if carried else None
+        embedded = embed_model and module.engine == LITERT
+        self._flatbuffer = module.path.read_bytes() if embedded else None
 
-    def load_model(self) -> Engine:
-        """Load the engine; Beam calls this once a process."""
+    def load_engine(self, threads: int | None = None) -> Engine:
+        """Load the engine.
+
+        Args:
+            threads: that TensorFlow uses within a batch; None leaves it to TensorFlow.
+        """
         module = self._module
         if self._flatbuffer is None:
             with unpacked(module) as path:
-                return MemoryBoundedEngine(load_engine(module.engine, path, module.info))
-        with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-            file.write(self._flatbuffer)
-            file.flush()
-            return MemoryBoundedEngine(load_engine(module.engine, file.name, module.info))
+                engine = load_engine(module.engine, path, module.info, threads)
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+                file.write(self._flatbuffer)
+                file.flush()
+                engine = load_engine(module.engine, file.name, module.info, threads)
+        return MemoryBoundedEngine(engine)
 
     def get_metrics_namespace(self) -> str:
-        """Where load time and latency are reported."""
+        """Return the namespace in which load time and latency are reported."""
         return METRICS_NAMESPACE
 
 
-class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
-    """Any TF-Hub image module for Beam's `RunInference`, on pictures that are decoded already.
+class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult, Engine]):
+    """Runs any TF-Hub image module on decoded pictures with Beam's `RunInference`.
 
-    Examples are uint8 arrays (height, width, 3), RGB, of the module's size. The inference of each
-    `PredictionResult` is a dict of float32 vectors: those of `scores`, `logits` and `features`
-    that the module has. A flatbuffer travels with the pipeline.
+    Examples are uint8 arrays (height, width, 3), RGB, of the module's image size. The inference of
+    each `PredictionResult` is a dict of float32 vectors: `scores`, `logits` and `features`, as far
+    as the module has them. A flatbuffer is sent with the pipeline.
 
     Examples:
         >>> import apache_beam as beam
@@ -72,16 +81,20 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
         0
 
     Args:
-        handle: what `--module` takes.
-        engine: what `--engine` takes.
+        handle: a module as `--module` takes it.
+        engine: an engine as `--engine` takes it.
         batching: Beam's own arguments, such as `max_batch_size`.
 
     Raises:
-        ModuleError: the handle names no module that can be run here.
+        ModuleError: the handle does not name a module that can run here.
     """
 
     def __init__(self, handle: str, engine: str = "auto", **batching: Any) -> None:
-        super().__init__(open_module(handle, engine), carry=True, **batching)
+        super().__init__(open_module(handle, engine), embed_model=True, **batching)
+
+    def load_model(self) -> Engine:
+        """Load the engine; Beam calls this once per process."""
+        return self.load_engine()
 
     def run_inference(
         self,
@@ -92,7 +105,7 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
         """Run the module on a batch.
 
         Raises:
-            ValueError: a picture of another type or size.
+            ValueError: a picture has another type or size.
         """
         shape = (*self._module.info.image_size, 3)
         for picture in batch:
@@ -101,17 +114,17 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult]):
                     f"a picture of {picture.dtype} {picture.shape}: the module takes uint8 "
                     f"{shape}. Decode and resize it first."
                 )
-        answers = model.run(np.stack(batch))
+        outputs = model.run(np.stack(batch))
         return [
-            PredictionResult(picture, _row(answers, row), self._module.handle)
+            PredictionResult(picture, _row(outputs, row), self._module.handle)
             for row, picture in enumerate(batch)
         ]
 
     def get_num_bytes(self, batch: Sequence[npt.NDArray[np.uint8]]) -> int:
-        """Bytes of pixels in the batch."""
+        """Return the bytes of pixels in the batch."""
         return sum(picture.nbytes for picture in batch)
 
 
-def _row(answers: ModelOutputs, row: int) -> dict[str, npt.NDArray[np.float32]]:
-    heads = {"scores": answers.scores, "logits": answers.logits, "features": answers.features}
+def _row(outputs: ModelOutputs, row: int) -> dict[str, npt.NDArray[np.float32]]:
+    heads = {"scores": outputs.scores, "logits": outputs.logits, "features": outputs.features}
     return {head: values[row] for head, values in heads.items() if values is not None}

@@ -21,131 +21,152 @@ from imagebeam.transforms.module_handler import EngineHandler
 
 @dataclass
 class RunModule(beam.PTransform):
-    """Runs the module on each shard's pictures: Beam's RunInference, one shard a batch.
+    """Runs the module on the pictures of each shard with Beam's RunInference, one shard per batch.
 
-    Beam loads the module once a process, shares it between threads, and reports load time and
-    latency. A picture that the module cannot answer for becomes a failure of its shard, alone.
-    Shuffles nothing.
+    Beam loads the module once per process, shares it between threads, and reports load time and
+    latency. A picture on which the module fails becomes a failure of its shard; the others keep
+    their answers. Shuffles nothing.
 
     Attributes:
         module: to run.
-        carry: send its flatbuffer with the pipeline; otherwise its path must be one that the
-            workers can read.
-        cores: that a worker process has; None for all of its machine.
+        embed_model: send the flatbuffer with the pipeline; otherwise workers must be able to read
+            its path.
+        cores: of a worker process; None for all cores of its machine.
     """
 
     module: StagedModule
-    carry: bool = False
+    embed_model: bool = False
     cores: int | None = None
 
-    def expand(self, shards: Any) -> Any:
-        """PCollection of DecodedShard → PCollection of ScoredShard."""
-        handler = ShardModelHandler(self.module, self.carry, self.cores)
+    def expand(self, shards: beam.PCollection[DecodedShard]) -> beam.PCollection[ScoredShard]:
+        """Score all shards."""
+        handler = ShardModelHandler(self.module, self.embed_model, self.cores)
         return shards | RunInference(handler).with_output_types(ScoredShard)
 
 
-class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard]):
-    """How RunInference runs our engines on shards.
+class ParallelEngine:
+    """A loaded module and the threads that run it; the shards of a process share one.
+
+    Engines release Python's lock while they compute.
+
+    Args:
+        engine: of the module.
+        threads: how many.
+    """
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run-module")
+
+    def infer(
+        self, pixels: npt.NDArray[np.uint8]
+    ) -> tuple[ModelOutputs, dict[int, ImageError], StageTimes]:
+        """Return the model outputs, the error of each row that has none, and the stage times.
+
+        Each thread takes a part of the pictures. A batch that fails is halved until the pictures
+        that cause the failure stand alone; the others keep their outputs. Stage times are added up
+        over the threads.
+        """
+        count = max(1, min(self._threads, len(pixels) // _MIN_PICTURES_PER_THREAD))
+        bounds = [len(pixels) * part // count for part in range(count + 1)]
+        run = partial(_infer_part, self._engine, pixels)
+        parts = list(self._pool.map(run, bounds[:-1], bounds[1:]))
+        pieces = [piece for part, _, _ in parts for piece in part]
+        errors = {row: error for _, part_errors, _ in parts for row, error in part_errors.items()}
+        return ModelOutputs.concatenate(pieces), errors, total(times for _, _, times in parts)
+
+
+class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard, ParallelEngine]):
+    """Loads a module for RunInference and runs it on shards.
 
     Args:
         module: as for `RunModule`.
-        carry: likewise.
+        embed_model: likewise.
         cores: likewise.
     """
 
-    def __init__(self, module: StagedModule, carry: bool = False, cores: int | None = None) -> None:
-        super().__init__(module, carry)
+    def __init__(
+        self, module: StagedModule, embed_model: bool = False, cores: int | None = None
+    ) -> None:
+        super().__init__(module, embed_model)
         self._cores = cores
 
-    def load_model(self) -> Engine:
-        """Load the engine; Beam calls this once a process."""
-        # Each core has pictures of its own, and for TensorFlow to share out one batch would only
-        # cost, as long as a shard has pictures for all of them.
-        threads = max(1, (self._cores or os.cpu_count() or 1) // _THREADS_A_SHARD)
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
-        return super().load_model()
+    def load_model(self) -> ParallelEngine:
+        """Load the engine; Beam calls this once per process."""
+        cores = self._cores or os.cpu_count() or 1
+        return ParallelEngine(self.load_engine(tensorflow_threads(cores)), cores)
 
     def run_inference(
         self,
         batch: Sequence[DecodedShard],
-        model: Engine,
+        model: ParallelEngine,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterator[ScoredShard]:
         """Score each shard of the batch."""
-        return iter([score_shard(shard, model, self._cores) for shard in batch])
+        return iter([score_shard(shard, model) for shard in batch])
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """Keep shards apart."""
-        # A shard is a batch already, and its pixels are all that a worker should hold.
+        # A shard is a batch already, and a worker should hold the pixels of no more than one.
         return {"min_batch_size": 1, "max_batch_size": 1}
 
     def get_num_bytes(self, batch: Sequence[DecodedShard]) -> int:
-        """Bytes of pixels in the batch."""
+        """Return the bytes of pixels in the batch."""
         return sum(shard.pixels.nbytes for shard in batch)
 
 
-_FEWEST = 8
-"""Pictures that are worth a thread of their own."""
+_MIN_PICTURES_PER_THREAD = 8
+"""Fewer cost more to hand to another thread than they save."""
 
-_THREADS_A_SHARD = 8
-"""About as many find pictures in a shard where these are large: 59 of 299×299 fill it."""
-
-_cores = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="run-module")
-"""Shared by all shards of a process; engines leave Python's lock to others while they compute."""
+_THREADS_PER_SHARD = 8
+"""A shard of large pictures occupies about as many threads: 59 pictures of 299×299 fill it."""
 
 
-def score_shard(shard: DecodedShard, engine: Engine, cores: int | None = None) -> ScoredShard:
-    """The module's answers for the shard, and a failure for each picture without one."""
-    answered, errors, costs = answer(engine, shard.pixels, cores)
-    answered_rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
+def tensorflow_threads(cores: int) -> int:
+    """Return the threads that TensorFlow should use within one batch.
+
+    The threads of `ParallelEngine` already occupy the cores as long as a shard has pictures for
+    all of them; more threads would only compete for the same cores.
+    """
+    return max(1, cores // _THREADS_PER_SHARD)
+
+
+def score_shard(shard: DecodedShard, engine: ParallelEngine) -> ScoredShard:
+    """Return the model outputs of a shard, and a failure for each picture without any."""
+    outputs, errors, times = engine.infer(shard.pixels)
+    rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [
         Failure.of(shard.uris[row], error, shard.extra_columns[row])
         for row, error in errors.items()
     ]
     return ScoredShard(
         id=shard.id,
-        uris=[shard.uris[row] for row in answered_rows],
-        extra_columns=[shard.extra_columns[row] for row in answered_rows],
-        widths=shard.widths[answered_rows],
-        heights=shard.heights[answered_rows],
-        answers=answered,
+        uris=[shard.uris[row] for row in rows],
+        extra_columns=[shard.extra_columns[row] for row in rows],
+        widths=shard.widths[rows],
+        heights=shard.heights[rows],
+        outputs=outputs,
         failures=(*shard.failures, *failures),
-        costs={**shard.costs, **costs},
+        costs={**shard.costs, **times},
     )
 
 
-def answer(
-    engine: Engine, pixels: npt.NDArray[np.uint8], cores: int | None = None
-) -> tuple[ModelOutputs, dict[int, ImageError], StageTimes]:
-    """Answers for the pictures that have one, the error of each row that has none, and the costs.
-
-    Every core takes a part; None stands for all that the machine has. A batch that fails is halved
-    until the pictures at fault stand alone; the others keep their answers. Costs are added up over
-    the threads that worked.
-    """
-    count = max(1, min(cores or os.cpu_count() or 1, len(pixels) // _FEWEST))
-    bounds = [len(pixels) * part // count for part in range(count + 1)]
-    parts = list(_cores.map(partial(_answer_part, engine, pixels), bounds[:-1], bounds[1:]))
-    pieces = [piece for part, _, _ in parts for piece in part]
-    errors = {row: error for _, found, _ in parts for row, error in found.items()}
-    return ModelOutputs.concatenate(pieces), errors, total(costs for _, _, costs in parts)
-
-
-def _answer_part(
+def _infer_part(
     engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int
 ) -> tuple[list[ModelOutputs], dict[int, ImageError], StageTimes]:
     meter = Meter()
     errors: dict[int, ImageError] = {}
     pieces: list[ModelOutputs] = []
     with meter.stage("infer"):
-        # A list of spans and no recursive inner function: that would be a cycle of references,
-        # which keeps a shard's pixels until the collector comes by.
+        # A recursive inner function would make a cycle of references, which keeps the pixels of
+        # the shard alive until the garbage collector runs.
         spans = [(start, stop)] if start < stop else []
         while spans:
             start, stop = spans.pop()
             try:
-                found = engine.run(pixels[start:stop])
-            # Engines raise what their library does: ValueError, RuntimeError, tf.errors.OpError.
+                outputs = engine.run(pixels[start:stop])
+            # Engines raise the errors of their library: ValueError, RuntimeError, OpError.
             except Exception as error:
                 if stop - start == 1:
                     errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
@@ -153,8 +174,8 @@ def _answer_part(
                     middle = (start + stop) // 2
                     spans += [(middle, stop), (start, middle)]
                 continue
-            finite = found.finite_rows(stop - start)
+            finite = outputs.finite_rows(stop - start)
             for row in np.flatnonzero(~finite):
                 errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
-            pieces.append(found if finite.all() else found.select(finite))
+            pieces.append(outputs if finite.all() else outputs.select(finite))
     return pieces, errors, meter.costs

@@ -1,14 +1,15 @@
-"""Page → Page of images that have no row yet, and the Plan."""
+"""Page → Page with the images that have no row yet, and the Plan."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam.outputs import parts
@@ -21,30 +22,45 @@ LABELLED, FAILED = "labelled", "failed"
 _PLAN = "plan"
 
 _DIGEST = "S16"
-_ASKED = np.dtype([("digest", _DIGEST), ("source", "<u4"), ("ordinal", "<u8")])
+_REQUESTED = np.dtype([("digest", _DIGEST), ("source", "<u4"), ("ordinal", "<u8")])
 _DONE = np.dtype([("digest", _DIGEST), ("labelled", "?")])
-_MOST_ROWS = 1 << 16
-"""Names whose digests wait for more of their bucket."""
+_MAX_BUFFERED_ROWS = 1 << 16
+"""Digests that a bundle collects before it sends them on."""
 
 Rows: TypeAlias = npt.NDArray[np.void]
-"""(N,) of what is known of N names, in the fields of `_ASKED` or `_DONE`."""
+"""(N,) facts about N names, with the fields of `_REQUESTED` or `_DONE`."""
 
-LeftOut: TypeAlias = tuple[tuple[int, int], tuple[int, ...]]
-"""A page's key, and ordinals that are left out of it."""
+PageKey: TypeAlias = tuple[int, int]
+"""Source and number of a page."""
 
-Packed: TypeAlias = tuple[int, bytes]
-"""A bucket, which is the first byte of its digests, and rows of it."""
+Dropped: TypeAlias = tuple[PageKey, tuple[int, ...]]
+"""A page and the ordinals to drop from it."""
+
+Bucket: TypeAlias = tuple[int, bytes]
+"""The first byte that some digests share, and their rows."""
+
+
+class RemainingImages(NamedTuple):
+    """The result of `SkipDone`.
+
+    Attributes:
+        pages: the images to do.
+        plan: one `Plan`, which counts the requested and the skipped images.
+        earlier_parts: the files of earlier runs, each with the outcome that its rows record.
+    """
+
+    pages: beam.PCollection[Page]
+    plan: beam.PCollection[Plan]
+    earlier_parts: beam.PCollection[tuple[str, str]]
 
 
 @dataclass
 class SkipDone(beam.PTransform):
-    """Leaves each image once, and only if no earlier run wrote a row for it.
+    """Keeps each image once, and only if no earlier run wrote a row for it.
 
-    Of two images with one URI the first stays, by source and place. The answer is three: the pages
-    of images to do, a PCollection of one `Plan` that counts what was asked for and what was left
-    out, and the names of the files that were found, each with what its rows say.
-    Shuffles digests of URIs once, those asked for with those that stand in the output, and the
-    pages once, with what is left out of them.
+    Of several images with one URI the first is kept, by source and position. Shuffles the digests
+    of the requested URIs once, together with those in the output, and the pages once, together
+    with the images to drop from them.
 
     Attributes:
         layout: of the output whose rows count as done.
@@ -52,52 +68,60 @@ class SkipDone(beam.PTransform):
 
     layout: Layout
 
-    def expand(self, pages: Any) -> Any:
-        """PCollection of Page → PCollections of Page, of one Plan, of (file, outcome)."""
-        found = (
+    @no_annotations  # Beam takes hints only from a single PCollection.
+    def expand(self, pages: beam.PCollection[Page]) -> RemainingImages:
+        """Skip the images that are done."""
+        earlier_parts = (
             pages.pipeline
-            | "Find parts" >> beam.Create([self.layout])
-            | "Name parts" >> beam.FlatMap(finished_parts)
-            | "Spread parts" >> beam.Reshuffle()
+            | "Output" >> beam.Create([self.layout])
+            | "ListParts" >> beam.FlatMap(finished_parts)
+            | "ReshuffleParts" >> beam.Reshuffle()
         )
-        done = found | "Digest done" >> beam.ParDo(_PackFn(done_rows))
-        asked = pages | "Digest asked" >> beam.ParDo(_PackFn(asked_rows))
-        sifted = (
-            {"asked": asked, "done": done}
-            | "Meet" >> beam.CoGroupByKey()
-            | "Sift"
-            >> beam.FlatMapTuple(sift)
-            .with_output_types(LeftOut)
-            .with_outputs(_PLAN, main="left_out")
+        split = (
+            {
+                "requested": pages | "DigestRequested" >> beam.ParDo(_DigestFn(requested_rows)),
+                "done": earlier_parts | "DigestDone" >> beam.ParDo(_DigestFn(done_rows)),
+            }
+            | "JoinDigests" >> beam.CoGroupByKey()
+            | "SplitDone"
+            >> beam.FlatMapTuple(split_done)
+            .with_output_types(Dropped)
+            .with_outputs(_PLAN, main="dropped")
         )
-        to_do = (
-            {"pages": pages | "By page" >> beam.Map(by_page), "left_out": sifted["left_out"]}
-            | "Leave out" >> beam.CoGroupByKey()
-            | "What remains" >> beam.FlatMapTuple(remaining).with_output_types(Page)
+        remaining_pages = (
+            {
+                "pages": pages | "KeyByPage" >> beam.Map(key_by_page),
+                "dropped": split["dropped"],
+            }
+            | "JoinPages" >> beam.CoGroupByKey()
+            | "DropDone" >> beam.FlatMapTuple(drop_done).with_output_types(Page)
         )
-        listed = pages | "Counts of listing" >> beam.Map(counts_of_listing)
-        plans = (sifted[_PLAN], listed) | "Parts of the plan" >> beam.Flatten()
-        plan = plans | "Add up" >> beam.CombineGlobally(Plan.total)
-        return to_do, plan, found
+        listing = pages | "CountListing" >> beam.Map(count_listing)
+        plan = (
+            (split[_PLAN], listing)
+            | "PartialPlans" >> beam.Flatten()
+            | "AddUpPlan" >> beam.CombineGlobally(Plan.total)
+        )
+        return RemainingImages(remaining_pages, plan, earlier_parts)
 
 
 def finished_parts(layout: Layout) -> Iterator[tuple[str, str]]:
-    """The files of earlier runs, each with what its rows say of an image."""
+    """Yield the files of earlier runs, each with the outcome that its rows record."""
     for part in layout.prediction_parts():
         yield str(part), LABELLED
     for part in layout.error_parts():
         yield str(part), FAILED
 
 
-def counts_of_listing(page: Page) -> Plan:
-    """Return what the plan counts of a page besides its names."""
+def count_listing(page: Page) -> Plan:
+    """Return the share of a page in the plan, apart from its digests."""
     left_out = sum(count for count, _ in page.left_out.values())
     return Plan(seen=len(page.images) + left_out, left_out=page.left_out, costs=page.costs)
 
 
-def done_rows(found: tuple[str, str]) -> Rows:
-    """The names in one file."""
-    part, outcome = found
+def done_rows(part_and_outcome: tuple[str, str]) -> Rows:
+    """Return the digests of the names in one file."""
+    part, outcome = part_and_outcome
     read = parts.labelled_uris if outcome == LABELLED else parts.failed_uris
     digests = _digests(read(location(part)))
     rows = np.empty(len(digests), _DONE)
@@ -105,9 +129,9 @@ def done_rows(found: tuple[str, str]) -> Rows:
     return rows
 
 
-def asked_rows(page: Page) -> Rows:
-    """The names on one page."""
-    rows = np.empty(len(page.images), _ASKED)
+def requested_rows(page: Page) -> Rows:
+    """Return the digests of the names on one page."""
+    rows = np.empty(len(page.images), _REQUESTED)
     rows["digest"] = _digests(image.uri for image in page.images)
     rows["source"] = page.source
     rows["ordinal"] = [image.ordinal for image in page.images]
@@ -118,87 +142,87 @@ def _digests(names: Iterable[str]) -> npt.NDArray[np.bytes_]:
     return np.frombuffer(b"".join(uri_digest(name).to_bytes(16, "big") for name in names), _DIGEST)
 
 
-class _PackFn(beam.DoFn):
-    """Sends rows of digests on by buckets: one element for each, of as many rows as come."""
+class _DigestFn(beam.DoFn):
+    """Sends digests on by bucket, one element per bucket with as many rows as a bundle has."""
 
     def __init__(self, rows_of: Callable[[Any], Rows]) -> None:
         self._rows_of = rows_of
 
     def start_bundle(self) -> None:
-        self._waiting: list[Rows] = []
+        self._buffer: list[Rows] = []
 
-    def process(self, element: Any) -> Iterator[Packed]:
-        self._waiting.append(self._rows_of(element))
-        if sum(map(len, self._waiting)) >= _MOST_ROWS:
-            yield from packed(self._waiting)
-            self._waiting = []
+    def process(self, element: Any) -> Iterator[Bucket]:
+        self._buffer.append(self._rows_of(element))
+        if sum(map(len, self._buffer)) >= _MAX_BUFFERED_ROWS:
+            yield from buckets(self._buffer)
+            self._buffer = []
 
     def finish_bundle(self) -> Iterator[Any]:
         window = GlobalWindow()
-        for each in packed(self._waiting):
-            yield WindowedValue(each, window.max_timestamp(), [window])
+        for bucket in buckets(self._buffer):
+            yield WindowedValue(bucket, window.max_timestamp(), [window])
 
 
-def packed(waiting: list[Rows]) -> Iterator[Packed]:
-    """All rows, by buckets."""
-    if not waiting:
+def buckets(buffer: list[Rows]) -> Iterator[Bucket]:
+    """Yield all rows by bucket."""
+    if not buffer:
         return
-    rows = np.concatenate(waiting)
-    buckets = rows["digest"].astype("S1").view(np.uint8)
-    order = np.argsort(buckets, kind="stable")
-    found, starts = np.unique(buckets[order], return_index=True)
-    for bucket, part in zip(found, np.split(rows[order], starts[1:]), strict=True):
-        yield int(bucket), part.tobytes()
+    rows = np.concatenate(buffer)
+    first_bytes = rows["digest"].astype("S1").view(np.uint8)
+    order = np.argsort(first_bytes, kind="stable")
+    keys, starts = np.unique(first_bytes[order], return_index=True)
+    for key, group in zip(keys, np.split(rows[order], starts[1:]), strict=True):
+        yield int(key), group.tobytes()
 
 
-def sift(bucket: int, met: dict[str, Iterable[bytes]]) -> Iterator[Any]:
-    """What is left out of which page of those whose names meet here, and what that counts."""
-    asked, done = _unpacked(met["asked"], _ASKED), _unpacked(met["done"], _DONE)
-    asked = asked[np.lexsort((asked["ordinal"], asked["source"]))]
-    names, firsts = np.unique(asked["digest"], return_index=True)
+def split_done(bucket: int, joined: dict[str, Iterable[bytes]]) -> Iterator[Any]:
+    """Yield the images of one bucket to drop from each page, and a plan that counts them."""
+    requested, done = _rows(joined["requested"], _REQUESTED), _rows(joined["done"], _DONE)
+    requested = requested[np.lexsort((requested["ordinal"], requested["source"]))]
+    names, firsts = np.unique(requested["digest"], return_index=True)
     labelled = np.unique(done["digest"][done["labelled"]])
     failed = np.setdiff1d(done["digest"], labelled)
     already_labelled, already_failed = np.isin(names, labelled), np.isin(names, failed)
     to_do = ~(already_labelled | already_failed)
-    rows = np.union1d(names, done["digest"])
+    all_names = np.union1d(names, done["digest"])
     plan = Plan(
-        requested=len(asked),
-        duplicates=len(asked) - len(names),
+        requested=len(requested),
+        duplicates=len(requested) - len(names),
         already_labelled=int(already_labelled.sum()),
         already_failed=int(already_failed.sum()),
         to_do=int(to_do.sum()),
-        rows=len(rows),
-        rows_digest=_sum(rows),
+        rows=len(all_names),
+        rows_digest=_sum(all_names),
     )
     yield beam.pvalue.TaggedOutput(_PLAN, plan)
-    yield from _left_out(np.delete(asked, firsts[to_do]))
+    yield from _dropped(np.delete(requested, firsts[to_do]))
 
 
-def _unpacked(packed: Iterable[bytes], kind: np.dtype[np.void]) -> Rows:
+def _rows(packed: Iterable[bytes], kind: np.dtype[np.void]) -> Rows:
     return np.frombuffer(b"".join(packed), kind)
 
 
 def _sum(digests: npt.NDArray[np.bytes_]) -> int:
-    """What they add up to, each a big-endian number."""
+    """Return the sum of the digests as big-endian numbers."""
     words = digests.view(">u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64)
     return sum(int(word) << 32 * place for place, word in enumerate(reversed(words)))
 
 
-def _left_out(rows: Rows) -> Iterator[LeftOut]:
-    places = zip(rows["source"].tolist(), rows["ordinal"].tolist(), strict=True)
-    for page, members in groupby(places, key=lambda place: (place[0], place[1] // PAGE_SIZE)):
+def _dropped(rows: Rows) -> Iterator[Dropped]:
+    positions = zip(rows["source"].tolist(), rows["ordinal"].tolist(), strict=True)
+    for page, members in groupby(positions, key=lambda at: (at[0], at[1] // PAGE_SIZE)):
         yield page, tuple(ordinal for _, ordinal in members)
 
 
-def by_page(page: Page) -> tuple[tuple[int, int], Page]:
+def key_by_page(page: Page) -> tuple[PageKey, Page]:
     """Return a page under its key."""
     return (page.source, page.number), page
 
 
-def remaining(key: tuple[int, int], met: dict[str, Iterable[Any]]) -> Iterator[Page]:
-    """Return the page without the images that are left out of it, if any remain."""
-    left_out = set(chain.from_iterable(met["left_out"]))
-    for page in met["pages"]:
-        images = tuple(image for image in page.images if image.ordinal not in left_out)
+def drop_done(key: PageKey, joined: dict[str, Iterable[Any]]) -> Iterator[Page]:
+    """Yield the page without its dropped images, if any image remains."""
+    dropped = set(chain.from_iterable(joined["dropped"]))
+    for page in joined["pages"]:
+        images = tuple(image for image in page.images if image.ordinal not in dropped)
         if images:
             yield Page(*key, images)

@@ -1,10 +1,11 @@
-"""ShardReport → the account."""
+"""ShardReport → the summary."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.typehints.decorators import no_annotations
 
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
@@ -14,77 +15,84 @@ from imagebeam.storage import location
 from imagebeam.transforms.elements import ShardReport
 from imagebeam.transforms.skip_done import finished_parts
 
-_FOUND, _REPORTED, _PRESENT = "found", "reported", "present"
+_EARLIER, _REPORTED, _PRESENT = "earlier", "reported", "present"
 
 
 @dataclass
 class Summarise(beam.PTransform):
-    """Adds up all reports, holds them against the plan and writes `summary.json`, last of all.
+    """Adds up all reports, compares them with the plan and writes `summary.json` last.
 
-    An account that does not add up fails the job. Before that, files are removed that neither
-    stood in the output when this run looked nor were reported to it: a worker that was taken for
-    dead wrote them, and their images have rows elsewhere. Shuffles reports and names of files, a
-    few dozen bytes each.
+    Counts that do not add up fail the job. Before that, files are removed that neither existed
+    before this run nor were reported to it: a worker that the runner gave up on wrote them, and
+    another worker has written rows for their images. Shuffles reports and file names, a few dozen
+    bytes each.
 
     Attributes:
-        plan: PCollection of the one Plan.
-        found: PCollection of the (file, outcome) that stood in the output before.
-        run: whose output it is.
-        provenance: what the summary says of the job besides its numbers.
-        before: what was spent before the pipeline.
+        run: the run that owns the output.
+        provenance: facts about the job for the summary.
+        startup_times: spent before the pipeline started.
     """
 
-    plan: Any
-    found: Any
     run: RunToken
     provenance: Mapping[str, Any]
-    before: StageTimes = field(default_factory=dict)
+    startup_times: StageTimes = field(default_factory=dict)
 
-    def expand(self, reports: Any) -> Any:
-        """PCollection of ShardReport → PCollection of the one summary, a dict."""
+    @no_annotations  # Beam takes hints only from a single PCollection.
+    def expand(
+        self,
+        inputs: tuple[
+            beam.PCollection[ShardReport],
+            beam.PCollection[Plan],
+            beam.PCollection[tuple[str, str]],
+        ],
+    ) -> beam.PCollection[dict[str, Any]]:
+        """Summarise the reports, given the one `Plan` and the (file, outcome) of earlier runs."""
+        reports, plan, earlier_parts = inputs
         layout = self.run.layout
         tally = (
-            reports | "Tally" >> beam.Map(_tally) | "Add up" >> beam.CombineGlobally(Tally.total)
+            reports
+            | "TallyShards" >> beam.Map(_tally)
+            | "AddUpShards" >> beam.CombineGlobally(Tally.total)
         )
-        names = {
-            _FOUND: self.found | "Found" >> beam.MapTuple(_name),
-            _REPORTED: reports | "Reported" >> beam.FlatMap(_parts, layout),
-            _PRESENT: tally | "Present" >> beam.FlatMap(_present, self.run),
+        files = {
+            _EARLIER: earlier_parts | "EarlierFiles" >> beam.MapTuple(_file_name),
+            _REPORTED: reports | "ReportedFiles" >> beam.FlatMap(_reported_files, layout),
+            _PRESENT: tally | "PresentFiles" >> beam.FlatMap(_present_files, self.run),
         }
-        strays = (
-            names
-            | "Compare" >> beam.CoGroupByKey()
-            | "Remove strays" >> beam.MapTuple(_remove_stray)
-            | "Count strays" >> beam.CombineGlobally(sum)
+        stray_count = (
+            files
+            | "CompareFiles" >> beam.CoGroupByKey()
+            | "RemoveStrayFiles" >> beam.MapTuple(_remove_stray)
+            | "CountStrayFiles" >> beam.CombineGlobally(sum)
         )
-        return tally | "Close" >> beam.Map(
-            _close,
-            beam.pvalue.AsSingleton(strays),
-            beam.pvalue.AsSingleton(self.plan),
+        return tally | "WriteSummary" >> beam.Map(
+            _write_summary,
+            beam.pvalue.AsSingleton(stray_count),
+            beam.pvalue.AsSingleton(plan),
             layout,
             self.provenance,
-            self.before,
+            self.startup_times,
         )
 
 
-# Named: the text of a lambda would travel with the file name that it has here.
+# Named functions: the pickle of a lambda would contain the file name that it has here.
 def _tally(report: ShardReport) -> Tally:
     return report.tally
 
 
-def _name(part: str, _outcome: Any) -> tuple[str, None]:
+def _file_name(part: str, _outcome: str) -> tuple[str, None]:
     return part, None
 
 
-def _parts(report: Any, layout: Layout) -> Iterable[tuple[str, None]]:
+def _reported_files(report: ShardReport, layout: Layout) -> Iterable[tuple[str, None]]:
     yield str(layout.prediction_part(report.id)), None
     yield str(layout.error_part(report.id)), None
 
 
-def _present(_tally: Tally, run: RunToken) -> Iterable[tuple[str, None]]:
-    """The files that stand in the output once all reports are in."""
+def _present_files(_tally: Tally, run: RunToken) -> Iterable[tuple[str, None]]:
+    """Yield the files in the output; depends on the tally so that it runs after all shards."""
     run.check()
-    # A worker that was killed leaves what it was in the middle of writing.
+    # A worker that was killed leaves temporary files behind.
     for folder in (run.layout.predictions, run.layout.errors):
         for leftover in temporaries(folder):
             leftover.unlink(missing_ok=True)
@@ -93,20 +101,20 @@ def _present(_tally: Tally, run: RunToken) -> Iterable[tuple[str, None]]:
 
 
 def _remove_stray(part: str, group: Mapping[str, Iterable[None]]) -> int:
-    if list(group[_FOUND]) or list(group[_REPORTED]):
+    if list(group[_EARLIER]) or list(group[_REPORTED]):
         return 0
     location(part).unlink(missing_ok=True)
     return 1
 
 
-def _close(
+def _write_summary(
     tally: Tally,
-    _strays: int,
+    _stray_count: int,
     plan: Plan,
     layout: Layout,
     provenance: Mapping[str, Any],
-    before: StageTimes,
+    startup_times: StageTimes,
 ) -> dict[str, Any]:
-    summary = summarise(plan, tally, provenance, before)
+    summary = summarise(plan, tally, provenance, startup_times)
     write_summary(layout, summary)
     return summary

@@ -1,4 +1,4 @@
-"""Whether a worker holds what the job was submitted with."""
+"""Check that a worker has the versions that the job was submitted with."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -7,34 +7,34 @@ _PACKAGES = ("imagebeam", "apache-beam", "ai-edge-litert", "pillow")
 
 
 class WorkerMismatchError(RuntimeError):
-    """A worker's environment is another than the submitter's; says how, and the cure."""
+    """A worker has other versions than the submitter; the message says which, and the fix."""
 
 
-def held_versions() -> dict[str, str]:
-    """What this process holds that rows depend on, and that therefore all workers must hold."""
-    held = {"Python": ".".join(platform.python_version_tuple()[:2])}
+def installed_versions() -> dict[str, str]:
+    """Return the installed versions on which rows depend; all workers need the same."""
+    installed = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for package in _PACKAGES:
         try:
-            held[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            held[package] = "none"
-    return held
+            installed[package] = "none"
+    return installed
 
 
 def check_versions(submitted: dict[str, str]) -> None:
-    """See that this process holds what the submitter held.
+    """Compare the versions of this process with those of the submitter.
 
     Raises:
-        WorkerMismatchError: it does not: rows could differ, or steps not be understood.
+        WorkerMismatchError: they differ, so rows could differ or steps could fail to unpickle.
     """
-    held = held_versions()
+    installed = installed_versions()
     differences = [
-        f"{name} {held[name]} and not {wanted}"
-        for name, wanted in submitted.items()
-        if held[name] != wanted
+        f"{name} {installed[name]} (submitter: {expected})"
+        for name, expected in submitted.items()
+        if installed[name] != expected
     ]
     if differences:
         raise WorkerMismatchError(
-            f"a worker holds {', '.join(differences)} as the submitter does. Submit from the same "
-            "versions, or name an image that holds the submitter's by --sdk_container_image"
+            f"a worker has {', '.join(differences)}. Install the same versions on both sides, or "
+            "name an image with the submitter's versions by --sdk_container_image"
         )

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 
@@ -18,21 +17,21 @@ from imagebeam.transforms.elements import ScoredShard, ShardReport
 
 @dataclass
 class WriteShards(beam.PTransform):
-    """Writes each shard's rows, at once and whole.
+    """Writes the rows of each shard; its files appear complete or not at all.
 
-    A shard that is done again replaces its own files. Once a later run has taken the output
-    over, this one's shards fail. Shuffles nothing.
+    A shard that is processed again replaces its own files. Once a later run has claimed the
+    output, the shards of this run fail. Shuffles nothing.
 
     Attributes:
-        run: whose output it is.
-        schema: what a labelled image's row holds.
+        run: the run that owns the output.
+        schema: of the rows of labelled images.
     """
 
     run: RunToken
     schema: PredictionSchema
 
-    def expand(self, shards: Any) -> Any:
-        """PCollection of ScoredShard → PCollection of ShardReport."""
+    def expand(self, shards: beam.PCollection[ScoredShard]) -> beam.PCollection[ShardReport]:
+        """Write all shards."""
         write = _WriteFn(self.run, self.schema)
         return shards | beam.ParDo(write).with_output_types(ShardReport)
 
@@ -48,17 +47,17 @@ class _WriteFn(beam.DoFn):
 
 
 def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) -> ShardReport:
-    """Write the rows of one shard and say what became of its images."""
+    """Write the rows of one shard and report the outcome of its images."""
     meter = Meter()
-    found = shard.answers
+    outputs = shard.outputs
     with meter.stage("write"):
         rows = schema.table(
             shard.uris,
             shard.widths,
             shard.heights,
-            found.scores,
-            found.logits,
-            found.features,
+            outputs.scores,
+            outputs.logits,
+            outputs.features,
             shard.extra_columns,
         )
         write_part(layout, shard.id, rows, schema.errors(shard.failures))

@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
-    from imagebeam.beam_pipeline.runners.quick_imports import quick_imports
+    from imagebeam.beam_pipeline.cli.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()
-    with quick_imports(args.beam_args):
+    with fast_imports():
         from imagebeam.beam_pipeline.job import label
         from imagebeam.beam_pipeline.options import LabelOptions
         from imagebeam.beam_pipeline.reporting import console

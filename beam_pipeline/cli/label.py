@@ -68,20 +68,19 @@ def add_job_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
-    from imagebeam.beam_pipeline.runners.quick_imports import quick_imports
+    from imagebeam.beam_pipeline.cli.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()
-    with quick_imports(args.beam_args):
+    with fast_imports():
         from imagebeam.beam_pipeline.options import LabelOptions
-        from imagebeam.beam_pipeline.runners.head_start import head_start
 
+    # A wrong option is reported before Beam is imported, which takes longest.
     options = LabelOptions.parse(args)
-    with head_start(options):
-        with quick_imports(args.beam_args):
-            from imagebeam.beam_pipeline.job import label
-            from imagebeam.beam_pipeline.reporting.profiler import profiled
-            from imagebeam.beam_pipeline.reporting.reporter import job_reporter
+    with fast_imports():
+        from imagebeam.beam_pipeline.job import label
+        from imagebeam.beam_pipeline.reporting.profiler import profiled
+        from imagebeam.beam_pipeline.reporting.reporter import job_reporter
 
-        with profiled(args.profile):
-            return label(options, job_reporter(args.quiet, args.events), watch)
+    with profiled(args.profile):
+        return label(options, job_reporter(args.quiet, args.events), watch)

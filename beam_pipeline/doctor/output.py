@@ -69,7 +69,7 @@ class Output:
         if not options.keep:
             return {}
         sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
-        return job_identity.kept(options, sources)
+        return job_identity.extra_columns(options, sources)
 
 
 _TOLD = {

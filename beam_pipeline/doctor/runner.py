@@ -25,7 +25,7 @@ class Runner:
         # Only here: whoever makes this record need not wait for Beam.
         from imagebeam.beam_pipeline.doctor import workers
         from imagebeam.beam_pipeline.runners import preflight, submit
-        from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+        from imagebeam.beam_pipeline.runners.options import pipeline_options
 
         options = pipeline_options(self.options.beam_args)
         preflight.check(options)

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import (
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.runners import preflight
-from imagebeam.transforms.worker_versions import held_versions
+from imagebeam.transforms.worker_versions import installed_versions
 
 _BEAM_IMAGE = re.compile(r"apache/beam_python(\d+\.\d+)_sdk(?:_\w+)?:(\d+\.\d+\.\d+)")
 
@@ -35,7 +35,7 @@ def _told(options: PipelineOptions) -> str:
 
 def workers(options: PipelineOptions) -> Finding:
     """What workers hold, as far as that can be told from here."""
-    held = held_versions()
+    held = installed_versions()
     wanted = ", ".join(f"{name} {version}" for name, version in held.items())
     facts = {"submitter": held, "image": options.view_as(WorkerOptions).sdk_container_image}
     if not preflight.runs_in_other_processes(options):
@@ -63,7 +63,7 @@ def workers(options: PipelineOptions) -> Finding:
         FindingState.WARNING,
         f"{facts['image']}: what it holds cannot be told from here. A worker that does not hold "
         f"{wanted} refuses to work. See with: docker run --rm --entrypoint python "
-        f"{facts['image']} -c 'from imagebeam.transforms.worker_versions import held_versions; "
-        "print(held_versions())'",
+        f"{facts['image']} -c 'from imagebeam.transforms import worker_versions; "
+        "print(worker_versions.installed_versions())'",
         facts,
     )

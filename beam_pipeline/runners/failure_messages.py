@@ -3,9 +3,7 @@
 import re
 from http import HTTPStatus
 
-_NO_PACKAGE = re.compile(
-    r"No module named '(?:beam_pipeline|transforms|images|hub_modules|results|stores)"
-)
+_NO_PACKAGE = re.compile(r"No module named 'imagebeam")
 _MISMATCH = re.compile(r"WorkerMismatchError: ([^\n]*?)(?: \[while running|\n|$)")
 _DATAFLOW_ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\nNone")
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")

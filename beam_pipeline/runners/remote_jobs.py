@@ -18,6 +18,7 @@ from google.api_core.exceptions import NotFound
 
 from imagebeam.beam_pipeline.exit_codes import BrokenJobError
 from imagebeam.beam_pipeline.runners import dataflow, failure_messages, preflight
+from imagebeam.beam_pipeline.runners.beam_internals import portable_job_id
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 
@@ -35,8 +36,9 @@ def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
     if (master := preflight.flink_master(options)) is not None:
         return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
     portable = options.view_as(PortableOptions)
-    if portable.job_endpoint and hasattr(result, "_job_id"):
-        return {"job_endpoint": portable.job_endpoint, "job": result._job_id}
+    job = portable_job_id(result)
+    if portable.job_endpoint and job is not None:
+        return {"job_endpoint": portable.job_endpoint, "job": job}
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Runs the job on Beam's runners while somebody watches."""
+"""Run the job on one of Beam's runners and watch its progress."""
 
 import faulthandler
 import os
@@ -6,11 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from imagebeam import stderr_redirection
@@ -20,8 +20,6 @@ from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
-from imagebeam.beam_pipeline.runners.quick_pickles import quick_pickles
-from imagebeam.beam_pipeline.runners.quick_specs import quick_specs
 from imagebeam.beam_pipeline.runners.remote_jobs import RemoteErrorPoller
 from imagebeam.beam_pipeline.runners.submit import submitted
 from imagebeam.beam_pipeline.runners.watchdog import (
@@ -30,7 +28,7 @@ from imagebeam.beam_pipeline.runners.watchdog import (
     TooManyFailuresError,
     Watchdog,
 )
-from imagebeam.images.reading.reader import close_shared_reader, shared_reader
+from imagebeam.images.stage_times import StageTimes
 from imagebeam.outputs.account import read_summary
 from imagebeam.outputs.layout import remove_temporaries
 from imagebeam.outputs.progress import Progress, ProgressWatcher
@@ -42,132 +40,139 @@ _LONGEST_PAUSE = 30.0
 
 
 def run(
-    job: Job, options: PipelineOptions, limits: AbortLimits, reporter: JobReporter, debug: bool
+    job: Job,
+    options: PipelineOptions,
+    startup_times: StageTimes,
+    limits: AbortLimits,
+    reporter: JobReporter,
+    debug: bool,
 ) -> dict[str, Any]:
-    """Run the job to its end; the summary. A job that leads nowhere ends this process.
+    """Run the job to its end and return the summary; a job that is aborted ends this process.
+
+    Args:
+        job: to run.
+        options: those of Beam.
+        startup_times: spent before the pipeline.
+        limits: beyond which the job is aborted.
+        reporter: shows progress.
+        debug: show the messages of libraries, and raise the errors of the runner.
 
     Raises:
         BrokenJobError: the runner gave up.
     """
-    guard = Watchdog(limits)
-    watch = ProgressWatcher(job.layout)
-    complaints = RemoteErrorPoller(job.layout, options)
+    watchdog = Watchdog(limits)
+    watcher = ProgressWatcher(job.layout)
+    remote_errors = RemoteErrorPoller(job.layout, options)
     try:
         with (
             job_log(job.layout) as log,
             stderr_redirection.redirect_library_stderr(log.file, debug) as stderr,
             reporter.progress(stderr) as show,
-            _started(job, options) as work,
+            _started(job, options, startup_times) as pipeline_thread,
         ):
             pause = _LOOK_SECONDS
-            now = Progress(None, 0, {})
-            while work.is_alive():
-                work.join(pause)
+            progress = Progress(None, 0, {})
+            while pipeline_thread.is_alive():
+                pipeline_thread.join(pause)
                 start = time.monotonic()
-                # A store that cannot be asked now may be later; the guard's patience has an end.
+                # A store that cannot be reached may be reachable later; the watchdog has a limit.
                 with suppress(ConnectionError):
-                    now = watch.look()
-                    show(now)
-                # A folder of many thousand parts takes its time to list, and a store any folder.
+                    progress = watcher.look()
+                    show(progress)
+                # Listing thousands of parts, or any folder in a store, takes time.
                 looked = _PAUSE_PER_LOOK * (time.monotonic() - start)
                 pause = min(max(_LOOK_SECONDS, looked), _LONGEST_PAUSE)
-                _check(guard, now, log)
-                complaints.check()
+                _check(watchdog, progress, log)
+                remote_errors.check()
     except KeyboardInterrupt:
         reporter.report_stopped("stopped", job.layout)
-        _stop_at_once(job, INTERRUPTED)
+        _exit_now(job, INTERRUPTED)
     except TooManyFailuresError as error:
         reporter.report_stopped(f"{error}, more than --max-failure-rate accepts", job.layout)
-        _stop_at_once(job, FAILED)
+        _exit_now(job, FAILED)
     except StalledError as error:
-        reporter.report_stopped(
-            f"{error}; what each thread was doing is in {log.place}", job.layout
-        )
-        _stop_at_once(job, BROKEN)
-    close_shared_reader()
-    if work.error is None:
+        reporter.report_stopped(f"{error}; the stack of each thread is in {log.place}", job.layout)
+        _exit_now(job, BROKEN)
+    if pipeline_thread.error is None:
         return read_summary(job.layout)
     if debug:
-        raise work.error
+        raise pipeline_thread.error
     raise BrokenJobError(
-        f"the job broke: {failure_messages.explain(work.error)} Then run the same command again: "
-        f"it does what is missing. All messages are in {log.place}."
-    ) from work.error
+        f"the job broke: {failure_messages.explain(pipeline_thread.error)} Then run the same "
+        f"command again: it resumes. All messages are in {log.place}."
+    ) from pipeline_thread.error
 
 
-def _check(guard: Watchdog, now: Progress, log: JobLog) -> None:
+def _check(watchdog: Watchdog, progress: Progress, log: JobLog) -> None:
     try:
-        guard.check(now)
+        watchdog.check(progress)
     except StalledError:
         with log.file.open("a") as file:
             faulthandler.dump_traceback(file, all_threads=True)
         raise
 
 
-def detach(job: Job, options: PipelineOptions, debug: bool) -> None:
+def detach(job: Job, options: PipelineOptions, startup_times: StageTimes, debug: bool) -> None:
     """Submit the job and leave it to its cluster.
 
     Raises:
-        BrokenJobError: it was not taken.
+        BrokenJobError: the job was not accepted.
     """
     with (
         job_log(job.layout) as log,
         stderr_redirection.redirect_library_stderr(log.file, debug),
-        submitted(lambda pipeline: build(pipeline, job), options, job.run),
+        submitted(lambda pipeline: build(pipeline, job, startup_times), options, job.run),
     ):
         pass
 
 
-class _Work(threading.Thread):
-    """The pipeline, beside the main thread, which Ctrl-C reaches."""
+class _PipelineThread(threading.Thread):
+    """Runs the pipeline beside the main thread, which receives Ctrl-C."""
 
-    def __init__(self, begin: Callable[[], PipelineResult]) -> None:
+    def __init__(self, start_pipeline: Callable[[], PipelineResult]) -> None:
         super().__init__(name="pipeline", daemon=True)
-        self._begin = begin
+        self._start_pipeline = start_pipeline
         self.error: Exception | None = None
 
     def run(self) -> None:
         try:
-            state = self._begin().wait_until_finish()
+            state = self._start_pipeline().wait_until_finish()
             if state not in (None, PipelineState.DONE):
                 raise BrokenJobError(f"the runner reports {state}")
-        # The runner's errors have no common type; the main thread tells them apart.
+        # Errors of runners have no common type; the main thread explains them.
         except Exception as error:
             self.error = error
 
 
 @contextmanager
-def _started(job: Job, options: PipelineOptions) -> Iterator[_Work]:
-    """The job at work, here or where the options say."""
+def _started(
+    job: Job, options: PipelineOptions, startup_times: StageTimes
+) -> Iterator[_PipelineThread]:
+    """Start the job on the runner that the options name."""
     if not preflight.is_direct(options):
-        with submitted(lambda pipeline: build(pipeline, job), options, job.run) as result:
-            work = _Work(lambda: result)
-            work.start()
-            yield work
+        with submitted(
+            lambda pipeline: build(pipeline, job, startup_times), options, job.run
+        ) as result:
+            thread = _PipelineThread(lambda: result)
+            thread.start()
+            yield thread
         return
-    alone = options.view_as(DirectOptions).direct_running_mode != "multi_processing"
-    if alone:
-        # They start beside Beam, which takes a second to get to the first shard.
-        shared_reader(
-            job.preprocessing, job.decode_processes, job.decode_limits, job.access
-        ).start()
 
-    def begin() -> PipelineResult:
-        with quick_specs(), quick_pickles() if alone else nullcontext():
-            pipeline = beam.Pipeline(local_runner(), options=options)
-            build(pipeline, job)
-            return pipeline.run()
+    def start_pipeline() -> PipelineResult:
+        pipeline = beam.Pipeline(local_runner(), options=options)
+        build(pipeline, job, startup_times)
+        return pipeline.run()
 
-    work = _Work(begin)
-    work.start()
-    yield work
+    thread = _PipelineThread(start_pipeline)
+    thread.start()
+    yield thread
 
 
-def _stop_at_once(job: Job, code: int) -> NoReturn:
-    """End the process without waiting for threads; parts appear whole or not at all."""
+def _exit_now(job: Job, code: int) -> NoReturn:
+    """End the process without waiting for its threads; parts are written whole or not at all."""
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads of this process write parts until its very end, and would leave one half written.
+    # The threads of this process write parts until it ends, and would leave one half written.
     Writers(job.layout).end()
     remove_temporaries(job.layout)
     os._exit(code)

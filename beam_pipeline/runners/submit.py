@@ -1,4 +1,4 @@
-"""Hands a job to workers elsewhere: what they run, and whether they see the files."""
+"""Submit a job to workers on other machines or in other processes."""
 
 import importlib
 import signal
@@ -18,12 +18,11 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
-from apache_beam.runners.portability.job_server import JobServer
-from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
 from imagebeam.beam_pipeline.exit_codes import BrokenJobError, UsageError
 from imagebeam.beam_pipeline.runners import dataflow, failure_messages, preflight, remote_jobs
+from imagebeam.beam_pipeline.runners.beam_internals import recorded_job_servers
 from imagebeam.beam_pipeline.runners.worker_package import build_wheel
 from imagebeam.images import uris
 from imagebeam.images.listing.inputs import STDIN
@@ -33,20 +32,20 @@ _LONGEST_JOB_SECONDS = 90 * 24 * 3600
 
 
 def check_paths_visible_to_workers(options: PipelineOptions, names: Iterable[str]) -> None:
-    """See that workers can read the inputs and write the output.
+    """Check that workers can read the inputs and write the output.
 
     Raises:
-        UsageError: one of the names is a file of this machine, and workers are elsewhere.
+        UsageError: one of the names is a file of this machine, and workers do not share its disk.
     """
     if preflight.sees_this_disk(options):
         return
     for name in names:
-        # Standard input is copied into the output.
+        # Standard input is copied to the output.
         if name != STDIN and uris.scheme(name) == "file":
             raise UsageError(
-                f"{name}: a local name, which the workers of {preflight.runner_name(options)} do "
-                "not see. Use gs://, s3:// or http(s)://; or mount the folder under the same "
-                "name on this machine and on all workers, and add --shared-disk."
+                f"{name}: the workers of {preflight.runner_name(options)} cannot read this local "
+                "path. Use gs://, s3:// or http(s)://; or mount the folder under the same path on "
+                "this machine and on all workers, and add --shared-disk."
             )
 
 
@@ -54,39 +53,39 @@ def check_paths_visible_to_workers(options: PipelineOptions, names: Iterable[str
 def submitted(
     build: Callable[[beam.Pipeline], Any], options: PipelineOptions, run: RunToken
 ) -> Iterator[PipelineResult]:
-    """The pipeline at work elsewhere; whoever leaves the block by an error cancels it.
+    """Submit a pipeline and yield its result; an error in the block cancels the job.
 
-    The run leaves word of where that is. A job server that Beam starts for it ends with the
-    block. Call it in the main thread: there Beam sets what follows Ctrl-C.
+    The run token in the output records where the job runs. A job server that Beam starts for the
+    job stops with the block. Call this in the main thread, because Beam sets a handler for Ctrl-C.
 
     Raises:
-        BrokenJobError: it was not taken.
+        BrokenJobError: the job was not accepted.
     """
     runner = create_runner(options.view_as(StandardOptions).runner)
-    servers = _servers_of(runner)
-    interrupted = signal.getsignal(signal.SIGINT)
+    servers = recorded_job_servers(runner)
+    interrupt_handler = signal.getsignal(signal.SIGINT)
     try:
         try:
-            with _shipped(options, run):
+            with _worker_package(options, run):
                 pipeline = beam.Pipeline(runner, options=options)
                 build(pipeline)
                 if options.view_as(WorkerOptions).sdk_container_image:
-                    _look_for_package(pipeline)
+                    _check_image(pipeline)
                 result = pipeline.run()
-        # Whatever the service, its client or a download of Beam's raises.
+        # The service, its client and downloads by Beam raise errors without a common type.
         except Exception as error:
             raise BrokenJobError(
                 f"the job could not be submitted: {failure_messages.explain(error)}"
             ) from error
-        # Beam would stop the job server, through which alone the job can be cancelled.
-        signal.signal(signal.SIGINT, interrupted)
-        place = remote_jobs.job_handle(options, result)
+        # On Ctrl-C Beam would stop the job server, without which the job cannot be cancelled.
+        signal.signal(signal.SIGINT, interrupt_handler)
+        handle = remote_jobs.job_handle(options, result)
         try:
-            run.at(place).claim()
+            run.at(handle).claim()
             yield result
         except BaseException:
-            # Beam's client would go on asking Dataflow for minutes.
-            if not remote_jobs.cancel(place, options) and "dataflow" not in place:
+            # Beam's client would poll Dataflow for minutes.
+            if not remote_jobs.cancel(handle, options) and "dataflow" not in handle:
                 with suppress(Exception):
                     result.cancel()
             raise
@@ -95,43 +94,29 @@ def submitted(
             server.stop()
 
 
-def _look_for_package(pipeline: beam.Pipeline) -> None:
-    """Have a worker import the package that its image should hold.
+def _check_image(pipeline: beam.Pipeline) -> None:
+    """Add a step that imports our package, which the image of the workers should contain.
 
-    A worker that cannot even read its steps says nothing to Flink, which waits for minutes. It
-    can read these: no part of them is ours.
+    A worker that cannot unpickle a step reports nothing to Flink, which then waits for minutes.
+    Every worker can unpickle this step, because it contains nothing from our package.
     """
-    names = pipeline | "Name the package" >> beam.Create(["transforms"])
-    # A module is true, and so its name passes on.
-    _ = names | "Look for it" >> beam.Filter(importlib.import_module)
-
-
-def _servers_of(runner: Any) -> list[JobServer]:
-    """The job servers that a runner starts, as it starts them."""
-    servers: list[JobServer] = []
-    if isinstance(runner, PortableRunner):
-        make = runner.default_job_server
-
-        def remembered(options: PipelineOptions) -> JobServer:
-            servers.append(make(options))
-            return servers[-1]
-
-        runner.default_job_server = remembered
-    return servers
+    names = pipeline | "PackageName" >> beam.Create(["imagebeam.transforms"])
+    # A module is true, so the filter passes the name on.
+    _ = names | "ImportPackage" >> beam.Filter(importlib.import_module)
 
 
 @contextmanager
-def _shipped(options: PipelineOptions, run: RunToken) -> Iterator[None]:
-    """Complete the options, so that workers elsewhere get our package; hold it until submitted.
+def _worker_package(options: PipelineOptions, run: RunToken) -> Iterator[None]:
+    """Complete the options so that workers install our package; keep it until submission.
 
-    Where --sdk_container_image names their image, it holds the package already.
+    An image that --sdk_container_image names contains the package already.
     """
     cloud = options.view_as(GoogleCloudOptions)
     cloud.job_name = cloud.job_name or f"imagebeam-{run.id}"
-    # Beam would send along what pip knows of this machine: paths, and addresses that hold tokens.
+    # Beam would send the output of `pip freeze`: local paths, and URLs that may contain tokens.
     options.view_as(DebugOptions).add_experiment("disable_logging_submission_environment")
     portable = options.view_as(PortableOptions)
-    # Beam ends the stream of a job's states by the time that it gives a job server to answer.
+    # Beam uses this as the deadline of the whole stream of job states.
     portable.job_server_timeout = max(portable.job_server_timeout, _LONGEST_JOB_SECONDS)
     if (
         not preflight.runs_in_other_processes(options)
@@ -143,8 +128,8 @@ def _shipped(options: PipelineOptions, run: RunToken) -> Iterator[None]:
         setup = options.view_as(SetupOptions)
         if not setup.setup_file:
             wheel = build_wheel(Path(folder))
-            # Dataflow shows a job's options to all who may see the job.
-            elsewhere = preflight.runner_name(options) == "dataflow"
-            package = dataflow.stage(wheel, options) if elsewhere else str(wheel)
+            # Dataflow shows the options of a job, so they should not contain a local path.
+            on_dataflow = preflight.runner_name(options) == "dataflow"
+            package = dataflow.stage(wheel, options) if on_dataflow else str(wheel)
             setup.extra_packages = [*(setup.extra_packages or ()), package]
         yield

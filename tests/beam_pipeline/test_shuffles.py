@@ -14,12 +14,12 @@ def flow() -> list[Step]:
 def test_the_job_shuffles_where_it_plans_and_where_it_adds_up(flow: list[Step]) -> None:
     assert {step.name: list(step.shuffles) for step in flow} == {
         "ListImages": ["Reshuffle"],
-        "SkipDone": ["Spread parts", "Meet", "Leave out", "Add up"],
-        "PlanShards": ["Gather"],
+        "SkipDone": ["ReshuffleParts", "JoinDigests", "JoinPages", "AddUpPlan"],
+        "PlanShards": ["GroupIntoShards"],
         "DecodeImages": [],
         "RunModule": [],
         "WriteShards": [],
-        "Summarise": ["Add up", "Compare", "Count strays"],
+        "Summarise": ["AddUpShards", "CompareFiles", "CountStrayFiles"],
     }
 
 
@@ -29,9 +29,9 @@ def test_no_shuffle_carries_pixels_or_answers(flow: list[Step]) -> None:
         for step in flow
         for label, kind in step.shuffles.items()
         # Digests of names are bytes, too.
-        if (step.name, label) != ("SkipDone", "Meet")
+        if (step.name, label) != ("SkipDone", "JoinDigests")
     ]
-    for heavy in ("Shard", "ndarray", "Answers", "bytes"):
+    for heavy in ("Shard", "ndarray", "ModelOutputs", "bytes"):
         assert [kind for kind in carried if heavy in kind] == []
     # The net has a mesh: what it would hold back does flow, between steps that are fused.
     assert [step.answer for step in flow if "Shard" in step.answer] == [

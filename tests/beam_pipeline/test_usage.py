@@ -58,7 +58,10 @@ def test_an_input_that_cannot_be_listed(
         (["--max-failure-rate", "7.5"], "--max-failure-rate 7.5: give a share such as 0.05, or"),
         (["--retry-failed", "tired"], "--retry-failed tired: not an error code. Use any of"),
         (["--top_k=3"], "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?"),
-        (["--s3_session_token=abc"], "--s3_session_token: a secret would stand in the list of"),
+        (
+            ["--s3_session_token=abc"],
+            "--s3_session_token: the secret would be visible in the process list",
+        ),
         (["--module", "nowhere"], "nowhere"),
     ],
 )
@@ -90,8 +93,8 @@ def test_logits_of_a_module_that_ends_in_softmax(
     said = _refused(
         capfd, tmp_path / "out", tmp_path / "in", "--module", module, "--emit", "labels,logits"
     )
-    assert "it ends in a softmax, and logits cannot be had back from scores" in said
-    assert "It can give labels." in said
+    assert "it ends in a softmax, and logits cannot be recovered from scores" in said
+    assert "It provides labels." in said
 
 
 def test_an_output_that_cannot_be_written(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.samples import ARCHIVE
-from imagebeam.transforms.worker_versions import held_versions
+from imagebeam.transforms.worker_versions import installed_versions
 from tests.beam_pipeline.jobs import ROOT, imagebeam, parts
 from tests.engines.containers import Container, built
 from tests.engines.flink import Flink
@@ -49,10 +49,8 @@ def test_it_is_small(container: Container, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_holds_what_the_submitter_holds(container: Container) -> None:
-    told = (
-        "from imagebeam.transforms import worker_versions; print(worker_versions.held_versions())"
-    )
-    assert container.run("python", "-c", told) == str(held_versions())
+    told = "from imagebeam.transforms import worker_versions as w; print(w.installed_versions())"
+    assert container.run("python", "-c", told) == str(installed_versions())
 
 
 def test_a_job_on_flink_is_submitted_and_done_by_it(

@@ -198,9 +198,10 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
 
 
 def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
-    # Whoever waits for the picture waits longer than a test may take.
+    # Waiting for the picture would take longer than a test may take.
     reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
-    reader.read_ahead([ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))])
+    waiting = [ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))]
+    threading.Thread(target=reader.read, args=(waiting,), daemon=True).start()
     _wait_for(tmp_path / "1.reached")
     reader.close()
     assert children() == []

@@ -22,6 +22,7 @@ def test_the_names_that_are_promised() -> None:
         "RankedClass",
         "__version__",
         "label_pictures",
+        "local_runner",
     ]
     with pytest.raises(AttributeError, match="'imagebeam' has no attribute 'label_image'"):
         getattr(imagebeam, "label_image")  # noqa: B009 - the checker knows that it is not there

@@ -11,7 +11,13 @@ from imagebeam.outputs.account import Plan
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.transforms.elements import Page, Shard
-from imagebeam.transforms.plan_shards import PlanShards, by_place, make_shards, shard_id, shard_size
+from imagebeam.transforms.plan_shards import (
+    PlanShards,
+    key_by_position,
+    make_shards,
+    shard_id,
+    shard_size,
+)
 from tests.transforms.pictures import bad_entry, listed
 
 
@@ -52,7 +58,8 @@ def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Pa
             *(Page(1, 0, tuple(refs[5:8])), Page(1, 1, tuple(refs[8:]))),
             *(Page(0, 0, tuple(refs[:1])), Page(0, 1, tuple(refs[1:5]))),
         ]
-        planned = pipeline | beam.Create(pages) | PlanShards(plan, run, 300, 2)
+        created = pipeline | beam.Create(pages)
+        planned = (created, plan) | PlanShards(run, 300, 2)
         assert_that(planned, equal_to(shards))
     assert json.loads(layout.plan.read_text())["to_do"] == 10
 
@@ -72,7 +79,7 @@ def _member(ordinal: int, kind: str) -> ListedImage:
 def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_other() -> None:
     refs = [_member(ordinal, "TAR_GZIP") for ordinal in range(7)]
     pages = [Page(0, 1, tuple(refs[4:])), Page(0, 0, tuple(refs[:4]))]
-    places = [each for page in pages for each in by_place(page, Plan(to_do=7), 300, 2)]
+    places = [each for page in pages for each in key_by_position(page, Plan(to_do=7), 300, 2)]
     assert [key for key, _ in places] == [(0, 0), (0, 0)]
     neighbours = [refs for _, refs in places]
     shards = list(make_shards(((0, 0), neighbours), Plan(to_do=7), 300, 2))
@@ -81,9 +88,9 @@ def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_ot
     ]
 
 
-def test_members_that_are_read_by_place_spread() -> None:
+def test_members_that_are_read_key_by_position_spread() -> None:
     refs = tuple(_member(ordinal, "TAR") for ordinal in range(4))
-    assert list(by_place(Page(0, 0, refs), Plan(to_do=4), 300, 2)) == [
+    assert list(key_by_position(Page(0, 0, refs), Plan(to_do=4), 300, 2)) == [
         ((0, 0), Page(0, 0, refs[:2])),
         ((0, 1), Page(0, 0, refs[2:])),
     ]
@@ -91,7 +98,7 @@ def test_members_that_are_read_by_place_spread() -> None:
 
 def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
     page = Page(0, 0, tuple(_member(at, "TAR_GZIP") for at in (0, 101_999, 102_000)))
-    assert [(key, len(run.images)) for key, run in by_place(page, Plan(), 300, 3_000)] == [
+    assert [(key, len(run.images)) for key, run in key_by_position(page, Plan(), 300, 3_000)] == [
         ((0, 0), 2),
         ((0, 1), 1),
     ]

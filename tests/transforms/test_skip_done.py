@@ -14,7 +14,7 @@ from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.transforms.elements import PAGE_SIZE, Page
-from imagebeam.transforms.skip_done import SkipDone, asked_rows, packed
+from imagebeam.transforms.skip_done import SkipDone, buckets, requested_rows
 from tests.transforms.pictures import listed
 
 
@@ -98,8 +98,8 @@ def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) 
 
 def test_digests_travel_by_their_first_byte(tmp_path: Path) -> None:
     names = [f"{n}" for n in range(500)]
-    rows = asked_rows(Page(3, 0, tuple(listed(name, n) for n, name in enumerate(names))))
-    found = dict(packed([rows[:200], rows[200:]]))
+    rows = requested_rows(Page(3, 0, tuple(listed(name, n) for n, name in enumerate(names))))
+    found = dict(buckets([rows[:200], rows[200:]]))
     expected: dict[int, list[int]] = {}
     for ordinal, name in enumerate(names):
         expected.setdefault(uri_digest(name) >> 120, []).append(ordinal)
@@ -107,4 +107,4 @@ def test_digests_travel_by_their_first_byte(tmp_path: Path) -> None:
         bucket: np.frombuffer(data, rows.dtype)["ordinal"] for bucket, data in found.items()
     }
     assert {bucket: each.tolist() for bucket, each in ordinals.items()} == expected
-    assert list(packed([])) == []
+    assert list(buckets([])) == []

@@ -32,7 +32,8 @@ def _summarise(
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([_PLAN])
         parts = pipeline | "Found" >> beam.Create(found)
-        _ = pipeline | beam.Create(reports) | Summarise(plan, parts, run, {"module": "m"}, _BEFORE)
+        created = pipeline | beam.Create(reports)
+        _ = (created, plan, parts) | Summarise(run, {"module": "m"}, _BEFORE)
 
 
 @pytest.fixture

@@ -2,15 +2,19 @@ import re
 
 import pytest
 
-from imagebeam.transforms.worker_versions import WorkerMismatchError, check_versions, held_versions
+from imagebeam.transforms.worker_versions import (
+    WorkerMismatchError,
+    check_versions,
+    installed_versions,
+)
 
 
-def test_a_worker_like_its_submitter_is_taken() -> None:
-    check_versions(held_versions())
+def test_a_worker_with_the_versions_of_the_submitter_passes() -> None:
+    check_versions(installed_versions())
 
 
-def test_another_worker_says_what_differs() -> None:
-    held = held_versions()
-    difference = f"apache-beam {held['apache-beam']} and not 1.0, imagebeam"
+def test_a_worker_with_other_versions_fails_and_names_them() -> None:
+    held = installed_versions()
+    difference = f"apache-beam {held['apache-beam']} (submitter: 1.0), imagebeam"
     with pytest.raises(WorkerMismatchError, match=re.escape(difference)):
         check_versions({"Python": held["Python"], "apache-beam": "1.0", "imagebeam": "9.9"})

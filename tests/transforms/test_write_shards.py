@@ -8,7 +8,7 @@ from imagebeam.images.stage_times import StageTime
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
-from imagebeam.transforms.run_module import score_shard
+from imagebeam.transforms.run_module import ParallelEngine, score_shard
 from imagebeam.transforms.write_shards import write_shard
 from tests.transforms.pictures import MeanEngine
 
@@ -35,7 +35,7 @@ def _scored(uris: list[str], failures: tuple[Failure, ...]) -> ScoredShard:
         failures=failures,
         costs={"decode": StageTime(0.5, 0.5)},
     )
-    return score_shard(decoded, MeanEngine())
+    return score_shard(decoded, ParallelEngine(MeanEngine(), 1))
 
 
 def test_a_shard_becomes_rows_and_a_report(layout: Layout) -> None:

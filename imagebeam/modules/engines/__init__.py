@@ -23,19 +23,23 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(engine: str, path: str | Path, info: ModuleInfo) -> Engine:
+def load_engine(
+    engine: str, path: str | Path, info: ModuleInfo, threads: int | None = None
+) -> Engine:
     """Load a module that `open_module` has prepared.
 
     Args:
         engine: `Module.engine`.
         path: `Module.path`, or the path of a copy.
         info: `Module.info`.
+        threads: that TensorFlow uses within one batch, unless it is running already or
+            TF_NUM_INTRAOP_THREADS is set; None leaves it to TensorFlow.
 
     Raises:
         ModuleError: the files at `path` are damaged or have another interface than `info`, or
             TensorFlow is needed but not installed.
     """
-    loaded = _load(engine, Path(path))
+    loaded = _load(engine, Path(path), threads)
     for name in _FIXED:
         expected, found = getattr(info, name), getattr(loaded.info, name)
         if found != expected:
@@ -86,7 +90,7 @@ class _LoadedEngine(Engine, Protocol):
     info: ModuleInfo
 
 
-def _load(engine: str, path: Path) -> _LoadedEngine:
+def _load(engine: str, path: Path, threads: int | None) -> _LoadedEngine:
     if engine == LITERT:
         from imagebeam.modules.engines.litert import LiteRTEngine
 
@@ -94,7 +98,7 @@ def _load(engine: str, path: Path) -> _LoadedEngine:
     if engine == TENSORFLOW:
         from imagebeam.modules.engines.tensorflow import TensorFlowEngine
 
-        return TensorFlowEngine(path)
+        return TensorFlowEngine(path, threads)
     raise ValueError(f"unknown engine {engine!r}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +24,14 @@ class TensorFlowEngine:
     of 2.4.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         require_tensorflow(str(path), "the engine 'tensorflow'")
         import tensorflow as tf
+
+        if threads is not None and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+            # TensorFlow refuses once it runs: a pipeline that uses it itself keeps its setting.
+            with suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
 
         from imagebeam.modules.tensorflow.freezing import NotFreezableError, freeze
         from imagebeam.modules.tensorflow.saved_model import load_saved_model

@@ -49,7 +49,7 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_what_the_module_cannot_give(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
-    with pytest.raises(UsageError, match=r"it has no features\. It can give labels, logits\."):
+    with pytest.raises(UsageError, match=r"it has no features\. It provides labels, logits\."):
         list(ModuleAnswers(_options(path, emit=("features",))).run())
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from imagebeam.beam_pipeline.doctor import Finding
 from imagebeam.beam_pipeline.doctor.workers import runner, workers
-from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+from imagebeam.beam_pipeline.runners.options import pipeline_options
 
 _DATAFLOW = "--runner=DataflowRunner"
 

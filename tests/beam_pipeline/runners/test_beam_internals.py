@@ -1,17 +1,32 @@
-"""Nothing is lost between two steps while several worker threads write."""
+"""Checks of everything that imagebeam uses of Beam beyond its documented interface.
+
+Each use has a canary, which fails when Beam changes what the use relies on, and a test that
+removes what it relies on and expects the warning or the refusal.
+"""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.worker.statesampler import StateSampler
-from apache_beam.utils.counters import CounterFactory
+from apache_beam.runners.portability import portable_runner
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from apache_beam.runners.portability.job_server import StopOnExitJobServer
+from apache_beam.runners.portability.portable_runner import PortableRunner
+from apache_beam.runners.worker import data_plane
 
-from imagebeam.beam_pipeline.runners.beam_internals import local_runner
+from imagebeam.beam_pipeline.runners.beam_internals import (
+    UnsupportedBeamError,
+    local_runner,
+    option_parser,
+    portable_job_id,
+    recorded_job_servers,
+)
 
 _SECONDS = 2.5
 
@@ -57,6 +72,56 @@ def test_what_two_threads_write_for_seconds_arrives_whole(tmp_path: Path) -> Non
     assert [int((tmp_path / f"m{source}").read_text()) for source in (0, 1)] == [0, 0]
 
 
-def test_a_stage_does_not_wait_long_for_the_thread_that_looks_at_it() -> None:
+def test_local_workers_send_their_output_without_a_background_thread() -> None:
+    """The canary: the limit reaches the buffer, and 0 chooses the buffer without a thread."""
+    assert type(worker_handlers.DATA_BUFFER_TIME_LIMIT_MS) is int
     local_runner()
-    assert StateSampler("step", CounterFactory()).sampling_period_ms == 10
+    assert worker_handlers.DATA_BUFFER_TIME_LIMIT_MS == 0
+    stream = data_plane.ClosableOutputStream.create(
+        lambda data: None, lambda data: None, worker_handlers.DATA_BUFFER_TIME_LIMIT_MS
+    )
+    assert type(stream) is data_plane.SizeBasedBufferingClosableOutputStream
+    source = Path(worker_handlers.__file__).read_text(encoding="utf-8")
+    # Its definition, and the two kinds of workers that read it.
+    assert source.count("DATA_BUFFER_TIME_LIMIT_MS") == 3
+
+
+@pytest.mark.parametrize(
+    "handlers", [SimpleNamespace(), SimpleNamespace(DATA_BUFFER_TIME_LIMIT_MS="1s")]
+)
+def test_a_beam_without_the_limit_is_refused(handlers: Any) -> None:
+    with pytest.raises(UnsupportedBeamError, match="local jobs could lose elements"):
+        local_runner(handlers)
+
+
+def test_an_option_that_no_group_declares_is_found() -> None:
+    arguments = ["--runner=FlinkRunner", "--flink_master=host:1", "--flink_mister=host:1"]
+    _, unknown = option_parser().parse_known_args(arguments)
+    assert unknown == ["--flink_mister=host:1"]
+
+
+def test_the_id_of_a_job_on_a_job_server() -> None:
+    result = portable_runner.PipelineResult(None, "job-1", None, None, None)
+    assert portable_job_id(result) == "job-1"
+    assert portable_job_id(object()) is None
+
+
+class _Server:
+    def __init__(self, options: PipelineOptions) -> None:
+        self.options = options
+
+
+class _Runner(PortableRunner):
+    def default_job_server(self, options: PipelineOptions) -> _Server:
+        return _Server(options)
+
+
+def test_the_job_servers_that_a_runner_starts_are_recorded() -> None:
+    runner = _Runner()
+    servers = recorded_job_servers(runner)
+    assert servers == []
+    options = PipelineOptions()
+    assert runner.default_job_server(options) is servers[0]
+    assert servers[0].options is options
+    assert recorded_job_servers(object()) == []
+    assert callable(StopOnExitJobServer.stop)

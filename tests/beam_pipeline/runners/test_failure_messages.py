@@ -9,7 +9,7 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain
     [
         (
             "java.lang.RuntimeException: Error received from SDK harness\nTraceback\n"
-            "ModuleNotFoundError: No module named 'transforms'\n\n",
+            "ModuleNotFoundError: No module named 'imagebeam.transforms'\n\n",
             "the workers hold no imagebeam, or another version. Leave --sdk_container_image out, "
             "or name an image that holds this version.",
         ),
@@ -19,8 +19,8 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain
         ),
         (
             "imagebeam.transforms.worker_versions.WorkerMismatchError: "
-            "a worker holds pillow 1 and not 2",
-            "a worker holds pillow 1 and not 2.",
+            "a worker has pillow 1 (submitter: 2)",
+            "a worker has pillow 1 (submitter: 2).",
         ),
         ("", "RuntimeError. Remove the cause."),
     ],

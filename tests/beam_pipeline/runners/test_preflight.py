@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.runners import preflight
-from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
+from imagebeam.beam_pipeline.runners.options import pipeline_options
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.engines.tools import free_port
 
@@ -80,7 +80,7 @@ def test_names_that_workers_cannot_see_are_refused(
     job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--runner=FlinkRunner", _MASTER)
     assert imagebeam(*job) == 2
     said = capfd.readouterr().err
-    assert f"{tmp_path / 'in'}: a local name, which the workers of flink do not see" in said
+    assert f"{tmp_path / 'in'}: the workers of flink cannot read this local path" in said
     assert "--shared-disk" in said
     assert not (tmp_path / "out").exists()
 

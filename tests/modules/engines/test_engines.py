@@ -6,7 +6,7 @@ import pytest
 
 from imagebeam.modules import ModelOutputs
 from imagebeam.modules.engines import MemoryBoundedEngine
-from imagebeam.transforms.run_module import answer
+from imagebeam.transforms.run_module import ParallelEngine
 from tests.transforms.pictures import MeanEngine
 
 
@@ -70,7 +70,7 @@ def test_one_picture_for_which_there_is_no_memory_fails_alone() -> None:
 def test_other_errors_teach_nothing_of_memory() -> None:
     small = _SmallEngine(4)
     engine = MemoryBoundedEngine(small)
-    answers, errors, _ = answer(engine, _pixels(10, 11, 12, 13))
+    answers, errors, _ = ParallelEngine(engine, 1).infer(_pixels(10, 11, 12, 13))
     assert _features(answers) == [10, 11, 12]
     assert {row: error.code for row, error in errors.items()} == {3: "inference_failed"}
     small.sizes()

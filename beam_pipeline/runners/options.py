@@ -1,0 +1,50 @@
+"""Beam's own options, as the command line passes them through."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+
+from imagebeam.beam_pipeline.exit_codes import UsageError, did_you_mean
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.runners.beam_internals import option_parser
+
+_SECRET = re.compile("secret|password|passwd|token|access_key")
+
+
+def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Parse Beam's options; by default this process is the only worker.
+
+    Its decoding processes and threads use every core, and no message has to pass between workers.
+    With more workers and no running mode, each worker is a thread.
+
+    Raises:
+        UsageError: an option is unknown, has a wrong value, or contains a secret.
+    """
+    parser = option_parser()
+    try:
+        _, unknown = parser.parse_known_args(list(beam_args))
+    except SystemExit:
+        raise UsageError("Beam's options: see the line above.") from None
+    for argument in beam_args:
+        if _SECRET.search(name := argument.partition("=")[0]):
+            raise UsageError(
+                f"{name}: the secret would be visible in the process list and in the submitted "
+                "job. Put it into the environment or a credentials file."
+            )
+    if unknown:
+        known = [
+            *(f"--{option.name.replace('_', '-')}" for option in fields(LabelOptions)),
+            *re.findall(r"(?<![\w-])--[a-z]\w+", parser.format_help()),
+        ]
+        similar = did_you_mean(unknown[0].partition("=")[0], known)
+        raise UsageError(
+            f"{unknown[0]}: no such option, here or in Beam.{similar} Run `imagebeam label --help` "
+            "for our options."
+        )
+    options = PipelineOptions(list(beam_args))
+    direct = options.view_as(DirectOptions)
+    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
+        direct.direct_running_mode = "multi_threading"
+    return options
