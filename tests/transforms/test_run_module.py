@@ -98,7 +98,7 @@ def test_a_module_that_always_fails_leaves_only_failures() -> None:
     scored = score_shard(_shard(1, 2, 3), ParallelEngine(MeanEngine(lambda means: True), 2))
     assert scored.uris == []
     assert [failure.uri for failure in scored.failures] == ["gone", "grey-1", "grey-2", "grey-3"]
-    assert (scored.outputs.logits, scored.answers.scores) == (None, None)
+    assert (scored.outputs.logits, scored.outputs.scores) == (None, None)
 
 
 class _NanEngine(MeanEngine):
