@@ -16,7 +16,11 @@ CHECKSUM_BYTES = 4
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
-_HEAD = _LENGTH.size + _CHECKSUM.size
+HEAD_BYTES = _LENGTH.size + _CHECKSUM.size
+"""Size of what stands before a record's data: its length, with a checksum."""
+
+_LARGEST = 1 << 62
+"""Files cannot be longer: larger lengths are damage, and no position in a file."""
 
 
 class DamagedRecordError(ValueError):
@@ -38,20 +42,28 @@ def places(file: IO[bytes]) -> Iterator[tuple[int, int]]:
     at = 0
     while True:
         file.seek(at)
-        head = file.read(_HEAD)
+        head = file.read(HEAD_BYTES)
         if not head:
             return
         # Unchecked, a single wrong bit would ask for more memory than there is.
-        if head[_LENGTH.size :] != _masked_checksum(head[: _LENGTH.size]):
+        if not is_record_head(head):
             raise DamagedRecordError(f"breaks off or has a wrong checksum near byte {at:,}")
         length = int(_LENGTH.unpack(head[: _LENGTH.size])[0])
-        end = at + _HEAD + length + _CHECKSUM.size
+        end = at + HEAD_BYTES + length + _CHECKSUM.size
+        if end > _LARGEST:
+            raise DamagedRecordError(f"has a record of {length:,} bytes at byte {at:,}")
         # The last byte tells whether the record is all there.
         file.seek(end - 1)
         if not file.read(1):
             raise DamagedRecordError(f"breaks off or has a wrong checksum near byte {end:,}")
-        yield at + _HEAD, length
+        yield at + HEAD_BYTES, length
         at = end
+
+
+def is_record_head(head: bytes) -> bool:
+    """Return whether these bytes are the length of a record with its checksum."""
+    length, checksum = head[: _LENGTH.size], head[_LENGTH.size :]
+    return len(head) == HEAD_BYTES and checksum == _masked_checksum(length)
 
 
 def read(file: IO[bytes], start: int, length: int) -> bytes:

@@ -1,53 +1,77 @@
-"""One container, whatever its kind: what is in it, and its members by place."""
+"""One container of any kind: the images in it, and the bytes of each by its place."""
 
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 
 from imagebeam.images.containers import parquets, tars, tfrecords, zips
-from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.containers.streams import Decompressed
+from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.kinds import Compression, ContainerKind
+from imagebeam.images.containers.nested import NestedPlace, nested_kind
+from imagebeam.images.containers.numbering import Numbering
+from imagebeam.images.containers.streams import (
+    ByteSource,
+    CheckedFile,
+    Decompressed,
+)
 from imagebeam.images.containers.types import (
     ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
+    Entry,
     Member,
+    MemberCounter,
     MemberProblem,
     MemberSelection,
     UnsupportedContainerError,
 )
+from imagebeam.images.containers.zip_methods import COMPRESSIONS
 from imagebeam.images.errors import (
     ArchiveDamaged,
     ArchiveLimit,
     ArchiveUnsupported,
     BadMember,
     FileTooLarge,
+    ImageError,
     ListingError,
+    UnexpectedFetch,
+    UnexpectedListing,
 )
+from imagebeam.images.unexpected import unexpected
+from imagebeam.storage import StoreError
+from imagebeam.storage.uris import MEMBER
 
-_NO_CAPS = ContainerLimits()
-
+_DEFAULT_LIMITS = ContainerLimits()
 
 _HEADERS = 1 << 17
-"""Bytes that a member may take beside its own."""
+"""Bytes of headers that reading a member may take besides its own."""
+
+_UNREADABLE = "an archive of a kind that cannot be read inside another one. Unpack it"
+
+_KNOWN = (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
+_PROBLEMS: dict[type[Exception], type[ListingError]] = {
+    DamagedContainerError: ArchiveDamaged,
+    ContainerLimitError: ArchiveLimit,
+    UnsupportedContainerError: ArchiveUnsupported,
+}
 
 
 def open_container(
     file: IO[bytes],
     kind: ContainerKind,
     selection: MemberSelection | None = None,
-    caps: ContainerLimits = _NO_CAPS,
+    limits: ContainerLimits = _DEFAULT_LIMITS,
 ) -> "Container":
-    """Look into a container.
+    """Open a container.
 
     Args:
-        file: that can be sought in, positioned anywhere; the caller closes it.
-        kind: by its name, see `kind_of`.
+        file: a seekable file at any position; the caller closes it.
+        kind: the kind by name, see `kind_of`. When members are listed, the content corrects it.
         selection: which part of a record holds the image.
-        caps: what it may cost.
+        limits: what the container may cost.
     """
-    return Container(file, kind, selection or MemberSelection(), caps)
+    return Container(file, kind, selection or MemberSelection(), limits)
 
 
 def read_range(
@@ -57,11 +81,11 @@ def read_range(
     selection: MemberSelection,
     max_bytes: int,
 ) -> bytes:
-    """The encoded image at a place that the listing gave, by one read of what it takes.
+    """Return the encoded image at a place that the listing gave, by a single read.
 
     Args:
-        part: gives so many bytes from a start.
-        kind: of a container whose members can be read by place.
+        part: returns so many bytes from a position.
+        kind: of a container whose members can be read by position.
         place: of the member.
         selection: which part of a record holds the image.
         max_bytes: more than this is refused.
@@ -73,11 +97,11 @@ def read_range(
     if size > max_bytes + _HEADERS:
         raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
     window = _Window(part(start, size), start)
-    return Container(window, kind, selection, _NO_CAPS).read(place, max_bytes)
+    return Container(window, kind, selection, _DEFAULT_LIMITS).read(place, max_bytes)
 
 
 class _Window(io.BytesIO):
-    """A part of a file, at its place in it."""
+    """A part of a file at its position in the file."""
 
     def __init__(self, data: bytes, start: int) -> None:
         super().__init__(data)
@@ -85,13 +109,16 @@ class _Window(io.BytesIO):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         assert whence == io.SEEK_SET
-        return super().seek(offset - self._first) + self._first
+        return super().seek(max(offset - self._first, 0)) + self._first
 
 
 class Container:
-    """The images in one container; serves one thread at a time.
+    """The images in one container. Used by one thread at a time.
 
-    What the file itself raises, when its disk or server fails, goes through.
+    Errors of the file itself, from its disk or server, pass through.
+
+    Attributes:
+        counter: what was seen and left out while the images were listed last.
     """
 
     def __init__(
@@ -99,89 +126,236 @@ class Container:
         file: IO[bytes],
         kind: ContainerKind,
         selection: MemberSelection,
-        caps: ContainerLimits,
+        limits: ContainerLimits,
     ) -> None:
         self._kind = kind
         self._selection = selection
-        self._caps = caps
+        self._limits = limits
         self._raw = file
-        self._opened: IO[bytes] | None = None
+        self._opened: dict[Compression | None, ByteSource] = {}
+        self._nested: tuple[NestedPlace, ByteSource] | None = None
         self._rows: parquets.Rows | None = None
+        self.counter = MemberCounter(limits)
 
-    def __iter__(self) -> Iterator[Member | MemberProblem]:
-        """The images, in the container's order and in bounded memory.
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the images in the container's order.
 
-        Where it is damaged or goes over a cap, what lies before is listed, and then one problem
-        of the whole says what is wrong.
+        Where the container is damaged or exceeds a limit, what lies before is listed, and a last
+        problem without a name gives the reason.
         """
         found = 0
+        self.counter = MemberCounter(self._limits)
+        numbering = Numbering()
         try:
-            for entry in self._members():
-                yield entry
+            for entry in self._entries():
+                yield numbering.numbered(entry)
                 found += 1
-        except (
-            DamagedContainerError,
-            ContainerLimitError,
-            UnsupportedContainerError,
-        ) as error:
+        except _KNOWN as error:
             before = f"; {found:,} images before that were found" if found else ""
             yield MemberProblem("", _PROBLEMS[type(error)](f"{error}{before}"))
+        except (StoreError, OSError):
+            raise
+        except Exception as error:
+            yield MemberProblem("", unexpected(error, UnexpectedListing))
 
-    def read(self, place: tuple[int, ...], max_bytes: int) -> bytes:
-        """The encoded image at a place that the listing gave.
+    def read(
+        self, place: tuple[int, ...], max_bytes: int, kind: ContainerKind | None = None
+    ) -> bytes:
+        """Return the encoded image at a place that the listing gave.
 
-        A compressed container is read from its start, and goes on where the last read ended: in
-        the order of the listing it is decompressed once.
+        A compressed container is read from its start. The next read goes on where the last one
+        ended: in the order of the listing, the container is decompressed once.
+
+        Args:
+            place: of the member.
+            max_bytes: more than this is refused.
+            kind: of the member; None is the kind that the container was opened with.
 
         Raises:
             ImageError: one of its leaves.
         """
+        kind = kind or self._kind
         with _as_bad_member():
-            match self._kind.format:
-                case "tar":
-                    return tars.read(self._file(), place, max_bytes)
-                case "zip":
-                    return zips.read(self._file(), place, max_bytes)
-                case "tfrecord":
-                    return tfrecords.read(self._file(), place, self._selection, max_bytes)
-                case _:
-                    if self._rows is None:
-                        self._rows = parquets.Rows(self._file(), self._selection)
-                    return self._rows.read(place, max_bytes)
+            if kind is ContainerKind.NESTED:
+                archive, place = NestedPlace.parse(place)
+                return self._read(self._nested_file(archive), archive.format, place, max_bytes)
+            return self._read(self._file(kind.compression), kind.format, place, max_bytes)
 
-    def _members(self) -> Iterator[Member | MemberProblem]:
-        match self._kind.format:
+    def _read(self, file: ByteSource, form: str, place: tuple[int, ...], max_bytes: int) -> bytes:
+        match form:
             case "tar":
-                return tars.members(self._file(), self._caps)
+                return tars.read(file, place, max_bytes)
             case "zip":
-                return zips.members(self._file(), self._caps)
+                return zips.read(file, place, max_bytes, self._limits)
             case "tfrecord":
-                return tfrecords.members(self._file(), self._selection, self._caps)
+                return tfrecords.read(file, place, self._selection, max_bytes)
             case _:
-                return parquets.members(self._file(), self._selection, self._caps)
+                if self._rows is None:
+                    self._rows = parquets.Rows(self._raw, self._selection, self._limits)
+                return self._rows.read(place, max_bytes)
 
-    def _file(self) -> IO[bytes]:
-        if self._opened is None:
-            compression = self._kind.compression
-            self._opened = (
-                self._raw
-                if compression is None
-                else Decompressed(self._raw, compression, self._caps)  # type: ignore[assignment]
-            )
-            assert self._opened is not None
-        return self._opened
+    def _entries(self) -> Iterator[Entry]:
+        self._raw.seek(0)
+        kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
+        if kind.format == "parquet":
+            return parquets.members(self._raw, self._selection, self._limits, self.counter)
+        return self._members(_Archive(self._file(kind.compression), kind, kind.format))
+
+    def _members(self, archive: "_Archive") -> Iterator[Entry]:
+        match archive.format:
+            case "tar":
+                return self._tar_members(archive)
+            case "zip":
+                return self._zip_members(archive)
+            case _:
+                return self._records(archive)
+
+    def _tar_members(self, archive: "_Archive") -> Iterator[Entry]:
+        nameless = 0
+        for entry in tars.entries(archive.file, self._limits, self.counter):
+            place = (entry.start, entry.size)
+            if not entry.name:
+                nameless += entry.is_file
+            elif entry.is_file and not entry.is_sparse and nested_kind(entry.name):
+                yield from self._inner(archive, entry.name, *place, compression=None)
+            elif (entry.is_file or entry.problem) and self.counter.is_wanted(entry.name):
+                yield archive.entry(entry.name, place, entry.problem)
+        yield from _nameless(nameless)
+
+    def _zip_members(self, archive: "_Archive") -> Iterator[Entry]:
+        nameless = 0
+        for entry in zips.entries(archive.file, self._limits, self.counter):
+            problem = BadMember(entry.problem) if entry.problem else None
+            if not entry.name:
+                nameless += 1
+            elif entry.is_folder:
+                continue
+            elif nested_kind(entry.name) and problem is None and entry.method in COMPRESSIONS:
+                try:
+                    start = zips.data_start(archive.file, entry.place)
+                except BadMember as error:
+                    yield archive.entry(entry.name, (), error)
+                    continue
+                yield from self._inner(
+                    archive, entry.name, start, entry.packed_size, COMPRESSIONS[entry.method]
+                )
+            elif nested_kind(entry.name):
+                yield archive.entry(entry.name, (), problem or BadMember(_UNREADABLE))
+            elif self.counter.is_wanted(entry.name):
+                yield archive.entry(entry.name, entry.place, problem)
+        yield from _nameless(nameless)
+
+    def _records(self, archive: "_Archive") -> Iterator[Entry]:
+        for entry in tfrecords.members(
+            archive.file, archive.kind, self._selection, self._limits, self.counter
+        ):
+            if isinstance(entry, Member):
+                yield archive.entry(entry.name, entry.place, None)
+            else:
+                yield archive.entry(entry.name, (), entry.error)
+
+    def _inner(
+        self,
+        outer: "_Archive",
+        name: str,
+        start: int,
+        size: int,
+        compression: Compression | None,
+    ) -> Iterator[Entry]:
+        """Yield the members of an archive that is itself a member."""
+        if outer.name:
+            yield outer.entry(name, (), BadMember("an archive three levels deep. Unpack it"))
+            return
+        named = nested_kind(name)
+        assert named is not None
+        place = NestedPlace(outer.kind.compression, start, size, compression, None, "tar")
+        try:
+            head = place.open(outer.file, self._limits).read(SNIFFED_BYTES)
+            kind = kind_of_content(head, named)
+            if kind.format == "parquet":
+                yield outer.entry(name, (), BadMember(_UNREADABLE))
+                return
+            layers = (compression, kind.compression)
+            first, second = layers if compression is not None else layers[::-1]
+            place = place._replace(first=first, second=second, format=kind.format)
+            yield from self._members(_Archive.inside(outer, name, place, kind, self._limits))
+        except _KNOWN as error:
+            yield outer.entry(name, (), BadMember(f"the archive in the archive: {error}"))
+
+    def _file(self, compression: Compression | None) -> ByteSource:
+        if compression not in self._opened:
+            file: ByteSource = CheckedFile(self._raw)
+            if compression is not None:
+                file = Decompressed(file, compression, self._limits)
+            self._opened[compression] = file
+        return self._opened[compression]
+
+    def _nested_file(self, place: NestedPlace) -> ByteSource:
+        # Neighbours follow one another: only the last archive stays open.
+        if self._nested is None or self._nested[0] != place:
+            self._nested = (place, place.open(self._file(place.outer), self._limits))
+        return self._nested[1]
 
 
-_PROBLEMS: dict[type[Exception], type[ListingError]] = {
-    DamagedContainerError: ArchiveDamaged,
-    ContainerLimitError: ArchiveLimit,
-    UnsupportedContainerError: ArchiveUnsupported,
-}
+class _Archive(NamedTuple):
+    """A tar, zip or TFRecord file, by itself or inside another archive.
+
+    Attributes:
+        file: the archive's bytes, decompressed.
+        kind: how its members are read.
+        format: of the archive.
+        name: of the archive where it is a member of another one; else "".
+        place: of the archive in the other one, where its members must be decompressed.
+        start: added to the positions of its members, where they lie in the other one.
+    """
+
+    file: ByteSource
+    kind: ContainerKind
+    format: str
+    name: str = ""
+    place: NestedPlace | None = None
+    start: int = 0
+
+    @staticmethod
+    def inside(
+        outer: "_Archive",
+        name: str,
+        place: NestedPlace,
+        kind: ContainerKind,
+        limits: ContainerLimits,
+    ) -> "_Archive":
+        """Return an archive that is a member of another one."""
+        file = place.open(outer.file, limits)
+        if place.first is None and outer.kind.compression is None:
+            return _Archive(file, kind, kind.format, name, start=place.start)
+        if place.first is None and kind.format == outer.kind.format:
+            return _Archive(file, outer.kind, kind.format, name, start=place.start)
+        return _Archive(file, ContainerKind.NESTED, kind.format, name, place)
+
+    def entry(self, name: str, place: tuple[int, ...], problem: ImageError | None) -> Entry:
+        """Return what the listing says of a member."""
+        if self.name:
+            name = f"{self.name}{MEMBER}{name}"
+        if problem is not None:
+            return MemberProblem(name, problem)
+        if self.place is not None:
+            return Member(name, self.place.of(place), self.kind)
+        return Member(name, (self.start + place[0], *place[1:]), self.kind)
+
+
+def _nameless(count: int) -> Iterator[Entry]:
+    """Yield a problem of the archive where members have no name."""
+    if count:
+        yield MemberProblem("", ArchiveDamaged(f"{count:,} of its members have an empty name"))
 
 
 @contextmanager
 def _as_bad_member() -> Iterator[None]:
     try:
         yield
-    except (DamagedContainerError, ContainerLimitError, UnsupportedContainerError) as error:
+    except _KNOWN as error:
         raise BadMember(str(error)) from error
+    except (ImageError, StoreError, OSError):
+        raise
+    except Exception as error:
+        raise unexpected(error, UnexpectedFetch) from error

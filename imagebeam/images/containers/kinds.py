@@ -1,4 +1,4 @@
-"""What kind of container a file is, by its name."""
+"""Container kinds, recognised by file name."""
 
 from enum import Enum
 
@@ -9,23 +9,25 @@ _SOME = 2_000
 
 
 class Compression(Enum):
-    """How a whole container is compressed."""
+    """How a stream is compressed."""
 
     GZIP = "gzip"
     BZIP2 = "bzip2"
     XZ = "xz"
     ZSTANDARD = "zstd"
+    DEFLATE = "deflate"
 
 
 class ContainerKind(Enum):
-    """A container's format and the compression laid over it.
+    """A container's format and the compression of the whole file.
 
     Attributes:
-        format: tar, zip, tfrecord or parquet.
-        compression: None where members can be read by place; else the whole is read from its
-            start.
-        read_together: members that are best read one after the other, by one reader: all of what is
-            read from its start, some of a Parquet file, whose neighbours are compressed together.
+        format: tar, zip, tfrecord, parquet, or nested: an archive inside an archive that must be
+            decompressed to be read.
+        compression: None where members can be read by position; otherwise the file is read from
+            its start.
+        read_together: number of members that one reader should read in order: all of those in a
+            compressed stream, some of a Parquet file, whose neighbours are compressed together.
     """
 
     format: str
@@ -41,11 +43,12 @@ class ContainerKind(Enum):
     TFRECORD = ("tfrecord", None)
     TFRECORD_GZIP = ("tfrecord", Compression.GZIP)
     PARQUET = ("parquet", None)
+    NESTED = ("nested", None)
 
     def __init__(self, format: str, compression: Compression | None) -> None:  # noqa: A002
         self.format = format
         self.compression = compression
-        if compression is not None:
+        if compression is not None or format == "nested":
             self.read_together = _ALL
         else:
             self.read_together = _SOME if format == "parquet" else 1
@@ -68,15 +71,15 @@ SUFFIXES = {
     ".tfrecords.gz": ContainerKind.TFRECORD_GZIP,
     ".parquet": ContainerKind.PARQUET,
 }
-"""Names that are taken as containers, in any case. A Parquet file may be a manifest instead."""
+"""File names that are taken as containers, in any case. A Parquet file may be a manifest."""
 
 _SUFFIXES = tuple(SUFFIXES)
 
 
 def kind_of(name: str) -> ContainerKind | None:
-    """The kind of container that a file of this name is; None if it is none."""
+    """Return the kind of container that a file name stands for, or None."""
     lowered = name.lower()
-    # Most of the names in a long manifest are none.
+    # Most names in a long manifest are not containers.
     if not lowered.endswith(_SUFFIXES):
         return None
     return SUFFIXES[max(filter(lowered.endswith, SUFFIXES), key=len)]

@@ -1,16 +1,26 @@
-"""Parquet files with a column of encoded images, as Hugging Face writes them, or of plain bytes."""
+"""Parquet files with a column of encoded images, as Hugging Face writes them, or of plain bytes.
 
+What a file costs is bounded before Arrow decompresses it: by the number of rows that its footer
+claims, by the sizes in the headers of its pages, and by reading few rows at once where each may
+be a copy of a large value in a dictionary.
+"""
+
+import io
 from collections.abc import Iterator
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imagebeam.images.containers.members import counted
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.parquet_pages import PageSizes, page_sizes
 from imagebeam.images.containers.types import (
+    ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
+    Entry,
     Member,
+    MemberCounter,
     MemberProblem,
     MemberSelection,
     UnsupportedContainerError,
@@ -20,37 +30,60 @@ from imagebeam.images.errors import BadMember, FileTooLarge
 _ROWS_AT_ONCE = 16
 """Rows decoded together: neighbours are read one after the other."""
 
+_NAMES_AT_ONCE = 1024
+
+_BATCH_BYTES = 256_000_000
+"""What the rows decoded together may come to, if one alone does not come to more."""
+
+_FREE_ROWS = 1_000_000
+"""Rows that a file may have however small it is. More must take a byte each."""
+
 
 def members(
-    file: IO[bytes], selection: MemberSelection, caps: ContainerLimits
-) -> Iterator[Member | MemberProblem]:
-    """One image a row, in the file's order; nothing but names is read.
+    file: IO[bytes],
+    selection: MemberSelection,
+    limits: ContainerLimits,
+    counter: MemberCounter,
+) -> Iterator[Entry]:
+    """Yield one image per row in the file's order; only the names are read.
 
     Raises:
-        DamagedContainerError: it is no Parquet, or cannot be read on.
+        DamagedContainerError: it is not a Parquet file, or cannot be read on.
         UnsupportedContainerError: it has no column of images, or several.
-        ContainerLimitError: it goes over a cap.
+        ContainerLimitError: it exceeds a limit.
     """
     try:
         with pq.ParquetFile(file) as table:
             image_column(table.schema_arrow, selection)
-            names = _names(table, selection)
-            places = _places(table)
-            for number, place in enumerate(counted(places, caps), 1):
+            rows, size = table.metadata.num_rows, file.seek(0, io.SEEK_END)
+            if rows > max(_FREE_ROWS, size):
+                raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
+            names = _names(file, table, selection, limits)
+            for number, place in enumerate(_places(table), 1):
+                counter.add()
                 name = next(names) if names is not None else f"row={number}"
                 if name is None:
                     reason = f"column {selection.id_key!r} is null"
                     yield MemberProblem(f"row={number}", BadMember(reason))
                 else:
-                    yield Member(str(name), place)
-    except pa.ArrowException as error:
-        raise DamagedContainerError(f"no Parquet: {error}") from error
+                    yield Member(name, place, ContainerKind.PARQUET)
+    except (pa.ArrowException, StopIteration) as error:
+        raise DamagedContainerError(f"not a readable Parquet file: {error}") from error
+    except OSError as error:
+        # A damaged page is an OSError without a number to Arrow; one of the disk has a number.
+        if error.errno is not None:
+            raise
+        raise DamagedContainerError(f"not a readable Parquet file: {error}") from error
 
 
 class Rows:
     """Reads images by row; neighbours of a row group share what is decoded of it."""
 
-    def __init__(self, file: IO[bytes], selection: MemberSelection) -> None:
+    def __init__(
+        self, file: IO[bytes], selection: MemberSelection, limits: ContainerLimits
+    ) -> None:
+        self._file = file
+        self._limits = limits
         self._table = pq.ParquetFile(file)
         self._column = image_column(self._table.schema_arrow, selection)
         self._group = -1
@@ -59,18 +92,22 @@ class Rows:
         self._batches: Iterator[Any] = iter(())
 
     def read(self, place: tuple[int, ...], max_bytes: int) -> bytes:
-        """The encoded image of a row.
+        """Return the encoded image of a row.
 
         Raises:
             ImageError: it is too large, null, or cannot be read.
+            ContainerLimitError: its row group exceeds a limit.
         """
         group, row = place
         try:
             if group != self._group or row < self._first:
-                self._group, self._first, self._values = group, 0, None
+                self._group, self._first, self._values = -1, 0, None
+                metadata = self._table.metadata.row_group(group)
+                sizes = page_sizes(self._file, metadata, self._column, self._limits)
                 self._batches = self._table.iter_batches(
-                    _ROWS_AT_ONCE, row_groups=[group], columns=[self._column]
+                    _rows_at_once(sizes, _ROWS_AT_ONCE), row_groups=[group], columns=[self._column]
                 )
+                self._group = group
             while self._values is None or row >= self._first + len(self._values):
                 self._first += 0 if self._values is None else len(self._values)
                 self._values = _leaf(next(self._batches))
@@ -87,7 +124,7 @@ class Rows:
 
 
 def image_column(schema: pa.Schema, selection: MemberSelection) -> str:
-    """The path of the leaf column that holds the images' bytes.
+    """Return the path of the leaf column that holds the images' bytes.
 
     Raises:
         UnsupportedContainerError: there is none, or there are several and none was chosen.
@@ -105,14 +142,14 @@ def image_column(schema: pa.Schema, selection: MemberSelection) -> str:
         reason = (
             f"several columns hold bytes: {columns}. Choose one with --image-column"
             if found
-            else f"no column holds bytes; it has {', '.join(map(repr, schema.names))}"
+            else f"no column holds bytes; it has {', '.join(map(repr, schema.names)) or 'none'}"
         )
         raise UnsupportedContainerError(reason)
     return next(iter(found.values()))
 
 
 def _bytes_leaf(field: pa.Field) -> str | None:
-    """`image` for a column of bytes, `image.bytes` for a struct with such a field."""
+    """Return `image` for a column of bytes, `image.bytes` for a struct with such a field."""
     kind = field.type
     if pa.types.is_struct(kind):
         index = kind.get_field_index("bytes")
@@ -121,7 +158,9 @@ def _bytes_leaf(field: pa.Field) -> str | None:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    )
 
 
 def _leaf(batch: pa.RecordBatch) -> pa.Array:
@@ -130,26 +169,46 @@ def _leaf(batch: pa.RecordBatch) -> pa.Array:
     return column.flatten()[0] if pa.types.is_struct(column.type) else column
 
 
+def _rows_at_once(sizes: PageSizes, most: int) -> int:
+    return max(1, min(most, _BATCH_BYTES // max(sizes.dictionary, 1)))
+
+
 def _places(table: pq.ParquetFile) -> Iterator[tuple[int, ...]]:
     for group in range(table.num_row_groups):
         for row in range(table.metadata.row_group(group).num_rows):
             yield group, row
 
 
-def _names(table: pq.ParquetFile, selection: MemberSelection) -> Iterator[Any] | None:
+def _names(
+    file: IO[bytes], table: pq.ParquetFile, selection: MemberSelection, limits: ContainerLimits
+) -> Iterator[str | None] | None:
+    """Return the names of all rows; None where they have only numbers."""
     key = selection.id_key
     if key is None:
         return None
     if key.partition(".")[0] not in table.schema_arrow.names:
         columns = ", ".join(map(repr, table.schema_arrow.names))
         raise UnsupportedContainerError(f"no column is called {key!r}. There are {columns}")
-    batches = table.iter_batches(columns=[key])
-    return (
-        name
-        for batch in batches
-        for name in (
-            batch.column(0).flatten()[0].to_pylist()
-            if pa.types.is_struct(batch.column(0).type)
-            else batch.column(0).to_pylist()
-        )
-    )
+    return _read_names(file, table, key, limits)
+
+
+def _read_names(
+    file: IO[bytes], table: pq.ParquetFile, key: str, limits: ContainerLimits
+) -> Iterator[str | None]:
+    for group in range(table.num_row_groups):
+        sizes = page_sizes(file, table.metadata.row_group(group), key, limits)
+        rows = _rows_at_once(sizes, _NAMES_AT_ONCE)
+        for batch in table.iter_batches(rows, row_groups=[group], columns=[key]):
+            for value in _leaf(batch):
+                yield _name(value, limits)
+
+
+def _name(value: Any, limits: ContainerLimits) -> str | None:
+    if not value.is_valid:
+        return None
+    if hasattr(value, "as_buffer"):
+        data = value.as_buffer()
+        if data.size > limits.name_bytes:
+            raise DamagedContainerError(f"a name of {data.size:,} bytes")
+        return bytes(data).decode("utf-8", "surrogateescape")
+    return str(value.as_py())

@@ -1,62 +1,76 @@
 """Tar: ustar, GNU and PAX, read header by header.
 
-The headers are parsed by `tarfile`, but walked here: that of Python before 3.11.14 goes in circles
-where a size is negative (CVE-2025-8194), and none of them yields what lies before the damage.
+The headers are parsed by `tarfile` and walked here. `tarfile` before Python 3.11.14 loops forever
+where a size is negative (CVE-2025-8194), and no version yields what lies before the damage.
 """
 
 import tarfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-from imagebeam.images.containers.members import counted, is_wanted
+from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
+    ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
-    Member,
-    MemberProblem,
+    MemberCounter,
 )
-from imagebeam.images.errors import BadMember, FileTooLarge, ImageError
-from imagebeam.storage.uris import MEMBER
+from imagebeam.images.errors import BadMember, FileTooLarge
 
 _BLOCK = tarfile.BLOCKSIZE
 _END = b"\0" * _BLOCK
-_TAR_SUFFIX = ".tar"
+_PADDING_AT_ONCE = 1 << 20
+_LARGEST = 1 << 62
 
 
-class _Entry(NamedTuple):
+class TarEntry(NamedTuple):
+    """What one header says.
+
+    Attributes:
+        name: of the member.
+        kind: the type of `tarfile`.
+        start: position of its data.
+        size: of its data.
+        is_sparse: whether holes were left out of its data.
+    """
+
     name: str
     kind: bytes
     start: int
     size: int
     is_sparse: bool
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file, sparse or not."""
+        return self.kind in tarfile.REGULAR_TYPES or self.is_sparse
 
-def members(file: IO[bytes], caps: ContainerLimits) -> Iterator[Member | MemberProblem]:
-    """The images of a tar, and of the tars in it, in its order.
-
-    Raises:
-        DamagedContainerError: it cannot be read on.
-        ContainerLimitError: it goes over a cap.
-    """
-    for entry in counted(_entries(file, 0, None, caps), caps):
-        if entry.kind in tarfile.REGULAR_TYPES and entry.name.lower().endswith(_TAR_SUFFIX):
-            yield from _nested(file, entry, caps)
-        elif is_wanted(entry.name):
-            yield _judged(entry, entry.name)
+    @property
+    def problem(self) -> BadMember | None:
+        """Why its data cannot be read as they lie; None where they can."""
+        if self.is_sparse:
+            return BadMember("a sparse file. Pack it without --sparse")
+        if self.kind == tarfile.DIRTYPE:
+            return None
+        if self.kind not in tarfile.REGULAR_TYPES:
+            names = {tarfile.LNKTYPE: "a hard link", tarfile.SYMTYPE: "a link"}
+            kind = names.get(self.kind, "a device, a pipe or of an unknown kind")
+            return BadMember(f"{kind}, not a regular file")
+        return None
 
 
 def span(place: tuple[int, ...]) -> tuple[int, int]:
-    """Start and size of what reading a member takes."""
+    """Return start and size of the bytes that reading a member takes."""
     start, size = place
     return start, size
 
 
-def read(file: IO[bytes], place: tuple[int, ...], max_bytes: int) -> bytes:
-    """The bytes of a member.
+def read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
+    """Return the bytes of a member.
 
     Raises:
-        ImageError: it is too large, or not all there.
-        DamagedContainerError: what it lies in cannot be read so far.
+        ImageError: it is too large or incomplete.
+        DamagedContainerError: the archive cannot be read up to it.
     """
     start, size = place
     if size > max_bytes:
@@ -68,52 +82,40 @@ def read(file: IO[bytes], place: tuple[int, ...], max_bytes: int) -> bytes:
     return data
 
 
-def _nested(
-    file: IO[bytes], outer: _Entry, caps: ContainerLimits
-) -> Iterator[Member | MemberProblem]:
-    inside = _entries(file, outer.start, outer.start + outer.size, caps)
-    try:
-        for entry in counted(inside, caps):
-            if is_wanted(entry.name):
-                yield _judged(entry, f"{outer.name}{MEMBER}{entry.name}")
-    except DamagedContainerError as error:
-        yield MemberProblem(outer.name, BadMember(f"the tar in the tar: {error}"))
+def entries(
+    file: ByteSource, limits: ContainerLimits, counter: MemberCounter
+) -> Iterator[TarEntry]:
+    """Yield all entries in order; each is at least one block further than the last.
 
+    A tar that follows the end mark of another is read too, as `tar --ignore-zeros` does.
 
-def _judged(entry: _Entry, name: str) -> Member | MemberProblem:
-    error: ImageError
-    if entry.is_sparse:
-        error = BadMember("a sparse file. Pack it without --sparse")
-    elif entry.kind not in tarfile.REGULAR_TYPES:
-        error = BadMember(f"{_named(entry.kind)}, not a regular file")
-    else:
-        return Member(name, (entry.start, entry.size))
-    return MemberProblem(name, error)
+    Args:
+        file: of the tar.
+        limits: see `ContainerLimits`.
+        counter: counts the entries.
 
-
-def _named(kind: bytes) -> str:
-    names = {tarfile.LNKTYPE: "a hard link", tarfile.SYMTYPE: "a link"}
-    return names.get(kind, "a device, pipe or something unknown")
-
-
-def _entries(
-    file: IO[bytes], start: int, end: int | None, caps: ContainerLimits
-) -> Iterator[_Entry]:
-    """All entries from one place to another; each is at least a block further than the last."""
-    at, name, pax = start, None, dict[str, str]()
+    Raises:
+        DamagedContainerError: it cannot be read on.
+        ContainerLimitError: it exceeds a limit.
+    """
+    at, name, pax, is_ended = 0, None, dict[str, str](), False
     while True:
-        header = _block(file, at, end)
-        if header is None or header == _END:
-            if header is None:
-                raise DamagedContainerError(f"it ends at byte {at:,} without its end mark")
-            return
-        info = _parsed(header, at)
+        header = _block(file, at)
+        if header is None:
+            if is_ended:
+                return
+            raise DamagedContainerError(f"it ends at byte {at:,} without its end mark")
+        if header == _END:
+            at, name, pax, is_ended = _skip_padding(file, at, limits), None, {}, True
+            continue
+        info = _parsed(header, at, is_ended)
+        is_ended = False
         at += _BLOCK
         match info.type:
             case tarfile.GNUTYPE_LONGNAME:
-                name = _text(_data(file, at, info.size, end, caps)).rstrip("\0")
+                name = _text(_data(file, at, info.size, limits)).rstrip("\0")
             case tarfile.XHDTYPE | tarfile.SOLARIS_XHDTYPE:
-                pax = _pax(_data(file, at, info.size, end, caps), at)
+                pax = _pax(_data(file, at, info.size, limits), at)
             case tarfile.GNUTYPE_LONGLINK | tarfile.XGLTYPE:
                 pass
             case _:
@@ -121,7 +123,8 @@ def _entries(
                 is_sparse = info.type == tarfile.GNUTYPE_SPARSE or any(
                     key.startswith("GNU.sparse") for key in pax
                 )
-                yield _Entry(
+                counter.add()
+                yield TarEntry(
                     _clean(pax.get("path") or name or info.name), info.type, at, size, is_sparse
                 )
                 is_known = info.type in tarfile.SUPPORTED_TYPES
@@ -132,9 +135,25 @@ def _entries(
         at += _blocks(info.size)
 
 
-def _block(file: IO[bytes], at: int, end: int | None) -> bytes | None:
-    if end is not None and at + _BLOCK > end:
-        return None
+def _skip_padding(file: ByteSource, at: int, limits: ContainerLimits) -> int:
+    """Return the position of the first block behind zeros, or of the end."""
+    start = at
+    while True:
+        if at - start > limits.padding_bytes:
+            raise ContainerLimitError(
+                f"more than {limits.padding_bytes:,} zeros follow its end mark at byte {start:,}"
+            )
+        file.seek(at)
+        zeros = file.read(_PADDING_AT_ONCE)
+        if rest := zeros.lstrip(b"\0"):
+            return at + (len(zeros) - len(rest)) // _BLOCK * _BLOCK
+        # Padding need not fill its last block.
+        at += len(zeros)
+        if len(zeros) < _PADDING_AT_ONCE:
+            return at
+
+
+def _block(file: ByteSource, at: int) -> bytes | None:
     file.seek(at)
     header = file.read(_BLOCK)
     if not header:
@@ -144,18 +163,23 @@ def _block(file: IO[bytes], at: int, end: int | None) -> bytes | None:
     return header
 
 
-def _parsed(header: bytes, at: int) -> tarfile.TarInfo:
+def _parsed(header: bytes, at: int, is_ended: bool) -> tarfile.TarInfo:
     try:
         info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-    except tarfile.HeaderError as error:
+    except (tarfile.HeaderError, ValueError) as error:
+        if is_ended:
+            reason = f"what follows its end mark at byte {at:,} is not a tar"
+            raise DamagedContainerError(reason) from error
         raise DamagedContainerError(f"no header at byte {at:,}: {error}") from error
     if info.size < 0:
         raise DamagedContainerError(f"a negative size at byte {at:,}")
+    if info.size > _LARGEST:
+        raise DamagedContainerError(f"a size of {info.size:,} at byte {at:,}")
     return info
 
 
-def _data(file: IO[bytes], at: int, size: int, end: int | None, caps: ContainerLimits) -> bytes:
-    if size > caps.name_bytes or (end is not None and at + size > end):
+def _data(file: ByteSource, at: int, size: int, limits: ContainerLimits) -> bytes:
+    if size > limits.name_bytes:
         raise DamagedContainerError(f"a name of {size:,} bytes at byte {at:,}")
     file.seek(at)
     data = file.read(size)
@@ -165,7 +189,7 @@ def _data(file: IO[bytes], at: int, size: int, end: int | None, caps: ContainerL
 
 
 def _pax(data: bytes, at: int) -> dict[str, str]:
-    """The records of a PAX header: LENGTH KEY=VALUE, the length counting itself and the end."""
+    """Parse the records of a PAX header: LENGTH KEY=VALUE; the length counts the whole record."""
     found = {}
     while data:
         digits, space, _ = data.partition(b" ")
@@ -173,7 +197,7 @@ def _pax(data: bytes, at: int) -> dict[str, str]:
         record = data[len(digits) + 1 : length]
         key, sign, value = record.partition(b"=")
         if length > len(data) or not sign or not value.endswith(b"\n"):
-            raise DamagedContainerError(f"a PAX header that makes no sense at byte {at:,}")
+            raise DamagedContainerError(f"an invalid PAX header at byte {at:,}")
         found[_text(key)] = _text(value[:-1])
         data = data[length:]
     return found
@@ -182,8 +206,8 @@ def _pax(data: bytes, at: int) -> dict[str, str]:
 def _number(text: str | None, otherwise: int, at: int) -> int:
     if text is None:
         return otherwise
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise DamagedContainerError(f"a size of {text!r} at byte {at:,}")
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST):
+        raise DamagedContainerError(f"a size of {text[:40]!r} at byte {at:,}")
     return int(text)
 
 

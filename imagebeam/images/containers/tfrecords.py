@@ -1,15 +1,18 @@
-"""TFRecord files of `tf.train.Example` with an encoded image each."""
+"""TFRecord files of `tf.train.Example`, one encoded image each."""
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any, cast
 
 from google.protobuf.message import DecodeError
 
-from imagebeam.images.containers.members import counted
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
     ContainerLimits,
     DamagedContainerError,
+    Entry,
     Member,
+    MemberCounter,
     MemberProblem,
     MemberSelection,
 )
@@ -21,48 +24,57 @@ _KEYS_SHOWN = 8
 
 
 def members(
-    file: IO[bytes], selection: MemberSelection, caps: ContainerLimits
-) -> Iterator[Member | MemberProblem]:
-    """One image a record, in the file's order; records are read only where a key names them.
+    file: ByteSource,
+    kind: ContainerKind,
+    selection: MemberSelection,
+    limits: ContainerLimits,
+    counter: MemberCounter,
+) -> Iterator[Entry]:
+    """Yield one image per record in the file's order; records are only read to find their names.
 
     Raises:
         DamagedContainerError: it cannot be read on.
-        ContainerLimitError: it goes over a cap.
+        ContainerLimitError: it exceeds a limit.
     """
     try:
-        for number, place in enumerate(counted(tfrecord.places(file), caps), 1):
+        for number, place in enumerate(tfrecord.places(cast(Any, file)), 1):
+            counter.add()
             name = f"record={number}"
             if selection.id_key is not None:
                 try:
-                    record = tfrecord.read(file, *place)
+                    record = _read(file, place, limits.index_bytes)
                     name = _bytes(record, selection.id_key).decode("utf-8", "surrogateescape")
-                except BadMember as error:
+                except (BadMember, FileTooLarge) as error:
                     yield MemberProblem(name, error)
                     continue
-            yield Member(name, place)
+            yield Member(name, place, kind)
     except DamagedRecordError as error:
         raise DamagedContainerError(str(error)) from error
 
 
 def span(place: tuple[int, ...]) -> tuple[int, int]:
-    """Start and size of what reading a record takes."""
+    """Return start and size of the bytes that reading a record takes."""
     start, length = place
     return start, length + tfrecord.CHECKSUM_BYTES
 
 
 def read(
-    file: IO[bytes], place: tuple[int, ...], selection: MemberSelection, max_bytes: int
+    file: ByteSource, place: tuple[int, ...], selection: MemberSelection, max_bytes: int
 ) -> bytes:
-    """The encoded image of a record.
+    """Return the encoded image of a record.
 
     Raises:
         ImageError: it is too large, damaged, or holds no image under the key.
     """
+    return _bytes(_read(file, place, max_bytes), selection.image_key)
+
+
+def _read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
     start, length = place
     if length > max_bytes:
         raise FileTooLarge(f"a record of {length:,} bytes, over the limit of {max_bytes:,}")
     try:
-        return _bytes(tfrecord.read(file, start, length), selection.image_key)
+        return tfrecord.read(cast(Any, file), start, length)
     except DamagedRecordError as error:
         raise BadMember(str(error)) from error
 
@@ -71,8 +83,8 @@ def _bytes(record: bytes, key: str) -> bytes:
     try:
         features: Any = Example.FromString(record).features.feature
     except DecodeError as error:
-        raise BadMember("the record is no tf.train.Example") from error
-    # A map makes an entry of whatever key it is asked for.
+        raise BadMember("the record is not a tf.train.Example") from error
+    # Indexing a protobuf map adds the key to it.
     values = list(features[key].bytes_list.value) if key in features else []
     if len(values) != 1:
         keys = ", ".join(sorted(features)[:_KEYS_SHOWN]) or "none"

@@ -1,42 +1,51 @@
-"""What a container is told and what it tells."""
+"""Types that all container formats share, and the rules for which members are images."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.errors import ImageError
+from imagebeam.images.listing.folders import is_image_name
 
 
 class Member(NamedTuple):
     """One image in a container.
 
     Attributes:
-        name: as the container has it; bytes that are not UTF-8 are surrogates.
-        place: all that it takes to read it without the container's index.
+        name: the name in the container; bytes that are not UTF-8 are surrogates.
+        place: everything needed to read the member without the container's index.
+        kind: how to read the place. It differs from the kind that the file name suggests
+            where the content is of another kind, and for archives inside archives.
     """
 
     name: str
     place: tuple[int, ...]
+    kind: ContainerKind
 
 
 class MemberProblem(NamedTuple):
-    """Something in a container that is no image that can be read.
+    """A part of a container that cannot be read as an image.
 
     Attributes:
         name: of the member; "" for the container as a whole.
-        error: what is wrong.
+        error: the reason.
     """
 
     name: str
     error: ImageError
 
 
+Entry = Member | MemberProblem
+
+
 @dataclass(frozen=True)
 class MemberSelection:
-    """Which part of a record holds the image; tar and zip need none.
+    """Which part of a record holds the image. Tar and zip ignore it.
 
     Attributes:
         image_key: feature of a TFRecord's Example that holds the encoded image.
-        image_column: of a Parquet file; None finds the only one that can hold images.
+        image_column: column of a Parquet file; None selects the only one that can hold images.
         id_key: feature or column that names the image; None names it by its number, `record=1`.
     """
 
@@ -47,32 +56,80 @@ class MemberSelection:
 
 @dataclass(frozen=True)
 class ContainerLimits:
-    """What a container from a stranger may cost. Counted while it is read, not as it claims.
+    """Limits for containers that may be hostile. They count what is read, not what is claimed.
 
     Attributes:
         members: entries of a container, images or not.
-        name_bytes: of a member's name.
-        ratio: decompressed bytes for each compressed one, where more than `ratio_from` came out.
+        name_bytes: length of a member's name.
+        index_bytes: size of a zip's index, or of a TFRecord that is read to find its name.
+        ratio: decompressed bytes per compressed byte, once more than `ratio_from` came out.
         ratio_from: bytes from which on the ratio counts: small flat pictures compress well.
-        total_bytes: that a compressed container may come to.
-        decompressor_bytes: of memory that an xz or zstd stream may ask for.
+        total_bytes: decompressed size of a container.
+        decompressor_bytes: memory that an xz, LZMA or zstd stream may ask for.
+        padding_bytes: zeros after the end mark of a tar.
     """
 
     members: int = 50_000_000
     name_bytes: int = 65_536
+    index_bytes: int = 1_000_000_000
     ratio: int = 1_000
     ratio_from: int = 1_000_000_000
     total_bytes: int = 10_000_000_000_000
     decompressor_bytes: int = 256_000_000
+    padding_bytes: int = 100_000_000
 
 
 class DamagedContainerError(Exception):
-    """A container that cannot be read any further; says where and why."""
+    """The container cannot be read any further; the text says where and why."""
 
 
 class ContainerLimitError(Exception):
-    """A container that goes over one of the caps; says which."""
+    """The container exceeds one of the limits; the text says which."""
 
 
 class UnsupportedContainerError(Exception):
-    """A container that nobody here can read; says what would help."""
+    """The container is of a kind that cannot be read; the text says what would help."""
+
+
+class MemberCounter:
+    """Counts the members of one container, those of archives inside it included.
+
+    Attributes:
+        seen: members so far.
+        left_out: members that are not taken as images, by reason.
+    """
+
+    def __init__(self, limits: ContainerLimits) -> None:
+        self.seen = 0
+        self.left_out: Counter[str] = Counter()
+        self._limits = limits
+
+    def add(self) -> None:
+        """Count one more member.
+
+        Raises:
+            ContainerLimitError: there are too many.
+        """
+        if self.seen == self._limits.members:
+            raise ContainerLimitError(f"it has more than {self.seen:,} members")
+        self.seen += 1
+
+    def is_wanted(self, name: str) -> bool:
+        """Return whether a member is taken as an image; count it by reason if not."""
+        if not is_image_name(name):
+            self.left_out["name"] += 1
+        elif not is_wanted(name):
+            self.left_out["hidden"] += 1
+        else:
+            return True
+        return False
+
+
+def is_wanted(name: str) -> bool:
+    """Return whether a member is taken as an image: by its name, as files in folders are.
+
+    Names with a part that starts with a dot are left out, and so are the files that macOS adds.
+    """
+    parts = name.split("/")
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return is_image_name(name) and not hidden and "__MACOSX" not in parts

@@ -112,7 +112,7 @@ def _members(address: str, access: Access, left_out: LeftOut) -> Iterator[Listed
             for entry in open_container(cast(IO[bytes], file), kind, access.selection, _CAPS):
                 uri = uris.member(archive, entry.name) if entry.name else archive
                 if isinstance(entry, Member):
-                    location = ImageLocation(address, version, kind.name, entry.place)
+                    location = ImageLocation(address, version, entry.kind.name, entry.place)
                     yield ListedImage(uri, location)
                 else:
                     yield ListedImage(uri, entry.error)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from imagebeam.images.containers.container import Container, open_container
 from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.containers.types import MemberProblem, MemberSelection
+from imagebeam.images.containers.types import Member, MemberProblem, MemberSelection
 from imagebeam.images.errors import ImageError
 from imagebeam.storage import tfrecord
 
@@ -85,8 +85,8 @@ def content(container: Container, max_bytes: int = 1 << 20) -> dict[str, bytes |
     return found
 
 
-def _read(container: Container, member: Any, max_bytes: int) -> bytes | str:
+def _read(container: Container, member: Member, max_bytes: int) -> bytes | str:
     try:
-        return container.read(member.place, max_bytes)
+        return container.read(member.place, max_bytes, member.kind)
     except ImageError as error:
         return error.code

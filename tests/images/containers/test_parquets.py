@@ -81,7 +81,7 @@ def test_columns_that_do_not_fit_are_told() -> None:
 def test_limits() -> None:
     data = parquet({"image": pa.array(IMAGES, pa.binary())})
     assert content(opened(data, ContainerKind.PARQUET), max_bytes=100)["row=2"] == "file_too_large"
-    found = content(opened(data, ContainerKind.PARQUET, caps=ContainerLimits(members=1)))
+    found = content(opened(data, ContainerKind.PARQUET, limits=ContainerLimits(members=1)))
     assert found == {"row=1": b"first", "": "archive_limit"}
 
 

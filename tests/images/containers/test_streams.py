@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.streams import Decompressed
 from imagebeam.images.containers.types import (
@@ -13,9 +14,9 @@ from imagebeam.images.containers.types import (
     DamagedContainerError,
     Member,
 )
-from tests.images.containers.archives import opened, tar
+from tests.images.containers.archives import tar
 
-NO_CAPS = ContainerLimits()
+NO_LIMITS = ContainerLimits()
 
 
 class CountedReads(io.BytesIO):
@@ -32,8 +33,7 @@ class CountedReads(io.BytesIO):
 def test_members_in_order_are_decompressed_once() -> None:
     pictures = {f"{n:03}.jpg": bytes(range(256)) * 50 + b"%d" % n for n in range(100)}
     file = CountedReads(tar(pictures, "w:gz"))
-    container = opened(b"", ContainerKind.TAR_GZIP)
-    container._raw = file
+    container = open_container(file, ContainerKind.TAR_GZIP)
     places = [entry.place for entry in container if isinstance(entry, Member)]
     whole = file.count
     assert len(places) == 100
@@ -50,23 +50,23 @@ def test_files_that_follow_one_another() -> None:
         (lzma.compress, Compression.XZ),
     ):
         data = b"".join(map(compress, parts))
-        assert Decompressed(io.BytesIO(data), compression, NO_CAPS).read() == b"".join(parts)
+        assert Decompressed(io.BytesIO(data), compression, NO_LIMITS).read() == b"".join(parts)
 
 
 def test_an_endless_one_is_given_up() -> None:
     data = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
-    caps = ContainerLimits(ratio=10, ratio_from=1_000_000)
+    limits = ContainerLimits(ratio=10, ratio_from=1_000_000)
     with pytest.raises(ContainerLimitError, match="over 10 times as many"):
-        Decompressed(data, Compression.GZIP, caps).seek(5_000_000)
+        Decompressed(data, Compression.GZIP, limits).seek(5_000_000)
     with pytest.raises(ContainerLimitError, match="more than 2,000,000 bytes"):
         Decompressed(data, Compression.GZIP, ContainerLimits(total_bytes=2_000_000)).seek(5_000_000)
 
 
 def test_one_that_asks_for_too_much_memory() -> None:
     data = lzma.compress(b"x" * 100, preset=9)
-    caps = ContainerLimits(decompressor_bytes=1_000_000)
+    limits = ContainerLimits(decompressor_bytes=1_000_000)
     with pytest.raises(DamagedContainerError, match="xz data breaks after 0 bytes"):
-        Decompressed(io.BytesIO(data), Compression.XZ, caps).read(1)
+        Decompressed(io.BytesIO(data), Compression.XZ, limits).read(1)
 
 
 def test_an_error_of_the_disk_is_no_damage() -> None:
@@ -76,4 +76,4 @@ def test_an_error_of_the_disk_is_no_damage() -> None:
 
     for compression in (Compression.GZIP, Compression.BZIP2, Compression.XZ):
         with pytest.raises(OSError, match="Input/output error"):
-            Decompressed(Broken(), compression, NO_CAPS).read(1)
+            Decompressed(Broken(), compression, NO_LIMITS).read(1)

@@ -153,13 +153,13 @@ def test_a_member_over_the_limit() -> None:
 
 
 def test_a_member_too_many() -> None:
-    found = content(opened(tar(), ContainerKind.TAR, caps=ContainerLimits(members=2)))
+    found = content(opened(tar(), ContainerKind.TAR, limits=ContainerLimits(members=2)))
     assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
 
 
 def test_a_name_that_is_too_long() -> None:
     data = tar({"n" * 300 + ".jpg": b""}, form=tarfile.GNU_FORMAT)
-    assert content(opened(data, ContainerKind.TAR, caps=ContainerLimits(name_bytes=200))) == {
+    assert content(opened(data, ContainerKind.TAR, limits=ContainerLimits(name_bytes=200))) == {
         "": "archive_damaged"
     }
 

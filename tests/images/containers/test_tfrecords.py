@@ -73,6 +73,6 @@ def test_a_record_over_the_limit() -> None:
 
 def test_a_record_too_many() -> None:
     found = content(
-        opened(tfrecords(*RECORDS), ContainerKind.TFRECORD, caps=ContainerLimits(members=1))
+        opened(tfrecords(*RECORDS), ContainerKind.TFRECORD, limits=ContainerLimits(members=1))
     )
     assert found == {"record=1": b"first", "": "archive_limit"}

@@ -9,14 +9,19 @@ from imagebeam.images.containers.types import ContainerLimits, MemberProblem
 from tests.images.containers.archives import PICTURES, content, opened, zipped
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_every_method(method: int) -> None:
     assert content(opened(zipped(method=method), ContainerKind.ZIP)) == PICTURES
 
 
 def test_a_method_that_is_not_read() -> None:
-    found = content(opened(zipped({"a.jpg": b"1"}, zipfile.ZIP_LZMA), ContainerKind.ZIP))
-    assert found == {"a.jpg": "bad_member"}
+    data = bytearray(zipped({"a.jpg": b"1", "b.jpg": b"2"}))
+    at = data.index(b"PK\1\2") + 10
+    data[at : at + 2] = b"\x09\0"
+    found = content(opened(bytes(data), ContainerKind.ZIP))
+    assert found == {"a.jpg": "bad_member", "b.jpg": b"2"}
 
 
 def test_only_images_that_are_not_hidden() -> None:
@@ -94,7 +99,7 @@ def test_damaged_data() -> None:
 def test_what_would_grow_without_measure() -> None:
     data = zipped({"a.jpg": b"\0" * 11_000_000, "b.jpg": b"\0" * 9_000_000})
     found = content(
-        opened(data, ContainerKind.ZIP, caps=ContainerLimits(ratio=500)), max_bytes=100_000_000
+        opened(data, ContainerKind.ZIP, limits=ContainerLimits(ratio=500)), max_bytes=100_000_000
     )
     assert found == {"a.jpg": "bad_member", "b.jpg": b"\0" * 9_000_000}
 
@@ -107,7 +112,7 @@ def test_a_member_over_the_limit() -> None:
 
 
 def test_a_member_too_many() -> None:
-    found = content(opened(zipped(), ContainerKind.ZIP, caps=ContainerLimits(members=2)))
+    found = content(opened(zipped(), ContainerKind.ZIP, limits=ContainerLimits(members=2)))
     assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
 
 
