@@ -1,10 +1,12 @@
 """Containers that tests make: sound ones, and those of strangers."""
 
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +41,38 @@ def zipped(content: Mapping[str, bytes] = PICTURES, method: int = zipfile.ZIP_DE
         for name, data in content.items():
             archive.writestr(name, data)
     return buffer.getvalue()
+
+
+class RawEntry(NamedTuple):
+    """A member of a zip, with fields that no tool writes; it is stored as it is."""
+
+    name: bytes
+    data: bytes
+    flags: int = 0
+    extra: bytes = b""
+    packed_size: int | None = None
+    size: int | None = None
+    start: int | None = None
+
+
+def raw_zip(*entries: RawEntry) -> bytes:
+    """A zip written field by field; None stands for the true value."""
+    body, index = b"", b""
+    for entry in entries:
+        true = len(entry.data)
+        size = true if entry.size is None else entry.size
+        packed_size = true if entry.packed_size is None else entry.packed_size
+        start = len(body) if entry.start is None else entry.start
+        checksum = zlib.crc32(entry.data)
+        common = struct.pack("<HH4xIII", entry.flags, 0, checksum, packed_size, size)
+        lengths = struct.pack("<HH", len(entry.name), len(entry.extra))
+        index += b"PK\1\2" + struct.pack("<HH", 20, 20) + common + lengths
+        index += struct.pack("<HHHII", 0, 0, 0, 0, start) + entry.name + entry.extra
+        local = struct.pack("<HH", len(entry.name), 0)
+        body += b"PK\3\4" + struct.pack("<H", 20) + common + local + entry.name + entry.data
+    count = len(entries)
+    end = struct.pack("<HHHHIIH", 0, 0, count, count, len(index), len(body), 0)
+    return body + index + b"PK\5\6" + end
 
 
 def example(**features: bytes) -> bytes:

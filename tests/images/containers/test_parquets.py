@@ -1,9 +1,23 @@
+import io
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.parquet_pages import page_sizes
 from imagebeam.images.containers.types import (
+    ContainerLimitError,
     ContainerLimits,
+    DamagedContainerError,
     Member,
     MemberProblem,
     MemberSelection,
@@ -95,3 +109,85 @@ def test_damage() -> None:
     assert list(found) == list(BY_NUMBER)
     assert found["row=1"] == "bad_member"
     assert found["row=4"] == b"fourth"
+
+
+def _bomb(rows: int, value: bytes, **options: Any) -> bytes:
+    """A file of rows that all stand for the same value."""
+    buffer = io.BytesIO()
+    indices = pa.array(np.zeros(rows, np.int32))
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.binary()))
+    pq.write_table(pa.table({"image": column}), buffer, store_schema=False, **options)
+    return buffer.getvalue()
+
+
+def test_one_value_for_many_rows_is_not_copied_for_all_of_them(tmp_path: Path) -> None:
+    """Sixteen rows at once would take 1.6 GB."""
+    path = tmp_path / "bomb.parquet"
+    path.write_bytes(
+        _bomb(1000, np.random.default_rng(1).bytes(1000) * 100_000, compression="zstd")
+    )
+    child = (
+        "import re, sys\n"
+        "from imagebeam.images.containers.container import open_container\n"
+        "from imagebeam.images.containers.kinds import ContainerKind\n"
+        "from imagebeam.images.containers.types import ContainerLimits\n"
+        "container = open_container(open(sys.argv[1], 'rb'), ContainerKind.PARQUET,\n"
+        "    limits=ContainerLimits(ratio=100_000))\n"
+        "members = list(container)\n"
+        "print(len(members), len(container.read(members[500].place, 1 << 30)))\n"
+        "peak = re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())\n"
+        "print(int(peak[1]) < 1_000_000)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", child, path], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1000", "100000000", "True"]
+
+
+def test_a_page_that_decompresses_to_too_much() -> None:
+    data = _bomb(10, b"\0" * 50_000_000, compression="zstd")
+    assert len(data) < 20_000
+    container = opened(data, ContainerKind.PARQUET)
+    found = content(container, 1 << 30)
+    assert set(found.values()) == {"bad_member"}
+    limits = ContainerLimits(ratio=1_000_000)
+    found = content(opened(data, ContainerKind.PARQUET, limits=limits), 1 << 30)
+    assert found["row=10"] == b"\0" * 50_000_000
+
+
+def test_more_rows_than_bytes() -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": pa.nulls(2_000_000, pa.binary())}), buffer)
+    assert content(opened(buffer.getvalue(), ContainerKind.PARQUET)) == {"": "archive_limit"}
+
+
+def test_names_that_are_too_long_or_not_utf8() -> None:
+    data = parquet({"image": [b"1", b"2"], "id": ["x", "n" * 70_000]})
+    found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
+    assert found == {"x": b"1", "": "archive_damaged"}
+    names = pa.array([b"caf\xe9", b"b"], pa.binary()).view(pa.string())
+    data = parquet({"image": [b"1", b"2"], "id": names})
+    found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
+    assert found == {"caf\udce9": b"1", "b": b"2"}
+
+
+def test_names_that_repeat_are_told_apart() -> None:
+    data = parquet({"image": [b"1", b"2", b"3"], "id": ["x", "x", "x#2"]})
+    found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
+    assert found == {"x": b"1", "x#2": b"2", "x#2#2": b"3"}
+
+
+@given(data=st.binary(max_size=200))
+def test_page_headers_of_rubbish(data: bytes) -> None:
+    column = SimpleNamespace(
+        data_page_offset=0,
+        has_dictionary_page=False,
+        total_compressed_size=len(data),
+        path_in_schema="image",
+    )
+    group = SimpleNamespace(num_columns=1, column=lambda _: column)
+    try:
+        sizes = page_sizes(io.BytesIO(data), group, "image", ContainerLimits())
+    except (DamagedContainerError, ContainerLimitError):
+        return
+    assert min(sizes) >= 0

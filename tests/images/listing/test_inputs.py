@@ -348,7 +348,7 @@ class TestRefusals:
     def test_an_archive_of_rubbish(self, here: Path) -> None:
         (here / "a.zip").write_bytes(b"rubbish")
         assert refusal("a.zip") == (
-            "a.zip: no index of a zip: File is not a zip file. Pack or download it again."
+            "a.zip: no index of a zip: it ends without one. Pack or download it again."
         )
 
     def test_columns_to_keep_where_nothing_has_columns(self, here: Path) -> None:

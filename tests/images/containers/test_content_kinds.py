@@ -1,0 +1,38 @@
+"""Containers whose names are wrong."""
+
+import gzip
+
+import pytest
+
+from imagebeam.images.containers.kinds import ContainerKind
+from tests.images.containers.archives import (
+    PICTURES,
+    content,
+    example,
+    opened,
+    parquet,
+    tar,
+    tfrecords,
+    zipped,
+)
+
+RECORDS = tfrecords(example(image__encoded=b"1"))
+TARS = [tar(), tar(mode="w:gz"), tar(mode="w:bz2"), tar(mode="w:xz"), zipped()]
+TAR_KINDS = [kind for kind in ContainerKind if kind.format in ("tar", "zip")]
+
+
+@pytest.mark.parametrize("named", TAR_KINDS)
+@pytest.mark.parametrize("data", TARS, ids=range(len(TARS)))
+def test_content_decides(data: bytes, named: ContainerKind) -> None:
+    assert content(opened(data, named)) == PICTURES
+
+
+@pytest.mark.parametrize("named", [ContainerKind.TFRECORD, ContainerKind.TFRECORD_GZIP])
+@pytest.mark.parametrize("data", [RECORDS, gzip.compress(RECORDS)], ids=["plain", "gzip"])
+def test_records(data: bytes, named: ContainerKind) -> None:
+    assert content(opened(data, named)) == {"record=1": b"1"}
+
+
+def test_a_parquet_file() -> None:
+    data = parquet({"image": [b"1"]})
+    assert content(opened(data, ContainerKind.ZIP)) == {"row=1": b"1"}
