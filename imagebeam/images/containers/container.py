@@ -1,14 +1,15 @@
 """One container of any kind: the images in it, and the bytes of each by its place."""
 
 import io
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from imagebeam.images.containers import parquets, tars, tfrecords, zips
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
-from imagebeam.images.containers.kinds import Compression, ContainerKind
-from imagebeam.images.containers.nested import NestedPlace, nested_kind
+from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
+from imagebeam.images.containers.nested import NestedPlace
 from imagebeam.images.containers.numbering import Numbering
 from imagebeam.images.containers.streams import (
     ByteSource,
@@ -38,6 +39,8 @@ from imagebeam.images.errors import (
     UnexpectedFetch,
     UnexpectedListing,
 )
+from imagebeam.images.listing.names import SNIFFED_BYTES as PICTURE_BYTES
+from imagebeam.images.listing.names import NameRules, judge_content
 from imagebeam.images.unexpected import unexpected
 from imagebeam.storage import StoreError
 from imagebeam.storage.uris import MEMBER
@@ -62,6 +65,7 @@ def open_container(
     kind: ContainerKind,
     selection: MemberSelection | None = None,
     limits: ContainerLimits = _DEFAULT_LIMITS,
+    names: "MemberNames | None" = None,
 ) -> "Container":
     """Open a container.
 
@@ -70,8 +74,27 @@ def open_container(
         kind: the kind by name, see `kind_of`. When members are listed, the content corrects it.
         selection: which part of a record holds the image.
         limits: what the container may cost.
+        names: which members are listed.
     """
-    return Container(file, kind, selection or MemberSelection(), limits)
+    selection, names = selection or MemberSelection(), names or MemberNames()
+    return Container(file, kind, selection, limits, names)
+
+
+class MemberNames:
+    """Decides by name which members are listed.
+
+    Args:
+        rules: which names are left out.
+        leave_out: receives reason and name of each member that is left out.
+    """
+
+    def __init__(
+        self,
+        rules: NameRules | None = None,
+        leave_out: Callable[[str, str], None] = lambda reason, name: None,
+    ) -> None:
+        self.judge = (rules or NameRules()).judge
+        self.leave_out = leave_out
 
 
 def read_range(
@@ -97,7 +120,7 @@ def read_range(
     if size > max_bytes + _HEADERS:
         raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
     window = _Window(part(start, size), start)
-    return Container(window, kind, selection, _DEFAULT_LIMITS).read(place, max_bytes)
+    return open_container(window, kind, selection).read(place, max_bytes)
 
 
 class _Window(io.BytesIO):
@@ -118,7 +141,7 @@ class Container:
     Errors of the file itself, from its disk or server, pass through.
 
     Attributes:
-        counter: what was seen and left out while the images were listed last.
+        counter: of the members that the last listing has seen.
     """
 
     def __init__(
@@ -127,7 +150,9 @@ class Container:
         kind: ContainerKind,
         selection: MemberSelection,
         limits: ContainerLimits,
+        names: "MemberNames",
     ) -> None:
+        self._names = names
         self._kind = kind
         self._selection = selection
         self._limits = limits
@@ -213,37 +238,56 @@ class Container:
     def _tar_members(self, archive: "_Archive") -> Iterator[Entry]:
         nameless = 0
         for entry in tars.entries(archive.file, self._limits, self.counter):
-            place = (entry.start, entry.size)
+            if entry.kind == tarfile.DIRTYPE:
+                continue
             if not entry.name:
-                nameless += entry.is_file
-            elif entry.is_file and not entry.is_sparse and nested_kind(entry.name):
-                yield from self._inner(archive, entry.name, *place, compression=None)
-            elif (entry.is_file or entry.problem) and self.counter.is_wanted(entry.name):
+                nameless += 1
+                continue
+            place = (entry.start, entry.size)
+            judgement = self._names.judge(entry.name)
+            if judgement == "unknown" and entry.problem is None:
+                archive.file.seek(entry.start)
+                head = archive.file.read(min(PICTURE_BYTES, entry.size))
+                judgement = judge_content(head)
+            if judgement == "image":
                 yield archive.entry(entry.name, place, entry.problem)
+            elif judgement == "archive" and kind_of(entry.name) and entry.problem is None:
+                yield from self._inner(archive, entry.name, *place, compression=None)
+            else:
+                self._names.leave_out(judgement, archive.full_name(entry.name))
         yield from _nameless(nameless)
 
     def _zip_members(self, archive: "_Archive") -> Iterator[Entry]:
         nameless = 0
         for entry in zips.entries(archive.file, self._limits, self.counter):
-            problem = BadMember(entry.problem) if entry.problem else None
+            if entry.is_folder:
+                continue
             if not entry.name:
                 nameless += 1
-            elif entry.is_folder:
                 continue
-            elif nested_kind(entry.name) and problem is None and entry.method in COMPRESSIONS:
-                try:
-                    start = zips.data_start(archive.file, entry.place)
-                except BadMember as error:
-                    yield archive.entry(entry.name, (), error)
-                    continue
-                yield from self._inner(
-                    archive, entry.name, start, entry.packed_size, COMPRESSIONS[entry.method]
-                )
-            elif nested_kind(entry.name):
-                yield archive.entry(entry.name, (), problem or BadMember(_UNREADABLE))
-            elif self.counter.is_wanted(entry.name):
+            judgement = self._names.judge(entry.name)
+            if judgement == "unknown" and entry.problem is None:
+                head = zips.head(archive.file, entry.place, PICTURE_BYTES, self._limits)
+                judgement = judge_content(head)
+            if judgement == "image":
+                problem = BadMember(entry.problem) if entry.problem else None
                 yield archive.entry(entry.name, entry.place, problem)
+            elif judgement == "archive" and kind_of(entry.name):
+                yield from self._archive_in_zip(archive, entry)
+            else:
+                self._names.leave_out(judgement, archive.full_name(entry.name))
         yield from _nameless(nameless)
+
+    def _archive_in_zip(self, archive: "_Archive", entry: zips.ZipEntry) -> Iterator[Entry]:
+        try:
+            if entry.problem or entry.method not in COMPRESSIONS:
+                raise BadMember(entry.problem or _UNREADABLE)
+            start = zips.data_start(archive.file, entry.place)
+        except BadMember as error:
+            yield archive.entry(entry.name, (), error)
+            return
+        size, compression = entry.packed_size, COMPRESSIONS[entry.method]
+        yield from self._inner(archive, entry.name, start, size, compression)
 
     def _records(self, archive: "_Archive") -> Iterator[Entry]:
         for entry in tfrecords.members(
@@ -266,7 +310,7 @@ class Container:
         if outer.name:
             yield outer.entry(name, (), BadMember("an archive three levels deep. Unpack it"))
             return
-        named = nested_kind(name)
+        named = kind_of(name)
         assert named is not None
         place = NestedPlace(outer.kind.compression, start, size, compression, None, "tar")
         try:
@@ -332,10 +376,13 @@ class _Archive(NamedTuple):
             return _Archive(file, outer.kind, kind.format, name, start=place.start)
         return _Archive(file, ContainerKind.NESTED, kind.format, name, place)
 
+    def full_name(self, name: str) -> str:
+        """Return the name of a member, with that of the archive where it is a member too."""
+        return f"{self.name}{MEMBER}{name}" if self.name else name
+
     def entry(self, name: str, place: tuple[int, ...], problem: ImageError | None) -> Entry:
         """Return what the listing says of a member."""
-        if self.name:
-            name = f"{self.name}{MEMBER}{name}"
+        name = self.full_name(name)
         if problem is not None:
             return MemberProblem(name, problem)
         if self.place is not None:

@@ -6,7 +6,7 @@ compressed one is decompressed from its start; the place of a member then says h
 
 from typing import NamedTuple
 
-from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
+from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.streams import ByteSource, Decompressed, FilePart
 from imagebeam.images.containers.types import ContainerLimits
 
@@ -65,18 +65,6 @@ class NestedPlace(NamedTuple):
             if compression is not None:
                 opened = Decompressed(opened, compression, limits)
         return opened
-
-
-def nested_kind(name: str) -> ContainerKind | None:
-    """Return the kind of archive that a member's name stands for, or None.
-
-    Members whose names start with a dot, and what macOS adds, are no archives.
-    """
-    kind = kind_of(name)
-    parts = name.split("/")
-    if kind is None or "__MACOSX" in parts or parts[-1].startswith("."):
-        return None
-    return kind
 
 
 def _code(compression: Compression | None) -> int:

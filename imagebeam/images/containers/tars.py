@@ -41,17 +41,10 @@ class TarEntry(NamedTuple):
     is_sparse: bool
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file, sparse or not."""
-        return self.kind in tarfile.REGULAR_TYPES or self.is_sparse
-
-    @property
     def problem(self) -> BadMember | None:
         """Why its data cannot be read as they lie; None where they can."""
         if self.is_sparse:
             return BadMember("a sparse file. Pack it without --sparse")
-        if self.kind == tarfile.DIRTYPE:
-            return None
         if self.kind not in tarfile.REGULAR_TYPES:
             names = {tarfile.LNKTYPE: "a hard link", tarfile.SYMTYPE: "a link"}
             kind = names.get(self.kind, "a device, a pipe or of an unknown kind")

@@ -1,12 +1,10 @@
-"""Types that all container formats share, and the rules for which members are images."""
+"""Types that all container formats share."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.errors import ImageError
-from imagebeam.images.listing.folders import is_image_name
 
 
 class Member(NamedTuple):
@@ -96,12 +94,10 @@ class MemberCounter:
 
     Attributes:
         seen: members so far.
-        left_out: members that are not taken as images, by reason.
     """
 
     def __init__(self, limits: ContainerLimits) -> None:
         self.seen = 0
-        self.left_out: Counter[str] = Counter()
         self._limits = limits
 
     def add(self) -> None:
@@ -113,23 +109,3 @@ class MemberCounter:
         if self.seen == self._limits.members:
             raise ContainerLimitError(f"it has more than {self.seen:,} members")
         self.seen += 1
-
-    def is_wanted(self, name: str) -> bool:
-        """Return whether a member is taken as an image; count it by reason if not."""
-        if not is_image_name(name):
-            self.left_out["name"] += 1
-        elif not is_wanted(name):
-            self.left_out["hidden"] += 1
-        else:
-            return True
-        return False
-
-
-def is_wanted(name: str) -> bool:
-    """Return whether a member is taken as an image: by its name, as files in folders are.
-
-    Names with a part that starts with a dot are left out, and so are the files that macOS adds.
-    """
-    parts = name.split("/")
-    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return is_image_name(name) and not hidden and "__MACOSX" not in parts

@@ -45,6 +45,9 @@ _EXTRA_ZIP64, _EXTRA_UNICODE_NAME = 0x0001, 0x7075
 
 _ENCRYPTED, _IS_UTF8 = 0x1, 0x800
 _UNIX = 3
+_HEAD_BYTES = 4096
+"""Packed bytes that are read to see what a member is."""
+
 _BOMB_BYTES = 10_000_000
 """Members that come to less than this are not taken for bombs."""
 
@@ -139,6 +142,17 @@ def data_start(file: ByteSource, place: tuple[int, ...]) -> int:
         raise BadMember("the archive has no header at the position that its index says")
     _, name_size, extra_size = _LOCAL_HEADER.unpack(header)
     return int(start + _LOCAL_HEADER.size + name_size + extra_size)
+
+
+def head(file: ByteSource, place: tuple[int, ...], size: int, limits: ContainerLimits) -> bytes:
+    """Return the first bytes of a member; none where they cannot be read."""
+    _, packed_size, _, method, *_ = place
+    try:
+        file.seek(data_start(file, place))
+        packed = file.read(min(packed_size, _HEAD_BYTES))
+        return unpack(packed, method, size, limits)[:size]
+    except BadMember:
+        return b""
 
 
 def read(

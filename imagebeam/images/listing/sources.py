@@ -8,7 +8,7 @@ from typing import IO, Literal, cast
 from urllib.parse import urljoin
 
 from imagebeam.images import uris
-from imagebeam.images.containers.container import open_container
+from imagebeam.images.containers.container import MemberNames, open_container
 from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.containers.types import ContainerLimits, Member
 from imagebeam.images.errors import (
@@ -75,9 +75,9 @@ class Source:
                 store = store_for(name, self.access.settings)
                 yield from _objects(name, buckets.expand(store, name, self.rules, left_out))
             case "manifest":
-                yield from _entries(name, self.base, self.access, self.keep, left_out)
+                yield from _entries(name, self.base, self.access, self.keep, self.rules, left_out)
             case "container":
-                yield from _members(name, self.access, left_out)
+                yield from _members(name, self.access, self.rules, left_out)
             case "images":
                 yield from map(image, self.names)
 
@@ -101,21 +101,32 @@ def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
         yield ListedImage(name, UnreadableListing(f"it cannot be listed: {error}"))
 
 
-def _members(address: str, access: Access, left_out: LeftOut) -> Iterator[ListedImage]:
+def _members(
+    address: str, access: Access, rules: NameRules, left_out: LeftOut
+) -> Iterator[ListedImage]:
     archive = uris.without_secrets(address)
+
+    def leave_out(reason: str, name: str) -> None:
+        left_out.add(reason, uris.member(archive, name))
+
     kind = kind_of(uris.path(address))
     assert kind is not None
     try:
         store = store_for(address, access.settings)
         version = store.info(address).version
         with store.open(address, version) as file:
-            for entry in open_container(cast(IO[bytes], file), kind, access.selection, _CAPS):
+            container = open_container(
+                cast(IO[bytes], file), kind, access.selection, _CAPS, MemberNames(rules, leave_out)
+            )
+            for entry in container:
                 uri = uris.member(archive, entry.name) if entry.name else archive
                 if isinstance(entry, Member):
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
                     yield ListedImage(uri, location)
                 else:
                     yield ListedImage(uri, entry.error)
+            if not container.counter.seen:
+                left_out.add("empty_archive", archive)
     except StoreError as error:
         yield ListedImage(archive, UnreadableListing(f"it cannot be read: {error}"))
     except OSError as error:
@@ -125,7 +136,12 @@ def _members(address: str, access: Access, left_out: LeftOut) -> Iterator[Listed
 
 
 def _entries(
-    address: str, base: str, access: Access, keep: manifests.Columns, left_out: LeftOut
+    address: str,
+    base: str,
+    access: Access,
+    keep: manifests.Columns,
+    rules: NameRules,
+    left_out: LeftOut,
 ) -> Iterator[ListedImage]:
     manifest = uris.without_secrets(address)
     suffix = posixpath.splitext(uris.path(address))[1].lower()
@@ -133,7 +149,7 @@ def _entries(
         with store_for(address, access.settings).open(address) as file:
             for entry in manifests.read(cast(IO[bytes], file), suffix, keep):
                 place = f"{manifest}#{entry.position}"
-                yield from _entry(entry, place, base, access, left_out)
+                yield from _entry(entry, place, base, access, rules, left_out)
     except manifests.ManifestError as error:
         yield ListedImage(manifest, UnreadableListing(str(error)))
     except StoreError as error:
@@ -145,7 +161,12 @@ def _entries(
 
 
 def _entry(
-    entry: manifests.ManifestEntry, place: str, base: str, access: Access, left_out: LeftOut
+    entry: manifests.ManifestEntry,
+    place: str,
+    base: str,
+    access: Access,
+    rules: NameRules,
+    left_out: LeftOut,
 ) -> Iterator[ListedImage]:
     if entry.value is None:
         left_out.add("blank", place)
@@ -165,7 +186,7 @@ def _entry(
     if kind_of(uris.path(address)) is None:
         yield image(address)._replace(extra_columns=entry.extra_columns)
         return
-    for listed in _members(address, access, left_out):
+    for listed in _members(address, access, rules, left_out):
         yield listed._replace(extra_columns=entry.extra_columns)
 
 

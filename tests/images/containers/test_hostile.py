@@ -204,6 +204,7 @@ class _Unforeseen(io.BytesIO):
 def test_an_exception_that_nobody_expects_is_a_row(
     kind: ContainerKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(RAISE)
     [problem] = open_container(_Unforeseen(), kind)
     assert isinstance(problem, MemberProblem)
     assert problem.error.code == "listing_defect"

@@ -1,12 +1,15 @@
 """Archives inside archives, and archives that follow one another."""
 
 import gzip
+import io
 import zipfile
 from collections.abc import Callable, Mapping
 
 import pytest
 
+from imagebeam.images.containers.container import MemberNames, open_container
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.listing.names import NameRules
 from tests.images.containers.archives import content, example, opened, tar, tfrecords, zipped
 
 INNER = {"1.jpg": b"one", "2.jpg": b"two" * 999}
@@ -76,10 +79,30 @@ def test_hidden_archives_are_left_out() -> None:
 
 
 def test_members_are_counted_over_all_levels() -> None:
-    container = opened(tar({"n.tar": tar(INNER), "x.txt": b"", ".a.jpg": b""}), ContainerKind.TAR)
-    assert len(list(container)) == 2
-    assert container.counter.seen == 5
-    assert container.counter.left_out == {"name": 1, "hidden": 1}
+    left_out: list[tuple[str, str]] = []
+    packed = tar({"n.tar": tar({**INNER, "b.txt": b""}), ".a.jpg": b"", "c.7z": b"7z", "d": b"?"})
+    container = open_container(
+        io.BytesIO(packed),
+        ContainerKind.TAR,
+        names=MemberNames(NameRules(("2.*",)), lambda *what: left_out.append(what)),
+    )
+    assert [entry.name for entry in container] == ["n.tar!/1.jpg"]
+    assert container.counter.seen == 7
+    assert left_out == [
+        ("excluded", "n.tar!/2.jpg"),
+        ("other_kind", "n.tar!/b.txt"),
+        ("hidden", ".a.jpg"),
+        ("archive", "c.7z"),
+        ("other_kind", "d"),
+    ]
+
+
+@pytest.mark.parametrize("outer", OUTER)
+def test_content_decides_where_the_name_says_nothing(outer: str) -> None:
+    pack, kind = OUTER[outer]
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(99)
+    packed = pack({"picture": picture, "picture.jpg?w=1": picture, "README": b"text", "e": b""})
+    assert content(opened(packed, kind)) == {"picture": picture, "picture.jpg?w=1": picture}
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
