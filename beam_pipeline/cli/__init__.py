@@ -1,1 +1,1 @@
-"""The command line: one file per command; `main` turns arguments into an exit code."""
+"""The command line: `main` and one file per command."""

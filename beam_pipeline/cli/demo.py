@@ -2,8 +2,8 @@
 
   imagebeam demo
 
-The archive holds drawn pictures in several formats, and a few broken files on purpose: they end
-as error rows, with the reason.
+The archive contains drawn pictures in several formats, and a few broken files on purpose: each of
+them becomes an error row with the reason.
 """
 
 import argparse
@@ -16,10 +16,11 @@ _ROWS_SHOWN = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
+        "-o",
         "--output",
         default="demo-output",
         metavar="DIR",
-        help="replaced if it is there (default: demo-output)",
+        help="output folder; replaced if it exists (default: demo-output)",
     )
 
 

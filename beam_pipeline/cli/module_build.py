@@ -1,10 +1,10 @@
-"""make a module from a slim checkpoint.
+"""build a module from a slim checkpoint.
 
   imagebeam module build --checkpoint mobilenet_v1_0.5_160_quant.ckpt --output module/
 
 The checkpoint is one of MobileNet V1 with simulated quantisation, as TensorFlow 1 wrote it:
-mobilenet_v1_0.5_160_quant.ckpt and its sisters. The module serves inference in the TensorFlow
-formats of TF-Hub, and carries a LiteRT flatbuffer for installs without TensorFlow.
+mobilenet_v1_0.5_160_quant.ckpt and similar. The module has the TensorFlow formats of TF-Hub for
+inference, and a LiteRT flatbuffer for installations without TensorFlow.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="PREFIX",
-        help="what the checkpoint's files begin with, without .index or .data-…",
+        help="path of the checkpoint without .index or .data-…",
     )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="must not exist")
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes",
         type=Path,
         metavar="FILE",
-        help="class names, one a line (default: none stored; 1001 classes are ImageNet's)",
+        help="class names, one per line (default: none; 1001 classes are those of ImageNet)",
     )
     parser.add_argument(
         "--quantise-input",

@@ -2,9 +2,9 @@
 
   imagebeam module compile module/ --output module.tflite
 
-A quantops module becomes a network of 8-bit integers that takes pixel bytes as they are; any
-other stays float32. The file takes any number of images at once, gives all that the module gives,
-and carries the module's metadata: it is a HANDLE itself, and needs no TensorFlow.
+A quantops module becomes a network of 8-bit integers that takes pixel bytes unchanged; any other
+stays float32. The file takes any batch size, provides all outputs of the module and contains its
+metadata: it can be used as a HANDLE, and needs no TensorFlow.
 """
 
 import argparse
@@ -29,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
         raise ModuleError(f"{str(args.output)!r}: not a .tflite file. Give a name that ends so.")
     compile_module(args.handle, args.output)
     print(f"{args.output}: {args.output.stat().st_size:,} bytes")
-    print(f"See it with: imagebeam module show {args.output}")
+    print(f"Show it with: imagebeam module show {args.output}")
     return 0

@@ -1,9 +1,9 @@
-"""tell what a module is: input, classes, signatures, size, digest.
+"""show a module: input, classes, signatures, size, digest.
 
   imagebeam module show module/
 
-The digest is the same for every copy of the module. HANDLE@DIGEST, anywhere a handle is asked
-for, refuses a module that has another.
+The digest is the same for every copy of the module. Write HANDLE@DIGEST anywhere a handle is
+expected to pin the module to its digest.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("auto", "litert", "tensorflow"),
         default="auto",
-        help="what is to run it (default: litert where it can)",
+        help="library that runs the module (default: litert where possible)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
 
@@ -60,7 +60,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("format", f"{facts['format']}, {_megabytes(facts['bytes'])}"),
         ("engine", f"{facts['engine']}: {facts['engine_reason']}"),
         ("input", f"RGB, {height} × {width}; pixels 0–255 become {low:.4g} to {high:.4g}"),
-        ("answers", ", ".join(facts["heads"])),
+        ("outputs", ", ".join(facts["heads"])),
     ]
     if facts["class_count"] is not None:
         rows.append(("classes", _classes(facts["class_count"], facts["class_names"])))
@@ -79,7 +79,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _classes(count: int, names: list[str] | None) -> str:
     if names is None:
-        return f"{count:,}, not named"
+        return f"{count:,}, without names"
     first = "; ".join(names[:4])
     return f"{count:,}: {first}{'; …' if count > 4 else ''}"
 
@@ -92,7 +92,7 @@ def _network_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if parameters:
         rows.append(("parameters", f"{parameters:,}"))
     if macs:
-        rows.append(("MACs", f"{macs:,} an image"))
+        rows.append(("MACs", f"{macs:,} per image"))
     return rows
 
 

@@ -1,9 +1,9 @@
-"""write a page that shows an output: classes, scores, pictures, errors, speed.
+"""write an HTML page that shows an output: classes, scores, pictures, errors, speed.
 
   imagebeam report labels/
 
-The page is one file that works from disk and reaches no network. Thumbnails are made anew from the
-images, as far as they can still be read. A job may be at work: the page shows what there is.
+The page is one file that works from disk and uses no network. Thumbnails are made from the images
+as far as they can still be read. The job may be running: the page shows the results so far.
 """
 
 import argparse
@@ -21,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=_THUMBNAILS,
         metavar="N",
-        help=f"images to read and show (default: {_THUMBNAILS})",
+        help=f"number of images to read and show (default: {_THUMBNAILS})",
     )
     thumbnails.add_argument(
         "--no-thumbnails",
         dest="thumbnails",
         action="store_const",
         const=0,
-        help="read no image: the page shows names",
+        help="read no images: the page shows their names",
     )
 
 

@@ -1,8 +1,8 @@
-"""recount an output: every image exactly once, nothing missing, nothing strange.
+"""check that an output holds a result or an error for every image exactly once.
 
   imagebeam verify labels/
 
-Reads the files alone. Exit code 0 if all is well, 1 with a line for each thing that is not.
+Reads only the files of the output. Exit code 0 if there is no problem, 1 with one line per problem.
 """
 
 import argparse
@@ -22,5 +22,5 @@ def run(args: argparse.Namespace) -> int:
     findings = verify(location(args.output))
     for finding in findings:
         print(finding)
-    print(f"{args.output}: {'all is well' if not findings else f'{len(findings)} findings'}")
+    print(f"{args.output}: {f'{len(findings)} problems' if findings else 'no problems found'}")
     return FAILED if findings else DONE

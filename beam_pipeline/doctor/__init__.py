@@ -1,7 +1,7 @@
-"""What `imagebeam doctor` looks at, one thing a file, before a job is paid for.
+"""The checks of `imagebeam doctor`, one subject per file.
 
-A check is a record of what it needs and a `run` that yields findings. It runs in a process of its
-own, against a clock: see `running`. None writes anything but a probe that it removes.
+A check is a record of its inputs with a `run` method that yields findings. Each runs in a process
+of its own with a time limit: see `check_process`. A check writes only a probe, which it removes.
 """
 
 from imagebeam.beam_pipeline.doctor.finding import Check, Finding, FindingState

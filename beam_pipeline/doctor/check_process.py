@@ -1,8 +1,8 @@
-"""Checks, each in a process of its own and against a clock.
+"""Run each check in a process of its own with a time limit.
 
-A mount whose server is gone, or a name server that never answers, hangs whoever asks, and beyond
-the reach of signals at that. So the process that waits touches nothing of the kind, and leaves
-behind what does not end.
+A mount whose server is gone, or a name server that never answers, blocks a process in the kernel,
+where no signal reaches it. The waiting process therefore never touches such a resource, and leaves
+a check that does not end behind.
 """
 
 import json
@@ -27,12 +27,12 @@ _END = b"null"
 
 
 def run_all(checks: Iterable[Check], seconds: float, debug: bool = False) -> Iterator[Finding]:
-    """What the checks find, one after the other, so that none disturbs what another measures.
+    """Run checks one after the other, so that none disturbs the measurements of another.
 
     Args:
-        checks: to run.
-        seconds: that each may take.
-        debug: show what they write on standard error.
+        checks: the checks to run.
+        seconds: time limit of each.
+        debug: show what they write to standard error.
     """
     for check in checks:
         with tempfile.TemporaryDirectory(
@@ -55,14 +55,14 @@ def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Fi
         yield Finding(
             check.about,
             FindingState.FAILURE,
-            f"no end within {seconds:g} s. See whether a mount, a server or a name server hangs, "
-            "or give it more time by --deadline.",
+            f"did not finish within {seconds:g} s. Check if a mount, a server or a name server "
+            "hangs, or allow more time with --deadline.",
         )
     except (EOFError, OSError):
         yield Finding(
             check.about,
             FindingState.FAILURE,
-            f"the check itself ended with {_ending(child)}. --debug shows what it wrote.",
+            f"the check itself ended with {_ending(child)}. Run with --debug to see its output.",
         )
     finally:
         channel.close()
@@ -74,11 +74,11 @@ def _spawn(descriptor: int, debug: bool, scratch: str) -> "subprocess.Popen[byte
         child_process.command("imagebeam.beam_pipeline.doctor.check_process:serve", descriptor),
         pass_fds=(descriptor,),
         stdin=subprocess.DEVNULL,
-        # Who reads our output must not wait for a check that never ends.
+        # A reader of our output must not wait for a check that never ends.
         stdout=subprocess.DEVNULL,
         stderr=None if debug else subprocess.DEVNULL,
         env=child_process.environment() | {"TMPDIR": scratch},
-        # With it ends what it started.
+        # Killing the session also kills the children of the check.
         start_new_session=True,
     )
 
@@ -91,7 +91,7 @@ def serve(descriptor: str) -> None:
         try:
             for finding in check.run():
                 channel.send(json.dumps(finding.to_json()).encode())
-        # Whatever it is, it is what the check found.
+        # Any exception is a finding.
         except Exception as error:
             channel.send(json.dumps(_failure(check, error).to_json()).encode())
         channel.send(_END)
@@ -114,6 +114,6 @@ def _ending(child: "subprocess.Popen[bytes]") -> str:
 def _end(child: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    # One that hangs in the kernel cannot be killed, and is not waited for.
+    # A process that hangs in the kernel cannot be killed; do not wait for it.
     with suppress(subprocess.TimeoutExpired):
         child.wait(_GRACE_SECONDS)

@@ -1,4 +1,4 @@
-"""What a check is, and what it finds."""
+"""The types of checks and of their findings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,23 +7,23 @@ from typing import Any, Protocol
 
 
 class FindingState(str, Enum):
-    """How things stand."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    """The job would run; somebody should know."""
+    """The job would run, with a risk that the user should know."""
     FAILURE = "failure"
     """The job would not run, or end with a code other than 0."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's.
+    """One line of doctor's output.
 
     Attributes:
-        about: what was looked at.
-        state: how it stands.
-        message: what was seen; unless all is well with value, reason and cure.
+        about: the subject of the check.
+        state: the result.
+        message: what was found; for problems the value, the reason and the fix.
         facts: the same for programs, as JSON values.
     """
 
@@ -43,15 +43,15 @@ class Finding:
 
 
 class Check(Protocol):
-    """Something to look at. It can be pickled, and touches nothing before it is run."""
+    """A check. It can be pickled, and does nothing before it is run."""
 
     @property
     def about(self) -> str:
-        """What is looked at."""
+        """The subject of the check."""
 
     def run(self) -> Iterator[Finding]:
-        """Look.
+        """Run the check.
 
         Raises:
-            ValueError: one of ours: the failure that the check is there for.
+            ImagebeamError: the problem that the check looks for.
         """

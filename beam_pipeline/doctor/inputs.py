@@ -1,4 +1,4 @@
-"""What the inputs stand for, and what a sample of it says of the rest."""
+"""List the inputs, and estimate failures, time and cost from a sample."""
 
 import random
 import time
@@ -21,19 +21,19 @@ from imagebeam.storage import Settings, StoreError, store_for
 _SHARE_OF_LISTING = 0.25
 _SHARE_OF_SAMPLING = 0.4
 _LOOKS = 10
-"""Images whose size is looked up: each look may be a question over a network."""
+"""Number of images whose size is looked up: each lookup may be a network request."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What was listed before the time was up.
+    """The images that were listed within the time limit.
 
     Attributes:
-        images: how many.
-        problems: how many names cannot be followed, by code.
+        images: their number.
+        problems: number of names that cannot be resolved, by error code.
         chosen: a random sample of the images, in their order.
-        complete: whether that was all.
-        seconds: that it took.
+        complete: whether the listing was finished.
+        seconds: time taken.
     """
 
     images: int
@@ -44,7 +44,7 @@ class Listing:
 
     @property
     def count(self) -> str:
-        """How many images, in words."""
+        """The number of images, in words."""
         return f"{'' if self.complete else 'more than '}{self.images:,} images"
 
 
@@ -54,9 +54,9 @@ class Inputs:
 
     Attributes:
         options: of the job.
-        sample: images to decode.
-        seconds: that all of it may take.
-        price: what turns work into time and money.
+        sample: number of images to decode.
+        seconds: time limit for all of it.
+        price: number of cores and their price.
     """
 
     options: LabelOptions
@@ -82,7 +82,7 @@ class Inputs:
 
 
 def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
-    """List until the end or until the time is up, and choose some of the images at random."""
+    """List until the end or the time limit, and choose some of the images at random."""
     start = time.monotonic()
     rng = random.Random(0)
     images = 0
@@ -92,7 +92,7 @@ def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing
     for each in found:
         if each.error is not None:
             problems[each.error.code] += 1
-        # Vitter's algorithm R: each image has the same chance, however many are to come.
+        # Vitter's algorithm R: each image has the same chance, however many follow.
         elif len(kept) < chosen:
             kept.append((images, each))
         elif (place := rng.randrange(images + 1)) < chosen:
@@ -106,7 +106,7 @@ def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing
 
 
 def _size(listed: ListedImage, settings: Settings) -> int | None:
-    """Bytes of an image, encoded; None where that cannot be told without reading it."""
+    """The encoded size of an image in bytes; None if finding out means to read it."""
     where = listed.location
     if not isinstance(where, ImageLocation):
         return None
@@ -129,11 +129,11 @@ def _told(listing: Listing, settings: Settings) -> Finding:
     looked_at = listing.chosen[:: max(1, len(listing.chosen) // _LOOKS)]
     if sizes := [size for each in looked_at if (size := _size(each, settings)) is not None]:
         facts["bytes"] = round(sum(sizes) / len(sizes) * listing.images)
-        message += f", about {facts['bytes'] / 1e9:,.2g} GB by the size of {len(sizes):,} of them"
+        message += f", about {facts['bytes'] / 1e9:,.2g} GB, estimated from {len(sizes):,} of them"
     if not listing.complete:
-        message += "; the time for listing was up"
+        message += "; stopped at the time limit for listing"
     if listing.problems:
         names = ", ".join(f"{count:,} {code}" for code, count in sorted(listing.problems.items()))
-        message += f"; besides {names}: see the table of codes for the cures"
+        message += f"; also {names}: see the table of error codes for the fixes"
     state = FindingState.WARNING if listing.problems else FindingState.OK
     return Finding("inputs", state, message, facts)

@@ -1,4 +1,4 @@
-"""Whether the module loads, answers on a picture, and gives what is asked of it."""
+"""Check that the module loads, runs, and provides the requested outputs."""
 
 import time
 from collections.abc import Iterator
@@ -47,14 +47,14 @@ class ModuleAnswers:
                 self.about,
                 FindingState.FAILURE,
                 f"{handle}: on {module.engine} {wrong} for a plain picture. "
-                "Try --engine tensorflow; if it persists, the module is damaged.",
+                "Try --engine tensorflow; if that does not help, the module is damaged.",
                 facts,
             )
             return
         yield Finding(
             self.about,
             FindingState.OK,
-            f"{handle} answers on {module.engine}, {height} × {width}, "
+            f"{handle} runs on {module.engine}, {height} × {width}, "
             f"{module.digest}; ready in {seconds:.1f} s",
             facts,
         )
@@ -65,28 +65,26 @@ class ModuleAnswers:
         names = job_identity.class_names(self.options, module)
         facts = {"classes": module.info.class_count, "named": names is not None}
         if "labels" not in self.options.emit:
-            return Finding("labels", FindingState.OK, "none asked for", facts)
+            return Finding("labels", FindingState.OK, "not requested", facts)
         if names is None:
             return Finding(
                 "labels",
                 FindingState.WARNING,
                 f"{module.info.class_count:,} classes without names: the column `label` would "
-                "hold numbers. Name them by --labels FILE, one a line.",
+                "hold numbers. Give --labels FILE with one name per line.",
                 facts,
             )
-        source = self.options.labels or "the module's own"
-        return Finding(
-            "labels", FindingState.OK, f"{len(names):,} names for all classes: {source}", facts
-        )
+        source = f"from {self.options.labels}" if self.options.labels else "built into the module"
+        return Finding("labels", FindingState.OK, f"{len(names):,} class names, {source}", facts)
 
 
 def opened(options: LabelOptions) -> Module:
-    """The module of a job."""
+    """Open the module of a job."""
     return open_module(options.module or str(MODULE), options.engine)
 
 
 def _picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """From dark to light: (1, height, width, 3), uint8."""
+    """A picture from dark to light: uint8 (1, height, width, 3)."""
     height, width = size
     row = np.linspace(0, 255, width).astype(np.uint8)
     return np.tile(row[:, np.newaxis], (1, height, 1, 3))

@@ -1,4 +1,4 @@
-"""Whether the output can be written, and whose it is."""
+"""Check that the output can be written and belongs to this job."""
 
 import os
 import tempfile
@@ -20,7 +20,7 @@ from imagebeam.storage import AnyPath, Location
 
 @dataclass(frozen=True)
 class Output:
-    """The folder that the job is to write to.
+    """The output folder of the job.
 
     Attributes:
         options: of the job.
@@ -41,7 +41,7 @@ class Output:
                 f"{there}: {error.strerror}. Choose an --output that can be written."
             ) from error
         facts = {"output": str(layout.root), "free_bytes": free, "held": held}
-        space = "" if free is None else f", {free / 1e9:,.1f} GB are free"
+        space = "" if free is None else f", {free / 1e9:,.1f} GB free"
         told = f"{layout.root} can be written{space}; {_TOLD[held]}"
         state = FindingState.WARNING if held == "replaced" else FindingState.OK
         yield Finding(self.about, state, told, facts)
@@ -56,7 +56,7 @@ class Output:
             wanted = job_identity.of(self.options, module, names, self._kept())
             resumes = identity.check(layout, wanted)
         except OutputError:
-            # What is no output of ours is not overwritten either.
+            # --overwrite does not delete a folder that imagebeam did not create.
             if self.options.overwrite and layout.identity.exists():
                 return "replaced"
             raise
@@ -73,15 +73,15 @@ class Output:
 
 
 _TOLD = {
-    "new": "it is not there yet",
+    "new": "it does not exist yet",
     "empty": "it is empty",
-    "resumed": "an earlier run of this job began it, which is resumed",
-    "replaced": "it holds rows, which --overwrite deletes",
+    "resumed": "it holds results of this job, which will be resumed",
+    "replaced": "it holds rows, which --overwrite will delete",
 }
 
 
 def _probed(folder: AnyPath) -> int | None:
-    """See that it can be written; the bytes that are free, where there is an end of them."""
+    """Write a probe; the free bytes, or None for a store."""
     if isinstance(folder, Location):
         probe = folder / f"imagebeam-probe-{uuid.uuid4().hex}"
         try:
@@ -89,7 +89,7 @@ def _probed(folder: AnyPath) -> int | None:
         finally:
             probe.unlink(missing_ok=True)
         return None
-    # It has no name, or loses it at once: whatever happens, nothing is left of it.
+    # The file has no name, or loses it at once: nothing is left behind.
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(_PROBE)
         file.flush()
@@ -102,7 +102,7 @@ _PROBE = b"imagebeam"
 
 
 def _nearest(path: AnyPath) -> AnyPath:
-    """The folder itself, or else the nearest one above it that exists; a store has no folders."""
+    """The folder, or else the nearest one above it that exists; a store has no folders."""
     while isinstance(path, Path) and not path.exists():
         path = path.parent
     return path

@@ -1,4 +1,4 @@
-"""Who is to run the job, whether workers see the files, and what workers hold."""
+"""Check the runner, whether workers see the files, and what workers have installed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Runner:
 
     def run(self) -> Iterator[Finding]:
         """One line each for the runner, the files and the workers."""
-        # Only here: whoever makes this record need not wait for Beam.
+        # Imported late: making this record must not wait for Beam.
         from imagebeam.beam_pipeline.doctor import workers
         from imagebeam.beam_pipeline.runners import preflight, submit
         from imagebeam.beam_pipeline.runners.options import pipeline_options
@@ -37,8 +37,8 @@ class Runner:
         yield Finding(
             "files",
             FindingState.OK,
-            "workers share this machine's disk, as --shared-disk says"
+            "workers share this machine's disk, according to --shared-disk"
             if self.options.shared_disk
-            else "workers find all names",
+            else "workers can read all inputs and write the output",
         )
         yield workers.workers(options)

@@ -1,4 +1,4 @@
-"""A sample of the images, decoded as the job does it, and labelled."""
+"""Decode and label a sample of the images, as the job would."""
 
 import os
 import time
@@ -25,14 +25,14 @@ from imagebeam.modules import Engine, Module, load_engine
 
 @dataclass(frozen=True)
 class Sample:
-    """What became of a sample.
+    """The results of a sample.
 
     Attributes:
-        images: how many were tried.
-        failed: how many gave no pixels, by error code.
-        fetch: of all of them together.
-        decode: likewise.
-        infer_cpu: seconds of a core, for those that were decoded.
+        images: number of images tried.
+        failed: number of images without pixels, by error code.
+        fetch: time for fetching all of them.
+        decode: time for decoding all of them.
+        infer_cpu: CPU seconds of the module for the decoded ones.
     """
 
     images: int
@@ -43,14 +43,14 @@ class Sample:
 
     @property
     def labelled(self) -> int:
-        """How many have a label."""
+        """The number of images with a label."""
         return self.images - self.failed.total()
 
 
 def take(
     chosen: Sequence[ListedImage], options: LabelOptions, module: Module, seconds: float
 ) -> Sample:
-    """Decode and label images, as many as the time allows."""
+    """Decode and label images until the time limit."""
     engine = load_engine(module.engine, module.path, module.info)
     preprocessing = options.preprocessing(module.info.image_size)
     limits = DecodeLimits(min(options.decode_seconds, seconds), options.decode_memory)
@@ -94,14 +94,14 @@ def take(
 
 
 def _timed(engine: Engine, pixels: npt.NDArray[np.uint8]) -> float:
-    """Seconds of a core that the module takes."""
+    """The CPU seconds of the module for a batch."""
     start = time.process_time()
     engine.run(pixels)
     return time.process_time() - start
 
 
 def told(sample: Sample, allowed: FailureLimit) -> Finding:
-    """What the sample says of the share that will fail."""
+    """Estimate from the sample the share of images that will fail."""
     failed = sample.failed.total()
     low, high = wilson_interval(failed, sample.images)
     facts = {
@@ -111,7 +111,7 @@ def told(sample: Sample, allowed: FailureLimit) -> Finding:
         "failure_rate_interval": [low, high],
     }
     message = (
-        f"{failed:,} of {sample.images:,} images, taken at random, failed "
+        f"{failed:,} of {sample.images:,} randomly chosen images failed "
         f"(95 % interval {low:.1%} to {high:.1%} of all)"
     )
     if not failed:
@@ -119,6 +119,6 @@ def told(sample: Sample, allowed: FailureLimit) -> Finding:
     worst = CODES[sample.failed.most_common(1)[0][0]]
     message += f": {failure_counts(sample.failed)}. {worst.code}: {worst.cause} {worst.fix}"
     if allowed.exceeded(failed, sample.images) and allowed.count is None:
-        message += " As many would end the job with exit code 1: see --max-failure-rate."
+        message += " So many failures would end the job with exit code 1: see --max-failure-rate."
         return Finding("sample", FindingState.FAILURE, message, facts)
     return Finding("sample", FindingState.WARNING, message, facts)

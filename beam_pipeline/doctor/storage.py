@@ -1,4 +1,4 @@
-"""Whether stores answer, whom they take us for, and how soon they do."""
+"""Check that stores answer, accept our credentials, and how fast they are."""
 
 import statistics
 import time
@@ -17,11 +17,11 @@ _SILENCE = (BlockedAddress, ConnectionFailed, TimedOut)
 
 @dataclass(frozen=True)
 class Storage:
-    """The stores of inputs, output and module that are no files.
+    """The stores of inputs, output and module that are not local files.
 
     Attributes:
-        names: of all of them.
-        settings: how patient and how trusting reads are.
+        names: all inputs, output and module.
+        settings: time limits and permissions of reads.
     """
 
     names: tuple[str, ...]
@@ -29,13 +29,13 @@ class Storage:
     about: str = "storage"
 
     def run(self) -> Iterator[Finding]:
-        """One line a bucket or host."""
+        """One line per bucket or host."""
         for root in roots(self.names):
             yield _asked(root, self.settings)
 
 
 def roots(names: Sequence[str]) -> tuple[str, ...]:
-    """The buckets and hosts that names lie on: `gs://bucket`, each once."""
+    """The buckets and hosts of names, such as `gs://bucket`, without duplicates."""
     found: dict[str, None] = {}
     for name in names:
         if (scheme := uris.scheme(name)) != "file":
@@ -59,7 +59,7 @@ def _asked(root: str, settings: Settings) -> Finding:
             except _SILENCE:
                 raise
             except StoreError:
-                # An answer all the same: nobody promised anything under that name.
+                # An answer too: the root of a web server need not exist.
                 if not is_web:
                     raise
             times.append(time.perf_counter() - start)
@@ -67,8 +67,8 @@ def _asked(root: str, settings: Settings) -> Finding:
         return Finding(
             "storage",
             FindingState.WARNING,
-            f"{root}: it may not be listed ({error}). Name its images in a manifest, or let this "
-            "machine's credentials list it.",
+            f"{root}: cannot be listed ({error}). Name its images in a manifest, or allow the "
+            "credentials of this machine to list it.",
             {"root": root},
         )
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""What is installed here, and known faults in it."""
+"""Check the installed versions for known problems."""
 
 import platform
 import sys
@@ -22,12 +22,12 @@ _TESTED_PYTHON = (3, 11)
 
 @dataclass(frozen=True)
 class Versions:
-    """Python and the libraries that rows depend on."""
+    """Python and the libraries that results depend on."""
 
     about: str = "versions"
 
     def run(self) -> Iterator[Finding]:
-        """One line for all versions, and one for each that has a known fault."""
+        """One line for all versions, and one for each known problem."""
         held = {"imagebeam": __version__, "Python": platform.python_version()}
         for name, package in _PACKAGES.items():
             try:
@@ -48,12 +48,12 @@ class Versions:
 
 
 def pillow_fault(pillow: str) -> str | None:
-    """What is known to be wrong with a version of Pillow, and the cure; None if nothing is."""
+    """The known problem of a version of Pillow and its fix; None if there is none."""
     if int(pillow.partition(".")[0]) >= _SOUND_PILLOW:
         return None
     return (
-        f"Pillow {pillow}: its decoders have faults that {_SOUND_PILLOW}.0.0 mends "
-        "(GHSA-8g5g-8vmr-9782, GHSA-5x8w-8jj5-q52h), and a picture may use them against the "
-        "process that decodes it. Beam's package asks for pillow<13 but runs with it: "
+        f"Pillow {pillow}: its decoders have vulnerabilities that {_SOUND_PILLOW}.0.0 fixes "
+        "(GHSA-8g5g-8vmr-9782, GHSA-5x8w-8jj5-q52h); a picture could exploit them in the process "
+        "that decodes it. Beam requires pillow<13 but runs with it: "
         f"pip install --no-deps pillow=={_SOUND_PILLOW}.0.0."
     )

@@ -1,4 +1,4 @@
-"""The runner that options name, and what its workers hold, as far as that can be told from here."""
+"""The runner, and the software of its workers as far as this machine can know it."""
 
 import re
 
@@ -18,7 +18,7 @@ _BEAM_IMAGE = re.compile(r"apache/beam_python(\d+\.\d+)_sdk(?:_\w+)?:(\d+\.\d+\.
 
 
 def runner(options: PipelineOptions) -> Finding:
-    """Who runs the job: asked after `clusters.check` has found nothing wrong."""
+    """Describe the runner; `preflight.check` has found no problem."""
     facts = {"runner": preflight.runner_name(options)}
     return Finding("runner", FindingState.OK, _told(options), facts)
 
@@ -34,19 +34,19 @@ def _told(options: PipelineOptions) -> str:
 
 
 def workers(options: PipelineOptions) -> Finding:
-    """What workers hold, as far as that can be told from here."""
+    """Check the software of the workers, as far as this machine can know it."""
     held = installed_versions()
     wanted = ", ".join(f"{name} {version}" for name, version in held.items())
     facts = {"submitter": held, "image": options.view_as(WorkerOptions).sdk_container_image}
     if not preflight.runs_in_other_processes(options):
         return Finding("workers", FindingState.OK, "they run in this environment", facts)
     if not facts["image"]:
-        how = "its own --setup_file" if options.view_as(SetupOptions).setup_file else "a wheel"
+        how = "your --setup_file" if options.view_as(SetupOptions).setup_file else "a wheel"
         return Finding(
             "workers",
             FindingState.OK,
-            f"they get the package by {how}, and must bring Python {held['Python']} and Beam "
-            f"{held['apache-beam']}, as Beam's own image does",
+            f"they receive the package as {how}, and need Python {held['Python']} and Beam "
+            f"{held['apache-beam']}, which Beam's own image provides",
             facts,
         )
     if (stock := _BEAM_IMAGE.search(facts["image"])) is not None:
@@ -54,15 +54,15 @@ def workers(options: PipelineOptions) -> Finding:
             "workers",
             FindingState.FAILURE,
             f"{facts['image']}: Beam's own image, with Python {stock[1]} and Beam {stock[2]}, "
-            "holds no imagebeam. Build an image from it, or leave --sdk_container_image out: the "
-            "package is sent then.",
+            "does not contain imagebeam. Build an image from it, or omit --sdk_container_image: "
+            "then the package is sent to the workers.",
             facts,
         )
     return Finding(
         "workers",
         FindingState.WARNING,
-        f"{facts['image']}: what it holds cannot be told from here. A worker that does not hold "
-        f"{wanted} refuses to work. See with: docker run --rm --entrypoint python "
+        f"{facts['image']}: its contents are unknown here. A worker without {wanted} refuses to "
+        f"work. Check with: docker run --rm --entrypoint python "
         f"{facts['image']} -c 'from imagebeam.transforms import worker_versions; "
         "print(worker_versions.installed_versions())'",
         facts,

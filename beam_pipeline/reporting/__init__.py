@@ -1,1 +1,1 @@
-"""What a person or another program sees while a command runs: progress, tables, logs."""
+"""Progress, tables, events and logs of a running command."""

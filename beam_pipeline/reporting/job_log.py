@@ -1,4 +1,4 @@
-"""What the libraries of the submitting process had to say: a file that ends in the output."""
+"""The log of the submitting process: what libraries wrote, kept in the output."""
 
 import shutil
 import tempfile
@@ -13,11 +13,11 @@ from imagebeam.storage import AnyPath, Location
 
 @dataclass
 class JobLog:
-    """Where the log is.
+    """The places of the log.
 
     Attributes:
-        file: of this machine, which is written to while the job runs.
-        place: where it is found after that.
+        file: the local file that is written while the job runs.
+        place: where the log is afterwards.
     """
 
     file: Path
@@ -26,9 +26,9 @@ class JobLog:
 
 @contextmanager
 def job_log(layout: Layout) -> Iterator[JobLog]:
-    """The log of a job; an output in a store gets it at the end of the block.
+    """Open the log of a job; an output in a store receives it at the end of the block.
 
-    An object cannot be written to bit by bit. If the store does not take it, it stays where it is.
+    Objects cannot be appended to. If the store refuses the log, the local file is kept.
     """
     if not isinstance(layout.log, Location):
         yield JobLog(layout.log, layout.log)

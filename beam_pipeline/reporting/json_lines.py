@@ -1,6 +1,6 @@
-"""What another program reads of a job: one JSON object a line, on standard error.
+"""Reports to another program: one JSON object per line on standard error.
 
-The same functions as `display` has for a person; standard output stays empty.
+The same functions as those of `console`; standard output stays empty.
 """
 
 import json
@@ -14,15 +14,15 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress
 
 _LEAST_SECONDS = 1.0
-"""Between two events of progress."""
+"""Minimum time between two progress events."""
 
 
 @contextmanager
 def progress(
     stream: TextIO, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Progress], None]]:
-    """`listing` at once, `progress` when labelling begins and then once a second if it moves."""
-    _tell("listing", stream)
+    """Write `listing` at once, then `progress` at most once per second and only on changes."""
+    _write("listing", stream)
     begin = next_time = 0.0
     latest: Progress | None = None
 
@@ -36,7 +36,7 @@ def progress(
             return
         latest, next_time = now, clock() + _LEAST_SECONDS
         rate = now.done / max(clock() - begin, 1e-9) if now.done else None
-        _tell(
+        _write(
             "progress",
             stream,
             done=now.done,
@@ -52,8 +52,8 @@ def progress(
 def show_summary(
     layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
 ) -> None:
-    """`summary`: the content of summary.json, and what the run took."""
-    _tell(
+    """`summary`: the content of summary.json, and the times of this run."""
+    _write(
         "summary",
         output=str(layout.root),
         seconds=round(seconds, 3),
@@ -64,29 +64,29 @@ def show_summary(
 
 def report_too_many_failures(failed: int, images: int, most: str) -> None:
     """`too_many_failed`: why the exit code is 1 although all rows are written."""
-    _tell("too_many_failed", failed=failed, images=images, limit=most)
+    _write("too_many_failed", failed=failed, images=images, limit=most)
 
 
 def report_cancelled(job: str) -> None:
-    """`cancelled`: an earlier run's work on a cluster has been ended."""
-    _tell("cancelled", job=job)
+    """`cancelled`: a job that an earlier run left on a cluster was cancelled."""
+    _write("cancelled", job=job)
 
 
 def report_detached(layout: Layout) -> None:
-    """`detached`: the job was left to its cluster."""
-    _tell("detached", output=str(layout.root))
+    """`detached`: the job was submitted and runs on without this process."""
+    _write("detached", output=str(layout.root))
 
 
 def report_stopped(reason: str, layout: Layout) -> None:
-    """`stopped`: the job ends before its end; what is finished stays."""
-    _tell("stopped", output=str(layout.root), reason=reason)
+    """`stopped`: the job stopped early; finished results are kept."""
+    _write("stopped", output=str(layout.root), reason=reason)
 
 
 def report_error(message: str, exit_code: int) -> None:
     """`error`: nothing was started, or the job broke."""
-    _tell("error", message=message, exit_code=exit_code)
+    _write("error", message=message, exit_code=exit_code)
 
 
-def _tell(event: str, stream: TextIO | None = None, **values: Any) -> None:
-    # Escapes keep names that are not UTF-8, and a line is a line.
+def _write(event: str, stream: TextIO | None = None, **values: Any) -> None:
+    # ASCII escapes preserve names that are not UTF-8 and keep each event on one line.
     print(json.dumps({"event": event, **values}), file=stream or sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A flame graph of the job: py-spy looks at this process and its children while it runs."""
+"""Draw a flame graph of the job with py-spy."""
 
 import ctypes
 import os
@@ -45,12 +45,14 @@ def profiled(output: Path | None) -> Iterator[None]:
 
 
 def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
+    if not output.parent.is_dir():
+        raise UsageError(
+            f"--profile {output}: the folder does not exist. Create it, or choose another path."
+        )
     beside = sysconfig.get_path("scripts")
     program = shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if program is None:
         raise UsageError("--profile: py-spy is not installed. Run `pip install py-spy`.")
-    if not output.parent.is_dir():
-        raise UsageError(f"--profile {output}: there is no such folder. Make it, or name another.")
     profiler = subprocess.Popen(
         [program, "record", "--subprocesses", "--pid", str(os.getpid()), "--output", str(output)],
         stdin=subprocess.DEVNULL,
@@ -58,7 +60,7 @@ def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
         stderr=said,
     )
     if sys.platform == "linux":
-        # Ubuntu lets nobody but a parent look, unless it is told who may.
+        # Ubuntu allows only a parent process to trace, unless the process names another.
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, profiler.pid)
     return profiler
 

@@ -73,7 +73,7 @@ def test_a_server_that_never_answers_hangs_nothing(capfd: pytest.CaptureFixture[
         master = f"--flink_master=127.0.0.1:{silent.getsockname()[1]}"
         found = _findings(capfd, "--runner=FlinkRunner", master, "--deadline", 5)
     assert found["runner"]["state"] == "failure"
-    assert found["runner"]["message"].startswith("no end within 5 s.")
+    assert found["runner"]["message"].startswith("did not finish within 5 s.")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_check_that_hangs_is_a_failure_and_the_next_is_run(tmp_path: Path) -> 
     first, hung, last = run_all([Hung(word), Fine()], 2)
     assert first == last == _SEEN
     assert (hung.about, hung.state) == ("hung", FindingState.FAILURE)
-    assert hung.message.startswith("no end within 2 s. See whether a mount")
+    assert hung.message.startswith("did not finish within 2 s. Check if a mount")
     assert not psutil.pid_exists(int(word.read_text()))
 
 
@@ -71,7 +71,8 @@ def test_a_check_that_dies_is_a_failure() -> None:
     assert found == Finding(
         "killed",
         FindingState.FAILURE,
-        "the check itself ended with signal Segmentation fault. --debug shows what it wrote.",
+        "the check itself ended with signal Segmentation fault. "
+        "Run with --debug to see its output.",
     )
 
 

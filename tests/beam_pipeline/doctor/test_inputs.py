@@ -34,7 +34,7 @@ def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
     assert sample.facts["failed"] == {"empty_file": 1, "unsupported_format": 1}
     assert sample.facts["failure_rate"] == 2 / 42
     assert sample.state.value == "warning"
-    assert sample.message.startswith("2 of 42 images, taken at random, failed (95 % interval 1.3%")
+    assert sample.message.startswith("2 of 42 randomly chosen images failed (95 % interval 1.3%")
     assert (
         "1 empty_file, 1 unsupported_format. empty_file: The file has no bytes." in sample.message
     )
@@ -47,7 +47,10 @@ def test_more_failures_than_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "in" / "empty.png").touch()
     _, sample, _ = _inputs(tmp_path, allowed=0.4).run()
     assert sample.state.value == "failure"
-    assert "As many would end the job with exit code 1: see --max-failure-rate." in sample.message
+    assert (
+        "So many failures would end the job with exit code 1: see --max-failure-rate."
+        in sample.message
+    )
 
 
 def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:

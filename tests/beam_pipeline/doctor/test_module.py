@@ -20,9 +20,9 @@ def test_a_module_that_answers(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     module, labels = ModuleAnswers(_options(path)).run()
     assert (module.state, labels.state) == (FindingState.OK, FindingState.OK)
-    assert module.message.startswith(f"{path} answers on litert, 1 × 1, sha256:")
+    assert module.message.startswith(f"{path} runs on litert, 1 × 1, sha256:")
     assert module.facts["image_size"] == [1, 1]
-    assert labels.message == "3 names for all classes: the module's own"
+    assert labels.message == "3 class names, built into the module"
 
 
 def test_classes_without_names(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_classes_without_names(tmp_path: Path) -> None:
         ("labels", "warning"),
     ]
     assert found[1].message == (
-        "3 classes without names: the column `label` would hold numbers. Name them by --labels "
-        "FILE, one a line."
+        "3 classes without names: the column `label` would hold numbers. Give --labels FILE "
+        "with one name per line."
     )
 
 

@@ -8,7 +8,9 @@ from imagebeam.beam_pipeline.doctor.versions import Versions, pillow_fault
 def test_a_pillow_with_known_faults(version: str) -> None:
     fault = pillow_fault(version)
     assert fault is not None
-    assert fault.startswith(f"Pillow {version}: its decoders have faults that 13.0.0 mends")
+    assert fault.startswith(
+        f"Pillow {version}: its decoders have vulnerabilities that 13.0.0 fixes"
+    )
     assert "GHSA-8g5g-8vmr-9782, GHSA-5x8w-8jj5-q52h" in fault
     assert fault.endswith("pip install --no-deps pillow==13.0.0.")
 

@@ -19,20 +19,23 @@ def test_workers_in_this_environment(argument: str) -> None:
 def test_workers_that_are_sent_the_package() -> None:
     found = _workers(_DATAFLOW)
     assert found.state.value == "ok"
-    assert found.message.startswith("they get the package by a wheel, and must bring Python ")
+    assert found.message.startswith("they receive the package as a wheel, and need Python ")
 
 
 def test_an_image_of_beams_own_holds_no_package() -> None:
     image = "--sdk_container_image=apache/beam_python3.10_sdk:2.76.0"
     found = _workers(_DATAFLOW, image)
     assert found.state.value == "failure"
-    assert "Beam's own image, with Python 3.10 and Beam 2.76.0, holds no imagebeam" in found.message
+    assert (
+        "Beam's own image, with Python 3.10 and Beam 2.76.0, does not contain imagebeam"
+        in found.message
+    )
 
 
 def test_an_image_that_cannot_be_looked_into() -> None:
     found = _workers(_DATAFLOW, "--sdk_container_image=registry.example/ours:1")
     assert found.state.value == "warning"
-    assert "registry.example/ours:1: what it holds cannot be told from here" in found.message
+    assert "registry.example/ours:1: its contents are unknown here" in found.message
     assert "docker run --rm --entrypoint python registry.example/ours:1 -c" in found.message
 
 

@@ -109,4 +109,4 @@ def test_every_event_is_documented() -> None:
     page = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
     stated = re.findall(r"^\| `(\w+)` \|", page.partition("| `event` |")[2], re.MULTILINE)
     source = Path(json_lines.__file__).read_text(encoding="utf-8")
-    assert sorted(stated) == sorted(re.findall(r'_tell\(\s*"(\w+)"', source))
+    assert sorted(stated) == sorted(re.findall(r'_write\(\s*"(\w+)"', source))

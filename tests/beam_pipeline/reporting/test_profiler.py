@@ -27,7 +27,7 @@ def test_nothing_is_done_unless_asked_for() -> None:
 
 def test_a_folder_that_is_missing_is_told_before_the_job(tmp_path: Path) -> None:
     with (
-        pytest.raises(UsageError, match=r"--profile .*/none/p.svg: there is no such folder"),
+        pytest.raises(UsageError, match=r"--profile .*/none/p.svg: the folder does not exist"),
         profiled(tmp_path / "none" / "p.svg"),
     ):
         pytest.fail("the job has begun")
