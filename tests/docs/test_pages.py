@@ -1,11 +1,8 @@
 """Test every code block of the documentation: run it, or at least parse it."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,10 @@ import yaml
 from imagebeam.beam_pipeline.cli import main
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
-from tests.docs.pages import DOCS, blocks
+from tests.docs.pages import DOCS, blocks, run_page, steps
 
 _PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-_UNDERSTOOD = {"python", "sh", "sql", "yaml"}
+_UNDERSTOOD = {"python", "sh", "sql", "yaml", "text"}
 
 
 def _marked(language: str) -> Iterator[tuple[str, str]]:
@@ -53,36 +50,30 @@ def test_the_parser_accepts_the_commands(page: str) -> None:
             assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 
 
+@pytest.mark.parametrize("page", _PAGES)
+def test_every_block_of_text_is_the_output_of_commands(page: str) -> None:
+    shown = [text for found in blocks(page, "text").values() for text in found]
+    assert shown == [step.output for step in steps(page) if step.output is not None]
+
+
 def test_configurations_are_yaml() -> None:
     found = [block for _, block in _marked("yaml")]
     assert found != []
     assert all(isinstance(yaml.safe_load(block), dict) for block in found)
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
     """Return a folder with pictures, some of them broken."""
-    folder = tmp_path_factory.mktemp("here")
-    shutil.copytree(ARCHIVE / "kitchen", folder / "photos")
-    (folder / "photos" / "empty.jpg").touch()
-    return folder
-
-
-def _run(page: str, folder: Path) -> None:
-    """Run the commands of a page one after the other, with `imagebeam` defined as a function."""
-    stand_in = f'imagebeam() {{ "{sys.executable}" -m beam_pipeline "$@"; }}'
-    subprocess.run(
-        ["bash", "-euc", "\n".join((stand_in, *_lines(page)))],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(DOCS.parent)},
-        check=True,
-    )
+    shutil.copytree(ARCHIVE / "kitchen", tmp_path / "photos")
+    (tmp_path / "photos" / "empty.jpg").touch()
+    return tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["label.md", "failures.md"])
+@pytest.mark.parametrize("page", ["label.md", "failures.md", "following.md", "outputs.md"])
 def test_commands_can_be_run_as_they_stand(page: str, here: Path) -> None:
-    _run(page, here)
+    run_page(page, here)
 
 
 @pytest.mark.slow

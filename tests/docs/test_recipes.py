@@ -1,0 +1,74 @@
+"""Run the commands and snippets of the recipes and guides, on disks and buckets that stand in."""
+
+import csv
+import shutil
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+import requests
+
+from imagebeam.samples import ARCHIVE, TRUTH
+from imagebeam.storage import location
+from tests.docs.pages import run_page, run_python
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_recipe_for_a_nas(here: Path) -> None:
+    shutil.copytree(ARCHIVE / "kitchen", here / "nas" / "photos")
+    # The output must not become an input.
+    run_page("recipes/nas.md", here, {"/mnt/nas": str(here / "nas"), "0.05": "0.5"})
+
+
+def test_the_recipe_for_a_zip_file(here: Path) -> None:
+    with TRUTH.open(newline="") as table:
+        truth = {name: label for name, label in csv.reader(table) if "kitchen" in name}
+    with zipfile.ZipFile("archive.zip", "w") as archive:
+        for name in truth:
+            archive.write(TRUTH.parent / name, name)
+    with open("train.csv", "w", newline="") as table:
+        csv.writer(table).writerows([("file", "label"), *truth.items()])
+    run_page("recipes/zip.md", here)
+    confusion = run_python("recipes/zip.md")["confusion"]
+    assert sum(images for _, _, images in confusion) == len(truth)
+    correct = sum(images for true, found, images in confusion if true == found)
+    assert correct > 0.9 * len(truth)
+
+
+def test_the_recipe_for_a_bucket(
+    here: Path, gcs_bucket: str, s3_bucket: str, gcs_server: str, s3_server: str
+) -> None:
+    s3 = boto3.client("s3", "us-east-1", endpoint_url=s3_server)
+    for name in ("my-photos", "my-labels"):
+        address = f"{gcs_server}/storage/v1/b"
+        requests.post(address, json={"name": name}, timeout=60).raise_for_status()
+        s3.create_bucket(Bucket=name)
+    for path in (ARCHIVE / "kitchen").glob("*.jpg"):
+        for scheme in ("gs", "s3"):
+            location(f"{scheme}://my-photos/2024/{path.name}").write_bytes(path.read_bytes())
+    run_page("recipes/bucket.md", here)
+    assert (here / "report.html").is_file()
+
+
+def test_the_recipe_for_a_lake(here: Path) -> None:
+    shutil.copytree(ARCHIVE / "kitchen", here / "photos")
+    run_page("label.md", here)
+    run_page("recipes/lake.md", here)
+    counts = run_python("recipes/lake.md")["counts"]
+    assert counts[0][1] >= counts[-1][1] >= 1
+
+
+def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(ARCHIVE / "kitchen", here / "photos")
+    run_page("tutorial.md", here)
+    run_python("tutorial.md")
+    assert capsys.readouterr().out.count("snowman") == 3
