@@ -1,4 +1,4 @@
-"""Our own package as a wheel, for workers elsewhere to install."""
+"""Build a wheel of our package for the workers of a cluster."""
 
 import base64
 import hashlib
@@ -13,68 +13,70 @@ from pathlib import Path
 from imagebeam.beam_pipeline.exit_codes import UsageError
 
 _PACKAGE = "imagebeam"
+_NOT_FOR_WORKERS = {"beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples"}
+"""Subpackages that no step of the job imports: the command line, training, and sample data."""
 _EXACT = ("ai-edge-litert", "pillow")
-"""What rows depend on besides our own code: another version may give other values."""
+"""Packages on whose versions the values of rows depend."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imagebeam\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def build_wheel(folder: Path) -> Path:
-    """Write a wheel of the package as it is installed here, or checked out; the same each time.
+    """Write a reproducible wheel of the installed or checked-out package; return its path.
 
-    It needs neither the sources nor anything to build them: what runs here is what is shipped.
+    It contains what the steps of the job import. Building it needs neither the sources nor build
+    tools.
 
     Raises:
-        UsageError: the package is not installed, so nothing says what belongs to it.
+        UsageError: the package is not installed, so its metadata is missing.
     """
-    # A checkout has what its last build left beside what is installed.
-    found = list(distributions(name=_PACKAGE))
-    if not found:
+    # In a checkout, metadata of an older build may come first.
+    installations = list(distributions(name=_PACKAGE))
+    if not installations:
         raise UsageError(
-            f"{_PACKAGE}: not installed, so it cannot be sent to workers. Run pip install on it."
+            f"{_PACKAGE}: not installed, so it cannot be sent to workers. Run `pip install` on it."
         )
-    installed = found[-1]
+    installed = installations[-1]
     information = f"{_PACKAGE}-{installed.version}.dist-info"
-    packages = (installed.read_text("top_level.txt") or "").split()
-    contents = {name: path.read_bytes() for name, path in _files(packages)} | {
+    contents = {name: path.read_bytes() for name, path in _files()} | {
         f"{information}/METADATA": _metadata(installed).encode(),
         f"{information}/WHEEL": _WHEEL.encode(),
-        f"{information}/entry_points.txt": (installed.read_text("entry_points.txt") or "").encode(),
-        f"{information}/top_level.txt": "\n".join(packages).encode(),
+        f"{information}/top_level.txt": _PACKAGE.encode(),
     }
     record = f"{information}/RECORD"
     contents[record] = _record(contents, record).encode()
     wheel = folder / f"{_PACKAGE}-{installed.version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in contents.items():
-            # Without the time of day: the same package is the same file.
+            # A fixed date makes equal packages equal files.
             archive.writestr(_entry(name), data)
     return wheel
 
 
 def _metadata(installed: Distribution) -> str:
-    """What pip is told on a worker: to install the versions that decide a row's values here."""
-    # A checkout that is installed in place has it under setuptools' older name.
+    """Return metadata that makes pip install the versions on which the values of rows depend."""
+    # An editable install has its metadata under an older name.
     text = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
     head, blank, body = text.partition("\n\n")
-    # A worker brings Beam along; asked for, it would have pip put its old Pillow back.
-    kept = [line for line in head.split("\n") if not _REQUIRED.match(line)]
+    # Workers have Beam already. With Beam as a requirement, pip would downgrade Pillow for it.
+    other = [line for line in head.split("\n") if not _REQUIRED.match(line)]
     exact = [f"Requires-Dist: {package}=={version(package)}" for package in _EXACT]
-    return "\n".join((*kept, *exact)) + blank + body
+    return "\n".join((*other, *exact)) + blank + body
 
 
 _REQUIRED = re.compile(rf"Requires-Dist: (?:apache-beam|{'|'.join(_EXACT)})\b(?!.*extra ==)")
 
 
-def _files(packages: list[str]) -> Iterator[tuple[str, Path]]:
-    for package in packages:
-        spec = find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
-        root = Path(spec.origin).parent
-        for folder, below, names in os.walk(root, followlinks=True):
-            below[:] = sorted({*below} - {"__pycache__"})
-            for path in (Path(folder, name) for name in sorted(names)):
-                yield path.relative_to(root.parent).as_posix(), path
+def _files() -> Iterator[tuple[str, Path]]:
+    """Yield the files that workers need, with their names in the wheel."""
+    spec = find_spec(_PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    root = Path(spec.origin).parent
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        excluded = {"__pycache__"} | (_NOT_FOR_WORKERS if Path(folder) == root else set())
+        subfolders[:] = sorted({*subfolders} - excluded)
+        for path in (Path(folder, name) for name in sorted(names)):
+            yield path.relative_to(root.parent).as_posix(), path
 
 
 def _record(contents: dict[str, bytes], record: str) -> str:
