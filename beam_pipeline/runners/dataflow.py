@@ -1,8 +1,8 @@
-"""Google Cloud Dataflow: whether it would take a job, and what has become of one."""
+"""Google Cloud Dataflow: check that it accepts jobs, monitor them and cancel them."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,13 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.runners import failure_messages
+from imagebeam.beam_pipeline.runners import failure_messages, rest
 from imagebeam.storage.errors import StoreError
 from imagebeam.storage.location import location
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
-_ANSWER_SECONDS = 20.0
 _CLIENT = ("google.cloud.dataflow", "google_auth_httplib2", "apitools")
 _NEEDED = {"project": "PROJECT", "region": "REGION", "temp_location": "gs://BUCKET/FOLDER"}
 _PROBE = "imagebeam-probe"
@@ -30,47 +29,49 @@ _LOG_IN = (
     "GOOGLE_APPLICATION_CREDENTIALS."
 )
 
-UNANSWERED = (OSError, ValueError, KeyError, exceptions.GoogleAPICallError, GoogleAuthError)
-"""What asking the service may raise."""
+UNAVAILABLE = (OSError, ValueError, KeyError, exceptions.GoogleAPICallError, GoogleAuthError)
+"""The errors that a request to the service may raise."""
 
 
 def check(options: PipelineOptions) -> None:
-    """See that the service answers and lets in who submits.
+    """Check that the service responds and accepts the credentials of this machine.
 
     Raises:
-        UsageError: it does not, or something is missing to ask it.
+        UsageError: it does not, or an option or a package is missing.
     """
     cloud = options.view_as(GoogleCloudOptions)
     for name, example in _NEEDED.items():
         if not getattr(cloud, name):
-            raise UsageError(f"--runner=DataflowRunner: it needs --{name}={example}.")
+            raise UsageError(
+                f"--runner=DataflowRunner: --{name} is missing. Add --{name}={example}."
+            )
     if not cloud.temp_location.startswith("gs://"):
         raise UsageError(
-            f"--temp_location={cloud.temp_location}: Dataflow's workers do not see it. Give a "
-            "folder in a bucket: gs://BUCKET/FOLDER."
+            f"--temp_location={cloud.temp_location}: the workers of Dataflow cannot read it. Name "
+            "a folder in a bucket: gs://BUCKET/FOLDER."
         )
     if cloud.template_location and not _launched(cloud):
         raise UsageError(
-            "--template_location: a classic template would fix the inputs for good. Use the Flex "
-            "Template in deploy/dataflow."
+            "--template_location: a classic template has fixed inputs. Use the Flex Template in "
+            "deploy/dataflow."
         )
     if any(find_spec(name) is None for name in _CLIENT):
         raise UsageError(
-            "--runner=DataflowRunner: Google's client of it is not installed. Run `pip install "
+            "--runner=DataflowRunner: Google's Dataflow client is not installed. Run `pip install "
             "'imagebeam[dataflow]'`."
         )
     if not cloud.no_auth:
         _check_credentials()
     try:
-        _asked(f"{_jobs(cloud)}?pageSize=1", options)
+        _request(f"{_jobs(cloud)}?pageSize=1", options)
     except GoogleAuthError as error:
         raise UsageError(f"--runner=DataflowRunner: no credentials ({error}). {_LOG_IN}") from error
     except OSError as error:
         raise UsageError(
-            f"--dataflow_endpoint={cloud.dataflow_endpoint}: Dataflow does not answer there "
+            f"--dataflow_endpoint={cloud.dataflow_endpoint}: Dataflow does not respond there "
             f"({type(error).__name__}). Check the network, or correct the address."
         ) from error
-    except UNANSWERED as error:
+    except UNAVAILABLE as error:
         raise UsageError(
             f"--project={cloud.project} --region={cloud.region}: {failure_messages.explain(error)}"
         ) from error
@@ -80,7 +81,7 @@ def check(options: PipelineOptions) -> None:
 
 
 def stage(package: Path, options: PipelineOptions) -> str:
-    """Put a package where workers can read it, by its content; its name there."""
+    """Upload a package to where workers can read it, named by its digest; return its URI."""
     data = package.read_bytes()
     folder = options.view_as(GoogleCloudOptions).temp_location.rstrip("/")
     digest = hashlib.sha256(data).hexdigest()[:16]
@@ -90,44 +91,46 @@ def stage(package: Path, options: PipelineOptions) -> str:
     return str(staged)
 
 
-def place(options: PipelineOptions, result: Any) -> dict[str, str]:
-    """What finds a submitted job again."""
+def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
+    """Return what finds a submitted job again."""
     cloud = options.view_as(GoogleCloudOptions)
     job = _launched(cloud) or result.job_id()
     return {"dataflow": f"{_jobs(cloud)}/{job}", "job": cloud.job_name}
 
 
 def cancel(job: str, options: PipelineOptions) -> bool:
-    """Cancel the job of this address; whether it was at work.
+    """Cancel the job at this URL; return whether it was running.
 
-    Whatever it raises is one of `UNANSWERED`.
+    Raises:
+        UNAVAILABLE: the request failed.
     """
-    if _asked(job, options)["currentState"] in _ENDED:
+    if _request(job, options)["currentState"] in _FINAL_STATES:
         return False
-    _asked(job, options, "PUT", {"requestedState": "JOB_STATE_CANCELLED"})
+    _request(job, options, "PUT", {"requestedState": "JOB_STATE_CANCELLED"})
     return True
 
 
-def complaints(job: str, options: PipelineOptions) -> Iterator[str]:
-    """What the job of this address has met with so far.
+def error_messages(job: str, options: PipelineOptions) -> Iterator[str]:
+    """Yield the error messages of the job at this URL so far.
 
-    Whatever it raises is one of `UNANSWERED`.
+    Raises:
+        UNAVAILABLE: the request failed.
     """
-    said = _asked(f"{job}/messages?minimumImportance=JOB_MESSAGE_ERROR", options)
-    for message in said.get("jobMessages", ()):
+    response = _request(f"{job}/messages?minimumImportance=JOB_MESSAGE_ERROR", options)
+    for message in response.get("jobMessages", ()):
         yield message["messageText"]
 
 
-_ENDED = (
+_FINAL_STATES = (
     *("JOB_STATE_DONE", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"),
     *("JOB_STATE_UPDATED", "JOB_STATE_DRAINED"),
 )
 
 
 def _launched(cloud: GoogleCloudOptions) -> str | None:
-    """The id under which the service runs what its launcher of Flex Templates has us leave."""
-    place = _LAUNCH.search(cloud.template_location or "")
-    return None if place is None else place[1]
+    """Return the job id that the launcher of Flex Templates has assigned; None without one."""
+    launch = _LAUNCH.search(cloud.template_location or "")
+    return None if launch is None else launch[1]
 
 
 _LAUNCH = re.compile("/template_launches/([^/]+)/")
@@ -139,7 +142,7 @@ def _jobs(cloud: GoogleCloudOptions) -> str:
 
 
 def _check_credentials() -> None:
-    """See that there are any; Beam would look for them again and again."""
+    """Check that there are credentials; Beam would search for them repeatedly."""
     try:
         google.auth.default()
     except DefaultCredentialsError as error:
@@ -149,30 +152,27 @@ def _check_credentials() -> None:
 
 
 def _check_writable(option: str, folder: str) -> None:
-    """See that a bucket takes what a job needs; Beam would try for minutes."""
+    """Check that a bucket is writable; Beam would retry for minutes."""
     probe = location(f"{folder.rstrip('/')}/{_PROBE}")
     try:
         probe.write_bytes(b"")
         probe.unlink()
     except (OSError, StoreError) as error:
         raise UsageError(
-            f"{option}: cannot be written ({error}). Create the bucket, and give the account that "
-            "submits the role roles/storage.objectAdmin on it."
+            f"{option}: cannot be written ({error}). Create the bucket, and grant the submitting "
+            "account the role roles/storage.objectAdmin on it."
         ) from error
 
 
-def _asked(
-    url: str, options: PipelineOptions, method: str = "GET", body: Mapping[str, str] | None = None
+def _request(
+    url: str, options: PipelineOptions, method: str = "GET", body: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    answer = _session(options).request(method, url, json=body, timeout=_ANSWER_SECONDS)
-    if not answer.ok:
-        raise exceptions.from_http_response(answer)
-    return dict(answer.json())
+    return rest.call(url, method, body, _session(options))
 
 
 def _session(options: PipelineOptions) -> "AuthorizedSession":
-    """As whom Beam submits jobs, by its options."""
-    # All jobs import this module, and these take long.
+    """Return a session with the credentials that Beam uses to submit jobs."""
+    # Importing these takes long, and every job imports this module.
     from apache_beam.internal.gcp import auth
     from google.auth.transport.requests import AuthorizedSession
 

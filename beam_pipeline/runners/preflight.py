@@ -1,12 +1,10 @@
-"""Where a job is to run, and whether somebody is there: asked before anything is begun."""
+"""Check before a job starts that its runner responds and fits."""
 
 import ipaddress
-import json
 import os
 import shutil
 import socket
 import urllib.error
-import urllib.request
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -20,66 +18,66 @@ from apache_beam.options.pipeline_options import (
 )
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.runners import dataflow
+from imagebeam.beam_pipeline.runners import dataflow, rest
 
-_ANSWER_SECONDS = 10.0
+_CONNECT_SECONDS = 10.0
 _EMBEDDED = ("[local]", "[auto]")
 _EMBEDDED_JOB_SERVER = "embed"
 
 
 def runner_name(options: PipelineOptions) -> str:
-    """`direct`, `flink`, `portable`, `prism`, `dataflow`, …: as Beam calls it, without `Runner`."""
+    """Return Beam's name of the runner without `Runner`: `direct`, `flink`, `dataflow`, …."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     return str(name).rpartition(".")[2].lower().removesuffix("runner")
 
 
 def is_direct(options: PipelineOptions) -> bool:
-    """Whether Beam runs the job in this process."""
+    """Return whether Beam runs the job in this process."""
     return runner_name(options) == "direct"
 
 
 def runs_in_other_processes(options: PipelineOptions) -> bool:
-    """Whether workers are started that hold nothing but what is shipped to them."""
+    """Return whether workers are other processes, which need our package."""
     if runner_name(options) == "direct":
         return False
     return not _loops_back(options)
 
 
 def sees_this_disk(options: PipelineOptions) -> bool:
-    """Whether workers find local files under the names that they have here."""
+    """Return whether workers find local files under the same paths as this process."""
     if not runs_in_other_processes(options):
         return True
     portable = options.view_as(PortableOptions)
-    # Without a type it is Docker's: a container has a disk of its own, even here.
+    # The default type is Docker: a container has a disk of its own, even on this machine.
     if portable.environment_type not in ("PROCESS", "EXTERNAL"):
         return False
     if runner_name(options) == "flink" and not portable.job_endpoint:
         master = flink_master(options)
-        return master is None or _is_here(master)
+        return master is None or _is_local_host(master)
     return runner_name(options) in ("flink", "portable", "prism") and (
-        not portable.job_endpoint or _is_here(portable.job_endpoint)
+        not portable.job_endpoint or _is_local_host(portable.job_endpoint)
     )
 
 
 def cores_of_a_worker(options: PipelineOptions) -> int:
-    """How many cores a worker process has, as far as that can be told before there is one."""
+    """Return the cores per worker process, as far as they are known before it starts."""
     cores = os.cpu_count() or 1
     if runner_name(options) == "dataflow":
-        # It starts one a core.
+        # Dataflow starts one worker process per core.
         return 1
     direct = options.view_as(DirectOptions)
     if is_direct(options) and direct.direct_running_mode == "multi_processing":
-        # Beam's 0 stands for one a core.
+        # For Beam, 0 means one worker per core.
         return max(1, cores // (direct.direct_num_workers or cores))
-    # Workers elsewhere are taken for machines like this one.
+    # Other workers are assumed to be machines like this one.
     return cores
 
 
 def check(options: PipelineOptions) -> None:
-    """See that what is to run the job answers and fits; takes seconds.
+    """Check that the runner responds and can run the job; takes seconds.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it does not, or cannot.
     """
     portable = options.view_as(PortableOptions)
     name = runner_name(options)
@@ -87,7 +85,7 @@ def check(options: PipelineOptions) -> None:
         _check_job_server(portable.job_endpoint)
     elif name == "portable" and not portable.job_endpoint:
         raise UsageError(
-            "--runner=PortableRunner: it needs a job server. Give its --job_endpoint=HOST:PORT."
+            "--runner=PortableRunner: the job server is missing. Add --job_endpoint=HOST:PORT."
         )
     elif name == "flink":
         _check_java(options)
@@ -100,10 +98,10 @@ def check(options: PipelineOptions) -> None:
 
 
 def check_detachable(options: PipelineOptions) -> None:
-    """See that the job goes on without the process that submits it.
+    """Check that the job continues without the process that submits it.
 
     Raises:
-        UsageError: it would not.
+        UsageError: it would end with this process.
     """
     stays = (
         runner_name(options) == "dataflow"
@@ -112,13 +110,13 @@ def check_detachable(options: PipelineOptions) -> None:
     )
     if not stays or not runs_in_other_processes(options):
         raise UsageError(
-            "--detach: the job would end with this process. Give it to a job server that stays, "
-            "by --job_endpoint=HOST:PORT."
+            "--detach: the job would end with this process. Submit it to a job server that keeps "
+            "running: --job_endpoint=HOST:PORT."
         )
 
 
 def _loops_back(options: PipelineOptions) -> bool:
-    """Whether workers are threads of the submitting process that an engine sends its work to."""
+    """Return whether the engine sends its work back to threads of the submitting process."""
     portable = options.view_as(PortableOptions)
     if portable.environment_type:
         return bool(portable.environment_type == "LOOPBACK")
@@ -132,14 +130,14 @@ def _loops_back(options: PipelineOptions) -> bool:
 
 
 def flink_master(options: PipelineOptions) -> str | None:
-    """`http://host:port`; None where no cluster is named: Beam starts a Flink of its own."""
+    """Return `http://host:port`; None if no cluster is named and Beam starts Flink itself."""
     master = options.view_as(FlinkRunnerOptions).flink_master.strip()
     if master in _EMBEDDED:
         return None
     return cast(str, master if "://" in master else f"http://{master}")
 
 
-def _is_here(address: str) -> bool:
+def _is_local_host(address: str) -> bool:
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
     if host == "localhost":
         return True
@@ -154,10 +152,10 @@ def _check_job_server(endpoint: str) -> None:
     if not host or not port.isdigit():
         raise UsageError(f"--job_endpoint={endpoint}: give HOST:PORT, such as localhost:8099.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
         raise UsageError(
-            f"--job_endpoint={endpoint}: no job server answers there ({_reason(error)}). Start "
+            f"--job_endpoint={endpoint}: no job server responds there ({_reason(error)}). Start "
             "Beam's job server, or correct the address."
         ) from error
 
@@ -168,8 +166,8 @@ def _check_java(options: PipelineOptions) -> None:
     home = os.environ.get("JAVA_HOME")
     if not shutil.which(f"{home}/bin/java" if home else "java"):
         raise UsageError(
-            "--runner=FlinkRunner: Beam starts its job server with Java, which is not installed "
-            "here. Install Java 11 or newer, or name a running job server by --job_endpoint."
+            "--runner=FlinkRunner: Java is not installed, which Beam needs for its job server. "
+            "Install Java 11 or newer, or name a running job server by --job_endpoint."
         )
 
 
@@ -178,38 +176,37 @@ def _check_prism(options: PipelineOptions) -> None:
     if location and "://" not in location and not os.path.isfile(location):
         raise UsageError(
             f"--prism_location={location}: no such file. Build it with `go install "
-            "github.com/apache/beam/sdks/v2/go/cmd/prism@latest`, or leave the option out: Beam "
-            "then fetches it."
+            "github.com/apache/beam/sdks/v2/go/cmd/prism@latest`, or omit the option so that Beam "
+            "downloads it."
         )
 
 
 def _check_flink(master: str, options: PipelineOptions) -> None:
-    version = str(_asked(master, "config").get("flink-version", ""))
+    version = str(_flink(master, "config").get("flink-version", ""))
     minor = ".".join(version.split(".")[:2])
     supported = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
     if minor not in supported:
         raise UsageError(
             f"--flink_master={master}: runs Flink {version or 'of an unknown version'}, which this "
-            f"version of Beam does not know. It knows {', '.join(supported)}."
+            f"version of Beam does not support. Use Flink {', '.join(supported)}."
         )
     flink = options.view_as(FlinkRunnerOptions)
-    # The job server has to be of the cluster's version; Beam's default is its newest.
+    # The job server must have the version of the cluster; by default Beam uses the newest.
     flink.flink_version = minor
-    if not int(_asked(master, "overview").get("taskmanagers", 0)):
+    if not int(_flink(master, "overview").get("taskmanagers", 0)):
         raise UsageError(
             f"--flink_master={master}: this Flink has no task manager. Start one and try again."
         )
 
 
-def _asked(master: str, what: str) -> dict[str, Any]:
-    """What Flink's REST interface says."""
+def _flink(master: str, path: str) -> dict[str, Any]:
+    """Return a response of Flink's REST interface."""
     try:
-        with urllib.request.urlopen(f"{master}/{what}", timeout=_ANSWER_SECONDS) as answer:
-            return dict(json.load(answer))
+        return rest.call(f"{master}/{path}")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"--flink_master={master}: no Flink answers there ({_reason(error)}). Give HOST:PORT "
-            "of its REST interface, such as localhost:8081, and see that it runs."
+            f"--flink_master={master}: no Flink responds there ({_reason(error)}). Check that it "
+            "runs, and give HOST:PORT of its REST interface, such as localhost:8081."
         ) from error
 
 

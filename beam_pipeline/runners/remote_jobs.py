@@ -1,8 +1,6 @@
-"""Jobs on a cluster: where they are, what they keep failing on, and how they are cancelled."""
+"""Find, monitor and cancel jobs that run on a cluster."""
 
-import json
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -17,22 +15,22 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from google.api_core.exceptions import NotFound
 
 from imagebeam.beam_pipeline.exit_codes import BrokenJobError
-from imagebeam.beam_pipeline.runners import dataflow, failure_messages, preflight
+from imagebeam.beam_pipeline.runners import dataflow, failure_messages, preflight, rest
 from imagebeam.beam_pipeline.runners.beam_internals import portable_job_id
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 
-_ANSWER_SECONDS = 20.0
-_PAUSE_SECONDS = 10.0
-_OFTEN = 3
-_UNANSWERED = (*dataflow.UNANSWERED, grpc.RpcError, grpc.FutureTimeoutError)
+_TIMEOUT_SECONDS = 20.0
+_POLL_SECONDS = 10.0
+_NOT_FOUND_LIMIT = 3
+_UNAVAILABLE = (*dataflow.UNAVAILABLE, grpc.RpcError, grpc.FutureTimeoutError)
 
 
 def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
-    """What finds a submitted job again; empty where its runner cannot be asked by others."""
+    """Return what finds a submitted job again; empty if no other process can reach it."""
     if preflight.runner_name(options) == "dataflow":
-        return dataflow.place(options, result)
-    # Flink first: Beam's job server, told to cancel, stops waiting and lets Flink go on.
+        return dataflow.job_handle(options, result)
+    # Flink comes first: Beam's job server stops waiting on a cancel request, but Flink goes on.
     if (master := preflight.flink_master(options)) is not None:
         return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
     portable = options.view_as(PortableOptions)
@@ -43,81 +41,83 @@ def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
 
 
 class RemoteErrorPoller:
-    """Asks a cluster now and then what the job fails on, which it may do again and again."""
+    """Polls a cluster for errors of a job, which a runner may retry again and again."""
 
     def __init__(self, layout: Layout, options: PipelineOptions) -> None:
         self._layout = layout
         self._options = options
-        self._next = 0.0
-        self._unknown = 0
+        self._next_poll = 0.0
+        self._not_found = 0
 
     def check(self) -> None:
-        """See that the job does not fail on what no restart can change.
+        """Check that the job does not fail on an error that no restart can fix.
 
         Raises:
-            BrokenJobError: it does, or the cluster knows of no such job.
+            BrokenJobError: it does, or the cluster does not know the job.
         """
-        if time.monotonic() < self._next:
+        if time.monotonic() < self._next_poll:
             return
-        self._next = time.monotonic() + _PAUSE_SECONDS
+        self._next_poll = time.monotonic() + _POLL_SECONDS
         try:
-            for said in _complaints(RunToken.unfinished_remote(self._layout), self._options):
-                if reason := failure_messages.worker_problem(said):
-                    raise BrokenJobError(f"the job cannot be done: {reason}")
+            handle = RunToken.unfinished_remote(self._layout)
+            for message in _error_messages(handle, self._options):
+                if reason := failure_messages.worker_problem(message):
+                    raise BrokenJobError(f"the job cannot run: {reason}")
         except NotFound:
-            self._unknown += 1
-            # Dataflow may not know for a moment of jobs that it has.
-            if self._unknown >= _OFTEN:
+            self._not_found += 1
+            # Dataflow may not find an existing job for a moment.
+            if self._not_found >= _NOT_FOUND_LIMIT:
                 raise BrokenJobError(
-                    "the job is gone: Dataflow knows of none with its id any more. See whether "
-                    "the project is still there, then run the same command again."
+                    "the job is gone: Dataflow no longer knows its id. Check that the project "
+                    "still exists, then run the same command again."
                 ) from None
-        except _UNANSWERED:
+        except _UNAVAILABLE:
             pass
         else:
-            self._unknown = 0
+            self._not_found = 0
 
 
-def cancel(place: Mapping[str, str], options: PipelineOptions) -> bool:
-    """Cancel the job that is there; whether there was one at work.
+def cancel(handle: Mapping[str, str], options: PipelineOptions) -> bool:
+    """Cancel a job; return whether it was running.
 
-    If it cannot be asked, nothing is lost: its workers notice that the output is not theirs.
+    If the cluster cannot be reached, nothing is lost: the workers of the job notice that the
+    output belongs to a later run.
     """
-    with suppress(*_UNANSWERED):
-        if "dataflow" in place:
-            return dataflow.cancel(place["dataflow"], options)
-        if "job_endpoint" in place:
-            return _cancel_on_job_server(place["job_endpoint"], place["job"])
-        if "flink_master" in place:
-            return _cancel_on_flink(place["flink_master"], place["job"])
+    with suppress(*_UNAVAILABLE):
+        if "dataflow" in handle:
+            return dataflow.cancel(handle["dataflow"], options)
+        if "job_endpoint" in handle:
+            return _cancel_on_job_server(handle["job_endpoint"], handle["job"])
+        if "flink_master" in handle:
+            return _cancel_on_flink(handle["flink_master"], handle["job"])
     return False
 
 
-def _complaints(place: Mapping[str, str], options: PipelineOptions) -> Iterator[str]:
-    """What the job that is there has met with; nothing where nobody can be asked."""
-    if "dataflow" in place:
-        yield from dataflow.complaints(place["dataflow"], options)
-    if "flink_master" in place:
-        for job in _on_flink(place["flink_master"], place["job"]):
-            said = _answer(f"{place['flink_master']}/jobs/{job}/exceptions")
-            # Not the latest alone: what is cancelled beside a failure may fail after it.
-            for failure in said["exceptionHistory"]["entries"]:
-                for each in (failure, *failure.get("concurrentExceptions", ())):
-                    yield str(each["stacktrace"])
+def _error_messages(handle: Mapping[str, str], options: PipelineOptions) -> Iterator[str]:
+    """Yield the errors of a job so far; none if its cluster does not provide them."""
+    if "dataflow" in handle:
+        yield from dataflow.error_messages(handle["dataflow"], options)
+    if "flink_master" in handle:
+        for job in _flink_jobs(handle["flink_master"], handle["job"]):
+            response = rest.call(f"{handle['flink_master']}/jobs/{job}/exceptions")
+            # All of them: tasks that are cancelled because of a failure may fail after it.
+            for failure in response["exceptionHistory"]["entries"]:
+                for exception in (failure, *failure.get("concurrentExceptions", ())):
+                    yield str(exception["stacktrace"])
 
 
 def _cancel_on_job_server(endpoint: str, job: str) -> bool:
     with grpc.insecure_channel(endpoint) as channel:
         service = beam_job_api_pb2_grpc.JobServiceStub(channel)
-        asked = beam_job_api_pb2.GetJobStateRequest(job_id=job)
-        state = service.GetState(asked, timeout=_ANSWER_SECONDS).state
-        if state in _ENDED:
+        request = beam_job_api_pb2.GetJobStateRequest(job_id=job)
+        state = service.GetState(request, timeout=_TIMEOUT_SECONDS).state
+        if state in _FINAL_STATES:
             return False
-        service.Cancel(beam_job_api_pb2.CancelJobRequest(job_id=job), timeout=_ANSWER_SECONDS)
+        service.Cancel(beam_job_api_pb2.CancelJobRequest(job_id=job), timeout=_TIMEOUT_SECONDS)
     return True
 
 
-_ENDED = (
+_FINAL_STATES = (
     beam_job_api_pb2.JobState.DONE,
     beam_job_api_pb2.JobState.FAILED,
     beam_job_api_pb2.JobState.CANCELLED,
@@ -126,20 +126,14 @@ _ENDED = (
 
 
 def _cancel_on_flink(master: str, name: str) -> bool:
-    found = _on_flink(master, name)
-    for job in found:
-        _answer(f"{master}/jobs/{job}?mode=cancel", "PATCH")
-    return bool(found)
+    jobs = _flink_jobs(master, name)
+    for job in jobs:
+        rest.call(f"{master}/jobs/{job}?mode=cancel", "PATCH")
+    return bool(jobs)
 
 
-def _on_flink(master: str, name: str) -> list[str]:
-    """Ids of the jobs of this name that have not ended."""
-    jobs = _answer(f"{master}/jobs/overview")["jobs"]
-    at_work = ("CREATED", "RUNNING", "RESTARTING")
-    return [job["jid"] for job in jobs if job["name"] == name and job["state"] in at_work]
-
-
-def _answer(url: str, method: str = "GET") -> dict[str, Any]:
-    request = urllib.request.Request(url, method=method)
-    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:
-        return dict(json.loads(answer.read() or b"{}"))
+def _flink_jobs(master: str, name: str) -> list[str]:
+    """Return the ids of the jobs of this name that have not ended."""
+    jobs = rest.call(f"{master}/jobs/overview")["jobs"]
+    unfinished = ("CREATED", "RUNNING", "RESTARTING")
+    return [job["jid"] for job in jobs if job["name"] == name and job["state"] in unfinished]

@@ -1,4 +1,4 @@
-"""What ends a job that leads nowhere before it costs a night."""
+"""Abort jobs that stall or fail too often."""
 
 import math
 import time
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.outputs.progress import Progress
 
-_ENOUGH = 1000
-"""Images after which a share of failures says something."""
+_MIN_IMAGES_FOR_RATE = 1000
+"""A failure rate over fewer images is not significant."""
 
 
 class StalledError(RuntimeError):
-    """Nothing has been finished for too long."""
+    """No shard was finished for too long."""
 
 
 class TooManyFailuresError(RuntimeError):
@@ -22,11 +22,11 @@ class TooManyFailuresError(RuntimeError):
 
 @dataclass(frozen=True)
 class FailureLimit:
-    """How many failed images a job may have: a share of them or a count.
+    """The number of failed images that a job may have: a share or a count.
 
     Attributes:
-        share: 0 to 1; of a count, 1.
-        count: None of a share.
+        share: 0 to 1; 1 if there is a count.
+        count: None if there is a share.
     """
 
     share: float = 1.0
@@ -34,7 +34,7 @@ class FailureLimit:
 
     @classmethod
     def parse(cls, text: str) -> "FailureLimit":
-        """A count such as `100`, or a share such as `0.05`; `1.0` accepts any but all.
+        """Parse a count such as `100`, or a share such as `0.05`.
 
         Raises:
             UsageError: it is neither.
@@ -52,7 +52,7 @@ class FailureLimit:
         return cls(share)
 
     def exceeded(self, failed: int, images: int) -> bool:
-        """Whether so many failures are too many; all of the images always are."""
+        """Return whether the failures exceed the limit; if all images fail, they always do."""
         most = self.share * images if self.count is None else self.count
         return failed > most or 0 < failed == images
 
@@ -61,12 +61,12 @@ class FailureLimit:
 
 
 ANY_BUT_ALL = FailureLimit()
-"""The limit where the user sets none."""
+"""The default limit: the job fails only if all images fail."""
 
 
 @dataclass(frozen=True)
 class AbortLimits:
-    """When a job is to be ended early.
+    """The limits beyond which a job is aborted.
 
     Attributes:
         failures: that are accepted.
@@ -78,7 +78,7 @@ class AbortLimits:
 
 
 class Watchdog:
-    """Looks at the progress and raises when it is hopeless."""
+    """Raises when the progress of a job exceeds the limits."""
 
     def __init__(self, limits: AbortLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
@@ -87,15 +87,13 @@ class Watchdog:
         self._since = clock()
 
     def check(self, now: Progress) -> None:
-        """See that images get done, and that enough of them are labelled.
+        """Check that images are finished, and that enough of them are labelled.
 
         Raises:
-            StalledError: neither was the listing finished nor an image done for
-                `stall_seconds`.
-            TooManyFailuresError: too many of the images failed; for a share, from the first
-                1,000 on.
+            StalledError: neither the listing nor an image was finished for `stall_seconds`.
+            TooManyFailuresError: too many images failed; a share is checked from 1,000 images on.
         """
-        # Listing a large archive takes its time too: the first shard is waited for from its end.
+        # Listing a large archive takes time; the wait for the first shard starts at its end.
         seen = (now.plan is not None, now.done)
         if seen != self._seen:
             self._seen, self._since = seen, self._clock()
@@ -104,6 +102,8 @@ class Watchdog:
             raise StalledError(f"no shard was finished for {waited:,.0f} s (--stall-seconds)")
         failed = now.done - now.labelled
         allowed = self._limits.failures
-        enough = now.done >= _ENOUGH or (allowed.count is not None and failed > allowed.count)
+        enough = now.done >= _MIN_IMAGES_FOR_RATE or (
+            allowed.count is not None and failed > allowed.count
+        )
         if enough and allowed.exceeded(failed, now.done):
             raise TooManyFailuresError(f"{failed:,} of the first {now.done:,} images failed")

@@ -133,7 +133,7 @@ def test_an_image_that_is_named_gets_no_package_and_has_to_hold_it(
     image = "--sdk_container_image=registry.example/imagebeam:1"
     code, stderr = _job(dataflow, pictures, place / "out", image).finish()
     assert code == 3
-    assert "the workers hold no imagebeam, or another version" in _told(stderr)
+    assert "imagebeam is missing on the workers, or has another version" in _told(stderr)
     [job] = dataflow.jobs.values()
     [pool] = job.body["environment"]["workerPools"]
     assert pool["workerHarnessContainerImage"] == "registry.example/imagebeam:1"
@@ -144,7 +144,7 @@ def test_an_image_of_another_beam(dataflow: Dataflow, place: Location, pictures:
     dataflow.beam = "2.76.0"
     code, stderr = _job(dataflow, pictures, place / "out").finish()
     assert code == 3
-    held = f"a worker holds apache-beam 2.76.0 and not {version('apache-beam')} as the submitter"
+    held = f"a worker has apache-beam 2.76.0 (submitter: {version('apache-beam')})"
     assert held in _told(stderr)
 
 
@@ -157,7 +157,7 @@ def test_a_job_that_somebody_cancels(
     next(iter(dataflow.jobs.values())).stop()
     code, stderr = job.finish()
     assert code == 3
-    assert "Dataflow says that it is CANCELLED" in _told(stderr)
+    assert "Dataflow reports only the state CANCELLED" in _told(stderr)
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_a_job_that_somebody_cancels(
             Refusal("POST", "jobs$", 403, "Project has insufficient quota(s) for 50 instances."),
             3,
             "the job could not be submitted: Dataflow refuses it (Project has insufficient "
-            "quota(s) for 50 instances). Ask for more quota, or use fewer or smaller workers: "
+            "quota(s) for 50 instances). Request more quota, or use fewer or smaller workers: "
             "--max_num_workers, --worker_machine_type.",
         ),
         (
             Refusal("POST", "jobs$", 409, "There is already an active job named labels."),
             3,
             "the job could not be submitted: Dataflow refuses it (There is already an active job "
-            "named labels). Wait for the end of that job, or leave --job_name out.",
+            "named labels). Wait for the end of that job, or omit --job_name.",
         ),
     ],
     ids=["permission", "quota", "name"],

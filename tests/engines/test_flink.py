@@ -101,5 +101,5 @@ def test_workers_without_the_package_are_named_at_once(
     job = Job(*inputs, "--output", tmp_path / "out", *flink.options(), image)
     code, stderr = job.finish()
     assert code == 3
-    assert "the workers hold no imagebeam" in stderr
+    assert "imagebeam is missing on the workers" in stderr
     wait_until(lambda: flink.running_jobs() == [], "the job to end")

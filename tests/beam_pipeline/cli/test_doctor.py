@@ -63,7 +63,7 @@ def test_every_fault_has_a_line(archive: Path, capfd: pytest.CaptureFixture[str]
     assert list(failures) == ["module", "output", "runner", "inputs"]
     assert failures["module"].startswith(f"'{archive}/none': ")
     assert failures["output"].startswith(f"{archive}/out: Not a directory.")
-    assert failures["runner"].startswith(f"{endpoint}: no job server answers there")
+    assert failures["runner"].startswith(f"{endpoint}: no job server responds there")
     assert failures["inputs"].startswith(f"{archive}/elsewhere: no such file or folder.")
 
 

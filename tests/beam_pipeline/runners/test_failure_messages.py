@@ -10,8 +10,8 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain
         (
             "java.lang.RuntimeException: Error received from SDK harness\nTraceback\n"
             "ModuleNotFoundError: No module named 'imagebeam.transforms'\n\n",
-            "the workers hold no imagebeam, or another version. Leave --sdk_container_image out, "
-            "or name an image that holds this version.",
+            "imagebeam is missing on the workers, or has another version. Omit "
+            "--sdk_container_image, or name an image with this version.",
         ),
         (
             "Traceback\n  File\nRuntimeError: boom [while running 'DecodeImages/ParDo']",
@@ -39,7 +39,7 @@ def test_the_innermost_reason_is_told(error: str, message: str) -> None:
         ),
         (
             exceptions.TooManyRequests("Slow down."),
-            "Dataflow refuses it (Slow down). Ask for more quota, or use fewer or smaller "
+            "Dataflow refuses it (Slow down). Request more quota, or use fewer or smaller "
             "workers: --max_num_workers, --worker_machine_type.",
         ),
         (
@@ -49,11 +49,11 @@ def test_the_innermost_reason_is_told(error: str, message: str) -> None:
         (
             RuntimeError("There is already active job named a with id: 1."),
             "Dataflow refuses it (There is already active job named a with id: 1). Wait for the "
-            "end of that job, or leave --job_name out.",
+            "end of that job, or omit --job_name.",
         ),
         (
             RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nNone"),
-            "Dataflow says that it is FAILED, and no more. See the job's page in the console.",
+            "Dataflow reports only the state FAILED. See the page of the job in the console.",
         ),
         (
             RuntimeError("Dataflow pipeline failed. State: FAILED, Error:\nThe disk is full."),

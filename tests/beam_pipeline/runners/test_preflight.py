@@ -89,13 +89,13 @@ def test_no_job_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
     endpoint = f"--job_endpoint=localhost:{free_port()}"
     job = ("label", tmp_path, "--output", tmp_path / "out", "--shared-disk", endpoint)
     assert imagebeam(*job, "--runner=PortableRunner") == 2
-    assert f"{endpoint}: no job server answers there" in capfd.readouterr().err
+    assert f"{endpoint}: no job server responds there" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
-        ("--runner=PortableRunner", "it needs a job server"),
+        ("--runner=PortableRunner", "the job server is missing"),
         ("--runner=PrismRunner --prism_location=/none", "--prism_location=/none: no such file"),
         ("--runner=PortableRunner --job_endpoint=8099", "give HOST:PORT"),
     ],
@@ -107,7 +107,7 @@ def test_a_runner_that_cannot_start(argument: str, reason: str) -> None:
 
 def test_no_flink_at_that_address() -> None:
     master = f"--flink_master=localhost:{free_port()}"
-    with pytest.raises(UsageError, match="no Flink answers there"):
+    with pytest.raises(UsageError, match="no Flink responds there"):
         preflight.check(pipeline_options(("--runner=FlinkRunner", master)))
 
 
@@ -148,13 +148,16 @@ _DATAFLOW = (
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (_DATAFLOW[:1], "it needs --project=PROJECT"),
-        (_DATAFLOW[:3], "it needs --temp_location=gs://BUCKET/FOLDER"),
-        ((*_DATAFLOW, "--temp_location=/here"), "--temp_location=/here: Dataflow's workers do not"),
-        ((*_DATAFLOW, "--template_location=gs://b/t"), "would fix the inputs for good"),
+        (_DATAFLOW[:1], "--project is missing. Add --project=PROJECT"),
+        (_DATAFLOW[:3], "--temp_location is missing. Add --temp_location=gs://BUCKET/FOLDER"),
+        (
+            (*_DATAFLOW, "--temp_location=/here"),
+            "--temp_location=/here: the workers of Dataflow cannot read",
+        ),
+        ((*_DATAFLOW, "--template_location=gs://b/t"), "a classic template has fixed inputs"),
         (
             (*_DATAFLOW, "--no_auth", "--dataflow_endpoint=http://localhost:1"),
-            "--dataflow_endpoint=http://localhost:1: Dataflow does not answer there",
+            "--dataflow_endpoint=http://localhost:1: Dataflow does not respond there",
         ),
     ],
 )
