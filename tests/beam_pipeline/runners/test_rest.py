@@ -12,7 +12,6 @@ from google.api_core.exceptions import Forbidden
 from imagebeam.beam_pipeline.runners import rest
 from tests.engines.tools import free_port
 
-
 _BODIES = {"/object": b'{"a": 1}', "/list": b"[1]", "/html": b"<html>", "/empty": b""}
 
 
