@@ -39,6 +39,7 @@ setup(
     package_data={
         "imagebeam": ["py.typed"],
         "imagebeam.modules": ["*.txt"],
+        "imagebeam.modules.handles": ["*.tsv"],
         "imagebeam.report": ["template/**"],
         "imagebeam.samples": ["archive/**", "archive_truth.csv", "module/**"],
     },

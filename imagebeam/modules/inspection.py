@@ -11,6 +11,7 @@ from typing import Any
 
 from imagebeam.modules.handles.digest import file_hashes
 from imagebeam.modules.litert.flatbuffer import Tensor, read_flatbuffer, read_interface
+from imagebeam.modules.litert.heads import names_by_value, operation_name
 from imagebeam.modules.tensorflow.subprocess import run_task, tensorflow_is_installed
 from imagebeam.modules.types import LITERT, Module
 
@@ -116,9 +117,12 @@ def count_costs(content: bytes) -> ModelSize:
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
     operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
-    names = [_operation_name(schema, model, operator) for operator in operators]
+    codes = [model.OperatorCodes(operator.OpcodeIndex()) for operator in operators]
+    names = [
+        operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes
+    ]
     tensors = [graph.Tensors(number) for number in range(graph.TensorsLength())]
-    dtype_names = _names_by_value(schema.TensorType)
+    dtype_names = names_by_value(schema.TensorType)
     weighted = [
         (name, _shapes(operator, tensors))
         for name, operator in zip(names, operators, strict=True)
@@ -130,17 +134,6 @@ def count_costs(content: bytes) -> ModelSize:
         macs=sum(_macs(name, shapes) for name, shapes in weighted),
         dtypes=dict(Counter(dtype_names[tensor.Type()].lower() for tensor in tensors)),
     )
-
-
-def _operation_name(schema: Any, model: Any, operator: Any) -> str:
-    code = model.OperatorCodes(operator.OpcodeIndex())
-    # Old files store the number in one byte, which cannot hold the numbers of newer operations.
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    return _names_by_value(schema.BuiltinOperator)[number]
-
-
-def _names_by_value(enumeration: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
 def _shapes(operator: Any, tensors: list[Any]) -> list[list[int]]:

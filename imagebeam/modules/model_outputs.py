@@ -29,9 +29,10 @@ class ModelOutputs:
 
     @classmethod
     def from_heads(cls, heads: Mapping[str, FloatArray]) -> ModelOutputs:
-        """Wrap the computed heads; scores are derived from logits where there are logits."""
-        logits = heads.get(LOGITS)
-        scores = heads.get(SCORES) if logits is None else softmax(logits)
+        """Wrap the computed heads; without scores, they are computed from the logits."""
+        logits, scores = heads.get(LOGITS), heads.get(SCORES)
+        if scores is None and logits is not None:
+            scores = softmax(logits)
         return cls(logits=logits, scores=scores, features=heads.get(FEATURES))
 
     @classmethod

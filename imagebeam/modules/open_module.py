@@ -9,8 +9,10 @@ from pathlib import Path
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.handles.catalogue import PUBLISHER
 from imagebeam.modules.handles.digest import PREFIX
 from imagebeam.modules.handles.digest_pins import verified_digest
+from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.metadata import FLATBUFFER_ASSET
@@ -45,17 +47,23 @@ class _Compiled:
     refusal: str | None
 
 
-def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> Module:
+def open_module(
+    handle: str,
+    engine: str = AUTO,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Module:
     """Resolve `handle`, verify its pin, read its interface and make it ready for `engine`.
 
     Args:
-        handle: a directory (TF1 Hub format or SavedModel), a `.tar.gz` of one or a `.tflite` file,
-            local or in a gs:// or s3:// bucket, or a TF-Hub URL; "@sha256:..." after it pins its
-            digest.
+        handle: a name of the catalogue, `demo`, a directory (TF1 Hub format or SavedModel), a
+            `.tar.gz` of one or a `.tflite` file, local or in a gs:// or s3:// bucket, or a TF-Hub
+            URL; "@sha256:..." after it pins its digest.
         engine: "litert", "tensorflow" or "auto", which takes LiteRT for every module that it can
             run.
         cache: directory for fetched, unpacked and compiled modules; None for `imagebeam` in the
             cache directory of the user.
+        progress: shows the progress of a download.
 
     Raises:
         ModuleError: the handle or the module cannot be used.
@@ -65,10 +73,17 @@ def open_module(handle: str, engine: str = AUTO, cache: Path | None = None) -> M
             f"{engine!r}: no such engine. Choose one of {', '.join((AUTO, *ENGINES))}."
         )
     parsed, store = Handle.parse(handle), Cache(cache)
-    path = resolve(parsed.text, store)
-    digest = verified_digest(parsed.text, path, parsed.pin, store)
-    module = _prepare(parsed.text, path, digest, engine, store)
-    return replace(module, info=_with_class_names(module.info))
+    resolved = resolve(parsed.text, store, progress)
+    digest = verified_digest(parsed.text, resolved.path, parsed.pin, store)
+    module = _prepare(parsed.text, resolved.path, digest, engine, store)
+    info = _with_class_names(module.info)
+    if resolved.published is not None:
+        info = replace(
+            info,
+            network=resolved.published.network,
+            provenance={"publisher": PUBLISHER, "archive": resolved.published.archive},
+        )
+    return replace(module, info=info, notes=resolved.notes)
 
 
 def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
@@ -86,7 +101,7 @@ def compile_module(handle: str, output: Path, cache: Path | None = None) -> None
             written.
     """
     parsed, store = Handle.parse(handle), Cache(cache)
-    path = resolve(parsed.text, store)
+    path = resolve(parsed.text, store).path
     digest = verified_digest(parsed.text, path, parsed.pin, store)
     if path.is_file():
         raise ModuleError(

@@ -27,7 +27,6 @@ class LiteRTEngine:
     """
 
     def __init__(self, content: bytes, source: str) -> None:
-        self._content = content
         self._source = source
         self._interface = read_interface(content, source)
         self.info = self._interface.info
@@ -38,7 +37,7 @@ class LiteRTEngine:
         try:
             runner = self._idle.pop()
         except IndexError:
-            runner = _Runner(self._content, self._interface, self._source)
+            runner = _Runner(self._interface, self._source)
         values = runner.run(pixels)
         self._idle.append(runner)
         outputs = self._interface.outputs
@@ -50,9 +49,9 @@ class LiteRTEngine:
 class _Runner:
     """One interpreter and its input buffer."""
 
-    def __init__(self, content: bytes, interface: Interface, source: str) -> None:
+    def __init__(self, interface: Interface, source: str) -> None:
         self._interface = interface
-        self._interpreter = open_interpreter(content, source)
+        self._interpreter = open_interpreter(interface.content, source)
         shape = (interface.batch or _BATCH, *interface.info.image_size, 3)
         self._buffer = np.zeros(shape, interface.input.dtype)
         run_once(self._interpreter, interface.input.index, self._buffer, source)

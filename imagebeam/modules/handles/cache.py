@@ -56,6 +56,10 @@ class Cache:
             raise _unusable(self._directory, error.strerror or str(error)) from error
         return directory
 
+    def has(self, kind: str, key: str) -> bool:
+        """Tell if the entry `kind`/`key` exists and its files are unchanged."""
+        return _is_intact(self._directory / kind / key)
+
     def entry(
         self,
         kind: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import urllib.parse
@@ -11,18 +12,12 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.buckets import SCHEMES as BUCKET_SCHEMES
 from imagebeam.modules.handles.buckets import fetch_from_bucket
 from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.handles.download import Progress, describe, download
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task
 from imagebeam.modules.types import FLATBUFFER_SUFFIX
-from imagebeam.storage import Settings, StoreError, store_for
+from imagebeam.storage import StoreError
 
 _HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
-
-# The user named the URL, so it may lead into the user's own network.
-_SETTINGS = Settings(
-    seconds=600.0, allow_private_hosts=True, honour_opt_outs=False, use_proxies=True
-)
-_MOST_BYTES = 2 << 30
-"""The largest flatbuffer there can be: its offsets have 31 bits."""
 
 
 def is_url(text: str) -> bool:
@@ -30,7 +25,7 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
-def fetch(url: str, cache: Cache) -> Path:
+def fetch(url: str, cache: Cache, progress: Progress | None = None) -> Path:
     """Fetch the module at `url` unless it is cached; returns a local directory or file.
 
     TF-Hub modules are kept in $TFHUB_CACHE_DIR, where `tensorflow_hub` keeps them. Without this
@@ -50,21 +45,32 @@ def fetch(url: str, cache: Cache) -> Path:
         )
     if urllib.parse.urlsplit(url).path.endswith(FLATBUFFER_SUFFIX):
         key = hashlib.sha256(url.encode()).hexdigest()
-        return cache.entry("flatbuffers", key, lambda to: _download(url, to)) / "module.tflite"
+        make = functools.partial(_download, url, progress=progress)
+        return cache.entry("flatbuffers", key, make) / "module.tflite"
     return _fetch_from_hub(url, cache)
 
 
+def cached_hub_module(url: str, cache: Cache) -> Path | None:
+    """Return the directory of a TF-Hub module that has been fetched before; None otherwise."""
+    key = _hub_key(url)
+    if shared := os.environ.get(_HUB_CACHE_VARIABLE):
+        cached = Path(shared) / key
+        return cached if cached.is_dir() and any(cached.iterdir()) else None
+    return _fetch_from_hub(url, cache) if cache.has("tfhub", key) else None
+
+
 def _fetch_from_hub(url: str, cache: Cache) -> Path:
-    # The directory name in the cache of the library, see https://www.tensorflow.org/hub/caching.
-    key = hashlib.sha1(url.encode()).hexdigest()
+    key = _hub_key(url)
     shared = os.environ.get(_HUB_CACHE_VARIABLE)
     if not shared:
         return cache.entry("tfhub", key, lambda to: _resolve(url, str(to))) / key
-    cached = Path(shared) / key
     # Looking here first lets a job run offline and without TensorFlow.
-    if cached.is_dir() and any(cached.iterdir()):
-        return cached
-    return _resolve(url, shared)
+    return cached_hub_module(url, cache) or _resolve(url, shared)
+
+
+def _hub_key(url: str) -> str:
+    # The directory name in the cache of the library, see https://www.tensorflow.org/hub/caching.
+    return hashlib.sha1(url.encode()).hexdigest()
 
 
 def _resolve(url: str, hub_cache: str) -> Path:
@@ -72,11 +78,10 @@ def _resolve(url: str, hub_cache: str) -> Path:
     return Path(run_task("resolve", {_HUB_CACHE_VARIABLE: hub_cache}, url=url))
 
 
-def _download(url: str, directory: Path) -> None:
+def _download(url: str, directory: Path, progress: Progress | None = None) -> None:
     try:
-        data = store_for(url, _SETTINGS).read(url, _MOST_BYTES)
+        download(url, directory / "module.tflite", progress)
     except StoreError as error:
         raise ModuleError(
-            f"{url!r}: cannot be fetched ({error}). Check the address and the network."
+            f"{url!r}: cannot be fetched ({describe(error)}). Check the address and the network."
         ) from error
-    (directory / "module.tflite").write_bytes(data)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.litert.heads import expose_heads
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
 from imagebeam.modules.litert.normalisation import stated_value_range
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
@@ -55,10 +56,12 @@ class Interface:
     """The input and outputs of a flatbuffer, as `LiteRTEngine` needs them.
 
     Attributes:
+        content: the flatbuffer to run: the file, or a copy with more outputs, see `heads`.
         outputs: the output tensor of each head ("logits", "scores" or "features").
         batch: the fixed length of the batch dimension, None when it is free.
     """
 
+    content: bytes
     input: Tensor
     outputs: Mapping[str, Tensor]
     batch: int | None
@@ -87,6 +90,11 @@ def read_interface(content: bytes, source: str) -> Interface:
     """
     interpreter = open_interpreter(content, source)
     metadata = read_from_flatbuffer(content, source)
+    places = metadata.outputs
+    # LiteRT has checked the file, so its graph can be read.
+    if places is None and (exposed := expose_heads(content)) is not None:
+        content, places = exposed.content, exposed.outputs
+        interpreter = open_interpreter(content, source)
     details = interpreter.get_input_details()
     picture = _picture_input([_tensor(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
@@ -97,12 +105,13 @@ def read_interface(content: bytes, source: str) -> Interface:
     write_pixels(pixels, pictures, value_range)
     run_once(interpreter, picture.index, pictures, source)
     tensors = [_tensor(each) for each in interpreter.get_output_details()]
-    outputs = _outputs(tensors, metadata, source)
-    if metadata.outputs is None and LOGITS in outputs:
+    outputs = _outputs(tensors, places, source)
+    if places is None and LOGITS in outputs:
         answers = interpreter.get_tensor(outputs[LOGITS].index)
         if _are_scores(outputs[LOGITS], answers.reshape(len(answers), -1)):
             outputs[SCORES] = outputs.pop(LOGITS)
     return Interface(
+        content=content,
         input=picture,
         outputs=outputs,
         batch=batch,
@@ -177,17 +186,20 @@ def _value_range(
     return metadata.value_range or stated_value_range(content, source) or _HUB_RANGE
 
 
-def _outputs(outputs: list[Tensor], metadata: Metadata, source: str) -> dict[str, Tensor]:
-    if metadata.outputs is None:
+def _outputs(
+    outputs: list[Tensor], places: Mapping[str, int] | None, source: str
+) -> dict[str, Tensor]:
+    if places is None:
         heads = {FEATURES if names_features(each.name) else LOGITS: each for each in outputs}
         fits = len(heads) == len(outputs)
     else:
-        stated = metadata.outputs.items()
-        heads = {head: outputs[place] for head, place in stated if 0 <= place < len(outputs)}
-        fits = len(heads) == len(metadata.outputs)
+        heads = {
+            head: outputs[place] for head, place in places.items() if 0 <= place < len(outputs)
+        }
+        fits = len(heads) == len(places)
     if not heads or not fits or not all(map(_is_vector, heads.values())):
         found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in outputs)
-        place = "" if metadata.outputs is None else f" where its metadata {metadata.outputs} says"
+        place = "" if places is None else f" where its metadata {dict(places)} says"
         raise ModuleError(
             f"{source}: its outputs are {found or 'missing'}, not one vector per image{place}. "
             "Give a module for classification or feature vectors."

@@ -38,7 +38,7 @@ def _found(directory: Path) -> dict[str, bytes]:
 def test_a_directory_is_fetched(base: str, slash: str, cache: Cache) -> None:
     _put(f"{base}/module", _FILES | {"empty/": b""})
     _put(f"{base}/module2", {"saved_model.pb": b"another"})
-    assert _found(resolve(f"{base}/module{slash}", cache)) == _FILES
+    assert _found(resolve(f"{base}/module{slash}", cache).path) == _FILES
 
 
 def test_an_archive_is_fetched_and_unpacked(base: str, tmp_path: Path, cache: Cache) -> None:
@@ -46,7 +46,7 @@ def test_an_archive_is_fetched_and_unpacked(base: str, tmp_path: Path, cache: Ca
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "saved_model.pb", "saved_model.pb")
     _put(base, {"a.tar.gz": (tmp_path / "a.tar.gz").read_bytes()})
-    assert _found(resolve(f"{base}/a.tar.gz", cache)) == {"saved_model.pb": b"graph"}
+    assert _found(resolve(f"{base}/a.tar.gz", cache).path) == {"saved_model.pb": b"graph"}
 
 
 def test_a_flatbuffer_is_fetched_and_opened(base: str, tmp_path: Path) -> None:
@@ -58,20 +58,20 @@ def test_a_flatbuffer_is_fetched_and_opened(base: str, tmp_path: Path) -> None:
 
 def test_a_module_is_fetched_once_until_it_changes(base: str, cache: Cache) -> None:
     _put(base, _FILES)
-    first = resolve(base, cache)
+    first = resolve(base, cache).path
     times = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
-    again = resolve(base, cache)
+    again = resolve(base, cache).path
     assert {path: path.stat().st_mtime_ns for path in again.rglob("*")} == times
     _put(base, {"saved_model.pb": b"changed"})
-    assert _found(resolve(base, cache)) == _FILES | {"saved_model.pb": b"changed"}
+    assert _found(resolve(base, cache).path) == _FILES | {"saved_model.pb": b"changed"}
 
 
 def test_a_pin_holds_and_names_what_differs(base: str, cache: Cache) -> None:
     _put(base, _FILES)
-    pin = verified_digest(base, resolve(base, cache), None, cache)
+    pin = verified_digest(base, resolve(base, cache).path, None, cache)
     _put(base, {"saved_model.pb": b"changed"})
     with pytest.raises(ModuleError, match=rf"not {pin} as pinned .*saved_model\.pb"):
-        verified_digest(base, resolve(base, cache), pin, cache)
+        verified_digest(base, resolve(base, cache).path, pin, cache)
 
 
 def _refused(handle: str, cache: Cache) -> str:

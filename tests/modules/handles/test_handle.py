@@ -47,7 +47,7 @@ def test_a_directory_and_a_flatbuffer_stand_for_themselves(tmp_path: Path, cache
     module = _saved_model(tmp_path / "module")
     flatbuffer = tmp_path / "module.tflite"
     flatbuffer.write_bytes(echo())
-    assert [resolve(str(path), cache) for path in (module, flatbuffer)] == [module, flatbuffer]
+    assert [resolve(str(path), cache).path for path in (module, flatbuffer)] == [module, flatbuffer]
 
 
 @pytest.mark.parametrize("inside", [".", "folder"])
@@ -56,9 +56,9 @@ def test_an_archive_is_unpacked(tmp_path: Path, cache: Cache, inside: str, suffi
     archive = tmp_path / f"module{suffix}"
     with tarfile.open(archive, "w:gz") as file:
         file.add(_saved_model(tmp_path / "module"), inside)
-    root = resolve(str(archive), cache)
+    root = resolve(str(archive), cache).path
     assert (root / "saved_model.pb").read_bytes() == b"graph"
-    assert resolve(str(archive), cache) == root
+    assert resolve(str(archive), cache).path == root
 
 
 def test_a_home_directory_is_found(
@@ -66,7 +66,7 @@ def test_a_home_directory_is_found(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     module = _saved_model(tmp_path / "module")
-    assert resolve("~/module", cache) == module
+    assert resolve("~/module", cache).path == module
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path, cache: Cache) -> None:

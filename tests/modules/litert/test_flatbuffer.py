@@ -172,8 +172,9 @@ def test_a_published_flatbuffer(reference: Path) -> None:
     assert interface.info == ModuleInfo(
         image_size=(160, 160),
         value_range=(-1.0, 127 / 128),
-        heads=frozenset({"scores"}),
+        heads=frozenset({"logits", "scores", "features"}),
         class_count=1001,
+        feature_length=512,
         class_names=tuple(names),
         quantops=True,
     )
