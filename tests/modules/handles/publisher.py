@@ -66,7 +66,7 @@ def serving() -> Iterator[Publisher]:
                 return
             self.wfile.write(content[start:stop])
 
-        def log_message(self, *args: object) -> None:  # type: ignore[override]
+        def log_message(self, *args: object) -> None:
             del args
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
