@@ -116,7 +116,7 @@ def _chosen(
 ) -> "Iterator[Check]":
     from imagebeam.beam_pipeline.doctor.estimate import Price
     from imagebeam.beam_pipeline.doctor.inputs import Inputs
-    from imagebeam.beam_pipeline.doctor.module import ModuleAnswers
+    from imagebeam.beam_pipeline.doctor.module import ModuleCheck
     from imagebeam.beam_pipeline.doctor.output import Output
     from imagebeam.beam_pipeline.doctor.runner import Runner
     from imagebeam.beam_pipeline.doctor.storage import Storage, roots
@@ -126,7 +126,7 @@ def _chosen(
     yield Versions()
     if roots((*names, options.module or "")):
         yield Storage((*names, options.module or ""), options.access.settings)
-    yield ModuleAnswers(options)
+    yield ModuleCheck(options)
     if has_output:
         yield Output(options)
     yield Runner(options, names)

@@ -11,7 +11,7 @@ from typing import Any
 from imagebeam.beam_pipeline.doctor import sample
 from imagebeam.beam_pipeline.doctor.estimate import Price, estimate
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.beam_pipeline.doctor.module import opened
+from imagebeam.beam_pipeline.doctor.module import open_job_module
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
@@ -70,18 +70,18 @@ class Inputs:
         options = self.options
         sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
         found = islice(chain.from_iterable(sources), options.limit)
-        listing = listed(found, self.sample, self.seconds * _SHARE_OF_LISTING)
-        yield _told(listing, options.access.settings)
+        listing = list_images(found, self.sample, self.seconds * _SHARE_OF_LISTING)
+        yield _finding(listing, options.access.settings)
         if not listing.chosen:
             return
-        module = opened(options)
+        module = open_job_module(options)
         taken = sample.take(listing.chosen, options, module, self.seconds * _SHARE_OF_SAMPLING)
-        yield sample.told(taken, options.max_failure_rate)
+        yield sample.failure_finding(taken, options.max_failure_rate)
         if taken.labelled:
             yield estimate(taken, listing.images, listing.complete, self.price)
 
 
-def listed(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
+def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
     """List until the end or the time limit, and choose some of the images at random."""
     start = time.monotonic()
     rng = random.Random(0)
@@ -118,7 +118,7 @@ def _size(listed: ListedImage, settings: Settings) -> int | None:
         return None
 
 
-def _told(listing: Listing, settings: Settings) -> Finding:
+def _finding(listing: Listing, settings: Settings) -> Finding:
     facts: dict[str, Any] = {
         "images": listing.images,
         "complete": listing.complete,

@@ -16,7 +16,7 @@ from imagebeam.samples import MODULE
 
 
 @dataclass(frozen=True)
-class ModuleAnswers:
+class ModuleCheck:
     """The module, its engine and its class names.
 
     Attributes:
@@ -29,7 +29,7 @@ class ModuleAnswers:
     def run(self) -> Iterator[Finding]:
         """One line for the module and one for the class names."""
         start = time.perf_counter()
-        module = opened(self.options)
+        module = open_job_module(self.options)
         engine = load_engine(module.engine, module.path, module.info)
         answers = engine.run(_picture(module.info.image_size))
         seconds = time.perf_counter() - start
@@ -78,7 +78,7 @@ class ModuleAnswers:
         return Finding("labels", FindingState.OK, f"{len(names):,} class names, {source}", facts)
 
 
-def opened(options: LabelOptions) -> Module:
+def open_job_module(options: LabelOptions) -> Module:
     """Open the module of a job."""
     return open_module(options.module or str(MODULE), options.engine)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from imagebeam.beam_pipeline import job_identity
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.beam_pipeline.doctor.module import opened
+from imagebeam.beam_pipeline.doctor.module import open_job_module
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images.listing import inputs
 from imagebeam.outputs import identity, lock
@@ -42,15 +42,15 @@ class Output:
             ) from error
         facts = {"output": str(layout.root), "free_bytes": free, "held": held}
         space = "" if free is None else f", {free / 1e9:,.1f} GB free"
-        told = f"{layout.root} can be written{space}; {_TOLD[held]}"
+        message = f"{layout.root} can be written{space}; {_STATES[held]}"
         state = FindingState.WARNING if held == "replaced" else FindingState.OK
-        yield Finding(self.about, state, told, facts)
+        yield Finding(self.about, state, message, facts)
 
     def _held(self, layout: Layout) -> str:
         if isinstance(layout.root, Path) and not layout.root.exists():
             return "new"
         lock.check(layout)
-        module = opened(self.options)
+        module = open_job_module(self.options)
         names = job_identity.class_names(self.options, module)
         try:
             wanted = job_identity.of(self.options, module, names, self._kept())
@@ -72,7 +72,7 @@ class Output:
         return job_identity.extra_columns(options, sources)
 
 
-_TOLD = {
+_STATES = {
     "new": "it does not exist yet",
     "empty": "it is empty",
     "resumed": "it holds results of this job, which will be resumed",

@@ -100,7 +100,7 @@ def _timed(engine: Engine, pixels: npt.NDArray[np.uint8]) -> float:
     return time.process_time() - start
 
 
-def told(sample: Sample, allowed: FailureLimit) -> Finding:
+def failure_finding(sample: Sample, allowed: FailureLimit) -> Finding:
     """Estimate from the sample the share of images that will fail."""
     failed = sample.failed.total()
     low, high = wilson_interval(failed, sample.images)

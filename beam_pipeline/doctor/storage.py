@@ -31,7 +31,7 @@ class Storage:
     def run(self) -> Iterator[Finding]:
         """One line per bucket or host."""
         for root in roots(self.names):
-            yield _asked(root, self.settings)
+            yield _check_root(root, self.settings)
 
 
 def roots(names: Sequence[str]) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def roots(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _asked(root: str, settings: Settings) -> Finding:
+def _check_root(root: str, settings: Settings) -> Finding:
     store = store_for(root, settings)
     is_web = root.startswith("http")
     times = []

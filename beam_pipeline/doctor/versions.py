@@ -34,8 +34,8 @@ class Versions:
                 held[name] = version(package)
             except PackageNotFoundError:
                 continue
-        told = ", ".join(f"{name} {held[name]}" for name in held)
-        yield Finding(self.about, FindingState.OK, told, held)
+        message = ", ".join(f"{name} {held[name]}" for name in held)
+        yield Finding(self.about, FindingState.OK, message, held)
         if sys.version_info[:2] != _TESTED_PYTHON:
             yield Finding(
                 "python",

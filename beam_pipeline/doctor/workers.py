@@ -20,10 +20,10 @@ _BEAM_IMAGE = re.compile(r"apache/beam_python(\d+\.\d+)_sdk(?:_\w+)?:(\d+\.\d+\.
 def runner(options: PipelineOptions) -> Finding:
     """Describe the runner; `preflight.check` has found no problem."""
     facts = {"runner": preflight.runner_name(options)}
-    return Finding("runner", FindingState.OK, _told(options), facts)
+    return Finding("runner", FindingState.OK, _description(options), facts)
 
 
-def _told(options: PipelineOptions) -> str:
+def _description(options: PipelineOptions) -> str:
     name = preflight.runner_name(options)
     if preflight.is_direct(options):
         direct = options.view_as(DirectOptions)

@@ -3,7 +3,7 @@ from itertools import count
 from pathlib import Path
 
 from imagebeam.beam_pipeline.doctor.estimate import Price
-from imagebeam.beam_pipeline.doctor.inputs import Inputs, listed
+from imagebeam.beam_pipeline.doctor.inputs import Inputs, list_images
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.images.errors import BadManifestEntry
@@ -61,7 +61,7 @@ def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_taken_from_all_that_is_listed() -> None:
-    listing = listed(map(image, map(str, range(10_000))), 100, 60.0)
+    listing = list_images(map(image, map(str, range(10_000))), 100, 60.0)
     chosen = [int(each.uri) for each in listing.chosen]
     assert (listing.images, listing.complete, len(set(chosen))) == (10_000, True, 100)
     assert chosen == sorted(chosen)
@@ -70,7 +70,7 @@ def test_a_sample_is_taken_from_all_that_is_listed() -> None:
 
 
 def test_listing_ends_when_its_time_is_up() -> None:
-    listing = listed(map(image, map(str, count())), 3, 0.05)
+    listing = list_images(map(image, map(str, count())), 3, 0.05)
     assert not listing.complete
     assert len(listing.chosen) == 3
     assert listing.count == f"more than {listing.images:,} images"
@@ -81,5 +81,5 @@ def test_names_that_cannot_be_followed_are_told() -> None:
         yield image("a.jpg")
         yield ListedImage("list.txt#2", BadManifestEntry("no uri"))
 
-    listing = listed(found(), 3, 60.0)
+    listing = list_images(found(), 3, 60.0)
     assert (listing.images, dict(listing.problems)) == (1, {"bad_entry": 1})

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline.doctor import FindingState
-from imagebeam.beam_pipeline.doctor.module import ModuleAnswers
+from imagebeam.beam_pipeline.doctor.module import ModuleCheck
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.modules import ModuleError
@@ -18,7 +18,7 @@ def _options(module: Path | None = None, **others: object) -> LabelOptions:
 
 def test_a_module_that_answers(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
-    module, labels = ModuleAnswers(_options(path)).run()
+    module, labels = ModuleCheck(_options(path)).run()
     assert (module.state, labels.state) == (FindingState.OK, FindingState.OK)
     assert module.message.startswith(f"{path} runs on litert, 1 × 1, sha256:")
     assert module.facts["image_size"] == [1, 1]
@@ -28,7 +28,7 @@ def test_a_module_that_answers(tmp_path: Path) -> None:
 def test_classes_without_names(tmp_path: Path) -> None:
     path = tmp_path / "module.tflite"
     path.write_bytes(echo((1, 1, 1, 3), ((1, 3),)))
-    found = list(ModuleAnswers(_options(path)).run())
+    found = list(ModuleCheck(_options(path)).run())
     assert [(each.about, each.state.value) for each in found] == [
         ("module", "ok"),
         ("labels", "warning"),
@@ -44,15 +44,15 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("one\ntwo\n")
     with pytest.raises(ModuleError, match="2 class names, but the module has 3 classes"):
-        list(ModuleAnswers(_options(path, labels=names)).run())
+        list(ModuleCheck(_options(path, labels=names)).run())
 
 
 def test_what_the_module_cannot_give(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     with pytest.raises(UsageError, match=r"it has no features\. It provides labels, logits\."):
-        list(ModuleAnswers(_options(path, emit=("features",))).run())
+        list(ModuleCheck(_options(path, emit=("features",))).run())
 
 
 def test_no_module() -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
-        list(ModuleAnswers(_options(Path("/nowhere"))).run())
+        list(ModuleCheck(_options(Path("/nowhere"))).run())
