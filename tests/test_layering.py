@@ -25,7 +25,9 @@ _BELOW: dict[str, set[str]] = {
     "mobilenet_v1": {"storage"},
     "samples": {"mobilenet_v1", "storage"},
 }
-_EVERYWHERE = {"child_process", "errors", "stderr_redirection", "version"}
+_EVERYWHERE = {
+    *("child_process", "errors", "escape_control_chars", "stderr_redirection", "version"),
+}
 _KNOW_BEAM = {"beam_pipeline", "transforms"}
 _SURFACE = {"__init__", "__main__", "pictures"}
 

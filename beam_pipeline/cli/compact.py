@@ -57,10 +57,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_result(layout: "Layout", compacted: Mapping[str, "Compacted"]) -> None:
     """Print the numbers of files, bytes and rows before and after."""
-    from rich.console import Console
-    from rich.table import Table
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table = SafeTable(padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("")
     for name in ("files before", "after", "MB before", "after", "rows joined"):
         table.add_column(name, justify="right")
@@ -71,7 +70,7 @@ def _print_result(layout: "Layout", compacted: Mapping[str, "Compacted"]) -> Non
             *(f"{count / 1e6:,.1f}" for count in result.bytes),
             f"{result.rows:,}",
         )
-    out = Console(highlight=False, markup=False, emoji=False)
+    out = SafeConsole()
     out.print(table)
     if not layout.summary.exists():
         out.print(

@@ -10,8 +10,6 @@ import argparse
 
 TAKES_BEAM_OPTIONS = True
 
-_ROWS_SHOWN = 8
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -33,8 +31,6 @@ def run(args: argparse.Namespace) -> int:
     with fast_imports():
         from imagebeam.beam_pipeline.job import label
         from imagebeam.beam_pipeline.options import LabelOptions
-        from imagebeam.beam_pipeline.reporting import console
-        from imagebeam.outputs.layout import Layout
         from imagebeam.samples import ARCHIVE
         from imagebeam.storage import location
 
@@ -46,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
         debug=args.debug,
     )
     code = label(options, watch=watch)
-    console.show_rows(Layout(options.output), _ROWS_SHOWN)
-    console.show_next_steps(options.output)
+    print("\nThe sample archive contains six broken files on purpose.")
+    print("Label your own photos: imagebeam label YOUR-PHOTOS/ --output labels/")
     return code

@@ -137,15 +137,17 @@ def _chosen(
 
 
 def _print(finding: "Finding") -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    # Lines are left whole, for a command in them is copied.
-    Console(soft_wrap=True).print(
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
+    from imagebeam.escape_control_chars import escape_control_chars
+
+    # Lines are not wrapped: users copy the commands in them.
+    SafeConsole(soft_wrap=True).print(
         Text.assemble(
             (f"{finding.state.value:<{_STATE_WIDTH}}", _STYLES[finding.state.value]),
             (f"{finding.about:<{_ABOUT_WIDTH}}", "bold"),
-            finding.message,
+            escape_control_chars(finding.message),
         )
     )
 

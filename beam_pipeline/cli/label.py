@@ -50,6 +50,9 @@ def add_arguments(parser: "CommandParser") -> None:
     output = parser.add_argument_group("output options").add_mutually_exclusive_group()
     output.add_argument("-q", "--quiet", action="store_true", help="only print errors")
     output.add_argument(
+        "-v", "--verbose", action="store_true", help="show the time per image of every stage too"
+    )
+    output.add_argument(
         "--json",
         dest="events",
         action="store_true",
@@ -83,4 +86,4 @@ def run(args: argparse.Namespace) -> int:
         from imagebeam.beam_pipeline.reporting.reporter import job_reporter
 
     with profiled(args.profile):
-        return label(options, job_reporter(args.quiet, args.events), watch)
+        return label(options, job_reporter(args.quiet, args.verbose, args.events), watch)

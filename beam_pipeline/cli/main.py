@@ -24,6 +24,7 @@ from imagebeam.beam_pipeline.exit_codes import (
     did_you_mean,
 )
 from imagebeam.errors import ImagebeamError
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.version import __version__
 
 _COMMANDS = ("demo", "doctor", "label", "status", "report", "verify", "compact", "completion")
@@ -156,7 +157,7 @@ def _report(argv: Sequence[str], message: str, code: int) -> int:
 
         json_lines.report_error(message, code)
     else:
-        print(f"imagebeam: error: {message}", file=sys.stderr)
+        print(f"imagebeam: error: {escape_control_chars(message)}", file=sys.stderr)
     return code
 
 

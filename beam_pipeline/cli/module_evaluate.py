@@ -118,12 +118,10 @@ def _figures(tally: "Tally") -> dict[str, Any]:
 
 def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> None:
     """Print the result for a person."""
-    from rich.console import Console
-    from rich.table import Table
-
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table = SafeTable(padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("class", overflow="fold")
     for name in ("images", "top-1", "top-5"):
         table.add_column(name, justify="right")
@@ -134,7 +132,7 @@ def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> Non
             f"{tally.top_1 / tally.images:.1%}",
             f"{tally.top_5 / tally.images:.1%}",
         )
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = SafeConsole(soft_wrap=True)
     out.print(table)
     out.print(f"\n{module.handle} on {module.engine}, {resize}")
     tally = evaluation.tally

@@ -42,13 +42,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    # Lines are left whole, for a digest or a path is copied.
-    out = Console(soft_wrap=True)
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
+    from imagebeam.escape_control_chars import escape_control_chars
+
+    # Lines are not wrapped: users copy digests and paths.
+    out = SafeConsole(soft_wrap=True)
     for name, value in _rows(facts):
-        out.print(Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), value))
+        text = escape_control_chars(value)
+        out.print(Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), text))
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:

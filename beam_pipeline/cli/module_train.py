@@ -251,12 +251,11 @@ def _print_result(
     classifier: "Classifier", integer_correct: int, module: Path, state: Path
 ) -> None:
     """Print accuracy in each form, the skipped pictures and where the module is."""
-    from rich.console import Console
-    from rich.table import Table
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
 
-    out = Console(highlight=False)
+    out = SafeConsole()
     accuracy = classifier.accuracy
-    table = Table("validation images", "correct", "accuracy", box=None, pad_edge=False)
+    table = SafeTable("validation images", "correct", "accuracy")
     for form, correct in (
         ("float", accuracy.float_right),
         ("simulated 8-bit", accuracy.quantised_right),
@@ -267,7 +266,7 @@ def _print_result(
     if classifier.skipped:
         out.print(f"\n{len(classifier.skipped):,} pictures skipped:", soft_wrap=True)
         for line in classifier.skipped[:_SKIPPED_SHOWN]:
-            out.print(f"  {line}", soft_wrap=True, markup=False)
+            out.print(f"  {line}", soft_wrap=True)
     out.print(f"\nmodule   {module}", soft_wrap=True)
     out.print(f"run      {state}: TensorBoard summaries; can be removed", soft_wrap=True)
     out.print(f"next     imagebeam label IMAGES --output DIR --module {module}", soft_wrap=True)

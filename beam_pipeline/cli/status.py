@@ -45,16 +45,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(found: "Status") -> None:
     """Print the progress of the job, and what to do next."""
-    from rich.console import Console
-
     from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
 
-    out = Console(highlight=False, markup=False, emoji=False)
+    out = SafeConsole()
     if found.summary is not None:
         out.print("complete\n")
-        out.print(console.summary_table(found.summary))
-        out.print("")
-        console.show_places(found.layout, found.summary)
+        console.show_output(found.layout, found.summary)
     else:
         out.print(_standing(found))
     for sentence in _advice(found):
@@ -62,12 +59,11 @@ def _print(found: "Status") -> None:
 
 
 def _standing(found: "Status") -> "Table":
-    from rich.table import Table
-
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import duration
+    from imagebeam.beam_pipeline.reporting.terminal import SafeTable
 
-    table = Table(show_header=False, box=None, pad_edge=False)
+    table = SafeTable(show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     table.add_column()

@@ -16,11 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Verify an output; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
     from imagebeam.outputs.verify import verify
     from imagebeam.storage import location
 
     findings = verify(location(args.output))
+    out = SafeConsole(soft_wrap=True)
     for finding in findings:
-        print(finding)
-    print(f"{args.output}: {f'{len(findings)} problems' if findings else 'no problems found'}")
+        out.print(finding)
+    out.print(f"{args.output}: {f'{len(findings)} problems' if findings else 'no problems found'}")
     return FAILED if findings else DONE

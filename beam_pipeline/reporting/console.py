@@ -1,33 +1,35 @@
 """Reports to a person: progress on standard error, results on standard output."""
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pyarrow as pa
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imagebeam.beam_pipeline.cli.main import COMMANDS
 from imagebeam.beam_pipeline.reporting import progress as progress_display
-from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts
+from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts
+from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
 from imagebeam.images.errors import CODES
+from imagebeam.images.listing.left_out import REASONS
+from imagebeam.outputs.label_counts import label_counts
 from imagebeam.outputs.layout import Layout
-from imagebeam.outputs.parts import opened
 from imagebeam.outputs.progress import Progress
-from imagebeam.report.escape_control_chars import escape_control_chars
 from imagebeam.storage import AnyPath
 
 if TYPE_CHECKING:
     from imagebeam.report.contents import Contents
 
-# Names of files and folders are shown unchanged: rich would interpret their brackets.
-_errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
-_out = Console(highlight=False, markup=False, emoji=False)
+_LABELS_SHOWN = 10
+_NEXT = (("report", ""), ("export", " --to labels.csv"), ("search", " TEXT"))
+"""What to do with a complete output, with the words after its folder."""
+
+_errors = SafeConsole(stderr=True)
+_out = SafeConsole()
 
 
 @contextmanager
@@ -47,23 +49,116 @@ def _step(now: Progress) -> Step:
 
 
 def show_summary(
-    layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
+    layout: Layout,
+    summary: dict[str, Any],
+    seconds: float,
+    core_seconds: float | None,
+    verbose: bool = False,
 ) -> None:
-    """The closing table: counts, failures and their fixes, where the files are, times."""
-    _out.print(summary_table(summary))
+    """The closing table: counts, labels, where the files are and what to do next.
+
+    Args:
+        layout: of the output.
+        summary: the content of summary.json.
+        seconds: wall time of this run.
+        core_seconds: CPU time of this run on this machine; None if others took part.
+        verbose: show the time per image and stage too.
+    """
+    show_output(layout, summary)
     done = summary["labelled"] + summary["failed"]
-    _out.print(f"\ntime         {seconds:,.1f} s, {done / seconds:,.0f} images/s")
-    show_places(layout, summary)
-    if done:
+    _out.print(f"time         {duration(seconds)}, {done / seconds:,.0f} images/s")
+    if done and verbose:
         _out.print("")
         _out.print(_costs_table(summary["stages"], done, core_seconds))
+    show_next(*(f"{name} {layout.root}{rest}" for name, rest in _NEXT if name in COMMANDS))
+
+
+def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
+    """Print what a complete output holds and where its files are."""
+    _out.print(summary_table(summary))
+    if (labels := _labels_table(layout)) is not None:
+        _out.print("")
+        _out.print(labels)
+    _out.print("")
+    _out.print(f"predictions  {layout.predictions}", soft_wrap=True)
+    if summary["failed"] or summary["already_failed"]:
+        _out.print(f"errors       {layout.errors}", soft_wrap=True)
+    _out.print(f"summary      {layout.summary}", soft_wrap=True)
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The numbers of requested, labelled, failed and left out images, with reasons and fixes.
+
+    The first number is that of all runs together; this run's share stands behind it.
+    """
+    table = SafeTable(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+
+    def add(name: str, count: int, note: str | Text = "") -> None:
+        table.add_row(name, f"{count:,}", note)
+
+    labelled, failed = summary["labelled"], summary["failed"]
+    earlier_labelled, earlier_failed = summary["already_labelled"], summary["already_failed"]
+    requested = summary["requested"] - summary["duplicates"]
+    add("requested", requested)
+    add("  labelled", labelled + earlier_labelled, _by_run(labelled, earlier_labelled))
+    if failed or earlier_failed:
+        add("  failed", failed + earlier_failed, _by_run(failed, earlier_failed))
+    for code, count in summary["failed_by_code"].items():
+        add(f"    {code}", count, fix_of(code))
+    if summary["duplicates"]:
+        add("duplicates", summary["duplicates"], Text("labelled once", "dim"))
+    left_out = summary.get("left_out", {})
+    if left_out:
+        add("left out", sum(entry["count"] for entry in left_out.values()))
+    for reason, entry in left_out.items():
+        add(f"  {reason}", entry["count"], Text(REASONS.get(reason, ""), "dim"))
+    if summary["rows"] != requested:
+        note = "images in the output, including those that only earlier runs requested"
+        add("in all", summary["rows"], Text(note, "dim"))
+    return table
+
+
+def _by_run(now: int, earlier: int) -> str:
+    return f"{now:,} by this run, {earlier:,} by earlier runs" if earlier else ""
+
+
+def _labels_table(layout: Layout) -> Table | None:
+    """The most frequent labels of an output; None if it has none, or too many files to count."""
+    try:
+        counts = label_counts(layout)
+    # The job is complete: a table that cannot be made must not change its result.
+    except (OSError, pa.ArrowException):
+        return None
+    if not counts:
+        return None
+    table = SafeTable()
+    table.add_column("most frequent labels", overflow="fold")
+    table.add_column("images", justify="right")
+    table.add_column("mean confidence", justify="right")
+    for count in counts[:_LABELS_SHOWN]:
+        table.add_row(f"  {count.label}", f"{count.images:,}", f"{count.mean_score:.2f}")
+    if (more := len(counts) - _LABELS_SHOWN) > 0:
+        rest = sum(count.images for count in counts[_LABELS_SHOWN:])
+        table.add_row(f"  {more:,} other labels", f"{rest:,}", "")
+    return table
+
+
+def show_next(*commands: str) -> None:
+    """Print commands to try next."""
+    program = "imagebeam" if shutil.which("imagebeam") else "python -m imagebeam"
+    heads = ("\nnext", *("" for _ in commands[1:]))
+    for head, command in zip(heads, commands, strict=True):
+        _out.print(f"{head:<{13 + head.count(chr(10))}}{program} {command}", soft_wrap=True)
 
 
 def _costs_table(
     stages: Mapping[str, Mapping[str, float]], images: int, core_seconds: float | None
 ) -> Table:
     """Time per image and stage: it shows if storage, decoding or the module limits the speed."""
-    table = Table("average per image", box=None, pad_edge=False, header_style="none")
+    table = SafeTable("average per image", header_style="none")
     table.add_column("ms", justify="right")
     table.add_column("CPU ms", justify="right")
 
@@ -79,70 +174,17 @@ def _costs_table(
     return table
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The numbers of requested, labelled and failed images, with the fix for each error code."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_row("requested", f"{summary['requested']:,}", "")
-    for name in ("labelled", "failed", "already_done", "duplicates"):
-        if summary[name] or name == "labelled":
-            table.add_row(f"  {name.replace('_', ' ')}", f"{summary[name]:,}", "")
-        if name == "failed":
-            for code, count in summary["failed_by_code"].items():
-                table.add_row(f"    {code}", f"{count:,}", fix_of(code))
-    return table
-
-
 def fix_of(code: str) -> Text:
     """The fix for an error code."""
     return Text(CODES[code].fix if code in CODES else "", "dim")
 
 
-def show_places(layout: Layout, summary: Mapping[str, Any]) -> None:
-    """Print where the predictions, errors and summary are."""
-    _out.print(f"predictions  {layout.predictions}", soft_wrap=True)
-    if summary["failed"] or summary["already_failed"]:
-        _out.print(f"errors       {layout.errors}", soft_wrap=True)
-    _out.print(f"summary      {layout.summary}", soft_wrap=True)
-
-
 def show_report(contents: "Contents", page: AnyPath) -> None:
     """Print where the report is, and the problems of the output that it shows."""
     for finding in contents.findings:
-        _errors.print(f"imagebeam: {escape_control_chars(finding)}", soft_wrap=True)
+        _errors.print(f"imagebeam: {finding}", soft_wrap=True)
     _out.print(
         f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
-        soft_wrap=True,
-    )
-
-
-def show_rows(layout: Layout, count: int) -> None:
-    """Print a few rows, spread evenly over the predictions."""
-    columns = ["uri", "label", "score"]
-    tables = []
-    for part in sorted(layout.prediction_parts()):
-        with opened(part) as file:
-            tables.append(file.read(columns=columns))
-    rows = pa.concat_tables(tables)
-    chosen = rows.take([index * rows.num_rows // count for index in range(count)])
-    table = Table("uri", "label", "score", box=None, pad_edge=False)
-    for row in chosen.to_pylist():
-        shown = Path(row["uri"])
-        table.add_row(f"…/{shown.parent.name}/{shown.name}", row["label"], f"{row['score']:.2f}")
-    _out.print("")
-    _out.print(table)
-
-
-def show_next_steps(output: AnyPath) -> None:
-    """Print commands to try after the demo."""
-    command = "imagebeam" if shutil.which("imagebeam") else sys.argv[0]
-    _out.print(
-        "\nThe sample archive contains six broken files on purpose."
-        f"\n\nnext     {command} report {output}"
-        f"\n         {command} verify {output}"
-        f"\n         {command} label YOUR-PHOTOS/ --output labels/ --module HANDLE",
         soft_wrap=True,
     )
 

@@ -134,15 +134,17 @@ class _Lines:
         self._clock = clock
         self._next = clock() + LINE_SECONDS
         self._total: int | None = None
+        self._ended = False
 
     def show(self, step: Step) -> None:
         self._rate.see(step)
         is_start = step.total is not None and self._total is None
-        is_end = step.total is not None and step.done >= step.total > 0
+        is_end = step.total is not None and step.done >= step.total > 0 and not self._ended
         if is_start:
             self._total = step.total
             self._print(f"{step.phase} {step.total:,} {plural(self._unit, step.total)}")
         elif is_end or self._clock() >= self._next:
+            self._ended = self._ended or is_end
             parts = (counted(step, self._unit), step.details, self._rate.text(step), step.problems)
             self._print(f"{step.phase}: {', '.join(filter(None, parts))}")
 

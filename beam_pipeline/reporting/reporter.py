@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Protocol, TextIO
 
 from imagebeam.beam_pipeline.reporting import console, json_lines
@@ -41,6 +42,17 @@ class JobReporter(Protocol):
         """Say why the job stops before its end."""
 
 
+class _Verbose:
+    """Reports to a person, with the time per stage."""
+
+    progress = staticmethod(console.progress)
+    show_summary = staticmethod(partial(console.show_summary, verbose=True))
+    report_too_many_failures = staticmethod(console.report_too_many_failures)
+    report_cancelled = staticmethod(console.report_cancelled)
+    report_detached = staticmethod(console.report_detached)
+    report_stopped = staticmethod(console.report_stopped)
+
+
 class _Quiet:
     """Reports only problems."""
 
@@ -61,8 +73,10 @@ class _Quiet:
         pass
 
 
-def job_reporter(quiet: bool, as_events: bool) -> JobReporter:
+def job_reporter(quiet: bool, verbose: bool, as_events: bool) -> JobReporter:
     """The reporter that the user chose."""
     if as_events:
         return json_lines
+    if verbose:
+        return _Verbose()
     return _Quiet() if quiet else console

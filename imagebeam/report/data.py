@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.report.contents import Contents
 from imagebeam.report.counts import BINS, ClassCount
-from imagebeam.report.escape_control_chars import escape_control_chars
 from imagebeam.report.grouping import Row
 from imagebeam.report.timeline import Timeline
 

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import CODES
 from imagebeam.outputs.layout import write_whole
 from imagebeam.report import contents as output_contents
 from imagebeam.report import facts, thumbnails
 from imagebeam.report.contents import Contents
 from imagebeam.report.data import Original, by_importance, data
-from imagebeam.report.escape_control_chars import escape_control_chars
 from imagebeam.report.grouping import Row
 from imagebeam.report.timeline import Timeline
 from imagebeam.storage import AnyPath

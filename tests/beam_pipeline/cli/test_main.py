@@ -170,3 +170,11 @@ def test_output_on_a_full_disk() -> None:
         )
     assert process.returncode == 3
     assert process.stderr.startswith("imagebeam: error: the file system: No space left on device.")
+
+
+def test_escape_sequences_in_an_error_are_made_visible(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["verify", "\x1b[31mout\n"]) == 2
+    printed = capsys.readouterr()
+    assert "␛[31mout␊" in printed.err
+    assert "\x1b" not in printed.out + printed.err
+    assert printed.err.count("\n") == 1

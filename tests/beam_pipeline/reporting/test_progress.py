@@ -53,7 +53,7 @@ def test_a_log_gets_a_line_at_the_start_and_one_every_half_minute() -> None:
 def test_a_log_gets_the_last_step() -> None:
     clock, stream = _Clock(), io.StringIO()
     with progress(stream, "steps", clock) as show:
-        for step in (0, 5, 10):
+        for step in (0, 5, 10, 10):
             clock.now += 1
             show(Step("training", step, 10, f"loss {step}"))
     assert stream.getvalue().splitlines() == [

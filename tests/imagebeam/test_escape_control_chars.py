@@ -1,6 +1,6 @@
 import pytest
 
-from imagebeam.report.escape_control_chars import escape_control_chars
+from imagebeam.escape_control_chars import escape_control_chars
 
 
 @pytest.mark.parametrize(
