@@ -89,7 +89,8 @@ def command(name: str) -> Iterator[str]:
         if not actions:
             continue
         heading = title.removeprefix("positional ")
-        yield f"\n## {heading[:1].upper()}{heading[1:]}\n\n| {heading} | meaning |\n|---|---|"
+        column = "argument" if heading == "arguments" else "option"
+        yield f"\n## {heading[:1].upper()}{heading[1:]}\n\n| {column} | meaning |\n|---|---|"
         for action in actions:
             yield f"| {_spelling(action)} | {_meaning(action)} |"
     links = [f"[{_title(guide)}](../{guide})" for guide in _GUIDES.get(name.split()[0], ())]
@@ -116,8 +117,9 @@ def _spelling(action: Any) -> str:
 def _value(action: Any) -> str:
     if action.nargs == 0:
         return ""
-    name = str(action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper())
-    return {"*": f"[{name} …]", "+": f"{name} …"}.get(action.nargs, name).replace("|", "\\|")
+    choices = f"{{{','.join(map(str, action.choices))}}}" if action.choices else ""
+    name = str(action.metavar or choices or action.dest.upper())
+    return {"*": f"[{name} …]", "+": f"{name} …"}.get(action.nargs, name)
 
 
 def _meaning(action: Any) -> str:

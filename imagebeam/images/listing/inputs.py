@@ -120,7 +120,8 @@ class _Inputs:
                 f"{text}: no such file or folder. Check the spelling; put a glob in quotes."
             ) from None
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            # Versions of Python word the ValueError for a null character differently.
+            reason = getattr(error, "strerror", None) or "a name cannot hold a null character"
             raise InputError(f"{text}: {reason}. Check its name and permissions.") from error
         address = uris.from_path(path)
         if stat.S_ISDIR(mode):

@@ -289,7 +289,7 @@ class TestRefusals:
 
     def test_a_name_that_no_file_can_have(self) -> None:
         cure = "Check its name and permissions."
-        assert refusal("a\0b") == f"a\0b: embedded null byte. {cure}"
+        assert refusal("a\0b") == f"a\0b: a name cannot hold a null character. {cure}"
         assert refusal("a" * 256) == f"{'a' * 256}: File name too long. {cure}"
 
     def test_a_glob_without_a_match(self, here: Path) -> None:
