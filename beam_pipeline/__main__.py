@@ -2,22 +2,53 @@
 
 import os
 import sys
+from typing import TextIO
 
-from imagebeam.beam_pipeline.cli.main import run
-from imagebeam.stderr_redirection import ignore_broken_pipe
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    try:
+        code = _run()
+    # Ctrl-C while the command line itself is being imported.
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    # All output is written; tearing down Beam's modules and threads takes a third of a second.
+    os._exit(code)
+
+
+def _run() -> int:
+    # Imported late: Ctrl-C during these imports must end quietly too.
+    from imagebeam.beam_pipeline.cli.main import run
+
     # NumPy starts one thread per core for linear algebra, which is not used here, and each spins
     # while it waits: that costs as much CPU time as importing NumPy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A reader such as `| head` may leave: the job continues and its exit code is right.
-    sys.stdout = ignore_broken_pipe(sys.stdout)
-    sys.stderr = ignore_broken_pipe(sys.stderr)
-    code = run(sys.argv[1:])
-    # All output is written; tearing down Beam's modules and threads takes a third of a second.
-    os._exit(code)
+    _open_missing_descriptors()
+    sys.stdout = _survivor(sys.stdout, 1)
+    sys.stderr = _survivor(sys.stderr, 2)
+    return run(sys.argv[1:])
+
+
+def _open_missing_descriptors() -> None:
+    """Open standard streams that the caller closed, as `>&-` does.
+
+    The next file that is opened would get the descriptor, and receive what libraries print.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free descriptor is taken, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _survivor(stream: TextIO | None, descriptor: int) -> TextIO:
+    """The stream, but a reader such as `| head` may leave: the exit code stays right."""
+    from imagebeam.stderr_redirection import ignore_broken_pipe
+
+    return ignore_broken_pipe(stream or os.fdopen(descriptor, "w", closefd=False))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import IO
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.reporting import console
+from imagebeam.extras import install_command
 
 _PR_SET_PTRACER = 0x59616D61
 _END_SECONDS = 60.0
@@ -52,7 +53,7 @@ def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
     beside = sysconfig.get_path("scripts")
     program = shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if program is None:
-        raise UsageError("--profile: py-spy is not installed. Run `pip install py-spy`.")
+        raise UsageError(f"--profile: py-spy is not installed. Run `{install_command('profile')}`.")
     profiler = subprocess.Popen(
         [program, "record", "--subprocesses", "--pid", str(os.getpid()), "--output", str(output)],
         stdin=subprocess.DEVNULL,

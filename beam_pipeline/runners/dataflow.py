@@ -15,6 +15,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.runners import failure_messages, rest
+from imagebeam.extras import install_command
 from imagebeam.storage.errors import StoreError
 from imagebeam.storage.location import location
 
@@ -57,8 +58,8 @@ def check(options: PipelineOptions) -> None:
         )
     if any(find_spec(name) is None for name in _CLIENT):
         raise UsageError(
-            "--runner=DataflowRunner: Google's Dataflow client is not installed. Run `pip install "
-            "'imagebeam[dataflow]'`."
+            "--runner=DataflowRunner: Google's Dataflow client is not installed. Run "
+            f"`{install_command('dataflow')}`."
         )
     if not cloud.no_auth:
         _check_credentials()

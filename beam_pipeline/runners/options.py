@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from imagebeam.beam_pipeline.exit_codes import UsageError, did_you_mean
 from imagebeam.beam_pipeline.options import LabelOptions
@@ -44,7 +44,28 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
             "for our options."
         )
     options = PipelineOptions(list(beam_args))
+    _check_runner_name(options)
     direct = options.view_as(DirectOptions)
     if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
         direct.direct_running_mode = "multi_threading"
     return options
+
+
+def _check_runner_name(options: PipelineOptions) -> None:
+    """Refuse a runner that Beam does not know; a name with dots is that of a class.
+
+    Raises:
+        UsageError: it is misspelt.
+    """
+    name = options.view_as(StandardOptions).runner
+    known = [runner for runner in StandardOptions.KNOWN_RUNNER_NAMES if "Test" not in runner]
+    spellings = {
+        spelling.lower()
+        for runner in StandardOptions.KNOWN_RUNNER_NAMES
+        for spelling in (runner, runner.removesuffix("Runner"))
+    }
+    if name is None or "." in name or name.lower() in spellings:
+        return
+    raise UsageError(
+        f"--runner={name}: no such runner.{did_you_mean(name, known)} Beam has {', '.join(known)}."
+    )

@@ -15,6 +15,7 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.metadata import lines_of
 
 IMAGENET_CLASS_COUNT = 1001
+_MOST_CHARACTERS = 50_000_000
 
 
 def imagenet_class_names() -> tuple[str, ...]:
@@ -30,7 +31,13 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
         ModuleError: the file cannot be read, or the number of names is not `class_count`.
     """
     try:
-        text = Path(path).read_text("utf-8-sig")
+        # A device such as /dev/zero has no end, and opening a named pipe may wait forever.
+        if Path(path).exists() and not Path(path).is_file():
+            raise OSError("it is not a regular file")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        if len(text) > _MOST_CHARACTERS:
+            raise OSError(f"it has more than {_MOST_CHARACTERS:,} characters")
     except (OSError, UnicodeDecodeError) as error:
         raise ModuleError(
             f"{str(path)!r}: cannot read class names ({error}). "

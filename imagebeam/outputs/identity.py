@@ -104,7 +104,7 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
             f"{layout.identity}: damaged ({error}). Run with --overwrite to start again."
         ) from error
     differences = [
-        f"{name.replace('_', ' ')} is {identity.get(name)!r}, was {earlier.get(name)!r}"
+        _difference(name, earlier, identity)
         for name in _DECIDES_ROWS
         if identity.get(name) != earlier.get(name)
     ]
@@ -114,6 +114,30 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
             "--output, use the earlier options, or start again with --overwrite."
         )
     return True
+
+
+def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name a difference by the option that makes it: `--top-k 5, now 2`."""
+    match name:
+        case "module_digest":
+            was, is_now = (_shown(values.get("module")) for values in (earlier, now))
+            return f"--module {was}, now {is_now if is_now != was else 'with other content'}"
+        case "labels":
+            return "--labels with other class names"
+        case "image_size":
+            was, is_now = ("×".join(map(str, values.get(name) or ())) for values in (earlier, now))
+            return f"input of {was} pixels, now {is_now}"
+        case "kept":
+            return f"--keep {_shown(earlier.get(name))}, now {_shown(now.get(name))}"
+        case _:
+            option = name.replace("_", "-")
+            return f"--{option} {_shown(earlier.get(name))}, now {_shown(now.get(name))}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple, dict)):
+        return ",".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)
 
 
 def _stranger(layout: Layout) -> str | None:

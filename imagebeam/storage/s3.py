@@ -8,6 +8,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
+from imagebeam.extras import install_command
 from imagebeam.storage.buckets import BucketStore, Content, Page
 from imagebeam.storage.errors import (
     Denied,
@@ -37,7 +38,7 @@ try:
     from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
     from botocore.config import Config
 except ImportError:
-    raise Unsupported("s3:// needs boto3; run `pip install 'imagebeam[s3]'`") from None
+    raise Unsupported(f"s3:// needs boto3; run `{install_command('s3')}`") from None
 
 _POOLS = timed_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
 

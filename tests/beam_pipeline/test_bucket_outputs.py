@@ -134,7 +134,7 @@ def test_strangers_and_other_jobs_are_refused(
     mine = root / "mine"
     assert imagebeam("label", tmp_path / "in", "--output", mine) == 0
     assert imagebeam("label", tmp_path / "in", "--output", mine, "--emit", "logits") == 2
-    assert f"{mine}: belongs to another job: emit is" in capfd.readouterr().err
+    assert f"{mine}: belongs to another job: --emit " in capfd.readouterr().err
 
 
 def test_a_bucket_that_is_not_there(

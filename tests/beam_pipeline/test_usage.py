@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebeam.extras import install_command
 from imagebeam.samples import MODULE
 from tests.beam_pipeline.jobs import archive, imagebeam
 
@@ -128,7 +129,7 @@ def test_an_output_of_another_job_is_refused_with_the_difference_named(
     capfd.readouterr()
     assert imagebeam(*again, "--resize", "stretch", "--top-k", 2) == 2
     said = capfd.readouterr().err
-    assert "resize is 'stretch', was 'crop'; top k is 2, was 5" in said
+    assert "--resize crop, now stretch; --top-k 5, now 2" in said
     assert "--overwrite" in said
     assert imagebeam(*again, "--resize", "stretch", "--top-k", 2, "--overwrite") == 0
 
@@ -143,4 +144,4 @@ def test_a_job_that_needs_tensorflow_says_how_to_get_it(
     # An entry of None makes the import fail as if the package were not installed.
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
     said = _refused(capfd, tmp_path / "out", tmp_path / "in", "--module", bare)
-    assert "pip install 'imagebeam[tensorflow]'" in said
+    assert install_command("tensorflow") in said

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imagebeam.extras import install_command
 from tests.modules.blocked import run_without_tensorflow
 from tests.modules.flatbuffers import echo
 
@@ -88,7 +89,7 @@ def test_a_bare_saved_model_names_the_install_command(
     said = run_without_tensorflow(_REFUSED, str(module), str(tmp_path / "cache"), engine)
     assert said == (
         f"{str(module)!r}: {purpose} needs TensorFlow, which is not installed. "
-        "Run: pip install 'imagebeam[tensorflow]'\n"
+        f"Run: {install_command('tensorflow')}\n"
     )
 
 
@@ -98,5 +99,5 @@ def test_so_does_a_url_that_is_not_cached(tmp_path: Path, monkeypatch: pytest.Mo
     said = run_without_tensorflow(_REFUSED, url, str(tmp_path / "cache"), "auto")
     assert said == (
         f"{url!r}: fetching a TF-Hub module needs TensorFlow, which is not installed. "
-        "Run: pip install 'imagebeam[tensorflow]'\n"
+        f"Run: {install_command('tensorflow')}\n"
     )

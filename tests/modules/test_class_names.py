@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,12 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModuleError, match="No such file"):
         read_class_names(tmp_path / "names.txt", 1)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_a_file_without_an_end_is_refused(tmp_path: Path, kind: str) -> None:
+    path = {"device": Path("/dev/zero"), "folder": tmp_path}.get(kind, tmp_path / "pipe")
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(ModuleError, match=r"cannot read class names \(it is not a regular file\)"):
+        read_class_names(path, 3)

@@ -119,6 +119,16 @@ CHANGED = {
     "labels": "abc",
     "format": "tfrecord",
 }
+DIFFERENCES = {
+    "module_digest": "--module m, now with other content",
+    "engine": "--engine litert, now tensorflow",
+    "image_size": "input of 8×8 pixels, now 9×9",
+    "resize": "--resize crop, now stretch",
+    "emit": "--emit labels, now labels,logits",
+    "top_k": "--top-k 2, now 3",
+    "labels": "--labels with other class names",
+    "format": "--format parquet, now tfrecord",
+}
 
 
 class TestAnotherJob:
@@ -126,7 +136,7 @@ class TestAnotherJob:
     def test_it_is_refused_with_the_difference_named(self, root: AnyPath, name: str) -> None:
         layout = used(root)
         before = below(root)
-        difference = f"{name.replace('_', ' ')} is {CHANGED[name]!r}, was {IDENTITY[name]!r}"
+        difference = DIFFERENCES[name]
         assert refusal(layout, IDENTITY | {name: CHANGED[name]}) == (
             f"{root}: belongs to another job: {difference}. Choose another --output, use "
             "the earlier options, or start again with --overwrite."
@@ -135,7 +145,15 @@ class TestAnotherJob:
 
     def test_every_difference_is_named(self, tmp_path: Path) -> None:
         found = refusal(used(tmp_path), IDENTITY | CHANGED)
-        assert [name for name in CHANGED if f"{name.replace('_', ' ')} is " in found] == [*CHANGED]
+        assert "; ".join(DIFFERENCES.values()) in found
+
+    def test_a_change_of_module_names_both(self, tmp_path: Path) -> None:
+        found = refusal(used(tmp_path), IDENTITY | {"module": "n", "module_digest": "sha256:2"})
+        assert "another job: --module m, now n. Choose" in found
+
+    def test_a_change_of_columns_names_both(self, tmp_path: Path) -> None:
+        found = refusal(used(tmp_path), IDENTITY | {"kept": {"id": "string", "year": "int64"}})
+        assert "another job: --keep nothing, now id,year. Choose" in found
 
     def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(self, root: AnyPath) -> None:
         layout = used(root)

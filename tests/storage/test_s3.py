@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from imagebeam.extras import install_command
 from imagebeam.storage.errors import (
     Denied,
     Missing,
@@ -200,4 +201,4 @@ def test_without_boto3_the_extra_is_named() -> None:
         "except StoreError as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "Unsupported s3:// needs boto3; run `pip install 'imagebeam[s3]'`\n"
+    assert done.stdout == f"Unsupported s3:// needs boto3; run `{install_command('s3')}`\n"

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam import child_process
+from imagebeam.extras import install_command
 from imagebeam.modules.errors import ModuleError
 
 _CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGILL, -signal.SIGFPE, -signal.SIGBUS)
 
-INSTALL_COMMAND = "pip install 'imagebeam[tensorflow]'"
+INSTALL_COMMAND = install_command("tensorflow")
 
 
 class TaskCrashedError(ModuleError):

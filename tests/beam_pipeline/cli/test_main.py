@@ -178,3 +178,48 @@ def test_escape_sequences_in_an_error_are_made_visible(capsys: pytest.CaptureFix
     assert "␛[31mout␊" in printed.err
     assert "\x1b" not in printed.out + printed.err
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(closed: str, tmp_path: Path) -> None:
+    command = f'exec "$0" -m beam_pipeline verify "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, COMMAND[0], str(tmp_path)], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"" or done.stderr.startswith(b"imagebeam: error: ")
+
+
+def test_libraries_do_not_write_into_a_file_instead_of_a_closed_stream(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    command = 'exec "$0" -m beam_pipeline label "$1/in" -o "$1/out" <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, COMMAND[0], str(tmp_path)], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    assert main.run(["verify", str(tmp_path / "out")]) == 0
+
+
+def test_ctrl_c_while_the_command_line_is_imported() -> None:
+    script = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "imagebeam.beam_pipeline.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from imagebeam.beam_pipeline.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [COMMAND[0], "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
+
+
+def test_a_misspelt_runner_is_named_before_anything_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.run(["label", "/nowhere", "-o", "out", "--runner=FlinkRuner"]) == 2
+    message = capsys.readouterr().err
+    assert "--runner=FlinkRuner: no such runner. Did you mean `FlinkRunner`?" in message

@@ -48,7 +48,7 @@ def test_an_output_of_this_job_and_of_another(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
     assert _found(out).facts["held"] == "resumed"
-    with pytest.raises(OutputError, match="belongs to another job: top k is 2, was 5"):
+    with pytest.raises(OutputError, match="belongs to another job: --top-k 5, now 2"):
         _found(out, top_k=2)
     replaced = _found(out, top_k=2, overwrite=True)
     assert (replaced.state.value, replaced.facts["held"]) == ("warning", "replaced")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.runners import preflight
 from imagebeam.beam_pipeline.runners.options import pipeline_options
+from imagebeam.extras import install_command
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.engines.tools import free_port
 
@@ -168,7 +170,7 @@ def test_a_dataflow_job_that_cannot_be_submitted(arguments: tuple[str, ...], rea
 
 def test_dataflow_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.dataflow", None)
-    with pytest.raises(UsageError, match=r"Run `pip install 'imagebeam\[dataflow\]'`"):
+    with pytest.raises(UsageError, match=re.escape(f"Run `{install_command('dataflow')}`")):
         preflight.check(pipeline_options(_DATAFLOW))
 
 
