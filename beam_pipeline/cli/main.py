@@ -27,7 +27,10 @@ from imagebeam.errors import ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.version import __version__
 
-_COMMANDS = ("demo", "doctor", "label", "status", "report", "verify", "compact", "completion")
+_COMMANDS = (
+    *("demo", "doctor", "label", "status", "report", "search", "export", "verify", "compact"),
+    "completion",
+)
 _MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
@@ -44,6 +47,7 @@ examples:
   imagebeam label 'archive/**/*.jpg' --output features/ --module HANDLE --emit features
   imagebeam status labels/
   imagebeam report labels/
+  imagebeam export labels/ --to labels.csv
   imagebeam verify labels/
   imagebeam compact labels/
 """

@@ -61,6 +61,27 @@ def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.Recor
         )
 
 
+def rows(path: AnyPath) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file by column; null values are missing.
+
+    Raises:
+        DamagedRecordError: the file is not a complete TFRecord file, or a record is no row.
+    """
+    for record in records(path):
+        try:
+            feature = Example.FromString(record).features.feature
+            row = {name: _values_of(name, feature[name]) for name in sorted(feature)}
+            if "top_k/class" in row:
+                names = [row.pop(f"top_k/{name}") for name in ("class", "label", "score")]
+                row["top_k"] = [
+                    {"class": index, "label": label, "score": score}
+                    for index, label, score in zip(*names, strict=True)
+                ]
+        except (DecodeError, LookupError, ValueError, TypeError) as error:
+            raise DamagedRecordError("a record is not an Example of a prediction") from error
+        yield row
+
+
 def count(path: AnyPath) -> int:
     """Return the number of records in a file, from their lengths alone.
 
@@ -85,6 +106,15 @@ def _values(record: bytes, names: Sequence[str]) -> list[Any]:
         return [_value(feature[name]) for name in names]
     except (DecodeError, LookupError, UnicodeDecodeError) as error:
         raise DamagedRecordError(f"a record is not an Example with {', '.join(names)}") from error
+
+
+def _values_of(name: str, feature: Any) -> Any:
+    kind = feature.WhichOneof("kind")
+    values = list(getattr(feature, kind).value) if kind else []
+    if kind == "bytes_list":
+        values = [value.decode() for value in values]
+    is_list = name in ("logits", "features") or name.startswith("top_k/")
+    return values if is_list else values[0] if values else None
 
 
 def _value(feature: Any) -> Any:

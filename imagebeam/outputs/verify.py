@@ -31,16 +31,16 @@ def verify(root: AnyPath) -> list[str]:
     layout, identity = read(root)
     schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
     kept = dict(identity.get("kept") or {})
-    before = _at_work(layout)
+    before = fingerprint(layout)
     seen: Counter[int] = Counter()
     findings = [*_strangers(layout), *_count(layout, schema, kept, seen)]
     findings += _against_account(layout, seen)
-    if _at_work(layout) != before:
+    if fingerprint(layout) != before:
         raise OutputError(f"{root}: was written to meanwhile. Verify it again when that has ended.")
     return findings
 
 
-def _at_work(layout: Layout) -> tuple[RunToken | None, frozenset[AnyPath]]:
+def fingerprint(layout: Layout) -> tuple[RunToken | None, frozenset[AnyPath]]:
     """Return values that change as soon as a run or a compaction writes to the output."""
     if layout.compaction.exists() and lock.is_held(layout):
         raise OutputError(f"{layout.root}: is being compacted. Wait until that has ended.")

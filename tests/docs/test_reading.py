@@ -73,6 +73,22 @@ def _ran(heading: str, index: int = 0) -> dict[str, Any]:
     return names
 
 
+def test_a_complete_output_is_read_and_no_other(here: Path) -> None:
+    with pytest.raises(SystemExit, match="not complete"):
+        _ran("Before you read")
+    (here / "labels/summary.json").write_text('{"rows": 114}')
+    (here / "labels/job").mkdir(exist_ok=True)
+    (here / "labels/job/compaction.json").touch()
+    with pytest.raises(SystemExit, match="has not finished"):
+        _ran("Before you read")
+    (here / "labels/job/compaction.json").unlink()
+    rows = _ran("Before you read")["rows"]
+    assert len(rows) == sum(count for _, count, _ in _IMAGES)
+    (here / "labels/summary.json").write_text('{"rows": 115}')
+    with pytest.raises(AssertionError):
+        _ran("Before you read")
+
+
 def test_pandas(here: Path) -> None:
     ran = _ran("pandas")
     assert list(ran["top"].itertuples(index=False, name=None)) == _TOP

@@ -1,0 +1,73 @@
+"""print the paths of images with a label, for use in pipes.
+
+  imagebeam search labels/ tabby
+  imagebeam search labels/ tabby --min-score 0.8 -0 | xargs -0 cp -t cats/
+
+Prints one path per line for every image whose label contains TEXT, in any case. Images that are
+not files of this machine are printed as URIs. -0 ends paths with a zero byte instead of a newline,
+which is safe for every file name.
+
+exit codes:
+  0    at least one image was found
+  1    none was found
+  2    not an output, or no labels in it
+"""
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("output", metavar="DIR", help="the --output of a job")
+    parser.add_argument("text", metavar="TEXT", help="part of a label")
+    parser.add_argument(
+        "--min-score", type=float, default=0.0, metavar="S", help="only scores of at least S"
+    )
+    parser.add_argument(
+        "--top", type=int, default=1, metavar="N", help="search the N best classes (default: 1)"
+    )
+    parser.add_argument("-0", "--null", action="store_true", help="end paths with a zero byte")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print paths; the exit code."""
+    import os
+
+    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+    from imagebeam.outputs.reading import Output, Selection, similar_labels
+    from imagebeam.storage import location, uris
+
+    if args.top < 1:
+        raise UsageError(f"--top {args.top}: must be at least 1.")
+    output = Output.open(location(args.output).absolute())
+    selection = Selection(top=args.top)
+    output.require(selection.columns, "search")
+    text, end = args.text.casefold(), b"\0" if args.null else b"\n"
+    labels: set[str] = set()
+    count = 0
+    try:
+        for row in output.rows(("uri", *selection.columns)):
+            classes = selection.classes(row)
+            labels.update(label for label, _ in classes)
+            if any(
+                text in label.casefold() and score >= args.min_score for label, score in classes
+            ):
+                uri = row["uri"]
+                is_file = uris.scheme(uri) == "file" and uris.MEMBER not in uri
+                path = uris.to_path(uri) if is_file else uri
+                sys.stdout.buffer.write(os.fsencode(path) + end)
+                count += 1
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of the pipe has enough. Nothing may be flushed to it at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    if not count:
+        similar = similar_labels(args.text, labels)
+        print(
+            f"imagebeam: no image has a label with {args.text!r}"
+            f"{' and such a score' if args.min_score else ''}. {similar}".rstrip(),
+            file=sys.stderr,
+        )
+    return DONE if count else FAILED

@@ -1,0 +1,349 @@
+"""Writes labels of images as XMP sidecar files, and removes them again.
+
+A journal in the output records every file and folder before it is made, with the content of a file
+that is changed. So everything can be undone, also after the process was killed.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from imagebeam.outputs import lock, xmp
+from imagebeam.outputs.layout import Layout, OutputError, unusable
+from imagebeam.outputs.reading import Output, Row, Selection
+from imagebeam.outputs.xmp import XmpError
+from imagebeam.storage import uris
+from imagebeam.storage.atomic_files import atomic_file, leftovers, place_new, write_file
+
+_GROUP = 512
+"""Sidecars per write of the journal."""
+
+_WRITERS = 32
+
+_MOST_BYTES = 16_000_000
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp", re.DOTALL)
+
+
+@dataclass
+class Result:
+    """What became of the sidecars.
+
+    Attributes:
+        done: number of sidecars written, removed or restored.
+        unchanged: number of sidecars that were up to date.
+        problems: one sentence per image or file that was left alone.
+    """
+
+    done: int = 0
+    unchanged: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SidecarOptions:
+    """How sidecars are written.
+
+    Attributes:
+        prefix: first step of hierarchical keywords.
+        mirror: folder for the sidecars; None puts them beside the images.
+        merge: add keywords to existing sidecars of others, instead of leaving them alone.
+    """
+
+    prefix: str = "imagebeam"
+    mirror: Path | None = None
+    merge: bool = False
+
+
+def write_sidecars(output: Output, selection: Selection, options: SidecarOptions) -> Result:
+    """Write a sidecar `NAME.xmp` per image. Images themselves are never touched.
+
+    Raises:
+        OutputError: the output is in a store, has no labels, or another process writes to it.
+    """
+    journal = _Journal(output.layout)
+    output.require(selection.columns, "--xmp")
+    result = Result()
+    with lock.held(output.layout):
+        journal.read()
+        rows = output.rows(("uri", *selection.columns))
+        changes = (
+            change
+            for row in rows
+            if (change := _change(row, selection, options, journal, result)) is not None
+        )
+        # Each file waits for the disk, which serves many at once.
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            while group := list(islice(changes, _GROUP)):
+                journal.append(group)
+                problems = [problem for problem in writers.map(_apply, group) if problem]
+                result.problems += problems
+                result.done += len(group) - len(problems)
+        selection.check(output)
+    return result
+
+
+def undo_sidecars(layout: Layout) -> Result:
+    """Remove what `write_sidecars` made and restore what it changed.
+
+    Files that were changed since by others are left alone and stay in the journal.
+
+    Raises:
+        OutputError: nothing is to be undone, or another process writes to the output.
+    """
+    journal = _Journal(layout)
+    with lock.held(layout):
+        if not journal.read():
+            raise OutputError(f"{layout.root}: no sidecars to undo: --xmp has written none.")
+        result = Result()
+        _remove_temporaries(journal)
+        for path, entry in list(journal.files.items()):
+            try:
+                if _revert(path, entry):
+                    result.done += 1
+                del journal.files[path]
+            except XmpError as error:
+                result.problems.append(f"{path}: {error}. It was left alone.")
+            except OSError as error:
+                result.problems.append(f"{path}: {error.strerror or error}. It was left alone.")
+        for folder in sorted(journal.folders, key=len, reverse=True):
+            with suppress(OSError):
+                os.rmdir(folder)
+        journal.rewrite()
+    return result
+
+
+class _Entry(NamedTuple):
+    """A sidecar that was written.
+
+    Attributes:
+        digests: of the contents that it may have.
+        before: content before the first change; None if there was no file.
+    """
+
+    digests: frozenset[str]
+    before: bytes | None
+
+
+class _Change(NamedTuple):
+    path: str
+    content: bytes
+    before: bytes | None
+    is_new: bool
+    folders: tuple[str, ...]
+
+
+class _Journal:
+    def __init__(self, layout: Layout) -> None:
+        if not isinstance(layout.root, Path):
+            raise OutputError(
+                f"{layout.root}: sidecars need an output on a local disk. Copy it, then export it."
+            )
+        self._path = layout.root / "job" / "sidecars.jsonl"
+        self._layout = layout
+        self.files: dict[str, _Entry] = {}
+        self.folders: set[str] = set()
+
+    def read(self) -> bool:
+        """Read what was written earlier; return whether there is anything."""
+        try:
+            with self._path.open("r+b") as file:
+                end = 0
+                for line in file:
+                    # The last line is incomplete if the process was killed while it wrote the
+                    # line. Nothing of it was done yet, and it must not run into the next line.
+                    if line.endswith(b"\n"):
+                        self._add(json.loads(line))
+                        end += len(line)
+                file.truncate(end)
+        except FileNotFoundError:
+            return False
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise OutputError(
+                f"{self._path}: damaged ({error}). Delete it, and remove sidecars by hand."
+            ) from error
+        return bool(self.files or self.folders)
+
+    def _add(self, line: dict[str, str | None]) -> None:
+        if (folder := line.get("folder")) is not None:
+            self.folders.add(folder)
+            return
+        path, digest, before = line["file"], line["sha256"], line["before"]
+        if not isinstance(path, str) or not isinstance(digest, str):
+            raise TypeError("a line has no file or no digest")
+        known = self.files.get(path, _Entry(frozenset(), None)).digests
+        content = None if before is None else base64.b64decode(before)
+        self.files[path] = _Entry(known | {digest}, content)
+
+    def append(self, group: list[_Change]) -> None:
+        """Record changes before they are made."""
+        lines: list[dict[str, str | None]] = []
+        for change in group:
+            lines += [{"folder": folder} for folder in change.folders]
+            before = None if change.before is None else base64.b64encode(change.before).decode()
+            digest = hashlib.sha256(change.content).hexdigest()
+            lines.append({"file": change.path, "sha256": digest, "before": before})
+        for line in lines:
+            self._add(line)
+        try:
+            with self._path.open("ab") as file:
+                file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unusable(self._layout, error) from error
+
+    def rewrite(self) -> None:
+        """Keep what could not be undone; remove the journal if nothing is left."""
+        if not self.files:
+            self._path.unlink()
+            return
+        lines = [
+            {
+                "file": path,
+                "sha256": digest,
+                "before": None if entry.before is None else base64.b64encode(entry.before).decode(),
+            }
+            for path, entry in self.files.items()
+            for digest in sorted(entry.digests)
+        ]
+        folders = [{"folder": folder} for folder in self.folders if os.path.isdir(folder)]
+        write_file(
+            self._path, b"".join(json.dumps(line).encode() + b"\n" for line in [*folders, *lines])
+        )
+
+
+def _change(
+    row: Row, selection: Selection, options: SidecarOptions, journal: _Journal, result: Result
+) -> _Change | None:
+    """Return the change that an image needs, if any; problems go to the result."""
+    if not (classes := selection.classes(row)):
+        return None
+    uri = row["uri"]
+    try:
+        path = _sidecar(uri, options.mirror)
+        words = xmp.keywords([label for label, _ in classes], options.prefix)
+        entry = journal.files.get(path)
+        current = _content(path)
+        if current is None:
+            before, content = None, xmp.document(words)
+        elif entry is not None and hashlib.sha256(current).hexdigest() in entry.digests:
+            before = entry.before
+            content = xmp.document(words) if before is None else xmp.merged(before, words)
+        elif entry is not None:
+            raise XmpError("it was changed since it was written, so it was left alone")
+        elif not options.merge:
+            raise XmpError("it exists already. Use --merge to add keywords to it")
+        else:
+            before, content = current, xmp.merged(current, words)
+    except XmpError as error:
+        result.problems.append(f"{uri}: {error}.")
+        return None
+    except OSError as error:
+        result.problems.append(f"{uri}: {error.strerror or error}.")
+        return None
+    if content == current:
+        result.unchanged += 1
+        return None
+    return _Change(path, content, before, current is None, tuple(_missing_folders(path)))
+
+
+def _sidecar(uri: str, mirror: Path | None) -> str:
+    """Return the path of an image's sidecar.
+
+    Raises:
+        XmpError: the image has no place for one.
+    """
+    if mirror is not None:
+        plain = uris.to_path(uri) if uris.scheme(uri) == "file" else uri.replace("://", "/", 1)
+        steps = [step for step in plain.replace(uris.MEMBER, "/").split("/") if step]
+        safe = ["_" if step in (".", "..") else step.replace("\0", "_") for step in steps]
+        return f"{os.path.join(mirror, *safe)}.xmp"
+    if uris.scheme(uri) != "file" or uris.MEMBER in uri:
+        raise XmpError(
+            "it is not a file of this machine. Use --xmp-folder to write sidecars elsewhere"
+        )
+    path = uris.to_path(uri)
+    if not os.path.isfile(path):
+        raise XmpError("the image no longer exists")
+    return f"{path}.xmp"
+
+
+def _content(path: str) -> bytes | None:
+    """Return what is in a sidecar; None if there is none. Links are not followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise XmpError(f"{path} cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise XmpError(f"{path} is not a regular file")
+    with open(descriptor, "rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise XmpError(f"{path} is larger than {_MOST_BYTES:,} bytes")
+    return data
+
+
+def _missing_folders(path: str) -> Iterator[str]:
+    """Yield the folders that a sidecar needs and that do not exist, the outermost first."""
+    folder = os.path.dirname(path)
+    missing = []
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    yield from reversed(missing)
+
+
+def _apply(change: _Change) -> str:
+    """Write a sidecar; return the problem, or an empty text."""
+    try:
+        os.makedirs(os.path.dirname(change.path), exist_ok=True)
+        place = place_new if change.is_new else os.replace
+        with atomic_file(Path(change.path), place) as file:
+            file.write(change.content)
+    except OSError as error:
+        return f"{change.path}: {error.strerror or error}."
+    return ""
+
+
+def _revert(path: str, entry: _Entry) -> bool:
+    """Undo one sidecar; return whether there was anything to do.
+
+    Raises:
+        XmpError: it was changed by others.
+    """
+    current = _content(path)
+    if current is None or current == entry.before:
+        return False
+    if hashlib.sha256(current).hexdigest() not in entry.digests:
+        raise XmpError("it was changed since it was written")
+    if entry.before is None:
+        os.unlink(path)
+    else:
+        write_file(Path(path), entry.before)
+    return True
+
+
+def _remove_temporaries(journal: _Journal) -> None:
+    """Remove the temporary files of sidecars that a killed process left."""
+    names: dict[str, set[str]] = {}
+    for path in journal.files:
+        folder, name = os.path.split(path)
+        names.setdefault(folder, set()).add(name)
+    for folder, own in names.items():
+        for leftover in list(leftovers(Path(folder))):
+            match = _TEMPORARY.fullmatch(leftover.name)
+            if match and match[1] in own:
+                leftover.unlink(missing_ok=True)
