@@ -128,7 +128,7 @@ def _undo(args: argparse.Namespace) -> int:
 
 def _report(result: "Result", what: str) -> int:
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-    from imagebeam.report.escape_control_chars import escape_control_chars
+    from imagebeam.escape_control_chars import escape_control_chars
 
     print(f"{result.done:,} {what}")
     if result.unchanged:

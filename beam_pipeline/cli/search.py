@@ -1,11 +1,11 @@
 """print the paths of images with a label, for use in pipes.
 
   imagebeam search labels/ tabby
-  imagebeam search labels/ tabby --min-score 0.8 -0 | xargs -0 cp -t cats/
+  imagebeam search labels/ tabby --min-score 0.8 -0
 
 Prints one path per line for every image whose label contains TEXT, in any case. Images that are
 not files of this machine are printed as URIs. -0 ends paths with a zero byte instead of a newline,
-which is safe for every file name.
+which is safe for every file name and which `xargs -0` reads.
 
 exit codes:
   0    at least one image was found
