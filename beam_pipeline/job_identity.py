@@ -107,6 +107,7 @@ def of(
         "top_k": options.top_k if "labels" in options.emit else None,
         "labels": identity.names_digest(names) if "labels" in options.emit else None,
         "format": options.format,
+        "hide_query": None if options.hide_query == "secret" else options.hide_query,
         "kept": {name: str(kind) for name, kind in columns.items()} if columns else None,
         "versions": provenance(options, module)["versions"],
     }

@@ -16,6 +16,7 @@ from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, RESERVED
 from imagebeam.storage import AnyPath, Settings, location
+from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
 
 _ROWS = "output rows"
 _PICTURES = "pictures"
@@ -199,6 +200,13 @@ class LabelOptions:
         "label images whose X-Robots-Tag header says noai, noindex or similar",
         group=_SOURCES,
     )
+    hide_query: HideQuery = option(
+        "secret",
+        "parts of a URL's query that rows replace by a digest: values that may be secret, all, or "
+        "none; users and passwords are never shown",
+        group=_SOURCES,
+        choices=HIDE_QUERY,
+    )
     limit: int | None = option(
         None, "label only the first N images", group=_JOB, kind=int, metavar="N", least=1
     )
@@ -311,4 +319,4 @@ class LabelOptions:
             self.connections_per_host,
         )
         selection = MemberSelection(self.image_key, self.image_column, self.id_key)
-        return Access(settings, self.concurrent_reads, selection)
+        return Access(settings, self.concurrent_reads, selection, self.hide_query)

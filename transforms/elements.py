@@ -19,6 +19,7 @@ from imagebeam.images.listing.left_out import LeftOutCount
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import ModelOutputs
 from imagebeam.outputs.account import Tally
+from imagebeam.storage.secrets import clean_text
 
 PAGE_SIZE = 1000
 
@@ -59,7 +60,7 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, uri: str, error: ImageError, extra_columns: tuple[Any, ...] = ()) -> "Failure":
         """Return the failure of an image with this error."""
-        message = str(error)[:_MAX_MESSAGE]
+        message = clean_text(str(error))[:_MAX_MESSAGE]
         return cls(uri, error.stage, error.code, message, error.retryable, extra_columns)
 
 

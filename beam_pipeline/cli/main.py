@@ -9,6 +9,7 @@ import argparse
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,6 +26,7 @@ from imagebeam.beam_pipeline.exit_codes import (
 )
 from imagebeam.errors import ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.storage.secrets import clean_text
 from imagebeam.version import __version__
 
 _COMMANDS = (
@@ -130,16 +132,24 @@ def _run(argv: Sequence[str]) -> int:
         return code
     except ImagebeamError as error:
         if debug:
-            raise
+            _print_stack_trace(error)
         return _report(argv, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
     except OSError as error:
         if debug:
-            raise
+            _print_stack_trace(error)
         message = (
             f"{error.filename or 'the file system'}: {error.strerror or error}. "
             "Remove the cause, then run the same command again."
         )
         return _report(argv, message, BROKEN)
+    except Exception as error:
+        # A defect of this package: its stack trace helps to report it, without secrets.
+        _print_stack_trace(error)
+        return BROKEN
+
+
+def _print_stack_trace(error: Exception) -> None:
+    print(clean_text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
 
 
 @contextmanager
@@ -156,6 +166,7 @@ def _quiet_logging() -> Iterator[None]:
 
 def _report(argv: Sequence[str], message: str, code: int) -> int:
     """Say why the command ends; the exit code."""
+    message = clean_text(message)
     if argv[:1] == ["label"] and "--json" in argv:
         from imagebeam.beam_pipeline.reporting import json_lines
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.storage import Settings
+from imagebeam.storage.secrets import HideQuery
 
 Resize = Literal["crop", "stretch"]
 
@@ -20,11 +21,13 @@ class Access:
         settings: of the stores.
         concurrent_reads: objects that a worker process reads at once, to hide their latency.
         selection: which part of a container's record holds the image.
+        hide_query: which values of a URL's query the names of images hide.
     """
 
     settings: Settings = field(default_factory=Settings)
     concurrent_reads: int = 64
     selection: MemberSelection = field(default_factory=MemberSelection)
+    hide_query: HideQuery = "secret"
 
 
 @dataclass(frozen=True)

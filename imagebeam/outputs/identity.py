@@ -21,7 +21,7 @@ from imagebeam.storage import AnyPath, Location
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
-    *("emit", "top_k", "labels", "format", "kept"),
+    *("emit", "top_k", "labels", "format", "kept", "hide_query"),
 )
 """Options that the values of a row depend on. Module name, versions and limits may differ."""
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, TypeVar
 
 from imagebeam.errors import ImagebeamError
+from imagebeam.storage.secrets import clean_text
 
 Self = TypeVar("Self", bound="StoreError")
 
@@ -101,10 +102,7 @@ class UnwritableName(ImagebeamError, ValueError):
 
 
 def unexpected(error: Exception) -> str:
-    """Describe an exception of an unknown type by the types it consists of.
-
-    Its text is left out, because it may hold an address with a secret.
-    """
+    """Describe an exception of an unknown type: types, place and text, without secrets."""
     names = [type(error).__name__]
     inner = error.__cause__ or error.__context__
     while inner is not None and len(names) < _MOST_NAMES:
@@ -114,7 +112,9 @@ def unexpected(error: Exception) -> str:
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     place = f" in {where.tb_frame.f_code.co_name}" if where is not None else ""
-    return f"unexpected {' from '.join(names)}{place}"
+    text = clean_text(str(error))[:_LONGEST_TEXT]
+    return f"unexpected {' from '.join(names)}{place}{f': {text}' if text else ''}"
 
 
 _MOST_NAMES = 4
+_LONGEST_TEXT = 200

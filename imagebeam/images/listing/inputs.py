@@ -238,7 +238,9 @@ class _Inputs:
         left_out = LeftOut()
         first = next(source.images(left_out), None)
         # Under its own name comes only why the whole of it cannot be read.
-        if first is not None and first.uri != uris.without_secrets(source.names[0]):
+        if first is not None and first.uri != uris.without_secrets(
+            source.names[0], self._access.hide_query
+        ):
             return source
         if first is not None:
             cures = {

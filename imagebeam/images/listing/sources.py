@@ -23,6 +23,7 @@ from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.settings import Access
 from imagebeam.storage import ObjectInfo, StoreError, store_for
+from imagebeam.storage.secrets import HideQuery, clean_text
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
@@ -79,12 +80,13 @@ class Source:
             case "container":
                 yield from _members(name, self.access, self.rules, left_out)
             case "images":
-                yield from map(image, self.names)
+                for address in self.names:
+                    yield image(address, self.access.hide_query)
 
 
-def image(address: str) -> ListedImage:
+def image(address: str, hide_query: HideQuery = "secret") -> ListedImage:
     """Return the image that is at an address by itself."""
-    return ListedImage(uris.without_secrets(address), ImageLocation(address))
+    return ListedImage(uris.without_secrets(address, hide_query), ImageLocation(address))
 
 
 def _found(paths: Iterator[folders.FolderEntry]) -> Iterator[ListedImage]:
@@ -104,7 +106,7 @@ def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
 def _members(
     address: str, access: Access, rules: NameRules, left_out: LeftOut
 ) -> Iterator[ListedImage]:
-    archive = uris.without_secrets(address)
+    archive = uris.without_secrets(address, access.hide_query)
 
     def leave_out(reason: str, name: str) -> None:
         left_out.add(reason, uris.member(archive, name))
@@ -143,7 +145,7 @@ def _entries(
     rules: NameRules,
     left_out: LeftOut,
 ) -> Iterator[ListedImage]:
-    manifest = uris.without_secrets(address)
+    manifest = uris.without_secrets(address, access.hide_query)
     suffix = posixpath.splitext(uris.path(address))[1].lower()
     try:
         with store_for(address, access.settings).open(address) as file:
@@ -177,14 +179,14 @@ def _entry(
     try:
         address = _address(entry.value, base)
     except UnicodeEncodeError:
-        error = BadManifestEntry(f"{entry.value!r} is not Unicode text")
+        error = BadManifestEntry(clean_text(f"{entry.value!r} is not Unicode text"))
         yield ListedImage(place, error, entry.extra_columns)
         return
     except UnsupportedScheme as error:
         yield ListedImage(place, error, entry.extra_columns)
         return
     if kind_of(uris.path(address)) is None:
-        yield image(address)._replace(extra_columns=entry.extra_columns)
+        yield image(address, access.hide_query)._replace(extra_columns=entry.extra_columns)
         return
     for listed in _members(address, access, rules, left_out):
         yield listed._replace(extra_columns=entry.extra_columns)

@@ -44,6 +44,9 @@ CONNECTIONS = 64
 _BUFFER = 64 << 10
 """Bytes: most images arrive whole with their headers."""
 
+_MOST_WITHOUT_LENGTH = 1 << 20
+"""Bytes that are read at once from a server that does not state how many there are."""
+
 
 @dataclass(frozen=True)
 class _Limit:
@@ -155,6 +158,18 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int | None:  # type: ignore[override]
         _limit(self._socket, longest_wait())
         return self._received.readinto(buffer)
+
+    def readall(self) -> bytes:
+        # Only bodies without a length are read to the end of the connection. A negative chunk size
+        # asks for that too, from a server that could send for ever.
+        parts = []
+        left = _MOST_WITHOUT_LENGTH
+        while part := self.read(min(_BUFFER, left + 1)):
+            parts.append(part)
+            left -= len(part)
+            if left < 0:
+                raise http.client.HTTPException("a body without a length is too long")
+        return b"".join(parts)
 
     def close(self) -> None:
         self._received.close()

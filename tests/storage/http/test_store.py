@@ -21,6 +21,7 @@ from imagebeam.storage.errors import (
     Throttled,
     TimedOut,
     TooLarge,
+    UnexpectedError,
     Unsupported,
     WrongChecksum,
     WrongLength,
@@ -549,3 +550,40 @@ def test_many_small_parts_of_a_large_object_are_right(site: Site) -> None:
         start = choose.randrange(len(data))
         size = choose.randrange(1, len(data) - start + 1)
         assert reader.read(url, len(data), start, size) == data[start : start + size]
+
+
+_HOSTILE = [
+    (b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n", ConnectionFailed),
+    (b"Transfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n0\r\n\r\n", WrongLength),
+    (b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * (1 << 21), ConnectionFailed),
+    (b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\nhello", WrongLength),
+    (b"Transfer-Encoding: chunked\r\n\r\n5;" + b"x" * 70_000 + b"\r\nhello", ConnectionFailed),
+    (b"Content-Length: 5, 6\r\n\r\nhello", ConnectionFailed),
+    (b"Content-Length: " + b"9" * 30 + b"\r\n\r\nhello", TooLarge),
+    (b"a: b\r\n" * 200 + b"\r\n", ConnectionFailed),
+]
+
+
+@pytest.mark.parametrize(("response", "kind"), _HOSTILE)
+def test_a_malformed_response_is_an_error_of_its_store(
+    site: Site, response: bytes, kind: type[StoreError]
+) -> None:
+    url = site.add("/a", raw(b"HTTP/1.1 200 OK\r\n" + response))
+    with pytest.raises(kind):
+        store(attempts=1).read(url, 99)
+
+
+def test_an_exception_that_nobody_foresaw_is_an_error_of_the_store(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class UnheardOfError(Exception):
+        pass
+
+    def fail(*_: object) -> None:
+        raise UnheardOfError("https://user:word@a.org/?key=1")
+
+    url = site.add("/a", whole(b"picture"))
+    monkeypatch.setattr("imagebeam.storage.http.store.read_body", fail)
+    expected = r"\Aunexpected UnheardOfError in fail: https://a\.org/\?…\Z"
+    with pytest.raises(UnexpectedError, match=expected):
+        store(attempts=1).read(url, 99)

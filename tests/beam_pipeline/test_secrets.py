@@ -1,0 +1,131 @@
+"""No secret of an address leaves the process, whichever way out."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagebeam.beam_pipeline.cli.main import run
+from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, predictions
+from tests.storage.web import Site, status, stored
+
+_CANARY = "c4n4rySECRET"
+_PRIVATE = "--allow-private-hosts"
+
+_SECRETS = [
+    *(
+        "apikey={}",
+        "code={}",
+        "k={}",
+        "%61pi%4Bey={}",
+        "pw={}",
+        "w=1&hdnts=x~{}",
+        "{}",
+        "q={}0123456789ab",
+    ),
+]
+
+
+@pytest.fixture
+def web() -> Iterator[Site]:
+    """A web server on this machine."""
+    with Site().running() as site:
+        yield site
+
+
+def _shown(*words: object) -> str:
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def _files(folder: Path) -> list[str]:
+    return [
+        path.read_bytes().decode(errors="replace") for path in folder.rglob("*") if path.is_file()
+    ]
+
+
+def test_neither_rows_nor_files_nor_reports_hold_a_secret(tmp_path: Path, web: Site) -> None:
+    picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
+    entries = []
+    for query in (secret.format(_CANARY) for secret in _SECRETS):
+        web.add(f"/good.jpg?{query}", stored(picture))
+        web.add(f"/denied.jpg?{query}", status(403))
+        entries += [f"{web.url('/good.jpg')}?{query}", f"{web.url('/denied.jpg')}?{query}"]
+    web.add(f"/a.jpg;jsessionid={_CANARY}", stored(picture))
+    entries += [
+        web.url(f"/a.jpg;jsessionid={_CANARY}"),
+        f"http://user:pa/{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f"s3://KEY:ab/{_CANARY}@bucket/a.jpg",
+        f"gs+x://bucket/a.jpg?sig={_CANARY}",
+    ]
+    manifest, out = tmp_path / "list.txt", tmp_path / "out"
+    manifest.write_text("\n".join(entries))
+    shown = _shown("label", manifest, "--output", out, _PRIVATE, "--read-attempts", 1)
+    assert len(predictions(out)) == len(_SECRETS) + 1, shown
+    assert len(errors(out)) == len(_SECRETS) + 3
+    texts = [shown, str(predictions(out)), str(errors(out)), *_files(out)]
+    texts += [
+        _shown("label", manifest, "--output", out, _PRIVATE, "--json", "--retry-failed"),
+        _shown("status", out),
+        _shown("verify", out),
+        _shown("report", out),
+        _shown("doctor", manifest, "--output", out, _PRIVATE),
+        *_files(out),
+    ]
+    assert [text for text in texts if _CANARY in text] == []
+
+
+def test_all_of_a_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
+    picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
+    names = [web.add(f"/a.jpg?w={width}", stored(picture)) for width in (1, 2)]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    shown = {}
+    for hide in ("all", "none"):
+        out = tmp_path / hide
+        text = _shown(
+            *("label", tmp_path / "list.txt", "--output", out, _PRIVATE, "--hide-query", hide)
+        )
+        shown[hide] = {row["uri"] for row in predictions(out)}
+        assert len(shown[hide]) == 2, text
+    assert shown["none"] == set(names)
+    assert not any("w=" in name for name in shown["all"])
+    again = _shown("label", tmp_path / "list.txt", "--output", tmp_path / "all", _PRIVATE)
+    assert "hide query is None, was 'all'" in again
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["label", f"https://user:{_CANARY}@a.org/*.jpg?token={_CANARY}", "-o", "out"],
+        ["label", f"ftp://user:{_CANARY}@a.org/a.jpg", "-o", "out"],
+        ["label", f"none.jpg?sig={_CANARY}", "-o", "out"],
+        ["label", "a.csv", "-o", "out"],
+        ["label", "a.csv", "-o", f"s3://KEY:{_CANARY}@/"],
+        ["label", "a.csv", "-o", f"https://user:{_CANARY}@a.org/"],
+        ["label", "a.jpg", "-o", "out", "-m", f"ftp://user:{_CANARY}@a.org/m.tflite"],
+        ["label", "a.jpg", "-o", "out", "-m", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],
+        ["module", "show", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],
+        ["status", f"https://user:{_CANARY}@a.org/"],
+    ],
+)
+def test_no_message_of_wrong_usage_holds_a_secret(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    debug: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    # Without a header, the first address stands where names of columns do.
+    Path("a.csv").write_text(f"https://a.org/b.jpg?sig={_CANARY},1\n" * 2)
+    Path("a.jpg").write_bytes(b"")
+    assert run([*words, *debug]) == 2
+    out, err = capfd.readouterr()
+    assert _CANARY not in out + err
+    assert err

@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagebeam.storage.secrets import HIDE_QUERY, HideQuery, clean_text, without_secrets
+
+_CANARY = "c4n4rySECRET"
+
+_ADDRESSES = [
+    "https://user:{}@a.org/b.jpg",
+    "https://{}@a.org/b.jpg",
+    "https://user:pa/{}@a.org/b.jpg",
+    "https://a.org/b.jpg?apikey={}",
+    "https://a.org/b.jpg?code={}",
+    "https://a.org/b.jpg?k={}",
+    "https://a.org/b.jpg?x=1&hdnts={}",
+    "https://a.org/b.jpg?session_id={}",
+    "https://a.org/b.jpg?%61pi%4bey={}",
+    "https://a.org/b.jpg?%2561uth={}",
+    "https://a.org/b.jpg?pw={}",
+    "https://a.org/b.jpg?{}",
+    "https://a.org/b.jpg;jsessionid={}",
+    "https://a.org/b.jpg;jsessionid={}?a=1",
+    "https://a.org/b.jpg?q={}" + "x" * 20,
+    "https://a.org/b.jpg?X-Amz-Signature={}",
+    "https://a.org/b.jpg#{}",
+    "s3://KEY:{}@bucket/b.jpg",
+    "s3://KEY:ab/{}@bucket/b.jpg",
+    "gs://bucket/b.jpg?X-Goog-Signature={}",
+    "https://[a.org/{}/b.jpg",
+]
+
+
+@pytest.mark.parametrize("address", _ADDRESSES)
+@pytest.mark.parametrize("hide", ["secret", "all"])
+def test_a_name_holds_no_secret(address: str, hide: HideQuery) -> None:
+    assert _CANARY not in without_secrets(address.format(_CANARY), hide)
+
+
+@pytest.mark.parametrize("address", _ADDRESSES)
+@pytest.mark.parametrize(
+    "text", ["{}", "{}: cannot be read", "'{}'", "a,b\n{}\tc", "({})", 'see "{}".']
+)
+def test_a_message_holds_no_secret(address: str, text: str) -> None:
+    if "#" not in address and "[" not in address:
+        assert _CANARY not in clean_text(text.format(address.format(_CANARY)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer {}",
+        "{{'Authorization': 'Basic {}'}}",
+        "Cookie: a=b; c={}",
+        "Bearer {}0123456789",
+        "AWS_SECRET_ACCESS_KEY={}",
+        "b.jpg?token={}",
+        "https%3A%2F%2Fa.org%2Fb.jpg%3Fsig%3D{}",
+        "password = {}",
+        "https://a.org/?next=https://b.org/?sig={}",
+    ],
+)
+def test_a_message_holds_no_header_and_no_assigned_secret(text: str) -> None:
+    assert _CANARY not in clean_text(text.format(_CANARY))
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("/photos/a b.jpg: not a file. Name it.", "/photos/a b.jpg: not a file. Name it."),
+        ("https://a.org/b.jpg: status 404.", "https://a.org/b.jpg: status 404."),
+        ("https://a.org:8080/b@2x.png?w=1: no.", "https://a.org:8080/b@2x.png?…: no."),
+        ("gs://bucket/a@b/c.tar!/d.jpg", "gs://bucket/a@b/c.tar!/d.jpg"),
+        ("--max-failure-rate 0.5: code 3", "--max-failure-rate 0.5: code 3"),
+        ("the key 'uri' is missing; assigned = 3", "the key 'uri' is missing; assigned = 3"),
+    ],
+)
+def test_other_text_stays(text: str, cleaned: str) -> None:
+    assert clean_text(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    "parameter", ["size=3", "page=a/b", "versionId=7", "w=1024", "v=2024-01-31"]
+)
+def test_harmless_parameters_are_shown(parameter: str) -> None:
+    assert without_secrets(f"https://a.org/b?{parameter}") == f"https://a.org/b?{parameter}"
+
+
+@pytest.mark.parametrize("address", [a for a in _ADDRESSES if "?" in a and "Signature" not in a])
+@pytest.mark.parametrize("hide", ["secret", "all"])
+def test_what_is_hidden_keeps_rows_apart(address: str, hide: HideQuery) -> None:
+    if "@" not in address and ";" not in address:
+        names = {without_secrets(address.format(f"{_CANARY}{n}"), hide) for n in range(3)}
+        assert len(names) == 3
+
+
+def test_all_or_nothing_of_a_query_is_hidden_on_request() -> None:
+    address = "https://user:word@a.org/b.jpg?token=abc&w=3"
+    assert without_secrets(address, "none") == "https://a.org/b.jpg?token=abc&w=3"
+    assert without_secrets(address, "all").startswith("https://a.org/b.jpg?~")
+    assert "w=3" not in without_secrets(address, "all")
+
+
+def test_a_name_stays_the_same_when_its_url_is_signed_anew() -> None:
+    for hide in HIDE_QUERY:
+        names = {
+            without_secrets(f"https://a.org/b.jpg?v=1&Expires={n}&Signature=x{n}", hide)
+            for n in range(3)
+        }
+        assert len(names) == 1
+
+
+@given(st.text(max_size=60), st.sampled_from(HIDE_QUERY))
+@settings(max_examples=300)
+def test_a_name_is_its_own_name(text: str, hide: HideQuery) -> None:
+    for address in (f"https://{text}", f"https://user:word@host/{text}", f"gs://{text}"):
+        name = without_secrets(address, hide)
+        assert without_secrets(name, hide) == name
+        clean_text(address)
