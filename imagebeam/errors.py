@@ -7,3 +7,7 @@ class ImagebeamError(Exception):
     Its text states the value, the reason and the fix. The command line prints the text alone;
     every other exception is a defect of this package and shows its stack trace.
     """
+
+
+RAISE_UNEXPECTED = "IMAGEBEAM_RAISE"
+"""Environment variable that `--debug` sets: exceptions that would become error rows are raised."""

@@ -7,6 +7,7 @@ the options and `run` does the work. Heavy libraries are imported where a comman
 
 import argparse
 import logging
+import os
 import re
 import sys
 import traceback
@@ -24,7 +25,7 @@ from imagebeam.beam_pipeline.exit_codes import (
     UsageError,
     did_you_mean,
 )
-from imagebeam.errors import ImagebeamError
+from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage.secrets import clean_text
 from imagebeam.version import __version__
@@ -118,6 +119,8 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     debug = "--debug" in argv[1:]
+    if debug:
+        os.environ[RAISE_UNEXPECTED] = "1"
     try:
         if not argv:
             raise UsageError("no command given. Run `imagebeam --help` for the list.")

@@ -13,21 +13,34 @@ _TRANSPARENT = "transparency"
 """Pillow's name for the one grey or colour that stands for full transparency."""
 
 
+_BAND_PIXELS = 4_000_000
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """The picture in RGB.
 
     Raises:
         UnsupportedPixels: its values have no agreed black and white.
     """
+    if image.mode == "I" and image.format == "PPM":
+        # Pillow scales all maps of more than 8 bits to 16.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F", "LAB"):
         raise UnsupportedPixels(f"pixels of Pillow's mode {image.mode}")
     if image.mode.startswith("I;16"):
         return _upper_bits(image).convert("RGB")
     if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(page, colours).convert("RGB")
+        return _laid_over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def on_white_page(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:
+    """Return an RGB picture that is white outside its (left, upper, right, lower) frame."""
+    if frame == (0, 0, *image.size):
+        return image
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image.crop(frame), frame[:2])
+    return page
 
 
 def scale_transparent(image: PngImageFile) -> None:
@@ -43,6 +56,20 @@ def scale_transparent(image: PngImageFile) -> None:
             image.info[_TRANSPARENT] = key * 0x11
         case "RGB;16B" if key is not None:
             image.info[_TRANSPARENT] = tuple(value >> 8 for value in key)
+
+
+def _laid_over_white(image: Image.Image) -> Image.Image:
+    """Return the picture on a white page, band by band: whole copies would take all memory."""
+    page = Image.new("RGB", image.size)
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // max(width, 1))
+    for upper in range(0, height, rows):
+        box = (0, upper, width, min(upper + rows, height))
+        band = image if box == (0, 0, width, height) else image.crop(box)
+        white = Image.new("RGBA", (width, box[3] - upper), "white")
+        band = Image.alpha_composite(white, band.convert("RGBA"))
+        page.paste(band.convert("RGB"), (0, upper))
+    return page
 
 
 def _upper_bits(image: Image.Image) -> Image.Image:

@@ -2,27 +2,34 @@
 
 The rules, one for all formats:
 
-- JPEG, PNG, WebP, GIF, BMP and TIFF, told by content and never by name; of several frames the
-  first.
+- The content decides the format, never the name: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000,
+  PPM and its relatives, TGA, and HEIC where pillow-heif is installed. Of several frames the first
+  is used.
 - The picture is turned upright by its EXIF orientation first.
-- Alpha is laid over white, as a browser's page shows it. Palettes are looked up, greyscale is
-  repeated in three channels, CMYK and YCbCr are converted without colour profiles, 12 and 16 bits
-  keep their upper 8. 32-bit integers, floats and LAB are refused: their black and white are not
-  agreed.
-- Nothing is guessed: data that ends early is an error, not a grey area.
+- Transparent parts, and parts of a GIF's screen that its first frame leaves empty, are white, as on
+  a browser's page. Palettes are looked up, greyscale is repeated in three channels, CMYK and YCbCr
+  are converted without colour profiles, 12 and 16 bits keep their upper 8. 32-bit integers, floats
+  and LAB are refused: their black and white are not agreed.
+- A picture is decoded if all its pixels are there, whatever else is missing or damaged. Data that
+  end early are an error unless `truncated` is "accept"; the missing part is then grey or black. A
+  JPEG that ends early with an end mark cannot be told from a whole one.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError, features
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from imagebeam.images import signatures
-from imagebeam.images.colours import scale_transparent, to_rgb
+from imagebeam.images.colours import on_white_page, scale_transparent, to_rgb
 from imagebeam.images.errors import (
     Corrupt,
     DecodeError,
@@ -33,10 +40,8 @@ from imagebeam.images.errors import (
     UnsupportedFormat,
     UnsupportedPixels,
 )
-from imagebeam.images.settings import MAX_PIXELS, Resize
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow's decoders that may run; a picture in any other format is refused unread."""
+from imagebeam.images.repairs import repaired
+from imagebeam.images.settings import MAX_PIXELS, Resize, Truncation
 
 CROP_SHARE = 0.875
 """Side of the square that `crop` keeps, as a share of the shorter side (slim's evaluation)."""
@@ -46,6 +51,9 @@ _DRAFT_SCALE = 2
 
 At twice the size no answer changed in 1,000 photos; at the size itself one in ten did.
 """
+
+_REDUCED = 4
+"""A JPEG may have this many times the allowed pixels if it is decoded at a reduced scale."""
 
 _ORIENTATION = 0x0112
 
@@ -77,7 +85,11 @@ class DecodedImage:
 
 
 def decode(
-    data: bytes, size: tuple[int, int], resize: Resize = "crop", max_pixels: int = MAX_PIXELS
+    data: bytes,
+    size: tuple[int, int],
+    resize: Resize = "crop",
+    max_pixels: int = MAX_PIXELS,
+    truncated: Truncation = "refuse",
 ) -> DecodedImage:
     """Decode one picture and bring it to a module's input size.
 
@@ -87,28 +99,104 @@ def decode(
         resize: `crop` takes the centre, 87.5 % of the shorter side, in the proportions of
             `size`, and averages over it (box filter); `stretch` takes the whole picture,
             bilinear, as TensorFlow Hub's examples do.
-        max_pixels: a picture with more is refused from its header. So is one with more than
-            twice `PIL.Image.MAX_IMAGE_PIXELS`, unless that is None.
+        max_pixels: a picture with more is refused from its header, or from the size that it is
+            decoded at if that is smaller. So is one with more than twice
+            `PIL.Image.MAX_IMAGE_PIXELS`, unless that is None.
+        truncated: whether data that end early are decoded as far as they go.
 
     Raises:
         DecodeError: one of its leaves; nothing else.
     """
     if not data:
         raise EmptyFile("0 bytes")
+    name = _format(data)
     _check_pixels(signatures.webp_canvas(data), max_pixels)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_pixels(image.size, max_pixels)
-            return decode_opened(image, size, resize)
-    except DecodeError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise TooManyPixels(str(error)) from error
-    except MemoryError:
-        raise DecodeMemory("no memory was left to decode it") from None
+        return _decode(data, name, size, resize, max_pixels)
+    except _FINAL as error:
+        raise _final(error) from error
     # Decoders fail with any exception: OSError, ValueError, SyntaxError, IndexError, struct.error.
     except Exception as error:
-        raise _failure(data, error) from error
+        failure = _failure(data, error)
+    for other in repaired(data):
+        with suppress(Exception):
+            return _decode(other, name, size, resize, max_pixels)
+    if truncated == "accept" and isinstance(failure, Truncated):
+        with suppress(Exception), _as_far_as_it_goes():
+            return _decode(data, name, size, resize, max_pixels)
+    raise failure
+
+
+_FINAL = (DecodeError, MemoryError, Image.DecompressionBombError)
+"""Exceptions after which nothing else is tried."""
+
+
+def _final(error: Exception) -> DecodeError:
+    if isinstance(error, DecodeError):
+        return error
+    if isinstance(error, MemoryError):
+        return DecodeMemory("no memory was left to decode it")
+    return TooManyPixels(str(error))
+
+
+def _format(data: bytes) -> str:
+    """Return Pillow's name of the format. No other decoder runs."""
+    name = signatures.format_of(data)
+    if name is None:
+        kind = signatures.other_kind(data)
+        raise UnsupportedFormat(
+            f"the content is of the kind {kind}. Convert it to JPEG or PNG"
+            if kind
+            else "the content is not that of a known kind of picture"
+        )
+    if name == "HEIF" and not _has_heif():
+        raise UnsupportedFormat("a HEIC picture. Run `pip install 'imagebeam[heif]'`")
+    if name == "AVIF" and not _has_avif():
+        raise UnsupportedFormat("an AVIF picture, which this build of Pillow does not decode")
+    return name
+
+
+@cache
+def _has_heif() -> bool:
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    # A decoding process has one core.
+    pillow_heif.options.DECODE_THREADS = 1
+    return True
+
+
+@cache
+def _has_avif() -> bool:
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    return bool(features.check("avif"))
+
+
+@contextmanager
+def _as_far_as_it_goes() -> Iterator[None]:
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _decode(
+    data: bytes, name: str, size: tuple[int, int], resize: Resize, max_pixels: int
+) -> DecodedImage:
+    with Image.open(io.BytesIO(data), formats=(name,)) as image:
+        width, height = image.size
+        if isinstance(image, JpegImageFile) and width * height <= _REDUCED * max_pixels:
+            _reduce_scale(image, size, resize)
+        _check_pixels(image.size if _is_sequential(image) else (width, height), max_pixels)
+        return decode_opened(image, size, resize, (width, height))
+
+
+def _is_sequential(image: Image.Image) -> bool:
+    """Return whether memory for a reduced size is enough: a progressive JPEG takes the whole."""
+    return not image.info.get("progressive")
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
@@ -117,24 +205,37 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
         raise TooManyPixels(f"{width}×{height} pixels, over the limit of {max_pixels:,}")
 
 
-def decode_opened(image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodedImage:
-    """Bring a picture that Pillow has opened to a module's input size; it is changed on the way.
+def decode_opened(
+    image: Image.Image,
+    size: tuple[int, int],
+    resize: Resize,
+    original: tuple[int, int] | None = None,
+) -> DecodedImage:
+    """Bring a picture that Pillow has opened to a module's input size. Changes the picture.
+
+    Args:
+        image: the picture.
+        size: (height, width) of the result in pixels.
+        resize: see `decode`.
+        original: (width, height) of the picture where it is decoded at a reduced scale already.
 
     Raises:
         UnsupportedPixels: its values have no agreed black and white.
         Exception: what Pillow's decoders raise, of any kind, where it is not loaded yet.
     """
-    width, height = image.size
-    if isinstance(image, JpegImageFile):
+    width, height = original or image.size
+    if isinstance(image, JpegImageFile) and original is None:
         _reduce_scale(image, size, resize)
     elif isinstance(image, PngImageFile):
         scale_transparent(image)
+    frame = image.tile[0].extents if isinstance(image, GifImageFile) and image.tile else None
     image.load()
     # Read after load: Pillow turns a TIFF itself, and a PNG may hold its EXIF after the pixels.
     orientation = _orientation(image)
     turned = orientation in (5, 6, 7, 8)
     # Resized before it is turned: the turn then moves a few thousand pixels and not millions.
-    small = _resized(to_rgb(image), (size[1], size[0]) if turned else size, resize)
+    colours = to_rgb(image) if frame is None else on_white_page(to_rgb(image), frame)
+    small = _resized(colours, (size[1], size[0]) if turned else size, resize)
     # Not by truth: the first method's number is 0.
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
@@ -186,14 +287,16 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _failure(data: bytes, error: Exception) -> DecodeError:
-    """The leaf for whatever a decoder raised."""
-    if not signatures.is_known(data):
-        return UnsupportedFormat(f"starts with {data[:16]!r}")
-    # The text of an UnidentifiedImageError is but the address of a buffer.
+    """Return the leaf for whatever a decoder raised."""
+    # The text of an UnidentifiedImageError is the address of a buffer.
     is_refused = isinstance(error, UnidentifiedImageError)
-    reason = "no header that makes sense" if is_refused else f"{type(error).__name__}: {error}"
-    if signatures.ends_early(data):
+    reason = "no valid header" if is_refused else f"{type(error).__name__}: {error}"
+    if signatures.ends_early(data) or "truncated" in reason:
         return Truncated(f"ends after {len(data):,} bytes ({reason})")
+    if rare := signatures.unsupported_pixels(data):
+        return UnsupportedPixels(f"{rare} is not decoded. Convert it to 8 bits per channel")
     if is_refused and signatures.is_tiff(data):
         return UnsupportedPixels("a TIFF of a kind that no decoder here reads")
+    if "bitfields" in reason:
+        return UnsupportedPixels("a BMP with rare bit masks is not decoded. Convert it to PNG")
     return Corrupt(reason)

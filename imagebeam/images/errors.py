@@ -4,12 +4,13 @@ Each failure costs its image one row in `errors/` and never affects another imag
 a class with a code is the cause that reports and the documentation show.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
-from imagebeam.errors import ImagebeamError
+from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.storage.errors import StoreError, unexpected
 
 
@@ -290,4 +291,6 @@ def translate_store_errors() -> Iterator[None]:
     except OSError as error:
         raise ReadFailed(error.strerror or str(error)) from error
     except Exception as error:
+        if os.environ.get(RAISE_UNEXPECTED):
+            raise
         raise UnexpectedFetch(unexpected(error)) from error

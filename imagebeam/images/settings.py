@@ -8,6 +8,7 @@ from imagebeam.storage import Settings
 from imagebeam.storage.secrets import HideQuery
 
 Resize = Literal["crop", "stretch"]
+Truncation = Literal["refuse", "accept"]
 
 MAX_PIXELS = 100_000_000
 """Pixels of a picture that may be decoded, by default."""
@@ -39,12 +40,14 @@ class Preprocessing:
         resize: see `imagebeam.images.decode.decode`.
         max_bytes: an encoded image with more is refused.
         max_pixels: a picture with more is refused.
+        truncated: whether pictures that end early are decoded as far as they go.
     """
 
     size: tuple[int, int]
     resize: Resize = "crop"
     max_bytes: int = 100_000_000
     max_pixels: int = MAX_PIXELS
+    truncated: Truncation = "refuse"
 
     @property
     def image_bytes(self) -> int:

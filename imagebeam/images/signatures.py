@@ -1,10 +1,13 @@
-"""What encoded bytes say of themselves before they are decoded, and whether their end is there."""
+"""What encoded bytes show before they are decoded: their format, and whether their end is there."""
 
 import re
 from io import BytesIO
 from operator import add
 
 from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COMPRESSION,
+    PHOTOMETRIC_INTERPRETATION,
     STRIPBYTECOUNTS,
     STRIPOFFSETS,
     TILEBYTECOUNTS,
@@ -12,29 +15,83 @@ from PIL.TiffImagePlugin import (
     ImageFileDirectory_v2,
 )
 
-# The last is a BigTIFF, which Pillow reads in this order of bytes alone.
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0")
+# Pillow reads the mark in either byte order, and BigTIFF, the last, in one.
+_TIFF = (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"II+\0")
 
-_KNOWN = re.compile(
-    rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP"
-    # The length of the header behind it: two letters alone would name many a text a BMP.
-    rb"|BM............[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
-    re.DOTALL,
-)
+_FORMATS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG",
+    "GIF": rb"GIF8",
+    "WEBP": rb"RIFF....WEBP",
+    # The length of the next header: two letters alone would make a BMP of many texts.
+    "BMP": rb"BM............[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
+    "TIFF": b"|".join(map(re.escape, _TIFF)),
+    "AVIF": rb"....ftyp(avif|avis)",
+    "HEIF": rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)",
+    "JPEG2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    "PPM": rb"P[1-6][ \t\r\n#]",
+    # The format has no mark: no colour map or one, a kind, a position, a size, a depth.
+    "TGA": rb".(\x00[\x02\x03\x0a\x0b]\x00{5}|\x01[\x01\x09].{5})"
+    rb".{4}(?!\x00\x00)..(?!\x00\x00)..[\x08\x0f\x10\x18\x20][\x00-\x3f]",
+}
+_KNOWN = {name: re.compile(pattern, re.DOTALL) for name, pattern in _FORMATS.items()}
+
+_OTHERS = {
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
+    "Photoshop": rb"8BPS",
+    "icon": rb"\x00\x00[\x01\x02]\x00[\x01-\x40]\x00|icns",
+    "SVG": rb"(\xef\xbb\xbf)?\s*<(svg|!DOCTYPE svg|\?xml[^>]*>\s*<(svg|!DOCTYPE svg))",
+    "PDF": rb"%PDF-",
+    "PostScript": rb"%!PS|\xc5\xd0\xd3\xc6",
+    "OpenEXR": rb"\x76\x2f\x31\x01",
+    "Radiance HDR": rb"#\?(RADIANCE|RGBE)",
+    "DICOM": rb".{128}DICM",
+    "QOI": rb"qoif",
+    "DirectDraw": rb"DDS ",
+    "BPG": rb"BPG\xfb",
+    "Windows metafile": rb"\xd7\xcd\xc6\x9a",
+    "GIMP": rb"gimp xcf",
+    "Canon raw": rb"....ftypcrx ",
+    "Fujifilm raw": rb"FUJIFILMCCD-RAW",
+    "video": rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ",
+    "web page": rb"\s*<(!DOCTYPE html|html|head)",
+}
+_OTHER = {
+    name: re.compile(pattern, re.DOTALL | (re.IGNORECASE if name == "web page" else 0))
+    for name, pattern in _OTHERS.items()
+}
+_LOOKED_AT = 2048
+
+_RARE_COMPRESSIONS = {
+    34712: "JPEG 2000",
+    34887: "LERC",
+    50000: "zstd",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+_LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
+_YCBCR = 6
 
 
-def is_known(data: bytes) -> bool:
-    """Whether data starts as a JPEG, PNG, WebP, GIF, BMP or TIFF does."""
-    return _KNOWN.match(data) is not None or is_tiff(data)
+def format_of(data: bytes) -> str | None:
+    """Return Pillow's name of the format that the data start as, of those that are decoded."""
+    return next((name for name, mark in _KNOWN.items() if mark.match(data)), None)
+
+
+def other_kind(data: bytes) -> str | None:
+    """Return what the data are if they are of a known kind that is not decoded."""
+    start = data[:_LOOKED_AT]
+    return next((name for name, mark in _OTHER.items() if mark.match(start)), None)
 
 
 def is_tiff(data: bytes) -> bool:
-    """Whether data starts as a TIFF does that Pillow may read."""
+    """Return whether the data start as a TIFF that Pillow may read."""
     return data.startswith(_TIFF)
 
 
 def webp_canvas(data: bytes) -> tuple[int, int]:
-    """(width, height) of an extended WebP, whose canvas Pillow allocates to open it; else (0, 0).
+    """Return (width, height) of an extended WebP, whose canvas Pillow allocates; else (0, 0).
 
     https://developers.google.com/speed/webp/docs/riff_container#extended_file_format
     """
@@ -44,36 +101,86 @@ def webp_canvas(data: bytes) -> tuple[int, int]:
     return width + 1, height + 1
 
 
-def ends_early(data: bytes) -> bool:
-    """Whether data lacks its end, by the end mark or length that its format prescribes."""
+def unsupported_pixels(data: bytes) -> str | None:
+    """Return why a sound picture of a known format cannot be decoded; None if it should be."""
     if data.startswith(b"\xff\xd8"):
-        return _jpeg_ends_early(data)
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64 * 1024 :]
-    if data.startswith(b"GIF8"):
-        return not data.rstrip(b"\0").endswith(b";")
-    if data.startswith(b"RIFF"):
-        return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    if data.startswith(b"BM"):
-        return len(data) < int.from_bytes(data[2:6], "little")
-    return _tiff_ends_early(data)
+        return _rare_jpeg(data)
+    return _rare_tiff(data) if is_tiff(data) else None
+
+
+def ends_early(data: bytes) -> bool:
+    """Return whether the data lack their end, by the end mark or length that the format has."""
+    match format_of(data):
+        case "JPEG":
+            return _jpeg_ends_early(data)
+        case "PNG":
+            return b"IEND" not in data[-64 * 1024 :]
+        case "GIF":
+            return not data.rstrip(b"\0").endswith(b";")
+        case "WEBP":
+            return len(data) < 8 + int.from_bytes(data[4:8], "little")
+        case "BMP":
+            return len(data) < int.from_bytes(data[2:6], "little")
+        case "TIFF":
+            return _tiff_ends_early(data)
+        case _:
+            return False
+
+
+def _jpeg_segments(data: bytes) -> list[tuple[int, int]]:
+    """Return kind and position of each segment before the pixels; the last is where they start."""
+    at, found = 2, []
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in (b"\xda", b""):
+        found.append((data[at + 1], at))
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return [*found, (0xDA, at)]
 
 
 def _jpeg_ends_early(data: bytes) -> bool:
-    # Segment by segment to the scan: a thumbnail in the header has an end mark of its own.
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return b"\xff\xd9" not in data[at:]
+    # A thumbnail in the header has an end mark of its own.
+    (_, scan) = _jpeg_segments(data)[-1]
+    return b"\xff\xd9" not in data[scan:]
+
+
+def _rare_jpeg(data: bytes) -> str | None:
+    for kind, at in _jpeg_segments(data)[:-1]:
+        if kind in _LOSSLESS_FRAMES:
+            return "a lossless JPEG"
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            bits = int.from_bytes(data[at + 4 : at + 5], "big")
+            return f"a JPEG of {bits} bits per sample" if 8 < bits <= 16 else None
+    return None
+
+
+def _tiff_directory(data: bytes) -> ImageFileDirectory_v2:
+    is_big = data[2:3] == b"+"
+    directory = ImageFileDirectory_v2(data[: 16 if is_big else 8])
+    file = BytesIO(data)
+    file.seek(directory.next)
+    directory.load(file)
+    return directory
+
+
+def _rare_tiff(data: bytes) -> str | None:
+    try:
+        directory = _tiff_directory(data)
+        compression = directory.get(COMPRESSION, 1)
+        if compression in _RARE_COMPRESSIONS:
+            return f"a TIFF compressed by {_RARE_COMPRESSIONS[compression]}"
+        if directory.get(PHOTOMETRIC_INTERPRETATION) == _YCBCR and compression not in (6, 7):
+            return "a TIFF of YCbCr without JPEG compression"
+        bits = directory.get(BITSPERSAMPLE, (1,))
+        if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 12, 16):
+            return f"a TIFF of {', '.join(map(str, bits))} bits per sample"
+    # The directory itself is damaged.
+    except Exception:
+        return None
+    return None
 
 
 def _tiff_ends_early(data: bytes) -> bool:
-    is_big = data[2:3] == b"+"
     try:
-        directory = ImageFileDirectory_v2(data[: 16 if is_big else 8])
-        file = BytesIO(data)
-        file.seek(directory.next)
-        directory.load(file)
+        directory = _tiff_directory(data)
         starts = directory.get(STRIPOFFSETS) or directory[TILEOFFSETS]
         lengths = directory.get(STRIPBYTECOUNTS) or directory.get(TILEBYTECOUNTS) or (0,)
         return bool(max(map(add, starts, lengths)) > len(data))

@@ -8,10 +8,8 @@ import os
 import traceback
 from typing import TypeVar
 
+from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.errors import ImageError
-
-RAISE = "IMAGEBEAM_RAISE"
-"""Environment variable that `--debug` sets: exceptions then pass the borders."""
 
 _LONGEST_TEXT = 300
 
@@ -26,9 +24,9 @@ def unexpected(error: Exception, row: type[E]) -> E:
         row: class of the row's error.
 
     Raises:
-        Exception: the exception itself, where `RAISE` is set.
+        Exception: the exception itself, where `RAISE_UNEXPECTED` is set.
     """
-    if os.environ.get(RAISE):
+    if os.environ.get(RAISE_UNEXPECTED):
         raise error
     if isinstance(error, MemoryError):
         return row("no memory was left")

@@ -2,6 +2,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,141 @@ class TestReducedJpeg:
         assert np.abs(found.pixels.astype(int) - whole.pixels).mean() < 4
 
 
+class TestMoreFormats:
+    @pytest.mark.parametrize("kind", ["AVIF", "JPEG2000"])
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+    def test_modern_formats(self, kind: str, mode: str) -> None:
+        picture = Image.fromarray(smooth(64, 48)).convert(mode)
+        found = same_size(encode(picture, kind))
+        assert np.abs(found.astype(int) - np.asarray(picture.convert("RGB"))).mean() < 4
+
+    def test_heic(self) -> None:
+        pillow_heif = pytest.importorskip("pillow_heif")
+        pillow_heif.register_heif_opener()
+        found = same_size(encode(smooth(64, 48), "HEIF", quality=95))
+        assert np.abs(found.astype(int) - smooth(64, 48)).mean() < 4
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "1"])
+    def test_portable_maps(self, mode: str) -> None:
+        picture = Image.fromarray(smooth(13, 7)).convert(mode)
+        expected = np.asarray(picture.convert("RGB"))
+        assert np.array_equal(same_size(encode(picture, "PPM")), expected)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"P2 2 1 255 0 255",
+            b"P3\n# text\n2 1\n255\n0 0 0 255 255 255",
+            b"P5 2 1 65535\n" + bytes([0, 9, 255, 255]),
+            b"P6 2 1 65535\n" + bytes([0, 9] * 3 + [255, 255] * 3),
+        ],
+    )
+    def test_other_portable_maps(self, data: bytes) -> None:
+        assert same_size(data).tolist() == [[[0] * 3, [255] * 3]]
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+    @pytest.mark.parametrize("compression", [None, "tga_rle"])
+    def test_tga(self, mode: str, compression: str | None) -> None:
+        picture = Image.fromarray(smooth(13, 7)).convert(mode)
+        expected = np.asarray(picture.convert("RGB"))
+        found = same_size(encode(picture, "TGA", compression=compression))
+        assert np.array_equal(found, expected)
+
+    @pytest.mark.parametrize(
+        ("data", "kind"),
+        [
+            (b"8BPS\0\1" + bytes(100), "Photoshop"),
+            (b"\xff\x0a" + bytes(100), "JPEG XL"),
+            (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+            (b"\n<!doctype html><p>404", "web page"),
+            (b"\0\0\0\x18ftypcrx \0\0", "Canon raw"),
+            (b"\0\0\0\x18ftypisom\0\0", "video"),
+        ],
+    )
+    def test_the_kind_is_named_where_it_is_known(self, data: bytes, kind: str) -> None:
+        with pytest.raises(DecodeError, match=f"of the kind {kind}. Convert it"):
+            decode(data, (8, 8))
+
+    def test_unknown_content_is_not_shown(self) -> None:
+        with pytest.raises(DecodeError) as caught:
+            decode(b"root:x:0:0:password", (8, 8))
+        assert "root" not in str(caught.value)
+
+
+class TestWhatIsWhole:
+    """A picture is decoded if all its pixels are there."""
+
+    PNG = encode(smooth(24, 17), "PNG")
+
+    @staticmethod
+    def chunks() -> dict[str, bytes]:
+        text = zlib.compress(b"x" * 2_000_000)
+        wrong = bytearray(png_chunk(b"tEXt", b"Comment\0hello"))
+        wrong[-1] ^= 1
+        return {
+            "text": png_chunk(b"zTXt", b"w\0\0" + text),
+            "international text": png_chunk(b"iTXt", b"w\0\1\0\0\0" + text),
+            "profile": png_chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0" * 2_000_000)),
+            "wrong checksum": bytes(wrong),
+            "unknown": png_chunk(b"abCd", b"?" * 99),
+            "much text": b"".join(
+                png_chunk(b"zTXt", b"%d\0\0" % n + zlib.compress(b"y" * 1_000_000))
+                for n in range(70)
+            ),
+        }
+
+    @pytest.mark.parametrize(
+        "name", ["text", "international text", "profile", "wrong checksum", "unknown", "much text"]
+    )
+    @pytest.mark.parametrize("at", [33, -12])
+    def test_chunks_that_change_no_pixel(self, name: str, at: int) -> None:
+        data = self.PNG[:at] + self.chunks()[name] + self.PNG[at:]
+        assert np.array_equal(decode(data, (17, 24), "stretch").pixels, smooth(24, 17))
+
+    def test_chunks_that_matter_are_kept(self) -> None:
+        sound = encode(noise(12, 9, 4), "PNG", exif=with_orientation(6))
+        data = sound[:33] + self.chunks()["text"] + sound[33:]
+        assert np.array_equal(decode(data, (8, 8)).pixels, decode(sound, (8, 8)).pixels)
+
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30}])
+    def test_a_jpeg_without_its_end_mark(self, options: dict[str, Any]) -> None:
+        data = encode(noise(64, 48), "JPEG", **options)
+        assert np.array_equal(same_size(data[:-2]), same_size(data))
+        assert code_of(data[:-1]) in (None, "truncated")
+        for missing in (12, 100, len(data) // 2):
+            assert code_of(data[:-missing]) == "truncated"
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+    def test_pictures_that_end_early_on_request(self, kind: str) -> None:
+        data = encode(noise(64, 48), kind)
+        cut = data[: len(data) * 3 // 4]
+        assert code_of(cut) == "truncated"
+        found = code_of(cut, truncated="accept")
+        assert found is None or (kind, found) in (("WEBP", "truncated"), ("TIFF", "truncated"))
+        assert code_of(cut) == "truncated"
+
+    def test_a_gif_is_white_outside_its_first_frame(self) -> None:
+        palette = b"\0\xff\0" + b"\xff\0\0" + bytes(3 * 6)
+        frame = b"," + struct.pack("<HHHHB", 2, 1, 2, 2, 0) + b"\x03\x02\x99\x00\x00"
+        pixels = encode(Image.new("P", (2, 2), 1), "GIF")
+        data = pixels[pixels.index(b"\x2c") + 10 :]
+        head = b"GIF89a" + struct.pack("<HHBBB", 6, 5, 0x82, 0, 0) + palette
+        frame = b"," + struct.pack("<HHHHB", 2, 1, 2, 2, 0)
+        found = same_size(head + frame + data)
+        expected = np.full((5, 6, 3), 255)
+        expected[1:3, 2:4] = found[1, 2]
+        assert np.array_equal(found, expected)
+        assert found[1, 2].tolist() in ([255, 0, 0], [0, 255, 0])
+
+    def test_kinds_that_are_sound_are_not_called_damaged(self) -> None:
+        jpeg = bytearray(encode(smooth(32, 24), "JPEG"))
+        at, _ = jpeg_segment(bytes(jpeg), 0xC0)
+        for position, value in ((at + 1, 0xC3), (at + 4, 12)):
+            rare = bytearray(jpeg)
+            rare[position] = value
+            assert code_of(bytes(rare)) == "unsupported_pixels"
+
+
 class TestRefusals:
     def test_nothing(self) -> None:
         assert code_of(b"") == "empty_file"
@@ -267,13 +403,11 @@ class TestRefusals:
             b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
             b"%PDF-1.7\n" + bytes(100),
             b"RIFF\x64\0\0\0WAVEfmt " + bytes(100),
-            b"P6 2 2 255 " + bytes(12),
             b"\0",
             b"a",
             bytes(1000),
             encode(Image.new("RGB", (32, 32)), "ICO"),
             encode(Image.new("RGB", (32, 32)), "ICNS"),
-            encode(Image.new("RGB", (32, 32)), "TGA"),
             encode(Image.new("RGB", (32, 32)), "PDF"),
         ],
     )
@@ -301,6 +435,14 @@ class TestRefusals:
         data = encode(smooth(40, 30), "PNG")
         assert code_of(data, max_pixels=1200) is None
         assert code_of(data, max_pixels=1199) == "too_many_pixels"
+
+    def test_a_jpeg_that_is_decoded_smaller_may_have_four_times_the_pixels(self) -> None:
+        data = encode(smooth(400, 300), "JPEG")
+        assert code_of(data, max_pixels=30_000) is None
+        assert code_of(data, max_pixels=29_999) == "too_many_pixels"
+        progressive = encode(smooth(400, 300), "JPEG", progressive=True)
+        assert code_of(progressive, max_pixels=119_999) == "too_many_pixels"
+        assert code_of(progressive, max_pixels=120_000) is None
 
     def test_bombs_are_refused_from_their_header_without_memory(self, tmp_path: Path) -> None:
         bombs = {

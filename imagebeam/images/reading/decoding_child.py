@@ -1,4 +1,4 @@
-"""What a decoding process does: answer for one list of URIs after the other."""
+"""The main function of a decoding process: it answers one list of requests after the other."""
 
 import ctypes
 import pickle
@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagebeam.images import signatures
 from imagebeam.images.decode import DecodedImage, decode
-from imagebeam.images.errors import DecodeMemory, ImageError
+from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
 from imagebeam.images.reading.channel import ANY_SIZE, Channel
+from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.shared_pixels import SharedPixels
 from imagebeam.images.reading.wire_format import pack
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
+from imagebeam.images.unexpected import unexpected
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,6 +42,7 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
     Image.MAX_IMAGE_PIXELS = None
     # A crash that is expected must not fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    messages = DecoderMessages()
     with socket.socket(fileno=int(socket_descriptor)) as end:
         channel = Channel(end)
         try:
@@ -49,8 +53,9 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
             while True:
                 requests = pickle.loads(channel.receive(most=ANY_SIZE))
                 meter = Meter()
+                messages.forget()
                 for row, request in enumerate(requests):
-                    outcome = _read(preprocessing, request, shared.slots[row], meter)
+                    outcome = _read(preprocessing, request, shared.slots[row], meter, messages)
                     last = row == len(requests) - 1
                     if not isinstance(outcome, ImageError) and not last:
                         # A message for each would cost more than anything else but decoding.
@@ -63,30 +68,58 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
 
 
 def read_image(
-    request: FetchRequest, preprocessing: Preprocessing, meter: Meter
+    request: FetchRequest,
+    preprocessing: Preprocessing,
+    meter: Meter,
+    messages: DecoderMessages | None = None,
 ) -> DecodedImage | ImageError:
-    """Fetch and decode one image in this process."""
+    """Fetch and decode one image in this process.
+
+    Args:
+        request: where its bytes are.
+        preprocessing: how it becomes the module's input.
+        meter: counts what it costs.
+        messages: of decoders, where this process collects them.
+    """
     try:
         with meter.stage("fetch"):
             data = fetch(request, preprocessing.max_bytes)
         with meter.stage("decode"):
-            return decode(data, preprocessing.size, preprocessing.resize, preprocessing.max_pixels)
+            is_tiff = signatures.is_tiff(data)
+            if messages is not None and is_tiff:
+                messages.forget()
+            image = decode(
+                data,
+                preprocessing.size,
+                preprocessing.resize,
+                preprocessing.max_pixels,
+                preprocessing.truncated,
+            )
+            if messages is not None and is_tiff and (damage := messages.damage()):
+                raise Corrupt(damage)
+            return image
     except ImageError as error:
         # A new object: traceback and cause would keep the picture's bytes as long as the error.
         return type(error)(*error.args)
 
 
 def _read(
-    preprocessing: Preprocessing, request: FetchRequest, slot: npt.NDArray[np.uint8], meter: Meter
+    preprocessing: Preprocessing,
+    request: FetchRequest,
+    slot: npt.NDArray[np.uint8],
+    meter: Meter,
+    messages: DecoderMessages,
 ) -> tuple[int, int] | ImageError:
     try:
-        read = read_image(request, preprocessing, meter)
+        read = read_image(request, preprocessing, meter, messages)
         if isinstance(read, ImageError):
             return read
         slot[...] = read.pixels
         return read.width, read.height
     except MemoryError:
         return DecodeMemory("no memory was left to read it")
+    except Exception as error:
+        return unexpected(error, UnexpectedFetch)
 
 
 def _limit_memory(extra: int) -> None:

@@ -24,19 +24,21 @@ _LOOK_AHEAD = 2
 """Images that are fetched ahead, for each read at once."""
 
 _BYTES_AHEAD = 64_000_000
-"""Of images that wait for a decoder; no more are asked for until these are taken."""
 
 
 class Fetcher:
     """Reads for one worker process; serves all its threads."""
 
-    def __init__(self, access: Access, max_bytes: int) -> None:
+    def __init__(self, access: Access, max_bytes: int, bytes_ahead: int = _BYTES_AHEAD) -> None:
         """Start nothing yet.
 
         Args:
             access: how images are reached.
             max_bytes: more than this is refused for one image.
+            bytes_ahead: of images that wait for a decoder. No more are requested until some of
+                them are taken.
         """
+        self._bytes_ahead = bytes_ahead
         self._access = access
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(access.concurrent_reads, thread_name_prefix="fetch")
@@ -60,7 +62,7 @@ class Fetcher:
             ahead.append(begun)
             while (
                 len(ahead) > _LOOK_AHEAD * self._access.concurrent_reads
-                or waiting.bytes > _BYTES_AHEAD
+                or waiting.bytes > self._bytes_ahead
             ):
                 yield waiting.taken(_finish(ahead.popleft(), meter))
         while ahead:
@@ -106,7 +108,7 @@ class Fetcher:
                     part, location.container, location.place, selection, self._max_bytes
                 )
         except ImageError as error:
-            # Made anew: traceback and cause would keep the picture's bytes as long as the error.
+            # A new object: traceback and cause would keep the picture's bytes as long as the error.
             return type(error)(*error.args)
 
 
@@ -155,6 +157,11 @@ class _Stream(NamedTuple):
     last: tuple[int, ...]
 
 
+def _key(location: ImageLocation) -> ImageLocation:
+    """Return the container that a location lies in. Members of another kind have other places."""
+    return location._replace(place=())
+
+
 class _Streams:
     """Open containers that are read from their start, each at the place where it was left."""
 
@@ -163,7 +170,7 @@ class _Streams:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[_Stream]] = {}
+        self._idle: dict[ImageLocation, list[_Stream]] = {}
 
     def read(self, location: ImageLocation, max_bytes: int) -> bytes:
         """Read a member.
@@ -193,7 +200,7 @@ class _Streams:
 
     def _take(self, location: ImageLocation) -> _Stream:
         with self._lock:
-            idle = self._idle.get((location.address, location.version), [])
+            idle = self._idle.get(_key(location), [])
             # The one that is nearest before the place has least to decompress.
             behind = [each for each in idle if each.last <= location.place]
             if behind:
@@ -208,7 +215,7 @@ class _Streams:
 
     def _put(self, location: ImageLocation, stream: _Stream) -> None:
         with self._lock:
-            self._idle.setdefault((location.address, location.version), []).append(stream)
+            self._idle.setdefault(_key(location), []).append(stream)
             self._close_oldest()
 
     def _close_oldest(self) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import google_crc32c
 import pytest
 
+from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.types import ContainerLimits, MemberProblem
-from imagebeam.images.unexpected import RAISE
 from tests.images.containers.archives import (
     PICTURES,
     RawEntry,
@@ -204,7 +204,7 @@ class _Unforeseen(io.BytesIO):
 def test_an_exception_that_nobody_expects_is_a_row(
     kind: ContainerKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(RAISE)
+    monkeypatch.delenv(RAISE_UNEXPECTED)
     [problem] = open_container(_Unforeseen(), kind)
     assert isinstance(problem, MemberProblem)
     assert problem.error.code == "listing_defect"
@@ -212,7 +212,7 @@ def test_an_exception_that_nobody_expects_is_a_row(
     assert "a defect of imagebeam, not of the input: LookupError: " in text
     assert "nobody expects this, at test_hostile.py:" in text
     assert text.isprintable()
-    monkeypatch.setenv(RAISE, "1")
+    monkeypatch.setenv(RAISE_UNEXPECTED, "1")
     with pytest.raises(LookupError):
         list(open_container(_Unforeseen(), kind))
 

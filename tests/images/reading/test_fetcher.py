@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.sources import Source
@@ -25,6 +26,9 @@ CONTAINERS = {
     "a.tar.xz": tar(mode="w:xz"),
     "a.zip": zipped(),
     "a.tfrecord": tfrecords(*(example(image__encoded=data) for data in PICTURES.values())),
+    "nested.tar": tar({"n.tar.gz": tar(mode="w:gz")}),
+    "nested.zip": zipped({"n.zip": zipped()}),
+    "nested.tar.gz": tar({"n.zip": zipped()}, "w:gz"),
     "a.parquet": parquet({"image": list(PICTURES.values())}),
 }
 
@@ -125,18 +129,45 @@ def test_many_are_read_at_once(monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
     assert told(fetcher.requests(wanted, Meter())) == [b"x" * 1000] * 6
 
 
-def test_no_more_are_asked_for_than_can_wait(
-    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
-) -> None:
+def test_no_more_are_asked_for_than_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     store = SlowStore(1)
     monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
-    monkeypatch.setattr(fetcher_module, "_BYTES_AHEAD", 2500)
+    fetcher = Fetcher(Access(concurrent_reads=3), 10_000, bytes_ahead=2500)
     requests = fetcher.requests((ImageLocation(f"gs://a/{index}") for index in range(50)), Meter())
     taken = [next(requests) for _ in range(3)]
     assert taken == [b"x" * 1000] * 3
     # Those that were taken, those that wait, and those under way when the limit was met.
     assert store.reads <= 3 + 3 + 2 * 3 + 1
     assert len(list(requests)) == 47
+    fetcher.close()
+
+
+class BrokenStore(LocalStore):
+    """A store that raises what nobody expects."""
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        raise LookupError("nobody expects this")
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        raise RecursionError("nor this")
+
+
+def test_an_exception_that_nobody_expects_costs_one_image(
+    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
+) -> None:
+    store = BrokenStore(Settings())
+    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
+    locations = [
+        ImageLocation("gs://a/b.jpg"),
+        ImageLocation("gs://a/b.tar.gz", kind="TAR_GZIP", place=(0, 1)),
+        ImageLocation("gs://a/b.parquet", kind="PARQUET", place=(0, 1)),
+    ]
+    requests = list(fetcher.requests(locations, Meter()))
+    assert [getattr(each, "code", each) for each in requests] == ["fetch_defect"] * 3
+    assert "LookupError" in str(requests[0])
+    monkeypatch.setenv(RAISE_UNEXPECTED, "1")
+    with pytest.raises(LookupError):
+        list(fetcher.requests(locations[:1], Meter()))
 
 
 def test_a_stream_goes_on_where_it_was_left(
