@@ -66,6 +66,7 @@ setup(
             "google-auth-httplib2>=0.2",
             "google-cloud-dataflow-client>=0.13",
         ],
+        "heif": ["pillow-heif>=1.0"],
         "profile": ["py-spy>=0.4"],
         "s3": ["boto3>=1.36"],
         "tensorflow": [

@@ -73,6 +73,8 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
             "resize": options.resize,
             "max_image_bytes": options.max_image_bytes,
             "max_image_pixels": options.max_image_pixels,
+            # Left out by default: outputs of earlier versions, which lack it, can be continued.
+            **({"truncated": options.truncated} if options.truncated != "refuse" else {}),
         },
         "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
         "versions": {

@@ -12,7 +12,7 @@ from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, F
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import CODES
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Access, Preprocessing, Resize
+from imagebeam.images.settings import Access, Preprocessing, Resize, Truncation
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, RESERVED
 from imagebeam.storage import AnyPath, Settings, location
@@ -130,6 +130,12 @@ class LabelOptions:
         kind=int,
         metavar="N",
         least=1,
+    )
+    truncated: Truncation = option(
+        "refuse",
+        "refuse: a picture that ends early becomes an error row; accept: label what is there",
+        group=_PICTURES,
+        choices=get_args(Truncation),
     )
     keep: Mapping[str, str] = option(
         dict,
@@ -301,7 +307,9 @@ class LabelOptions:
 
     def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
         """How pictures become the input of a module that takes (height, width) pixels."""
-        return Preprocessing(size, self.resize, self.max_image_bytes, self.max_image_pixels)
+        return Preprocessing(
+            size, self.resize, self.max_image_bytes, self.max_image_pixels, self.truncated
+        )
 
     @property
     def decode_limits(self) -> DecodeLimits:

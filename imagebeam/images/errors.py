@@ -199,7 +199,7 @@ class EmptyFile(DecodeError, code="empty_file"):
 
 
 class UnsupportedFormat(DecodeError, code="unsupported_format"):
-    """The content is not a JPEG, PNG, WebP, GIF, BMP or TIFF, whatever its name says."""
+    """The content is not a picture of a kind that is decoded, whatever its name says."""
 
     fix = "Convert it, or leave it out of the input."
 

@@ -9,6 +9,7 @@ import traceback
 from typing import TypeVar
 
 from imagebeam.errors import RAISE_UNEXPECTED
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import ImageError
 
 _LONGEST_TEXT = 300
@@ -37,5 +38,5 @@ def unexpected(error: Exception, row: type[E]) -> E:
 
 
 def _cleaned(text: str) -> str:
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    shown = escape_control_chars(text)
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
