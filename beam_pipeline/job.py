@@ -94,7 +94,9 @@ def plan(options: LabelOptions, stdin_copy: Path | None = None) -> PreparedJob:
     if options.detach:
         preflight.check_detachable(pipeline_options)
     layout = Layout(options.output, options.format)
-    found = inputs.sources(options.inputs, stdin_copy, options.access, tuple(options.keep))
+    found = inputs.sources(
+        options.inputs, stdin_copy, options.access, tuple(options.keep), options.listing_rules
+    )
     sources = [_moved(source, stdin_copy, layout) for source in _limited(found, options.limit)]
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
         module = open_module(options.module or str(MODULE), options.engine)

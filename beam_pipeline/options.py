@@ -9,8 +9,12 @@ from typing import get_args
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
+from imagebeam.images import uris
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import CODES
+from imagebeam.images.listing.entry_addresses import EntryRules
+from imagebeam.images.listing.names import NameRules
+from imagebeam.images.listing.sources import ListingRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize, Truncation
 from imagebeam.outputs.layout import Format
@@ -56,6 +60,18 @@ def _kept_columns(columns: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"--keep {text}: {name!r} is kept already. Name each column once.")
         kept[column] = name
     return kept
+
+
+def _root(folder: str | None) -> str | None:
+    if folder is None:
+        return None
+    return uris.from_path(folder) if uris.scheme(folder) == "file" else folder.rstrip("/")
+
+
+def _template(text: str | None) -> str | None:
+    if text is not None and "{}" not in text:
+        raise UsageError(f"--name {text}: must contain {{}}, the place of the manifest's entry.")
+    return text
 
 
 def _codes(codes: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -145,6 +161,39 @@ class LabelOptions:
         nargs="+",
         metavar="COLUMN",
         convert=_kept_columns,
+    )
+    uri_column: str | None = option(
+        None,
+        "column of a manifest that names the images",
+        group=_SOURCES,
+        metavar="COLUMN",
+        shown="uri",
+    )
+    root: str | None = option(
+        None,
+        "folder that relative names in manifests start from; rows then hold the names as written, "
+        "so the output stays valid when the folder moves",
+        group=_SOURCES,
+        metavar="DIR",
+        shown="the manifest's folder",
+        convert=_root,
+    )
+    name: str | None = option(
+        None,
+        "template of the file name for the entries of manifests, such as 'train/{}.jpg'",
+        group=_SOURCES,
+        metavar="TEMPLATE",
+        convert=_template,
+    )
+    exclude: tuple[str, ...] = option(
+        (),
+        "leave out files and folders whose name matches this glob; a glob with a slash is matched "
+        "with the path below the input; put INPUT before this option",
+        group=_SOURCES,
+        nargs="+",
+        metavar="GLOB",
+        shown="",
+        convert=tuple,
     )
     image_key: str = option(
         MemberSelection.image_key,
@@ -328,3 +377,9 @@ class LabelOptions:
         )
         selection = MemberSelection(self.image_key, self.image_column, self.id_key)
         return Access(settings, self.concurrent_reads, selection, self.hide_query)
+
+    @property
+    def listing_rules(self) -> ListingRules:
+        """What listing takes, and how it reads the entries of manifests."""
+        entries = EntryRules(self.uri_column, self.root, self.name)
+        return ListingRules(NameRules(self.exclude), entries)

@@ -68,7 +68,9 @@ class Inputs:
     def run(self) -> Iterator[Finding]:
         """One line each for the listing, the sample and the estimate."""
         options = self.options
-        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        sources = inputs.sources(
+            options.inputs, None, options.access, tuple(options.keep), options.listing_rules
+        )
         found = islice(chain.from_iterable(sources), options.limit)
         listing = list_images(found, self.sample, self.seconds * _SHARE_OF_LISTING)
         yield _finding(listing, options.access.settings)

@@ -68,7 +68,9 @@ class Output:
         options = self.options
         if not options.keep:
             return {}
-        sources = inputs.sources(options.inputs, None, options.access, tuple(options.keep))
+        sources = inputs.sources(
+            options.inputs, None, options.access, tuple(options.keep), options.listing_rules
+        )
         return job_identity.extra_columns(options, sources)
 
 

@@ -1,26 +1,30 @@
-"""What the user names as INPUT, told apart and checked before anything starts."""
+"""Check the INPUTs of the command line and make sources of them before anything starts."""
 
 import glob
 import os
-import posixpath
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import IO, Any, Literal, cast
+from typing import Any
 
+from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
-from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.listing import buckets, folders
+from imagebeam.images.listing.input_kinds import FileKinds, expand_braces, unreachable
 from imagebeam.images.listing.left_out import LeftOut
-from imagebeam.images.listing.sources import Kind, Source
+from imagebeam.images.listing.manifest_entries import ManifestError
+from imagebeam.images.listing.manifest_format import Format, format_of_name
+from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
-from imagebeam.storage.errors import Missing
+from imagebeam.storage.errors import Missing, unexpected
 
 STDIN = "-"
 
 _ACCESS = Access()
+_RULES = ListingRules()
 
 
 def sources(
@@ -28,36 +32,42 @@ def sources(
     stdin_copy: AnyPath | None = None,
     access: Access = _ACCESS,
     keep: Sequence[str] = (),
+    rules: ListingRules = _RULES,
 ) -> tuple[Source, ...]:
-    """What to list for the command line's INPUTs, each checked to hold at least one image.
+    """Return the sources that the command line's INPUTs stand for.
 
-    Of many containers that a glob matches, only the first is looked into.
+    Each is checked to hold at least one image. Of many archives, one with an image is enough: the
+    others become error rows or counts.
 
     Args:
         inputs: as typed: a directory, a glob, an image, a manifest, a container, or `-`.
         stdin_copy: the file that holds what came in where an input is `-`.
-        access: how they are reached.
-        keep: columns of manifests whose values come along.
+        access: how they are read.
+        keep: columns of manifests whose values are copied to the rows.
+        rules: what is taken.
 
     Raises:
         InputError: an input that is missing, empty, unreadable or of an unknown kind.
     """
-    reader = _Inputs(stdin_copy, access, keep)
+    reader = _Inputs(stdin_copy, access, keep, rules)
     found: list[Source] = []
     singles: list[str] = []
     for text in inputs:
-        for source in reader.sources(text):
+        for source in _guarded(reader, text):
             if source.kind == "images":
                 singles += source.names
             else:
                 found.append(source)
+    if reader.refusals and not singles and not reader.has_images:
+        raise reader.refusals[0]
     if keep and not any(source.keep for source in found):
         raise InputError(
             f"--keep {' '.join(keep)}: no input has columns. Name a .csv, .jsonl or .parquet "
             "manifest."
         )
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
-    return (*found, *([Source("images", tuple(singles), access=access)] if singles else []))
+    together = [Source("images", tuple(singles), access=access)] if singles else []
+    return (*found, *together)
 
 
 def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
@@ -77,20 +87,67 @@ def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
     return columns
 
 
-class _Inputs:
-    """Makes sources of inputs that share everything but their names."""
+def _guarded(reader: "_Inputs", text: str) -> list[Source]:
+    """Return the sources of an input; no exception but an error for the user leaves it."""
+    try:
+        return reader.sources(text)
+    except ImagebeamError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{uris.without_secrets(text)}: it cannot be listed: {unexpected(error)}. This is a "
+            "defect of imagebeam: report it, and leave this input out."
+        ) from error
 
-    def __init__(self, stdin_copy: AnyPath | None, access: Access, keep: Sequence[str]) -> None:
+
+class _Inputs:
+    """Makes sources of inputs that share everything but their names.
+
+    Attributes:
+        refusals: why archives hold no image.
+        has_images: whether any source does.
+    """
+
+    def __init__(
+        self,
+        stdin_copy: AnyPath | None,
+        access: Access,
+        keep: Sequence[str],
+        rules: ListingRules,
+    ) -> None:
         self._stdin_copy = stdin_copy
         self._access = access
         self._keep = keep
+        self._rules = rules
+        self._kinds = FileKinds(access, rules.entries.uri_column)
+        self.refusals: list[InputError] = []
+        self.has_images = False
 
     def sources(self, text: str) -> list[Source]:
-        """What one input stands for."""
+        """Return the sources that one input stands for."""
         if text == STDIN:
             if self._stdin_copy is None:
                 raise InputError("-: standard input was not read. Name the manifest as a file.")
             return [self._manifest(str(self._stdin_copy), uris.from_path("."), text)]
+        if uris.scheme(text) == "file" and os.path.lexists(uris.to_path(text)):
+            return self._local(uris.to_path(text), text)
+        names = expand_braces(text)
+        # Of several globs some may match nothing.
+        globs = [name for name in names if glob.has_magic(name)] if len(names) > 1 else []
+        found: list[Source] = []
+        refusals: list[InputError] = []
+        for name in names:
+            try:
+                found += self._one(name)
+            except InputError as error:
+                if name not in globs:
+                    raise
+                refusals.append(error)
+        if refusals and not found:
+            raise refusals[0]
+        return found
+
+    def _one(self, text: str) -> list[Source]:
         match scheme := uris.scheme(text):
             case "file":
                 return self._local(uris.to_path(text), text)
@@ -99,8 +156,8 @@ class _Inputs:
             case "http" | "https":
                 if "*" in uris.path(text):
                     raise InputError(
-                        f"{uris.without_secrets(text)}: the web has no listing to match a glob "
-                        "with. Name a manifest of URLs."
+                        f"{uris.without_secrets(text)}: web servers cannot be listed, so a glob "
+                        "matches nothing. Name a manifest of URLs."
                     )
                 return [self._named(text, uris.without_secrets(text))]
             case _:
@@ -125,17 +182,42 @@ class _Inputs:
             raise InputError(f"{text}: {reason}. Check its name and permissions.") from error
         address = uris.from_path(path)
         if stat.S_ISDIR(mode):
-            return [self._checked(self._source("folder", address), text)]
+            return self._folder(address, text)
         return [self._named(address, text)]
+
+    def _folder(self, address: str, text: str) -> list[Source]:
+        source = self._source("folder", address)
+        try:
+            return [self._checked(source, text)]
+        except InputError:
+            # Spark and Hive write a table as a folder of files.
+            if found := self._tables(address, text):
+                return found
+            raise
+
+    def _tables(self, address: str, text: str) -> list[Source]:
+        found: list[Source] = []
+        for folder, below, names in os.walk(uris.to_path(address)):
+            below.sort()
+            for name in sorted(names):
+                told = format_of_name(name)
+                if told is None or told.format not in _TABLES or name.startswith((".", "_")):
+                    continue
+                path = uris.from_path(os.path.join(folder, name))
+                try:
+                    found.append(self._named(path, path))
+                except (InputError, ManifestError):
+                    return []
+        return found
 
     def _local_glob(self, pattern: str, text: str) -> list[Source]:
         here = os.getcwd()
         if not _is_listing(pattern):
             return [self._checked(self._source("glob", pattern, uris.from_path(here)), text)]
         found = list(folders.matches(pattern, here))
-        for path, problem in found:
-            if problem is not None:
-                raise InputError(f"{text}: {path}: {problem}. Check its permissions.")
+        for path, error in found:
+            if error is not None:
+                raise InputError(f"{text}: {path}: {error}. Check its permissions.")
         return self._all_named([uris.from_path(path) for path, _ in found], text)
 
     def _in_bucket(self, text: str) -> list[Source]:
@@ -157,53 +239,47 @@ class _Inputs:
             store = store_for(text, self._access.settings)
             found = [info.uri for info in buckets.matches(store, text)]
         except StoreError as error:
-            raise _unreachable(text, error) from error
+            raise unreachable(text, error) from error
         return self._all_named(found, text)
 
     def _all_named(self, found: Sequence[str], text: str) -> list[Source]:
-        """The manifests or containers that a glob matched, all of the first one's kind."""
+        """Return the manifests or containers that a glob matched, all of the first one's kind."""
         if not found:
-            kind = "manifest" if _suffix(text) in manifests.SUFFIXES else "container"
+            kind = "manifest" if format_of_name(text) is not None else "container"
             raise InputError(f"{text}: the glob matches no {kind}. Check the spelling.")
-        if self._kind(found[0], text) == "container":
-            first, *others = (self._source("container", name) for name in found)
-            return [self._checked(first, found[0]), *others]
-        return [self._manifest(name, _folder(name), name) for name in found]
+        if self._kinds.kind(found[0], text) != "container":
+            return [self._manifest(name, _parent(name), name) for name in found]
+        return self._containers(found)
+
+    def _containers(self, addresses: Sequence[str]) -> list[Source]:
+        """Return containers, of which only so many are looked into as have no image."""
+        found = [self._source("container", address) for address in addresses]
+        for source in found:
+            try:
+                self._checked(source, source.names[0])
+                break
+            except InputError as error:
+                self.refusals.append(error)
+        return found
 
     def _named(self, address: str, text: str) -> Source:
-        """A manifest, a container or an image: its name tells."""
-        match kind := self._kind(address, text):
+        match kind := self._kinds.kind(address, text):
             case "manifest":
-                return self._manifest(address, _folder(address), text)
+                return self._manifest(address, _parent(address), text)
             case "container":
-                return self._checked(self._source(kind, address), text)
+                source = self._source(kind, address)
+                try:
+                    return self._checked(source, text)
+                except InputError as error:
+                    self.refusals.append(error)
+                    return source
             case _:
                 return self._source(kind, address)
 
-    def _kind(self, address: str, text: str) -> Literal["manifest", "container", "images"]:
-        suffix = _suffix(address)
-        if suffix == ".parquet":
-            return "manifest" if self._names_images(address, text) else "container"
-        if suffix in manifests.SUFFIXES:
-            return "manifest"
-        return "container" if kind_of(uris.path(address)) is not None else "images"
-
-    def _names_images(self, address: str, text: str) -> bool:
-        """Whether a Parquet file has a column of names and not one of images."""
-        if self._access.selection.image_column is not None:
-            return False
-        try:
-            self._columns(address, text)
-        except manifests.NoColumnError:
-            return False
-        except manifests.ManifestError as error:
-            raise InputError(f"{text}: {error}") from error
-        return True
-
     def _manifest(self, address: str, base: str, text: str) -> Source:
         try:
-            columns = self._columns(address, text) if self._keep else {}
-        except manifests.ManifestError as error:
+            columns = self._kinds.columns(address, text)
+        except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
         for name in self._keep:
             if columns and name not in columns:
@@ -211,15 +287,12 @@ class _Inputs:
                     f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
                 )
         keep = {name: columns[name] for name in self._keep if columns}
+        base = self._rules.entries.root or base
         source = replace(self._source("manifest", address, base), keep=keep)
         return self._checked(source, text)
 
-    def _columns(self, address: str, text: str) -> dict[str, Any]:
-        try:
-            with store_for(address, self._access.settings).open(address) as file:
-                return manifests.columns(cast(IO[bytes], file), _suffix(address))
-        except (StoreError, OSError) as error:
-            raise _unreachable(text, error) from error
+    def _shown(self, address: str) -> str:
+        return uris.without_secrets(address, self._access.hide_query)
 
     def _is_there(self, address: str) -> bool:
         try:
@@ -227,29 +300,35 @@ class _Inputs:
         except Missing:
             return False
         except StoreError as error:
-            raise _unreachable(address, error) from error
+            raise unreachable(address, error) from error
         return True
 
     def _source(self, kind: Kind, address: str, base: str = "") -> Source:
-        return Source(kind, (address,), base, access=self._access)
+        return Source(kind, (address,), base, access=self._access, rules=self._rules)
 
     def _checked(self, source: Source, text: str) -> Source:
-        """Return the source if it holds an image."""
+        """Return the source if it holds an image.
+
+        Raises:
+            InputError: it does not.
+        """
         left_out = LeftOut()
         first = next(source.images(left_out), None)
-        # Under its own name comes only why the whole of it cannot be read.
-        if first is not None and first.uri != uris.without_secrets(
-            source.names[0], self._access.hide_query
-        ):
+        # Only the reason why the whole of it cannot be read comes under its own name.
+        if first is not None and first.uri != self._shown(source.names[0]):
+            self.has_images = True
             return source
         if first is not None:
-            cures = {
+            fixes = {
                 "folder": ". Check its permissions.",
                 "glob": ". Check its name and your rights to read it.",
                 "container": ". Pack or download it again.",
             }
-            raise InputError(f"{text}: {first.error}{cures.get(source.kind, '')}")
+            raise InputError(f"{text}: {first.error}{fixes.get(source.kind, '')}")
         raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
+
+
+_TABLES = (Format.PARQUET, Format.ARROW, Format.CSV, Format.TSV, Format.JSON_LINES)
 
 
 def _described(left_out: LeftOut) -> str:
@@ -274,22 +353,13 @@ _EMPTY = {
 """Messages for inputs without an image, with a place for what was left out."""
 
 
-def _suffix(address: str) -> str:
-    return posixpath.splitext(uris.path(address))[1].lower()
-
-
-def _folder(address: str) -> str:
-    """What a manifest's relative entries start from."""
+def _parent(address: str) -> str:
+    """Return the folder that a manifest's relative entries start from."""
     if uris.scheme(address) == "file":
         return uris.from_path(os.path.dirname(uris.to_path(address)))
     return address.partition("?")[0].rpartition("/")[0]
 
 
 def _is_listing(pattern: str) -> bool:
-    """Whether what a glob matches are manifests or containers, and not images."""
-    return _suffix(pattern) in manifests.SUFFIXES or kind_of(pattern) is not None
-
-
-def _unreachable(text: str, error: StoreError | OSError) -> InputError:
-    reason = error if isinstance(error, StoreError) else error.strerror or error
-    return InputError(f"{text}: {reason}. Check its name and your rights to read it.")
+    """Return whether a glob matches manifests or containers, and not images."""
+    return format_of_name(pattern) is not None or kind_of(pattern) is not None

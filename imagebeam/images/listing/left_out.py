@@ -11,6 +11,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "archive": "an archive or table in a folder; name it, or a glob such as '*.tar'",
         "video": "a video: take frames from it first",
         "other_kind": "neither its name nor its content is that of a picture",
+        "quoted": "a line inside a quote that is never closed, or closed in a wrong place",
         "blank": "a line or row of a manifest without a name",
         "empty_archive": "an archive without members",
         "link_loop": "a link to a folder above it",

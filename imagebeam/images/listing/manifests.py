@@ -1,275 +1,304 @@
-"""Manifests: text files and tables that name images, one a line or row, taken literally."""
+"""Read manifests: text files and tables that name one image per line or row, taken literally."""
 
-import codecs
-import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from imagebeam.errors import ImagebeamError
-from imagebeam.images.errors import BadManifestEntry, ListingError, UnreadableListing
+from imagebeam.images.containers.streams import Decompressed
+from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.listing import manifest_tables
+from imagebeam.images.listing.csv_records import Line, lines, records
+from imagebeam.images.listing.manifest_entries import (
+    URI_COLUMN,
+    Columns,
+    ManifestEntry,
+    ManifestError,
+    NoColumnError,
+    UnfitError,
+    fitting,
+    name_or_error,
+    no_column,
+    shown,
+)
+from imagebeam.images.listing.manifest_format import (
+    HEAD_BYTES,
+    Format,
+    ManifestFormat,
+    format_of,
+    read_head,
+    utf16_without_mark,
+)
 
-URI_COLUMN = "uri"
 _LINES_TO_TYPE = 1000
-"""Lines of a .jsonl that are read to learn what its columns hold."""
+"""Lines of JSON that are read to learn which columns there are."""
+
+_MOST_JSON = 200_000_000
+"""Characters of a JSON array, which is read whole."""
+
+_DELIMITERS = (",", "\t", ";", "|")
+_TABLES = {Format.PARQUET, Format.ARROW}
+_LIMITS = ContainerLimits()
 
 
-class ManifestError(ImagebeamError, ValueError):
-    """A manifest that cannot be read as one at all; says reason and cure."""
+def read(
+    file: IO[bytes], name: str, keep: Columns | None = None, uri_column: str | None = None
+) -> Iterator[ManifestEntry]:
+    """Yield the entries of a manifest, in its order, in bounded memory.
 
-
-class NoColumnError(ManifestError):
-    """A table that names no images."""
-
-
-class ManifestEntry(NamedTuple):
-    """One line or row.
-
-    Attributes:
-        position: `line=N` (RFC 5147) or `row=N` (RFC 7111), from 1.
-        value: the name of an image as the manifest has it, or the error in its place; None for a
-            blank line.
-        extra_columns: values of the columns to keep, in their order.
-    """
-
-    position: str
-    value: str | ListingError | None
-    extra_columns: tuple[Any, ...] = ()
-
-
-Columns = Mapping[str, Any]
-"""Names of columns, with the type of Arrow that each has."""
-
-
-def read(file: IO[bytes], suffix: str, keep: Columns | None = None) -> Iterator[ManifestEntry]:
-    """The entries of a manifest, in its order, in bounded memory.
-
-    `.txt` has one name a line; `.csv` and `.parquet` have a column `uri`; `.jsonl` has an object
-    with a `uri`, or just a string, a line. Blank lines count for nothing. Names that are not
-    UTF-8 keep their bytes as surrogates.
+    Lines hold one name each; tables have a column `uri`; JSON has an object with a `uri`, or just
+    a string, per line or item. Names that are not UTF-8 keep their bytes as surrogates.
 
     Args:
         file: positioned at its start.
-        suffix: of its name, in lower case.
-        keep: columns whose values come along.
+        name: of the file; its suffix tells the format unless the content shows another one.
+        keep: columns whose values are copied to the rows.
+        uri_column: the column that names the images.
 
     Raises:
-        ManifestError: no manifest of that format, or no `uri` column.
+        ManifestError: the file is not a manifest of that format, or has no such column.
         OSError: as the file raises it.
     """
-    keep = keep or {}
-    if suffix == ".parquet":
-        return _read_parquet(file, keep)
-    return _read_text(file, suffix, keep)
+    told = format_of(name, read_head(file))
+    column, keep = uri_column or URI_COLUMN, keep or {}
+    if told.format in _TABLES:
+        yield from manifest_tables.read(file, told.format, column, keep)
+        return
+    with _text(file, told) as text:
+        yield from _read_text(text, told.format, column, keep)
 
 
-def columns(file: IO[bytes], suffix: str) -> dict[str, Any]:
-    """The columns of a manifest that can be kept; none of lines.
+def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[str, Any]:
+    """Return the columns of a manifest, with their Arrow types; none for plain lines.
 
-    Those of a .jsonl are told from its first lines. A file is left where reading ended.
+    The columns of JSON are those of its first lines. The file is left where reading ended.
 
     Raises:
-        ManifestError: no manifest of that format.
+        ManifestError: the file is not a manifest of that format.
+        NoColumnError: no column of it names images.
     """
     import pyarrow as pa
 
-    match suffix:
-        case ".parquet":
-            with _table(file) as table:
-                return {field.name: field.type for field in table.schema_arrow}
-        case ".csv":
-            with _text(file) as text:
-                return dict.fromkeys(_header(csv.reader(text, strict=True)), pa.string())
-        case ".jsonl":
-            with _text(file) as text:
-                return _jsonl_columns(text)
-        case _:
-            return {}
+    told = format_of(name, read_head(file))
+    column = uri_column or URI_COLUMN
+    if told.format in _TABLES:
+        return manifest_tables.columns(file, told.format, column)
+    with _text(file, told) as text:
+        match told.format:
+            case Format.CSV | Format.TSV:
+                header, _ = _table(text, told.format, column)
+                return dict.fromkeys(header, pa.string())
+            case Format.JSON | Format.JSON_LINES:
+                return _json_columns(text, column)
+            case _:
+                return {}
 
 
-def _read_text(file: IO[bytes], suffix: str, keep: Columns) -> Iterator[ManifestEntry]:
-    # The standard input's copy has no suffix: it is read as plain lines.
-    reader = _TEXT_READERS.get(suffix, _read_lines)
-    with _text(file) as text:
-        yield from reader(text, keep)
+class _Raw(io.RawIOBase):
+    """A decompressed file as Python's text files need it."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 @contextmanager
-def _text(file: IO[bytes]) -> Iterator[IO[str]]:
-    start = file.read(2)
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise ManifestError("it is UTF-16 text. Save it as UTF-8.")
-    file.seek(0)
-    text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
-    try:
-        yield text
-    finally:
-        # Whoever opened the file closes it.
-        text.detach()
+def _text(file: IO[bytes], told: ManifestFormat) -> Iterator[IO[str]]:
+    source: Any = file
+    if told.compression is not None:
+        source = Decompressed(file, told.compression, _LIMITS)
+    buffered = io.BufferedReader(_Raw(source), 1 << 16)
+    head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding, errors = "utf-16", "replace"
+    elif without_mark := utf16_without_mark(head):
+        encoding, errors = without_mark, "replace"
+    else:
+        encoding, errors = "utf-8-sig", "surrogateescape"
+    yield io.TextIOWrapper(buffered, encoding, errors, newline="")
 
 
-def _read_lines(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
-    for number, line in _lines(file):
-        yield ManifestEntry(f"line={number}", line or None, (None,) * len(keep))
+def _read_text(text: IO[str], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    match told:
+        case Format.CSV | Format.TSV:
+            return _read_csv(text, told, column, keep)
+        case Format.JSON | Format.JSON_LINES:
+            return _read_json(text, column, keep)
+        case _:
+            return _read_lines(text, told, len(keep))
 
 
-def _read_jsonl(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
-    for number, line in _lines(file):
+def _read_lines(text: IO[str], told: Format, kept: int) -> Iterator[ManifestEntry]:
+    nothing = (None,) * kept
+    for number, line, _ in lines(text):
         position = f"line={number}"
-        if not line:
-            yield ManifestEntry(position, None)
+        if line is None:
+            yield ManifestEntry(position, BadManifestEntry("the line is too long"), nothing)
             continue
-        try:
-            value = json.loads(line)
-            row = value if isinstance(value, dict) else {URI_COLUMN: value}
-            yield ManifestEntry(position, _name(row.get(URI_COLUMN)), _fitting(row, keep))
-        except _UnfitError as error:
-            yield ManifestEntry(position, BadManifestEntry(str(error)), (None,) * len(keep))
-        except (ValueError, RecursionError) as error:
-            reason = BadManifestEntry(f"no JSON: {error}")
-            yield ManifestEntry(position, reason, (None,) * len(keep))
+        cells = line.split("\t")
+        if told is Format.LST and len(cells) > 2 and cells[0].isdigit():
+            # MXNet: number, labels and name.
+            line = cells[-1]
+        yield ManifestEntry(position, line if line.strip() else None, nothing)
 
 
-class _UnfitError(Exception):
-    pass
-
-
-def _fitting(row: Mapping[str, Any], keep: Columns) -> tuple[Any, ...]:
-    """The row's values of the kept columns, which are of the types that these have."""
-    import pyarrow as pa
-
-    values = tuple(row.get(column) for column in keep)
-    for value, (column, kind) in zip(values, keep.items(), strict=True):
-        try:
-            pa.scalar(value, kind)
-        except (pa.ArrowException, OverflowError) as error:
-            raise _UnfitError(f"`{column}` is {value!r}, and not {kind} as above it") from error
-    return values
-
-
-def _jsonl_columns(file: IO[str]) -> dict[str, Any]:
-    import pyarrow as pa
-
-    rows = []
-    for _, line in islice(_lines(file), _LINES_TO_TYPE):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            # It will have a row of its own.
-            continue
-        rows += [value] if isinstance(value, dict) else []
-    found = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        try:
-            found[name] = pa.array([row.get(name) for row in rows]).type
-        except (pa.ArrowException, OverflowError):
-            # Of several types: it cannot be kept, and nobody may ask for it.
-            continue
-    return found
-
-
-def _lines(file: IO[str]) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(file, 1):
-        yield number, line.rstrip("\r\n")
-
-
-def _read_csv(file: IO[str], keep: Columns) -> Iterator[ManifestEntry]:
-    rows = csv.reader(file, strict=True)
-    header = _header(rows)
-    column = header.index(URI_COLUMN)
+def _read_csv(text: IO[str], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    header, rows = _table(text, told, column)
+    place = header.index(column)
     kept = [header.index(name) for name in keep]
-    start = rows.line_num + 1
-    while (row := _next_row(rows)) is not None:
-        # A row may span lines: it is found by its first.
-        position, start = f"line={start}", rows.line_num + 1
-        if isinstance(row, BadManifestEntry):
-            yield ManifestEntry(position, row, (None,) * len(keep))
-        elif row:
-            yield ManifestEntry(
-                position, _name(_cell(row, column)), tuple(_cell(row, at) for at in kept)
+    nothing = (None,) * len(keep)
+    for row in rows:
+        position = f"line={row.first}"
+        surplus = row.cells[len(header) :]
+        if row.error:
+            error = BadManifestEntry(f"{row.error}: {shown(row.text)}" if row.text else row.error)
+            yield ManifestEntry(position, error, nothing, row.last - row.first)
+        elif not row.cells:
+            yield ManifestEntry(position, None, nothing)
+        elif any(cell.strip() for cell in surplus):
+            error = BadManifestEntry(
+                f"{len(row.cells):,} cells, the header has {len(header):,}: {shown(row.text)}"
             )
+            yield ManifestEntry(position, error, nothing)
         else:
-            yield ManifestEntry(position, None)
+            name = name_or_error(_cell(row.cells, place), column)
+            yield ManifestEntry(position, name, tuple(_clean(_cell(row.cells, at)) for at in kept))
 
 
-def _cell(row: list[str], column: int) -> str | None:
+def _cell(row: Sequence[str], column: int) -> str | None:
     return row[column] if column < len(row) else None
 
 
-def _header(rows: Any) -> list[str]:
-    header = _next_row(rows)
-    if isinstance(header, BadManifestEntry):
-        raise ManifestError(f"no CSV: {header}. Save it as comma-separated UTF-8.")
-    if header is None or URI_COLUMN not in header:
-        raise NoColumnError(_no_column(header or []))
-    return header
+def _clean(cell: str | None) -> str | None:
+    return None if cell is None else _SURROGATES.sub("\ufffd", cell)
 
 
-def _next_row(rows: Iterator[list[str]]) -> list[str] | BadManifestEntry | None:
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _table(text: IO[str], told: Format, column: str) -> tuple[list[str], Iterator[Any]]:
+    """Return the header and the records of a table in text.
+
+    Raises:
+        ManifestError: the header cannot be read.
+        NoColumnError: it does not name the column.
+    """
+    source = (line for line in lines(text) if line.text is None or line.text.strip())
+    first = next(source, None)
+    if first is None or first.text is None:
+        raise NoColumnError(no_column([], column))
+    own = "\t" if told is Format.TSV else ","
+    header: list[str] = []
+    # A semicolon in place of the comma, for example, is accepted if the header proves it.
+    for delimiter in (own, *_DELIMITERS):
+        [record] = islice(records([first], delimiter, told is not Format.TSV), 1)
+        names = [cell.strip() for cell in record.cells]
+        if delimiter == own:
+            header, error = names, record.error
+        if column in names:
+            return names, records(_all(text, first), delimiter, told is not Format.TSV)
+    if error:
+        raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
+    raise NoColumnError(no_column(header, column))
+
+
+def _all(text: IO[str], header: Line) -> Iterator[Line]:
+    """Yield the lines after the header, blank ones included."""
+    return (Line(number + header.number, line, end) for number, line, end in lines(text))
+
+
+def _read_json(text: IO[str], column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    nothing = (None,) * len(keep)
+    for position, value in _json_values(text):
+        if value is None:
+            yield ManifestEntry(position, None, nothing)
+            continue
+        if isinstance(value, BadManifestEntry):
+            yield ManifestEntry(position, value, nothing)
+            continue
+        row = value if isinstance(value, dict) else {column: value}
+        try:
+            yield ManifestEntry(
+                position, name_or_error(row.get(column), column), fitting(row, keep)
+            )
+        except UnfitError as error:
+            yield ManifestEntry(position, BadManifestEntry(str(error)), nothing)
+
+
+def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
+    """Yield position and value of each line or item; None for a blank line.
+
+    A JSON `null` comes as a `BadManifestEntry`, as text that is not JSON does.
+    """
+    source = lines(text)
+    for line in source:
+        if line.text is None or not line.text.lstrip().startswith("["):
+            yield _json_line(line)
+            if line.text is None or line.text.strip():
+                break
+            continue
+        rest = text.read(_MOST_JSON + 1)
+        whole = f"{line.text}{line.end}{rest}"
+        items = _json(whole) if len(rest) <= _MOST_JSON else None
+        if isinstance(items, list):
+            yield from ((f"item={number}", _item(each)) for number, each in enumerate(items, 1))
+        elif len(rest) > _MOST_JSON:
+            raise ManifestError(
+                f"a JSON array of more than {_MOST_JSON:,} characters. Write one object per line "
+                "(.jsonl)."
+            )
+        else:
+            numbered = lines(io.StringIO(whole, newline=""))
+            yield from (
+                _json_line(each._replace(number=each.number + line.number - 1)) for each in numbered
+            )
+        return
+    yield from map(_json_line, source)
+
+
+def _json_line(line: Line) -> tuple[str, Any]:
+    position = f"line={line.number}"
+    if line.text is None:
+        return position, BadManifestEntry("the line is too long")
+    return position, _json(line.text) if line.text.strip() else None
+
+
+def _json(text: str) -> Any:
     try:
-        return next(rows, None)
-    except csv.Error as error:
-        return BadManifestEntry(str(error))
+        return _item(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        return BadManifestEntry(f"not valid JSON: {error}")
 
 
-def _read_parquet(file: IO[bytes], keep: Columns) -> Iterator[ManifestEntry]:
+def _item(value: Any) -> Any:
+    return BadManifestEntry("`null`, not the name of an image") if value is None else value
+
+
+def _json_columns(text: IO[str], column: str) -> dict[str, Any]:
     import pyarrow as pa
 
-    number = 0
-    try:
-        with _table(file) as table:
-            for batch in table.iter_batches(columns=list({URI_COLUMN: None, **keep})):
-                values = [batch.column(name).to_pylist() for name in (URI_COLUMN, *keep)]
-                for uri, *kept in zip(*values, strict=True):
-                    number += 1
-                    yield ManifestEntry(f"row={number}", _name(uri), tuple(kept))
-    # A damaged page is an OSError to pyarrow.
-    except (pa.ArrowException, OSError) as error:
-        if number == 0:
-            raise ManifestError(f"no Parquet: {error}. Check the file.") from error
-        reason = UnreadableListing(f"the rest cannot be read: {error}")
-        yield ManifestEntry(f"row={number + 1}", reason, (None,) * len(keep))
-
-
-@contextmanager
-def _table(file: IO[bytes]) -> Iterator[Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
-        raise ManifestError(f"no Parquet: {error}. Check the file.") from error
-    with table:
-        if URI_COLUMN not in table.schema_arrow.names:
-            raise NoColumnError(_no_column(table.schema_arrow.names))
-        kind = table.schema_arrow.field(URI_COLUMN).type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            raise ManifestError(f"column `{URI_COLUMN}` holds {kind}. Make it a string column.")
-        yield table
-
-
-def _name(value: object) -> str | ListingError:
-    if isinstance(value, str) and value:
-        return value
-    return BadManifestEntry(f"`{URI_COLUMN}` is {value!r}, not the name of an image")
-
-
-def _no_column(columns: list[str]) -> str:
-    return (
-        f"no column `{URI_COLUMN}`; it has {', '.join(map(repr, columns)) or 'no columns'}. "
-        f"Rename the column that names the images to `{URI_COLUMN}`."
-    )
-
-
-_TEXT_READERS: dict[str, Callable[[IO[str], Columns], Iterator[ManifestEntry]]] = {
-    ".txt": _read_lines,
-    ".csv": _read_csv,
-    ".jsonl": _read_jsonl,
-}
-
-SUFFIXES = frozenset((*_TEXT_READERS, ".parquet"))
-"""Names that are taken as manifests, in any case."""
+    values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE)]
+    rows = [value for value in values if isinstance(value, dict)]
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        try:
+            found[name] = pa.array([row.get(name) for row in rows]).type
+        except (pa.ArrowException, OverflowError, UnicodeError, RecursionError):
+            # It holds several types: it cannot be kept.
+            continue
+    names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
+    if rows and column not in names and not any(isinstance(value, str) for value in values):
+        raise NoColumnError(no_column(list(names), column))
+    return found

@@ -1,33 +1,42 @@
 """The images that a folder, a glob, a manifest or a container stands for."""
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Literal, cast
-from urllib.parse import urljoin
 
 from imagebeam.images import uris
 from imagebeam.images.containers.container import MemberNames, open_container
-from imagebeam.images.containers.kinds import kind_of
+from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import ContainerLimits, Member
-from imagebeam.images.errors import (
-    BadManifestEntry,
-    ImageError,
-    UnreadableListing,
-    UnsupportedScheme,
-)
+from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.listing.entry_addresses import EntryRules, resolve
 from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, ManifestError
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.settings import Access
-from imagebeam.storage import ObjectInfo, StoreError, store_for
-from imagebeam.storage.secrets import HideQuery, clean_text
+from imagebeam.storage import StoreError, store_for
+from imagebeam.storage.errors import unexpected
+from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
-_CAPS = ContainerLimits()
+_LIMITS = ContainerLimits()
+
+
+@dataclass(frozen=True)
+class ListingRules:
+    """What a listing takes, and how it reads names.
+
+    Attributes:
+        names: which names are left out.
+        entries: how the entries of manifests are read.
+    """
+
+    names: NameRules = field(default_factory=NameRules)
+    entries: EntryRules = field(default_factory=EntryRules)
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,11 @@ class Source:
     Attributes:
         kind: which of these.
         names: addresses; exactly one unless `kind` is `images`. A glob is one with its wildcards.
-        base: of the folder that a glob or a manifest's entries start from if relative.
+        base: address of the folder that a glob or a manifest's relative entries start from.
         limit: only so many of its first images are listed; None lists all.
-        access: how it is reached.
+        access: how it is read.
         keep: columns of a manifest whose values are copied to the rows.
-        rules: which names are left out.
+        rules: what is taken.
     """
 
     kind: Kind
@@ -49,8 +58,8 @@ class Source:
     base: str = ""
     limit: int | None = None
     access: Access = field(default_factory=Access)
-    keep: manifests.Columns = field(default_factory=dict)
-    rules: NameRules = field(default_factory=NameRules)
+    keep: Columns = field(default_factory=dict)
+    rules: ListingRules = field(default_factory=ListingRules)
 
     def __iter__(self) -> Iterator[ListedImage]:
         """The images in a fixed order: by name, or as the manifest or container has them."""
@@ -58,30 +67,7 @@ class Source:
 
     def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
         """Yield the images as `iter` does, and count what is met besides them."""
-        return islice(self._all(left_out), self.limit)
-
-    def _all(self, left_out: LeftOut) -> Iterator[ListedImage]:
-        name = self.names[0]
-        is_local = uris.scheme(name) == "file"
-        match self.kind:
-            case "folder" if is_local:
-                yield from _found(folders.walk(uris.to_path(name), self.rules, left_out))
-            case "folder":
-                store = store_for(name, self.access.settings)
-                yield from _objects(name, buckets.walk(store, name, self.rules, left_out))
-            case "glob" if is_local:
-                base = uris.to_path(self.base)
-                yield from _found(folders.expand(name, base, self.rules, left_out))
-            case "glob":
-                store = store_for(name, self.access.settings)
-                yield from _objects(name, buckets.expand(store, name, self.rules, left_out))
-            case "manifest":
-                yield from _entries(name, self.base, self.access, self.keep, self.rules, left_out)
-            case "container":
-                yield from _members(name, self.access, self.rules, left_out)
-            case "images":
-                for address in self.names:
-                    yield image(address, self.access.hide_query)
+        return islice(_Listing(self, left_out).images(), self.limit)
 
 
 def image(address: str, hide_query: HideQuery = "secret") -> ListedImage:
@@ -89,124 +75,124 @@ def image(address: str, hide_query: HideQuery = "secret") -> ListedImage:
     return ListedImage(uris.without_secrets(address, hide_query), ImageLocation(address))
 
 
-def _found(paths: Iterator[folders.FolderEntry]) -> Iterator[ListedImage]:
-    for path, problem in paths:
-        uri = uris.from_path(path)
-        yield ListedImage(uri, problem or ImageLocation(uri))
+class _Listing:
+    """One pass over a source.
 
+    No exception leaves it: whatever goes wrong in listing becomes an error row.
+    """
 
-def _objects(name: str, found: Iterator[ObjectInfo]) -> Iterator[ListedImage]:
-    try:
-        for info in found:
-            yield ListedImage(info.uri, ImageLocation(info.uri, info.version))
-    except StoreError as error:
-        yield ListedImage(name, UnreadableListing(f"it cannot be listed: {error}"))
+    def __init__(self, source: Source, left_out: LeftOut) -> None:
+        self._source = source
+        self._access = source.access
+        self._rules = source.rules
+        self._left_out = left_out
 
+    def images(self) -> Iterator[ListedImage]:
+        """Yield the images."""
+        source, name = self._source, self._source.names[0]
+        match source.kind:
+            case "images":
+                for address in source.names:
+                    yield image(address, self._access.hide_query)
+            case "manifest":
+                yield from self._guarded(self._shown(name), self._manifest(name))
+            case "container":
+                yield from self._members(name, self._shown(name))
+            case _:
+                yield from self._guarded(self._shown(name), self._files(name))
 
-def _members(
-    address: str, access: Access, rules: NameRules, left_out: LeftOut
-) -> Iterator[ListedImage]:
-    archive = uris.without_secrets(address, access.hide_query)
+    def _guarded(self, shown: str, found: Iterator[ListedImage]) -> Iterator[ListedImage]:
+        """Yield images, and the reason why there are no more under the name of the whole."""
+        try:
+            yield from found
+        except ManifestError as error:
+            yield ListedImage(shown, UnreadableListing(str(error)))
+        except StoreError as error:
+            yield ListedImage(shown, UnreadableListing(f"it cannot be read: {error}"))
+        except OSError as error:
+            reason = error.strerror or error
+            yield ListedImage(shown, UnreadableListing(f"it cannot be read: {reason}"))
+        except Exception as error:
+            yield ListedImage(shown, UnexpectedListing(unexpected(error)))
 
-    def leave_out(reason: str, name: str) -> None:
-        left_out.add(reason, uris.member(archive, name))
+    def _shown(self, address: str) -> str:
+        return uris.without_secrets(address, self._access.hide_query)
 
-    kind = kind_of(uris.path(address))
-    assert kind is not None
-    try:
-        store = store_for(address, access.settings)
+    def _files(self, name: str) -> Iterator[ListedImage]:
+        rules, left_out = self._rules.names, self._left_out
+        is_folder = self._source.kind == "folder"
+        if uris.scheme(name) != "file":
+            store = store_for(name, self._access.settings)
+            list_objects = buckets.walk if is_folder else buckets.expand
+            for info in list_objects(store, name, rules, left_out):
+                yield ListedImage(info.uri, ImageLocation(info.uri, info.version))
+            return
+        if is_folder:
+            paths = folders.walk(uris.to_path(name), rules, left_out)
+        else:
+            paths = folders.expand(name, uris.to_path(self._source.base), rules, left_out)
+        for path, error in paths:
+            uri = uris.from_path(path)
+            yield ListedImage(uri, error or ImageLocation(uri))
+
+    def _members(self, address: str, shown: str) -> Iterator[ListedImage]:
+        return self._guarded(shown, self._container(address, shown))
+
+    def _container(self, address: str, shown: str) -> Iterator[ListedImage]:
+        def leave_out(reason: str, name: str) -> None:
+            self._left_out.add(reason, uris.member(shown, name))
+
+        # A name that says nothing was told by its content, which the container looks at again.
+        kind = kind_of(uris.path(address)) or ContainerKind.TAR
+        names = MemberNames(self._rules.names, leave_out)
+        store = store_for(address, self._access.settings)
         version = store.info(address).version
-        with store.open(address, version) as file:
-            container = open_container(
-                cast(IO[bytes], file), kind, access.selection, _CAPS, MemberNames(rules, leave_out)
-            )
+        with store.open(address, version) as opened:
+            file, selection = cast(IO[bytes], opened), self._access.selection
+            container = open_container(file, kind, selection, _LIMITS, names)
+            is_damaged = False
             for entry in container:
-                uri = uris.member(archive, entry.name) if entry.name else archive
+                uri = uris.member(shown, entry.name) if entry.name else shown
                 if isinstance(entry, Member):
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
                     yield ListedImage(uri, location)
                 else:
+                    is_damaged = is_damaged or not entry.name
                     yield ListedImage(uri, entry.error)
-            if not container.counter.seen:
-                left_out.add("empty_archive", archive)
-    except StoreError as error:
-        yield ListedImage(archive, UnreadableListing(f"it cannot be read: {error}"))
-    except OSError as error:
-        yield ListedImage(
-            archive, UnreadableListing(f"it cannot be read: {error.strerror or error}")
-        )
+            if not container.counter.seen and not is_damaged:
+                self._left_out.add("empty_archive", shown)
 
+    def _manifest(self, address: str) -> Iterator[ListedImage]:
+        shown = self._shown(address)
+        uri_column = self._rules.entries.uri_column
+        name = uris.path(address).rpartition("/")[2]
+        with store_for(address, self._access.settings).open(address) as file:
+            entries = manifests.read(cast(IO[bytes], file), name, self._source.keep, uri_column)
+            for entry in entries:
+                yield from self._entry(entry, f"{shown}#{entry.position}", address)
 
-def _entries(
-    address: str,
-    base: str,
-    access: Access,
-    keep: manifests.Columns,
-    rules: NameRules,
-    left_out: LeftOut,
-) -> Iterator[ListedImage]:
-    manifest = uris.without_secrets(address, access.hide_query)
-    suffix = posixpath.splitext(uris.path(address))[1].lower()
-    try:
-        with store_for(address, access.settings).open(address) as file:
-            for entry in manifests.read(cast(IO[bytes], file), suffix, keep):
-                place = f"{manifest}#{entry.position}"
-                yield from _entry(entry, place, base, access, rules, left_out)
-    except manifests.ManifestError as error:
-        yield ListedImage(manifest, UnreadableListing(str(error)))
-    except StoreError as error:
-        yield ListedImage(manifest, UnreadableListing(f"{error}. Check the file."))
-    except OSError as error:
-        yield ListedImage(
-            manifest, UnreadableListing(f"{error.strerror or error}. Check the file.")
-        )
-
-
-def _entry(
-    entry: manifests.ManifestEntry,
-    place: str,
-    base: str,
-    access: Access,
-    rules: NameRules,
-    left_out: LeftOut,
-) -> Iterator[ListedImage]:
-    if entry.value is None:
-        left_out.add("blank", place)
-        return
-    if isinstance(entry.value, ImageError):
-        yield ListedImage(place, entry.value, entry.extra_columns)
-        return
-    try:
-        address = _address(entry.value, base)
-    except UnicodeEncodeError:
-        error = BadManifestEntry(clean_text(f"{entry.value!r} is not Unicode text"))
-        yield ListedImage(place, error, entry.extra_columns)
-        return
-    except UnsupportedScheme as error:
-        yield ListedImage(place, error, entry.extra_columns)
-        return
-    if kind_of(uris.path(address)) is None:
-        yield image(address, access.hide_query)._replace(extra_columns=entry.extra_columns)
-        return
-    for listed in _members(address, access, rules, left_out):
-        yield listed._replace(extra_columns=entry.extra_columns)
-
-
-def _address(entry: str, base: str) -> str:
-    """Where a manifest's entry is, that lies in folder `base`.
-
-    Raises:
-        UnicodeEncodeError: text that names no file and that no table can hold.
-        UnsupportedScheme: a manifest from elsewhere names a file of this machine.
-    """
-    if uris.scheme(base) == "file":
-        return uris.from_entry(entry, uris.to_path(base))
-    entry.encode("utf-8")
-    if uris.scheme(entry) != "file":
-        return entry
-    if "://" in entry or entry.startswith("/"):
-        raise UnsupportedScheme("a local name in a manifest that is not local")
-    if uris.scheme(base) in ("http", "https"):
-        return urljoin(f"{base}/", entry)
-    scheme, _, folder = base.partition("://")
-    return f"{scheme}://{posixpath.normpath(posixpath.join(folder, entry))}"
+    def _entry(self, entry: ManifestEntry, place: str, manifest: str) -> Iterator[ListedImage]:
+        if entry.lines_lost:
+            self._left_out.add("quoted", place, entry.lines_lost)
+        if entry.value is None:
+            self._left_out.add("blank", place)
+            return
+        if isinstance(entry.value, ImageError):
+            yield ListedImage(place, entry.value, entry.extra_columns)
+            return
+        try:
+            found = resolve(
+                entry.value,
+                manifest,
+                self._source.base,
+                self._rules.entries,
+                self._access.hide_query,
+            )
+        except (ListingError, ImageError) as error:
+            yield ListedImage(place, type(error)(*error.args), entry.extra_columns)
+            return
+        if kind_of(uris.path(found.address)) is None:
+            yield ListedImage(found.uri, ImageLocation(found.address), entry.extra_columns)
+            return
+        for listed in self._members(found.address, found.uri):
+            yield listed._replace(extra_columns=entry.extra_columns)

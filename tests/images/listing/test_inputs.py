@@ -161,8 +161,14 @@ class TestManifests:
         assert found == [
             (f"{here}/a.jpg", None),
             (f"{here}/a b.jsonl#line=2", "`uri` is None, not the name of an image"),
-            (f"{here}/a b.jsonl#line=3", "'\\ud800.jpg' is not Unicode text"),
-            (f"{here}/a b.jsonl#line=4", "'s3://b/\\udcff.jpg' is not Unicode text"),
+            (
+                f"{here}/a b.jsonl#line=3",
+                "'\\ud800.jpg' is not UTF-8 text. Save the manifest as UTF-8",
+            ),
+            (
+                f"{here}/a b.jsonl#line=4",
+                "'s3://b/\\udcff.jpg' is not UTF-8 text. Save the manifest as UTF-8",
+            ),
         ]
         problems = [each.error for each in source if each.error]
         assert [problem.code for problem in problems] == ["bad_entry"] * 3
@@ -193,7 +199,7 @@ class TestManifests:
         assert only.uri == f"{here}/a.txt"
         assert only.error is not None
         assert only.error.code == "listing_failed"
-        assert str(only.error) == "No such file or directory. Check the file."
+        assert str(only.error) == "it cannot be read: No such file or directory"
 
 
 class TestContainers:
@@ -217,7 +223,7 @@ class TestContainers:
 
     def test_a_table_is_a_manifest_where_it_has_names(self, here: Path) -> None:
         pq.write_table(pa.table({"uri": ["a.jpg"], "thumbnail": [b"x"]}), here / "a.parquet")
-        pq.write_table(pa.table({"image": [b"x"]}), here / "b.parquet")
+        pq.write_table(pa.table({"image": [b"\x89PNG"]}), here / "b.parquet")
         assert listed("a.parquet") == [f"{here}/a.jpg"]
         assert listed("b.parquet") == [f"{here}/b.parquet!/row=1"]
         chosen = Access(selection=MemberSelection(image_column="thumbnail"))
@@ -316,7 +322,7 @@ class TestRefusals:
 
     def test_a_manifest_without_the_column(self, here: Path) -> None:
         (here / "a.csv").write_text("url\na.jpg\n")
-        cure = "Rename the column that names the images to `uri`."
+        cure = "Name the column that holds the images' names with --uri-column."
         assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
 
     def test_one_bad_manifest_of_a_glob_is_named(self, here: Path) -> None:
@@ -332,8 +338,8 @@ class TestRefusals:
 
     def test_a_glob_on_the_web(self) -> None:
         assert refusal("https://user:word@host/a/*.jpg?X-Amz-Signature=secret") == (
-            "https://host/a/*.jpg: the web has no listing to match a glob with. Name a manifest of "
-            "URLs."
+            "https://host/a/*.jpg: web servers cannot be listed, so a glob matches nothing. Name a "
+            "manifest of URLs."
         )
 
     @pytest.mark.parametrize("text", ["gs://", "s3:///a.jpg", "gs://b*/a.jpg"])

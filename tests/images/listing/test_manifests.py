@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 import os
@@ -7,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from imagebeam.images.errors import ListingError
-from imagebeam.images.listing import manifests
-from imagebeam.images.listing.manifests import ManifestError
+from imagebeam.images.listing import csv_records, manifests
+from imagebeam.images.listing.manifest_entries import ManifestEntry, ManifestError
 
 Found = list[tuple[str, str]]
 
@@ -22,9 +24,14 @@ def read(path: Path) -> Found:
             (entry.position, entry.value)
             if isinstance(entry.value, str)
             else (entry.position, f"{entry.value.code}: {entry.value}")
-            for entry in manifests.read(file, path.suffix.lower())
+            for entry in manifests.read(file, path.name)
             if entry.value is not None
         ]
+
+
+def entries(path: Path) -> list[ManifestEntry]:
+    with path.open("rb") as file:
+        return list(manifests.read(file, path.name))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -40,7 +47,7 @@ def parquet(folder: Path, columns: dict[str, Any], **options: Any) -> Path:
 
 def refusal(path: Path) -> str:
     with path.open("rb") as file, pytest.raises(ManifestError) as caught:
-        list(manifests.read(file, path.suffix.lower()))
+        list(manifests.read(file, path.name))
     return str(caught.value)
 
 
@@ -90,8 +97,8 @@ class TestCsv:
         assert read(path) == [
             ("line=2", "bad_entry: `uri` is None, not the name of an image"),
             ("line=3", "bad_entry: `uri` is '', not the name of an image"),
-            ("line=4", "a.jpg"),
-            ("line=5", "bad_entry: ',' expected after '\"'"),
+            ("line=4", "bad_entry: 3 cells, the header has 2: '3,a.jpg,more'"),
+            ("line=5", "bad_entry: a closing quote is followed by text: '4,\"b\"c'"),
             ("line=6", "d.jpg"),
         ]
 
@@ -99,15 +106,47 @@ class TestCsv:
         path = written(tmp_path, "list.csv", 'uri\na.jpg\n"b.jpg\nc.jpg\n')
         assert read(path) == [
             ("line=2", "a.jpg"),
-            ("line=3", "bad_entry: unexpected end of data"),
+            ("line=3", "bad_entry: lines 3 to 4: a quote is never closed: '\"b.jpg'"),
+        ]
+        assert [each.lines_lost for each in entries(path)] == [0, 1]
+
+    def test_reading_goes_on_after_a_stray_quote_that_another_one_ends(
+        self, tmp_path: Path
+    ) -> None:
+        text = 'uri,x\na.jpg,"oops\nb.jpg,1\nc.jpg,"fine"\nd.jpg,2\n'
+        assert read(written(tmp_path, "list.csv", text)) == [
+            (
+                "line=2",
+                "bad_entry: lines 2 to 4: a closing quote is followed by text: 'a.jpg,\"oops'",
+            ),
+            ("line=5", "d.jpg"),
         ]
 
-    def test_a_field_that_is_no_name_but_a_book(self, tmp_path: Path) -> None:
-        path = written(tmp_path, "list.csv", f"uri\n{'a' * 200_000}\nb.jpg\n")
-        assert read(path) == [
-            ("line=2", "bad_entry: field larger than field limit (131072)"),
-            ("line=3", "b.jpg"),
+    def test_text_of_a_long_cell_is_never_an_entry(self, tmp_path: Path) -> None:
+        text = "x" * 140_000 + "\n/etc/passwd\n" + "y" * 140_000
+        path = written(tmp_path, "list.csv", f'uri,note\na.jpg,"{text}"\nb.jpg,1\n')
+        assert read(path) == [("line=2", "a.jpg"), ("line=5", "b.jpg")]
+
+    def test_a_record_of_more_than_the_limit_is_an_error(self) -> None:
+        text = io.StringIO('a,"' + "x" * 30 + '"\n' + "y" * 50 + "\nb,1\n", newline="")
+        found = list(csv_records.records(csv_records.lines(text, 40), ","))
+        assert [(each.first, list(each.cells), bool(each.error)) for each in found] == [
+            (1, ["a", "x" * 30], False),
+            (2, [], True),
+            (3, ["b", "1"], False),
         ]
+
+    @pytest.mark.parametrize(("name", "delimiter"), [("list.csv", ";"), ("list.tsv", "\t")])
+    def test_other_delimiters_if_the_header_proves_them(
+        self, tmp_path: Path, name: str, delimiter: str
+    ) -> None:
+        text = f"id{delimiter} uri \n1{delimiter}a.jpg\n"
+        assert read(written(tmp_path, name, text)) == [("line=2", "a.jpg")]
+
+    def test_a_quote_in_tsv_is_text_unless_it_encloses_a_cell(self, tmp_path: Path) -> None:
+        text = 'uri\tcaption\na.jpg\t"unclosed\n"b ""1"".jpg"\tx\n'
+        found = read(written(tmp_path, "list.tsv", text))
+        assert found == [("line=2", "a.jpg"), ("line=3", 'b "1".jpg')]
 
     @pytest.mark.parametrize(
         ("content", "columns"),
@@ -115,12 +154,13 @@ class TestCsv:
     )
     def test_no_column_uri(self, tmp_path: Path, content: str, columns: str) -> None:
         assert refusal(written(tmp_path, "list.csv", content)) == (
-            f"no column `uri`; it has {columns}. Rename the column that names the images to `uri`."
+            f"no column `uri`; it has {columns}. Name the column that holds the images' names with "
+            "--uri-column."
         )
 
     def test_a_header_that_is_no_csv(self, tmp_path: Path) -> None:
         assert refusal(written(tmp_path, "list.csv", '"a"b,uri\n')) == (
-            "no CSV: ',' expected after '\"'. Save it as comma-separated UTF-8."
+            "not valid CSV: a closing quote is followed by text. Save it as comma-separated UTF-8."
         )
 
 
@@ -142,10 +182,10 @@ class TestJsonLines:
             ("line=4", "bad_entry: `uri` is 3, not the name of an image"),
             (
                 "line=5",
-                "bad_entry: no JSON: Expecting property name enclosed in double quotes: "
+                "bad_entry: not valid JSON: Expecting property name enclosed in double quotes: "
                 "line 1 column 2 (char 1)",
             ),
-            ("line=6", none),
+            ("line=6", "bad_entry: `null`, not the name of an image"),
             ("line=7", "bad_entry: `uri` is ['a'], not the name of an image"),
             ("line=8", "d"),
         ]
@@ -188,7 +228,8 @@ class TestParquet:
 
     def test_no_column_uri(self, tmp_path: Path) -> None:
         assert refusal(parquet(tmp_path, {"url": ["a"]})) == (
-            "no column `uri`; it has 'url'. Rename the column that names the images to `uri`."
+            "no column `uri`; it has 'url'. Name the column that holds the images' names with "
+            "--uri-column."
         )
 
     @pytest.mark.parametrize(
@@ -196,12 +237,13 @@ class TestParquet:
     )
     def test_a_column_of_another_type(self, tmp_path: Path, values: list[Any], kind: str) -> None:
         assert refusal(parquet(tmp_path, {"uri": values})) == (
-            f"column `uri` holds {kind}. Make it a string column."
+            f"column `uri` holds {kind}, not text. Name the column that holds the images' names "
+            "with --uri-column; it has 'uri'."
         )
 
     def test_no_parquet_at_all(self, tmp_path: Path) -> None:
         found = refusal(written(tmp_path, "list.parquet", b"rubbish" * 10))
-        assert found.startswith("no Parquet: ")
+        assert found.startswith("not valid Parquet: ")
         assert found.endswith(". Check the file.")
 
     def test_a_damaged_tail_costs_the_rest_and_no_more(self, tmp_path: Path) -> None:
@@ -225,17 +267,42 @@ class TestParquet:
 
 class TestAnyManifest:
     @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
-    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-    def test_utf16_is_told_and_refused(self, tmp_path: Path, name: str, encoding: str) -> None:
-        path = written(tmp_path, name, "\ufeffuri\r\na.jpg\r\n".encode(encoding))
-        assert refusal(path) == "it is UTF-16 text. Save it as UTF-8."
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_utf16_is_read(self, tmp_path: Path, name: str, encoding: str) -> None:
+        text = '"a.jpg"\r\n' if name == "list.jsonl" else "uri\r\na.jpg\r\n"
+        assert read(written(tmp_path, name, text.encode(encoding)))[-1][1] == "a.jpg"
+
+    @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv", "a.tsv.gz", "a.jsonl.gz", "a.txt.gz"])
+    def test_compressed_manifests(self, tmp_path: Path, name: str) -> None:
+        text = {"jsonl": '"a.jpg"\n', "txt": "a.jpg\n"}.get(name.split(".")[1], "uri\na.jpg\n")
+        path = written(tmp_path, name, gzip.compress(text.encode()))
+        assert [name for _, name in read(path)] == ["a.jpg"]
+
+    def test_a_json_array(self, tmp_path: Path) -> None:
+        text = '[\n  {"uri": "a.jpg"},\n  "b.jpg",\n null]\n'
+        assert read(written(tmp_path, "a.json", text)) == [
+            ("item=1", "a.jpg"),
+            ("item=2", "b.jpg"),
+            ("item=3", "bad_entry: `null`, not the name of an image"),
+        ]
+
+    def test_an_arrow_file(self, tmp_path: Path) -> None:
+        table = pa.table({"uri": pa.array(["a.jpg", None]).dictionary_encode()})
+        feather.write_feather(table, str(tmp_path / "a.feather"))
+        assert read(tmp_path / "a.feather") == [
+            ("row=1", "a.jpg"),
+            ("row=2", "bad_entry: `uri` is None, not the name of an image"),
+        ]
+
+    def test_the_name_column_of_mxnet_lists(self, tmp_path: Path) -> None:
+        assert read(written(tmp_path, "a.lst", "0\t3.0\tx/a.jpg\nb.jpg\n")) == [
+            ("line=1", "x/a.jpg"),
+            ("line=2", "b.jpg"),
+        ]
 
     def test_problems_are_those_of_listing(self, tmp_path: Path) -> None:
-        [entry] = manifests.read(io.BytesIO(b"3"), ".jsonl")
+        [entry] = manifests.read(io.BytesIO(b"3"), "a.jsonl")
         assert isinstance(entry.value, ListingError)
-
-    def test_the_known_kinds(self) -> None:
-        assert sorted(manifests.SUFFIXES) == [".csv", ".jsonl", ".parquet", ".txt"]
 
 
 class TestKeptColumns:
@@ -248,13 +315,13 @@ class TestKeptColumns:
     )
 
     def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
-        found = manifests.columns(io.BytesIO(data), suffix)
+        found = manifests.columns(io.BytesIO(data), f"a{suffix}")
         keep = {name: found[name] for name in names}
-        entries = manifests.read(io.BytesIO(data), suffix, keep)
+        entries = manifests.read(io.BytesIO(data), f"a{suffix}", keep)
         return [entry.extra_columns for entry in entries if entry.value is not None]
 
     def test_csv_holds_text(self) -> None:
-        assert manifests.columns(io.BytesIO(self.CSV), ".csv") == {
+        assert manifests.columns(io.BytesIO(self.CSV), "a.csv") == {
             "uri": pa.string(),
             "id": pa.string(),
             "a label": pa.string(),
@@ -265,7 +332,7 @@ class TestKeptColumns:
         ]
 
     def test_jsonl_holds_what_its_first_lines_hold(self) -> None:
-        assert manifests.columns(io.BytesIO(self.JSONL), ".jsonl") == {
+        assert manifests.columns(io.BytesIO(self.JSONL), "a.jsonl") == {
             "uri": pa.string(),
             "id": pa.int64(),
             "weight": pa.float64(),
@@ -280,15 +347,16 @@ class TestKeptColumns:
 
     def test_a_value_of_another_type_costs_its_line(self) -> None:
         lines = io.BytesIO(b'{"uri": "a", "id": 1}\n{"uri": "b", "id": "x"}\n{"uri": "c", "id": 3}')
-        first, second, third = manifests.read(lines, ".jsonl", {"id": pa.int64()})
-        assert [first, third] == [("line=1", "a", (1,)), ("line=3", "c", (3,))]
+        first, second, third = manifests.read(lines, "a.jsonl", {"id": pa.int64()})
+        assert first == ManifestEntry("line=1", "a", (1,))
+        assert third == ManifestEntry("line=3", "c", (3,))
         assert isinstance(second.value, ListingError)
         assert str(second.value) == "`id` is 'x', and not int64 as above it"
 
     def test_parquet_keeps_its_types(self, tmp_path: Path) -> None:
         columns = {"uri": ["a", "b"], "id": pa.array([1, None], pa.int16()), "x": [[1.5], []]}
         data = parquet(tmp_path, columns).read_bytes()
-        found = manifests.columns(io.BytesIO(data), ".parquet")
+        found = manifests.columns(io.BytesIO(data), "a.parquet")
         assert found["id"] == pa.int16()
         assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
 

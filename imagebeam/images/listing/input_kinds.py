@@ -1,0 +1,214 @@
+"""Tell the kind of a file named as INPUT: by its name, or else by its content."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import IO, Any, Literal, cast
+
+from imagebeam.images import uris
+from imagebeam.images.containers.content_kinds import kind_of_content
+from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
+from imagebeam.images.containers.types import UnsupportedContainerError
+from imagebeam.images.errors import InputError
+from imagebeam.images.listing import manifests
+from imagebeam.images.listing.manifest_entries import URI_COLUMN, ManifestError, NoColumnError
+from imagebeam.images.listing.manifest_format import (
+    HEAD_BYTES,
+    Format,
+    compression_of,
+    decompressed_head,
+    foreign_kind,
+    format_of_name,
+    is_text,
+)
+from imagebeam.images.listing.names import is_image_name, judge_content
+from imagebeam.images.settings import Access
+from imagebeam.storage import StoreError, store_for
+
+FileKind = Literal["manifest", "container", "images"]
+
+_FIRST_ROWS = 8
+_MOST_NAMES = 100_000
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")
+_TEXT_FIX = (
+    "it is text, but its name does not tell the format. Rename it to .txt (one name per line), "
+    ".csv, .tsv or .jsonl"
+)
+
+
+class FileKinds:
+    """Tells the kinds of files that are read in one way.
+
+    Args:
+        access: how files are read.
+        uri_column: the column that names images; None is `uri`.
+    """
+
+    def __init__(self, access: Access, uri_column: str | None) -> None:
+        self._access = access
+        self._uri_column = uri_column
+
+    def kind(self, address: str, text: str) -> FileKind:
+        """Return what a file is.
+
+        Args:
+            address: of the file.
+            text: the input as the user typed it, for messages.
+
+        Raises:
+            InputError: it is nothing that can be read.
+        """
+        name = uris.path(address).rpartition("/")[2]
+        told = format_of_name(name)
+        if told is not None and told.format is Format.PARQUET:
+            return self._table_kind(address, text)
+        if told is not None:
+            return "manifest"
+        if kind_of(name) is not None:
+            return "container"
+        # A web address often has no suffix, and asking for its content may take long.
+        if is_image_name(name) or uris.scheme(address) in ("http", "https"):
+            return "images"
+        return self._kind_of_content(address, text)
+
+    def columns(self, address: str, text: str) -> dict[str, Any]:
+        """Return the columns of a manifest with their Arrow types; none for plain lines.
+
+        Raises:
+            NoColumnError: no column names images.
+            InputError: it cannot be read.
+        """
+        name = uris.path(address).rpartition("/")[2]
+        try:
+            with store_for(address, self._access.settings).open(address) as file:
+                return manifests.columns(cast(IO[bytes], file), name, self._uri_column)
+        except NoColumnError:
+            raise
+        except ManifestError as error:
+            raise InputError(f"{text}: {error}") from error
+        except (StoreError, OSError) as error:
+            raise unreachable(text, error) from error
+
+    def _kind_of_content(self, address: str, text: str) -> FileKind:
+        try:
+            with store_for(address, self._access.settings).open(address) as file:
+                head = bytes(file.read(HEAD_BYTES))
+        except (StoreError, OSError):
+            # Its error row says why.
+            return "images"
+        if not head or judge_content(head) == "image":
+            return "images"
+        if foreign := foreign_kind(head):
+            raise InputError(f"{text}: it is {foreign}.")
+        if head.startswith(b"PAR1"):
+            return self._table_kind(address, text)
+        if head.startswith(b"ARROW1"):
+            return "manifest"
+        inner = decompressed_head(head) if compression_of(head) is Compression.GZIP else b""
+        if inner and is_text(inner):
+            return self._text_kind(inner, text)
+        if kind_of_content(head, ContainerKind.PARQUET) is not ContainerKind.PARQUET:
+            return "container"
+        if compression_of(head) is not None:
+            return "container"
+        if is_text(head):
+            return self._text_kind(head, text)
+        raise InputError(
+            f"{text}: its content is not a picture, an archive or a manifest that can be read. "
+            "Leave it out, or convert it."
+        )
+
+    def _text_kind(self, head: bytes, text: str) -> FileKind:
+        start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+        if start.startswith(("[", "{")):
+            return "manifest"
+        header = re.split(r"[,\t;|]", start.partition("\n")[0])
+        if (self._uri_column or URI_COLUMN) in (cell.strip(' "\r') for cell in header):
+            return "manifest"
+        raise InputError(f"{text}: {_TEXT_FIX}.")
+
+    def _table_kind(self, address: str, text: str) -> FileKind:
+        """Return whether a Parquet file names images or holds them."""
+        if self._access.selection.image_column is not None:
+            return "container"
+        try:
+            self.columns(address, text)
+        except NoColumnError as error:
+            if self._uri_column is not None or not self._holds_images(address, text):
+                raise InputError(
+                    f"{text}: {error} A column that holds the images themselves is named with "
+                    "--image-column."
+                ) from error
+            return "container"
+        return "manifest"
+
+    def _holds_images(self, address: str, text: str) -> bool:
+        """Return whether the first rows of a Parquet file's column of bytes are images.
+
+        Several columns of bytes count too: the container says how to choose one.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from imagebeam.images.containers.parquets import image_column
+
+        try:
+            with store_for(address, self._access.settings).open(address) as file:
+                table = pq.ParquetFile(file)
+                try:
+                    column = image_column(table.schema_arrow, self._access.selection)
+                except UnsupportedContainerError as error:
+                    return "several" in str(error)
+                batches = table.iter_batches(_FIRST_ROWS, columns=[column])
+                values = next((batch.column(0) for batch in batches), None)
+        except (StoreError, OSError, pa.ArrowException) as error:
+            if isinstance(error, StoreError):
+                raise unreachable(text, error) from error
+            # The container says what is damaged.
+            return True
+        if values is None:
+            return True
+        if pa.types.is_struct(values.type):
+            values = values.flatten()[0]
+        heads = [bytes(value.as_buffer()[:HEAD_BYTES]) for value in values if value.is_valid]
+        return not heads or any(judge_content(head) == "image" for head in heads)
+
+
+def expand_braces(text: str) -> list[str]:
+    """Return the names that a pattern such as `train-{000..002}.tar` or `{a,b}.jpg` stands for.
+
+    Raises:
+        InputError: these are too many.
+    """
+    pieces = _BRACES.split(text)
+    if len(pieces) == 1:
+        return [text]
+    choices: list[list[str]] = []
+    count = 1
+    for position, piece in enumerate(pieces):
+        choices.append(list(_choices(piece, text)) if position % 2 else [piece])
+        count *= len(choices[-1])
+        if count > _MOST_NAMES:
+            raise InputError(f"{text}: it stands for more than {_MOST_NAMES:,} names. Use a glob.")
+    return ["".join(parts) for parts in product(*choices)]
+
+
+def _choices(piece: str, text: str) -> Iterator[str]:
+    bounds = _RANGE.fullmatch(piece)
+    if bounds is None:
+        yield from piece.split(",")
+        return
+    first, last = int(bounds[1]), int(bounds[2])
+    if abs(last - first) >= _MOST_NAMES:
+        raise InputError(f"{text}: it stands for more than {_MOST_NAMES:,} names. Use a glob.")
+    width = len(bounds[1]) if bounds[1].startswith("0") or bounds[2].startswith("0") else 0
+    step = 1 if last >= first else -1
+    for number in range(first, last + step, step):
+        yield str(number).zfill(width)
+
+
+def unreachable(text: str, error: StoreError | OSError) -> InputError:
+    """Return the error for an input that cannot be read."""
+    reason = error if isinstance(error, StoreError) else error.strerror or error
+    return InputError(f"{text}: {reason}. Check its name and your rights to read it.")

@@ -1,0 +1,145 @@
+"""Tell the format of a manifest by its name and its content."""
+
+import posixpath
+import zlib
+from enum import Enum
+from typing import IO, NamedTuple
+
+from imagebeam.images.containers.kinds import Compression
+
+HEAD_BYTES = 4096
+"""Bytes from which the content of a file is told."""
+
+
+class Format(Enum):
+    """How the entries of a manifest are written down."""
+
+    LINES = "lines"
+    LST = "lst"
+    CSV = "csv"
+    TSV = "tsv"
+    JSON = "json"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
+class ManifestFormat(NamedTuple):
+    """The format of a manifest and the compression over it."""
+
+    format: Format
+    compression: Compression | None = None
+
+
+_FORMATS = {
+    ".txt": Format.LINES,
+    ".lst": Format.LST,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
+    ".parquet": Format.PARQUET,
+    ".arrow": Format.ARROW,
+    ".feather": Format.ARROW,
+}
+_COMPRESSIONS = {
+    ".gz": Compression.GZIP,
+    ".bz2": Compression.BZIP2,
+    ".xz": Compression.XZ,
+    ".zst": Compression.ZSTANDARD,
+}
+_BINARY = (Format.PARQUET, Format.ARROW)
+_MAGIC = (
+    (b"\x1f\x8b", Compression.GZIP),
+    (b"BZh", Compression.BZIP2),
+    (b"\xfd7zXZ\0", Compression.XZ),
+    (b"\x28\xb5\x2f\xfd", Compression.ZSTANDARD),
+)
+
+_FOREIGN = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it and name the folder"),
+    (b"Rar!\x1a\x07", "a RAR archive. Unpack it and name the folder"),
+    (b"%PDF-", "a PDF document. Extract its pictures and name their folder"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file. Write its pictures to a TFRecord or Parquet file"),
+    (b"SQLite format 3\0", "an SQLite database. Export its names as a CSV file"),
+    (b"Obj\x01", "an Avro file. Convert it to Parquet"),
+    (b"ORC", "an ORC file. Convert it to Parquet"),
+)
+
+
+def format_of_name(name: str) -> ManifestFormat | None:
+    """Return the format that a name stands for, such as `a.csv.gz`; None for other names."""
+    stem, suffix = posixpath.splitext(name.lower())
+    compression = _COMPRESSIONS.get(suffix)
+    if compression is not None:
+        suffix = posixpath.splitext(stem)[1]
+    found = _FORMATS.get(suffix)
+    if found is None or (compression is not None and found in _BINARY):
+        return None
+    return ManifestFormat(found, compression)
+
+
+def format_of(name: str, head: bytes) -> ManifestFormat:
+    """Return the format of a manifest; its content corrects its name.
+
+    Args:
+        name: of the file.
+        head: its first `HEAD_BYTES` bytes.
+    """
+    named = format_of_name(name) or ManifestFormat(Format.LINES)
+    compression = compression_of(head)
+    if compression is not None:
+        return ManifestFormat(named.format, compression)
+    if head.startswith(b"PAR1"):
+        return ManifestFormat(Format.PARQUET)
+    if head.startswith(b"ARROW1"):
+        return ManifestFormat(Format.ARROW)
+    return ManifestFormat(named.format)
+
+
+def compression_of(head: bytes) -> Compression | None:
+    """Return the compression that a file begins with, if it does."""
+    return next((each for magic, each in _MAGIC if head.startswith(magic)), None)
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """Return what a file is that cannot be read, with the fix; None for other content."""
+    return next((text for magic, text in _FOREIGN if head.startswith(magic)), None)
+
+
+def is_text(head: bytes) -> bool:
+    """Return whether a file begins as text in UTF-8 or UTF-16 does."""
+    if not head:
+        return False
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or utf16_without_mark(head):
+        return True
+    return b"\0" not in head and sum(byte < 9 for byte in head) == 0
+
+
+def utf16_without_mark(head: bytes) -> str | None:
+    """Return the encoding of UTF-16 text that has no byte order mark; None for other content."""
+    even, odd = head[0::2], head[1::2]
+    if len(head) < 4 or not odd:
+        return None
+    # Latin text: nearly every other byte is zero.
+    if odd.count(0) > 0.7 * len(odd) and even.count(0) == 0:
+        return "utf-16-le"
+    if even.count(0) > 0.7 * len(even) and odd.count(0) == 0:
+        return "utf-16-be"
+    return None
+
+
+def decompressed_head(head: bytes) -> bytes:
+    """Return the beginning of what gzip data holds; empty for other or damaged data."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return b""
+
+
+def read_head(file: IO[bytes]) -> bytes:
+    """Return the first bytes of a file and leave it at its start."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    return head

@@ -1,0 +1,162 @@
+"""Read manifests that are Parquet or Arrow files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NamedTuple
+
+from imagebeam.images.errors import BadManifestEntry, UnreadableListing
+from imagebeam.images.listing.manifest_entries import (
+    Columns,
+    ManifestEntry,
+    ManifestError,
+    NoColumnError,
+    name_or_error,
+    no_column,
+)
+from imagebeam.images.listing.manifest_format import Format
+
+_ROWS_AT_ONCE = 16_384
+
+
+class _Table(NamedTuple):
+    """An open table.
+
+    Attributes:
+        types: of the columns, by name.
+        batches: of these columns.
+    """
+
+    types: dict[str, Any]
+    batches: Any
+
+
+def columns(file: IO[bytes], told: Format, column: str) -> dict[str, Any]:
+    """Return the columns of a table with their Arrow types; dictionaries as what they hold."""
+    with _opened(file, told, column) as table:
+        return {name: _plain(kind) for name, kind in table.types.items()}
+
+
+def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    """Yield the entries of a table."""
+    import pyarrow as pa
+
+    number = 0
+    nothing = (None,) * len(keep)
+    try:
+        with _opened(file, told, column) as table:
+            for batch in table.batches(list({column: None, **keep})):
+                names = texts(batch.column(column), "surrogateescape")
+                kept = [_values(batch.column(name)) for name in keep]
+                for row, name in enumerate(names):
+                    number += 1
+                    values = tuple(each[row] for each in kept)
+                    bad = next((each for each in values if isinstance(each, _BadText)), None)
+                    if bad is None:
+                        entry = name_or_error(name, column)
+                        yield ManifestEntry(f"row={number}", entry, values)
+                    else:
+                        error = BadManifestEntry("a column to keep holds text that is not UTF-8")
+                        yield ManifestEntry(f"row={number}", error, nothing)
+    # pyarrow raises OSError for a damaged page.
+    except (pa.ArrowException, OSError) as error:
+        if number == 0:
+            raise ManifestError(f"not valid {_named(told)}: {error}. Check the file.") from error
+        reason = UnreadableListing(f"the rest cannot be read: {error}")
+        yield ManifestEntry(f"row={number + 1}", reason, nothing)
+
+
+def texts(column: Any, errors: str) -> list[str | None]:
+    """Return the values of a text column, whatever bytes they hold.
+
+    Args:
+        column: of a text type, or a dictionary of one.
+        errors: what to do with bytes that are not UTF-8, see `bytes.decode`.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        # Looked up and not expanded: a small file may repeat a long text very often.
+        values = texts(column.dictionary, errors)
+        return [None if at is None else values[at] for at in column.indices.to_pylist()]
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    wide = pa.types.is_large_string(column.type)
+    found = column.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
+    return [None if value is None else value.decode("utf-8", errors) for value in found]
+
+
+class _BadText:
+    pass
+
+
+def _values(column: Any) -> list[Any]:
+    if is_text(column.type):
+        return texts(column, "replace")
+    try:
+        return list(column.to_pylist())
+    except UnicodeError:
+        return [_BadText()] * len(column)
+
+
+@contextmanager
+def _opened(file: IO[bytes], told: Format, column: str) -> Iterator[_Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if told is Format.PARQUET:
+            parquet = pq.ParquetFile(file)
+            schema = parquet.schema_arrow
+            if column in schema.names and is_text(schema.field(column).type):
+                # A small file may repeat a long text very often: it stays packed.
+                parquet = pq.ParquetFile(file, read_dictionary=[column])
+
+            def batches(names: list[str]) -> Iterator[Any]:
+                return iter(parquet.iter_batches(_ROWS_AT_ONCE, columns=names))
+        else:
+            arrow = pa.ipc.open_file(file)
+            schema = arrow.schema
+
+            def batches(names: list[str]) -> Iterator[Any]:
+                for number in range(arrow.num_record_batches):
+                    batch = arrow.get_batch(number)
+                    # Offsets in the file may point outside its buffers.
+                    batch.validate(full=True)
+                    yield batch.select(names)
+
+        types = {field.name: field.type for field in schema}
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"not valid {_named(told)}: {error}. Check the file.") from error
+    except UnicodeError as error:
+        raise ManifestError(
+            "the name of a column is not UTF-8 text. Write the file again with other names."
+        ) from error
+    if column not in types:
+        raise NoColumnError(no_column(list(types), column))
+    if not is_text(types[column]):
+        raise NoColumnError(
+            f"column `{column}` holds {types[column]}, not text. Name the column that holds the "
+            f"images' names with --uri-column; it has {', '.join(map(repr, types))}."
+        )
+    yield _Table(types, batches)
+
+
+def is_text(kind: Any) -> bool:
+    """Return whether a column of this type holds text."""
+    import pyarrow as pa
+
+    plain = _plain(kind)
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+
+
+def _plain(kind: Any) -> Any:
+    """Return the type of a column's values as rows hold them."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return pa.string() if pa.types.is_string_view(kind) else kind
+
+
+def _named(told: Format) -> str:
+    return "Parquet" if told is Format.PARQUET else "Arrow"

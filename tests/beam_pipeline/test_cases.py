@@ -1,0 +1,94 @@
+"""Inputs as people really have them, where their generators are present."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.beam_pipeline.jobs import ROOT
+
+CASES = Path(os.environ.get("IMAGEBEAM_CASES", ROOT.parent / "shared" / "cases"))
+
+
+def _expected(
+    code: int = 0, message: str = "", left_out: int = 0, **outcome: Any
+) -> tuple[int, str, int, dict[str, Any]]:
+    return code, message, left_out, outcome
+
+
+ALL_FAILED = 1
+OUTCOMES = {
+    "c01_csv_column_url": _expected(2, "it has 'url', 'caption'"),
+    "c02_parquet_URL_TEXT": _expected(2, "it has 'URL', 'TEXT', 'WIDTH', 'HEIGHT'"),
+    "c03_tsv": _expected(labelled=2),
+    "c08_csv_unquoted_comma": _expected(ALL_FAILED, failed={"bad_entry": 1}),
+    "c09_csv_unclosed_quote": _expected(labelled=1, failed={"bad_entry": 1}, left_out=18),
+    "c10_csv_long_field": _expected(labelled=3),
+    "c11_csv_header_space": _expected(labelled=1),
+    "c13_txt_label_after_name": _expected(ALL_FAILED, failed={"not_found": 2}),
+    "c15_jsonl_file_name": _expected(2, "it has 'file_name', 'text'"),
+    "c18_parquet_dictionary": _expected(labelled=1),
+    "c21_hive_folder": _expected(labelled=1),
+    "c25_hf_id_key_repeated": _expected(labelled=5),
+    "c28_manifest_relative_elsewhere": _expected(ALL_FAILED, failed={"not_found": 1}),
+    "c31_data_uri": _expected(ALL_FAILED, failed={"bad_entry": 1}),
+    "c32_url_shapes": _expected(
+        ALL_FAILED,
+        failed={
+            "bad_entry": 1,
+            "blocked_address": 2,
+            "not_found": 1,
+            "unsupported_scheme": 2,
+        },
+    ),
+    "c33_cp1252_names": _expected(labelled=1),
+    "c35_glob_braces": _expected(labelled=3),
+    "c36_nfc_nfd": _expected(labelled=1),
+    "c41_zip_backslashes": _expected(),
+    "c44_zip_deflate64_lzma": _expected(),
+    "c46_zip_in_zip": _expected(labelled=2),
+    "c47_7z_rar": _expected(2, "photos.7z: it is a 7z archive"),
+    "c53_tar_concatenated": _expected(labelled=4),
+    "c54_tar_mislabelled": _expected(labelled=2),
+    "c60_folder_heic": _expected(labelled=4, failed={"unsupported_format": 4}),
+    "c80_tfrecords": _expected(labelled=1, failed={"bad_member": 2}),
+    "c88_csv_nul": _expected(labelled=2, failed={"bad_entry": 1}),
+}
+"""Exit code, part of the message, entries left out, and what became of the images."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_a_case_ends_as_it_should(tmp_path: Path, case: str) -> None:
+    script = CASES / f"{case}.py"
+    if not script.exists():
+        pytest.skip(f"{script} is not here")
+    made = subprocess.run(
+        [sys.executable, script, tmp_path / "in"], capture_output=True, text=True, check=True
+    )
+    arguments = json.loads(made.stdout.strip().splitlines()[-1])
+    command = [sys.executable, "-m", "imagebeam", "label", *map(str, arguments)]
+    ended = subprocess.run(
+        [*command, "--output", str(tmp_path / "out")],
+        cwd=tmp_path / "in",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code, message, left_out, outcome = OUTCOMES[case]
+    assert ended.returncode == code, ended.stderr
+    assert message in ended.stderr
+    if code == 2:
+        assert not (tmp_path / "out").exists()
+        return
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert sum(each["count"] for each in summary["left_out"].values()) >= left_out
+    if "labelled" in outcome:
+        assert summary["labelled"] == outcome["labelled"]
+    if "failed" in outcome:
+        assert summary["failed_by_code"] == outcome["failed"]
