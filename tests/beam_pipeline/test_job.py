@@ -247,7 +247,7 @@ def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signa
     assert not (stopped / "summary.json").exists()
     if how == signal.SIGINT:
         assert code == 130
-        assert "run the same command again for the rest" in stderr
+        assert "run the same command again to resume" in stderr
     assert imagebeam("label", tmp_path / "in", "--output", stopped) == 0
     assert _summary(stopped)["already_done"] >= done
     assert imagebeam("label", tmp_path / "in", "--output", whole) == 0

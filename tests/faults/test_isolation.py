@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -201,9 +202,16 @@ def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
     # Waiting for the picture would take longer than a test may take.
     reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
     waiting = [ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))]
-    threading.Thread(target=reader.read, args=(waiting,), daemon=True).start()
+
+    def read() -> None:
+        with suppress(OSError):
+            reader.read(waiting)
+
+    thread = threading.Thread(target=read)
+    thread.start()
     _wait_for(tmp_path / "1.reached")
     reader.close()
+    thread.join()
     assert children() == []
 
 

@@ -189,7 +189,7 @@ def test_a_job_that_stands_still_is_ended_and_says_where_it_stood(tmp_path: Path
     code, stderr = Job(*job, "--stall-seconds", 5).finish()
     assert code == 3
     assert "(--stall-seconds)" in stderr
-    assert "run the same command again for the rest" in stderr
+    assert "run the same command again to resume" in stderr
     log = (output / "job" / "log.txt").read_text()
     assert "most recent call first" in log
     assert "decoding_process.py" in log
