@@ -50,7 +50,7 @@ def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_dis
     assert "No space left on device" in said
     assert "run the same command again" in said
     assert verify(output) == [
-        f"{output}/summary.json: missing: the job is not complete. Run its command again."
+        f"{output}/summary.json: missing: the job is not complete. Run its command to resume it."
     ]
     filler.unlink()
     assert label(*job) == 0
