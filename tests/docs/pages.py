@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 DOCS = Path(__file__).parents[2] / "docs"
 
 _HASH = "\0"
-_CHANGING = r"\d[\d.,]*(?= (?:s|ms|MB|GB|images/s)\b)|sha256:[0-9a-f]+"
+_CHANGING = r"(?:\d+ (?:h|min) )?\d[\d.,]*(?= (?:min|s|ms|MB|GB|images/s)\b)|sha256:[0-9a-f]+"
 """What differs from run to run: times, rates, sizes and digests."""
 
 
@@ -71,17 +70,16 @@ def run_page(
         replaced: texts of the commands, such as addresses, and what they become in the test.
         environment: variables that the commands need besides those of this process.
     """
-    python = shlex.quote(sys.executable)
-    function = f'imagebeam() {{ {python} -m imagebeam "$@"; }}'
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for step in steps(page):
         commands = step.commands
         for old, new in (replaced or {}).items():
             commands = commands.replace(old, new)
         process = subprocess.run(
-            ["bash", "-euc", f"{function}\n{commands}"],
+            ["bash", "-euc", commands],
             cwd=folder,
             env=os.environ
-            | {"PYTHONPATH": str(DOCS.parent), "HOME": str(folder), "COLUMNS": "100"}
+            | {"PATH": path, "HOME": str(folder), "COLUMNS": "100"}
             | dict(environment or {}),
             stdout=subprocess.PIPE,
             text=True,
