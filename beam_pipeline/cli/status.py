@@ -1,9 +1,10 @@
 """show the progress of a job, read from its output.
 
   imagebeam status labels/
+  imagebeam status labels/ --watch
 
-Works for a job that runs here or on a cluster, for an interrupted one and for a complete one.
-`watch imagebeam status DIR` follows a job.
+Works for a job that runs here or on a cluster, for an interrupted one and for a complete one. With
+--watch it follows the job until it is complete or has stopped; Ctrl-C ends only the watching.
 
 exit codes:
   0    complete
@@ -12,7 +13,9 @@ exit codes:
 """
 
 import argparse
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,23 +27,84 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object; with --watch, one per line"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="show the progress until the job is complete or stops"
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="time between two looks with --watch (default: 2)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the state of a job; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+    from imagebeam.beam_pipeline.option_declaration import check_least
     from imagebeam.outputs.status import status
     from imagebeam.storage import location
 
-    found = status(location(args.output).absolute())
-    if args.json:
-        import json
-
-        print(json.dumps(found.as_json(), indent=2))
-    else:
+    check_least("interval", args.interval, 0.1)
+    root = location(args.output).absolute()
+    found = status(root)
+    if args.watch:
+        show = _print_json_line if args.json else _print_line
+        found = watch(lambda: status(root), show, lambda: time.sleep(args.interval))
+    if not args.json:
         _print(found)
+    elif not args.watch:
+        print(json.dumps(found.as_json(), indent=2))
     return DONE if found.state == "complete" else FAILED
+
+
+def watch(
+    look: "Callable[[], Status]", show: "Callable[[Status], None]", wait: Callable[[], None]
+) -> "Status":
+    """Show the states of a job until it is complete or has stopped; the last state.
+
+    Args:
+        look: reads the state.
+        show: called with each state that differs from the one before.
+        wait: called between two looks.
+    """
+    before: object = None
+    while True:
+        found = look()
+        # The time since the last activity changes with each look.
+        now = {name: value for name, value in found.as_json().items() if name != "silent_seconds"}
+        if now != before:
+            show(found)
+            before = now
+        if found.state in ("complete", "stopped"):
+            return found
+        wait()
+
+
+def _print_json_line(found: "Status") -> None:
+    print(json.dumps(found.as_json()), flush=True)
+
+
+def _print_line(found: "Status") -> None:
+    """Print one line for a state of a job that is not complete."""
+    from imagebeam.beam_pipeline.reporting.progress import duration, failure_counts
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
+
+    if found.state in ("complete", "stopped"):
+        return
+    parts = [_state(found)]
+    if found.plan is not None:
+        parts.append(f"{found.done:,}/{found.plan.to_do:,} images")
+    if found.images_per_second is not None:
+        parts.append(f"{found.images_per_second:,.0f} images/s")
+    if found.seconds_left is not None:
+        parts.append(f"{duration(found.seconds_left)} left")
+    parts.append(failure_counts(found.progress.failed))
+    SafeConsole().print(", ".join(filter(None, parts)), soft_wrap=True)
 
 
 def _print(found: "Status") -> None:
@@ -75,8 +139,8 @@ def _standing(found: "Status") -> "Table":
         left = found.seconds_left
         eta = "" if left is None else f", {duration(left)} left"
         table.add_row("rate", f"{found.images_per_second:,.0f} images/s{eta}")
-    table.add_row("labelled", f"{found.progress.labelled:,}")
-    table.add_row("failed", f"{sum(found.progress.failed.values()):,}")
+    table.add_row("labelled", f"{found.progress.labelled:,}", "by all runs")
+    table.add_row("failed", f"{sum(found.progress.failed.values()):,}", "by all runs")
     for code, count in sorted(found.progress.failed.items()):
         table.add_row(f"  {code}", f"{count:,}", console.fix_of(code))
     table.add_row("last activity", f"{duration(found.silent_seconds)} ago")

@@ -71,6 +71,15 @@ class ProgressWatcher:
                 yield found
 
 
+def error_counts(layout: Layout) -> Mapping[str, int]:
+    """Count the rows in errors by code."""
+    counts: Counter[str] = Counter()
+    with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
+        for codes in pool.map(_codes, layout.error_parts()):
+            counts.update(codes)
+    return counts
+
+
 def _if_there(read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
     # A part may be gone by now: a shard that is done again removes its earlier files.
     with suppress(FileNotFoundError):

@@ -13,7 +13,7 @@ from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan, read_summary
 from imagebeam.outputs.identity import read
 from imagebeam.outputs.layout import Layout, OutputError, stats
-from imagebeam.outputs.progress import Progress, ProgressWatcher
+from imagebeam.outputs.progress import Progress, ProgressWatcher, error_counts
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath
 
@@ -79,8 +79,9 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""
+        if self.summary is not None:
+            return self._complete_as_json(self.summary)
         rate, left = self.images_per_second, self.seconds_left
-        complete = self.summary is not None
         return {
             "output": str(self.layout.root),
             "state": self.state,
@@ -88,22 +89,47 @@ class Status:
             "place": dict(self.remote_handle),
             "silent_seconds": round(self.silent_seconds, 3),
             "last_part": None if self.last_part is None else _iso(self.last_part),
-            "phase": None if complete else "listing" if self.plan is None else "labelling",
+            "phase": "listing" if self.plan is None else "labelling",
             "requested": None if self.plan is None else self.plan.requested,
             "to_do": None if self.plan is None else self.plan.to_do,
-            "done": None if complete else self.done,
-            "labelled": None if complete else self.progress.labelled,
-            "failed_by_code": None if complete else dict(sorted(self.progress.failed.items())),
+            "done": self.done,
+            "labelled": self.progress.labelled,
+            "failed_by_code": dict(sorted(self.progress.failed.items())),
             "images_per_second": None if rate is None else round(rate, 3),
             "seconds_left": None if left is None else round(left, 3),
-            "summary": None if self.summary is None else dict(self.summary),
+            "summary": None,
         }
+
+    def _complete_as_json(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a complete job as JSON values; a field that does not apply is left out."""
+        done = summary["labelled"] + summary["failed"]
+        values = {
+            "output": str(self.layout.root),
+            "state": self.state,
+            "compacting": self.compacting,
+            "place": dict(self.remote_handle),
+            "silent_seconds": round(self.silent_seconds, 3),
+            "last_part": None if self.last_part is None else _iso(self.last_part),
+            "phase": "complete",
+            "requested": summary["requested"],
+            "to_do": done,
+            "done": done,
+            "labelled": self.progress.labelled,
+            "failed_by_code": dict(sorted(self.progress.failed.items())),
+            "images_per_second": None,
+            "seconds_left": 0.0,
+            "summary": dict(summary),
+        }
+        if done and self.began is not None and self.last_part is not None:
+            seconds = max(self.last_part - self.began, 1e-3)
+            values["images_per_second"] = round(done / seconds, 3)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     """Describe the state of an output.
 
-    Every part of an incomplete job is opened, and no part of a complete one.
+    Every part of an incomplete job is opened; of a complete one, only the errors of earlier runs.
 
     Raises:
         OutputError: the folder is not an output, or is damaged.
@@ -113,7 +139,7 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     remote_handle = RunToken.unfinished_remote(layout)
     try:
         summary = _summary(layout)
-        progress = _progress(layout) if summary is None else Progress(None, 0, {})
+        progress = _progress(layout) if summary is None else _final_progress(layout, summary)
     except (ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise OutputError(
             f"{root}: something in it is damaged ({error}). Run `imagebeam verify {root}` to see "
@@ -162,6 +188,15 @@ _ACCOUNT = (
 
 def _progress(layout: Layout) -> Progress:
     return ProgressWatcher(layout, and_earlier=True).look()
+
+
+def _final_progress(layout: Layout, summary: Mapping[str, Any]) -> Progress:
+    """Return the rows of a complete output by its summary; only error files may be opened."""
+    failed = summary["failed_by_code"]
+    rows = summary.get("rows", summary["labelled"] + summary["failed"])
+    if rows != summary["labelled"] + summary["failed"]:
+        failed = error_counts(layout)
+    return Progress(None, rows - sum(failed.values()), failed)
 
 
 def _part_times(layout: Layout) -> Iterator[float]:

@@ -7,6 +7,7 @@ import pytest
 
 from imagebeam.extras import install_command
 from imagebeam.samples import MODULE
+from tests.beam_pipeline.colours import write_module
 from tests.beam_pipeline.jobs import archive, imagebeam
 
 
@@ -86,16 +87,18 @@ def test_labels_that_do_not_fit_the_module(
     assert "24" in said
 
 
-def test_logits_of_a_module_that_ends_in_softmax(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], reference: Path
+def test_an_output_that_the_module_does_not_have(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
-    module = reference / "mobilenet_v1_0.5_160_quant.tflite"
+    module = write_module(tmp_path / "module.tflite")
     said = _refused(
-        capfd, tmp_path / "out", tmp_path / "in", "--module", module, "--emit", "labels,logits"
+        capfd, tmp_path / "out", tmp_path / "in", "--module", module, "--emit", "labels,features"
     )
-    assert "it ends in a softmax, and logits cannot be recovered from scores" in said
-    assert "It provides labels." in said
+    assert said == (
+        f"--emit features: module {module} does not provide features: it has no features. "
+        "It provides labels, logits."
+    )
 
 
 def test_an_output_that_cannot_be_written(

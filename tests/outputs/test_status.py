@@ -103,7 +103,8 @@ def test_a_job_that_is_complete_opens_no_part(tmp_path: Path) -> None:
     found = status(tmp_path)
     assert found.state == "complete"
     assert found.as_json()["summary"] == json.loads(layout.summary.read_text())
-    assert found.as_json()["done"] is None
+    assert (found.as_json()["done"], found.as_json()["labelled"]) == (2, 1)
+    assert None not in found.as_json().values()
 
 
 def test_compacted_it_is_as_far_and_as_fast(tmp_path: Path) -> None:

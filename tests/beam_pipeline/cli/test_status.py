@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from imagebeam.beam_pipeline.cli.status import _print_line, watch
 from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.status import Status, status
 from tests.beam_pipeline.jobs import ROOT, archive, imagebeam, parts, stop_when
-from tests.outputs.outputs import claimed, failed, labelled
+from tests.outputs.outputs import claimed, failed, finish, labelled
 
 
 def _said(capfd: pytest.CaptureFixture[str]) -> list[str]:
@@ -44,6 +46,9 @@ def test_a_job_before_and_after_its_end(tmp_path: Path, capfd: pytest.CaptureFix
     found = json.loads(capfd.readouterr().out)
     assert found["state"] == "complete"
     assert found["summary"] == json.loads((out / "summary.json").read_text())
+    assert None not in found.values()
+    assert (found["phase"], found["requested"], found["labelled"]) == ("complete", 31, 30)
+    assert found["done"] == found["to_do"] == 31 - found["summary"]["already_done"]
     assert imagebeam("status", out) == 0
     said = _said(capfd)
     assert said[:2] == ["complete", "requested 31"]
@@ -69,7 +74,11 @@ def test_what_a_person_sees_of_a_stopped_job(
     assert imagebeam("status", tmp_path) == 1
     said = _said(capfd)
     assert said[:3] == ["state stopped while labelling", "done 3 of 3,000 (0 %)", "rate 0 images/s"]
-    assert said[3:6] == ["labelled 2", "failed 1", "corrupt 1 Restore the file from its source."]
+    assert said[3:6] == [
+        "labelled 2 by all runs",
+        "failed 1 by all runs",
+        "corrupt 1 Restore the file from its source.",
+    ]
     assert said[6].startswith("last activity 1 min 4")
     assert said[7].startswith("No running process found on this machine.")
 
@@ -114,3 +123,68 @@ def test_every_field_is_documented(tmp_path: Path, capfd: pytest.CaptureFixture[
     table = page.partition("| field |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.+?) \| ", table, re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted({*found})
+
+
+def test_two_runs_of_different_inputs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = archive(tmp_path / "in", 4, rubbish=1)
+    out = tmp_path / "out"
+    assert imagebeam("label", tmp_path / "in", "--output", out) == 0
+    assert imagebeam("label", names[0], "--output", out) == 0
+    capfd.readouterr()
+    assert imagebeam("status", out, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["requested"], found["to_do"]) == (1, 0)
+    assert (found["labelled"], found["failed_by_code"]) == (4, {"empty_file": 1})
+    assert imagebeam("status", out) == 0
+    said = _said(capfd)
+    assert said[:4] == [
+        "complete",
+        "requested 1",
+        "labelled 1 0 by this run, 1 by earlier runs",
+        "in all 5 images in the output, including those that only earlier runs requested",
+    ]
+
+
+def test_a_job_is_followed_until_it_is_complete(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layout = _half_done(tmp_path)
+    with lock.held(layout):
+        states = [status(tmp_path)] * 2
+    write_part(layout, "2", labelled("d"), failed())
+    with lock.held(layout):
+        states.append(status(tmp_path))
+    finish(layout, ["a", "b", "d"], ["c"], 2)
+    states.append(status(tmp_path))
+    looks = iter(states)
+    shown: list[Status] = []
+    waits: list[int] = []
+    last = watch(lambda: next(looks), shown.append, lambda: waits.append(1))
+    assert shown == [states[0], states[2], states[3]]
+    assert len(waits) == 3
+    assert last is states[3]
+    for state in shown:
+        _print_line(state)
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.partition(" images,")[0] for line in lines] == [
+        "labelling, 3/3,000",
+        "labelling, 4/3,000",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_watching_a_job_that_has_stopped_ends_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    _half_done(tmp_path)
+    assert imagebeam("status", tmp_path, "--watch", *arguments) == 1
+    said = capfd.readouterr().out
+    if arguments:
+        assert json.loads(said)["state"] == "stopped"
+    else:
+        assert " stopped while labelling" in said
+
+
+def test_an_interval_that_makes_no_sense(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert imagebeam("status", tmp_path, "--watch", "--interval", 0) == 2
+    assert "--interval 0.0: must be at least 0.1." in capfd.readouterr().err
