@@ -19,8 +19,9 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize, Truncation
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, RESERVED
-from imagebeam.storage import AnyPath, Settings, location
+from imagebeam.storage import AnyPath, Settings, StoreError, location
 from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
+from imagebeam.storage.types import RequestHeader
 
 _ROWS = "output rows"
 _PICTURES = "pictures"
@@ -39,6 +40,29 @@ def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
                 "Separate several with commas."
             )
     return tuple(name for name in EMITTED if name in requested)
+
+
+def _user_agent(text: str) -> str:
+    if any(not " " <= letter <= "~" for letter in text):
+        raise UsageError("--user-agent: has letters outside ASCII. Leave them out.")
+    return text
+
+
+def _headers(texts: Sequence[str] | None) -> tuple[RequestHeader, ...]:
+    # Imported here, because the client library need not be there for --help.
+    from imagebeam.storage.http.own_headers import header_value, parse_header
+
+    headers = []
+    for text in texts or ():
+        try:
+            headers.append(parse_header(text))
+            header_value(headers[-1])
+        except (ValueError, StoreError) as error:
+            raise UsageError(
+                f"--header: {error}. Give it as '[HOST] NAME: VALUE', with a secret VALUE in a "
+                "variable or file."
+            ) from error
+    return tuple(headers)
 
 
 def _failure_limit(text: str | FailureLimit) -> FailureLimit:
@@ -247,6 +271,23 @@ class LabelOptions:
         metavar="N",
         least=1,
     )
+    user_agent: str = option(
+        "",
+        "User-Agent of http(s) requests; some servers want a contact in it",
+        group=_SOURCES,
+        metavar="TEXT",
+        shown="imagebeam and its version",
+        convert=_user_agent,
+    )
+    header: tuple[RequestHeader, ...] = option(
+        (),
+        "add a header to http(s) requests, for all hosts or one; a secret VALUE is given as "
+        "$VARIABLE or @FILE, which each worker reads; put INPUT before this option",
+        group=_SOURCES,
+        nargs="+",
+        metavar="'[HOST] NAME: VALUE'",
+        convert=_headers,
+    )
     allow_private_hosts: bool = option(
         False, "allow http(s) URLs that lead to hosts of your own network", group=_SOURCES
     )
@@ -374,6 +415,8 @@ class LabelOptions:
             self.allow_private_hosts,
             not self.ignore_opt_outs,
             self.connections_per_host,
+            user_agent=self.user_agent,
+            headers=self.header,
         )
         selection = MemberSelection(self.image_key, self.image_column, self.id_key)
         return Access(settings, self.concurrent_reads, selection, self.hide_query)

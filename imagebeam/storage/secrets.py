@@ -124,7 +124,7 @@ _PATH_PARAMETER = re.compile(r";([\w.%-]+)=([^;/]*)")
 def _without_path_secrets(path: str) -> str:
     def shown(match: re.Match[str]) -> str:
         name, value = match[1], match[2]
-        return f";{name}={_digest(value)}" if _is_secret(name, value) else match[0]
+        return f";{name}={_digest(value)}" if may_be_secret(name, value) else match[0]
 
     return _PATH_PARAMETER.sub(shown, path)
 
@@ -162,10 +162,11 @@ def _shown_parameter(parameter: str) -> str:
     if not sign:
         return _digest(name)
     shown = _digest(name) if _looks_random(_decoded(name)) else name
-    return f"{shown}={_digest(value) if _is_secret(name, value) else value}"
+    return f"{shown}={_digest(value) if may_be_secret(name, value) else value}"
 
 
-def _is_secret(name: str, value: str) -> bool:
+def may_be_secret(name: str, value: str) -> bool:
+    """Return whether the name of a parameter or header, or its value, looks like a secret."""
     return bool(value) and (
         _SECRET_NAME.search(_decoded(name)) is not None or _looks_random(_decoded(value))
     )

@@ -24,6 +24,21 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
+class RequestHeader:
+    """A header that a user adds to http(s) requests.
+
+    Attributes:
+        name: of the header.
+        value: itself, or `$VARIABLE` or `@FILE`, read where the request is sent.
+        host: the host, with or without a port, that receives it; "" stands for all.
+    """
+
+    name: str
+    value: str
+    host: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Limits of reads, and what http(s) may reach.
 
@@ -35,6 +50,8 @@ class Settings:
         use_proxies: whether http(s) goes through the proxies that the environment names, which
             then choose the address; for URLs of the user's own, not for those of a manifest.
         connections_per_host: parallel http(s) requests to one host.
+        user_agent: of http(s) requests; "" is the package's own.
+        headers: further headers of http(s) requests.
         first_pause: half of the longest pause, in seconds, before the second attempt; it doubles
             from attempt to attempt.
     """
@@ -46,6 +63,8 @@ class Settings:
     connections_per_host: int = 8
     first_pause: float = 0.5
     use_proxies: bool = False
+    user_agent: str = ""
+    headers: tuple[RequestHeader, ...] = ()
 
 
 class Store(Protocol):

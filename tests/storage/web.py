@@ -125,9 +125,10 @@ def status(code: int, **headers: str) -> Answer:
     return lambda request: send(request, code, named, HTTPStatus(code).phrase.encode())
 
 
-def redirect(target: str, code: int = 302) -> Answer:
+def redirect(target: str, code: int = 302, **headers: str) -> Answer:
     """An answer that sends elsewhere."""
-    return status(code, Location=target)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request: send(request, code, {"Location": target} | named)
 
 
 def whole(data: bytes, **headers: str) -> Answer:

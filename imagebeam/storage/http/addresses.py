@@ -32,22 +32,66 @@ _METADATA = {
     )
 }
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-_UNICAST = IPv6Network("2000::/3")
+# The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890,
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry, as of
+# 2025-10), and the multicast and reserved ranges of RFC 5771, RFC 1112 and RFC 4291. They do not
+# use `ipaddress.is_global`, which patch releases of Python define differently.
 
 _PRIVATE: list[IPv4Network | IPv6Network] = [
-    *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
-    IPv4Network("100.64.0.0/10"),  # of carriers
-    *map(IPv6Network, ("::1/128", "fc00::/7")),
-    _LOCAL_NAT64,
+    *map(
+        IPv4Network,
+        (
+            "10.0.0.0/8",
+            "100.64.0.0/10",  # shared by customers of a carrier
+            "127.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+        ),
+    ),
+    *map(
+        IPv6Network,
+        (
+            "::1/128",
+            "64:ff9b:1::/48",  # translation to IPv4 within a network
+            "fc00::/7",
+        ),
+    ),
 ]
 
 _SPECIAL: list[IPv4Network | IPv6Network] = [
-    # Versions of Python disagree about these.
-    *map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")),
-    *map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")),
+    *map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",  # this network
+            "169.254.0.0/16",  # link-local
+            "192.0.0.0/24",  # IETF protocol assignments
+            "192.0.2.0/24",  # documentation
+            "192.88.99.0/24",  # 6to4 relays, withdrawn
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",  # reserved, and broadcast
+        ),
+    ),
+    *map(
+        IPv6Network,
+        (
+            "2001::/23",  # IETF protocol assignments, Teredo among them
+            "2001:db8::/32",  # documentation
+            "3fff::/20",  # documentation
+        ),
+    ),
 ]
+
+_UNICAST = IPv6Network("2000::/3")
+"""All IPv6 addresses that are allocated for hosts; the others are special or unused."""
+
+# Networks whose addresses hold an IPv4 address that a gateway connects to.
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_6TO4 = IPv6Network("2002::/16")
 
 
 def check(address: str, allow_private: bool) -> None:
@@ -105,14 +149,12 @@ def _reached(address: Address) -> list[Address]:
         return [address]
     number = int(address)
     last = IPv4Address(number & 0xFFFFFFFF)
-    if address.ipv4_mapped or address in _NAT64:
+    if address in _MAPPED or address in _NAT64:
         return [last]
     if address in _LOCAL_NAT64:
         return [address, _after_48_bits(number) if number & 0xFF_FFFF_FFFF == 0 else last]
-    if address.sixtofour:
-        return [address, address.sixtofour]
-    if address.teredo:
-        return [address, *address.teredo]
+    if address in _6TO4:
+        return [address, IPv4Address(number >> 80 & 0xFFFFFFFF)]
     return [address]
 
 
@@ -128,6 +170,4 @@ def _is_private(address: Address) -> bool:
 def _is_public(address: Address) -> bool:
     if address in _METADATA or any(address in network for network in _SPECIAL):
         return False
-    if isinstance(address, IPv6Address) and address not in _UNICAST:
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return isinstance(address, IPv4Address) or address in _UNICAST

@@ -7,11 +7,15 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.message import Message
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of_package
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 from urllib.parse import unquote, urljoin
+from urllib.request import Request
 
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import LocationParseError
@@ -30,10 +34,12 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.http.forward import ForwardFile
+from imagebeam.storage.http.own_headers import own_headers
 from imagebeam.storage.http.pools import WebHosts, translate_errors
 from imagebeam.storage.http.responses import (
     PROGRAM,
     check_opt_out,
+    content_codings,
     decoded,
     error_of,
     read_body,
@@ -57,8 +63,6 @@ _PART = 1 << 20
 _SMALL = 64 << 10
 
 # Other values, such as `utf-8`, are mistakes of the server and do not affect the bytes.
-_CODINGS = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz"}
-
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 T = TypeVar("T")
@@ -140,12 +144,9 @@ class HttpStore:
 
     def _read_whole(self, uri: str, max_bytes: int, version: str) -> bytes:
         with self._request(uri, version=version) as response:
-            coding = _coding(response.headers)
-            if coding not in ("", "gzip"):
-                raise Unsupported(f"the server compresses it as {coding}, which was not requested")
             data = read_body(response, response.headers.get("Content-Length"), max_bytes)
             verify_checksums(response.headers, data)
-            return decoded(data, coding, max_bytes)
+            return decoded(data, response.headers.get("Content-Encoding"), max_bytes)
 
     def _read_part(
         self, uri: str, max_bytes: int, start: int, size: int | None, version: str
@@ -184,18 +185,35 @@ class HttpStore:
         """Yield the response at the end of all redirects."""
         url = _parse(uri)
         origin = _origin(url)
-        sent = _headers(url, version) | (headers or {})
+        sent = self._headers(url, version) | (headers or {})
+        cookies = _Cookies()
         for _ in range(_MOST_REDIRECTS + 1):
-            with self._hosts.request(method, url, sent) as response:
+            own = {**sent, **own_headers(self._settings.headers, url), **cookies.header(url)}
+            with self._hosts.request(method, url, own) as response:
                 if (location := _location(response)) is None:
                     self._check(response, url, version, expected)
                     yield response
                     return
+                cookies.keep(response, url)
                 _drain(response)
             url = _redirected(url, location)
             if _origin(url) != origin:
                 sent.pop("Authorization", None)
         raise TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects, one after the other")
+
+    def _headers(self, url: Url, version: str) -> dict[str, str]:
+        headers = {
+            "User-Agent": self._settings.user_agent or _user_agent(),
+            "Accept": "*/*",
+            # A compressed response has no known size and no ranges.
+            "Accept-Encoding": "identity",
+        }
+        if url.auth:
+            encoded = base64.b64encode(unquote(url.auth).encode()).decode()
+            headers["Authorization"] = f"Basic {encoded}"
+        if version:
+            headers["If-Match" if version.startswith('"') else "If-Unmodified-Since"] = version
+        return headers
 
     def _check(
         self, response: BaseHTTPResponse, url: Url, version: str, expected: tuple[int, ...]
@@ -258,19 +276,44 @@ def _redirected(url: Url, location: str) -> Url:
     return target
 
 
-def _headers(url: Url, version: str) -> dict[str, str]:
-    headers = {
-        "User-Agent": _user_agent(),
-        "Accept": "*/*",
-        # A compressed response has no known size and no ranges.
-        "Accept-Encoding": "identity",
-    }
-    if url.auth:
-        encoded = base64.b64encode(unquote(url.auth).encode()).decode()
-        headers["Authorization"] = f"Basic {encoded}"
-    if version:
-        headers["If-Match" if version.startswith('"') else "If-Unmodified-Since"] = version
-    return headers
+class _Cookies:
+    """The cookies that redirects set, kept for one read: some servers redirect until they see one.
+
+    They go back to the hosts that set them only.
+    """
+
+    def __init__(self) -> None:
+        self._jar: CookieJar | None = None
+
+    def keep(self, response: BaseHTTPResponse, url: Url) -> None:
+        """Remember the cookies of a response to a request for `url`."""
+        if "Set-Cookie" in response.headers:
+            self._jar = self._jar or CookieJar()
+            message = Message()
+            for value in response.headers.getlist("Set-Cookie"):
+                message["Set-Cookie"] = value
+            self._jar.extract_cookies(cast(Any, _HasHeaders(message)), Request(_bare(url)))
+
+    def header(self, url: Url) -> dict[str, str]:
+        """Return the header with the cookies for `url`, if there are any."""
+        if self._jar is None:
+            return {}
+        request = Request(_bare(url))
+        self._jar.add_cookie_header(request)
+        cookie = request.get_header("Cookie")
+        return {"Cookie": cookie} if cookie else {}
+
+
+@dataclass(frozen=True)
+class _HasHeaders:
+    headers: Message
+
+    def info(self) -> Message:
+        return self.headers
+
+
+def _bare(url: Url) -> str:
+    return url._replace(auth=None, fragment=None).url
 
 
 @functools.cache
@@ -314,8 +357,7 @@ def _retry_after(headers: HTTPHeaderDict) -> float | None:
 
 def _coding(headers: HTTPHeaderDict) -> str:
     """Return how the body is compressed; "" where it is not."""
-    codings = headers.get("Content-Encoding", "").lower().replace("x-gzip", "gzip")
-    return codings if _CODINGS & {coding.strip() for coding in codings.split(",")} else ""
+    return ", ".join(content_codings(headers.get("Content-Encoding")))
 
 
 def _check_encoding(headers: HTTPHeaderDict) -> None:

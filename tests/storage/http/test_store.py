@@ -6,7 +6,9 @@ import random
 import time
 import zlib
 from importlib.metadata import version
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from imagebeam.storage import store_for
@@ -27,7 +29,7 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.http.store import HttpStore
-from imagebeam.storage.types import ObjectInfo, Settings
+from imagebeam.storage.types import ObjectInfo, RequestHeader, Settings
 from tests.storage.web import (
     Answer,
     Request,
@@ -47,7 +49,19 @@ _DATA = bytes(range(256))
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 
 
-def store(seconds: float = 5, attempts: int = 1, **settings: bool) -> HttpStore:
+def _arrow(codec: str, data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as stream:
+        stream.write(data)
+    return bytes(sink.getvalue())
+
+
+def _bare_deflate(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(data) + stream.flush()
+
+
+def store(seconds: float = 5, attempts: int = 1, **settings: Any) -> HttpStore:
     """A store that reaches the server on this machine."""
     return HttpStore(
         Settings(
@@ -411,9 +425,33 @@ def test_what_the_server_compresses_unasked_is_unpacked(site: Site, coding: str)
     assert store().read(url, 300) == _DATA
 
 
-def test_a_bomb_is_not_unpacked(site: Site) -> None:
-    bomb = gzip.compress(bytes(50_000_000))
-    url = site.add("/a", whole(bomb, Content_Encoding="gzip"))
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("deflate", zlib.compress(_DATA)),
+        ("deflate", _bare_deflate(_DATA)),
+        ("br", _arrow("brotli", _DATA)),
+        ("zstd", _arrow("zstd", _DATA)),
+        ("gzip, br", _arrow("brotli", gzip.compress(_DATA))),
+        ("utf-8, gzip", gzip.compress(_DATA)),
+    ],
+)
+def test_each_compression_of_the_web_is_undone(site: Site, coding: str, packed: bytes) -> None:
+    assert store().read(site.add("/a", whole(packed, Content_Encoding=coding)), 300) == _DATA
+
+
+@pytest.mark.parametrize(
+    ("coding", "bomb"),
+    [
+        ("gzip", gzip.compress(bytes(50_000_000))),
+        ("deflate", zlib.compress(bytes(50_000_000))),
+        ("br", _arrow("brotli", bytes(5_000_000))),
+        ("zstd", _arrow("zstd", bytes(5_000_000))),
+    ],
+    ids=["gzip", "deflate", "br", "zstd"],
+)
+def test_a_bomb_is_not_unpacked(site: Site, coding: str, bomb: bytes) -> None:
+    url = site.add("/a", whole(bomb, Content_Encoding=coding))
     text = "unpacks to more than 100,000 bytes, the limit"
     assert failure(url, store(), 100_000) == (TooLarge, text)
 
@@ -423,9 +461,13 @@ def test_a_bomb_is_not_unpacked(site: Site) -> None:
     [
         ("gzip", gzip.compress(_DATA)[:-20], WrongLength),
         ("gzip", _DATA, WrongChecksum),
-        ("br", _DATA, Unsupported),
-        ("deflate", zlib.compress(_DATA), Unsupported),
-        ("gzip, gzip", gzip.compress(gzip.compress(_DATA)), Unsupported),
+        ("br", _DATA, WrongChecksum),
+        ("br", _arrow("brotli", _DATA)[:-3], WrongLength),
+        ("zstd", _arrow("zstd", _DATA)[:-3], WrongLength),
+        ("deflate", _DATA, WrongChecksum),
+        ("deflate", zlib.compress(_DATA)[:-6], WrongLength),
+        ("compress", _DATA, Unsupported),
+        ("gzip, gzip, gzip, gzip", _DATA, Unsupported),
     ],
 )
 def test_what_cannot_be_unpacked_is_an_error(
@@ -587,3 +629,47 @@ def test_an_exception_that_nobody_foresaw_is_an_error_of_the_store(
     expected = r"\Aunexpected UnheardOfError in fail: https://a\.org/\?…\Z"
     with pytest.raises(UnexpectedError, match=expected):
         store(attempts=1).read(url, 99)
+
+
+def test_a_cookie_of_a_redirect_goes_back_to_its_host(site: Site) -> None:
+    def with_cookie(request: Request) -> None:
+        cookies = request.headers.get("Cookie", "")
+        if "seen=1" in cookies:
+            whole(_DATA)(request)
+        else:
+            redirect("/a", Set_Cookie="seen=1; Path=/; HttpOnly")(request)
+
+    url = site.add("/a", with_cookie)
+    assert store().read(url, 999) == _DATA
+    # The next read starts without it.
+    assert store().read(url, 999) == _DATA
+    assert ["Cookie" in headers for _, _, headers in site.requests] == [False, True, False, True]
+
+
+def test_a_cookie_of_a_redirect_goes_to_no_other_host(site: Site) -> None:
+    elsewhere = site.url("/b", "localhost")
+    url = site.add("/a", redirect(elsewhere, Set_Cookie="seen=1; Path=/"))
+    site.add("/b", whole(_DATA))
+    assert store().read(url, 999) == _DATA
+    assert not any("Cookie" in headers for _, _, headers in site.requests)
+
+
+def test_the_user_agent_can_be_chosen(site: Site) -> None:
+    store(user_agent="me (a@example.com)").read(site.add("/a", whole(_DATA)), 999)
+    assert site.requests[0][2]["User-Agent"] == "me (a@example.com)"
+
+
+def test_headers_go_to_their_host_also_after_a_redirect(site: Site) -> None:
+    headers = (
+        RequestHeader("X-Here", "1", "127.0.0.1"),
+        RequestHeader("X-There", "2", f"localhost:{site.port}"),
+        RequestHeader("X-All", "3"),
+    )
+    url = site.add("/a", redirect(site.url("/b", "localhost")))
+    site.add("/b", whole(_DATA))
+    store(headers=headers).read(url, 999)
+    sent = [{n: h.get(n) for n in ("X-Here", "X-There", "X-All")} for _, _, h in site.requests]
+    assert sent == [
+        {"X-Here": "1", "X-There": None, "X-All": "3"},
+        {"X-Here": None, "X-There": "2", "X-All": "3"},
+    ]
