@@ -9,7 +9,7 @@ from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.images.listing import inputs
-from imagebeam.images.listing.sources import Source
+from imagebeam.images.listing.sources import LISTING_VERSION, Source
 from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
@@ -111,5 +111,21 @@ def of(
         "format": options.format,
         "hide_query": None if options.hide_query == "secret" else options.hide_query,
         "kept": {name: str(kind) for name, kind in columns.items()} if columns else None,
+        "relative_names": True if options.root is not None else None,
+        "listing": _listing(options),
         "versions": provenance(options, module)["versions"],
+    }
+
+
+def _listing(options: LabelOptions) -> dict[str, Any]:
+    """Return the rules that decide which images are requested.
+
+    They may differ between two runs into one output: the summary of each run counts what it
+    requested. Outputs of versions without this entry used rules of version 1.
+    """
+    return {
+        "version": LISTING_VERSION,
+        "uri_column": options.uri_column,
+        "name": options.name,
+        "exclude": list(options.exclude),
     }

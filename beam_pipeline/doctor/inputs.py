@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -16,6 +16,7 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import inputs
+from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
 from imagebeam.storage import Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
@@ -71,9 +72,11 @@ class Inputs:
         sources = inputs.sources(
             options.inputs, None, options.access, tuple(options.keep), options.listing_rules
         )
-        found = islice(chain.from_iterable(sources), options.limit)
-        listing = list_images(found, self.sample, self.seconds * _SHARE_OF_LISTING)
-        yield _finding(listing, options.access.settings)
+        left_out = LeftOut()
+        found = chain.from_iterable(source.images(left_out) for source in sources)
+        seconds = self.seconds * _SHARE_OF_LISTING
+        listing = list_images(islice(found, options.limit), self.sample, seconds)
+        yield _finding(listing, left_out.take(), options.access.settings)
         if not listing.chosen:
             return
         module = open_job_module(options)
@@ -120,11 +123,15 @@ def _size(listed: ListedImage, settings: Settings) -> int | None:
         return None
 
 
-def _finding(listing: Listing, settings: Settings) -> Finding:
+def _finding(listing: Listing, left_out: Mapping[str, LeftOutCount], settings: Settings) -> Finding:
     facts: dict[str, Any] = {
         "images": listing.images,
         "complete": listing.complete,
         "problems": dict(listing.problems),
+        "left_out": {
+            reason: {"count": count, "examples": list(examples)}
+            for reason, (count, examples) in sorted(left_out.items())
+        },
         "seconds": listing.seconds,
     }
     message = f"{listing.count}, listed in {listing.seconds:.1f} s"
@@ -137,5 +144,8 @@ def _finding(listing: Listing, settings: Settings) -> Finding:
     if listing.problems:
         names = ", ".join(f"{count:,} {code}" for code, count in sorted(listing.problems.items()))
         message += f"; also {names}: see the table of error codes for the fixes"
+    if left_out:
+        reasons = ", ".join(f"{each.entries:,} {name}" for name, each in sorted(left_out.items()))
+        message += f"; left out: {reasons}"
     state = FindingState.WARNING if listing.problems else FindingState.OK
     return Finding("inputs", state, message, facts)

@@ -53,8 +53,14 @@ class FailureLimit:
 
     def exceeded(self, failed: int, images: int) -> bool:
         """Return whether the failures exceed the limit; if all images fail, they always do."""
-        most = self.share * images if self.count is None else self.count
-        return failed > most or 0 < failed == images
+        return self.exceeded_early(failed, images) or 0 < failed == images
+
+    def exceeded_early(self, failed: int, images: int) -> bool:
+        """Return whether the failures exceed the limit while a job still runs.
+
+        An archive may begin with a bad folder: that all images so far failed is no reason to stop.
+        """
+        return failed > (self.share * images if self.count is None else self.count)
 
     def __str__(self) -> str:
         return f"{self.share:g}" if self.count is None else f"{self.count:,}"
@@ -105,5 +111,5 @@ class Watchdog:
         enough = now.done >= _MIN_IMAGES_FOR_RATE or (
             allowed.count is not None and failed > allowed.count
         )
-        if enough and allowed.exceeded(failed, now.done):
+        if enough and allowed.exceeded_early(failed, now.done):
             raise TooManyFailuresError(f"{failed:,} of the first {now.done:,} images failed")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import ImageError
+from imagebeam.storage.secrets import clean_text
 
 _LONGEST_TEXT = 300
 
@@ -38,5 +39,5 @@ def unexpected(error: Exception, row: type[E]) -> E:
 
 
 def _cleaned(text: str) -> str:
-    shown = escape_control_chars(text)
+    shown = escape_control_chars(clean_text(text))
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"

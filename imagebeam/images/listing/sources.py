@@ -23,6 +23,9 @@ from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
+LISTING_VERSION = 2
+"""Changes with the rules for what is requested. Version 1 took fewer kinds of names."""
+
 _LIMITS = ContainerLimits()
 
 

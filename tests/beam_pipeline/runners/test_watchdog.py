@@ -77,6 +77,12 @@ def test_failures_count_from_a_thousand_images_on() -> None:
         guard.check(_progress(899, failed=101))
 
 
+def test_a_job_whose_first_images_all_fail_goes_on_by_default() -> None:
+    guard = Watchdog(AbortLimits(FailureLimit(), 60), _Clock())
+    guard.check(_progress(0, failed=2000))
+    assert FailureLimit().exceeded(2000, 2000)
+
+
 def test_a_count_is_exceeded_at_once() -> None:
     guard = Watchdog(AbortLimits(FailureLimit(count=3), 60), _Clock())
     guard.check(_progress(1, failed=3))

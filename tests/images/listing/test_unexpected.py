@@ -1,0 +1,112 @@
+"""An exception of an unknown class, at each border of listing, costs a row or ends with exit 2."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebeam.images.errors import InputError
+from imagebeam.images.listing import inputs
+from imagebeam.images.listing.sources import Source
+from imagebeam.storage import ObjectInfo, Settings, registry
+from imagebeam.storage.local import LocalStore
+from tests.images.containers.archives import tar
+
+
+class UnforeseenError(Exception):
+    """An exception that no code knows; its text holds a secret."""
+
+    def __init__(self) -> None:
+        super().__init__("https://host/a.jpg?sig=secret")
+
+
+class _Breaks(io.BytesIO):
+    """A file that breaks after its first reads."""
+
+    def __init__(self, data: bytes, reads: int) -> None:
+        super().__init__(data)
+        self._left = reads
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise UnforeseenError
+        return super().read(size)
+
+
+class BrokenStore(LocalStore):
+    """A store whose listings and files break in a way that nobody foresaw.
+
+    Attributes:
+        reads: of a file, before it breaks.
+    """
+
+    reads = 0
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        yield ObjectInfo(f"{prefix}a.jpg", 1, "1")
+        raise UnforeseenError
+
+    def info(self, uri: str) -> ObjectInfo:
+        return ObjectInfo(uri, 10, "1")
+
+    def open(self, uri: str, version: str = "") -> Any:
+        data = tar({"a.jpg": b"1", "b.jpg": b"2"}) if uri.endswith(".tar") else b"uri\na.jpg\n"
+        return _Breaks(data, self.reads)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> BrokenStore:
+    broken = BrokenStore(Settings())
+    for module in ("sources", "inputs", "input_kinds"):
+        monkeypatch.setattr(f"imagebeam.images.listing.{module}.store_for", lambda *_: broken)
+    assert registry.SCHEMES
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reads", "before"),
+    [
+        ("folder", "gs://b/x", 0, 1),
+        ("glob", "gs://b/x/*.jpg", 0, 1),
+        ("manifest", "gs://b/list.csv", 0, 0),
+        ("container", "gs://b/a.tar", 0, 0),
+        ("container", "gs://b/a.tar", 3, 0),
+    ],
+)
+def test_listing_ends_in_a_row(
+    store: BrokenStore, kind: Any, name: str, reads: int, before: int
+) -> None:
+    store.reads = reads
+    *found, last = Source(kind, (name,), "gs://b")
+    assert len(found) >= before
+    assert last.error is not None
+    assert last.error.code == "listing_defect"
+    assert "UnforeseenError" in str(last.error)
+    assert "secret" not in str(last.error)
+
+
+@pytest.mark.parametrize("name", ["gs://b/list.csv", "gs://b/list.parquet", "gs://b/a.tar"])
+def test_an_input_ends_in_a_refusal(store: BrokenStore, name: str) -> None:
+    with pytest.raises(InputError, match="UnforeseenError") as caught:
+        inputs.sources([name])
+    assert str(caught.value).startswith(name)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_local_folder_whose_entries_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").touch()
+
+    def broken(*_: object) -> Iterator[object]:
+        yield str(tmp_path / "a.jpg"), None
+        raise MemoryError
+
+    monkeypatch.setattr("imagebeam.images.listing.folders.walk", broken)
+    first, second = Source("folder", (str(tmp_path),))
+    assert first.error is None
+    assert second.error is not None
+    assert second.error.code == "listing_defect"
