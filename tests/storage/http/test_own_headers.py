@@ -14,7 +14,7 @@ from imagebeam.storage.types import RequestHeader
         ("Referer:https://a.org/", RequestHeader("Referer", "https://a.org/")),
         ("a.org Accept: image/*", RequestHeader("Accept", "image/*", "a.org")),
         (
-            "A.org:8080 Authorization: $TOKEN",
+            "A.b:80 Authorization: $TOKEN",
             RequestHeader("Authorization", "$TOKEN", "a.b:80"),
         ),
         ("a.org X-Api-Key: @/run/key", RequestHeader("X-Api-Key", "@/run/key", "a.org")),
