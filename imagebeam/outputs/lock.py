@@ -7,6 +7,7 @@ long as its holder renews it.
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import threading
@@ -23,6 +24,10 @@ from imagebeam.storage import Location, StoreError, store_for
 from imagebeam.storage.errors import Changed, Missing, Unsupported
 
 _MOST_BYTES = 1 << 16
+
+_LOG = logging.getLogger(__name__)
+# A user must see it whatever level hides the warnings of libraries.
+_LOG.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def _leased(layout: Layout, root: Location, timing: LeaseTiming) -> Iterator[Non
     lease = Lease(str(layout.lease), timing)
     try:
         with root.named_errors():
-            is_held = lease.take()
+            lease.take()
     except LeaseTakenError as error:
         raise _taken(layout, f" ({error})") from None
     except OSError as error:
@@ -78,8 +83,7 @@ def _leased(layout: Layout, root: Location, timing: LeaseTiming) -> Iterator[Non
     try:
         yield
     finally:
-        if is_held:
-            lease.release()
+        lease.release()
 
 
 @contextmanager
@@ -155,30 +159,28 @@ class Lease:
         self._store = store_for(uri)
         self._id = uuid.uuid4().hex
         self._renewals = 0
+        self._is_conditional = True
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
-    def take(self) -> bool:
-        """Hold the lease until `release`; False where the store has no conditional writes.
+    def take(self) -> None:
+        """Hold the lease until `release`.
 
-        Some stores that call themselves compatible have none: there the user keeps runs apart.
+        Some stores that call themselves compatible with S3 have no conditional writes. There, two
+        runs that start in the same moment do not notice each other; one that starts later does.
 
         Raises:
             LeaseTakenError: another process holds it.
             StoreError: the store cannot be written.
         """
-        try:
-            if not self._write(if_version=""):
-                seen, is_live = self.watch()
-                # An attempt whose answer was lost may have written it: then it is ours.
-                if not self._is_ours(seen) and (
-                    is_live or not self._write(if_version="" if seen is None else seen.version)
-                ):
-                    raise LeaseTakenError(_holder(seen))
-        except Unsupported:
-            return False
+        if not self._write(if_version=""):
+            seen, is_live = self.watch()
+            # An attempt whose answer was lost may have written it: then it is ours.
+            if not self._is_ours(seen) and (
+                is_live or not self._write(if_version="" if seen is None else seen.version)
+            ):
+                raise LeaseTakenError(_holder(seen))
         self._thread.start()
-        return True
 
     def watch(self) -> tuple[_Seen | None, bool]:
         """Return what is stored, and whether its holder lives, which may take a while to see."""
@@ -234,10 +236,24 @@ class Lease:
             "machine": _machine(),
             "renewals": self._renewals,
         }
+        data = json.dumps(values).encode()
         try:
-            self._store.write(self._uri, json.dumps(values).encode(), if_version=if_version)
+            if self._is_conditional:
+                self._store.write(self._uri, data, if_version=if_version)
+                return True
         except Changed:
             return False
+        except Unsupported:
+            self._is_conditional = False
+            _LOG.warning(
+                "imagebeam: %s: this store has no conditional writes, so two runs that start at "
+                "once are not kept apart. Make sure that only one writes to this output.",
+                self._uri,
+            )
+        seen = self._look()
+        if seen is not None and seen.version != if_version:
+            return False
+        self._store.write(self._uri, data)
         return True
 
 

@@ -146,6 +146,8 @@ class S3Store(BucketStore[Any]):
         except boto.ClientError as error:
             if if_version and _code(error) == "NoSuchKey":
                 raise error_of(412) from None
+            if condition and (_code(error) == "NotImplemented" or _status(error.response) == 501):
+                raise Unsupported("the server has no conditional writes") from None
             raise
 
     def _remove(self, bucket: str, name: str) -> None:

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from imagebeam.outputs.layout import Layout, OutputError
 from imagebeam.outputs.lock import Lease, LeaseTakenError, LeaseTiming, held, is_held
 from imagebeam.storage import AnyPath, location, store_for
 from tests.beam_pipeline.jobs import ROOT
+from tests.storage.relay import Exchange, Fault, Relay, Reply
 
 NEVER = 1e9
 
@@ -30,7 +32,7 @@ HASTY = LeaseTiming(renewed=0.05, expires=0.1, look=0.01)
 @contextmanager
 def leased(uri: str, timing: LeaseTiming = PATIENT) -> Iterator[None]:
     lease = Lease(uri, timing)
-    assert lease.take()
+    lease.take()
     yield
     lease.release()
 
@@ -122,3 +124,41 @@ def test_a_bucket_that_is_not_there_is_refused(kind: str, request: pytest.Fixtur
         pass
     assert str(caught.value).startswith(f"{root}: there is no such ")
     assert str(caught.value).endswith(" bucket. Choose an --output that can be written.")
+
+
+class _Always(deque[Fault]):
+    """The same fault for every request."""
+
+    def popleft(self) -> Fault:
+        return self[0]
+
+
+def _without_conditions(exchange: Exchange) -> None:
+    if {"If-Match", "If-None-Match"} & {*exchange.headers} and "PUT" in exchange.method:
+        body = b"<Error><Code>NotImplemented</Code><Message>no</Message></Error>"
+        exchange.reply(Reply(501, {"Content-Type": "application/xml"}, body))
+    else:
+        exchange.reply(exchange.ask())
+
+
+def test_a_store_without_conditional_writes_has_a_weaker_guard(
+    s3_bucket: str,
+    s3_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Relay(s3_server).running() as relay:
+        relay.faults = _Always([_without_conditions])
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", relay.address)
+        uri = f"{s3_bucket}/{uuid.uuid4().hex}/lease.json"
+        with leased(uri):
+            assert [record.getMessage() for record in caplog.records] == [
+                f"imagebeam: {uri}: this store has no conditional writes, so two runs that start "
+                "at once are not kept apart. Make sure that only one writes to this output."
+            ]
+            with pytest.raises(LeaseTakenError), leased(uri):
+                pass
+        assert content(uri) is None
+        of_another(uri)
+        with leased(uri, HASTY):
+            pass

@@ -30,6 +30,8 @@ class Exchange:
         self._handler = handler
         self._target = target
         self._body = body
+        self.method = handler.command
+        self.headers = dict(handler.headers)
         self.query = dict(parse_qsl(urlsplit(handler.path).query))
 
     def ask(self, query: str = "") -> Reply:
