@@ -6,7 +6,7 @@ CONTAINERS ?= docker
 IMAGE ?= imagebeam
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs peers bench tools image clean
+.PHONY: help setup demo test pythons check docs peers bench tools image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(VENV)/demo-ready ## label the sample archive with the embedded module, w
 
 test: $(VENV)/tests-ready ## run the fast tests
 	$(BIN)/pytest -m "not slow"
+
+pythons: ## run the fast tests with every other Python on this machine, without TensorFlow
+	.ci/pythons
 
 check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
 	$(BIN)/ruff check
@@ -43,7 +46,7 @@ image: ## build the image for workers of a cluster: `make image IMAGE=registry/i
 	$(CONTAINERS) build --file deploy/Dockerfile --target worker --tag $(IMAGE) .
 
 clean: ## remove the environment and the files that runs left
-	rm -rf $(VENV) demo-output build site *.egg-info
+	rm -rf $(VENV) .venv-pythons demo-output build site *.egg-info
 
 # The demo needs no TensorFlow. Without it, the download is a quarter of the size.
 $(VENV)/demo-ready: setup.py requirements.txt requirements-decoder.txt | $(BIN)/python

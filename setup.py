@@ -25,7 +25,7 @@ setup(
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX :: Linux",
-        # The versions that `.ci/pythons` runs the tests with.
+        # `.ci/run` tests 3.11, and `.ci/pythons` the others.
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

@@ -22,9 +22,11 @@ _GUIDES = {
     "completion": ("install.md#shell-completion",),
     "demo": ("tutorial.md",),
     "doctor": ("label.md#check-first", "troubleshooting.md"),
+    "export": ("outputs.md#tables-keywords-and-folders",),
     "label": ("label.md", "inputs.md", "outputs.md", "engines.md"),
     "module": ("modules.md", "training.md"),
     "report": ("outputs.md#the-report",),
+    "search": ("outputs.md#tables-keywords-and-folders",),
     "status": ("following.md",),
     "verify": ("outputs.md#summaryjson",),
 }

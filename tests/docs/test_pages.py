@@ -56,6 +56,17 @@ def test_every_block_of_text_is_the_output_of_commands(page: str) -> None:
     assert shown == [step.output for step in steps(page) if step.output is not None]
 
 
+def test_the_extras_are_those_of_the_package() -> None:
+    setup = (DOCS.parent / "setup.py").read_text(encoding="utf-8")
+    extras = re.findall(r'^        "(\w+)": \[', setup.partition("extras_require")[2], re.M)
+    install = (DOCS / "install.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", install, re.M)) == set(extras)
+    for page in _PAGES:
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for named in re.findall(r"'\.\[([\w,]+)\]'", text):
+            assert set(named.split(",")) <= set(extras)
+
+
 def test_configurations_are_yaml() -> None:
     found = [block for _, block in _marked("yaml")]
     assert found != []

@@ -24,9 +24,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_recipe_for_a_nas(here: Path) -> None:
-    shutil.copytree(ARCHIVE / "kitchen", here / "nas" / "photos")
-    # The output must not become an input.
-    run_page("recipes/nas.md", here, {"/mnt/nas": str(here / "nas"), "0.05": "0.5"})
+    shutil.copytree(ARCHIVE, here / "nas" / "photos")
+    run_page("recipes/nas.md", here, {"/mnt/nas": str(here / "nas")})
+    assert list((here / "nas").rglob("*.xmp")) != []
 
 
 def test_the_recipe_for_a_zip_file(here: Path) -> None:
