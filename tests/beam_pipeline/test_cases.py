@@ -34,6 +34,7 @@ OUTCOMES = {
     "c18_parquet_dictionary": _expected(labelled=1),
     "c21_hive_folder": _expected(labelled=1),
     "c25_hf_id_key_repeated": _expected(labelled=5),
+    "c26_hf_keep_label": _expected(labelled=3),
     "c28_manifest_relative_elsewhere": _expected(ALL_FAILED, failed={"not_found": 1}),
     "c31_data_uri": _expected(ALL_FAILED, failed={"bad_entry": 1}),
     "c32_url_shapes": _expected(

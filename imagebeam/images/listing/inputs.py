@@ -5,17 +5,18 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any, cast
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
-from imagebeam.images.listing import buckets, folders
+from imagebeam.images.listing import buckets, folders, manifest_tables
 from imagebeam.images.listing.input_kinds import FileKinds, expand_braces, unreachable
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
+from imagebeam.images.listing.path_columns import available
 from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
@@ -62,8 +63,8 @@ def sources(
         raise reader.refusals[0]
     if keep and not any(source.keep for source in found):
         raise InputError(
-            f"--keep {' '.join(keep)}: no input has columns. Name a .csv, .jsonl or .parquet "
-            "manifest."
+            f"--keep {' '.join(keep)}: no input has columns. Name a table, such as a .csv or "
+            ".parquet file; `folder` is the name of each image's folder."
         )
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
@@ -253,7 +254,7 @@ class _Inputs:
 
     def _containers(self, addresses: Sequence[str]) -> list[Source]:
         """Return containers, of which only so many are looked into as have no image."""
-        found = [self._source("container", address) for address in addresses]
+        found = [self._container(address, address) for address in addresses]
         for source in found:
             try:
                 self._checked(source, source.names[0])
@@ -267,7 +268,7 @@ class _Inputs:
             case "manifest":
                 return self._manifest(address, _parent(address), text)
             case "container":
-                source = self._source(kind, address)
+                source = self._container(address, text)
                 try:
                     return self._checked(source, text)
                 except InputError as error:
@@ -276,17 +277,35 @@ class _Inputs:
             case _:
                 return self._source(kind, address)
 
+    def _container(self, address: str, text: str) -> Source:
+        source = self._source("container", address)
+        if not self._keep:
+            return source
+        try:
+            with store_for(address, self._access.settings).open(address) as file:
+                if file.read(4) != b"PAR1":
+                    return source
+                columns = manifest_tables.schema(cast(IO[bytes], file))
+        except ManifestError as error:
+            raise InputError(f"{text}: {error}") from error
+        except (StoreError, OSError) as error:
+            raise unreachable(text, error) from error
+        return replace(source, keep=self._kept(columns, text))
+
+    def _kept(self, columns: dict[str, Any], text: str) -> dict[str, Any]:
+        for name in self._keep:
+            if name not in columns:
+                raise InputError(
+                    f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
+                )
+        return {name: columns[name] for name in self._keep}
+
     def _manifest(self, address: str, base: str, text: str) -> Source:
         try:
             columns = self._kinds.columns(address, text)
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
-        for name in self._keep:
-            if columns and name not in columns:
-                raise InputError(
-                    f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
-                )
-        keep = {name: columns[name] for name in self._keep if columns}
+        keep = self._kept(columns, text) if columns else {}
         base = self._rules.entries.root or base
         source = replace(self._source("manifest", address, base), keep=keep)
         return self._checked(source, text)
@@ -317,6 +336,10 @@ class _Inputs:
         # Only the reason why the whole of it cannot be read comes under its own name.
         if first is not None and first.uri != self._shown(source.names[0]):
             self.has_images = True
+            if self._keep and not source.keep and available(first.uri, self._keep):
+                import pyarrow as pa
+
+                return replace(source, keep=dict.fromkeys(self._keep, pa.string()))
             return source
         if first is not None:
             fixes = {

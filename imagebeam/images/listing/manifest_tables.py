@@ -1,6 +1,6 @@
 """Read manifests that are Parquet or Arrow files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
@@ -65,6 +65,27 @@ def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[
         yield ManifestEntry(f"row={number + 1}", reason, nothing)
 
 
+def schema(file: IO[bytes]) -> dict[str, Any]:
+    """Return the columns of a Parquet file with their Arrow types.
+
+    Raises:
+        ManifestError: it is not a Parquet file.
+    """
+    return {name: _plain(kind) for name, kind in _parquet(file)[1].items()}
+
+
+def column_rows(file: IO[bytes], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns of a Parquet file, row by row.
+
+    Text that is not UTF-8 is replaced; other values that cannot be read are None.
+    """
+    table, _ = _parquet(file)
+    for batch in table.iter_batches(_ROWS_AT_ONCE, columns=list(names)):
+        columns = [_values(batch.column(name)) for name in names]
+        for row in zip(*columns, strict=True):
+            yield tuple(None if isinstance(value, _BadText) else value for value in row)
+
+
 def texts(column: Any, errors: str) -> list[str | None]:
     """Return the values of a text column, whatever bytes they hold.
 
@@ -96,6 +117,21 @@ def _values(column: Any) -> list[Any]:
         return list(column.to_pylist())
     except UnicodeError:
         return [_BadText()] * len(column)
+
+
+def _parquet(file: IO[bytes]) -> tuple[Any, dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file)
+        return table, {field.name: field.type for field in table.schema_arrow}
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"not valid Parquet: {error}. Check the file.") from error
+    except UnicodeError as error:
+        raise ManifestError(
+            "the name of a column is not UTF-8 text. Write the file again with other names."
+        ) from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from imagebeam.images import uris
 from imagebeam.images.containers.container import MemberNames, open_container
@@ -11,11 +11,12 @@ from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import ContainerLimits, Member
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import buckets, folders, manifests
+from imagebeam.images.listing import buckets, folders, manifest_tables, manifests
 from imagebeam.images.listing.entry_addresses import EntryRules, resolve
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, ManifestError
 from imagebeam.images.listing.names import NameRules
+from imagebeam.images.listing.path_columns import values
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
 from imagebeam.storage.errors import unexpected
@@ -70,7 +71,14 @@ class Source:
 
     def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
         """Yield the images as `iter` does, and count what is met besides them."""
-        return islice(_Listing(self, left_out).images(), self.limit)
+        found = islice(_Listing(self, left_out).images(), self.limit)
+        if not self.keep or self.kind == "manifest":
+            return found
+        columns = tuple(self.keep)
+        return (
+            each if each.extra_columns else each._replace(extra_columns=values(each.uri, columns))
+            for each in found
+        )
 
 
 def image(address: str, hide_query: HideQuery = "secret") -> ListedImage:
@@ -153,17 +161,27 @@ class _Listing:
         with store.open(address, version) as opened:
             file, selection = cast(IO[bytes], opened), self._access.selection
             container = open_container(file, kind, selection, _LIMITS, names)
+            rows = self._kept_rows(address, version)
             is_damaged = False
             for entry in container:
                 uri = uris.member(shown, entry.name) if entry.name else shown
                 if isinstance(entry, Member):
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
-                    yield ListedImage(uri, location)
+                    yield ListedImage(uri, location, next(rows, ()))
                 else:
                     is_damaged = is_damaged or not entry.name
-                    yield ListedImage(uri, entry.error)
+                    yield ListedImage(uri, entry.error, next(rows, ()) if entry.name else ())
             if not container.counter.seen and not is_damaged:
                 self._left_out.add("empty_archive", shown)
+
+    def _kept_rows(self, address: str, version: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the columns to keep of a Parquet file, a tuple per row; nothing otherwise."""
+        if self._source.kind != "container" or not self._source.keep:
+            return
+        with store_for(address, self._access.settings).open(address, version) as opened:
+            file = cast(IO[bytes], opened)
+            if file.read(4) == b"PAR1":
+                yield from manifest_tables.column_rows(file, tuple(self._source.keep))
 
     def _manifest(self, address: str) -> Iterator[ListedImage]:
         shown = self._shown(address)

@@ -362,7 +362,8 @@ class TestRefusals:
         with pytest.raises(InputError) as caught:
             sources(["a.jpg"], keep=["id"])
         assert str(caught.value) == (
-            "--keep id: no input has columns. Name a .csv, .jsonl or .parquet manifest."
+            "--keep id: no input has columns. Name a table, such as a .csv or .parquet file; "
+            "`folder` is the name of each image's folder."
         )
 
     def test_a_column_to_keep_that_is_not_there(self, here: Path) -> None:
