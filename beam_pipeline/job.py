@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from imagebeam import stderr_redirection
-from imagebeam.beam_pipeline import job_identity
+from imagebeam.beam_pipeline import job_identity, job_module
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
@@ -31,12 +31,12 @@ from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.stage_times import Stopwatch
-from imagebeam.modules import Module, StagedModule, open_module, staging
+from imagebeam.modules import Module, StagedModule, staging
+from imagebeam.modules.handles.download import Progress
 from imagebeam.outputs import identity, lock, parts
 from imagebeam.outputs.layout import Layout, write_whole
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
-from imagebeam.samples import MODULE
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class PreparedJob:
         module: opened on this machine.
         identity: what makes two runs into one output the same job.
         stdin_copy: what came in on standard input; None if it is not an input.
+        warnings: what the user should know before trusting the labels.
     """
 
     job: Job
@@ -58,6 +59,7 @@ class PreparedJob:
     module: Module
     identity: Mapping[str, Any]
     stdin_copy: Path | None
+    warnings: Sequence[str]
 
 
 def label(
@@ -72,15 +74,22 @@ def label(
     """
     watch = watch or Stopwatch()
     with _stdin_copy(options) as stdin_copy:
-        return run(plan(options, stdin_copy), reporter, watch)
+        with reporter.fetching(sys.stderr) as progress:
+            prepared = plan(options, stdin_copy, progress)
+        for warning in prepared.warnings:
+            reporter.report_warning(warning)
+        return run(prepared, reporter, watch)
 
 
-def plan(options: LabelOptions, stdin_copy: Path | None = None) -> PreparedJob:
+def plan(
+    options: LabelOptions, stdin_copy: Path | None = None, progress: Progress | None = None
+) -> PreparedJob:
     """Check the options, inputs, module and runner, and prepare the job; write no output.
 
     Args:
         options: of the job.
         stdin_copy: a file with what came in on standard input, if that is an input.
+        progress: shows the download of a module.
 
     Raises:
         ImagebeamError: something is wrong with them, or the runner does not answer.
@@ -99,7 +108,7 @@ def plan(options: LabelOptions, stdin_copy: Path | None = None) -> PreparedJob:
     )
     sources = [_moved(source, stdin_copy, layout) for source in _limited(found, options.limit)]
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
-        module = open_module(options.module or str(MODULE), options.engine)
+        module = job_module.open_job_module(options, progress)
     job_identity.check_emit(options, module)
     class_names = job_identity.class_names(options, module)
     extra_columns = job_identity.extra_columns(options, sources)
@@ -127,6 +136,7 @@ def plan(options: LabelOptions, stdin_copy: Path | None = None) -> PreparedJob:
         module,
         job_identity.of(options, module, class_names, extra_columns),
         stdin_copy,
+        job_module.warnings(options, module),
     )
 
 

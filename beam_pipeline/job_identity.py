@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from imagebeam.beam_pipeline import job_module
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
@@ -76,6 +77,7 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
             # Left out by default: outputs of earlier versions, which lack it, can be continued.
             **({"truncated": options.truncated} if options.truncated != "refuse" else {}),
         },
+        **({"warnings": notes} if (notes := job_module.warnings(options, module)) else {}),
         "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
         "versions": {
             "imagebeam": __version__,

@@ -116,10 +116,11 @@ class LabelOptions:
     output: AnyPath
     module: str | None = option(
         None,
-        "module to run: hub URL, folder, .tar.gz or .tflite, optionally with @sha256:…",
+        "module to run: name of the catalogue, hub URL, folder, .tar.gz or .tflite, optionally "
+        "with @sha256:…",
         metavar="HANDLE",
         short="-m",
-        shown="the embedded module, which knows the classes of the sample archive",
+        shown="mobilenet_v1_050_160, or $IMAGEBEAM_MODULE",
     )
     engine: str = option(
         "auto",

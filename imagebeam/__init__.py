@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
     from imagebeam.outputs.schema import RankedClass
-    from imagebeam.pictures import Label, label_pictures
+    from imagebeam.pictures import Label, iter_labels, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
     from imagebeam.transforms.module_handler import ModuleHandler
 
@@ -28,6 +28,7 @@ __all__ = [
     "ModuleHandler",
     "RankedClass",
     "__version__",
+    "iter_labels",
     "label_pictures",
     "local_runner",
 ]
@@ -41,6 +42,7 @@ _HOMES = {
     "ModuleError": "modules.errors",
     "ModuleHandler": "transforms.module_handler",
     "RankedClass": "outputs.schema",
+    "iter_labels": "pictures",
     "label_pictures": "pictures",
     "local_runner": "beam_pipeline.runners.beam_internals",
 }

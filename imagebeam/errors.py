@@ -9,5 +9,9 @@ class ImagebeamError(Exception):
     """
 
 
+class ArgumentError(ImagebeamError, ValueError):
+    """An argument of a function has a value that has no meaning."""
+
+
 RAISE_UNEXPECTED = "IMAGEBEAM_RAISE"
 """Environment variable that `--debug` sets: exceptions that would become error rows are raised."""

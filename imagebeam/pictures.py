@@ -1,106 +1,328 @@
-"""Pictures to labels, here and now: no pipeline, no output folder."""
+"""Label pictures in this process: no pipeline, no output folder."""
 
 import functools
-from collections.abc import Iterable, Iterator
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from os import PathLike, fspath
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, overload
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from imagebeam.errors import ArgumentError
 from imagebeam.images.decode import DecodedImage, decode, decode_opened
+from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.images.settings import Preprocessing, Resize
-from imagebeam.modules import Engine, Module, ModuleError, load_engine, open_module
-from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
-from imagebeam.samples import MODULE
+from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
+from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, prediction_rows
 
 _BATCH = 32
+_HEADS = {"labels": "scores", "logits": "logits", "features": "features"}
 
-Picture = Image.Image | str | PathLike[str]
+Picture = Image.Image | str | PathLike[str] | npt.NDArray[np.uint8]
+"""A PIL image, the name of a file, or an array uint8 (height, width, 3) RGB or (height, width)."""
+
+Errors = Literal["raise", "return"]
 
 
 class Label(NamedTuple):
-    """What a module sees in one picture.
+    """The result of a module for one picture.
 
     Attributes:
-        label: the class with the highest score.
-        score: 0 to 1.
+        label: the class with the highest score; "" if `emit` leaves labels out.
+        score: its score, 0 to 1; 0 if `emit` leaves labels out.
         top_k: the best classes, best first.
+        logits: float32 (classes,), if `emit` names them.
+        features: float32 (length,), if `emit` names them.
     """
 
-    label: str
-    score: float
-    top_k: tuple[RankedClass, ...]
+    label: str = ""
+    score: float = 0.0
+    top_k: tuple[RankedClass, ...] = ()
+    logits: npt.NDArray[np.float32] | None = None
+    features: npt.NDArray[np.float32] | None = None
 
 
-def label_pictures(
-    pictures: Iterable[Picture],
-    module: str = str(MODULE),
+@overload
+def label_pictures(  # type: ignore[overload-overlap] # a str is a picture, not several
+    pictures: Picture,
+    module: str | PathLike[str] | None = None,
     top_k: int = 5,
     resize: Resize = "crop",
     engine: str = "auto",
-) -> list[Label]:
-    """Label pictures in this process, by the rules of the job.
+    *,
+    emit: Sequence[str] = ("labels",),
+    errors: Literal["raise"] = "raise",
+) -> Label: ...
 
-    The module stays loaded for the next call. Pictures are decoded here: for those of strangers
-    there is the job, whose decoders cannot harm it.
+
+@overload
+def label_pictures(
+    pictures: Iterable[Picture],
+    module: str | PathLike[str] | None = None,
+    top_k: int = 5,
+    resize: Resize = "crop",
+    engine: str = "auto",
+    *,
+    emit: Sequence[str] = ("labels",),
+    errors: Literal["raise"] = "raise",
+) -> list[Label]: ...
+
+
+@overload
+def label_pictures(
+    pictures: Picture | Iterable[Picture],
+    module: str | PathLike[str] | None = None,
+    top_k: int = 5,
+    resize: Resize = "crop",
+    engine: str = "auto",
+    *,
+    emit: Sequence[str] = ("labels",),
+    errors: Errors,
+) -> Any: ...
+
+
+def label_pictures(
+    pictures: Picture | Iterable[Picture],
+    module: str | PathLike[str] | None = None,
+    top_k: int = 5,
+    resize: Resize = "crop",
+    engine: str = "auto",
+    *,
+    emit: Sequence[str] = ("labels",),
+    errors: Errors = "raise",
+) -> Any:
+    """Label one picture or several in this process, by the rules of the job.
+
+    The module stays loaded for the next call. The job decodes pictures in isolated processes; this
+    function decodes them here, so use the job for pictures from strangers.
 
     Examples:
         >>> from PIL import Image
         >>> from imagebeam import label_pictures
         >>> from imagebeam.samples import ARCHIVE
         >>> opened = Image.open(ARCHIVE / "garden" / "IMG_2008.jpg")
-        >>> [found] = label_pictures([opened])
-        >>> found.label
+        >>> label_pictures(opened, "demo").label
         'apple'
 
     Args:
-        pictures: PIL images, or names of files; any number.
-        module: what `--module` takes; the embedded module if left out.
-        top_k: how many classes of each picture to give.
+        pictures: one picture, or any number: PIL images, names of files, or arrays, uint8
+            (height, width, 3) RGB or (height, width) grey.
+        module: a handle, as for `--module`; None for the default module of the command line.
+        top_k: the number of classes in `Label.top_k`.
         resize: `crop` or `stretch`.
-        engine: what `--engine` takes.
+        engine: as for `--engine`.
+        emit: any of `labels`, `logits` and `features`.
+        errors: `raise` raises the first `ImageError`; `return` returns it in place of a `Label`.
 
     Returns:
-        One `Label` a picture, in their order.
+        A `Label` for one picture; for several, a list with one entry per picture, in their order.
 
     Raises:
-        ImageError: a picture cannot be read or decoded; a leaf of it says why.
-        ModuleError: there is no such module, or it names no classes.
+        ImageError: a picture cannot be read or decoded; its text names the picture.
+        ModuleError: the module cannot be used, or does not provide what `emit` names.
+        ArgumentError: another argument has no meaning.
     """
-    opened, loaded = _loaded(module, engine)
-    schema = PredictionSchema(("labels",), top_k, opened.info.class_names, {})
-    decoded = (_decoded(picture, opened.info.image_size, resize) for picture in pictures)
-    return [label for batch in _batches(decoded) for label in _labels(batch, loaded, schema)]
+    single = _is_picture(pictures)
+    several: Any = [pictures] if single else pictures
+    found = list(iter_labels(several, module, top_k, resize, engine, emit=emit, errors=errors))
+    return found[0] if single else found
+
+
+def iter_labels(
+    pictures: Iterable[Picture],
+    module: str | PathLike[str] | None = None,
+    top_k: int = 5,
+    resize: Resize = "crop",
+    engine: str = "auto",
+    *,
+    emit: Sequence[str] = ("labels",),
+    errors: Errors = "raise",
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[Any]:
+    """Yield one `Label` per picture while the pictures are read, for collections of any size.
+
+    Examples:
+        >>> from imagebeam import iter_labels
+        >>> from imagebeam.samples import ARCHIVE
+        >>> names = sorted((ARCHIVE / "kitchen").glob("*.webp"))[:3]
+        >>> [found.label for found in iter_labels(names, "demo", progress=print)]
+        3
+        ['cup', 'key', 'light bulb']
+
+    Args:
+        pictures: as for `label_pictures`.
+        module: likewise.
+        top_k: likewise.
+        resize: likewise.
+        engine: likewise.
+        emit: likewise.
+        errors: likewise.
+        progress: called after each batch with the number of pictures so far.
+
+    Raises:
+        ImageError: as for `label_pictures`.
+        ModuleError: likewise.
+        ArgumentError: likewise.
+    """
+    emitted = _checked(pictures, top_k, resize, emit, errors)
+    opened, loaded = _loaded(fspath(module or default_module()), engine)
+    for name in emitted:
+        if _HEADS[name] not in opened.info.heads:
+            raise ModuleError(
+                f"{opened.handle!r}: it does not provide {name}. Give a module that does, or leave "
+                f"{name!r} out of emit."
+            )
+    schema = PredictionSchema(emitted, top_k, opened.info.class_names, {})
+    return _labels(iter(pictures), opened, loaded, schema, resize, errors, progress)
+
+
+def _checked(
+    pictures: object, top_k: int, resize: str, emit: Sequence[str], errors: str
+) -> tuple[str, ...]:
+    """Check the arguments; return the names in `emit` in their usual order."""
+    if not isinstance(pictures, Iterable) or _is_picture(pictures):
+        raise ArgumentError(
+            f"pictures is {type(pictures).__name__}: not several pictures. Give a list of them."
+        )
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise ArgumentError(f"top_k={top_k!r}: must be a whole number from 1. Give 5, for example.")
+    _check_choice("resize", resize, get_args(Resize))
+    _check_choice("errors", errors, get_args(Errors))
+    names = [emit] if isinstance(emit, str) else list(emit)
+    for name in names:
+        _check_choice("emit", name, EMITTED)
+    return tuple(name for name in EMITTED if name in names)
+
+
+def _check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"{argument}={value!r}: must be one of {', '.join(choices)}.")
+
+
+def _is_picture(value: object) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim in (2, 3)
+    return isinstance(value, (Image.Image, str, PathLike))
 
 
 @functools.lru_cache(maxsize=2)
 def _loaded(handle: str, engine: str) -> tuple[Module, Engine]:
     module = open_module(handle, engine)
-    if "scores" not in module.info.heads:
-        raise ModuleError(f"{handle!r}: it has no classes. Give a module that classifies.")
+    for note in module.notes:
+        warnings.warn(note, stacklevel=4)
     return module, load_engine(module.engine, module.path, module.info)
 
 
+def _labels(
+    pictures: Iterator[Picture],
+    module: Module,
+    engine: Engine,
+    schema: PredictionSchema,
+    resize: Resize,
+    errors: str,
+    progress: Callable[[int], object] | None,
+) -> Iterator[Label | ImageError]:
+    size, done = module.info.image_size, 0
+
+    def decoded(numbered: tuple[int, Picture]) -> DecodedImage | ImageError:
+        number, picture = numbered
+        try:
+            return _decoded(picture, size, resize)
+        except ImageError as error:
+            name = _name(picture) or f"picture {number}"
+            return type(error)(f"{name}: {error}")
+
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as threads:
+        while batch := list(islice(pictures, _BATCH)):
+            # Pictures of the caller are copied before threads touch them.
+            numbered = [(done + row, _own(picture)) for row, picture in enumerate(batch)]
+            images = list(threads.map(decoded, numbered))
+            labels = _label(
+                [image for image in images if isinstance(image, DecodedImage)], engine, schema
+            )
+            done += len(batch)
+            if progress is not None:
+                progress(done)
+            for image in images:
+                if isinstance(image, DecodedImage):
+                    yield next(labels)
+                elif errors == "raise":
+                    raise image
+                else:
+                    yield image
+
+
+def _name(picture: Picture) -> str:
+    if isinstance(picture, (str, PathLike)):
+        return fspath(picture)
+    return str(getattr(picture, "filename", ""))
+
+
+def _own(picture: Picture) -> Picture:
+    """Copy an opened image: operations on it must not change the object of the caller."""
+    if not isinstance(picture, Image.Image):
+        return picture
+    copy = picture.copy()
+    if name := getattr(picture, "filename", ""):
+        copy.filename = name  # type: ignore[attr-defined]
+    return copy
+
+
 def _decoded(picture: Picture, size: tuple[int, int], resize: Resize) -> DecodedImage:
+    if isinstance(picture, np.ndarray):
+        if (
+            picture.dtype != np.uint8
+            or picture.ndim not in (2, 3)
+            or picture.shape[2:]
+            not in (
+                (),
+                (3,),
+                (4,),
+            )
+        ):
+            raise ArgumentError(
+                f"an array {picture.dtype} {picture.shape}: not a picture. Give uint8 "
+                "(height, width, 3) RGB with values from 0 to 255."
+            )
+        picture = Image.fromarray(picture)
     if isinstance(picture, Image.Image):
-        # A copy: what is done to it must not be seen by its owner.
-        return decode_opened(picture.copy(), size, resize)
+        return decode_opened(picture, size, resize)
+    if not isinstance(picture, (str, PathLike)):
+        raise ArgumentError(
+            f"{type(picture).__name__}: not a picture. Give PIL images, names of files or arrays."
+        )
     return decode(fetch(ImageLocation(fspath(picture)), Preprocessing.max_bytes), size, resize)
 
 
-def _batches(images: Iterator[DecodedImage]) -> Iterator[list[DecodedImage]]:
-    while batch := list(islice(images, _BATCH)):
-        yield batch
-
-
-def _labels(batch: list[DecodedImage], engine: Engine, schema: PredictionSchema) -> Iterator[Label]:
-    scores = engine.run(np.stack([image.pixels for image in batch])).scores
-    sizes = np.array([(image.width, image.height) for image in batch], np.int32)
-    names = [""] * len(batch)
-    table = schema.table(names, sizes[:, 0], sizes[:, 1], scores, None, None)
-    for row in prediction_rows(table):
-        yield Label(row["label"], row["score"], tuple(row["top_k"]))
+def _label(
+    images: Sequence[DecodedImage], engine: Engine, schema: PredictionSchema
+) -> Iterator[Label]:
+    if not images:
+        return
+    outputs = engine.run(np.stack([image.pixels for image in images]))
+    sizes = np.array([(image.width, image.height) for image in images], np.int32)
+    labels = PredictionSchema(
+        tuple(name for name in schema.emit if name == "labels"),
+        schema.top_k,
+        schema.class_names,
+        {},
+    )
+    names = [""] * len(images)
+    table = labels.table(names, sizes[:, 0], sizes[:, 1], outputs.scores, None, None)
+    for row, values in enumerate(prediction_rows(table)):
+        yield Label(
+            values.get("label", ""),
+            values.get("score", 0.0),
+            tuple(values.get("top_k", ())),
+            None if "logits" not in schema.emit or outputs.logits is None else outputs.logits[row],
+            None
+            if "features" not in schema.emit or outputs.features is None
+            else outputs.features[row],
+        )

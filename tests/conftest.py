@@ -13,6 +13,7 @@ import pytest
 import requests
 from hypothesis import settings
 
+from imagebeam.samples import MODULE
 from imagebeam.storage import registry
 from tests.engines.tools import free_port, listens, tool, wait_until
 
@@ -39,6 +40,8 @@ def pytest_configure() -> None:
     settings.register_profile("alike", deadline=None, derandomize=True, database=None)
     settings.load_profile("alike")
     os.environ["TERM"] = "xterm-256color"
+    # The usual default is fetched from its publisher.
+    os.environ["IMAGEBEAM_MODULE"] = str(MODULE)
     for name in _TERMINAL:
         os.environ.pop(name, None)
 

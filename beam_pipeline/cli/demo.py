@@ -31,11 +31,13 @@ def run(args: argparse.Namespace) -> int:
     with fast_imports():
         from imagebeam.beam_pipeline.job import label
         from imagebeam.beam_pipeline.options import LabelOptions
+        from imagebeam.modules import DEMO
         from imagebeam.samples import ARCHIVE
         from imagebeam.storage import location
 
     options = LabelOptions(
         inputs=(str(ARCHIVE),),
+        module=DEMO,
         output=location(args.output).absolute(),
         overwrite=True,
         beam_args=tuple(args.beam_args),

@@ -34,7 +34,7 @@ _COMMANDS = (
     *("demo", "doctor", "label", "status", "report", "search", "export", "verify", "compact"),
     "completion",
 )
-_MODULE_COMMANDS = ("build", "compile", "show", "evaluate", "train")
+_MODULE_COMMANDS = ("list", "get", "show", "evaluate", "compile", "build", "train")
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
 """The names of all commands."""
@@ -66,7 +66,7 @@ exit codes:
 Run `imagebeam COMMAND --help` for the options of a command.
 """
 _MODULE_USAGE = "usage: imagebeam module ACTION [OPTION ...]"
-_MODULE_DESCRIPTION = "Build, compile, show, evaluate or train a module.\n"
+_MODULE_DESCRIPTION = "List, fetch, show, evaluate, compile, build or train a module.\n"
 _HELP = ("-h", "--help")
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.beam_pipeline import job_identity
+from imagebeam.beam_pipeline import job_identity, job_module
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
-from imagebeam.modules import ModelOutputs, Module, load_engine, open_module
-from imagebeam.samples import MODULE
+from imagebeam.modules import ModelOutputs, Module, load_engine
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class ModuleCheck:
             f"{module.digest}; ready in {seconds:.1f} s",
             facts,
         )
+        for warning in job_module.warnings(self.options, module):
+            yield Finding(self.about, FindingState.WARNING, warning)
         job_identity.check_emit(self.options, module)
         yield self._labels(module)
 
@@ -80,7 +81,7 @@ class ModuleCheck:
 
 def open_job_module(options: LabelOptions) -> Module:
     """Open the module of a job."""
-    return open_module(options.module or str(MODULE), options.engine)
+    return job_module.open_job_module(options)
 
 
 def _picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:

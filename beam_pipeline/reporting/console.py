@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ _LABELS_SHOWN = 10
 _NEXT = (("report", ""), ("export", " --to labels.csv"), ("search", " TEXT"))
 """What to do with a complete output, with the words after its folder."""
 
+_MEGABYTE = 1_000_000
+
 _errors = SafeConsole(stderr=True)
 _out = SafeConsole()
 
@@ -40,6 +42,25 @@ def progress(
     with progress_display.progress(stream, "images", clock) as show:
         show(Step("listing"))
         yield lambda now: show(_step(now))
+
+
+@contextmanager
+def fetching(
+    stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Show the download of a module, if there is one, until the end of the block."""
+    with ExitStack() as stack:
+        display: list[Callable[[Step], None]] = []
+
+        def show(done: int, total: int | None) -> None:
+            if not display:
+                shown = progress_display.progress(stream, "MB", clock)
+                display.append(stack.enter_context(shown))
+            size = None if total is None else -(-total // _MEGABYTE)
+            arrived = size if size is not None and done == total else done // _MEGABYTE
+            display[0](Step("fetching the module", arrived, size))
+
+        yield show
 
 
 def _step(now: Progress) -> Step:
@@ -187,6 +208,11 @@ def show_report(contents: "Contents", page: AnyPath) -> None:
         f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
         soft_wrap=True,
     )
+
+
+def report_warning(text: str) -> None:
+    """Say what the user should know before trusting the labels."""
+    _errors.print(f"imagebeam: warning: {text}", soft_wrap=True)
 
 
 def report_too_many_failures(failed: int, images: int, most: str) -> None:

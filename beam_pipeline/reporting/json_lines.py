@@ -62,6 +62,27 @@ def show_summary(
     )
 
 
+@contextmanager
+def fetching(
+    stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Write `fetching` at most once per second while a module is downloaded."""
+    next_time = 0.0
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal next_time
+        if clock() >= next_time or done == total:
+            next_time = clock() + _LEAST_SECONDS
+            _write("fetching", stream, done_bytes=done, total_bytes=total)
+
+    yield show
+
+
+def report_warning(text: str) -> None:
+    """`warning`: what the user should know before trusting the labels."""
+    _write("warning", message=text)
+
+
 def report_too_many_failures(failed: int, images: int, most: str) -> None:
     """`too_many_failed`: why the exit code is 1 although all rows are written."""
     _write("too_many_failed", failed=failed, images=images, limit=most)

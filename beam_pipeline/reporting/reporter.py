@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol, TextIO
 
 from imagebeam.beam_pipeline.reporting import console, json_lines
+from imagebeam.modules.handles.download import Progress as Download
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress
 
@@ -29,6 +30,12 @@ class JobReporter(Protocol):
                 other machines took part.
         """
 
+    def fetching(self, stream: TextIO) -> AbstractContextManager[Download]:
+        """Show the download of a module on a stream until the end of the block."""
+
+    def report_warning(self, text: str) -> None:
+        """Say what the user should know before trusting the labels."""
+
     def report_too_many_failures(self, failed: int, images: int, most: str) -> None:
         """Say why the exit code is 1 although all rows are written."""
 
@@ -46,6 +53,8 @@ class _Verbose:
     """Reports to a person, with the time per stage."""
 
     progress = staticmethod(console.progress)
+    fetching = staticmethod(console.fetching)
+    report_warning = staticmethod(console.report_warning)
     show_summary = staticmethod(partial(console.show_summary, verbose=True))
     report_too_many_failures = staticmethod(console.report_too_many_failures)
     report_cancelled = staticmethod(console.report_cancelled)
@@ -56,6 +65,7 @@ class _Verbose:
 class _Quiet:
     """Reports only problems."""
 
+    report_warning = staticmethod(console.report_warning)
     report_too_many_failures = staticmethod(console.report_too_many_failures)
     report_cancelled = staticmethod(console.report_cancelled)
     report_stopped = staticmethod(console.report_stopped)
@@ -63,6 +73,10 @@ class _Quiet:
     @contextmanager
     def progress(self, stream: TextIO) -> Iterator[Callable[[Progress], None]]:
         yield lambda now: None
+
+    @contextmanager
+    def fetching(self, stream: TextIO) -> Iterator[Download]:
+        yield lambda done, total: None
 
     def show_summary(
         self, layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None

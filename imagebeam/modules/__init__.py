@@ -7,13 +7,12 @@ TensorFlow runs in a child process (see `modules.tensorflow`), except for the Te
 from imagebeam.modules.class_names import read_class_names
 from imagebeam.modules.engines import Engine, load_engine
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.handles.catalogue import DEFAULT_MODULE, DEMO
+from imagebeam.modules.handles.catalogue import DEMO, default_module
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.open_module import compile_module, open_module
 from imagebeam.modules.types import Module, ModuleInfo, StagedModule
 
 __all__ = [
-    "DEFAULT_MODULE",
     "DEMO",
     "Engine",
     "ModelOutputs",
@@ -22,6 +21,7 @@ __all__ = [
     "ModuleInfo",
     "StagedModule",
     "compile_module",
+    "default_module",
     "load_engine",
     "open_module",
     "read_class_names",

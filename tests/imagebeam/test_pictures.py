@@ -1,9 +1,13 @@
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from imagebeam import ImageError, Label, ModuleError, RankedClass, label_pictures
+from imagebeam import ImageError, Label, ModuleError, RankedClass, iter_labels, label_pictures
+from imagebeam.errors import ArgumentError
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.colours import draw, write_module
@@ -34,6 +38,70 @@ def test_a_picture_stays_as_it_was(module: str) -> None:
     assert (opened.mode, opened.size, opened.tobytes()) == before
 
 
+def test_one_picture_has_one_label(tmp_path: Path, module: str) -> None:
+    path = draw(tmp_path / "red.png", 255, 0, 0)
+    pictures: list[Any] = [path, str(path), Image.open(path), np.array(Image.open(path))]
+    for picture in pictures:
+        assert label_pictures(picture, Path(module)).label == "red"
+
+
+def test_arrays_are_pictures(module: str) -> None:
+    stack = np.zeros((2, 5, 6, 3), np.uint8)
+    stack[0, ..., 2] = stack[1, ..., 0] = 255
+    assert [found.label for found in label_pictures(list(stack), module)] == ["blue", "red"]
+    grey = np.full((5, 6), 9, np.uint8)
+    assert label_pictures(grey, module).label == "red"
+    for other in (stack[0] / 255, np.zeros((5, 6, 2), np.uint8), np.zeros(7, np.uint8)):
+        with pytest.raises(ArgumentError, match="not a picture"):
+            label_pictures([other], module)
+
+
+def test_errors_name_their_picture_and_can_be_returned(tmp_path: Path, module: str) -> None:
+    good = draw(tmp_path / "red.png", 255, 0, 0)
+    (tmp_path / "text.jpg").write_text("text")
+    names = [good, tmp_path / "text.jpg", tmp_path / "gone.jpg", good]
+    first, second, third, last = label_pictures(names, module, errors="return")
+    assert first.label == last.label == "red"
+    assert (second.code, third.code) == ("unsupported_format", "not_found")
+    assert str(second).startswith(f"{tmp_path / 'text.jpg'}: ")
+    with pytest.raises(ImageError, match=r"text\.jpg: "):
+        label_pictures(names, module)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"top_k": 0}, "top_k=0: must be a whole number from 1"),
+        ({"top_k": 2.5}, "top_k=2.5"),
+        ({"resize": "fill"}, "resize='fill': must be one of crop, stretch"),
+        ({"errors": "ignore"}, "errors='ignore': must be one of raise, return"),
+        ({"emit": ["lables"]}, "emit='lables': must be one of labels, logits, features"),
+    ],
+)
+def test_arguments_without_a_meaning(
+    module: str, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ArgumentError) as refused:
+        label_pictures([], module, **arguments)  # type: ignore[call-overload]
+    assert message in str(refused.value)
+
+
+def test_labels_come_while_pictures_are_read(module: str) -> None:
+    seen: list[int] = []
+
+    def pictures() -> Iterator[Image.Image]:
+        for number in range(70):
+            seen.append(number)
+            yield Image.new("RGB", (2, 2))
+
+    done: list[int] = []
+    labels = iter_labels(pictures(), module, progress=done.append)
+    next(labels)
+    assert (len(seen), done) == (32, [32])
+    assert len(list(labels)) == 69
+    assert done == [32, 64, 70]
+
+
 def test_no_pictures_no_labels(module: str) -> None:
     assert label_pictures([], module) == []
 
@@ -58,8 +126,12 @@ def test_modules_that_do_not_serve(tmp_path: Path) -> None:
     features = tmp_path / "features.tflite"
     metadata = Metadata(classes=None, outputs={"features": 0})
     features.write_bytes(append_to_flatbuffer(echo((1, 1, 1, 3), ((1, 3),)), metadata))
-    with pytest.raises(ModuleError, match="it has no classes"):
-        label_pictures([], str(features))
+    with pytest.raises(ModuleError, match="does not provide labels"):
+        label_pictures([], features)
+    [found] = label_pictures([Image.new("RGB", (1, 1), (255, 0, 0))], features, emit="features")
+    assert found.features is not None
+    assert found.features.tolist() == [1.0, 0.0, 0.0]
+    assert (found.label, found.logits) == ("", None)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ def test_the_names_that_are_promised() -> None:
         "ModuleHandler",
         "RankedClass",
         "__version__",
+        "iter_labels",
         "label_pictures",
         "local_runner",
     ]

@@ -25,6 +25,9 @@ from imagebeam.storage import StoreError
 DEFAULT_MODULE = "mobilenet_v1_050_160"
 """The module of every command that is given none."""
 
+DEFAULT_VARIABLE = "IMAGEBEAM_MODULE"
+"""An environment variable that names another default."""
+
 DEMO = "demo"
 """The handle of the small module that belongs to the sample archive."""
 
@@ -106,6 +109,11 @@ def catalogue() -> Mapping[str, CatalogueEntry]:
     return {entry.name: entry for entry in entries}
 
 
+def default_module() -> str:
+    """Return the handle of the module that is used when none is named."""
+    return os.environ.get(DEFAULT_VARIABLE) or DEFAULT_MODULE
+
+
 def entry_of_hub_url(url: str) -> CatalogueEntry | None:
     """Find the entry for the address of one of these modules on tfhub.dev."""
     match = _HUB_URL.fullmatch(url)
@@ -152,8 +160,8 @@ def _fetch(entry: CatalogueEntry, cache: Cache, directory: Path, progress: Progr
         raise ModuleError(
             f"{entry.name!r}: cannot be fetched from {_without_user(base)} ({describe(error)}). "
             f"Either run `imagebeam module get {entry.name}` on a machine with network and copy "
-            f"{cache.directory(_KIND)} to the same place here; or give the file of a module, "
-            "--module FILE; or use the small module of the sample archive, --module demo."
+            f"its ~/.cache/imagebeam/{_KIND} to {cache.directory(_KIND)}; or give the file of a "
+            "module, --module FILE; or use the small module of the sample archive, --module demo."
         ) from error
     try:
         _unpack_published(entry, archive, directory)

@@ -1,0 +1,44 @@
+"""fetch a published module by its name.
+
+  imagebeam module get mobilenet_v1_050_160
+
+`imagebeam module list` shows the names. The archive of the publisher is checked against its pinned
+digest and kept in the cache, ~/.cache/imagebeam. Commands that are given the name fetch it
+themselves; fetch it before you go where there is no network. Set IMAGEBEAM_CATALOGUE to the
+address of a mirror, or to a folder, that has the archives under the paths of the publisher, such
+as mobilenet_v1_2018_08_02/mobilenet_v1_0.5_160_quant.tgz.
+"""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("name", metavar="NAME", help="a name that `imagebeam module list` shows")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch the module; the exit code."""
+    import sys
+
+    from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.modules import ModuleError, open_module
+    from imagebeam.modules.handles.cache import Cache
+    from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of, nearest_names
+
+    if (entry := catalogue().get(args.name)) is None:
+        nearest = nearest_names(args.name)
+        fix = f"Did you mean {' or '.join(nearest)}?" if nearest else "See `imagebeam module list`."
+        raise ModuleError(f"{args.name!r}: not in the catalogue. {fix}")
+    with console.fetching(sys.stderr) as progress:
+        module = open_module(args.name, progress=progress)
+    checkpoint = checkpoint_of(entry, Cache())
+    print(f"module      {args.name}")
+    print(f"digest      {module.digest}")
+    print(f"file        {module.path}")
+    print(f"outputs     {', '.join(sorted(module.info.heads))}; runs without TensorFlow")
+    if checkpoint is not None:
+        print(f"checkpoint  {checkpoint}")
+        print("            for `imagebeam module build` and `module train`, which need TensorFlow")
+    print(f"\nUse it with: imagebeam label INPUT --output DIR --module {args.name}")
+    return 0
