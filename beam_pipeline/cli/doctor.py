@@ -133,7 +133,9 @@ def _chosen(
     if options.inputs:
         elsewhere = any(argument.startswith("--runner") for argument in options.beam_args)
         cores = args.cores or (None if elsewhere else os.cpu_count())
-        yield Inputs(options, args.sample, args.deadline, Price(cores, args.price_per_core_hour))
+        price = Price(cores, args.price_per_core_hour)
+        output = options.output if has_output else None
+        yield Inputs(options, args.sample, args.deadline, price, output)
 
 
 def _print(finding: "Finding") -> None:

@@ -6,6 +6,7 @@ the options and `run` does the work. Heavy libraries are imported where a comman
 """
 
 import argparse
+import errno
 import logging
 import os
 import re
@@ -140,9 +141,11 @@ def _run(argv: Sequence[str]) -> int:
     except OSError as error:
         if debug:
             _print_stack_trace(error)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         message = (
             f"{error.filename or 'the file system'}: {error.strerror or error}. "
-            "Remove the cause, then run the same command again."
+            f"{'Free disk space' if is_full else 'Remove the cause'}, then run the same command "
+            "again."
         )
         return _report(argv, message, BROKEN)
     except Exception as error:

@@ -1,23 +1,27 @@
 """List the inputs, and estimate failures, time and cost from a sample."""
 
+import os
 import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from imagebeam.beam_pipeline.doctor import sample
 from imagebeam.beam_pipeline.doctor.estimate import Price, estimate
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.module import open_job_module
+from imagebeam.beam_pipeline.doctor.output import nearest_existing
 from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
-from imagebeam.storage import Settings, StoreError, store_for
+from imagebeam.storage import AnyPath, Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
 _SHARE_OF_SAMPLING = 0.4
@@ -58,12 +62,14 @@ class Inputs:
         sample: number of images to decode.
         seconds: time limit for all of it.
         price: number of cores and their price.
+        output: folder of the results, to compare its free space with what the job needs.
     """
 
     options: LabelOptions
     sample: int
     seconds: float
     price: Price
+    output: AnyPath | None = None
     about: str = "inputs"
 
     def run(self) -> Iterator[Finding]:
@@ -84,6 +90,29 @@ class Inputs:
         yield sample.failure_finding(taken, options.max_failure_rate)
         if taken.labelled:
             yield estimate(taken, listing.images, listing.complete, self.price)
+        if taken.row_bytes is not None and isinstance(self.output, Path):
+            yield space_finding(
+                round(taken.row_bytes * listing.images), listing.complete, self.output
+            )
+
+
+def space_finding(needed: int, complete: bool, output: Path) -> Finding:
+    """Compare the space that the rows need with the free space at the output.
+
+    Args:
+        needed: bytes of the rows of all listed images.
+        complete: whether all images were listed.
+        output: a local folder, which need not exist.
+    """
+    status = os.statvfs(str(nearest_existing(output)))
+    free = status.f_bavail * status.f_frsize
+    facts = {"needed_bytes": needed, "free_bytes": free, "complete": complete}
+    about = "about" if complete else "more than"
+    message = f"{about} {byte_text(needed)} for the rows; {byte_text(free)} free at {output}"
+    if needed <= free:
+        return Finding("space", FindingState.OK, message, facts)
+    fix = "Free disk space, choose another --output, or emit less."
+    return Finding("space", FindingState.FAILURE, f"{message}. {fix}", facts)
 
 
 def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:

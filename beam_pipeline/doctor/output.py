@@ -32,7 +32,7 @@ class Output:
     def run(self) -> Iterator[Finding]:
         """One line."""
         layout = Layout(self.options.output, self.options.format)
-        there = _nearest(layout.root)
+        there = nearest_existing(layout.root)
         try:
             free = _probed(there)
             held = self._held(layout)
@@ -103,7 +103,7 @@ def _probed(folder: AnyPath) -> int | None:
 _PROBE = b"imagebeam"
 
 
-def _nearest(path: AnyPath) -> AnyPath:
+def nearest_existing(path: AnyPath) -> AnyPath:
     """The folder, or else the nearest one above it that exists; a store has no folders."""
     while isinstance(path, Path) and not path.exists():
         path = path.parent

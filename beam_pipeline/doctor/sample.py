@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imagebeam.beam_pipeline import job_identity
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.reporting.progress import failure_counts
@@ -20,7 +20,9 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.stage_times import StageTime, total
-from imagebeam.modules import Engine, Module, load_engine
+from imagebeam.modules import ModelOutputs, Module, load_engine
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.space import encoded_bytes
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Sample:
         fetch: time for fetching all of them.
         decode: time for decoding all of them.
         infer_cpu: CPU seconds of the module for the decoded ones.
+        row_bytes: size of one row of predictions in a file; None if nothing was decoded.
     """
 
     images: int
@@ -40,6 +43,7 @@ class Sample:
     fetch: StageTime
     decode: StageTime
     infer_cpu: float
+    row_bytes: float | None = None
 
     @property
     def labelled(self) -> int:
@@ -61,6 +65,7 @@ def take(
     failed: Counter[str] = Counter()
     costs = []
     infer = 0.0
+    row_bytes = None
     step = SLOTS * processes
     try:
         for start in range(0, len(chosen), step):
@@ -76,7 +81,12 @@ def take(
                 if not isinstance(outcome, ImageError)
             ]
             if rows:
-                infer += _timed(engine, reading.pixels[rows])
+                began = time.process_time()
+                outputs = engine.run(reading.pixels[rows])
+                infer += time.process_time() - began
+                if row_bytes is None:
+                    names = [part[row].uri for row in rows]
+                    row_bytes = _row_bytes(names, outputs, options, module)
             images += len(part)
             costs.append(reading.costs)
             if time.monotonic() > deadline:
@@ -90,14 +100,19 @@ def take(
         spent.get("fetch", StageTime()),
         spent.get("decode", StageTime()),
         infer,
+        row_bytes,
     )
 
 
-def _timed(engine: Engine, pixels: npt.NDArray[np.uint8]) -> float:
-    """The CPU seconds of the module for a batch."""
-    start = time.process_time()
-    engine.run(pixels)
-    return time.process_time() - start
+def _row_bytes(
+    names: Sequence[str], outputs: ModelOutputs, options: LabelOptions, module: Module
+) -> float:
+    """The size of one row in a file, without the columns of --keep."""
+    class_names = job_identity.class_names(options, module)
+    schema = PredictionSchema(options.emit, options.top_k, class_names, {})
+    sides = np.zeros(len(names), np.int32)
+    vectors = (outputs.scores, outputs.logits, outputs.features)
+    return encoded_bytes(schema.table(names, sides, sides, *vectors)) / len(names)
 
 
 def failure_finding(sample: Sample, allowed: FailureLimit) -> Finding:

@@ -180,3 +180,11 @@ _UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 def failure_counts(failed: Mapping[str, int]) -> str:
     """Failures by code: `2 corrupt, 1 not_found`."""
     return ", ".join(f"{count:,} {code}" for code, count in sorted(failed.items()))
+
+
+def byte_text(count: int) -> str:
+    """A number of bytes in the unit that suits it: `1.2 GB`."""
+    for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= size:
+            return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
+    return f"{count} bytes"

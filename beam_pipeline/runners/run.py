@@ -1,5 +1,6 @@
 """Run the job on one of Beam's runners and watch its progress."""
 
+import errno
 import faulthandler
 import os
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
@@ -17,6 +19,7 @@ from imagebeam import stderr_redirection
 from imagebeam.beam_pipeline.exit_codes import BROKEN, FAILED, INTERRUPTED, BrokenJobError
 from imagebeam.beam_pipeline.pipeline import Job, build
 from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log
+from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
@@ -32,6 +35,7 @@ from imagebeam.images.stage_times import StageTimes
 from imagebeam.outputs.account import read_summary
 from imagebeam.outputs.layout import remove_temporaries
 from imagebeam.outputs.progress import Progress, ProgressWatcher
+from imagebeam.outputs.space import bytes_needed
 from imagebeam.outputs.writers import Writers
 
 _LOOK_SECONDS = 0.25
@@ -97,10 +101,23 @@ def run(
         return read_summary(job.layout)
     if debug:
         raise pipeline_thread.error
+    reason = failure_messages.explain(pipeline_thread.error)
+    if os.strerror(errno.ENOSPC) in reason:
+        reason = f"{reason.removesuffix(' Remove the cause.')} {_space_to_free(job)}"
     raise BrokenJobError(
-        f"the job broke: {failure_messages.explain(pipeline_thread.error)} Then run the same "
-        f"command again: it resumes. All messages are in {log.place}."
+        f"the job broke: {reason} Then run the same command again: it resumes. All messages are "
+        f"in {log.place}."
     ) from pipeline_thread.error
+
+
+def _space_to_free(job: Job) -> str:
+    needed = None
+    # The estimate reads the output, whose disk is full or whose parts may be damaged.
+    with suppress(OSError, ValueError, pa.ArrowException):
+        needed = bytes_needed(job.layout)
+    if needed is None:
+        return "Free disk space."
+    return f"Free disk space: the missing rows need about {byte_text(needed)}."
 
 
 def _check(watchdog: Watchdog, progress: Progress, log: JobLog) -> None:

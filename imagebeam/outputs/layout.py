@@ -7,6 +7,7 @@ DIR/report.html                   the page that `imagebeam report` writes
 DIR/job/                          the job's own files: identity, plan, module
 """
 
+import errno
 import io
 import json
 import os
@@ -246,9 +247,14 @@ def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
 
 def unusable(layout: Layout, error: OSError) -> OutputError:
     """Return the error for an output folder that the file system refuses."""
+    place = error.filename or layout.root
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(
+            f"{place}: {error.strerror}. Free disk space, or choose another --output. `imagebeam "
+            "doctor` with the same arguments estimates how much is needed."
+        )
     return OutputError(
-        f"{error.filename or layout.root}: {error.strerror or error}. Choose an --output that can "
-        "be written."
+        f"{place}: {error.strerror or error}. Choose an --output that can be written."
     )
 
 

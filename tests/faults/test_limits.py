@@ -47,7 +47,7 @@ def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_dis
     assert code == 3
     assert before < parts(output) < 20
     [said] = [line for line in stderr.splitlines() if "error" in line]
-    assert "No space left on device" in said
+    assert "No space left on device. Free disk space: the missing rows need about " in said
     assert "run the same command again" in said
     assert verify(output) == [
         f"{output}/summary.json: missing: the job is not complete. Run its command to resume it."
@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) ->
     filler = _fill(small_disk)
     code, stderr = Job(tmp_path / "in", "--output", small_disk / "out").finish()
     assert code == 2
-    assert "No space left on device. Choose an --output that can be written." in stderr
+    assert "No space left on device. Free disk space, or choose another --output." in stderr
     filler.unlink()
     assert label(tmp_path / "in", "--output", small_disk / "out") == 0
     assert verify(small_disk / "out") == []

@@ -43,7 +43,7 @@ def test_a_job_that_can_run(archive: Path, capfd: pytest.CaptureFixture[str]) ->
     assert states == dict.fromkeys(
         (
             *("versions", "module", "labels", "output", "runner", "files", "workers"),
-            *("inputs", "sample", "estimate"),
+            *("inputs", "sample", "estimate", "space"),
         ),
         "ok",
     )

@@ -1,9 +1,10 @@
+import dataclasses
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 from imagebeam.beam_pipeline.doctor.estimate import Price
-from imagebeam.beam_pipeline.doctor.inputs import Inputs, list_images
+from imagebeam.beam_pipeline.doctor.inputs import Inputs, list_images, space_finding
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.images.errors import BadManifestEntry
@@ -83,3 +84,19 @@ def test_names_that_cannot_be_followed_are_told() -> None:
 
     listing = list_images(found(), 3, 60.0)
     assert (listing.images, dict(listing.problems)) == (1, {"bad_entry": 1})
+
+
+def test_rows_are_compared_with_the_free_space(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    check = dataclasses.replace(_inputs(tmp_path), output=tmp_path / "not" / "yet")
+    *_, space = check.run()
+    assert (space.about, space.state.value) == ("space", "ok")
+    assert 0 < space.facts["needed_bytes"] < space.facts["free_bytes"]
+
+
+def test_too_little_space_is_a_failure(tmp_path: Path) -> None:
+    found = space_finding(10**18, True, tmp_path)
+    assert found.state.value == "failure"
+    assert found.message.startswith("about 1000000 TB for the rows; ")
+    assert found.message.endswith("Free disk space, choose another --output, or emit less.")
+    assert space_finding(10**18, False, tmp_path).message.startswith("more than ")

@@ -12,7 +12,7 @@ from typing import TextIO
 import pytest
 
 from imagebeam.beam_pipeline.reporting import console
-from imagebeam.beam_pipeline.reporting.progress import Step, duration, progress
+from imagebeam.beam_pipeline.reporting.progress import Step, byte_text, duration, progress
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.progress import Progress
 
@@ -195,3 +195,17 @@ def test_no_colour_if_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1500, "1.5 kB"),
+        (123_456_789, "123 MB"),
+        (2 * 10**12, "2.0 TB"),
+    ],
+)
+def test_byte_counts(count: int, text: str) -> None:
+    assert byte_text(count) == text
