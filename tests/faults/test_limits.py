@@ -86,20 +86,20 @@ def test_full_folders_for_temporary_and_cached_files_do_not_matter(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("turn", range(8))
-def test_a_rename_that_fails(
+def test_a_file_that_cannot_be_written_to_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], turn: int
 ) -> None:
     archive(tmp_path / "in", 8, rubbish=1)
     job = (tmp_path / "in", "--images-per-shard", 3, "--output")
-    rename, renames = Path.replace, iter(range(100))
+    synchronise, turns = os.fsync, iter(range(100))
 
-    def replace(path: Path, target: Path) -> Path:
-        if next(renames) == turn:
+    def fail_once(descriptor: int) -> None:
+        if next(turns) == turn:
             raise OSError(5, "Input/output error")
-        return rename(path, target)
+        synchronise(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
+        patch.setattr(os, "fsync", fail_once)
         assert label(*job, tmp_path / "out") in (2, 3)
     assert "Input/output error" in capfd.readouterr().err
     assert not (tmp_path / "out" / "summary.json").exists()
