@@ -4,14 +4,13 @@ Each failure costs its image one row in `errors/` and never affects another imag
 a class with a code is the cause that reports and the documentation show.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
-from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
-from imagebeam.storage.errors import StoreError, unexpected
+from imagebeam.errors import ImagebeamError
+from imagebeam.storage.errors import StoreError, describe_unexpected
 
 
 class InputError(ImagebeamError, ValueError):
@@ -291,6 +290,4 @@ def translate_store_errors() -> Iterator[None]:
     except OSError as error:
         raise ReadFailed(error.strerror or str(error)) from error
     except Exception as error:
-        if os.environ.get(RAISE_UNEXPECTED):
-            raise
-        raise UnexpectedFetch(unexpected(error)) from error
+        raise UnexpectedFetch(describe_unexpected(error)) from error

@@ -1,8 +1,11 @@
 """Failures of stores. No text holds a URI, because URIs may hold secrets."""
 
+import os
+import traceback
 from typing import ClassVar, TypeVar
 
-from imagebeam.errors import ImagebeamError
+from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage.secrets import clean_text
 
 Self = TypeVar("Self", bound="StoreError")
@@ -101,20 +104,25 @@ class UnwritableName(ImagebeamError, ValueError):
     """A name that nothing can be written under; states value, reason and fix."""
 
 
-def unexpected(error: Exception) -> str:
-    """Describe an exception of an unknown type: types, place and text, without secrets."""
-    names = [type(error).__name__]
-    inner = error.__cause__ or error.__context__
-    while inner is not None and len(names) < _MOST_NAMES:
-        names.append(type(inner).__name__)
-        inner = inner.__cause__ or inner.__context__
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f" in {where.tb_frame.f_code.co_name}" if where is not None else ""
-    text = clean_text(str(error))[:_LONGEST_TEXT]
-    return f"unexpected {' from '.join(names)}{place}{f': {text}' if text else ''}"
+def describe_unexpected(error: Exception) -> str:
+    """Describe an exception of a type that no code expects: a defect of this package.
+
+    The text names type, message and place, without secrets and control characters.
+
+    Raises:
+        Exception: the exception itself, where `RAISE_UNEXPECTED` is set.
+    """
+    if os.environ.get(RAISE_UNEXPECTED):
+        raise error
+    if isinstance(error, MemoryError):
+        return "no memory was left"
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f", at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    text = escape_control_chars(clean_text(str(error)))
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}…"
+    return f"a defect of imagebeam, not of the input: {name}: {text}{place}"
 
 
-_MOST_NAMES = 4
-_LONGEST_TEXT = 200
+_LONGEST_TEXT = 300

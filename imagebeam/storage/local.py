@@ -19,7 +19,7 @@ from imagebeam.storage.errors import (
     TooLarge,
     UnexpectedError,
     WrongLength,
-    unexpected,
+    describe_unexpected,
 )
 from imagebeam.storage.types import ObjectInfo, Settings
 from imagebeam.storage.uris import to_path
@@ -157,4 +157,4 @@ def _translated(error: Exception) -> StoreError:
         case OSError():
             return ServerFailed(reason)
         case _:
-            return UnexpectedError(unexpected(error))
+            return UnexpectedError(describe_unexpected(error))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from imagebeam.storage.errors import StoreError, UnexpectedError, unexpected
+from imagebeam.storage.errors import StoreError, UnexpectedError, describe_unexpected
 from imagebeam.storage.http.connections import seconds_left, time_limit
 from imagebeam.storage.types import Settings
 
@@ -51,7 +51,7 @@ def _once(action: Callable[[], T]) -> T:
     except StoreError:
         raise
     except Exception as error:
-        raise UnexpectedError(unexpected(error)) from error
+        raise UnexpectedError(describe_unexpected(error)) from error
 
 
 def _pause(seconds: float, error: StoreError) -> None:

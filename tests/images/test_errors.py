@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.errors import (
     CODES,
     DecodeError,
@@ -82,22 +83,25 @@ def test_every_store_error_has_a_code_of_the_list() -> None:
             raise kind("why")
 
 
-_HERE = "test_an_unknown_exception_of_a_store_costs_one_image"
-
-
-def test_an_unknown_exception_of_a_store_costs_one_image() -> None:
+def test_an_unknown_exception_of_a_store_costs_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
     class UnheardOfError(Exception):
         pass
 
+    address = "https://a.org/?key=secret"
     for raised, text in (
-        (UnheardOfError("https://a.org/?key=secret"), ": https://a.org/?…"),
-        (RecursionError(), ""),
-        (MemoryError(), ""),
+        (UnheardOfError(address), f"{UnheardOfError.__qualname__}: https://a.org/?…, at test_err"),
+        (
+            RecursionError(),
+            "defect of imagebeam, not of the input: RecursionError: , at test_err",
+        ),
+        (MemoryError(), "no memory was left"),
     ):
         with pytest.raises(UnexpectedFetch) as caught, translate_store_errors():
             raise raised
-        expected = f"unexpected {type(raised).__name__} in {_HERE}{text}"
-        assert str(caught.value) == expected
+        assert text in str(caught.value)
+    monkeypatch.setenv(RAISE_UNEXPECTED, "1")
+    with pytest.raises(UnheardOfError), translate_store_errors():
+        raise UnheardOfError
     with pytest.raises(KeyboardInterrupt), translate_store_errors():
         raise KeyboardInterrupt
 

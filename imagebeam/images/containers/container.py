@@ -41,8 +41,8 @@ from imagebeam.images.errors import (
 )
 from imagebeam.images.listing.names import SNIFFED_BYTES as PICTURE_BYTES
 from imagebeam.images.listing.names import NameRules, judge_content
-from imagebeam.images.unexpected import unexpected
 from imagebeam.storage import StoreError
+from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.uris import MEMBER
 
 _DEFAULT_LIMITS = ContainerLimits()
@@ -181,7 +181,7 @@ class Container:
         except (StoreError, OSError):
             raise
         except Exception as error:
-            yield MemberProblem("", unexpected(error, UnexpectedListing))
+            yield MemberProblem("", UnexpectedListing(describe_unexpected(error)))
 
     def read(
         self, place: tuple[int, ...], max_bytes: int, kind: ContainerKind | None = None
@@ -405,4 +405,4 @@ def _as_bad_member() -> Iterator[None]:
     except (ImageError, StoreError, OSError):
         raise
     except Exception as error:
-        raise unexpected(error, UnexpectedFetch) from error
+        raise UnexpectedFetch(describe_unexpected(error)) from error

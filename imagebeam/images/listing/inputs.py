@@ -20,7 +20,7 @@ from imagebeam.images.listing.path_columns import available
 from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
-from imagebeam.storage.errors import Missing, unexpected
+from imagebeam.storage.errors import Missing, describe_unexpected
 
 STDIN = "-"
 
@@ -96,8 +96,8 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
         raise
     except Exception as error:
         raise InputError(
-            f"{uris.without_secrets(text)}: it cannot be listed: {unexpected(error)}. This is a "
-            "defect of imagebeam: report it, and leave this input out."
+            f"{uris.without_secrets(text)}: it cannot be listed: {describe_unexpected(error)}. "
+            "Report it, and leave this input out."
         ) from error
 
 

@@ -19,7 +19,7 @@ from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.path_columns import values
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
-from imagebeam.storage.errors import unexpected
+from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
@@ -124,7 +124,7 @@ class _Listing:
             reason = error.strerror or error
             yield ListedImage(shown, UnreadableListing(f"it cannot be read: {reason}"))
         except Exception as error:
-            yield ListedImage(shown, UnexpectedListing(unexpected(error)))
+            yield ListedImage(shown, UnexpectedListing(describe_unexpected(error)))
 
     def _shown(self, address: str) -> str:
         return uris.without_secrets(address, self._access.hide_query)

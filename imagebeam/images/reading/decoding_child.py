@@ -21,7 +21,7 @@ from imagebeam.images.reading.shared_pixels import SharedPixels
 from imagebeam.images.reading.wire_format import pack
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
-from imagebeam.images.unexpected import unexpected
+from imagebeam.storage.errors import describe_unexpected
 
 _PR_SET_PDEATHSIG = 1
 
@@ -119,7 +119,7 @@ def _read(
     except MemoryError:
         return DecodeMemory("no memory was left to read it")
     except Exception as error:
-        return unexpected(error, UnexpectedFetch)
+        return UnexpectedFetch(describe_unexpected(error))
 
 
 def _limit_memory(extra: int) -> None:

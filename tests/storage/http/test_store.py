@@ -626,7 +626,7 @@ def test_an_exception_that_nobody_foresaw_is_an_error_of_the_store(
 
     url = site.add("/a", whole(b"picture"))
     monkeypatch.setattr("imagebeam.storage.http.store.read_body", fail)
-    expected = r"\Aunexpected UnheardOfError in fail: https://a\.org/\?…\Z"
+    expected = r"a defect of imagebeam, .*UnheardOfError: https://a\.org/\?…, at test_store\.py:"
     with pytest.raises(UnexpectedError, match=expected):
         store(attempts=1).read(url, 99)
 
