@@ -49,17 +49,28 @@ OUTCOMES = {
     "c33_cp1252_names": _expected(labelled=1),
     "c35_glob_braces": _expected(labelled=3),
     "c36_nfc_nfd": _expected(labelled=1),
-    "c41_zip_backslashes": _expected(),
-    "c44_zip_deflate64_lzma": _expected(),
+    "c41_zip_backslashes": _expected(labelled=1),
+    "c44_zip_deflate64_lzma": _expected(labelled=1, failed={"bad_member": 1}),
     "c46_zip_in_zip": _expected(labelled=2),
     "c47_7z_rar": _expected(2, "photos.7z: it is a 7z archive"),
     "c53_tar_concatenated": _expected(labelled=4),
     "c54_tar_mislabelled": _expected(labelled=2),
-    "c60_folder_heic": _expected(labelled=4, failed={"unsupported_format": 4}),
+    "c60_folder_heic": _expected(labelled=5),
+    "c61_single_heic_avif": _expected(labelled=4),
+    "c66_panorama": _expected(labelled=2),
+    "c68_jpeg_ends": _expected(
+        labelled=4, failed={"empty_file": 1, "truncated": 3, "unsupported_format": 3}
+    ),
+    "c69_png_text": _expected(labelled=7),
     "c80_tfrecords": _expected(labelled=1, failed={"bad_member": 2}),
     "c88_csv_nul": _expected(labelled=2, failed={"bad_entry": 1}),
 }
 """Exit code, part of the message, entries left out, and what became of the images."""
+
+
+@pytest.mark.skipif(not CASES.exists(), reason=f"{CASES} is not here")
+def test_every_case_has_an_outcome() -> None:
+    assert {path.stem for path in CASES.glob("c[0-9]*.py")} == {*OUTCOMES}
 
 
 @pytest.mark.slow

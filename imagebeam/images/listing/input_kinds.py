@@ -6,7 +6,7 @@ from itertools import product
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import uris
-from imagebeam.images.containers.content_kinds import kind_of_content
+from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.types import UnsupportedContainerError
 from imagebeam.images.errors import InputError
@@ -19,6 +19,7 @@ from imagebeam.images.listing.manifest_format import (
     decompressed_head,
     foreign_kind,
     format_of_name,
+    format_of_text,
     is_text,
 )
 from imagebeam.images.listing.names import is_image_name, judge_content
@@ -108,7 +109,10 @@ class FileKinds:
         inner = decompressed_head(head) if compression_of(head) is Compression.GZIP else b""
         if inner and is_text(inner):
             return self._text_kind(inner, text)
-        if kind_of_content(head, ContainerKind.PARQUET) is not ContainerKind.PARQUET:
+        if (
+            kind_of_content(head[:SNIFFED_BYTES], ContainerKind.PARQUET)
+            is not ContainerKind.PARQUET
+        ):
             return "container"
         if compression_of(head) is not None:
             return "container"
@@ -120,11 +124,7 @@ class FileKinds:
         )
 
     def _text_kind(self, head: bytes, text: str) -> FileKind:
-        start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-        if start.startswith(("[", "{")):
-            return "manifest"
-        header = re.split(r"[,\t;|]", start.partition("\n")[0])
-        if (self._uri_column or URI_COLUMN) in (cell.strip(' "\r') for cell in header):
+        if format_of_text(head, self._uri_column or URI_COLUMN) is not None:
             return "manifest"
         raise InputError(f"{text}: {_TEXT_FIX}.")
 

@@ -16,6 +16,7 @@ from imagebeam.images.listing.input_kinds import FileKinds, expand_braces, unrea
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
+from imagebeam.images.listing.names import is_image_name
 from imagebeam.images.listing.path_columns import available
 from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
@@ -184,6 +185,11 @@ class _Inputs:
         address = uris.from_path(path)
         if stat.S_ISDIR(mode):
             return self._folder(address, text)
+        if not stat.S_ISREG(mode) and not is_image_name(path):
+            # To open a pipe would wait for another process; an image gets a row instead.
+            raise InputError(
+                f"{text}: not a regular file. Pass a list of names on standard input as -."
+            )
         return [self._named(address, text)]
 
     def _folder(self, address: str, text: str) -> list[Source]:

@@ -1,6 +1,7 @@
 """Tell the format of a manifest by its name and its content."""
 
 import posixpath
+import re
 import zlib
 from enum import Enum
 from typing import IO, NamedTuple
@@ -80,22 +81,37 @@ def format_of_name(name: str) -> ManifestFormat | None:
     return ManifestFormat(found, compression)
 
 
-def format_of(name: str, head: bytes) -> ManifestFormat:
+def format_of(name: str, head: bytes, column: str) -> ManifestFormat:
     """Return the format of a manifest; its content corrects its name.
 
     Args:
         name: of the file.
         head: its first `HEAD_BYTES` bytes.
+        column: that names the images.
     """
-    named = format_of_name(name) or ManifestFormat(Format.LINES)
-    compression = compression_of(head)
-    if compression is not None:
-        return ManifestFormat(named.format, compression)
     if head.startswith(b"PAR1"):
         return ManifestFormat(Format.PARQUET)
     if head.startswith(b"ARROW1"):
         return ManifestFormat(Format.ARROW)
-    return ManifestFormat(named.format)
+    compression = compression_of(head)
+    if (named := format_of_name(name)) is not None:
+        return ManifestFormat(named.format, compression)
+    inner = head if compression is None else decompressed_head(head)
+    return ManifestFormat(format_of_text(inner, column) or Format.LINES, compression)
+
+
+def format_of_text(head: bytes, column: str) -> Format | None:
+    """Return the format that a text shows by its beginning; None if it shows none.
+
+    Args:
+        head: of the text.
+        column: that names the images: a table has it in its header.
+    """
+    start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if start.startswith(("[", "{")):
+        return Format.JSON
+    header = re.split(r"[,\t;|]", start.partition("\n")[0])
+    return Format.CSV if column in (cell.strip(' "\r') for cell in header) else None
 
 
 def compression_of(head: bytes) -> Compression | None:

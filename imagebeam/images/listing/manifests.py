@@ -63,8 +63,8 @@ def read(
         ManifestError: the file is not a manifest of that format, or has no such column.
         OSError: as the file raises it.
     """
-    told = format_of(name, read_head(file))
     column, keep = uri_column or URI_COLUMN, keep or {}
+    told = format_of(name, read_head(file), column)
     if told.format in _TABLES:
         yield from manifest_tables.read(file, told.format, column, keep)
         return
@@ -83,8 +83,8 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
     """
     import pyarrow as pa
 
-    told = format_of(name, read_head(file))
     column = uri_column or URI_COLUMN
+    told = format_of(name, read_head(file), column)
     if told.format in _TABLES:
         return manifest_tables.columns(file, told.format, column)
     with _text(file, told) as text:

@@ -1,0 +1,201 @@
+"""What the options of listing do: from the inputs to the images that they stand for."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imagebeam.images.errors import InputError
+from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listing.entry_addresses import EntryRules
+from imagebeam.images.listing.input_kinds import expand_braces
+from imagebeam.images.listing.inputs import sources
+from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.sources import ListingRules, Source
+from tests.images.containers.archives import tar, zipped
+from tests.images.listing.test_folders import tree
+
+
+def listed(*names: Path | str, entries: EntryRules | None = None) -> list[tuple[str, str | None]]:
+    """URI and error code of each image that inputs stand for."""
+    rules = ListingRules(entries=entries or EntryRules())
+    found = sources([*map(str, names)], rules=rules)
+    images = [each for source in found for each in source]
+    return [(each.uri, each.error.code if each.error else None) for each in images]
+
+
+def refusal(*names: Path | str, entries: EntryRules | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        listed(*names, entries=entries)
+    return str(caught.value)
+
+
+class TestEntries:
+    def test_another_column(self, tmp_path: Path) -> None:
+        rules = EntryRules(uri_column="file_name")
+        (tmp_path / "a.csv").write_text("file_name,uri\na.jpg,b.jpg\n")
+        (tmp_path / "b.jsonl").write_text('{"file_name": "c.jpg"}\n')
+        pq.write_table(pa.table({"file_name": ["d.jpg"]}), tmp_path / "c.parquet")
+        names = [tmp_path / name for name in ("a.csv", "b.jsonl", "c.parquet")]
+        assert listed(*names, entries=rules) == [
+            (str(tmp_path / name), None) for name in ("a.jpg", "c.jpg", "d.jpg")
+        ]
+
+    def test_names_start_at_the_root_and_stay_as_written(self, tmp_path: Path) -> None:
+        tree(tmp_path, "images/x/a.jpg")
+        (tmp_path / "list.csv").write_text(f"uri\n x/a.jpg\n{tmp_path}/b.jpg\n")
+        entries = EntryRules(root=str(tmp_path / "images"))
+        [source] = sources([str(tmp_path / "list.csv")], rules=ListingRules(entries=entries))
+        assert [(each.uri, each.location) for each in source] == [
+            ("x/a.jpg", ImageLocation(str(tmp_path / "images" / "x/a.jpg"))),
+            (f"{tmp_path}/b.jpg", ImageLocation(f"{tmp_path}/b.jpg")),
+        ]
+
+    def test_members_of_an_archive_below_the_root(self, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "a.tar").write_bytes(tar({"a.jpg": b"1"}))
+        (tmp_path / "list.txt").write_text("a.tar\n")
+        entries = EntryRules(root=str(tmp_path / "in"))
+        assert listed(tmp_path / "list.txt", entries=entries) == [("a.tar!/a.jpg", None)]
+
+    def test_a_template_makes_names(self, tmp_path: Path) -> None:
+        (tmp_path / "list.csv").write_text("id\n0001\n0002\n")
+        entries = EntryRules(uri_column="id", template="train/{}.jpg")
+        assert [uri for uri, _ in listed(tmp_path / "list.csv", entries=entries)] == [
+            f"{tmp_path}/train/000{number}.jpg" for number in (1, 2)
+        ]
+
+    def test_a_manifest_from_elsewhere_stays_below_a_local_root(self, tmp_path: Path) -> None:
+        from imagebeam.images.errors import UnsupportedScheme
+        from imagebeam.images.listing.entry_addresses import resolve
+
+        rules = EntryRules(root=str(tmp_path))
+        inside = resolve("x/a.jpg", "gs://b/list.csv", str(tmp_path), rules)
+        assert inside == (f"{tmp_path}/x/a.jpg", "x/a.jpg")
+        for entry in ("../a.jpg", "/etc/a.jpg", "x/../../a.jpg"):
+            with pytest.raises(UnsupportedScheme):
+                resolve(entry, "gs://b/list.csv", str(tmp_path), rules)
+
+    @pytest.mark.parametrize(
+        "entry", ["data:image/png;base64,AAAA", "//host/a.jpg", "a\0.jpg", "x" * 5000, "  "]
+    )
+    def test_what_is_not_a_name(self, tmp_path: Path, entry: str) -> None:
+        (tmp_path / "list.jsonl").write_text(json.dumps({"uri": entry}) + '\n"b.jpg"\n')
+        assert listed(tmp_path / "list.jsonl") == [
+            (f"{tmp_path}/list.jsonl#line=1", "bad_entry"),
+            (f"{tmp_path}/b.jpg", None),
+        ]
+
+    def test_blanks_count_only_if_a_file_has_them(self, tmp_path: Path) -> None:
+        tree(tmp_path, " a.jpg ")
+        (tmp_path / "list.txt").write_text(" a.jpg \n b.jpg\n  https://host/c.jpg \n")
+        assert [uri for uri, _ in listed(tmp_path / "list.txt")] == [
+            *(f"{tmp_path}/ a.jpg ", f"{tmp_path}/b.jpg", "https://host/c.jpg"),
+        ]
+
+    def test_an_archive_without_an_image_is_counted(self, tmp_path: Path) -> None:
+        (tmp_path / "a.tar").write_bytes(tar({"a.txt": b"1"}))
+        (tmp_path / "b.zip").write_bytes(zipped({}))
+        (tmp_path / "list.txt").write_text("a.tar\nb.zip\nc.jpg\n")
+        left_out = LeftOut()
+        source = Source("manifest", (str(tmp_path / "list.txt"),), str(tmp_path))
+        assert [each.uri for each in source.images(left_out)] == [f"{tmp_path}/c.jpg"]
+        assert left_out.take() == {
+            "empty_archive": (1, (f"{tmp_path}/b.zip",)),
+            "other_kind": (1, (f"{tmp_path}/a.tar!/a.txt",)),
+        }
+
+
+class TestInputs:
+    @pytest.mark.parametrize(
+        ("pattern", "names"),
+        [
+            ("a-{000..002}.tar", ["a-000.tar", "a-001.tar", "a-002.tar"]),
+            ("{9..11}", ["9", "10", "11"]),
+            ("{2..0}", ["2", "1", "0"]),
+            ("{a,b}/{1..2}.jpg", ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"]),
+            ("{a}", ["{a}"]),
+            ("a{}b", ["a{}b"]),
+        ],
+    )
+    def test_braces(self, pattern: str, names: list[str]) -> None:
+        assert expand_braces(pattern) == names
+
+    @pytest.mark.parametrize("pattern", ["{0..999999999}", "{0..999}{0..999}"])
+    def test_braces_without_end(self, pattern: str) -> None:
+        with pytest.raises(InputError, match="more than 100,000 names"):
+            expand_braces(pattern)
+
+    def test_of_globs_in_braces_one_must_match(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.jpg", "{x,y}.png")
+        assert listed(f"{tmp_path}/*.{{jpg,gif}}") == [(f"{tmp_path}/a.jpg", None)]
+        assert listed(f"{tmp_path}/{{x,y}}.png") == [(f"{tmp_path}/{{x,y}}.png", None)]
+        assert "*.gif: the glob matches no image" in refusal(f"{tmp_path}/*.{{gif,bmp}}")
+
+    def test_the_first_archive_of_a_glob_may_be_damaged_or_empty(self, tmp_path: Path) -> None:
+        (tmp_path / "a.tar").write_bytes(b"rubbish" * 200)
+        (tmp_path / "b.tar").write_bytes(tar({}))
+        (tmp_path / "c.tar").write_bytes(tar({"a.jpg": b"1"}))
+        assert listed(f"{tmp_path}/*.tar") == [
+            (f"{tmp_path}/a.tar", "archive_damaged"),
+            (f"{tmp_path}/c.tar!/a.jpg", None),
+        ]
+        (tmp_path / "c.tar").unlink()
+        assert refusal(f"{tmp_path}/*.tar").startswith(f"{tmp_path}/a.tar: ")
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("list", b'["a.jpg"]'),
+            ("list", b'{"uri": "a.jpg"}\n'),
+            ("list.dat", b"id,uri\n1,a.jpg\n"),
+            ("list.gz", gzip.compress(b'["a.jpg"]', mtime=0)),
+            ("list.csv.gz", gzip.compress(b"uri\na.jpg\n", mtime=0)),
+        ],
+    )
+    def test_manifests_by_content(self, tmp_path: Path, name: str, content: bytes) -> None:
+        (tmp_path / name).write_bytes(content)
+        assert listed(tmp_path / name) == [(f"{tmp_path}/a.jpg", None)]
+
+    def test_archives_and_pictures_by_content(self, tmp_path: Path) -> None:
+        (tmp_path / "download").write_bytes(tar({"a.jpg": b"1"}))
+        (tmp_path / "archive.bin").write_bytes(zipped({"a.jpg": b"1"}))
+        (tmp_path / "picture").write_bytes(b"\x89PNG")
+        names = [tmp_path / name for name in ("download", "archive.bin", "picture")]
+        assert [uri for uri, _ in listed(*names)] == [
+            *(f"{names[0]}!/a.jpg", f"{names[1]}!/a.jpg", str(names[2])),
+        ]
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it"),
+            (b"Rar!\x1a\x07\x01", "a RAR archive. Unpack it"),
+            (b"some text\n", "it is text, but its name does not tell the format"),
+            (b"\0\1\2\3" * 20, "not a picture, an archive or a manifest"),
+        ],
+    )
+    def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, said: str) -> None:
+        (tmp_path / "x.dat").write_bytes(content)
+        assert said in refusal(tmp_path / "x.dat")
+
+    def test_a_column_of_digests_is_not_a_column_of_images(self, tmp_path: Path) -> None:
+        pq.write_table(pa.table({"md5": [b"\1" * 16], "URL": ["a.jpg"]}), tmp_path / "a.parquet")
+        assert "it has 'md5', 'URL'" in refusal(tmp_path / "a.parquet")
+
+    @pytest.mark.parametrize("name", ["pipe", "list.txt", "a.csv", "a.tar", "a.parquet"])
+    def test_a_pipe_is_refused_at_once(self, tmp_path: Path, name: str) -> None:
+        os.mkfifo(tmp_path / name)
+        assert "not a regular file" in refusal(tmp_path / name)
+
+    def test_a_folder_of_tables_is_those_tables(self, tmp_path: Path) -> None:
+        for year in (2023, 2024):
+            (tmp_path / f"in/year={year}").mkdir(parents=True)
+            table = pa.table({"uri": [f"/{year}.jpg"]})
+            pq.write_table(table, tmp_path / f"in/year={year}/part-0.parquet")
+        (tmp_path / "in/_SUCCESS").touch()
+        assert listed(tmp_path / "in") == [("/2023.jpg", None), ("/2024.jpg", None)]
