@@ -13,7 +13,7 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from imagebeam import stderr_redirection
+from imagebeam import resources, stderr_redirection
 from imagebeam.beam_pipeline import job_identity, job_module
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options import LabelOptions
@@ -113,13 +113,13 @@ def plan(
     class_names = job_identity.class_names(options, module)
     extra_columns = job_identity.extra_columns(options, sources)
     provenance = job_identity.provenance(options, module)
-    worker_cores = preflight.cores_of_a_worker(pipeline_options)
+    worker_cores = preflight.cores_of_a_worker(pipeline_options, resources.cores())
     job = Job(
         sources=sources,
         run=RunToken(layout),
         images_per_shard=options.images_per_shard,
         preprocessing=options.preprocessing(module.info.image_size),
-        decode_processes=options.decode_processes or worker_cores,
+        decode_processes=options.decode_processes,
         decode_limits=options.decode_limits,
         access=options.access,
         worker_cores=worker_cores,

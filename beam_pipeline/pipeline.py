@@ -34,20 +34,20 @@ class Job:
         run: the run that owns the output.
         images_per_shard: None derives it from the number of images.
         preprocessing: how pictures become the input of the module.
-        decode_processes: decoding processes per worker.
+        decode_processes: decoding processes per worker; None for as many as fit.
         decode_limits: time and memory that one image may take.
         module: to run; workers can read its path.
         schema: of the rows of labelled images.
         provenance: facts about the job for the summary.
         access: how images are reached that are not local files.
-        worker_cores: cores per worker process; None for all cores of its machine.
+        worker_cores: cores per worker process; None for all that it may use.
     """
 
     sources: Sequence[Source]
     run: RunToken
     images_per_shard: int | None
     preprocessing: Preprocessing
-    decode_processes: int
+    decode_processes: int | None
     decode_limits: DecodeLimits
     module: StagedModule
     schema: PredictionSchema
@@ -70,7 +70,9 @@ def build(
     reports = (
         (pages, plan)
         | PlanShards(job.run, job.preprocessing.image_bytes, job.images_per_shard)
-        | DecodeImages(job.preprocessing, job.decode_processes, job.decode_limits, job.access)
+        | DecodeImages(
+            job.preprocessing, job.decode_processes, job.decode_limits, job.access, job.worker_cores
+        )
         | RunModule(job.module, cores=job.worker_cores)
         | WriteShards(job.run, job.schema)
     )

@@ -45,7 +45,7 @@ def main() -> None:
         "photos": args.photos,
         "rounds": args.rounds,
         "results": [result.as_dict() for result in results],
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("apache-beam", "pillow", "ai-edge-litert")},

@@ -36,7 +36,7 @@ def label_share(paths: list[str], handle: str, output: str) -> None:
 def main(handle: str, photos: str, output: str) -> None:
     """Label a folder of photos with one process a core."""
     paths = sorted(str(path) for path in Path(photos).rglob("*.jpg"))
-    count = os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0))
     Path(output).mkdir()
     context = multiprocessing.get_context("spawn")
     processes = [

@@ -6,15 +6,19 @@ ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteS
 on arrays with Beam's RunInference.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.label_images import LabelImages, LabelledImages
 from imagebeam.transforms.list_images import ListImages
-from imagebeam.transforms.module_handler import ModuleHandler
 from imagebeam.transforms.plan_shards import PlanShards
 from imagebeam.transforms.run_module import RunModule
 from imagebeam.transforms.skip_done import SkipDone
 from imagebeam.transforms.summarise import Summarise
 from imagebeam.transforms.write_shards import WriteShards
+
+if TYPE_CHECKING:
+    from imagebeam.transforms.module_handler import ModuleHandler
 
 __all__ = [
     "DecodeImages",
@@ -28,3 +32,12 @@ __all__ = [
     "Summarise",
     "WriteShards",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Beam's RunInference takes long to import, and the job does not use it.
+    if name == "ModuleHandler":
+        from imagebeam.transforms.module_handler import ModuleHandler
+
+        return ModuleHandler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,22 +1,27 @@
 """Shard → DecodedShard."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.utils.windowed_value import WindowedValue
 
+from imagebeam import resources
 from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.resources import Resources
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
 from imagebeam.transforms.shared_resource import SharedResource
 from imagebeam.transforms.worker_versions import check_versions, installed_versions
+
+_log = logging.getLogger(__name__)
 
 _SHARDS_AHEAD = 2
 """Shards that are read while an earlier one is scored. The second fills the gap that the first
@@ -32,19 +37,22 @@ class DecodeImages(beam.PTransform):
 
     Attributes:
         preprocessing: how pictures become the input of the module.
-        processes: decoding processes per worker.
+        processes: decoding processes per worker; None for one per core, or as many as the memory
+            of the worker allows.
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
+        cores: of a worker process; None for all that it may use.
     """
 
     preprocessing: Preprocessing
-    processes: int
+    processes: int | None
     limits: DecodeLimits
     access: Access = field(default_factory=Access)
+    cores: int | None = None
 
     def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard]:
         """Decode the images of all shards."""
-        decode = _DecodeFn(self.preprocessing, self.processes, self.limits, self.access)
+        decode = _DecodeFn(self.preprocessing, self.processes, self.limits, self.access, self.cores)
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
@@ -52,9 +60,18 @@ class _DecodeFn(beam.DoFn):
     """Reads shards with one reader per worker process, a few shards ahead."""
 
     def __init__(
-        self, preprocessing: Preprocessing, processes: int, limits: DecodeLimits, access: Access
+        self,
+        preprocessing: Preprocessing,
+        processes: int | None,
+        limits: DecodeLimits,
+        access: Access,
+        cores: int | None,
     ) -> None:
-        self._settings = (preprocessing, processes, limits, access)
+        self._preprocessing = preprocessing
+        self._processes = processes
+        self._limits = limits
+        self._access = access
+        self._cores = cores
         self._shared = SharedResource[ImageReader]()
         self._versions = installed_versions()
 
@@ -64,7 +81,10 @@ class _DecodeFn(beam.DoFn):
         self._pool = ThreadPoolExecutor(_SHARDS_AHEAD, thread_name_prefix="decode-images")
 
     def _start_reader(self) -> ImageReader:
-        reader = ImageReader(*self._settings)
+        processes, limits = fit_decoding(
+            self._processes, self._limits, self._cores, resources.available()
+        )
+        reader = ImageReader(self._preprocessing, processes, limits, self._access)
         # The processes start while the first images are listed.
         reader.start()
         return reader
@@ -94,6 +114,31 @@ class _DecodeFn(beam.DoFn):
     def teardown(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._shared.release()
+
+
+def fit_decoding(
+    processes: int | None, limits: DecodeLimits, cores: int | None, available: Resources
+) -> tuple[int, DecodeLimits]:
+    """Return decoding processes and limits that fit into the cores and the memory of a worker.
+
+    Args:
+        processes: that the user asked for; None for one per core.
+        limits: of one image.
+        cores: of a worker process; None for all that it may use.
+        available: to this process.
+    """
+    if processes is None:
+        fitting = available.decode_processes(cores)
+    else:
+        fitting = Resources(processes, available.memory).decode_processes()
+        if fitting < processes:
+            assert available.memory is not None
+            _log.warning(
+                "--decode-processes %d: the memory limit of %.0f MB allows %d. Using %d.",
+                *(processes, available.memory / 1e6, fitting, fitting),
+            )
+    memory = available.memory_for_one_image(limits.memory)
+    return fitting, replace(limits, memory=memory)
 
 
 def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:

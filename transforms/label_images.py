@@ -1,6 +1,5 @@
 """URIs → rows: the steps of the job inside any other pipeline."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -80,7 +79,8 @@ class LabelImages(beam.PTransform):
         top_k: number of classes in the field `top_k`.
         resize: `crop` or `stretch`.
         images_per_shard: the most pictures that a worker thread holds at once.
-        decode_processes: decoding processes per worker.
+        decode_processes: decoding processes per worker; None for one per core, or as many as the
+            memory of the worker allows.
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
 
@@ -95,7 +95,7 @@ class LabelImages(beam.PTransform):
     top_k: int = 5
     resize: Resize = "crop"
     images_per_shard: int = 256
-    decode_processes: int = os.cpu_count() or 1
+    decode_processes: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
 

@@ -1,66 +1,17 @@
-"""Model handlers with which Beam's RunInference loads and runs modules."""
+"""A model handler with which Beam's RunInference loads and runs modules."""
 
-import tempfile
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from imagebeam.modules import Engine, ModelOutputs, StagedModule, load_engine, open_module
-from imagebeam.modules.engines import MemoryBoundedEngine
-from imagebeam.modules.staging import unpacked
-from imagebeam.modules.types import LITERT
-
-METRICS_NAMESPACE = "imagebeam"
-
-ExampleT = TypeVar("ExampleT")
-PredictionT = TypeVar("PredictionT")
-ModelT = TypeVar("ModelT")
+from imagebeam.modules import Engine, ModelOutputs, open_module
+from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 
 
-class EngineHandler(
-    ModelHandler[ExampleT, PredictionT, ModelT], Generic[ExampleT, PredictionT, ModelT]
-):
-    """Loads the engine of a module on a worker.
-
-    Args:
-        module: an opened one.
-        embed_model: send its flatbuffer with the pipeline. Otherwise, and for a module that only
-            TensorFlow can run, workers must be able to read its path.
-        batching: Beam's own arguments, such as `max_batch_size`.
-    """
-
-    def __init__(self, module: StagedModule, embed_model: bool = False, **batching: Any) -> None:
-        super().__init__(**batching)
-        self._module = module
-        embedded = embed_model and module.engine == LITERT
-        self._flatbuffer = module.path.read_bytes() if embedded else None
-
-    def load_engine(self, threads: int | None = None) -> Engine:
-        """Load the engine.
-
-        Args:
-            threads: that TensorFlow uses within a batch; None leaves it to TensorFlow.
-        """
-        module = self._module
-        if self._flatbuffer is None:
-            with unpacked(module) as path:
-                engine = load_engine(module.engine, path, module.info, threads)
-        else:
-            with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-                file.write(self._flatbuffer)
-                file.flush()
-                engine = load_engine(module.engine, file.name, module.info, threads)
-        return MemoryBoundedEngine(engine)
-
-    def get_metrics_namespace(self) -> str:
-        """Return the namespace in which load time and latency are reported."""
-        return METRICS_NAMESPACE
-
-
-class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult, Engine]):
+class ModuleHandler(ModelHandler[npt.NDArray[np.uint8], PredictionResult, Engine]):
     """Runs any TF-Hub image module on decoded pictures with Beam's `RunInference`.
 
     Examples are uint8 arrays (height, width, 3), RGB, of the module's image size. The inference of
@@ -90,11 +41,12 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult, Engin
     """
 
     def __init__(self, handle: str, engine: str = "auto", **batching: Any) -> None:
-        super().__init__(open_module(handle, engine), embed_model=True, **batching)
+        super().__init__(**batching)
+        self._loader = ModuleLoader(open_module(handle, engine), embed_model=True)
 
     def load_model(self) -> Engine:
         """Load the engine; Beam calls this once per process."""
-        return self.load_engine()
+        return self._loader.load()
 
     def run_inference(
         self,
@@ -107,7 +59,7 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult, Engin
         Raises:
             ValueError: a picture has another type or size.
         """
-        shape = (*self._module.info.image_size, 3)
+        shape = (*self._loader.module.info.image_size, 3)
         for picture in batch:
             if picture.dtype != np.uint8 or picture.shape != shape:
                 raise ValueError(
@@ -116,9 +68,13 @@ class ModuleHandler(EngineHandler[npt.NDArray[np.uint8], PredictionResult, Engin
                 )
         outputs = model.run(np.stack(batch))
         return [
-            PredictionResult(picture, _row(outputs, row), self._module.handle)
+            PredictionResult(picture, _row(outputs, row), self._loader.module.handle)
             for row, picture in enumerate(batch)
         ]
+
+    def get_metrics_namespace(self) -> str:
+        """Return the namespace in which load time and latency are reported."""
+        return METRICS_NAMESPACE
 
     def get_num_bytes(self, batch: Sequence[npt.NDArray[np.uint8]]) -> int:
         """Return the bytes of pixels in the batch."""

@@ -1,37 +1,55 @@
 """DecodedShard → ScoredShard."""
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from itertools import pairwise
+from math import ceil
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-from apache_beam.ml.inference.base import RunInference
+from apache_beam.metrics import Metrics
+from apache_beam.utils.shared import Shared
+from apache_beam.utils.windowed_value import WindowedValue
 
+from imagebeam import resources
 from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
 from imagebeam.images.stage_times import Meter, StageTimes, total
 from imagebeam.modules import Engine, ModelOutputs, StagedModule
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
-from imagebeam.transforms.module_handler import EngineHandler
+from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
+
+_SHARDS_AHEAD = 1
+"""Shards whose pictures are queued while an earlier shard is completed and written, so that no
+thread waits for the slowest part of a shard."""
+
+_BLOCK = 16
+"""Pictures that a thread takes from the queue at once; also the batch size of TensorFlow."""
+
+_MIN_BLOCK = 8
+"""Fewer pictures cost more to hand to a thread than they save."""
+
+_THREADS_PER_SHARD = 8
+"""A shard of large pictures occupies about as many threads: 59 pictures of 299×299 fill it."""
 
 
 @dataclass
 class RunModule(beam.PTransform):
-    """Runs the module on the pictures of each shard with Beam's RunInference, one shard per batch.
+    """Runs the module on the pictures of all shards, in blocks that threads take from one queue.
 
-    Beam loads the module once per process, shares it between threads, and reports load time and
-    latency. A picture on which the module fails becomes a failure of its shard; the others keep
-    their answers. Shuffles nothing.
+    The module is loaded once per worker process and shared between its threads. The next shard is
+    queued while one is completed, so shards do not wait for each other. A picture on which the
+    module fails becomes a failure of its shard; the others keep their outputs. Shuffles nothing.
 
     Attributes:
         module: to run.
         embed_model: send the flatbuffer with the pipeline; otherwise workers must be able to read
             its path.
-        cores: of a worker process; None for all cores of its machine.
+        cores: of a worker process; None for all that it may use.
     """
 
     module: StagedModule
@@ -40,12 +58,94 @@ class RunModule(beam.PTransform):
 
     def expand(self, shards: beam.PCollection[DecodedShard]) -> beam.PCollection[ScoredShard]:
         """Score all shards."""
-        handler = ShardModelHandler(self.module, self.embed_model, self.cores)
-        return shards | RunInference(handler).with_output_types(ScoredShard)
+        run = _RunFn(ModuleLoader(self.module, self.embed_model), self.cores)
+        return shards | beam.ParDo(run).with_output_types(ScoredShard)
+
+
+class _Pending(NamedTuple):
+    shard: DecodedShard
+    inference: "Inference"
+    start: float
+    timestamp: Any
+    window: Any
+
+
+class _RunFn(beam.DoFn):
+    """Submits the pictures of each shard, and completes the shard before the latest one."""
+
+    def __init__(self, loader: ModuleLoader, cores: int | None) -> None:
+        self._loader = loader
+        self._cores = cores
+        self._shared = Shared()
+        self._load_milliseconds: int | None = None
+        self._inferences = Metrics.counter(METRICS_NAMESPACE, "num_inferences")
+        self._latency = Metrics.distribution(
+            METRICS_NAMESPACE, "inference_batch_latency_micro_secs"
+        )
+        self._load_latency = Metrics.distribution(
+            METRICS_NAMESPACE, "load_model_latency_milli_secs"
+        )
+
+    def setup(self) -> None:
+        self._engine: ParallelEngine = self._shared.acquire(self._load)
+
+    def _load(self) -> "ParallelEngine":
+        start = time.monotonic()
+        cores = self._cores or resources.cores()
+        engine = ParallelEngine(self._loader.load(tensorflow_threads(cores)), cores)
+        self._load_milliseconds = round(1000 * (time.monotonic() - start))
+        return engine
+
+    def start_bundle(self) -> None:
+        self._pending: deque[_Pending] = deque()
+        # Beam records metrics only during a bundle.
+        if self._load_milliseconds is not None:
+            self._load_latency.update(self._load_milliseconds)
+            self._load_milliseconds = None
+
+    def process(
+        self,
+        shard: DecodedShard,
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        inference = self._engine.start(shard.pixels)
+        self._pending.append(_Pending(shard, inference, time.monotonic(), timestamp, window))
+        if len(self._pending) > _SHARDS_AHEAD:
+            yield self._next()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self._pending:
+            yield self._next()
+
+    def _next(self) -> WindowedValue:
+        shard, inference, start, timestamp, window = self._pending.popleft()
+        scored = complete_shard(shard, inference)
+        self._inferences.inc(len(shard.uris))
+        self._latency.update(round(1e6 * (time.monotonic() - start)))
+        return WindowedValue(scored, timestamp, (window,))
+
+
+class Inference:
+    """The blocks of one shard, which threads are working on."""
+
+    def __init__(self, blocks: list[Future["_Block"]]) -> None:
+        self._blocks = blocks
+
+    def result(self) -> tuple[ModelOutputs, dict[int, ImageError], StageTimes]:
+        """Wait for the model outputs, the error of each row without any, and the stage times.
+
+        Stage times are added up over the threads.
+        """
+        blocks = [block.result() for block in self._blocks]
+        pieces = [piece for block in blocks for piece in block.pieces]
+        errors = {row: error for block in blocks for row, error in block.errors.items()}
+        times = total(block.times for block in blocks)
+        return ModelOutputs.concatenate(pieces), errors, times
 
 
 class ParallelEngine:
-    """A loaded module and the threads that run it; the shards of a process share one.
+    """A loaded module and the threads that run it; all shards of a process share one.
 
     Engines release Python's lock while they compute.
 
@@ -59,68 +159,27 @@ class ParallelEngine:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run-module")
 
+    def start(self, pixels: npt.NDArray[np.uint8]) -> Inference:
+        """Queue the pictures in blocks behind those of earlier shards.
+
+        A block that fails is halved until the pictures that cause the failure stand alone; the
+        others keep their outputs.
+        """
+        size = min(_BLOCK, max(_MIN_BLOCK, ceil(len(pixels) / self._threads)))
+        count = max(1, ceil(len(pixels) / size))
+        bounds = [len(pixels) * block // count for block in range(count + 1)]
+        return Inference(
+            [
+                self._pool.submit(_infer_block, self._engine, pixels, start, stop)
+                for start, stop in pairwise(bounds)
+            ]
+        )
+
     def infer(
         self, pixels: npt.NDArray[np.uint8]
     ) -> tuple[ModelOutputs, dict[int, ImageError], StageTimes]:
-        """Return the model outputs, the error of each row that has none, and the stage times.
-
-        Each thread takes a part of the pictures. A batch that fails is halved until the pictures
-        that cause the failure stand alone; the others keep their outputs. Stage times are added up
-        over the threads.
-        """
-        count = max(1, min(self._threads, len(pixels) // _MIN_PICTURES_PER_THREAD))
-        bounds = [len(pixels) * part // count for part in range(count + 1)]
-        run = partial(_infer_part, self._engine, pixels)
-        parts = list(self._pool.map(run, bounds[:-1], bounds[1:]))
-        pieces = [piece for part, _, _ in parts for piece in part]
-        errors = {row: error for _, part_errors, _ in parts for row, error in part_errors.items()}
-        return ModelOutputs.concatenate(pieces), errors, total(times for _, _, times in parts)
-
-
-class ShardModelHandler(EngineHandler[DecodedShard, ScoredShard, ParallelEngine]):
-    """Loads a module for RunInference and runs it on shards.
-
-    Args:
-        module: as for `RunModule`.
-        embed_model: likewise.
-        cores: likewise.
-    """
-
-    def __init__(
-        self, module: StagedModule, embed_model: bool = False, cores: int | None = None
-    ) -> None:
-        super().__init__(module, embed_model)
-        self._cores = cores
-
-    def load_model(self) -> ParallelEngine:
-        """Load the engine; Beam calls this once per process."""
-        cores = self._cores or os.cpu_count() or 1
-        return ParallelEngine(self.load_engine(tensorflow_threads(cores)), cores)
-
-    def run_inference(
-        self,
-        batch: Sequence[DecodedShard],
-        model: ParallelEngine,
-        inference_args: dict[str, Any] | None = None,
-    ) -> Iterator[ScoredShard]:
-        """Score each shard of the batch."""
-        return iter([score_shard(shard, model) for shard in batch])
-
-    def batch_elements_kwargs(self) -> dict[str, int]:
-        """Keep shards apart."""
-        # A shard is a batch already, and a worker should hold the pixels of no more than one.
-        return {"min_batch_size": 1, "max_batch_size": 1}
-
-    def get_num_bytes(self, batch: Sequence[DecodedShard]) -> int:
-        """Return the bytes of pixels in the batch."""
-        return sum(shard.pixels.nbytes for shard in batch)
-
-
-_MIN_PICTURES_PER_THREAD = 8
-"""Fewer cost more to hand to another thread than they save."""
-
-_THREADS_PER_SHARD = 8
-"""A shard of large pictures occupies about as many threads: 59 pictures of 299×299 fill it."""
+        """Run the module on pictures; see `Inference.result`."""
+        return self.start(pixels).result()
 
 
 def tensorflow_threads(cores: int) -> int:
@@ -134,7 +193,12 @@ def tensorflow_threads(cores: int) -> int:
 
 def score_shard(shard: DecodedShard, engine: ParallelEngine) -> ScoredShard:
     """Return the model outputs of a shard, and a failure for each picture without any."""
-    outputs, errors, times = engine.infer(shard.pixels)
+    return complete_shard(shard, engine.start(shard.pixels))
+
+
+def complete_shard(shard: DecodedShard, inference: Inference) -> ScoredShard:
+    """Wait for the model outputs of a shard; each picture without any becomes a failure."""
+    outputs, errors, times = inference.result()
     rows = np.array([row for row in range(len(shard.uris)) if row not in errors], np.intp)
     failures = [
         Failure.of(shard.uris[row], error, shard.extra_columns[row])
@@ -152,9 +216,13 @@ def score_shard(shard: DecodedShard, engine: ParallelEngine) -> ScoredShard:
     )
 
 
-def _infer_part(
-    engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int
-) -> tuple[list[ModelOutputs], dict[int, ImageError], StageTimes]:
+class _Block(NamedTuple):
+    pieces: list[ModelOutputs]
+    errors: dict[int, ImageError]
+    times: StageTimes
+
+
+def _infer_block(engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int) -> _Block:
     meter = Meter()
     errors: dict[int, ImageError] = {}
     pieces: list[ModelOutputs] = []
@@ -178,4 +246,4 @@ def _infer_part(
             for row in np.flatnonzero(~finite):
                 errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
             pieces.append(outputs if finite.all() else outputs.select(finite))
-    return pieces, errors, meter.costs
+    return _Block(pieces, errors, meter.costs)

@@ -12,7 +12,6 @@ Exit code 0 if the job can run, with or without warnings; 1 if it cannot.
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -114,6 +113,7 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
 def _chosen(
     options: "LabelOptions", has_output: bool, args: argparse.Namespace
 ) -> "Iterator[Check]":
+    from imagebeam import resources
     from imagebeam.beam_pipeline.doctor.estimate import Price
     from imagebeam.beam_pipeline.doctor.inputs import Inputs
     from imagebeam.beam_pipeline.doctor.module import ModuleCheck
@@ -132,7 +132,7 @@ def _chosen(
     yield Runner(options, names)
     if options.inputs:
         elsewhere = any(argument.startswith("--runner") for argument in options.beam_args)
-        cores = args.cores or (None if elsewhere else os.cpu_count())
+        cores = args.cores or (None if elsewhere else resources.cores())
         price = Price(cores, args.price_per_core_hour)
         output = options.output if has_output else None
         yield Inputs(options, args.sample, args.deadline, price, output)

@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
-    import os
     from contextlib import closing
 
+    from imagebeam import resources
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import evaluate
@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     labels = [image.label for image in images]
     indices = labelled_images.class_indices(labels, names, info.class_count)
     engine = load_engine(module.engine, module.path, info)
-    reader = ImageReader(Preprocessing(info.image_size, args.resize), os.cpu_count() or 1)
+    processes = resources.available().decode_processes()
+    reader = ImageReader(Preprocessing(info.image_size, args.resize), processes)
     done = 0
     with closing(reader), progress(sys.stderr, "images") as show:
 

@@ -1,6 +1,5 @@
 """Decode and label a sample of the images, as the job would."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imagebeam import resources
 from imagebeam.beam_pipeline import job_identity
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
@@ -58,7 +58,7 @@ def take(
     engine = load_engine(module.engine, module.path, module.info)
     preprocessing = options.preprocessing(module.info.image_size)
     limits = DecodeLimits(min(options.decode_seconds, seconds), options.decode_memory)
-    processes = options.decode_processes or os.cpu_count() or 1
+    processes = options.decode_processes or resources.available().decode_processes()
     reader = ImageReader(preprocessing, processes, limits, options.access)
     deadline = time.monotonic() + seconds
     images = 0

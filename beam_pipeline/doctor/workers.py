@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
+from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.runners import preflight
 from imagebeam.transforms.worker_versions import installed_versions
@@ -27,7 +28,12 @@ def _description(options: PipelineOptions) -> str:
     name = preflight.runner_name(options)
     if preflight.is_direct(options):
         direct = options.view_as(DirectOptions)
-        return f"here, {direct.direct_num_workers} workers, {direct.direct_running_mode}"
+        available = resources.available()
+        memory = "" if available.memory is None else f", {available.memory / 1e6:,.0f} MB"
+        return (
+            f"this machine, {available.cores} cores{memory}, {direct.direct_num_workers} workers, "
+            f"{direct.direct_running_mode}"
+        )
     place = preflight.flink_master(options) if name == "flink" else None
     place = place or options.view_as(PortableOptions).job_endpoint
     return f"{name} answers at {place}" if place else f"{name} can be started"

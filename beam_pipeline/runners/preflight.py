@@ -59,9 +59,13 @@ def sees_this_disk(options: PipelineOptions) -> bool:
     )
 
 
-def cores_of_a_worker(options: PipelineOptions) -> int:
-    """Return the cores per worker process, as far as they are known before it starts."""
-    cores = os.cpu_count() or 1
+def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
+    """Return the cores per worker process; None for all that the worker may use.
+
+    Args:
+        options: those of Beam.
+        cores: that this process may use.
+    """
     if runner_name(options) == "dataflow":
         # Dataflow starts one worker process per core.
         return 1
@@ -69,8 +73,7 @@ def cores_of_a_worker(options: PipelineOptions) -> int:
     if is_direct(options) and direct.direct_running_mode == "multi_processing":
         # For Beam, 0 means one worker per core.
         return max(1, cores // (direct.direct_num_workers or cores))
-    # Other workers are assumed to be machines like this one.
-    return cores
+    return None
 
 
 def check(options: PipelineOptions) -> None:

@@ -16,7 +16,7 @@ from daft.functions import decode_image, download, resize
 @daft.udf(
     return_dtype=DataType.int64(),
     batch_size=64,
-    concurrency=os.cpu_count() or 1,
+    concurrency=len(os.sched_getaffinity(0)),
     use_process=True,
 )
 class Classifier:

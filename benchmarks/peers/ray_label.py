@@ -40,7 +40,7 @@ def main(flatbuffer: str, side: str, photos: str, output: str) -> None:
         fn_constructor_args=(flatbuffer,),
         batch_size=64,
         num_cpus=0.5,
-        compute=ray.data.ActorPoolStrategy(size=os.cpu_count() or 1),
+        compute=ray.data.ActorPoolStrategy(size=len(os.sched_getaffinity(0))),
     )
     labelled.write_parquet(output)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from imagebeam import resources
 from imagebeam.mobilenet_v1.errors import NetworkError, PictureError
 from imagebeam.mobilenet_v1.folders import Sample
 
@@ -107,7 +107,7 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Pa
         pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     labels: list[int] = []
     skipped: list[str] = []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(resources.cores()) as threads:
         for sample, result in zip(samples, threads.map(read, samples), strict=True):
             if isinstance(result, str):
                 skipped.append(result)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from imagebeam import resources
 from imagebeam.images import uris
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
@@ -67,7 +67,7 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
     start = time.monotonic()
     wanted = locate.locate(names, _FINDING_SECONDS)
     preprocessing = Preprocessing((_DECODED, _DECODED), "stretch")
-    reader = ImageReader(preprocessing, os.cpu_count() or 1, _IMAGE_LIMITS)
+    reader = ImageReader(preprocessing, resources.available().decode_processes(), _IMAGE_LIMITS)
     with closing(reader):
         for first in range(0, len(names), _CHUNK):
             if time.monotonic() - start > _MOST_SECONDS:

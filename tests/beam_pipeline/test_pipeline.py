@@ -16,7 +16,7 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.samples import MODULE
-from imagebeam.transforms.module_handler import METRICS_NAMESPACE
+from imagebeam.transforms.module_loader import METRICS_NAMESPACE
 from tests.beam_pipeline.jobs import archive, predictions
 
 

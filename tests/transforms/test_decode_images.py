@@ -3,13 +3,15 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import Preprocessing
-from imagebeam.transforms.decode_images import DecodeImages, decode_shard
+from imagebeam.resources import Resources
+from imagebeam.transforms.decode_images import DecodeImages, decode_shard, fit_decoding
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
 from tests.transforms.pictures import SIZE, bad_entry, grey, listed
 
@@ -72,3 +74,25 @@ def test_shards_that_are_decoded_ahead_keep_their_time_and_window(tmp_path: Path
         )
         expected = [(str(number), number, number, number // 10 * 10) for number in range(25)]
         assert_that(seen, equal_to(expected))
+
+
+@pytest.mark.parametrize(
+    ("processes", "available", "expected", "memory"),
+    [
+        (None, Resources(2), 2, 2_000_000_000),
+        (None, Resources(64, 512_000_000), 2, 256_000_000),
+        (8, Resources(2), 8, 2_000_000_000),
+        (8, Resources(64, 512_000_000), 2, 256_000_000),
+    ],
+)
+def test_decoding_follows_the_cores_and_the_memory_of_the_worker(
+    processes: int | None,
+    available: Resources,
+    expected: int,
+    memory: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fitting = fit_decoding(processes, DecodeLimits(), None, available)
+    assert fitting == (expected, DecodeLimits(memory=memory))
+    lowered = processes is not None and processes > expected
+    assert ("the memory limit of 512 MB allows 2" in caplog.text) is lowered

@@ -1,14 +1,21 @@
+import threading
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.window import TimestampedValue
 
 from imagebeam.images.stage_times import StageTime
-from imagebeam.modules import ModelOutputs, open_module
+from imagebeam.modules import ModelOutputs, load_engine, open_module
 from imagebeam.samples import MODULE
-from imagebeam.transforms.elements import DecodedShard, Failure
+from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
 from imagebeam.transforms.run_module import (
     ParallelEngine,
-    ShardModelHandler,
+    RunModule,
     score_shard,
     tensorflow_threads,
 )
@@ -63,18 +70,27 @@ def test_all_threads_together_answer_in_order() -> None:
     kept = [level for level in range(100) if level not in (13, 70)]
     assert answers.features[:, 0].tolist() == kept
     assert sorted(errors) == [13, 70]
-    # Each core's part, before what fails is halved.
-    assert [*range(33, 66)] in engine.calls
+    # A block without a failure runs whole.
+    assert [*range(28, 42)] in engine.calls
     assert set(costs) == {"infer"}
 
 
-@pytest.mark.parametrize(("threads", "pictures", "parts"), [(4, 100, 4), (1, 100, 1), (4, 20, 2)])
-def test_a_shard_is_split_between_the_threads_that_it_has_pictures_for(
-    threads: int, pictures: int, parts: int
+@pytest.mark.parametrize(
+    ("threads", "pictures", "sizes"),
+    [
+        (1, 100, [14, 14, 14, 14, 14, 15, 15]),
+        (4, 32, [8, 8, 8, 8]),
+        (4, 20, [6, 7, 7]),
+        (4, 48, [12, 12, 12, 12]),
+        (64, 3, [3]),
+    ],
+)
+def test_threads_take_blocks_of_8_to_16_pictures(
+    threads: int, pictures: int, sizes: list[int]
 ) -> None:
     engine = MeanEngine()
     ParallelEngine(engine, threads).infer(_pixels(*range(pictures)))
-    assert len(engine.calls) == parts
+    assert sorted(map(len, engine.calls)) == sizes
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (15, 1), (16, 2), (64, 8)])
@@ -84,14 +100,56 @@ def test_tensorflow_splits_a_batch_only_where_a_shard_cannot_occupy_all_cores(
     assert tensorflow_threads(cores) == threads
 
 
-def test_a_loaded_module_scores_shards() -> None:
+def _seen(
+    shard: ScoredShard, timestamp: Any = beam.DoFn.TimestampParam
+) -> tuple[str, int, list[float]]:
+    rows = [] if shard.outputs.scores is None else shard.outputs.scores[:, 0].tolist()
+    return shard.id, int(timestamp.seconds()), rows
+
+
+def test_each_shard_gets_the_outputs_of_its_own_pictures() -> None:
     module = open_module(str(MODULE))
-    engine = ShardModelHandler(module, cores=1).load_model()
-    pixels = np.zeros((3, *module.info.image_size, 3), np.uint8)
-    outputs, errors, _ = engine.infer(pixels)
-    assert errors == {}
-    assert outputs.scores is not None
-    assert outputs.scores.shape == (3, module.info.class_count)
+    size = module.info.image_size
+    shards = [
+        replace(_shard(*[0] * number), id=str(number), pixels=pixels, failures=())
+        for number in range(7)
+        for pixels in [np.full((number, *size, 3), 40 * number, np.uint8)]
+    ]
+    engine = load_engine(module.engine, module.path, module.info)
+    expected = [
+        (shard.id, number, scores[:, 0].tolist())
+        for number, shard in enumerate(shards)
+        for scores in [engine.run(shard.pixels).scores]
+        if scores is not None
+    ]
+    assert len({scores[0] for _, _, scores in expected if scores}) == 6
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        scored = (
+            pipeline
+            | beam.Create(list(enumerate(shards)))
+            | beam.MapTuple(lambda second, shard: TimestampedValue(shard, second))
+            | RunModule(module, embed_model=True, cores=2)
+            | beam.Map(_seen)
+        )
+        assert_that(scored, equal_to(expected))
+
+
+def test_a_shard_does_not_wait_until_the_one_before_it_is_complete() -> None:
+    """The first shard's last block and the second shard's blocks run at the same time."""
+    meeting = threading.Barrier(2, timeout=60)
+
+    class _MeetingEngine(MeanEngine):
+        def run(self, pixels: npt.NDArray[np.uint8]) -> ModelOutputs:
+            meeting.wait()
+            return super().run(pixels)
+
+    engine = ParallelEngine(_MeetingEngine(), 2)
+    first, second = engine.start(_pixels(1)), engine.start(_pixels(2))
+    for inference, level in ((first, 1), (second, 2)):
+        outputs, errors, _ = inference.result()
+        assert errors == {}
+        assert outputs.features is not None
+        assert outputs.features.tolist() == [[level]]
 
 
 def test_a_module_that_always_fails_leaves_only_failures() -> None:

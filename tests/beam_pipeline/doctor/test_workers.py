@@ -1,5 +1,6 @@
 import pytest
 
+from imagebeam import resources
 from imagebeam.beam_pipeline.doctor import Finding
 from imagebeam.beam_pipeline.doctor.workers import runner, workers
 from imagebeam.beam_pipeline.runners.options import pipeline_options
@@ -42,11 +43,17 @@ def test_an_image_that_cannot_be_looked_into() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--direct_num_workers=3",), "here, 3 workers, multi_threading"),
         (("--runner=PrismRunner",), "prism can be started"),
         (("--runner=FlinkRunner", "--flink_master=f:1"), "flink answers at http://f:1"),
         (("--runner=PortableRunner", "--job_endpoint=j:2"), "portable answers at j:2"),
     ],
 )
-def test_who_runs_the_job(arguments: tuple[str, ...], told: str) -> None:
+def test_the_runner_is_described(arguments: tuple[str, ...], told: str) -> None:
     assert runner(pipeline_options(arguments)).message == told
+
+
+def test_a_local_runner_is_described_with_the_cores_that_it_may_use() -> None:
+    available = resources.available()
+    message = runner(pipeline_options(("--direct_num_workers=3",))).message
+    assert message.startswith(f"this machine, {available.cores} cores")
+    assert message.endswith(", 3 workers, multi_threading")

@@ -1,0 +1,42 @@
+"""Load a module on a worker."""
+
+import tempfile
+
+from imagebeam.modules import Engine, StagedModule, load_engine
+from imagebeam.modules.engines import MemoryBoundedEngine
+from imagebeam.modules.staging import unpacked
+from imagebeam.modules.types import LITERT
+
+METRICS_NAMESPACE = "imagebeam"
+
+
+class ModuleLoader:
+    """A module, in the form in which a pipeline sends it to workers.
+
+    Args:
+        module: an opened one.
+        embed_model: send its flatbuffer with the pipeline. Otherwise, and for a module that only
+            TensorFlow can run, workers must be able to read its path.
+    """
+
+    def __init__(self, module: StagedModule, embed_model: bool = False) -> None:
+        self.module = module
+        embedded = embed_model and module.engine == LITERT
+        self._flatbuffer = module.path.read_bytes() if embedded else None
+
+    def load(self, threads: int | None = None) -> Engine:
+        """Load the engine.
+
+        Args:
+            threads: that TensorFlow uses within a batch; None leaves it to TensorFlow.
+        """
+        module = self.module
+        if self._flatbuffer is None:
+            with unpacked(module) as path:
+                engine = load_engine(module.engine, path, module.info, threads)
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+                file.write(self._flatbuffer)
+                file.flush()
+                engine = load_engine(module.engine, file.name, module.info, threads)
+        return MemoryBoundedEngine(engine)
