@@ -1,7 +1,6 @@
 """Label pictures in this process: no pipeline, no output folder."""
 
 import functools
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagebeam import resources
 from imagebeam.errors import ArgumentError
 from imagebeam.images.decode import DecodedImage, decode, decode_opened
 from imagebeam.images.errors import ImageError
@@ -239,7 +239,7 @@ def _labels(
             name = _name(picture) or f"picture {number}"
             return type(error)(f"{name}: {error}")
 
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as threads:
+    with ThreadPoolExecutor(resources.cores(), thread_name_prefix="decode") as threads:
         while batch := list(islice(pictures, _BATCH)):
             # Pictures of the caller are copied before threads touch them.
             numbered = [(done + row, _own(picture)) for row, picture in enumerate(batch)]
