@@ -80,7 +80,7 @@ def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a bucket that clients find."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     # A client of an earlier test uses another server.
-    registry._make.cache_clear()
+    registry.forget_stores()
     return f"gs://{BUCKET}"
 
 
@@ -103,7 +103,7 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a bucket that clients find and may read."""
-    registry._make.cache_clear()
+    registry.forget_stores()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
     for name, value in _KEYS.items():
         monkeypatch.setenv(name.upper(), value)

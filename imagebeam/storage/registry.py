@@ -34,6 +34,15 @@ def store_for(uri: str, settings: Settings = Settings()) -> Store:  # noqa: B008
         return _make(*_STORES[scheme], settings)
 
 
+def forget_stores() -> None:
+    """Make stores anew when they are next needed.
+
+    A store looks for credentials and servers once. Call this after they changed in the environment.
+    """
+    with _making:
+        _make.cache_clear()
+
+
 _making = threading.Lock()
 
 
