@@ -65,7 +65,7 @@ def build(
     pipeline: beam.Pipeline, job: Job, startup_times: StageTimes | None = None
 ) -> beam.PCollection[dict[str, Any]]:
     """Add the job to a pipeline; returns a PCollection of the one summary."""
-    listed = pipeline | ListImages(job.sources)
+    listed = pipeline | ListImages(job.sources, job.layout)
     pages, plan, earlier_parts = listed | SkipDone(job.layout)
     reports = (
         (pages, plan)

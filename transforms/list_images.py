@@ -9,6 +9,8 @@ import apache_beam as beam
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.stage_times import Meter
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.listing_count import ListingCount
 from imagebeam.transforms.elements import PAGE_SIZE, Page
 
 
@@ -22,9 +24,11 @@ class ListImages(beam.PTransform):
 
     Attributes:
         sources: made by `imagebeam.images.listing.inputs.sources` from the command line.
+        layout: of the output in which a long listing keeps its count; None keeps none.
     """
 
     sources: Sequence[Source]
+    layout: Layout | None = None
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[Page]:
         """List the images of all sources."""
@@ -32,12 +36,13 @@ class ListImages(beam.PTransform):
             pipeline
             | beam.Create(list(enumerate(self.sources)), reshuffle=False)
             | beam.Reshuffle()
-            | "ListPages" >> beam.FlatMapTuple(list_source).with_output_types(Page)
+            | "ListPages" >> beam.FlatMapTuple(list_source, self.layout).with_output_types(Page)
         )
 
 
-def list_source(index: int, source: Source) -> Iterator[Page]:
-    """Yield the images of one source, numbered in its fixed order."""
+def list_source(index: int, source: Source, layout: Layout | None = None) -> Iterator[Page]:
+    """Yield the images of one source, numbered in its fixed order; count them in an output."""
+    counted = None if layout is None else ListingCount(layout, index)
     left_out = LeftOut()
     found = source.images(left_out)
     images = (image._replace(ordinal=ordinal) for ordinal, image in enumerate(found))
@@ -45,6 +50,8 @@ def list_source(index: int, source: Source) -> Iterator[Page]:
         meter = Meter()
         with meter.stage("list"):
             page = tuple(islice(images, PAGE_SIZE))
+        if counted is not None:
+            counted.add(len(page))
         counts = left_out.take()
         if page or counts:
             yield Page(index, number, page, meter.costs, counts)

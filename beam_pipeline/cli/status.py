@@ -148,7 +148,10 @@ def _standing(found: "Status") -> "Table":
 
 
 def _state(found: "Status") -> str:
-    phase = "listing images" if found.plan is None else "labelling"
+    phase = "labelling"
+    if found.plan is None:
+        listed = found.progress.listed
+        phase = f"listing images ({listed:,} so far)" if listed else "listing images"
     match found.state:
         case "running":
             return phase if found.compacting is None else "being compacted"

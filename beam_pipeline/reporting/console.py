@@ -65,7 +65,7 @@ def fetching(
 
 def _step(now: Progress) -> Step:
     if now.plan is None:
-        return Step("listing")
+        return Step("listing", now.listed)
     return Step("labelling", now.done, now.plan.to_do, problems=failure_counts(now.failed))
 
 

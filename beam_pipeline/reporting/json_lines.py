@@ -25,10 +25,16 @@ def progress(
     _write("listing", stream)
     begin = next_time = 0.0
     latest: Progress | None = None
+    listed = 0
 
     def show(now: Progress) -> None:
-        nonlocal begin, next_time, latest
-        if now.plan is None or now == latest:
+        nonlocal begin, next_time, latest, listed
+        if now.plan is None:
+            if now.listed > listed:
+                listed = now.listed
+                _write("listing", stream, images=listed)
+            return
+        if now == latest:
             return
         if latest is None:
             begin = next_time = clock()

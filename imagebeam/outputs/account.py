@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.writers import Writers
 
 _DIGEST_BITS = 128
@@ -79,6 +80,7 @@ class Plan:
         values = asdict(self) | {"rows_digest": f"{self.rows_digest:032x}"}
         with Writers(layout).one():
             write_whole(layout.plan, _json(values))
+            forget_listed_images(layout)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from imagebeam.outputs.layout import (
     unusable,
     write_whole,
 )
+from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.schema import EMITTED
 from imagebeam.storage import AnyPath, Location
 
@@ -73,6 +74,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
         # An existing summary belongs to the run that wrote it, not to the one that starts.
         layout.summary.unlink(missing_ok=True)
         layout.plan.unlink(missing_ok=True)
+        forget_listed_images(layout)
     except OSError as error:
         raise unusable(layout, error) from error
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from imagebeam.outputs import tfrecord_parts
 from imagebeam.outputs.account import Plan, read_plan
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.listing_count import listed_images
 from imagebeam.outputs.parts import opened
 from imagebeam.storage import AnyPath
 
@@ -27,11 +28,13 @@ class Progress:
         plan: of the latest run; None while images are still being listed.
         labelled: images with a row in predictions.
         failed: images with a row in errors, by code.
+        listed: images found so far, while they are being listed; 0 if not known yet.
     """
 
     plan: Plan | None
     labelled: int
     failed: Mapping[str, int]
+    listed: int = 0
 
     @property
     def done(self) -> int:
@@ -61,7 +64,9 @@ class ProgressWatcher:
         self._labelled += sum(self._new(self._layout.prediction_parts(), _rows))
         for codes in self._new(self._layout.error_parts(), _codes):
             self._failed.update(codes)
-        return Progress(read_plan(self._layout), self._labelled, dict(self._failed))
+        plan = read_plan(self._layout)
+        listed = listed_images(self._layout) if plan is None else 0
+        return Progress(plan, self._labelled, dict(self._failed), listed)
 
     def _new(self, parts: Iterator[AnyPath], read: Callable[[AnyPath], T]) -> Iterator[T]:
         new = [part for part in parts if part not in self._seen]

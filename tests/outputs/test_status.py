@@ -55,6 +55,7 @@ def test_a_job_that_was_stopped(tmp_path: Path, kind: Format) -> None:
         "silent_seconds": 60.0,
         "last_part": "1970-01-12T13:47:20+00:00",
         "phase": "labelling",
+        "listed": 8,
         "requested": 8,
         "to_do": 4,
         "done": 2,

@@ -109,4 +109,16 @@ def test_every_event_is_documented() -> None:
     page = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
     stated = re.findall(r"^\| `(\w+)` \|", page.partition("| `event` |")[2], re.MULTILINE)
     source = Path(json_lines.__file__).read_text(encoding="utf-8")
-    assert sorted(stated) == sorted(re.findall(r'_write\(\s*"(\w+)"', source))
+    assert sorted(stated) == sorted({*re.findall(r'_write\(\s*"(\w+)"', source)})
+
+
+def test_a_long_listing_is_reported_when_it_moves() -> None:
+    stream = io.StringIO()
+    with json_lines.progress(stream) as show:
+        for listed in (0, 1000, 1000, 3000):
+            show(Progress(None, 0, {}, listed))
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"event": "listing"},
+        {"event": "listing", "images": 1000},
+        {"event": "listing", "images": 3000},
+    ]

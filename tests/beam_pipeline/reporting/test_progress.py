@@ -209,3 +209,12 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
 )
 def test_byte_counts(count: int, text: str) -> None:
     assert byte_text(count) == text
+
+
+def test_a_long_listing_shows_how_many_images_it_has_found() -> None:
+    clock, stream = _Clock(), io.StringIO()
+    with console.progress(stream, clock) as show:
+        show(Progress(None, 0, {}, 1000))
+        clock.now += 30
+        show(Progress(None, 0, {}, 120_000))
+    assert stream.getvalue() == "imagebeam: listing: 120,000 images\n"

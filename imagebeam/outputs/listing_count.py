@@ -1,0 +1,65 @@
+"""Counts of a listing that is under way, kept in the output where any process can read them."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.storage import AnyPath, Location
+
+_NAME = re.compile(r"listing-\d+\.json")
+_SECONDS = 1.0
+_SECONDS_IN_A_STORE = 10.0
+
+
+class ListingCount:
+    """Counts the images of one source, and writes the count now and then.
+
+    A source that is listed in less than that time writes nothing.
+
+    Args:
+        layout: of the output.
+        source: index of the source.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self, layout: Layout, source: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path = layout.job / f"listing-{source}.json"
+        self._clock = clock
+        self._pause = _SECONDS_IN_A_STORE if isinstance(self._path, Location) else _SECONDS
+        self._next = clock() + self._pause
+        self._images = 0
+
+    def add(self, images: int) -> None:
+        """Count more images."""
+        self._images += images
+        if self._clock() >= self._next:
+            self._next = self._clock() + self._pause
+            # The count is only shown: a disk that is full is reported by what needs it.
+            with suppress(OSError):
+                write_whole(self._path, json.dumps({"images": self._images}).encode())
+
+
+def listed_images(layout: Layout) -> int:
+    """Return the number of images that the sources have counted so far."""
+    total = 0
+    with suppress(FileNotFoundError):
+        for path in layout.job.iterdir():
+            if _NAME.fullmatch(path.name):
+                # The file may be gone by now, or hold what somebody else put there.
+                with suppress(OSError, ValueError, LookupError, TypeError):
+                    total += int(json.loads(path.read_text(encoding="utf-8"))["images"])
+    return total
+
+
+def forget_listed_images(layout: Layout) -> None:
+    """Delete the counts: the plan has the final number."""
+    with suppress(FileNotFoundError):
+        paths: list[AnyPath] = [*layout.job.iterdir()]
+        for path in paths:
+            if _NAME.fullmatch(path.name):
+                path.unlink(missing_ok=True)
