@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONTAINERS ?= docker
 IMAGE ?= imagebeam
+SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pythons check docs peers bench tools image clean
+.PHONY: help setup demo test pythons check docs fuzz peers bench tools image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ check: $(VENV)/tests-ready ## run the linter, the formatter and the type checker
 
 docs: $(VENV)/tests-ready ## build the documentation as a site
 	$(BIN)/mkdocs build --quiet --strict
+
+fuzz: $(VENV)/tests-ready ## feed damaged inputs for an hour, or `make fuzz SECONDS=60`
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 peers: ## install the peers that benchmarks compare with, in a separate environment
 	$(PYTHON) -m venv .venv-peers

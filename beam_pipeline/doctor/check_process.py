@@ -20,7 +20,7 @@ from contextlib import suppress
 from imagebeam import child_process
 from imagebeam.beam_pipeline.doctor.finding import Check, Finding, FindingState
 from imagebeam.errors import ImagebeamError
-from imagebeam.images.reading.channel import Channel
+from imagebeam.images.channel import Channel
 
 _GRACE_SECONDS = 1.0
 _END = b"null"

@@ -4,9 +4,9 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from imagebeam.images.containers import parquets, tars, tfrecords, zips
+from imagebeam.images.containers import tars, tfrecords, zips
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.nested import NestedPlace
@@ -44,6 +44,9 @@ from imagebeam.images.listing.names import NameRules, judge_content
 from imagebeam.storage import StoreError
 from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.uris import MEMBER
+
+if TYPE_CHECKING:
+    from imagebeam.images.containers.parquet_process import ParquetProcess
 
 _DEFAULT_LIMITS = ContainerLimits()
 
@@ -159,7 +162,7 @@ class Container:
         self._raw = file
         self._opened: dict[Compression | None, ByteSource] = {}
         self._nested: tuple[NestedPlace, ByteSource] | None = None
-        self._rows: parquets.Rows | None = None
+        self._parquet: ParquetProcess | None = None
         self.counter = MemberCounter(limits)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -177,7 +180,8 @@ class Container:
                 found += 1
         except _KNOWN as error:
             before = f"; {found:,} images before that were found" if found else ""
-            yield MemberProblem("", _PROBLEMS[type(error)](f"{error}{before}"))
+            problem = next(row for kind, row in _PROBLEMS.items() if isinstance(error, kind))
+            yield MemberProblem("", problem(f"{error}{before}"))
         except (StoreError, OSError):
             raise
         except Exception as error:
@@ -206,6 +210,19 @@ class Container:
                 return self._read(self._nested_file(archive), archive.format, place, max_bytes)
             return self._read(self._file(kind.compression), kind.format, place, max_bytes)
 
+    def close(self) -> None:
+        """Give up what was opened to read members. The file itself stays open."""
+        if self._parquet is not None:
+            self._parquet.close()
+
+    def _table(self) -> "ParquetProcess":
+        # Imported where it is needed: it imports Arrow.
+        from imagebeam.images.containers.parquet_process import ParquetProcess
+
+        if self._parquet is None:
+            self._parquet = ParquetProcess(self._raw, self._selection, self._limits)
+        return self._parquet
+
     def _read(self, file: ByteSource, form: str, place: tuple[int, ...], max_bytes: int) -> bytes:
         match form:
             case "tar":
@@ -215,15 +232,13 @@ class Container:
             case "tfrecord":
                 return tfrecords.read(file, place, self._selection, max_bytes)
             case _:
-                if self._rows is None:
-                    self._rows = parquets.Rows(self._raw, self._selection, self._limits)
-                return self._rows.read(place, max_bytes)
+                return self._table().read(place, max_bytes)
 
     def _entries(self) -> Iterator[Entry]:
         self._raw.seek(0)
         kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
         if kind.format == "parquet":
-            return parquets.members(self._raw, self._selection, self._limits, self.counter)
+            return self._table().members(self.counter)
         return self._members(_Archive(self._file(kind.compression), kind, kind.format))
 
     def _members(self, archive: "_Archive") -> Iterator[Entry]:

@@ -65,6 +65,7 @@ class ContainerLimits:
         total_bytes: decompressed size of a container.
         decompressor_bytes: memory that an xz, LZMA or zstd stream may ask for.
         padding_bytes: zeros after the end mark of a tar.
+        process_bytes: address space of the process that reads Parquet files.
     """
 
     members: int = 50_000_000
@@ -75,6 +76,7 @@ class ContainerLimits:
     total_bytes: int = 10_000_000_000_000
     decompressor_bytes: int = 256_000_000
     padding_bytes: int = 100_000_000
+    process_bytes: int = 4_000_000_000
 
 
 class DamagedContainerError(Exception):

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from imagebeam.images import signatures
+from imagebeam.images.channel import ANY_SIZE, Channel
 from imagebeam.images.decode import DecodedImage, decode
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
-from imagebeam.images.reading.channel import ANY_SIZE, Channel
 from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.shared_pixels import SharedPixels

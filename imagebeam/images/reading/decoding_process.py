@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam import child_process
+from imagebeam.images.channel import Channel
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
-from imagebeam.images.reading.channel import Channel
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
 from imagebeam.images.reading.wire_format import unpack

@@ -156,6 +156,11 @@ class _Stream(NamedTuple):
     container: Container
     last: tuple[int, ...]
 
+    def close(self) -> None:
+        """Close the file and what reads it."""
+        self.container.close()
+        self.file.close()
+
 
 def _key(location: ImageLocation) -> ImageLocation:
     """Return the container that a location lies in. Members of another kind have other places."""
@@ -165,7 +170,7 @@ def _key(location: ImageLocation) -> ImageLocation:
 class _Streams:
     """Open containers that are read from their start, each at the place where it was left."""
 
-    _MOST = 16
+    _MOST = 8
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -187,7 +192,7 @@ class _Streams:
             self._put(location, stream)
             raise
         except BaseException:
-            stream.file.close()
+            stream.close()
             raise
         self._put(location, stream._replace(last=location.place))
         return data
@@ -195,7 +200,7 @@ class _Streams:
     def close(self) -> None:
         with self._lock:
             for stream in (each for some in self._idle.values() for each in some):
-                stream.file.close()
+                stream.close()
             self._idle.clear()
 
     def _take(self, location: ImageLocation) -> _Stream:
@@ -221,6 +226,6 @@ class _Streams:
     def _close_oldest(self) -> None:
         while sum(map(len, self._idle.values())) > self._MOST:
             oldest = next(key for key, some in self._idle.items() if some)
-            self._idle[oldest].pop(0).file.close()
+            self._idle[oldest].pop(0).close()
             if not self._idle[oldest]:
                 del self._idle[oldest]

@@ -116,6 +116,7 @@ def content(container: Container, max_bytes: int = 1 << 20) -> dict[str, bytes |
             if isinstance(entry, MemberProblem)
             else _read(container, entry, max_bytes)
         )
+    container.close()
     return found
 
 

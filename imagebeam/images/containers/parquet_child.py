@@ -1,0 +1,191 @@
+"""The main function of a process that reads Parquet files: Arrow's C++ code may end it.
+
+Messages to this process are pickled. Its own are a letter and plain bytes or JSON: a process that
+a file has taken over must not be able to run anything in another one.
+"""
+
+import ctypes
+import io
+import json
+import os
+import pickle
+import resource
+import signal
+import socket
+import struct
+import sys
+from typing import Any, NamedTuple, cast
+
+import pyarrow as pa
+
+from imagebeam.images.channel import ANY_SIZE, Channel
+from imagebeam.images.containers import parquets
+from imagebeam.images.containers.types import (
+    ContainerLimitError,
+    ContainerLimits,
+    DamagedContainerError,
+    Member,
+    MemberCounter,
+    MemberSelection,
+    UnsupportedContainerError,
+)
+from imagebeam.images.errors import ImageError
+
+READY, PART, ENTRIES, IMAGE, FAILED, CLOSED = b"+", b"P", b"E", b"I", b"F", b"C"
+"""What a message of this process is: its first byte."""
+
+RANGE = struct.Struct("<QQ")
+"""Start and size of the part of the file that this process asks for."""
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
+}
+_PR_SET_PDEATHSIG = 1
+_ENTRIES_AT_ONCE = 1000
+
+
+class Opened(NamedTuple):
+    """The file that the next requests are about.
+
+    Attributes:
+        path: of the open file, below /proc; "" where its bytes must be asked for.
+        size: of the file.
+        selection: which column holds the image.
+        limits: what it may cost.
+    """
+
+    path: str
+    size: int
+    selection: MemberSelection
+    limits: ContainerLimits
+
+
+class Listing(NamedTuple):
+    """Request for all entries of the file."""
+
+
+class Reading(NamedTuple):
+    """Request for the image at a place."""
+
+    place: tuple[int, ...]
+    max_bytes: int
+
+
+def serve(socket_descriptor: str, memory: str) -> None:
+    """Serve the process at the other end of a socket until it is gone.
+
+    Args:
+        socket_descriptor: of the socket.
+        memory: bytes of address space that this process may take.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Memory for threads would be taken from that for data.
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    with socket.socket(fileno=int(socket_descriptor)) as end:
+        channel = Channel(end)
+        file: io.RawIOBase | io.FileIO = io.FileIO(os.devnull)
+        opened, rows = None, None
+        channel.send(READY)
+        try:
+            while True:
+                request = pickle.loads(channel.receive(most=ANY_SIZE))
+                try:
+                    match request:
+                        case Opened():
+                            file.close()
+                            file, opened, rows = _open(channel, request), request, None
+                        case Listing():
+                            _list(channel, file, cast(Opened, opened))
+                            rows = None
+                        case Reading():
+                            if rows is None:
+                                selection, limits = cast(Opened, opened)[2:]
+                                rows = parquets.Rows(cast(Any, file), selection, limits)
+                            channel.send(IMAGE + rows.read(*request))
+                except (EOFError, ConnectionError):
+                    raise
+                except Exception as error:
+                    rows = None
+                    channel.send(FAILED + json.dumps(_described(error)).encode())
+        except (EOFError, ConnectionError):
+            return
+
+
+def _list(channel: Channel, file: Any, opened: Opened) -> None:
+    counter = MemberCounter(opened.limits)
+    batch: list[Any] = []
+    try:
+        for entry in parquets.members(file, opened.selection, opened.limits, counter):
+            is_member = isinstance(entry, Member)
+            batch.append(
+                (entry.name, entry.place, None)
+                if isinstance(entry, Member)
+                else (entry.name, None, (entry.error.code, str(entry.error)))
+            )
+            if len(batch) == _ENTRIES_AT_ONCE or (is_member and counter.seen == 1):
+                channel.send(ENTRIES + json.dumps((counter.seen, batch)).encode())
+                batch = []
+    finally:
+        channel.send(ENTRIES + json.dumps((counter.seen, batch)).encode())
+    channel.send(CLOSED)
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """Return the kind of an error, a code or the name of its class, and its text."""
+    if isinstance(error, ImageError):
+        return error.code, str(error)
+    if isinstance(error, MemoryError | pa.ArrowMemoryError):
+        return ContainerLimitError.__name__, "it takes more memory than it may"
+    if type(error).__name__ in KINDS:
+        return type(error).__name__, str(error)
+    if isinstance(error, pa.ArrowException | OSError | UnicodeError):
+        return DamagedContainerError.__name__, f"not a readable Parquet file: {error}"
+    return type(error).__name__, str(error)
+
+
+def _open(channel: Channel, opened: Opened) -> io.RawIOBase | io.FileIO:
+    if opened.path:
+        try:
+            return io.FileIO(opened.path)
+        except OSError:
+            pass
+    return _RemoteFile(channel, opened.size)
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file whose bytes the process at the other end reads."""
+
+    def __init__(self, channel: Channel, size: int) -> None:
+        super().__init__()
+        self._channel = channel
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(self._size - self._position, 0)
+        size = left if size < 0 else min(size, left)
+        if size == 0:
+            return b""
+        self._channel.send(PART + RANGE.pack(self._position, size))
+        data = bytes(self._channel.receive(most=ANY_SIZE))
+        self._position += len(data)
+        return data
