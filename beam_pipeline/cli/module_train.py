@@ -199,10 +199,20 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
 def _weights(source: str) -> tuple[Any, int]:
     """Weights by name, and the input size that they were trained with, if known."""
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
-    from imagebeam.modules import open_module
+    from imagebeam.modules import ModuleError, open_module
+    from imagebeam.modules.handles.cache import Cache
+    from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of
 
     if Path(f"{source}.index").exists():
         return read_checkpoint(source), _DEFAULT_SIZE
+    if (entry := catalogue().get(source)) is not None:
+        # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
+        if (checkpoint := checkpoint_of(entry, Cache())) is None:
+            raise ModuleError(
+                f"{source!r}: the fetched archive is not the published one, and only its module "
+                "is kept. Give the prefix of a checkpoint's files with --from."
+            )
+        return read_checkpoint(str(checkpoint)), entry.size
     module = open_module(source, engine="tensorflow")
     return read_module(module.path), module.info.image_size[0]
 

@@ -79,7 +79,8 @@ def run_page(
             ["bash", "-euc", commands],
             cwd=folder,
             env=os.environ
-            | {"PATH": path, "HOME": str(folder), "COLUMNS": "100"}
+            # The default module would be downloaded.
+            | {"PATH": path, "HOME": str(folder), "COLUMNS": "100", "IMAGEBEAM_MODULE": "demo"}
             | dict(environment or {}),
             stdout=subprocess.PIPE,
             text=True,
