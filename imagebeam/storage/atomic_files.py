@@ -1,8 +1,8 @@
 """Local files and folders that appear under their names complete or not at all.
 
 Each is made under a hidden temporary name beside its final one and renamed at the end. Readers
-never see part of it, a crash leaves what was there before, and a temporary name is never one that
-somebody could have prepared: it is random, and it is created, not opened.
+never see part of it, and a crash leaves what was there before. Temporary names are random and are
+created, not opened, so that no prepared link is followed.
 """
 
 import glob

@@ -142,7 +142,7 @@ class GcsStore(BucketStore[_Connection]):
         return data, headers.get("Content-Encoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
-        found = self._client.client.list_blobs(
+        blobs = self._client.client.list_blobs(
             _checked_bucket(bucket),
             prefix=start or None,
             page_token=token or None,
@@ -150,7 +150,7 @@ class GcsStore(BucketStore[_Connection]):
             timeout=timeouts(),
             retry=None,
         )
-        return [_info(blob) for blob in next(found.pages)], found.next_page_token
+        return [_info(blob) for blob in next(blobs.pages)], blobs.next_page_token
 
     def _write(
         self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
@@ -242,7 +242,7 @@ def _generation(version: str | None) -> int | None:
     if not version:
         return None if version is None else 0
     if not version.isdecimal():
-        raise Changed("it never had the version that was asked for")
+        raise Changed("it never had the requested version")
     return int(version)
 
 

@@ -128,23 +128,23 @@ class Location:
     def iterdir(self) -> Iterator[Location]:
         """Yield the names directly below this one, of objects and of what looks like folders."""
         last = ""
-        for found in self.below():
-            name = found._path.parts[len(self._path.parts)]
+        for location in self.below():
+            name = location._path.parts[len(self._path.parts)]
             if name != last:
                 last = name
                 yield self / name
 
     def below(self) -> Iterator[Location]:
         """Yield all objects below this name, at any depth."""
-        return (found for found, _ in self.stats())
+        return (location for location, _ in self.stats())
 
     def stats(self) -> Iterator[tuple[Location, Stat]]:
         """Yield all objects below this name, with their sizes and times."""
         with self.named_errors():
-            for found in self._store.list(f"{self}/"):
+            for info in self._store.list(f"{self}/"):
                 # Consoles make empty objects that end in a slash, to look like folders.
-                if not found.uri.endswith("/"):
-                    yield Location(found.uri), _stat(found)
+                if not info.uri.endswith("/"):
+                    yield Location(info.uri), _stat(info)
 
     def stat(self) -> Stat:
         """Return size and time of the object."""

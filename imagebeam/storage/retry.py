@@ -20,8 +20,8 @@ T = TypeVar("T")
 def retry(settings: Settings, action: Callable[[], T], upload_bytes: int = 0) -> T:
     """Call `action` until it succeeds, with random pauses that grow.
 
-    This is the border of all remote stores: whatever an attempt raises, also of a type that nobody
-    foresaw, becomes a `StoreError`.
+    This is the border of all remote stores: every exception of an attempt, also of a type that is
+    not known here, becomes a `StoreError`.
 
     Args:
         settings: number of attempts, time and pauses.

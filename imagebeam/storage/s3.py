@@ -97,41 +97,41 @@ class S3Store(BucketStore[Any]):
             raise NoCredentials(f"boto3 cannot be used as it is set up here ({kind})") from None
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
-        found = self._client.head_object(Bucket=bucket, Key=name)
-        uri, written = f"s3://{bucket}/{name}", found["LastModified"].timestamp()
-        return ObjectInfo(uri, found["ContentLength"], found["ETag"], written)
+        response = self._client.head_object(Bucket=bucket, Key=name)
+        uri, written = f"s3://{bucket}/{name}", response["LastModified"].timestamp()
+        return ObjectInfo(uri, response["ContentLength"], response["ETag"], written)
 
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         options = {"Range": part} if part else {}
         if version:
             options["IfMatch"] = version
         try:
-            found = self._client.get_object(Bucket=bucket, Key=name, **options)
+            response = self._client.get_object(Bucket=bucket, Key=name, **options)
         except boto.ClientError as error:
             if part and _status(error.response) == 416:
                 return b"", None
             raise
-        with closing(found["Body"]) as body:
-            if _status(found) != (206 if part else 200):
-                raise error_of(_status(found))
-            check_version(found.get("ETag", version), version)
-            data = read_body(body, str(found["ContentLength"]), max_bytes)
-        expected = None if part else _md5(bucket, found)
+        with closing(response["Body"]) as body:
+            if _status(response) != (206 if part else 200):
+                raise error_of(_status(response))
+            check_version(response.get("ETag", version), version)
+            data = read_body(body, str(response["ContentLength"]), max_bytes)
+        expected = None if part else _md5(bucket, response)
         if expected and expected != hashlib.md5(data).hexdigest():
             raise WrongChecksum("the bytes are not those that were stored (MD5)")
-        return data, found.get("ContentEncoding")
+        return data, response.get("ContentEncoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
         options = {"ContinuationToken": token} if token else {}
-        found = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **options)
+        response = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **options)
         page = [
             ObjectInfo(
                 f"s3://{bucket}/{entry['Key']}",
                 *(entry["Size"], entry["ETag"], entry["LastModified"].timestamp()),
             )
-            for entry in found.get("Contents", ())
+            for entry in response.get("Contents", ())
         ]
-        return page, found.get("NextContinuationToken")
+        return page, response.get("NextContinuationToken")
 
     def _write(
         self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
@@ -168,13 +168,13 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _md5(bucket: str, found: Any) -> str | None:
+def _md5(bucket: str, response: Any) -> str | None:
     """Return an object's MD5: its ETag, unless it was uploaded in parts or is encrypted."""
-    encrypted = found.get("ServerSideEncryption", "AES256") != "AES256"
+    encrypted = response.get("ServerSideEncryption", "AES256") != "AES256"
     # Buckets with this suffix lie in one zone; ETags of their objects are no checksums.
-    if encrypted or "SSECustomerAlgorithm" in found or bucket.endswith("--x-s3"):
+    if encrypted or "SSECustomerAlgorithm" in response or bucket.endswith("--x-s3"):
         return None
-    match = _MD5.fullmatch(found.get("ETag", ""))
+    match = _MD5.fullmatch(response.get("ETag", ""))
     return match[1] if match else None
 
 

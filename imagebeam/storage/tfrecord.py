@@ -52,7 +52,7 @@ def places(file: IO[bytes]) -> Iterator[tuple[int, int]]:
         end = at + HEAD_BYTES + length + _CHECKSUM.size
         if end > _LARGEST:
             raise DamagedRecordError(f"has a record of {length:,} bytes at byte {at:,}")
-        # The last byte tells whether the record is all there.
+        # The last byte shows whether the record is complete.
         file.seek(end - 1)
         if not file.read(1):
             raise DamagedRecordError(f"breaks off or has a wrong checksum near byte {end:,}")
@@ -67,7 +67,7 @@ def is_record_head(head: bytes) -> bool:
 
 
 def read(file: IO[bytes], start: int, length: int) -> bytes:
-    """The data of a record that `places` found.
+    """Return the data of a record at a place that `places` yielded.
 
     Raises:
         DamagedRecordError: it is damaged.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store knows of an object.
+    """The properties of an object that its store knows.
 
     Attributes:
         uri: its full name.

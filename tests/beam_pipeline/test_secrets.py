@@ -129,3 +129,43 @@ def test_no_message_of_wrong_usage_holds_a_secret(
     out, err = capfd.readouterr()
     assert _CANARY not in out + err
     assert err
+
+
+def test_a_secret_header_reaches_its_server_and_nothing_else(
+    tmp_path: Path, web: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
+    (tmp_path / "list.txt").write_text(web.add("/a.jpg", stored(picture)))
+    monkeypatch.setenv("A_TOKEN", _CANARY)
+    shown = _shown(
+        *("label", tmp_path / "list.txt", "--output", tmp_path / "out", _PRIVATE),
+        *("--header", "127.0.0.1 X-Token: $A_TOKEN", "Accept-Language: de"),
+        *("--user-agent", "me (me@example.com)"),
+    )
+    assert len(predictions(tmp_path / "out")) == 1, shown
+    sent = [headers for _, path, headers in web.requests if path == "/a.jpg"]
+    assert {headers["X-Token"] for headers in sent} == {_CANARY}
+    assert {headers["Accept-Language"] for headers in sent} == {"de"}
+    assert {headers["User-Agent"] for headers in sent} == {"me (me@example.com)"}
+    assert [text for text in [shown, *_files(tmp_path / "out")] if _CANARY in text] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--header", f"Authorization: Bearer {_CANARY}"], "visible in the process list"),
+        (["--header", f"a.org Cookie: {_CANARY}"], "visible in the process list"),
+        (["--header", f"{_CANARY}"], "not of the form"),
+        (["--header", "Authorization: $NONE_OF_THAT_NAME"], "needs the host"),
+        (["--header", "a.org Authorization: $NONE_OF_THAT_NAME"], "missing or malformed"),
+        (["--header", "a.org Authorization: @/none/of/that/name"], "missing or malformed"),
+        (["--user-agent", "a\nb"], "outside ASCII"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_wrong_usage(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], reason: str
+) -> None:
+    assert run(["label", "a.jpg", "--output", str(tmp_path / "out"), *words]) == 2
+    out, err = capfd.readouterr()
+    assert reason in err
+    assert _CANARY not in out + err

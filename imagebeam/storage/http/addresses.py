@@ -121,18 +121,18 @@ def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddr
         OSError: it has none, or the resolver fails.
         TimedOut: the resolver does not answer in time.
     """
-    found: Future[list[tuple[socket.AddressFamily, SocketAddress]]] = Future()
+    resolved: Future[list[tuple[socket.AddressFamily, SocketAddress]]] = Future()
 
     def run() -> None:
         try:
-            found.set_result(look_up(host, port))
+            resolved.set_result(look_up(host, port))
         except (OSError, UnicodeError) as error:
-            found.set_exception(error)
+            resolved.set_exception(error)
 
     # The system's resolver takes no timeout, and a stuck one must not hold the process.
     threading.Thread(target=run, name="resolve", daemon=True).start()
     try:
-        return found.result(seconds_left())
+        return resolved.result(seconds_left())
     except NotYet:
         raise TimedOut("the host's name was not resolved in time") from None
 

@@ -54,13 +54,13 @@ class _Connection(TimedConnection, HTTPConnection):
         self._allow_private = allow_private
 
     def _new_conn(self) -> socket.socket:
-        found = addresses.resolve(self._name, self.port)
-        for _, address in found:
+        resolved = addresses.resolve(self._name, self.port)
+        for _, address in resolved:
             addresses.check(address[0], self._allow_private)
         failure: OSError = OSError("the host has no address")
-        for tried, (family, address) in enumerate(found):
+        for tried, (family, address) in enumerate(resolved):
             try:
-                return _connect(family, address, len(found) - tried)
+                return _connect(family, address, len(resolved) - tried)
             except OSError as error:
                 failure = error
         raise failure

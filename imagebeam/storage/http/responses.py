@@ -50,7 +50,7 @@ def error_of(status: int) -> StoreError:
         case 404 | 410:
             return Missing("there is no such object or no such bucket")
         case 412:
-            return Changed("it is not the version any more that was asked for")
+            return Changed("it no longer has the requested version")
         case 429 | 503:
             return Throttled(f"the server asks for fewer requests (status {status})")
         case _ if 400 <= status < 500 and status not in _TRANSIENT:

@@ -193,7 +193,7 @@ def _read_range(response: BaseHTTPResponse, max_bytes: int, start: int, size: in
     first, last, total = _content_range(response.headers)
     _check_reach(total, start, size)
     if first != start or (size is not None and last >= start + size):
-        raise ServerFailed("the server sends another part than was asked for")
+        raise ServerFailed("the server sends a part that was not requested")
     if size is None and total is not None and last + 1 != total:
         raise WrongLength(f"the server sends no more than {last + 1 - start:,} bytes")
     data = read_body(response, response.headers.get("Content-Length"), max_bytes)

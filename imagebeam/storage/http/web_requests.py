@@ -103,7 +103,7 @@ class WebRequests:
         if self._settings.honour_opt_outs:
             check_opt_out(response.headers.getlist("X-Robots-Tag"))
         if version and response.status < 300 and version_of(response.headers) != version:
-            raise Changed("it is not the version any more that was asked for")
+            raise Changed("it no longer has the requested version")
 
 
 def _parse(uri: str) -> Url:
