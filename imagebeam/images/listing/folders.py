@@ -6,7 +6,6 @@ import glob
 import os
 from collections.abc import Iterator
 
-from imagebeam.images import uris
 from imagebeam.images.errors import UnreadableListing
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.names import (
@@ -44,7 +43,7 @@ def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEnt
             if (judgement := _judge_file(path)) == "image":
                 yield path, None
             else:
-                left_out.add(judgement, uris.from_path(path))
+                left_out.add_path(judgement, path)
             continue
         try:
             entries, below = _entries(path, above)
@@ -52,12 +51,12 @@ def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEnt
             yield path, _unreadable(error)
             continue
         if below == above:
-            left_out.add("link_loop", uris.from_path(path))
+            left_out.add_path("link_loop", path)
         # Reversed, because the last to be added is the first to be taken.
         for entry in reversed(entries):
             names = (*parts, entry.name)
             if reason := rules.reason_to_skip(names, entry.name):
-                left_out.add(reason, uris.from_path(entry.path))
+                left_out.add_path(reason, entry.path)
             else:
                 pending.append((entry.path, names, below if _is_folder(entry) else None))
 
@@ -73,14 +72,14 @@ def expand(pattern: str, base: str, rules: NameRules, left_out: LeftOut) -> Iter
         if error is not None:
             yield path, error
         elif reason := rules.reason_to_skip((name,), "" if is_hidden(name) else name):
-            left_out.add(reason, uris.from_path(path))
+            left_out.add_path(reason, path)
         elif os.path.isdir(path):
             walked.add(path)
             yield from walk(path, rules, left_out)
         elif (judgement := _judge_file(path)) == "image":
             yield path, None
         else:
-            left_out.add(judgement, uris.from_path(path))
+            left_out.add_path(judgement, path)
 
 
 def matches(pattern: str, base: str) -> Iterator[FolderEntry]:

@@ -1,8 +1,10 @@
 """Count what a listing meets and does not request, by reason and with a few examples."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
+
+from imagebeam.images import uris
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,6 +37,9 @@ class LeftOutCount(NamedTuple):
     examples: tuple[str, ...] = ()
 
 
+_NONE = LeftOutCount()
+
+
 class LeftOut:
     """A counter that one listing fills."""
 
@@ -49,32 +54,23 @@ class LeftOut:
             name: URI of the entry, or of one of them.
             count: of entries.
         """
-        self.merge({reason: LeftOutCount(count, (_shortened(name),))})
+        before, examples = self._counts.get(reason, _NONE)
+        if len(examples) < EXAMPLES:
+            examples = (*examples, _shortened(name))
+        self._counts[reason] = LeftOutCount(before + count, examples)
 
-    def merge(self, more: Mapping[str, LeftOutCount]) -> None:
-        """Add the counts of another listing."""
-        self._counts = total((self._counts, more))
+    def add_path(self, reason: str, path: str) -> None:
+        """Count one local file or folder, whose URI is made only if it becomes an example."""
+        before, examples = self._counts.get(reason, _NONE)
+        if len(examples) < EXAMPLES:
+            self.add(reason, uris.from_path(path))
+        else:
+            self._counts[reason] = LeftOutCount(before + 1, examples)
 
     def take(self) -> dict[str, LeftOutCount]:
         """Return the counts since the last call, and start again at zero."""
         counts, self._counts = self._counts, {}
         return counts
-
-    @property
-    def count(self) -> int:
-        """The number of entries since the last `take`."""
-        return sum(each.entries for each in self._counts.values())
-
-
-def total(parts: Iterable[Mapping[str, LeftOutCount]]) -> dict[str, LeftOutCount]:
-    """Add up counts; the examples are the first in the order of their names."""
-    counts: dict[str, LeftOutCount] = {}
-    for part in parts:
-        for reason, (count, examples) in part.items():
-            before = counts.get(reason, LeftOutCount())
-            names = sorted({*before.examples, *examples})[:EXAMPLES]
-            counts[reason] = LeftOutCount(before.entries + count, tuple(names))
-    return counts
 
 
 def _shortened(name: str) -> str:

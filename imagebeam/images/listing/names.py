@@ -77,6 +77,14 @@ Judgement = Literal["image", "unknown", "hidden", "excluded", "archive", "video"
 """`image` is requested; for `unknown` the content decides; the rest are reasons to leave it out."""
 
 
+_JUDGEMENTS: dict[str, Judgement] = {
+    **dict.fromkeys(_OTHERS, "other_kind"),
+    **dict.fromkeys(_VIDEOS, "video"),
+    **dict.fromkeys(_ARCHIVES, "archive"),
+    **dict.fromkeys(IMAGE_SUFFIXES, "image"),
+}
+
+
 @dataclass(frozen=True)
 class NameRules:
     """Which names a listing leaves out.
@@ -107,7 +115,7 @@ class NameRules:
         """
         if name in FILE_SERVER_NAMES:
             return "excluded"
-        if is_hidden(name) and name not in (".", ".."):
+        if name.startswith(".") and name not in (".", ".."):
             return "hidden"
         for pattern in self.exclude:
             matched = "/".join(parts) if "/" in pattern.strip("/") else name
@@ -118,14 +126,7 @@ class NameRules:
 
 def judge_suffix(name: str) -> Judgement:
     """Judge a name by its suffix alone."""
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    if suffix in _ARCHIVES:
-        return "archive"
-    if suffix in _VIDEOS:
-        return "video"
-    return "other_kind" if suffix in _OTHERS else "unknown"
+    return _JUDGEMENTS.get(os.path.splitext(name)[1].lower(), "unknown")
 
 
 def judge_content(head: bytes) -> Literal["image", "other_kind"]:
