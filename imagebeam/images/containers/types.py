@@ -91,6 +91,10 @@ class UnsupportedContainerError(Exception):
     """The container is of a kind that cannot be read; the text says what would help."""
 
 
+CONTAINER_ERRORS = (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
+"""Why a container, or a compressed file, cannot be read any further."""
+
+
 class MemberCounter:
     """Counts the members of one container, those of archives inside it included.
 

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
-from imagebeam.images.containers.types import UnsupportedContainerError
+from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import manifests
 from imagebeam.images.listing.manifest_entries import URI_COLUMN, ManifestError, NoColumnError
@@ -86,7 +86,7 @@ class FileKinds:
                 return manifests.columns(cast(IO[bytes], file), name, self._uri_column)
         except NoColumnError:
             raise
-        except ManifestError as error:
+        except (ManifestError, *CONTAINER_ERRORS) as error:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:
             raise unreachable(text, error) from error

@@ -1,9 +1,16 @@
 """Read manifests that are Parquet or Arrow files."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
+from imagebeam.images.containers.parquet_pages import page_sizes
+from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
+    ContainerLimitError,
+    ContainerLimits,
+)
 from imagebeam.images.errors import BadManifestEntry, UnreadableListing
 from imagebeam.images.listing.manifest_entries import (
     Columns,
@@ -16,6 +23,11 @@ from imagebeam.images.listing.manifest_entries import (
 from imagebeam.images.listing.manifest_format import Format
 
 _ROWS_AT_ONCE = 16_384
+_BATCH_BYTES = 100_000_000
+_FREE_ROWS = 1_000_000
+"""Rows that a file may have however small it is. More must take a byte each."""
+
+_LIMITS = ContainerLimits()
 
 
 class _Table(NamedTuple):
@@ -58,7 +70,7 @@ def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[
                         error = BadManifestEntry("a column to keep holds text that is not UTF-8")
                         yield ManifestEntry(f"row={number}", error, nothing)
     # pyarrow raises OSError for a damaged page.
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, *CONTAINER_ERRORS) as error:
         if number == 0:
             raise ManifestError(f"not valid {_named(told)}: {error}. Check the file.") from error
         reason = UnreadableListing(f"the rest cannot be read: {error}")
@@ -80,7 +92,7 @@ def column_rows(file: IO[bytes], names: Sequence[str]) -> Iterator[tuple[Any, ..
     Text that is not UTF-8 is replaced; other values that cannot be read are None.
     """
     table, _ = _parquet(file)
-    for batch in table.iter_batches(_ROWS_AT_ONCE, columns=list(names)):
+    for batch in _parquet_batches(file, table, list(names)):
         columns = [_values(batch.column(name)) for name in names]
         for row in zip(*columns, strict=True):
             yield tuple(None if isinstance(value, _BadText) else value for value in row)
@@ -119,6 +131,27 @@ def _values(column: Any) -> list[Any]:
         return [_BadText()] * len(column)
 
 
+def _parquet_batches(file: IO[bytes], table: Any, names: list[str]) -> Iterator[Any]:
+    """Yield batches of some columns in bounded memory.
+
+    Raises:
+        ContainerLimitError: a small file claims very much.
+        DamagedContainerError: the header of a page is damaged.
+    """
+    rows, size = table.metadata.num_rows, file.seek(0, io.SEEK_END)
+    if rows > max(_FREE_ROWS, size):
+        raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
+    for group in range(table.num_row_groups):
+        metadata = table.metadata.row_group(group)
+        if not metadata.num_rows:
+            continue
+        sizes = [page_sizes(file, metadata, name, _LIMITS) for name in names]
+        # A row holds no more than the largest value of a dictionary.
+        largest = max((each.dictionary for each in sizes), default=0)
+        at_once = max(1, min(_ROWS_AT_ONCE, _BATCH_BYTES // max(1, largest)))
+        yield from table.iter_batches(at_once, row_groups=[group], columns=names)
+
+
 def _parquet(file: IO[bytes]) -> tuple[Any, dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -148,7 +181,7 @@ def _opened(file: IO[bytes], told: Format, column: str) -> Iterator[_Table]:
                 parquet = pq.ParquetFile(file, read_dictionary=[column])
 
             def batches(names: list[str]) -> Iterator[Any]:
-                return iter(parquet.iter_batches(_ROWS_AT_ONCE, columns=names))
+                return _parquet_batches(file, parquet, names)
         else:
             arrow = pa.ipc.open_file(file)
             schema = arrow.schema

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.container import MemberNames, open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
-from imagebeam.images.containers.types import ContainerLimits, Member
+from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, Member
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifest_tables, manifests
@@ -116,7 +116,7 @@ class _Listing:
         """Yield images, and the reason why there are no more under the name of the whole."""
         try:
             yield from found
-        except ManifestError as error:
+        except (ManifestError, *CONTAINER_ERRORS) as error:
             yield ListedImage(shown, UnreadableListing(str(error)))
         except StoreError as error:
             yield ListedImage(shown, UnreadableListing(f"it cannot be read: {error}"))

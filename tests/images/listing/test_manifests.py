@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyarrow import feather
 from imagebeam.images.errors import ListingError
 from imagebeam.images.listing import csv_records, manifests
 from imagebeam.images.listing.manifest_entries import ManifestEntry, ManifestError
+from imagebeam.images.listing.sources import Source
 
 Found = list[tuple[str, str]]
 
@@ -263,6 +265,37 @@ class TestParquet:
         position, problem = found[whole]
         assert position == f"row={whole + 1}"
         assert problem.startswith("listing_failed: the rest cannot be read: ")
+
+
+class TestHostileTables:
+    def test_a_long_text_that_a_small_file_repeats_stays_packed(self, tmp_path: Path) -> None:
+        """A table of 400 MB in a file of some kilobytes."""
+        names = pa.DictionaryArray.from_arrays([0] * 4000, ["x" * 100_000])
+        pq.write_table(pa.table({"uri": names}), tmp_path / "a.parquet", compression="zstd")
+        assert (tmp_path / "a.parquet").stat().st_size < 100_000
+        tracemalloc.start()
+        assert len(entries(tmp_path / "a.parquet")) == 4000
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+        tracemalloc.stop()
+
+    def test_names_that_are_not_utf8_keep_their_bytes(self, tmp_path: Path) -> None:
+        raw = pa.array([b"\xff.jpg", b"b.jpg"], pa.binary())
+        offsets, data = raw.buffers()[1:]
+        odd = pa.StringArray.from_buffers(2, offsets, data)
+        pq.write_table(pa.table({"uri": odd, "word": odd}), tmp_path / "a.parquet")
+        with (tmp_path / "a.parquet").open("rb") as file:
+            found = list(manifests.read(file, "a.parquet", {"word": pa.string()}))
+        assert [(each.value, each.extra_columns) for each in found] == [
+            ("\udcff.jpg", ("\ufffd.jpg",)),
+            ("b.jpg", ("b.jpg",)),
+        ]
+
+    def test_a_compressed_manifest_that_breaks_off(self, tmp_path: Path) -> None:
+        lines = "".join(f"{number * 7919 % 1000}.jpg\n" for number in range(50_000))
+        path = written(tmp_path, "a.txt.gz", gzip.compress(lines.encode(), mtime=0)[:-2000])
+        *found, last = Source("manifest", (str(path),), str(tmp_path))
+        assert len(found) > 5_000
+        assert (last.uri, last.error and last.error.code) == (str(path), "listing_failed")
 
 
 class TestAnyManifest:
