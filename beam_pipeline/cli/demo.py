@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
-    from imagebeam.beam_pipeline.cli.fast_imports import fast_imports
+    from imagebeam.beam_pipeline.cli.label import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()

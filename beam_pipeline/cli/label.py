@@ -16,6 +16,9 @@ running on a cluster is cancelled first, as Ctrl-C does.
 """
 
 import argparse
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +72,23 @@ def add_job_arguments(parser: "CommandParser") -> None:
         parser.remember(action)
 
 
+@contextmanager
+def fast_imports() -> Iterator[None]:
+    """Pause the garbage collector in the block, and exclude what was imported from then on.
+
+    Importing Beam makes some hundred thousand objects that all stay. To search them for garbage
+    again and again takes 0.4 s of the 1.7 s that a job of ten images takes.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
-    from imagebeam.beam_pipeline.cli.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()

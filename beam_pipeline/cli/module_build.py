@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PREFIX",
         help="path of the checkpoint without .index or .data-…",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="must not exist")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="DIR", help="must not exist"
+    )
     parser.add_argument(
         "--width", type=float, default=0.5, metavar="X", help="0.25, 0.5, 0.75 or 1 (default: 0.5)"
     )

@@ -17,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "handle", metavar="HANDLE", help="folder, .tar.gz or hub URL, with or without pin"
     )
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="FILE.tflite", help="replaced if it exists"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE.tflite",
+        help="replaced if it exists",
     )
 
 

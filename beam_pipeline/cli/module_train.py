@@ -37,7 +37,9 @@ _SKIPPED_SHOWN = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="must not exist")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="DIR", help="must not exist"
+    )
     parser.add_argument(
         "--from",
         dest="source",

@@ -14,7 +14,9 @@ _THUMBNAILS = 400
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("labels", metavar="DIR", help="the --output of a job")
-    parser.add_argument("--output", metavar="FILE", help="the page (default: DIR/report.html)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)"
+    )
     thumbnails = parser.add_mutually_exclusive_group()
     thumbnails.add_argument(
         "--thumbnails",

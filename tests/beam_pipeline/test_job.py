@@ -327,7 +327,7 @@ def test_a_damaged_part_is_named_with_the_cure(
     part.write_bytes(part.read_bytes()[:-9])
     assert imagebeam(*again) == 3
     said = capfd.readouterr().err
-    assert f"{part} is damaged" in said
+    assert f"{part}: damaged" in said
     assert "Delete it and run again" in said
     part.unlink()
     assert imagebeam(*again) == 0
