@@ -34,7 +34,7 @@ from imagebeam.images.stage_times import Stopwatch
 from imagebeam.modules import Module, StagedModule, staging
 from imagebeam.modules.handles.download import Progress
 from imagebeam.outputs import identity, lock, parts
-from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.layout import Layout, remove, write_whole
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
 
@@ -159,7 +159,7 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
         if remote_jobs.cancel(earlier_run, prepared.pipeline_options):
             reporter.report_cancelled(earlier_run["job"])
         if prepared.stdin_copy is not None:
-            _keep_stdin(prepared.stdin_copy, job.layout)
+            write_whole(job.layout.stdin, prepared.stdin_copy.read_bytes())
         if options.retry_failed is not None:
             parts.forget_errors(job.layout, options.retry_failed)
         # The name contains the digest: a file of this name has the same content.
@@ -170,14 +170,19 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
             runner.detach(job, prepared.pipeline_options, startup_times, options.debug)
             reporter.report_detached(job.layout)
             return DONE
-        summary = runner.run(
-            job,
-            prepared.pipeline_options,
-            startup_times,
-            watchdog.AbortLimits(options.max_failure_rate, options.stall_seconds),
-            reporter,
-            options.debug,
-        )
+        try:
+            summary = runner.run(
+                job,
+                prepared.pipeline_options,
+                startup_times,
+                watchdog.AbortLimits(options.max_failure_rate, options.stall_seconds),
+                reporter,
+                options.debug,
+            )
+        finally:
+            # The job no longer reads it, and its URLs may hold secrets.
+            if prepared.stdin_copy is not None:
+                remove(job.layout.stdin)
     is_direct = preflight.is_direct(prepared.pipeline_options)
     core_seconds = sum(os.times()[:4]) if is_direct else None
     reporter.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
@@ -207,13 +212,6 @@ def _moved(source: Source, stdin_copy: Path | None, layout: Layout) -> Source:
     if stdin_copy is None or source.names != (str(stdin_copy),):
         return source
     return replace(source, names=(str(layout.stdin),))
-
-
-def _keep_stdin(copy: Path, layout: Layout) -> None:
-    if isinstance(layout.stdin, Path):
-        shutil.copyfile(copy, layout.stdin)
-    else:
-        layout.stdin.write_bytes(copy.read_bytes())
 
 
 def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
