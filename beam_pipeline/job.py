@@ -1,12 +1,13 @@
 """The command `label` in two halves: `plan` checks everything, `run` runs the job."""
 
+import hashlib
 import itertools
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class PreparedJob:
         options: as the user gave them.
         pipeline_options: those of Beam.
         module: opened on this machine.
+        packed_module: its file, as workers load it.
         identity: what makes two runs into one output the same job.
         stdin_copy: what came in on standard input; None if it is not an input.
         warnings: what the user should know before trusting the labels.
@@ -57,6 +59,7 @@ class PreparedJob:
     options: LabelOptions
     pipeline_options: PipelineOptions
     module: Module
+    packed_module: bytes
     identity: Mapping[str, Any]
     stdin_copy: Path | None
     warnings: Sequence[str]
@@ -103,17 +106,20 @@ def plan(
     if options.detach:
         preflight.check_detachable(pipeline_options)
     layout = Layout(options.output, options.format)
+    identity.check_inputs(layout, options.inputs)
     found = inputs.sources(
         options.inputs, stdin_copy, options.access, tuple(options.keep), options.listing_rules
     )
     sources = [_moved(source, stdin_copy, layout) for source in _limited(found, options.limit)]
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
         module = job_module.open_job_module(options, progress)
+    packed_module = staging.packed(module)
     job_identity.check_emit(options, module)
     class_names = job_identity.class_names(options, module)
     extra_columns = job_identity.extra_columns(options, sources)
     provenance = job_identity.provenance(options, module)
     worker_cores = preflight.cores_of_a_worker(pipeline_options, resources.cores())
+    staged = _staged(module, layout, packed_module)
     job = Job(
         sources=sources,
         run=RunToken(layout),
@@ -123,7 +129,7 @@ def plan(
         decode_limits=options.decode_limits,
         access=options.access,
         worker_cores=worker_cores,
-        module=_staged(module, layout),
+        module=staged,
         schema=PredictionSchema(
             options.emit, options.top_k, class_names, provenance, extra_columns
         ),
@@ -134,7 +140,9 @@ def plan(
         options,
         pipeline_options,
         module,
-        job_identity.of(options, module, class_names, extra_columns),
+        packed_module,
+        job_identity.of(options, module, class_names, extra_columns)
+        | {"staged_module": {"file": staged.path.name, "sha256": staged.file_digest}},
         stdin_copy,
         job_module.warnings(options, module),
     )
@@ -162,9 +170,7 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
             write_whole(job.layout.stdin, prepared.stdin_copy.read_bytes())
         if options.retry_failed is not None:
             parts.forget_errors(job.layout, options.retry_failed)
-        # The name contains the digest: a file of this name has the same content.
-        if not job.module.path.exists():
-            write_whole(job.module.path, staging.packed(prepared.module))
+        _stage(job.module, prepared.packed_module)
         startup_times = {"start": watch.cost()}
         if options.detach:
             runner.detach(job, prepared.pipeline_options, startup_times, options.debug)
@@ -189,10 +195,25 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
     return _exit_code(summary, options.max_failure_rate, reporter)
 
 
-def _staged(module: Module, layout: Layout) -> StagedModule:
+def _staged(module: Module, layout: Layout, packed: bytes) -> StagedModule:
     """Return the module as workers find it: below the output, which they can read."""
     path = layout.module(module.digest, staging.suffix(module))
-    return StagedModule(module.handle, module.digest, module.engine, path, module.info)
+    digest = hashlib.sha256(packed).hexdigest()
+    return StagedModule(
+        module.handle, module.digest, module.engine, path, module.info, file_digest=digest
+    )
+
+
+def _stage(module: StagedModule, packed: bytes) -> None:
+    """Write the file of the module, unless it is there.
+
+    A file with other content was checked against the record of the run that wrote it (see
+    `identity.check`): another version compiled the same module.
+    """
+    with suppress(FileNotFoundError):
+        if hashlib.sha256(module.path.read_bytes()).hexdigest() == module.file_digest:
+            return
+    write_whole(module.path, packed)
 
 
 @contextmanager

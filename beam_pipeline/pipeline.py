@@ -66,7 +66,7 @@ def build(
 ) -> beam.PCollection[dict[str, Any]]:
     """Add the job to a pipeline; returns a PCollection of the one summary."""
     listed = pipeline | ListImages(job.sources, job.layout)
-    pages, plan, earlier_parts = listed | SkipDone(job.layout)
+    pages, plan, earlier_parts = listed | SkipDone(job.layout, job.provenance)
     reports = (
         (pages, plan)
         | PlanShards(job.run, job.preprocessing.image_bytes, job.images_per_shard)

@@ -4,7 +4,7 @@ import tempfile
 
 from imagebeam.modules import Engine, StagedModule, load_engine
 from imagebeam.modules.engines import MemoryBoundedEngine
-from imagebeam.modules.staging import unpacked
+from imagebeam.modules.staging import read_staged, unpacked
 from imagebeam.modules.types import LITERT
 
 METRICS_NAMESPACE = "imagebeam"
@@ -22,7 +22,7 @@ class ModuleLoader:
     def __init__(self, module: StagedModule, embed_model: bool = False) -> None:
         self.module = module
         embedded = embed_model and module.engine == LITERT
-        self._flatbuffer = module.path.read_bytes() if embedded else None
+        self._flatbuffer = read_staged(module) if embedded else None
 
     def load(self, threads: int | None = None) -> Engine:
         """Load the engine.

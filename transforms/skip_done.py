@@ -1,7 +1,8 @@
 """Page → Page with the images that have no row yet, and the Plan."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, groupby
 from typing import Any, NamedTuple, TypeAlias
 
@@ -64,13 +65,16 @@ class SkipDone(beam.PTransform):
 
     Attributes:
         layout: of the output whose rows count as done.
+        provenance: of the job; parts that another job wrote are refused.
     """
 
     layout: Layout
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @no_annotations  # Beam takes hints only from a single PCollection.
     def expand(self, pages: beam.PCollection[Page]) -> RemainingImages:
         """Skip the images that are done."""
+        done = partial(done_rows, dict(self.provenance))
         earlier_parts = (
             pages.pipeline
             | "Output" >> beam.Create([self.layout])
@@ -80,7 +84,7 @@ class SkipDone(beam.PTransform):
         split = (
             {
                 "requested": pages | "DigestRequested" >> beam.ParDo(_DigestFn(requested_rows)),
-                "done": earlier_parts | "DigestDone" >> beam.ParDo(_DigestFn(done_rows)),
+                "done": earlier_parts | "DigestDone" >> beam.ParDo(_DigestFn(done)),
             }
             | "JoinDigests" >> beam.CoGroupByKey()
             | "SplitDone"
@@ -119,11 +123,11 @@ def count_listing(page: Page) -> Plan:
     return Plan(seen=len(page.images) + left_out, left_out=page.left_out, costs=page.costs)
 
 
-def done_rows(part_and_outcome: tuple[str, str]) -> Rows:
+def done_rows(provenance: Mapping[str, Any], part_and_outcome: tuple[str, str]) -> Rows:
     """Return the digests of the names in one file."""
     part, outcome = part_and_outcome
     read = parts.labelled_uris if outcome == LABELLED else parts.failed_uris
-    digests = _digests(read(location(part)))
+    digests = _digests(read(location(part), provenance))
     rows = np.empty(len(digests), _DONE)
     rows["digest"], rows["labelled"] = digests, outcome == LABELLED
     return rows

@@ -14,6 +14,7 @@ from imagebeam.beam_pipeline.cli.main import COMMANDS
 from imagebeam.beam_pipeline.reporting import progress as progress_display
 from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts
 from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import CODES
 from imagebeam.images.listing.left_out import REASONS
 from imagebeam.outputs.label_counts import label_counts
@@ -203,7 +204,7 @@ def fix_of(code: str) -> Text:
 def show_report(contents: "Contents", page: AnyPath) -> None:
     """Print where the report is, and the problems of the output that it shows."""
     for finding in contents.findings:
-        _errors.print(f"imagebeam: {finding}", soft_wrap=True)
+        _errors.print(f"imagebeam: {escape_control_chars(finding)}", soft_wrap=True)
     _out.print(
         f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
         soft_wrap=True,

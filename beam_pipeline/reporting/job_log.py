@@ -1,6 +1,7 @@
 """The log of the submitting process: what libraries wrote, kept in the output."""
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +32,10 @@ def job_log(layout: Layout) -> Iterator[JobLog]:
     Objects cannot be appended to. If the store refuses the log, the local file is kept.
     """
     if not isinstance(layout.log, Location):
+        with suppress(FileNotFoundError):
+            # A link would be followed, and a pipe would block.
+            if not stat.S_ISREG(layout.log.lstat().st_mode):
+                layout.log.unlink()
         yield JobLog(layout.log, layout.log)
         return
     folder = tempfile.mkdtemp(prefix="imagebeam-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import tarfile
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.archives import unpack
 from imagebeam.modules.types import ARCHIVE_SUFFIXES, LITERT, Module, StagedModule
 
@@ -40,19 +42,36 @@ def packed(module: Module) -> bytes:
     return buffer.getvalue()
 
 
+def read_staged(module: StagedModule) -> bytes:
+    """Return the content of a module's file, if it is still what was staged.
+
+    Raises:
+        ModuleError: the file was changed.
+    """
+    data = module.path.read_bytes()
+    if module.file_digest and hashlib.sha256(data).hexdigest() != module.file_digest:
+        raise ModuleError(
+            f"{module.path}: was changed since the job started. Delete it, then run the same "
+            "command again"
+        )
+    return data
+
+
 @contextmanager
 def unpacked(module: StagedModule) -> Iterator[Path]:
     """Yield a local path for `load_engine`; it is valid inside the `with` block.
 
     Raises:
-        ModuleError: the file of the module is damaged.
+        ModuleError: the file of the module is damaged, or was changed since it was staged.
     """
-    if isinstance(module.path, Path) and not module.path.name.endswith(_ARCHIVE):
+    is_archive = module.path.name.endswith(_ARCHIVE)
+    if isinstance(module.path, Path) and not is_archive and not module.file_digest:
         yield module.path
         return
     with tempfile.TemporaryDirectory() as folder:
+        # A copy, because the file could change between the check and the use.
         copy = Path(folder) / module.path.name
-        copy.write_bytes(module.path.read_bytes())
+        copy.write_bytes(read_staged(module))
         if not copy.name.endswith(_ARCHIVE):
             yield copy
             return

@@ -99,6 +99,8 @@ class StagedModule:
         engine: "litert" or "tensorflow".
         path: one file, see `staging`; for a module that was not staged, see `Module.path`.
         info: its interface.
+        file_digest: SHA-256 of that file in hexadecimal digits, which every worker checks before it
+            loads the file; empty for a module that was not staged.
     """
 
     handle: str
@@ -106,6 +108,7 @@ class StagedModule:
     engine: str
     path: AnyPath
     info: ModuleInfo
+    file_digest: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

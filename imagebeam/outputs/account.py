@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from imagebeam.errors import ImagebeamError
-from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.layout import Layout, read_document, write_whole
 from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.writers import Writers
 
@@ -190,23 +190,59 @@ def read_summary(layout: Layout) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the job is not complete.
+        ValueError: the file is damaged.
     """
-    return dict(json.loads(layout.summary.read_text(encoding="utf-8")))
+    summary = read_document(layout.summary)
+    _check_counts(summary, _COUNTS)
+    by_code, stages = summary.get("failed_by_code"), summary.get("stages", {})
+    _check_counts(by_code, by_code or ())
+    if not isinstance(summary.get("rows_digest"), str):
+        raise ValueError("it has no text named 'rows_digest'")
+    for times in stages.values() if isinstance(stages, dict) else [None]:
+        if not isinstance(times, dict) or not all(
+            isinstance(times.get(name), (int, float)) for name in ("wall_seconds", "cpu_seconds")
+        ):
+            raise ValueError("its 'stages' have no times")
+    return summary
+
+
+_COUNTS = (
+    *("requested", "labelled", "failed", "already_done", "duplicates"),
+    *("already_labelled", "already_failed", "rows"),
+)
+"""Numbers that a summary must have."""
+
+
+def _check_counts(values: Any, names: Iterable[str]) -> None:
+    if not isinstance(values, dict):
+        raise ValueError("it has no counts by code")
+    for name in names:
+        if not isinstance(values.get(name), int):
+            raise ValueError(f"it has no count named {name!r}")
 
 
 def read_plan(layout: Layout) -> Plan | None:
-    """Read what the latest run has to do; None while it is still listing."""
+    """Read what the latest run has to do; None while it is still listing.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     try:
-        values = json.loads(layout.plan.read_text(encoding="utf-8"))
+        values = read_document(layout.plan)
     except FileNotFoundError:
         return None
-    values["rows_digest"] = int(values["rows_digest"], 16)
-    values["costs"] = {stage: tuple(cost) for stage, cost in values.get("costs", {}).items()}
-    values["left_out"] = {
-        reason: (count, tuple(examples))
-        for reason, (count, examples) in values.get("left_out", {}).items()
-    }
-    return Plan(**values)
+    try:
+        values["rows_digest"] = int(values["rows_digest"], 16)
+        values["costs"] = {stage: tuple(cost) for stage, cost in values.get("costs", {}).items()}
+        values["left_out"] = {
+            reason: (count, tuple(examples))
+            for reason, (count, examples) in values.get("left_out", {}).items()
+        }
+        counts = [name for name in values if name not in ("costs", "left_out")]
+        _check_counts(values, counts)
+        return Plan(**values)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a plan of this version ({error!r})") from error
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

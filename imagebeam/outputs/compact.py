@@ -33,7 +33,7 @@ from imagebeam.outputs.layout import (
     whole_file,
     write_whole,
 )
-from imagebeam.outputs.parts import PARQUET_OPTIONS, opened, readable
+from imagebeam.outputs.parts import PARQUET_OPTIONS, check_text, opened, readable
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.atomic_files import sync_folder
@@ -206,9 +206,10 @@ def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
         yield "", next(tfrecord_parts.uris(path), "")
         return
     with opened(path) as file:
+        check_text(file, "uri")
         schema = hashlib.sha256(file.schema_arrow.serialize()).hexdigest()
         uris = next(file.iter_batches(1, columns=["uri"], use_threads=False), None)
-    yield schema, "" if uris is None else uris.column(0)[0].as_py()
+    yield schema, "" if uris is None else uris.column(0)[0].as_py() or ""
 
 
 def _join_all(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progress) -> int:

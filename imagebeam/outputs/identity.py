@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from imagebeam.outputs import compact
@@ -10,7 +13,9 @@ from imagebeam.outputs.layout import (
     FORMATS,
     Layout,
     OutputError,
-    remove_below,
+    own_file,
+    read_document,
+    remove_all,
     remove_temporaries,
     temporaries,
     unusable,
@@ -18,7 +23,7 @@ from imagebeam.outputs.layout import (
 )
 from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.schema import EMITTED
-from imagebeam.storage import AnyPath, Location
+from imagebeam.storage import AnyPath, Location, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
@@ -35,16 +40,33 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
         ConnectionError: its store does not answer.
     """
     try:
-        identity = dict(json.loads(Layout(root).identity.read_text(encoding="utf-8")))
+        identity = read_document(Layout(root).identity)
         if identity["format"] not in FORMATS or not {*identity["emit"]} <= {*EMITTED}:
             raise ValueError("its identity was written by another version")
         return Layout(root, identity["format"]), identity
     except ConnectionError:
         raise
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    # Whatever is in that file, the folder is not one that a job has left.
+    except Exception as error:
         raise OutputError(
             f"{root}: not an output of imagebeam ({error}). Give the --output folder of a job."
         ) from error
+
+
+def check_inputs(layout: Layout, inputs: Iterable[str]) -> None:
+    """Refuse inputs in the folders of the output that belong to the job.
+
+    Raises:
+        OutputError: an input is there.
+    """
+    for name in inputs:
+        place = os.path.abspath(uris.to_path(name)) if uris.scheme(name) == "file" else name
+        for folder in (layout.predictions, layout.errors, layout.job):
+            if f"{place}/".startswith(f"{folder}/"):
+                raise OutputError(
+                    f"{name}: is inside {folder}, which belongs to the output. Move it elsewhere, "
+                    "or choose another --output."
+                )
 
 
 def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
@@ -93,7 +115,8 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
         OutputError: the folder holds something else, or rows of another job.
     """
     try:
-        earlier = json.loads(layout.identity.read_text(encoding="utf-8"))
+        with own_file(layout.identity, "Run with --overwrite to start again."):
+            earlier = read_document(layout.identity)
     except FileNotFoundError:
         if (stranger := _stranger(layout)) is not None:
             raise OutputError(
@@ -101,10 +124,6 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
                 "imagebeam. Choose an --output folder that is new or empty."
             ) from None
         return False
-    except ValueError as error:
-        raise OutputError(
-            f"{layout.identity}: damaged ({error}). Run with --overwrite to start again."
-        ) from error
     differences = [
         _difference(name, earlier, identity)
         for name in _DECIDES_ROWS
@@ -115,7 +134,29 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
             f"{layout.root}: belongs to another job: {'; '.join(differences)}. Choose another "
             "--output, use the earlier options, or start again with --overwrite."
         )
+    if (changed := changed_module(layout, earlier)) is not None:
+        raise OutputError(
+            f"{changed}: was changed since a run of this job wrote it, so rows may come from "
+            "another module. Run with --overwrite to start again, or delete the file to keep the "
+            "rows."
+        )
     return True
+
+
+def changed_module(layout: Layout, identity: Mapping[str, Any]) -> AnyPath | None:
+    """Return the file of the module in the output if its content is not what a run wrote.
+
+    Outputs of earlier versions have no record of it.
+    """
+    staged = identity.get("staged_module")
+    if not isinstance(staged, dict) or not {"file", "sha256"} <= staged.keys():
+        return None
+    path = layout.job / os.path.basename(str(staged["file"]))
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+    return None if digest == staged["sha256"] else path
 
 
 def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -160,14 +201,51 @@ def _by_name(folder: AnyPath) -> Iterable[AnyPath]:
 
 
 def _clear(layout: Layout) -> None:
-    """Delete everything but the identity, which marks the folder as ours until it is replaced."""
+    """Delete the files of an earlier job but for its identity, which marks the folder as ours.
+
+    Nothing is deleted if there are files that no job has written. The journal of sidecars stays:
+    it belongs to files elsewhere.
+    """
+    own: list[AnyPath] = []
+    for path in _files(layout):
+        if not _is_ours(path, layout):
+            raise OutputError(
+                f"{path}: was not written by imagebeam, so --overwrite does not delete it. Move it "
+                "elsewhere, or choose another --output."
+            )
+        if path not in (layout.identity, layout.lease, layout.sidecars):
+            own.append(path)
     layout.summary.unlink(missing_ok=True)
     layout.report.unlink(missing_ok=True)
-    for folder in (layout.predictions, layout.errors):
-        remove_below(folder)
-    for path in layout.job.iterdir():
-        if path not in (layout.identity, layout.lease):
-            path.unlink()
+    remove_all(path for path in own if isinstance(path, Location))
+    for path in own:
+        if isinstance(path, Path):
+            path.unlink(missing_ok=True)
+
+
+def _files(layout: Layout) -> Iterator[AnyPath]:
+    for folder in (layout.predictions, layout.errors, layout.job):
+        if isinstance(folder, Location):
+            yield from folder.below()
+        elif folder.exists():
+            yield from folder.iterdir()
+
+
+def _is_ours(path: AnyPath, layout: Layout) -> bool:
+    if isinstance(path, Path) and path.is_dir() and not path.is_symlink():
+        return False
+    if path.parent in (layout.predictions, layout.errors):
+        return _PART.fullmatch(path.name) is not None
+    return path.parent == layout.job and _JOB_FILE.fullmatch(path.name) is not None
+
+
+_TEMPORARY = r"\..+\.[0-9a-f]+\.tmp"
+_PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{_TEMPORARY}", re.DOTALL)
+_JOB_FILE = re.compile(
+    r"(identity|plan|run|compaction|lease|listing-\d+)\.json|stdin\.txt|log\.txt|sidecars\.jsonl"
+    rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{_TEMPORARY}",
+    re.DOTALL,
+)
 
 
 def names_digest(names: Sequence[str] | None) -> str | None:

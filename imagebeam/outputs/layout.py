@@ -12,13 +12,13 @@ import io
 import json
 import os
 import re
-import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.storage import AnyPath, Location
@@ -109,6 +109,11 @@ class Layout:
         """Messages of the libraries in the submitting process."""
         return self.job / "log.txt"
 
+    @property
+    def sidecars(self) -> AnyPath:
+        """The journal of XMP sidecars that `imagebeam export` wrote."""
+        return self.job / "sidecars.jsonl"
+
     def module(self, digest: str, suffix: str) -> AnyPath:
         """The module that the workers load."""
         return self.job / f"module-{digest.removeprefix('sha256:')[:16]}{suffix}"
@@ -146,19 +151,15 @@ class Layout:
             OutputError: the journal of the compaction that joined them is damaged.
         """
         try:
-            noted = json.loads(self.compaction.read_text(encoding="utf-8"))
-            if noted["target"] is None:
-                return frozenset()
-            target, *sources = (
-                self.root / _part_name(name) for name in (noted["target"], *noted["sources"])
-            )
+            with own_file(self.compaction, "Delete it, then run `imagebeam verify`."):
+                noted = read_document(self.compaction)
+                if noted["target"] is None:
+                    return frozenset()
+                target, *sources = (
+                    self.root / _part_name(name) for name in (noted["target"], *noted["sources"])
+                )
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
-        except (ValueError, LookupError, TypeError) as error:
-            raise OutputError(
-                f"{self.compaction}: damaged ({error}). Delete it, then run "
-                "`imagebeam verify` to see whether an image has two rows."
-            ) from error
         return frozenset(sources) if target.exists() else frozenset()
 
 
@@ -174,7 +175,59 @@ def _names(folder: AnyPath) -> Iterator[str]:
         yield from (path.name for path in folder.iterdir())
         return
     with os.scandir(folder) as entries:
-        yield from (entry.name for entry in entries)
+        # A pipe or a device would block its reader.
+        yield from (entry.name for entry in entries if entry.is_file())
+
+
+@contextmanager
+def own_file(path: AnyPath, fix: str) -> Iterator[None]:
+    """Turn every error in the content of an output's own file into one that users can act on.
+
+    Args:
+        path: of the file.
+        fix: a sentence for the user.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ConnectionError: its store does not answer.
+        OutputError: the file is damaged; whatever is in it.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ConnectionError, OutputError):
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, (OSError, ValueError)) else repr(error)
+        raise OutputError(f"{path}: damaged ({reason}). {fix}") from error
+
+
+def read_document(path: AnyPath) -> dict[str, Any]:
+    """Read a JSON object of the output.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: it is not a file with a JSON object.
+    """
+    if isinstance(path, Location):
+        data = path.read_bytes()
+    else:
+        # Opening a pipe would block until another process writes to it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("not a regular file")
+            data = file.read(_MOST_DOCUMENT_BYTES + 1)
+    if len(data) > _MOST_DOCUMENT_BYTES:
+        raise ValueError(f"larger than {_MOST_DOCUMENT_BYTES:,} bytes")
+    try:
+        values = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    return values
+
+
+_MOST_DOCUMENT_BYTES = 64_000_000
 
 
 def write_whole(path: AnyPath, data: bytes) -> None:
@@ -212,14 +265,6 @@ def remove(path: AnyPath) -> None:
     elif path.exists():
         path.unlink()
         sync_folder(path.parent)
-
-
-def remove_below(folder: AnyPath) -> None:
-    """Remove everything in a folder."""
-    if isinstance(folder, Location):
-        remove_all(folder.below())
-    elif folder.exists():
-        shutil.rmtree(folder)
 
 
 def remove_all(objects: Iterable[Location]) -> None:

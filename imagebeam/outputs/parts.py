@@ -1,24 +1,33 @@
 """Writes the two files of a shard, each as a whole, and reads their URIs back."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagebeam.outputs import tfrecord_parts
-from imagebeam.outputs.layout import DamagedPartError, Layout, remove, write_whole
+from imagebeam.outputs.layout import (
+    DamagedPartError,
+    Layout,
+    OutputError,
+    remove,
+    write_whole,
+)
+from imagebeam.outputs.schema import provenance_differences
 from imagebeam.outputs.writers import Writers
 from imagebeam.storage import AnyPath
-from imagebeam.storage.tfrecord import DamagedRecordError
 
 # Level 1 costs a tenth of the time of pyarrow's default for a few percent of size.
 PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
 _Item = TypeVar("_Item")
+
+_ANY_JOB: Mapping[str, Any] = MappingProxyType({})
 
 
 def write_part(
@@ -47,22 +56,44 @@ def write_part(
             write_whole(error_part, _parquet(errors))
 
 
-def labelled_uris(part: AnyPath) -> Iterator[str]:
+def labelled_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
     """Yield the URIs in one part of predictions.
 
-    Raises:
-        DamagedPartError: the part cannot be read to its end.
-    """
-    return readable(part, tfrecord_parts.uris(part) if part.suffix == ".tfrecord" else _uris(part))
-
-
-def failed_uris(part: AnyPath) -> Iterator[str]:
-    """Yield the URIs in one part of errors.
+    Args:
+        part: of the output.
+        job: its identity or provenance, to which the part must belong. Only Parquet files say by
+            which job they were written.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
+        OutputError: another job wrote it.
     """
-    return readable(part, _uris(part))
+    if part.suffix == ".tfrecord":
+        return readable(part, tfrecord_parts.uris(part))
+    return readable(part, _uris(part, job))
+
+
+def failed_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
+    """Yield the URIs in one part of errors; see `labelled_uris`.
+
+    Raises:
+        DamagedPartError: the part cannot be read to its end.
+        OutputError: another job wrote it.
+    """
+    return readable(part, _uris(part, job))
+
+
+def check_job(part: AnyPath, schema: pa.Schema, job: Mapping[str, Any]) -> None:
+    """Refuse a part of another job.
+
+    Raises:
+        OutputError: its metadata says that another job wrote it.
+    """
+    if differences := provenance_differences(schema, job):
+        raise OutputError(
+            f"{part}: was written by another job ({', '.join(differences)}). Move it elsewhere, "
+            "then run the same command again."
+        )
 
 
 def readable(part: AnyPath, items: Iterator[_Item]) -> Iterator[_Item]:
@@ -74,11 +105,13 @@ def readable(part: AnyPath, items: Iterator[_Item]) -> Iterator[_Item]:
     """
     try:
         yield from items
-    except ConnectionError:
+    except (ConnectionError, DamagedPartError, OutputError):
         raise
-    except (pa.ArrowException, OSError, DamagedRecordError) as error:
+    # A planted or damaged file may fail in every way that a library knows.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
         raise DamagedPartError(
-            f"{part}: damaged ({error}). Delete it, then run the job again to redo its images"
+            f"{part}: damaged ({reason}). Delete it, then run the job again to redo its images"
         ) from error
 
 
@@ -92,9 +125,7 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
     forgotten = 0
     # All names are read first, because a folder that changes may list a file twice.
     for part in sorted(layout.error_parts()):
-        with opened(part) as file:
-            rows = file.metadata.num_rows
-            kept, data = _without(file, codes)
+        [(rows, kept, data)] = readable(part, _without(part, codes))
         forgotten += rows - kept
         if not kept:
             part.unlink()
@@ -103,8 +134,8 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
     return forgotten
 
 
-def _without(file: pq.ParquetFile, codes: Sequence[str]) -> tuple[int, bytes]:
-    """Return how many errors stay, and a file of them.
+def _without(part: AnyPath, codes: Sequence[str]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the number of errors, of those that stay, and a file of the latter.
 
     It is read by row groups, because a compacted file may be large.
     """
@@ -112,14 +143,18 @@ def _without(file: pq.ParquetFile, codes: Sequence[str]) -> tuple[int, bytes]:
     import pyarrow.compute as pc
 
     kept, buffer = 0, io.BytesIO()
-    with pq.ParquetWriter(buffer, file.schema_arrow, **PARQUET_OPTIONS) as writer:
+    with (
+        opened(part) as file,
+        pq.ParquetWriter(buffer, file.schema_arrow, **PARQUET_OPTIONS) as writer,
+    ):
+        rows = file.metadata.num_rows
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             again = pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
             if (rest := table.filter(pc.invert(again))).num_rows:
                 writer.write_table(rest)
                 kept += rest.num_rows
-    return kept, buffer.getvalue()
+    yield rows, kept, buffer.getvalue()
 
 
 @contextmanager
@@ -146,7 +181,21 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _uris(part: AnyPath) -> Iterator[str]:
+def _uris(part: AnyPath, job: Mapping[str, Any]) -> Iterator[str]:
     with opened(part) as file:
+        check_job(part, file.schema_arrow, job)
+        check_text(file, "uri")
         for batch in file.iter_batches(columns=["uri"], use_threads=False):
+            if batch.column(0).null_count:
+                raise ValueError("a row has no 'uri'")
             yield from batch.column(0).to_pylist()
+
+
+def check_text(file: pq.ParquetFile, name: str) -> None:
+    """Refuse a file whose column is not text.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if file.schema_arrow.field(name).type != pa.string():
+        raise ValueError(f"its column {name!r} is not text")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from imagebeam.outputs import identity, tfrecord_parts, verify
 from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
@@ -26,11 +27,13 @@ class Output:
 
     Attributes:
         layout: of its folder.
+        schema: of its predictions, apart from --keep columns.
         columns: of its predictions, in their order.
         is_complete: whether its job is complete.
     """
 
     layout: Layout
+    schema: pa.Schema
     columns: tuple[str, ...]
     is_complete: bool
 
@@ -43,10 +46,10 @@ class Output:
         """
         layout, claimed = identity.read(root)
         verify.fingerprint(layout)
-        own = PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow().names
+        schema = PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow()
         kept = claimed.get("kept")
-        columns = (*own, *(kept if isinstance(kept, Mapping) else ()))
-        return Output(layout, columns, layout.summary.exists())
+        columns = (*schema.names, *(kept if isinstance(kept, Mapping) else ()))
+        return Output(layout, schema, columns, layout.summary.exists())
 
     def require(self, columns: Sequence[str], purpose: str) -> None:
         """Refuse columns that the output does not have.
@@ -71,7 +74,7 @@ class Output:
         before = verify.fingerprint(self.layout)
         try:
             for part in sorted(self.layout.prediction_parts()):
-                yield from readable(part, _rows(part, columns))
+                yield from readable(part, _rows(part, columns, self.schema))
         except (DamagedPartError, FileNotFoundError):
             # A part that has just been replaced looks like a damaged one.
             self._check_unchanged(before)
@@ -157,11 +160,19 @@ def number(value: float | None) -> float | None:
     return float(str(np.float32(value)))
 
 
-def _rows(part: AnyPath, columns: Sequence[str]) -> Iterator[Row]:
+def _rows(part: AnyPath, columns: Sequence[str], expected: pa.Schema) -> Iterator[Row]:
+    own = [name for name in columns if name in expected.names]
     if part.suffix == ".tfrecord":
         for row in tfrecord_parts.rows(part):
+            if any(row.get(name) is None for name in own):
+                raise ValueError("a record lacks a value")
+            # Arrow checks the types of the row.
+            pa.array([{name: row.get(name) for name in own}], pa.struct(map(expected.field, own)))
             yield {name: row.get(name) for name in columns}
         return
     with opened(part) as file:
+        for name in own:
+            if file.schema_arrow.field(name).type != expected.field(name).type:
+                raise ValueError(f"its column {name!r} has another type than the job writes")
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False):
             yield from batch.to_pylist()

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.layout import Layout, read_document, write_whole
 
 
 class SupersededError(RuntimeError):
@@ -31,7 +31,7 @@ class RunToken:
     def latest(layout: Layout) -> "RunToken | None":
         """Return the run that the output belongs to; None where none is recorded."""
         try:
-            values = json.loads(layout.run.read_text(encoding="utf-8"))
+            values = read_document(layout.run)
             # The file keeps the field name that earlier versions wrote.
             run_id, handle = values["id"], values["place"]
         except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):

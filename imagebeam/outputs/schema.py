@@ -86,7 +86,10 @@ class PredictionSchema:
             if name in self.emit
         ]
         columns += self._kept_fields()
-        return pa.schema(columns, metadata={_METADATA_KEY: json.dumps(dict(self.provenance))})
+        return pa.schema(columns, metadata=self._metadata())
+
+    def _metadata(self) -> dict[str, str]:
+        return {_METADATA_KEY: json.dumps(dict(self.provenance))}
 
     def table(
         self,
@@ -119,7 +122,7 @@ class PredictionSchema:
 
     def errors(self, rows: Sequence[ErrorRow]) -> pa.Table:
         """Make one row per failed image: uri, stage, code, message, retryable, --keep columns."""
-        schema = pa.schema([*ERRORS, *self._kept_fields()])
+        schema = pa.schema([*ERRORS, *self._kept_fields()], metadata=self._metadata())
         *columns, kept = list(zip(*rows, strict=True)) or [()] * (len(ERRORS) + 1)
         arrays = [
             pa.array(column, field.type) for column, field in zip(columns, ERRORS, strict=True)
@@ -185,6 +188,25 @@ def prediction_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 def provenance(schema: pa.Schema) -> dict[str, Any]:
     """Return the provenance that a part of predictions carries in its metadata."""
     return dict(json.loads((schema.metadata or {})[_METADATA_KEY.encode()]))
+
+
+def provenance_differences(schema: pa.Schema, expected: Mapping[str, Any]) -> list[str]:
+    """Return how a part differs from a job in what the values of its rows depend on.
+
+    Args:
+        schema: of the part; one without metadata has no known difference.
+        expected: the identity or the provenance of the job.
+    """
+    if _METADATA_KEY.encode() not in (schema.metadata or {}):
+        return []
+    found, wanted = (
+        {**values, **values.get("preprocessing", {})} for values in (provenance(schema), expected)
+    )
+    return [
+        f"{name.replace('_', ' ')} {found[name]}, not {wanted[name]}"
+        for name in ("module_digest", "engine", "image_size", "resize")
+        if name in found and name in wanted and found[name] != wanted[name]
+    ]
 
 
 def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int32]:

@@ -148,7 +148,8 @@ class _Journal:
             raise OutputError(
                 f"{layout.root}: sidecars need an output on a local disk. Copy it, then export it."
             )
-        self._path = layout.root / "job" / "sidecars.jsonl"
+        assert isinstance(layout.sidecars, Path)
+        self._path = layout.sidecars
         self._layout = layout
         self.files: dict[str, _Entry] = {}
         self.folders: set[str] = set()

@@ -174,18 +174,9 @@ def _state(
 
 def _summary(layout: Layout) -> dict[str, Any] | None:
     try:
-        summary = read_summary(layout)
+        return read_summary(layout)
     except FileNotFoundError:
         return None
-    if missing := [name for name in _ACCOUNT if name not in summary]:
-        raise ValueError(f"{layout.summary} lacks {', '.join(missing)}")
-    return summary
-
-
-_ACCOUNT = (
-    *("requested", "labelled", "failed", "already_done", "duplicates", "failed_by_code"),
-    *("already_labelled", "already_failed"),
-)
 
 
 def _progress(layout: Layout) -> Progress:

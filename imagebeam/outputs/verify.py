@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from operator import itemgetter
+from typing import Any
 
 import pyarrow as pa
 
 from imagebeam.outputs import lock, parts
 from imagebeam.outputs.account import read_summary, uri_digest
-from imagebeam.outputs.identity import read
+from imagebeam.outputs.identity import changed_module, read
 from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import ERRORS, PredictionSchema
+from imagebeam.outputs.schema import ERRORS, PredictionSchema, provenance_differences
 from imagebeam.storage import AnyPath
 
 _NAMES_SHOWN = 20
@@ -30,11 +31,12 @@ def verify(root: AnyPath) -> list[str]:
     """
     layout, identity = read(root)
     schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
-    kept = dict(identity.get("kept") or {})
     before = fingerprint(layout)
     seen: Counter[int] = Counter()
-    findings = [*_strangers(layout), *_count(layout, schema, kept, seen)]
+    findings = [*_strangers(layout), *_count(layout, schema, identity, seen)]
     findings += _against_account(layout, seen)
+    if (changed := changed_module(layout, identity)) is not None:
+        findings.append(f"{changed}: was changed since a run of this job wrote it")
     if fingerprint(layout) != before:
         raise OutputError(f"{root}: was written to meanwhile. Verify it again when that has ended.")
     return findings
@@ -57,15 +59,23 @@ def _strangers(layout: Layout) -> Iterator[str]:
 
 
 def _count(
-    layout: Layout, predictions: pa.Schema, kept: Mapping[str, str], seen: Counter[int]
+    layout: Layout,
+    predictions: pa.Schema,
+    identity: Mapping[str, Any],
+    seen: Counter[int],
 ) -> Iterator[str]:
+    kept = dict(identity.get("kept") or {})
     readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
     readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
     for part, schema, uris in sorted(readers, key=itemgetter(0)):
         try:
-            if part.suffix == ".parquet" and not _fits(_schema(part), schema, kept):
-                yield f"{part}: its columns are not the expected ones"
-                continue
+            if part.suffix == ".parquet":
+                found = _schema(part)
+                if not _fits(found, schema, kept):
+                    yield f"{part}: its columns are not the expected ones"
+                    continue
+                if differences := provenance_differences(found, identity):
+                    yield f"{part}: was written by another job: {', '.join(differences)}"
             repeated = []
             for uri in uris(part):
                 digest = uri_digest(uri)
@@ -76,10 +86,11 @@ def _count(
         except ConnectionError:
             # If the store does not answer, the part may still be whole.
             raise
-        except (pa.ArrowException, OSError) as error:
-            yield f"{part}: damaged: {error}"
         except DamagedPartError as error:
             yield f"{part}: damaged: {error.__cause__}"
+        # A planted or damaged file may fail in every way that a library knows.
+        except Exception as error:
+            yield f"{part}: damaged: {error}"
 
 
 def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:

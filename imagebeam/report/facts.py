@@ -95,7 +95,13 @@ def stages(contents: Contents) -> list[StageCost]:
 
 def provenance(contents: Contents) -> list[Fact]:
     """Return what produced the rows: module, engine, preprocessing, options, versions."""
-    made = contents.provenance
+    try:
+        return _provenance(contents.provenance)
+    except (TypeError, LookupError, ValueError, AttributeError) as error:
+        return [Fact("damaged", f"the provenance cannot be read ({error})")]
+
+
+def _provenance(made: Mapping[str, Any]) -> list[Fact]:
     preprocessing: Mapping[str, Any] = made.get("preprocessing", made)
     height, width = preprocessing["image_size"]
     facts = {

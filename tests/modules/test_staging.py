@@ -1,7 +1,10 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from imagebeam.modules import Module, open_module
+import pytest
+
+from imagebeam.modules import Module, ModuleError, open_module
 from imagebeam.modules.staging import packed, suffix, unpacked
 from imagebeam.modules.types import TENSORFLOW
 from imagebeam.samples import MODULE
@@ -38,3 +41,16 @@ def test_a_directory_travels_as_an_archive_and_arrives_whole(tmp_path: Path) -> 
         }
     assert arrived == files
     assert not path.exists()
+
+
+def test_a_worker_refuses_a_file_that_was_changed(tmp_path: Path) -> None:
+    opened = open_module(str(MODULE))
+    path = tmp_path / "module.tflite"
+    path.write_bytes(packed(opened))
+    digest = hashlib.sha256(packed(opened)).hexdigest()
+    module = replace(opened, path=path, file_digest=digest)
+    with unpacked(module) as copy:
+        assert copy.read_bytes() == packed(opened)
+    path.write_bytes(b"altered")
+    with pytest.raises(ModuleError, match="was changed since the job started"), unpacked(module):
+        pass

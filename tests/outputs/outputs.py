@@ -136,9 +136,12 @@ def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "write", limited(store.write))
         patch.setattr(store, "remove", limited(store.remove))
-        yield
-    # The lease of a killed process expires. The process of the test lives on, so it is removed.
-    store.remove(str(Layout(folder).lease))
+        try:
+            yield
+        finally:
+            patch.undo()
+            # The lease of a killed process expires. This process lives on, so it is removed.
+            store.remove(str(Layout(folder).lease))
 
 
 def below(folder: AnyPath) -> dict[str, bytes]:

@@ -49,7 +49,7 @@ def uris(*names: str) -> list[str]:
 
 def test_it_is_read(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("verify", output) == 0
-    assert capsys.readouterr().out == f"{output}: all is well\n"
+    assert capsys.readouterr().out == f"{output}: no problems found\n"
     assert imagebeam("status", output, "--json") == 0
     summary = json.loads(capsys.readouterr().out)["summary"]
     assert (summary["labelled"], summary["failed"]) == (3, 1)

@@ -8,7 +8,6 @@ import pytest
 from imagebeam.outputs.layout import (
     Layout,
     remove,
-    remove_below,
     remove_temporaries,
     temporaries,
     write_whole,
@@ -97,15 +96,6 @@ def test_a_file_is_removed_and_may_be_gone(root: AnyPath) -> None:
     for _ in range(2):
         remove(root / "a")
         assert below(root) == {"b": b"1"}
-
-
-def test_all_below_a_folder_is_removed_and_nothing_beside_it(root: AnyPath) -> None:
-    for name in ("a/b", "a/c/d", "a.b"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(root / name, b"1")
-    for _ in range(2):
-        remove_below(root / "a")
-        assert below(root) == {"a.b": b"1"}
 
 
 def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_whole_records_of_somebody_else(tmp_path: Path, record: bytes) -> None:
     path = tmp_path / "strange.tfrecord"
     path.write_bytes(length + masked_crc32c(length) + record + masked_crc32c(record))
     assert tfrecord_parts.count(path) == 1
-    with pytest.raises(DamagedRecordError, match="a record is no Example with a `uri`"):
+    with pytest.raises(DamagedRecordError, match="a record is not an Example with a `uri`"):
         list(tfrecord_parts.uris(path))
 
 

@@ -1,0 +1,209 @@
+"""Files in an output that no job of this version has written: damaged, hostile or of other jobs."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imagebeam.outputs import identity, parts
+from imagebeam.outputs.compact import compact
+from imagebeam.outputs.export import export_table
+from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
+from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.reading import Output, Selection
+from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.status import status
+from imagebeam.outputs.verify import verify
+from imagebeam.report.page import write_report
+from tests.outputs.outputs import IDENTITY, below, claimed, failed, finish, labelled
+
+DOCUMENTS = [
+    b"",
+    b"[]",
+    b"[1]",
+    b"null",
+    b"7",
+    b'"text"',
+    b"{}",
+    b"\xff\xfe",
+    b"{" * 100_000,
+    b'{"a":' * 100_000,
+    b"[" * 100_000,
+]
+ODD = [
+    pa.table({"uri": pa.array([1, 2])}),
+    pa.table({"uri": pa.array([b"\xff"], pa.binary())}),
+    pa.table({"uri": pa.array([None], pa.string())}),
+    pa.table({"uri": pa.array([["a"]])}),
+    pa.table({"other": pa.array(["a"])}),
+    pa.table({}),
+    pa.table({name: pa.array([[1]]) for name in ("uri", "code", "retryable", "label", "score")}),
+]
+
+
+def sound(root: Path) -> Layout:
+    layout = claimed(root)
+    write_part(layout, "1", labelled("a", "b"), failed("c"))
+    finish(layout, ["a", "b"], ["c"], 1)
+    return layout
+
+
+def attempt_everything(layout: Layout, target: Path) -> None:
+    """Run everything that reads an output; only errors that a user can act on may be raised."""
+    for act in (
+        lambda: verify(layout.root),
+        lambda: status(layout.root).as_json(),
+        lambda: write_report(layout.root, target / "page.html", 0),
+        lambda: export_table(Output.open(layout.root), target / "t.csv", Selection(), (), True),
+        lambda: compact(layout, 1_000_000),
+        lambda: parts.forget_errors(layout, []),
+        lambda: identity.claim(layout, IDENTITY, overwrite=False),
+    ):
+        with suppress(OutputError, DamagedPartError):
+            act()
+
+
+@pytest.mark.parametrize("content", DOCUMENTS, ids=range(len(DOCUMENTS)))
+@pytest.mark.parametrize(
+    "name",
+    ["summary.json", *(f"job/{stem}.json" for stem in ("identity", "plan", "run", "compaction"))],
+)
+def test_documents(tmp_path: Path, name: str, content: bytes) -> None:
+    layout = sound(tmp_path / "out")
+    if name == "job/plan.json":
+        layout.summary.unlink()
+    (tmp_path / "out" / name).write_bytes(content)
+    attempt_everything(layout, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("summary.json", {"stages": [1]}),
+        ("summary.json", {"stages": {"a": {"wall_seconds": "1", "cpu_seconds": 2}}}),
+        ("summary.json", {"failed_by_code": ["a"]}),
+        ("summary.json", {"failed_by_code": {"a": "1"}}),
+        ("summary.json", {"rows": "7", "rows_digest": 7}),
+        ("summary.json", {"module": [[]], "versions": 3, "preprocessing": 3}),
+        ("job/identity.json", {"format": [], "emit": 7}),
+        ("job/identity.json", {"emit": "labels", "kept": 7, "image_size": "x", "module": {}}),
+        ("job/run.json", {"id": [], "place": 7}),
+        ("job/run.json", {"id": "x", "place": [1]}),
+    ],
+)
+def test_values_of_other_types(tmp_path: Path, name: str, values: dict[str, object]) -> None:
+    layout = sound(tmp_path / "out")
+    path = tmp_path / "out" / name
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | values))
+    attempt_everything(layout, tmp_path)
+
+
+@pytest.mark.parametrize("table", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("folder", ["predictions", "errors"])
+def test_parts_of_other_types(tmp_path: Path, table: pa.Table, folder: str) -> None:
+    layout = sound(tmp_path / "out")
+    planted = tmp_path / "out" / folder / "part-0.parquet"
+    pq.write_table(table, planted)
+    assert f"{planted}: its columns are not the expected ones" in verify(layout.root)
+    attempt_everything(layout, tmp_path)
+    read = parts.labelled_uris if folder == "predictions" else parts.failed_uris
+    with pytest.raises(DamagedPartError, match="part-0"):
+        list(read(planted))
+
+
+@pytest.mark.parametrize("folder", ["predictions", "errors"])
+def test_pipes_and_links_in_the_place_of_parts(tmp_path: Path, folder: str) -> None:
+    layout = sound(tmp_path / "out")
+    os.mkfifo(tmp_path / "out" / folder / "part-0.parquet")
+    (tmp_path / "out" / folder / "part-00.parquet").symlink_to("/dev/zero")
+    assert verify(layout.root) == [
+        f"{tmp_path}/out/{folder}/part-0.parquet: not a part",
+        f"{tmp_path}/out/{folder}/part-00.parquet: not a part",
+    ]
+    attempt_everything(layout, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "job/identity.json", "job/run.json"])
+def test_pipes_in_the_place_of_documents(tmp_path: Path, name: str) -> None:
+    layout = sound(tmp_path / "out")
+    (tmp_path / "out" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "out" / name)
+    attempt_everything(layout, tmp_path)
+
+
+def test_a_run_file_that_is_no_object_counts_as_none(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    layout.run.write_bytes(b"[]")
+    assert RunToken.latest(layout) is None
+    assert RunToken.unfinished_remote(layout) == {}
+
+
+def test_a_part_of_another_job_is_named(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    made = {"module_digest": "sha256:2", "engine": "litert", "preprocessing": {"resize": "crop"}}
+    schema = PredictionSchema(("labels",), 2, None, made)
+    sides, scores = np.full(1, 8, np.int32), np.array([[0.5, 0.25]], np.float32)
+    table = schema.table(["x"], sides, sides, scores, None, None)
+    errors = schema.errors([("y", "fetch", "not_found", "", True, ())])
+    write_part(layout, "9", table, errors)
+    findings = verify(tmp_path)
+    for part, read in (
+        (layout.prediction_part("9"), parts.labelled_uris),
+        (layout.error_part("9"), parts.failed_uris),
+    ):
+        assert (
+            f"{part}: was written by another job: module digest sha256:2, not sha256:1" in findings
+        )
+        with pytest.raises(OutputError, match="was written by another job"):
+            list(read(part, IDENTITY))
+        assert len(list(read(part, made))) == 1
+
+
+def test_the_file_of_the_module_is_compared_with_its_record(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    record = {"staged_module": {"file": "module-1.tflite", "sha256": "0" * 64}}
+    identity.claim(layout, IDENTITY | record, overwrite=False)
+    path = tmp_path / "job" / "module-1.tflite"
+    assert identity.check(layout, IDENTITY)
+    path.write_bytes(b"altered")
+    with pytest.raises(OutputError) as caught:
+        identity.check(layout, IDENTITY)
+    assert str(caught.value).startswith(f"{path}: was changed since a run of this job wrote it")
+    assert f"{path}: was changed since a run of this job wrote it" in verify(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["predictions/cat.jpg", "errors/a/b", "job/notes.txt"])
+def test_overwriting_deletes_nothing_if_there_are_foreign_files(tmp_path: Path, name: str) -> None:
+    layout = sound(tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"mine")
+    before = below(tmp_path)
+    with pytest.raises(OutputError, match="was not written by imagebeam"):
+        identity.claim(layout, IDENTITY, overwrite=True)
+    assert below(tmp_path) == before
+
+
+def test_overwriting_keeps_what_lies_beside_and_the_journal_of_sidecars(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    for name in ("photos.jpg", "job/sidecars.jsonl"):
+        (tmp_path / name).write_bytes(b"")
+    identity.claim(layout, IDENTITY, overwrite=True)
+    assert sorted(below(tmp_path)) == ["job/identity.json", "job/sidecars.jsonl", "photos.jpg"]
+
+
+def test_inputs_inside_the_folders_of_the_output_are_refused(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "out")
+    identity.check_inputs(layout, ["-", str(tmp_path), str(tmp_path / "out/photos"), "gs://b/c"])
+    for name in ("predictions", "errors/a.jpg", "job/x/*.jpg", "predictions/../job"):
+        given = str(tmp_path / "out" / name)
+        for spelled in (given, f"file://{given}"):
+            with pytest.raises(OutputError, match="which belongs to the output"):
+                identity.check_inputs(layout, [spelled])
