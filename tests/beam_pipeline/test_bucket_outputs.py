@@ -58,7 +58,7 @@ def test_the_same_files_and_bytes(
     assert predictions(compacted) == predictions(local)
     assert errors(compacted) == errors(local)
     said = capfd.readouterr()
-    assert f"rows     {root}/predictions" in said.out
+    assert f" {root}/predictions" in said.out
     assert "Traceback" not in said.err
 
 
