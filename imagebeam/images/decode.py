@@ -144,6 +144,8 @@ def _format(data: bytes) -> str:
     name = signatures.format_of(data)
     if name is None:
         kind = signatures.other_kind(data)
+        if kind in signatures.NOT_PICTURES:
+            raise UnsupportedFormat(f"the content is a {kind}, not a picture")
         raise UnsupportedFormat(
             f"the content is of the kind {kind}. Convert it to JPEG or PNG"
             if kind

@@ -60,6 +60,7 @@ _OTHER = {
     name: re.compile(pattern, re.DOTALL | (re.IGNORECASE if name == "web page" else 0))
     for name, pattern in _OTHERS.items()
 }
+NOT_PICTURES = frozenset(("video", "web page"))
 _LOOKED_AT = 2048
 
 _RARE_COMPRESSIONS = {

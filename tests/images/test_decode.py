@@ -301,13 +301,19 @@ class TestMoreFormats:
             (b"8BPS\0\1" + bytes(100), "Photoshop"),
             (b"\xff\x0a" + bytes(100), "JPEG XL"),
             (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-            (b"\n<!doctype html><p>404", "web page"),
             (b"\0\0\0\x18ftypcrx \0\0", "Canon raw"),
-            (b"\0\0\0\x18ftypisom\0\0", "video"),
         ],
     )
     def test_the_kind_is_named_where_it_is_known(self, data: bytes, kind: str) -> None:
         with pytest.raises(DecodeError, match=f"of the kind {kind}. Convert it"):
+            decode(data, (8, 8))
+
+    @pytest.mark.parametrize(
+        ("data", "kind"),
+        [(b"\n<!doctype html><p>404", "web page"), (b"\0\0\0\x18ftypisom\0\0", "video")],
+    )
+    def test_what_is_not_a_picture_is_named(self, data: bytes, kind: str) -> None:
+        with pytest.raises(DecodeError, match=f"the content is a {kind}, not a picture"):
             decode(data, (8, 8))
 
     def test_unknown_content_is_not_shown(self) -> None:

@@ -88,7 +88,7 @@ def _babble() -> None:
 
 
 def _socket() -> int:
-    return int(sys.argv[1])
+    return int(sys.argv[2])
 
 
 def _crash_once(path: Path) -> None:
