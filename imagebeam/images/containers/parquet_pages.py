@@ -4,9 +4,11 @@ Arrow allocates what a page header announces, whatever the footer says. The head
 compact protocol: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from imagebeam.images.containers.parquet_footer import ColumnChunk
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
     ContainerLimitError,
@@ -50,12 +52,14 @@ class PageSizes(NamedTuple):
     dictionary: int = 0
 
 
-def page_sizes(file: ByteSource, group: Any, path: str, limits: ContainerLimits) -> PageSizes:
+def page_sizes(
+    file: ByteSource, group: Sequence[ColumnChunk], path: str, limits: ContainerLimits
+) -> PageSizes:
     """Read the headers of a column's pages in one row group.
 
     Args:
         file: of the Parquet file.
-        group: `pyarrow.parquet.RowGroupMetaData`.
+        group: the columns of the row group.
         path: of the column, as `image.bytes`; the first leaf of a column that is a struct.
         limits: see `ContainerLimits`.
 
@@ -64,20 +68,15 @@ def page_sizes(file: ByteSource, group: Any, path: str, limits: ContainerLimits)
         DamagedContainerError: a header is damaged.
     """
     sizes = PageSizes()
-    for index in range(group.num_columns):
-        column = group.column(index)
-        name = column.path_in_schema
-        if name == path or name.startswith(f"{path}."):
+    for column in group:
+        if column.path == path or column.path.startswith(f"{path}."):
             found = _column_sizes(file, column, limits)
             sizes = PageSizes(*map(max, sizes, found))
     return sizes
 
 
-def _column_sizes(file: ByteSource, column: Any, limits: ContainerLimits) -> PageSizes:
-    at = column.data_page_offset
-    if column.has_dictionary_page and 0 < column.dictionary_page_offset < at:
-        at = column.dictionary_page_offset
-    end = at + column.total_compressed_size
+def _column_sizes(file: ByteSource, column: ColumnChunk, limits: ContainerLimits) -> PageSizes:
+    at, end = column.start, column.start + column.size
     data = dictionary = 0
     while at < end:
         header, length = _header(file, at)

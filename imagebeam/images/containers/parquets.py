@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.parquet_footer import ColumnChunk, row_groups
 from imagebeam.images.containers.parquet_pages import PageSizes, page_sizes
 from imagebeam.images.containers.types import (
     ContainerLimitError,
@@ -86,6 +87,7 @@ class Rows:
         self._limits = limits
         self._table = pq.ParquetFile(file)
         self._column = image_column(self._table.schema_arrow, selection)
+        self._groups: list[list[ColumnChunk]] | None = None
         self._group = -1
         self._first = 0
         self._values: Any = None
@@ -102,8 +104,10 @@ class Rows:
         try:
             if group != self._group or row < self._first:
                 self._group, self._first, self._values = -1, 0, None
-                metadata = self._table.metadata.row_group(group)
-                sizes = page_sizes(self._file, metadata, self._column, self._limits)
+                if self._groups is None:
+                    self._groups = row_groups(self._file)
+                columns = self._groups[group]
+                sizes = page_sizes(self._file, columns, self._column, self._limits)
                 self._batches = self._table.iter_batches(
                     _rows_at_once(sizes, _ROWS_AT_ONCE), row_groups=[group], columns=[self._column]
                 )
@@ -111,7 +115,7 @@ class Rows:
             while self._values is None or row >= self._first + len(self._values):
                 self._first += 0 if self._values is None else len(self._values)
                 self._values = _leaf(next(self._batches))
-        except (pa.ArrowException, OSError, StopIteration) as error:
+        except (pa.ArrowException, OSError, StopIteration, IndexError) as error:
             self._group = -1
             raise BadMember(f"row group {group} cannot be read: {error}") from error
         value = self._values[row - self._first]
@@ -195,8 +199,8 @@ def _names(
 def _read_names(
     file: IO[bytes], table: pq.ParquetFile, key: str, limits: ContainerLimits
 ) -> Iterator[str | None]:
-    for group in range(table.num_row_groups):
-        sizes = page_sizes(file, table.metadata.row_group(group), key, limits)
+    for group, columns in enumerate(row_groups(file)):
+        sizes = page_sizes(file, columns, key, limits)
         rows = _rows_at_once(sizes, _NAMES_AT_ONCE)
         for batch in table.iter_batches(rows, row_groups=[group], columns=[key]):
             for value in _leaf(batch):

@@ -1,7 +1,7 @@
 """The entries of manifests, whatever their format, and the values that rows keep of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from imagebeam.errors import ImagebeamError
@@ -99,6 +99,17 @@ def shown(value: object) -> str:
         text = f"a {type(value).__name__} that is nested too deep"
     text = _SURROGATES.sub("\ufffd", _QUERY.sub("?…", clean_text(text)))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
+def check_kept(names: Iterable[str], keep: Iterable[str]) -> None:
+    """Check that a table still has the columns to keep.
+
+    Raises:
+        ManifestError: one is missing.
+    """
+    names = set(names)
+    if missing := [name for name in keep if name not in names]:
+        raise ManifestError(f"the column to keep {shown(missing[0])} is missing. Check the file.")
 
 
 def no_column(names: Sequence[str], column: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
+from imagebeam.images.containers.parquet_footer import row_groups
 from imagebeam.images.containers.parquet_pages import page_sizes
 from imagebeam.images.containers.types import (
     CONTAINER_ERRORS,
@@ -17,6 +18,7 @@ from imagebeam.images.listing.manifest_entries import (
     ManifestEntry,
     ManifestError,
     NoColumnError,
+    check_kept,
     name_or_error,
     no_column,
 )
@@ -56,6 +58,7 @@ def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[
     nothing = (None,) * len(keep)
     try:
         with _opened(file, told, column) as table:
+            check_kept(table.types, keep)
             for batch in table.batches(list({column: None, **keep})):
                 names = texts(batch.column(column), "surrogateescape")
                 kept = [_values(batch.column(name)) for name in keep]
@@ -141,11 +144,10 @@ def _parquet_batches(file: IO[bytes], table: Any, names: list[str]) -> Iterator[
     rows, size = table.metadata.num_rows, file.seek(0, io.SEEK_END)
     if rows > max(_FREE_ROWS, size):
         raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
-    for group in range(table.num_row_groups):
-        metadata = table.metadata.row_group(group)
-        if not metadata.num_rows:
+    for group, columns in enumerate(row_groups(file)):
+        if not table.metadata.row_group(group).num_rows:
             continue
-        sizes = [page_sizes(file, metadata, name, _LIMITS) for name in names]
+        sizes = [page_sizes(file, columns, name, _LIMITS) for name in names]
         # A row holds no more than the largest value of a dictionary.
         largest = max((each.dictionary for each in sizes), default=0)
         at_once = max(1, min(_ROWS_AT_ONCE, _BATCH_BYTES // max(1, largest)))

@@ -20,6 +20,7 @@ from imagebeam.images.listing.manifest_entries import (
     ManifestError,
     NoColumnError,
     UnfitError,
+    check_kept,
     fitting,
     name_or_error,
     no_column,
@@ -157,6 +158,7 @@ def _read_lines(text: IO[str], told: Format, kept: int) -> Iterator[ManifestEntr
 def _read_csv(text: IO[str], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
     header, rows = _table(text, told, column)
     place = header.index(column)
+    check_kept(header, keep)
     kept = [header.index(name) for name in keep]
     nothing = (None,) * len(keep)
     for row in rows:

@@ -3,7 +3,6 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.parquet_footer import ColumnChunk, row_groups
 from imagebeam.images.containers.parquet_pages import page_sizes
 from imagebeam.images.containers.types import (
     ContainerLimitError,
@@ -210,15 +210,40 @@ def test_names_that_repeat_are_told_apart() -> None:
 
 @given(data=st.binary(max_size=200))
 def test_page_headers_of_rubbish(data: bytes) -> None:
-    column = SimpleNamespace(
-        data_page_offset=0,
-        has_dictionary_page=False,
-        total_compressed_size=len(data),
-        path_in_schema="image",
-    )
-    group = SimpleNamespace(num_columns=1, column=lambda _: column)
+    group = [ColumnChunk("image", 0, len(data))]
     try:
         sizes = page_sizes(io.BytesIO(data), group, "image", ContainerLimits())
     except (DamagedContainerError, ContainerLimitError):
         return
     assert min(sizes) >= 0
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_the_footer_tells_where_columns_are_as_arrow_does(dictionary: bool) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array([{"bytes": b"1", "path": "a"}] * 10, kind)
+    table = pa.table({"image": images, "id": list(range(10)), "truth": [True] * 10})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=4, use_dictionary=dictionary)
+    metadata = pq.ParquetFile(buffer).metadata
+    expected = []
+    for group in range(metadata.num_row_groups):
+        columns = [metadata.row_group(group).column(at) for at in range(metadata.num_columns)]
+        expected.append(
+            [
+                ColumnChunk(
+                    column.path_in_schema,
+                    column.dictionary_page_offset or column.data_page_offset,
+                    column.total_compressed_size,
+                )
+                for column in columns
+            ]
+        )
+    assert row_groups(buffer) == expected
+
+
+@given(data=st.binary(max_size=200))
+def test_footers_of_rubbish(data: bytes) -> None:
+    file = io.BytesIO(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1")
+    with suppress(DamagedContainerError):
+        row_groups(file)
