@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             _print(finding)
     if args.json:
-        print(json.dumps({"ready": not failed, "findings": findings}, ensure_ascii=False, indent=2))
+        print(json.dumps({"ready": not failed, "findings": findings}, indent=2))
     return FAILED if failed else DONE
 
 

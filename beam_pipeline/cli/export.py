@@ -25,6 +25,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from imagebeam.escape_control_chars import escape_control_chars
+
 if TYPE_CHECKING:
     from imagebeam.outputs.reading import Output, Selection
     from imagebeam.outputs.sidecars import Result
@@ -87,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
     output = Output.open(root)
     if not output.is_complete:
         print(
-            f"imagebeam: {output.layout.root}: the job is not complete. Only the images that have "
-            "a row so far are exported.",
+            f"imagebeam: {escape_control_chars(str(output.layout.root))}: the job is not "
+            "complete. Only the images that have a row so far are exported.",
             file=sys.stderr,
         )
     selection = Selection(tuple(args.label), args.min_score, args.top)
@@ -98,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         columns = tuple(args.columns.split(",")) if args.columns else ()
         target = location(args.to).absolute()
         count = export_table(output, target, selection, columns, args.overwrite)
-        print(f"{count:,} rows\ntable    {target}")
+        print(f"{count:,} rows\ntable    {escape_control_chars(str(target))}")
         return DONE
     return _with_images(args, output, selection)
 
@@ -128,7 +130,6 @@ def _undo(args: argparse.Namespace) -> int:
 
 def _report(result: "Result", what: str) -> int:
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-    from imagebeam.escape_control_chars import escape_control_chars
 
     print(f"{result.done:,} {what}")
     if result.unchanged:

@@ -102,7 +102,7 @@ def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None
         **_figures(evaluation.tally),
         "classes": {label: _figures(tally) for label, tally in evaluation.tallies.items()},
     }
-    print(json.dumps(result, ensure_ascii=False, indent=2))
+    print(json.dumps(result, indent=2))
 
 
 def _figures(tally: "Tally") -> dict[str, Any]:

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     import os
 
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+    from imagebeam.escape_control_chars import escape_control_chars
     from imagebeam.outputs.reading import Output, Selection, similar_labels
     from imagebeam.storage import location, uris
 
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     output.require(selection.columns, "search")
     text, end = args.text.casefold(), b"\0" if args.null else b"\n"
     labels: set[str] = set()
+    is_terminal = sys.stdout.isatty()
     count = 0
     try:
         for row in output.rows(("uri", *selection.columns)):
@@ -56,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
                 uri = row["uri"]
                 is_file = uris.scheme(uri) == "file" and uris.MEMBER not in uri
                 path = uris.to_path(uri) if is_file else uri
-                sys.stdout.buffer.write(os.fsencode(path) + end)
+                # A pipe gets the exact bytes; a terminal must not obey those of a name.
+                shown = escape_control_chars(path) if is_terminal else path
+                sys.stdout.buffer.write(os.fsencode(shown) + end)
                 count += 1
         sys.stdout.flush()
     except BrokenPipeError:
@@ -67,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         similar = similar_labels(args.text, labels)
         print(
             f"imagebeam: no image has a label with {args.text!r}"
-            f"{' and such a score' if args.min_score else ''}. {similar}".rstrip(),
+            f"{' and such a score' if args.min_score else ''}. "
+            f"{escape_control_chars(similar)}".rstrip(),
             file=sys.stderr,
         )
     return DONE if count else FAILED

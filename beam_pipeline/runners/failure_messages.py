@@ -68,4 +68,5 @@ def explain(error: BaseException) -> str:
     last = lines[-1] if lines else type(error).__name__
     # The runner wraps the error of a step and adds the name of the step.
     reason = re.sub(r" \[while running .*\]$", "", last).removeprefix("RuntimeError: ").rstrip(".")
-    return f"{reason}. Remove the cause."
+    # A message of this package ends with the fix.
+    return f"{reason}." if ". " in reason else f"{reason}. Remove the cause."

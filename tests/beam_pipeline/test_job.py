@@ -328,7 +328,7 @@ def test_a_damaged_part_is_named_with_the_cure(
     assert imagebeam(*again) == 3
     said = capfd.readouterr().err
     assert f"{part}: damaged" in said
-    assert "Delete it and run again" in said
+    assert "Delete it, then run the job again" in said
     part.unlink()
     assert imagebeam(*again) == 0
     assert [row["uri"] for row in predictions(out)] == names

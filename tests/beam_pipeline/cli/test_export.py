@@ -1,4 +1,5 @@
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_search_prints_paths_as_the_file_system_spells_them(tmp_path: Path) -> N
     ]
     assert search(tmp_path / "out", "tiger").stdout == b"/b.jpg\n"
     assert search(tmp_path / "out", "tabby", "--min-score", "0.8").returncode == 1
+
+
+def test_search_makes_escape_sequences_visible_on_a_terminal(tmp_path: Path) -> None:
+    named(tmp_path / "out", {"/a/\x1b[2Jb.jpg": 0})
+    assert search(tmp_path / "out", "tabby").stdout == b"/a/\x1b[2Jb.jpg\n"
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "beam_pipeline", "search", str(tmp_path / "out"), "tabby"]
+    subprocess.run(command, cwd=ROOT, stdout=slave, check=True)
+    os.close(slave)
+    assert os.read(master, 1000).decode() == "/a/␛[2Jb.jpg\r\n"
+    os.close(master)
 
 
 def test_search_names_similar_labels(tmp_path: Path) -> None:
