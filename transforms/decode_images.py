@@ -1,10 +1,11 @@
 """Shard → DecodedShard."""
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import starmap
 from typing import Any
 
 import apache_beam as beam
@@ -15,9 +16,11 @@ from imagebeam import resources
 from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.resources import Resources
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
+from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.shared_resource import SharedResource
 from imagebeam.transforms.worker_versions import check_versions, installed_versions
 
@@ -26,6 +29,9 @@ _log = logging.getLogger(__name__)
 _SHARDS_AHEAD = 2
 """Shards that are read while an earlier one is scored. The second fills the gap that the first
 leaves while its last images are being read."""
+
+_IMAGES_AHEAD_PER_PROCESS = 2 * SLOTS
+"""Images of these shards for each decoding process: what it works on, and what comes next."""
 
 
 @dataclass
@@ -77,20 +83,25 @@ class _DecodeFn(beam.DoFn):
 
     def setup(self) -> None:
         check_versions(self._versions)
-        self._reader = self._shared.acquire(self._start_reader)
-        self._pool = ThreadPoolExecutor(_SHARDS_AHEAD, thread_name_prefix="decode-images")
-
-    def _start_reader(self) -> ImageReader:
         processes, limits = fit_decoding(
             self._processes, self._limits, self._cores, resources.available()
         )
+        self._images_ahead = processes * _IMAGES_AHEAD_PER_PROCESS
+        self._reader = self._shared.acquire(partial(self._start_reader, processes, limits))
+        self._pool = ThreadPoolExecutor(
+            max(_SHARDS_AHEAD, processes), thread_name_prefix="decode-images"
+        )
+
+    def _start_reader(self, processes: int, limits: DecodeLimits) -> ImageReader:
         reader = ImageReader(self._preprocessing, processes, limits, self._access)
         # The processes start while the first images are listed.
         reader.start()
         return reader
 
     def start_bundle(self) -> None:
-        self._pending: deque[tuple[Future[DecodedShard], Any, Any]] = deque()
+        self._pending = Lookahead[tuple[Future[DecodedShard], Any, Any]](
+            _SHARDS_AHEAD, self._images_ahead
+        )
 
     def process(
         self,
@@ -99,21 +110,19 @@ class _DecodeFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
         future = self._pool.submit(decode_shard, shard, self._reader)
-        self._pending.append((future, timestamp, window))
-        if len(self._pending) > _SHARDS_AHEAD:
-            yield self._next()
+        self._pending.add(len(shard.images), (future, timestamp, window))
+        yield from starmap(_windowed, self._pending.ready())
 
     def finish_bundle(self) -> Iterator[Any]:
-        while self._pending:
-            yield self._next()
-
-    def _next(self) -> WindowedValue:
-        future, timestamp, window = self._pending.popleft()
-        return WindowedValue(future.result(), timestamp, (window,))
+        yield from starmap(_windowed, self._pending.drain())
 
     def teardown(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._shared.release()
+
+
+def _windowed(future: Future[DecodedShard], timestamp: Any, window: Any) -> WindowedValue:
+    return WindowedValue(future.result(), timestamp, (window,))
 
 
 def fit_decoding(

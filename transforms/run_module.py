@@ -1,7 +1,6 @@
 """DecodedShard → ScoredShard."""
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,11 +20,12 @@ from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
 from imagebeam.images.stage_times import Meter, StageTimes, total
 from imagebeam.modules import Engine, ModelOutputs, StagedModule
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
+from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 
 _SHARDS_AHEAD = 1
 """Shards whose pictures are queued while an earlier shard is completed and written, so that no
-thread waits for the slowest part of a shard."""
+thread waits for the slowest part of a shard. They have at least one block for each thread."""
 
 _BLOCK = 16
 """Pictures that a thread takes from the queue at once; also the batch size of TensorFlow."""
@@ -97,7 +97,8 @@ class _RunFn(beam.DoFn):
         return engine
 
     def start_bundle(self) -> None:
-        self._pending: deque[_Pending] = deque()
+        images = self._engine.threads * _BLOCK
+        self._pending = Lookahead[_Pending](_SHARDS_AHEAD, images)
         # Beam records metrics only during a bundle.
         if self._load_milliseconds is not None:
             self._load_latency.update(self._load_milliseconds)
@@ -110,16 +111,16 @@ class _RunFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
         inference = self._engine.start(shard.pixels)
-        self._pending.append(_Pending(shard, inference, time.monotonic(), timestamp, window))
-        if len(self._pending) > _SHARDS_AHEAD:
-            yield self._next()
+        pending = _Pending(shard, inference, time.monotonic(), timestamp, window)
+        # Failures count too: a shard without pictures must not wait for others.
+        self._pending.add(len(shard.uris) + len(shard.failures), pending)
+        yield from map(self._complete, self._pending.ready())
 
     def finish_bundle(self) -> Iterator[Any]:
-        while self._pending:
-            yield self._next()
+        yield from map(self._complete, self._pending.drain())
 
-    def _next(self) -> WindowedValue:
-        shard, inference, start, timestamp, window = self._pending.popleft()
+    def _complete(self, pending: _Pending) -> WindowedValue:
+        shard, inference, start, timestamp, window = pending
         scored = complete_shard(shard, inference)
         self._inferences.inc(len(shard.uris))
         self._latency.update(round(1e6 * (time.monotonic() - start)))
@@ -149,14 +150,13 @@ class ParallelEngine:
 
     Engines release Python's lock while they compute.
 
-    Args:
-        engine: of the module.
-        threads: how many.
+    Attributes:
+        threads: how many run the module.
     """
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine = engine
-        self._threads = threads
+        self.threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run-module")
 
     def start(self, pixels: npt.NDArray[np.uint8]) -> Inference:
@@ -165,7 +165,7 @@ class ParallelEngine:
         A block that fails is halved until the pictures that cause the failure stand alone; the
         others keep their outputs.
         """
-        size = min(_BLOCK, max(_MIN_BLOCK, ceil(len(pixels) / self._threads)))
+        size = min(_BLOCK, max(_MIN_BLOCK, ceil(len(pixels) / self.threads)))
         count = max(1, ceil(len(pixels) / size))
         bounds = [len(pixels) * block // count for block in range(count + 1)]
         return Inference(
