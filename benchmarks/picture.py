@@ -22,7 +22,7 @@ def draw(results: Sequence[Result], photos: int, output: Path) -> None:
         rates = [each.rate for each in shown]
         bars = axes.barh([each.name for each in shown], rates, color=colours)
         axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=4)
-        axes.set_title(f"images a second, {photos:,} photos, start-up included", fontsize=10)
+        axes.set_title(f"images per second, {photos:,} photos, start-up included", fontsize=10)
         axes.tick_params(colors=_OTHERS, left=False)
         axes.xaxis.set_visible(False)
         axes.spines[:].set_visible(False)

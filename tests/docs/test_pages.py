@@ -84,7 +84,8 @@ def here(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["label.md", "failures.md", "following.md", "outputs.md"])
 def test_commands_can_be_run_as_they_stand(page: str, here: Path) -> None:
-    run_page(page, here)
+    # The small module of the sample archive knows no cats of a certain kind.
+    run_page(page, here, {"'tabby, tabby cat'": "clock", "tabby": "clock"})
 
 
 @pytest.mark.slow
