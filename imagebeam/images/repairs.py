@@ -4,7 +4,9 @@ Every browser shows them. Nothing here guesses a pixel: a picture that is incomp
 """
 
 import io
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,14 @@ _KEPT_CHUNKS = (b"tRNS", b"eXIf")
 
 _JPEG_MARK = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
+_BMP_MARK = b"BM"
+_BMP_HEADER = struct.Struct("<4xIIiiHHI")
+_BMP_HEADER_AT = 6
+_BMP_MASKS_AT = 54
+_BITFIELDS, _ALPHA_BITFIELDS = 3, 6
+_WITH_ALPHA = 56
+"""Bytes of a header that has a mask for alpha."""
+
 _FILLERS = (b"\0" * 4096, b"\x55" * 4096, b"\xaa" * 4096)
 
 
@@ -27,6 +37,9 @@ def repaired(data: bytes) -> Iterator[bytes]:
         yield essential_png(data)
     elif data.startswith(_JPEG_MARK) and _is_complete_jpeg(data):
         yield data + _JPEG_END
+    elif data.startswith(_BMP_MARK):
+        with suppress(struct.error, ValueError):
+            yield plain_bmp(data)
 
 
 def essential_png(data: bytes) -> bytes:
@@ -44,6 +57,42 @@ def essential_png(data: bytes) -> bytes:
             kept.append(data[at:end])
         at = end
     return b"".join(kept)
+
+
+def plain_bmp(data: bytes) -> bytes:
+    """Return a BMP of unusual bit masks as one of 8 bits per colour, on a white page.
+
+    Raises:
+        ValueError: it has no bit masks, or not all its pixels.
+        struct.error: it ends within its header.
+    """
+    fields = _BMP_HEADER.unpack_from(data, _BMP_HEADER_AT)
+    start, header_size, width, height, _, bits, compression = fields
+    if compression not in (_BITFIELDS, _ALPHA_BITFIELDS) or bits not in (16, 32):
+        raise ValueError("no bit masks")
+    masks = struct.unpack_from("<4I", data, _BMP_MASKS_AT)
+    if compression == _BITFIELDS and header_size < _WITH_ALPHA:
+        masks = (*masks[:3], 0)
+    row = (bits * width + 31) // 32 * 4
+    stored = np.frombuffer(data, np.uint8, row * abs(height), start).reshape(abs(height), row)
+    values = stored.view(f"<u{bits // 8}")[:, :width].astype(np.uint32)
+    colours = np.stack([_scaled(values, mask) for mask in masks[:3]], axis=-1)
+    if masks[3]:
+        alpha = _scaled(values, masks[3])[..., None] / 255
+        colours = np.round(255 - (255 - colours.astype(float)) * alpha).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(colours if height < 0 else colours[::-1]).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def _scaled(values: npt.NDArray[np.uint32], mask: int) -> npt.NDArray[np.uint8]:
+    """Return the bits under a mask, as 8 bits."""
+    if mask == 0:
+        return np.zeros(values.shape, np.uint8)
+    shift = (mask & -mask).bit_length() - 1
+    largest = mask >> shift
+    scaled = ((values & mask) >> shift).astype(np.uint64) * 255 + largest // 2
+    return (scaled // largest).astype(np.uint8)
 
 
 def _is_complete_jpeg(data: bytes) -> bool:

@@ -387,6 +387,33 @@ class TestWhatIsWhole:
         assert np.array_equal(found, expected)
         assert found[1, 2].tolist() in ([255, 0, 0], [0, 255, 0])
 
+    @pytest.mark.parametrize(
+        ("bits", "masks"),
+        [
+            (32, (0x3FF00000, 0x000FFC00, 0x000003FF)),
+            (32, (0x000000FF, 0x0000FF00, 0x00FF0000)),
+            (16, (0xF000, 0x0F00, 0x00F0)),
+            (16, (0x000F, 0x00F0, 0x0F00)),
+        ],
+    )
+    @pytest.mark.parametrize("up", [1, -1])
+    def test_bmp_of_any_bit_masks(self, bits: int, masks: tuple[int, int, int], up: int) -> None:
+        colours = np.array([[[255, 0, 0], [0, 255, 0], [255] * 3], [[0, 0, 255], [0] * 3, [0] * 3]])
+        rows = b""
+        for row in colours[::-up]:
+            packed = [
+                sum(mask for mask, value in zip(masks, pixel, strict=True) if value)
+                for pixel in row
+            ]
+            stored = b"".join(value.to_bytes(bits // 8, "little") for value in packed)
+            rows += stored + bytes(-len(stored) % 4)
+        header = struct.pack("<IiiHHIIiiII", 40, 3, 2 * up, 1, bits, 3, len(rows), 0, 0, 0, 0)
+        header += struct.pack("<III", *masks)
+        start = 14 + len(header)
+        data = b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + rows
+        assert np.array_equal(decode(data, (2, 3), "stretch").pixels, colours)
+        assert code_of(data[:-1]) == "truncated"
+
     def test_kinds_that_are_sound_are_not_called_damaged(self) -> None:
         jpeg = bytearray(encode(smooth(32, 24), "JPEG"))
         at, _ = jpeg_segment(bytes(jpeg), 0xC0)
