@@ -1,4 +1,4 @@
-"""Whole messages over a socket between two processes that need not trust each other."""
+"""Messages over a socket between two processes that need not trust each other."""
 
 import math
 import socket
@@ -7,19 +7,18 @@ import time
 
 _LENGTH = struct.Struct("<I")
 _MOST = 1 << 28
-"""Bytes in a message from a process that cannot be trusted."""
+"""Largest message, in bytes, from a process that is not trusted."""
 
 _PART = 1 << 18
 
 ANY_SIZE = (1 << 32) - 1
-"""Bytes in a message from one that can."""
+"""Largest message, in bytes, from a process that is trusted."""
 
 
 class Channel:
     """One end of a socket that carries messages of bytes.
 
-    Where seconds are given they hold for the whole message: a peer that stops in the middle of
-    one, or trickles it, is not waited for any longer.
+    A time limit counts for the whole message, so a peer cannot extend it by sending slowly.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -31,19 +30,19 @@ class Channel:
 
         Raises:
             TimeoutError: the peer does not take it in time.
-            OSError: the peer is gone.
+            OSError: the peer has ended.
         """
         self._end.settimeout(seconds)
         self._end.sendall(_LENGTH.pack(len(message)) + message)
 
     def receive(self, seconds: float = math.inf, most: int = _MOST) -> bytearray:
-        """The next message, of so many bytes at most.
+        """Return the next message, of at most so many bytes.
 
         Raises:
-            TimeoutError: it is not there in time.
-            EOFError: the peer is gone.
+            TimeoutError: it does not arrive in time.
+            EOFError: the peer has ended.
             OSError: likewise.
-            ValueError: what arrives is no message.
+            ValueError: the data are not a message.
         """
         deadline = time.monotonic() + seconds
         self._receive(_LENGTH.size, deadline)
@@ -57,11 +56,11 @@ class Channel:
         return message
 
     def close(self) -> None:
-        """Close this end, which the peer sees."""
+        """Close this end. The peer notices it."""
         self._end.close()
 
     def _receive(self, count: int, deadline: float) -> None:
-        """Wait for so many bytes; of what comes with them nothing is lost."""
+        """Wait until so many bytes are in the buffer."""
         while len(self._received) < count:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes to RGB, by the rules of `imagebeam.images.decode`."""
+"""Convert any of Pillow's modes to RGB, by the rules of `imagebeam.images.decode`."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ _BAND_PIXELS = 4_000_000
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in RGB.
+    """Return the picture in RGB.
 
     Raises:
         UnsupportedPixels: its values have no agreed black and white.
@@ -44,9 +44,9 @@ def on_white_page(image: Image.Image, frame: tuple[int, int, int, int]) -> Image
 
 
 def scale_transparent(image: PngImageFile) -> None:
-    """Bring a PNG's transparent grey or colour to the 8 bits that its pixels are brought to.
+    """Convert a PNG's transparent grey or colour to 8 bits, as its pixels are.
 
-    Pillow leaves it in the bits that the file has. To be called before the pixels are loaded.
+    Pillow leaves it in the depth of the file. Call this before the pixels are loaded.
     """
     key = image.info.get(_TRANSPARENT)
     match image.tile[0].args if image.tile else None:
@@ -73,7 +73,7 @@ def _laid_over_white(image: Image.Image) -> Image.Image:
 
 
 def _upper_bits(image: Image.Image) -> Image.Image:
-    """The upper 8 of a greyscale picture's 12 or 16 bits."""
+    """Return the upper 8 of a greyscale picture's 12 or 16 bits."""
     values = np.asarray(image).astype(np.uint16)
     fields = getattr(image, "tag_v2", {})
     (bits,) = fields.get(BITSPERSAMPLE, (16,))

@@ -1,4 +1,4 @@
-"""Encoded bytes to the pixels that a module takes.
+"""Decode encoded bytes to the pixels that a module takes.
 
 The rules, one for all formats:
 

@@ -1,4 +1,4 @@
-"""What the stages of the work take, in wall time and in time of a core."""
+"""Measure the stages of the work in wall time and CPU time."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,18 +23,18 @@ StageTimes = Mapping[str, StageTime]
 
 
 class Stopwatch:
-    """Tells what this process has taken since the watch was made, all its threads together."""
+    """Measures the time of all threads of this process since the watch was made."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def cost(self) -> StageTime:
-        """What it took so far."""
+        """Return the time so far."""
         return StageTime(time.perf_counter() - self._wall, time.process_time() - self._cpu)
 
 
 class Meter:
-    """Adds up the costs of the stages that one thread goes through.
+    """Adds up the costs of the stages of one thread.
 
     Attributes:
         costs: so far.
@@ -53,14 +53,14 @@ class Meter:
             self.add({name: StageTime(time.perf_counter() - wall, time.thread_time() - cpu)})
 
     def add(self, costs: StageTimes) -> None:
-        """Count what was measured elsewhere."""
+        """Add costs that were measured elsewhere."""
         for name, cost in costs.items():
             before = self.costs.get(name, StageTime())
             self.costs[name] = StageTime(before.wall + cost.wall, before.cpu + cost.cpu)
 
 
 def total(parts: Iterable[StageTimes]) -> dict[str, StageTime]:
-    """The costs of all parts together."""
+    """Return the sum of the costs of all parts."""
     meter = Meter()
     for costs in parts:
         meter.add(costs)

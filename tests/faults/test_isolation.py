@@ -56,8 +56,12 @@ def test_slow_pictures_have_their_time_each(tmp_path: Path) -> None:
     [
         ("crash", "decode_crash", "the decoding process ended with signal Segmentation fault"),
         ("close", "decode_crash", "the decoding process ended with a closed socket"),
-        ("boast", "decode_crash", "the decoding process answered nonsense: a message of 4,294,967"),
-        ("babble", "decode_crash", "the decoding process answered nonsense: "),
+        (
+            "boast",
+            "decode_crash",
+            "the decoding process sent an invalid answer: a message of 4,294,967",
+        ),
+        ("babble", "decode_crash", "the decoding process sent an invalid answer: "),
         ("eat", "decode_memory", "no memory was left to decode it"),
         ("raise", "corrupt", "RuntimeError: a decoder's own error"),
         pytest.param(

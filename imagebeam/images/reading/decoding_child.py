@@ -27,20 +27,20 @@ _PR_SET_PDEATHSIG = 1
 
 
 def serve(socket_descriptor: str, memory_descriptor: str) -> None:
-    """Serve the process at the other end of a socket until it is gone.
+    """Serve the process at the other end of a socket until it ends.
 
     Args:
         socket_descriptor: of the socket.
         memory_descriptor: of the memory where pixels go.
     """
-    # Ctrl-C reaches the whole group; whoever holds the other end decides when this ends.
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        # A decoder that hangs would never see that the other end is gone.
+        # A decoder that hangs would never notice that the parent has ended.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The job's own cap is checked from the same header.
+    # The job's own limit is checked from the same header.
     Image.MAX_IMAGE_PIXELS = None
-    # A crash that is expected must not fill the disk.
+    # Core files of expected crashes would fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     messages = DecoderMessages()
     with socket.socket(fileno=int(socket_descriptor)) as end:
@@ -58,10 +58,10 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
                     outcome = _read(preprocessing, request, shared.slots[row], meter, messages)
                     last = row == len(requests) - 1
                     if not isinstance(outcome, ImageError) and not last:
-                        # A message for each would cost more than anything else but decoding.
+                        # A message per picture would cost more than all else except decoding.
                         shared.sizes[row] = outcome
                     else:
-                        # The last tells what all have cost.
+                        # The last message has the costs of all.
                         channel.send(pack(outcome, meter.costs if last else {}))
         except (EOFError, ConnectionError):
             return
@@ -124,7 +124,7 @@ def _read(
 
 def _limit_memory(extra: int) -> None:
     if sys.platform != "linux":
-        # Elsewhere address space cannot be limited, or not told: the deadline is left.
+        # Other systems do not report or limit address space; the deadline remains.
         return
     with open("/proc/self/statm") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()

@@ -1,7 +1,7 @@
-"""Child processes in which images are fetched and decoded, so that a decoder can only hurt itself.
+"""Child processes that fetch and decode images, so that a failing decoder costs one image.
 
-Pillow and the libraries below it are C code that reads what strangers wrote: it may hang, crash
-or eat all memory. In a child of its own with a deadline and a memory limit that costs one image.
+Pillow and the libraries below it are C code that reads untrusted data: it may hang, crash or use up
+all memory. A child process has a deadline and a memory limit.
 """
 
 import pickle
@@ -28,13 +28,13 @@ from imagebeam.images.stage_times import Meter
 
 _START_SECONDS = 60.0
 _BATCH_BYTES = 32_000_000
-"""Of encoded images that a child is sent at once: it holds them beside what it decodes."""
+"""Encoded images that a child receives at once: it holds them in memory while it decodes."""
 
 _LOOKS = 10
-"""How often, while an image may take its time, it is looked whether another one is through."""
+"""How often the parent checks within the time of one image whether another one is decoded."""
 
 _STARTS = 3
-"""Tries to start a child: somebody else may kill one before it is up."""
+"""Attempts to start a child: something else may kill it before it is ready."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DecodeLimits:
     """What one image may cost.
 
     Attributes:
-        seconds: of wall time, from its turn to its pixels, or a tenth more.
+        seconds: wall time from the start of its work to its pixels; up to a tenth more may pass.
         memory: bytes of address space that a child may take beyond what it starts with.
     """
 
@@ -51,11 +51,11 @@ class DecodeLimits:
 
 
 class DecodingProcess:
-    """One child process, for one thread of this process at a time.
+    """One child process, used by one thread at a time.
 
-    It is started when it is first needed and again after each loss. A socket and a piece of
-    memory of its own are all that connect it, so a child that dies at any moment leaves nothing
-    locked or half read to others; and it ends when the thread that started it does.
+    It is started when it is first needed, and again after each loss. Only a socket and a piece of
+    shared memory connect it to this process, so a child that dies leaves no lock behind. It ends
+    with the thread that started it.
     """
 
     def __init__(self, preprocessing: Preprocessing, limits: DecodeLimits) -> None:
@@ -78,19 +78,19 @@ class DecodingProcess:
             try:
                 self._start()
             except BaseException:
-                # Half a start would pass for a whole one.
+                # A child that is only half started must not be used.
                 self.close()
                 raise
 
     def read(
         self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
     ) -> list[DecodedImage | ImageError]:
-        """What each image ends in, in the order given.
+        """Return the outcome of each image, in the order given.
 
         Args:
             requests: for N images.
-            pixels: (N, H, W, 3); row i is filled if image i was decoded, and else unchanged.
-            meter: is told what they cost; what is lost with a child is not counted.
+            pixels: (N, H, W, 3); row i is filled if image i was decoded, otherwise unchanged.
+            meter: counts the costs; those of a lost child are not counted.
 
         Raises:
             OSError: no child can be started.
@@ -103,20 +103,20 @@ class DecodingProcess:
                 if loss is None:
                     continue
                 self.close()
-                # What came before it, or somebody else, may be to blame for a dead or exhausted
-                # child: a fresh one tells. An image that hangs is not waited for again.
+                # An earlier image or another process may have caused the loss: the image is tried
+                # again in a new child. An image that hangs is not tried again.
                 if isinstance(loss, DecodeTimeout) or suspect == len(outcomes):
                     outcomes.append(loss)
                 else:
                     suspect = len(outcomes)
         except BaseException:
-            # Answers that nobody has taken must not pass for those of the next images.
+            # Answers that were not read must not be taken for those of the next images.
             self.close()
             raise
         return outcomes
 
     def end(self) -> None:
-        """Kill the child, whatever thread waits for it, and start none any more."""
+        """Kill the child, whichever thread waits for it, and never start another one."""
         self._ended = True
         if (child := self._child) is not None:
             child.kill()
@@ -141,7 +141,7 @@ class DecodingProcess:
         meter: Meter,
         outcomes: list[DecodedImage | ImageError],
     ) -> ImageError | None:
-        """Append as many outcomes as the child has slots, or else say how it was lost."""
+        """Append as many outcomes as the child has slots; return how it was lost, if it was."""
         self.start()
         assert self._channel is not None
         assert self._shared is not None
@@ -159,7 +159,7 @@ class DecodingProcess:
         except TimeoutError:
             return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
         except ValueError as error:
-            return DecodeCrash(f"the decoding process answered nonsense: {error}")
+            return DecodeCrash(f"the decoding process sent an invalid answer: {error}")
         except (EOFError, OSError):
             return DecodeCrash(f"the decoding process ended with {self._ending()}")
         finally:
@@ -168,7 +168,7 @@ class DecodingProcess:
         return None
 
     def _answer(self, taken: "_Taken") -> bytearray:
-        """The child's next message; it has its time for each picture that comes before."""
+        """Return the child's next message. Each picture before it has its own time."""
         assert self._channel is not None
         since, ready = time.monotonic(), 0
         while True:
@@ -195,7 +195,7 @@ class DecodingProcess:
                 self._channel.receive(_START_SECONDS)
                 return
             except TimeoutError:
-                reason = f"it said nothing for {_START_SECONDS:g} s"
+                reason = f"it did not answer for {_START_SECONDS:g} s"
             except (EOFError, OSError):
                 reason = f"it ended with {self._ending()}"
             self.close()
@@ -207,14 +207,14 @@ class DecodingProcess:
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            # What libraries say of strangers' pictures, or at Ctrl-C, is nothing to act on.
+            # The child redirects it to a file that it reads; see `decoder_messages`.
             stderr=subprocess.DEVNULL,
-            # NumPy's threads for linear algebra spin for work that never comes.
+            # NumPy would start threads for linear algebra, which busy-wait.
             env={"OPENBLAS_NUM_THREADS": "1"} | child_process.environment(),
         )
 
     def _ending(self) -> str:
-        """How the child ended; one that only closed its socket is ended here."""
+        """Return how the child ended; end it if it only closed its socket."""
         assert self._child is not None
         try:
             code = self._child.wait(1)
@@ -224,10 +224,10 @@ class DecodingProcess:
 
 
 class _Taken:
-    """What has come of a batch: pictures by shared memory; errors, and what is last, by message.
+    """The outcomes of a batch. Pictures come by shared memory; errors and the last one by message.
 
     Attributes:
-        outcomes: of the first images of the batch, as many as have come.
+        outcomes: of the first images of the batch, as many as have arrived.
     """
 
     def __init__(self, shared: SharedPixels, pixels: npt.NDArray[np.uint8]) -> None:
@@ -265,7 +265,7 @@ def _size(width: int, height: int) -> tuple[int, int]:
 
 
 def _batch(requests: Sequence[FetchRequest]) -> Sequence[FetchRequest]:
-    """The first of them: as many as make no message that is too large, at least one."""
+    """Return as many of the first requests as fit in one message, at least one."""
     size = 0
     for count, request in enumerate(requests):
         size += len(request) if isinstance(request, bytes) else 0

@@ -1,4 +1,4 @@
-"""The bytes of an image, within a limit, or the error that says why not."""
+"""Fetch the bytes of one image, within a limit."""
 
 from imagebeam.images import uris
 from imagebeam.images.errors import (
@@ -20,7 +20,7 @@ FetchRequest = ImageLocation | bytes | ImageError
 
 
 def fetch(request: FetchRequest, max_bytes: int) -> bytes:
-    """The bytes of one image.
+    """Return the bytes of one image.
 
     Args:
         request: the location, the bytes themselves, or an error.

@@ -1,7 +1,7 @@
-"""From where images are to what a decoding process takes: many reads at once, in order.
+"""Turn the locations of images into requests for a decoding process: many reads at once, in order.
 
-A local file is left to the decoding process, and so is a member of a local tar: it gets the name
-and reads. All else is read here, so that decoders need neither network nor credentials.
+The decoding process itself reads local files and members of local tars. Everything else is read
+here, so that decoders need neither network nor credentials.
 """
 
 import threading
@@ -21,13 +21,13 @@ from imagebeam.images.stage_times import Meter
 from imagebeam.storage import store_for
 
 _LOOK_AHEAD = 2
-"""Images that are fetched ahead, for each read at once."""
+"""Images fetched ahead per concurrent read."""
 
 _BYTES_AHEAD = 64_000_000
 
 
 class Fetcher:
-    """Reads for one worker process; serves all its threads."""
+    """Reads images for all threads of one worker process."""
 
     def __init__(self, access: Access, max_bytes: int, bytes_ahead: int = _BYTES_AHEAD) -> None:
         """Start nothing yet.
@@ -45,12 +45,12 @@ class Fetcher:
         self._streams = _Streams(access)
 
     def requests(self, locations: Iterable[ImageLocation], meter: Meter) -> Iterator[FetchRequest]:
-        """What to ask a decoding process for, for each image, in the order given.
+        """Yield the request for each image, in the order given.
 
         Args:
             locations: of the images. Neighbours in a container that is read from its start are in
                 its order.
-            meter: is told what fetching cost.
+            meter: counts the cost of fetching.
         """
         ahead: deque[FetchRequest | Future[_Fetched]] = deque()
         waiting = _Waiting()
@@ -80,7 +80,7 @@ class Fetcher:
         if is_local and location.container in (None, ContainerKind.TAR):
             return location
         if location.read_together > 1:
-            # Here and now: out of order it would be decompressed again and again.
+            # Not in a thread: out of order, the container would be decompressed again and again.
             return _finish(self._fetch(location, waiting), meter)
         return self._threads.submit(self._fetch, location, waiting)
 
@@ -127,10 +127,10 @@ def _finish(begun: "FetchRequest | Future[_Fetched] | _Fetched", meter: Meter) -
 
 
 class _Waiting:
-    """How much was fetched and is not yet taken, counted as it comes and goes.
+    """Counts the bytes that were fetched and are not yet taken.
 
     Attributes:
-        bytes: of it all.
+        bytes: of all of them.
     """
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ def _key(location: ImageLocation) -> ImageLocation:
 
 
 class _Streams:
-    """Open containers that are read from their start, each at the place where it was left."""
+    """Open containers that are read from their start, each at the position of its last read."""
 
     _MOST = 8
 
@@ -181,7 +181,7 @@ class _Streams:
         """Read a member.
 
         Raises:
-            ImageError: it cannot be had.
+            ImageError: it cannot be read.
             StoreError: the container cannot be read.
             OSError: likewise.
         """
@@ -206,7 +206,7 @@ class _Streams:
     def _take(self, location: ImageLocation) -> _Stream:
         with self._lock:
             idle = self._idle.get(_key(location), [])
-            # The one that is nearest before the place has least to decompress.
+            # The nearest position before the place leaves the least to decompress.
             behind = [each for each in idle if each.last <= location.place]
             if behind:
                 nearest = max(behind, key=lambda each: each.last)

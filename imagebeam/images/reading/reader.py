@@ -1,4 +1,4 @@
-"""Many images at once: fetched and decoded side by side, each ending in pixels or an error."""
+"""Fetch and decode many images in parallel. Each ends in pixels or an error."""
 
 import weakref
 from collections import deque
@@ -22,17 +22,17 @@ from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
 
 _CHUNKS_AHEAD = 4
-"""Chunks that wait for a decoding process, for each of them."""
+"""Chunks per decoding process that wait for it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What became of N images, in the order given.
+    """The outcomes of N images, in the order given.
 
     Attributes:
         pixels: uint8 (N, H, W, 3), RGB; row i is valid only if image i was decoded.
-        outcomes: each picture, whose pixels are its row, or its error.
-        costs: of fetching and decoding them, added up over the processes that did it.
+        outcomes: for each image the picture, whose pixels are its row, or the error.
+        costs: of fetching and decoding, summed over all processes.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -83,7 +83,7 @@ class ImageReader:
             meters.append(Meter())
             rows = pixels[start : start + SLOTS]
             decoding.append(self._feeders.submit(self._read_chunk, chunk, rows, meters[-1]))
-            # What is fetched waits here, and not by the hundred in front of the decoders.
+            # Bounds the number of fetched images that wait for a decoder.
             if len(decoding) > _CHUNKS_AHEAD * self._processes:
                 outcomes += decoding.popleft().result()
         for chunk_decoding in decoding:
@@ -91,7 +91,7 @@ class ImageReader:
         return Reading(pixels, outcomes, total(meter.costs for meter in meters))
 
     def close(self) -> None:
-        """End all decoding processes; a reader that is closed reads no more."""
+        """End all decoding processes. A closed reader cannot be used again."""
         self._finalizer()
 
     def _start_one(self) -> None:
@@ -115,7 +115,7 @@ def _close(
     fetcher: Fetcher, feeders: ThreadPoolExecutor, decoding: Sequence[DecodingProcess]
 ) -> None:
     fetcher.close()
-    # Nobody waits for what they are at any more, least of all for a picture that hangs.
+    # Their current work is no longer needed, and a picture may hang.
     for process in decoding:
         process.end()
     feeders.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Memory that a decoding process and the one that asked it share: that is where pictures go."""
+"""Memory shared by a decoding process and its parent, for decoded pictures."""
 
 import fcntl
 import math
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 SLOTS = 16
-"""Pictures that it holds: as many as a decoding process is given at once."""
+"""Number of pictures that fit: a decoding process gets as many at once."""
 
 _SIZES_BYTES = 2 * SLOTS * 4
 
@@ -26,14 +26,14 @@ class SharedPixels:
     """
 
     def __init__(self, size: tuple[int, int], descriptor: int | None = None) -> None:
-        """Make the memory, or map what the parent made.
+        """Create the memory, or map the memory of the parent.
 
         Args:
             size: (height, width) of a picture in pixels.
-            descriptor: None makes new memory.
+            descriptor: of the parent's memory; None creates new memory.
 
         Raises:
-            OSError: there is none.
+            OSError: there is not enough memory.
         """
         shape = (SLOTS, *size, 3)
         count = _SIZES_BYTES + math.prod(shape)
@@ -45,7 +45,7 @@ class SharedPixels:
         self.slots = self.slots.reshape(shape)
 
     def close(self) -> None:
-        """Give up the file; the memory goes when nobody looks at it any more."""
+        """Close the file. The memory is freed when nothing refers to it."""
         os.close(self.descriptor)
 
 
@@ -56,6 +56,6 @@ def _new_file(count: int) -> int:
             return os.dup(file.fileno())
     descriptor = os.memfd_create("pixels", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, count)
-    # A child that cuts the file short would take the parent down at its next look.
+    # If a child could shorten the file, the next access would end the parent.
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
     return descriptor

@@ -1,7 +1,7 @@
-"""What one image ended in, as bytes that go from a decoding process to the one that asked.
+"""The outcome of one image as bytes, from a decoding process to its parent.
 
-Plain bytes and no pickle: a process that a picture has taken over must not be able to run
-anything in another. Pixels do not go this way but through memory that both share.
+Plain bytes instead of pickle: a process that a hostile picture controls must not be able to run
+code in another one. Pixels go through shared memory instead.
 """
 
 import struct
@@ -10,7 +10,7 @@ from imagebeam.images.errors import CODES, ImageError
 from imagebeam.images.stage_times import StageTime, StageTimes
 
 STAGES = ("fetch", "decode")
-"""What a decoding process spends its time on."""
+"""The stages whose time a decoding process reports."""
 
 _PICTURE, _ERROR = 0, 1
 _HEADER = struct.Struct("<Bii")
