@@ -13,6 +13,7 @@ from imagebeam.outputs.parts import opened
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import ERRORS, PredictionSchema, provenance
 from imagebeam.report.counts import ClassCount, ClassStats, ErrorGroup, ErrorGroups
+from imagebeam.report.image_list import ImageList
 from imagebeam.report.timeline import PartTime
 from imagebeam.storage import AnyPath
 
@@ -36,6 +37,7 @@ class Contents:
         all_classes: the rows of predictions.
         classes: the same by class; empty where the job wrote no labels.
         failures: the rows of errors, by code.
+        images: names of labelled images, as many as a page can hold.
         parts: one entry per part, in no order.
         is_running: whether a run writes to it, in a process of this machine or on a cluster.
         findings: problems of the output, one sentence each.
@@ -49,6 +51,7 @@ class Contents:
     all_classes: ClassCount
     classes: Sequence[ClassCount]
     failures: Sequence[ErrorGroup]
+    images: ImageList
     parts: Sequence[PartTime]
     is_running: bool
     findings: Sequence[str]
@@ -86,6 +89,7 @@ def read(root: AnyPath) -> Contents:
         all_classes=reading.class_stats.all_classes(),
         classes=reading.class_stats.classes(),
         failures=reading.error_groups.by_code(),
+        images=reading.images,
         parts=reading.parts,
         is_running=lock.is_held(layout) or bool(RunToken.unfinished_remote(layout)),
         findings=reading.findings,
@@ -100,6 +104,7 @@ class _Reading:
         self._schema = schema
         self.class_stats = ClassStats()
         self.error_groups = ErrorGroups()
+        self.images = ImageList()
         self.parts: list[PartTime] = []
         self.provenance: dict[str, Any] = {}
         self.findings: list[str] = []
@@ -126,6 +131,7 @@ class _Reading:
         )
         for rows in _joined(predictions):
             self.class_stats.count(rows)
+            self.images.add(rows)
         errors = (
             batch
             for part in sorted(self._layout.error_parts())

@@ -42,6 +42,7 @@ def data(
     rows = by_importance(contents)[:_MOST_PICTURES]
     places = {row["uri"]: place for place, row in enumerate(rows)}
     listed = contents.classes[:MOST_CLASSES]
+    positions = {count.name: position for position, count in enumerate(listed)}
     left = sum(count.images for count in contents.classes[MOST_CLASSES:])
     return {
         "bins": BINS,
@@ -51,6 +52,7 @@ def data(
         if left
         else "",
         "pictures": [_picture(row, originals.get(row["uri"])) for row in rows],
+        "images": contents.images.data(positions),
         "codes": [escape_control_chars(failure.code) for failure in contents.failures],
         "timeline": timeline
         and {"start": timeline.start, "seconds": timeline.seconds, "images": timeline.images},

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagebeam.images.listing.left_out import REASONS
 from imagebeam.report.contents import Contents
 
 
@@ -128,6 +129,34 @@ def _limits(preprocessing: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in (values or {}).items() if value)
+
+
+@dataclass(frozen=True)
+class LeftOutEntry:
+    """What the listing left out for one reason."""
+
+    reason: str
+    entries: int
+    explanation: str
+    examples: Sequence[str]
+
+
+def left_out(contents: Contents) -> list[LeftOutEntry]:
+    """Return what the listing of the latest run left out; earlier versions did not count it."""
+    counts = (contents.summary or {}).get("left_out") or {}
+    try:
+        return [
+            LeftOutEntry(
+                str(reason),
+                int(count["count"]),
+                REASONS.get(reason, ""),
+                [str(example) for example in count["examples"]],
+            )
+            for reason, count in counts.items()
+            if count["count"]
+        ]
+    except (TypeError, LookupError, ValueError, AttributeError):
+        return []
 
 
 @dataclass(frozen=True)

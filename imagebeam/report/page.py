@@ -111,6 +111,7 @@ def render(
         failures=contents.failures,
         most_failures=max((failure.images for failure in contents.failures), default=0),
         codes=codes,
+        left_out=facts.left_out(contents),
         timeline=timeline,
         stages=facts.stages(contents),
         facts=facts.provenance(contents),

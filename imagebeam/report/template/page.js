@@ -6,9 +6,9 @@
   const at = (id) => document.getElementById(id);
   const count = (number) => number.toLocaleString("en-US");
   const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
-  const WAYS = ["sample", "least", "most"];
+  const WAYS = ["sample", "least", "most", "all"];
   const WAY_NAMES = { sample: "Random", least: "Least confident", most: "Most confident" };
-  const FEW = 12, MORE = 200, EXAMPLES_PER_CODE = 2;
+  const FEW = 12, MORE = 200, PER_PAGE = 60, EXAMPLES_PER_CODE = 2;
 
   const classes = new Map(data.classes.map((each) => [each.name, each]));
   let listed = FEW;
@@ -24,13 +24,17 @@
       show: WAYS.includes(way) ? way : "sample",
       find: given.get("find") || "",
       order: ORDERS.has(given.get("order")) ? given.get("order") : "",
+      name: given.get("name") || "",
+      sort: SORTS.has(given.get("sort")) ? given.get("sort") : "",
+      from: Math.min(Math.max(Number(given.get("from")) || 0, 0), 1),
+      page: Math.max(Math.floor(Number(given.get("page"))) || 1, 1),
     };
   }
 
   function go(changes, replace = false) {
     const params = new URLSearchParams();
     for (const [key, value] of Object.entries({ ...state(), ...changes })) {
-      if (value && !(key === "show" && value === "sample")) params.set(key, value);
+      if (value && !(key === "show" && value === "sample") && !(key === "page" && value === 1)) params.set(key, value);
     }
     history[replace ? "replaceState" : "pushState"](null, "", "#" + params);
     render();
@@ -85,16 +89,113 @@
   // Pictures
 
   function renderPictures(now) {
+    const all = now.show === "all";
+    at("list-controls").hidden = at("pages").hidden = !all;
+    at("picture-controls").hidden = false;
+    at("all-classes").hidden = !now.class;
+    for (const radio of document.querySelectorAll("[name=show]")) radio.checked = radio.value === now.show;
+    if (all) renderList(now);
+    else renderSome(now);
+  }
+
+  function renderSome(now) {
     const owner = classes.get(now.class) || data.all;
     const shown = owner.pictures[WAYS.indexOf(now.show)].map((index) => data.pictures[index]);
     at("gallery").replaceChildren(...shown.map((each) => picture(each, now)));
-    at("picture-controls").hidden = false;
-    for (const radio of document.querySelectorAll("[name=show]")) radio.checked = radio.value === now.show;
     const name = document.createElement("bdi");
     name.textContent = now.class;
     at("pictures-of").replaceChildren(
       `${WAY_NAMES[now.show]} ${shown.length} of ${count(owner.images)}`, ...(now.class ? [" in ", name] : [" images"]));
-    at("all-classes").hidden = !now.class;
+  }
+
+  // All pictures: names by column, which a page turns into list items.
+
+  const images = data.images;
+  const thumbnails = new Map(data.pictures.filter((each) => each.thumbnail).map((each) => [`${each.folder}/${each.file}`, each]));
+  const nameOf = (index) => images.folders[images.folder[index]] + images.files[index];
+  const pathOf = (index) => images.raw[index] ?? nameOf(index);
+  const SORTS = new Map([
+    ["name", (a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)],
+    ["high", (a, b) => images.score[b] - images.score[a] || a - b],
+    ["low", (a, b) => images.score[a] - images.score[b] || a - b],
+  ]);
+  let list = { key: null, found: [] };
+
+  function listOf(now) {
+    const key = JSON.stringify([now.class, now.name, now.sort, now.from]);
+    if (list.key === key) return list.found;
+    const wanted = now.name.toLocaleLowerCase();
+    const position = now.class ? data.classes.indexOf(classes.get(now.class)) : null;
+    const found = [];
+    for (let index = 0; index < images.files.length; index += 1) {
+      if (position !== null && images.class[index] !== position) continue;
+      if (images.score[index] < 1000 * now.from) continue;
+      if (wanted && !nameOf(index).toLocaleLowerCase().includes(wanted)) continue;
+      found.push(index);
+    }
+    if (now.sort) found.sort(SORTS.get(now.sort));
+    list = { key, found };
+    return found;
+  }
+
+  function renderList(now) {
+    const found = listOf(now);
+    const pages = Math.max(Math.ceil(found.length / PER_PAGE), 1);
+    const page = Math.min(now.page, pages);
+    const first = (page - 1) * PER_PAGE;
+    at("gallery").replaceChildren(...found.slice(first, first + PER_PAGE).map((index) => picture(listItem(index), now)));
+    const missing = images.total - images.files.length;
+    const rest = missing ? ` ${count(missing)} more images do not fit on this page. Use imagebeam search or export for them.` : "";
+    at("pictures-of").textContent = `${count(found.length)} of ${count(images.files.length)} images.${rest}`;
+    at("page-of").textContent = `Page ${count(page)} of ${count(pages)}`;
+    at("previous").disabled = page === 1;
+    at("next").disabled = page === pages;
+    for (const [id, value] of [["name", now.name], ["from", now.from || ""]]) {
+      if (document.activeElement !== at(id)) at(id).value = value;
+    }
+    at("sort").value = now.sort;
+  }
+
+  function listItem(index) {
+    const known = thumbnails.get(nameOf(index));
+    return {
+      file: images.files[index],
+      folder: images.folders[images.folder[index]].replace(/\/$/, ""),
+      label: data.classes[images.class[index]]?.name || "",
+      score: data.classes.length ? images.score[index] / 1000 : null,
+      thumbnail: known?.thumbnail || "",
+      link: address(pathOf(index)),
+      reason: reasonOf(pathOf(index)),
+    };
+  }
+
+  function address(path) {
+    if (path.includes("!/")) return "";
+    if (path.startsWith("/")) return "file://" + path.split("/").map(encodeURIComponent).join("/");
+    return /^(file|https?):\/\//.test(path) ? path : "";
+  }
+
+  function reasonOf(path) {
+    if (path.includes("!/")) return "in an archive";
+    return /^(gs|s3):\/\//.test(path) ? "in a bucket" : "";
+  }
+
+  function csv(indices) {
+    // A spreadsheet would run a cell that starts like a formula.
+    const cell = (text) => `"${(/^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+    const rows = indices.map((index) => {
+      const label = data.classes[images.class[index]]?.name || "";
+      return `${cell(pathOf(index))},${cell(label)},${images.score[index] / 1000}\n`;
+    });
+    return `uri,label,score\n${rows.join("")}`;
+  }
+
+  function download(text) {
+    const anchor = document.createElement("a");
+    anchor.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    anchor.download = "pictures.csv";
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
   }
 
   function picture(each, now) {
@@ -107,7 +208,7 @@
       image.decoding = "async";
       find(".thumb").append(image);
     } else {
-      find(".thumb").textContent = "no thumbnail";
+      find(".thumb").textContent = each.reason || "no thumbnail";
     }
     if (each.label) {
       setPick(find(".pick"), each.label, each.label === now.class);
@@ -117,7 +218,7 @@
     }
     find(".file").append(each.link ? link(each) : each.file);
     find(".folder").textContent = each.folder;
-    find(".size").textContent = `${count(each.width)} × ${count(each.height)} pixels`;
+    if (each.width) find(".size").textContent = `${count(each.width)} × ${count(each.height)} pixels`;
     return item;
   }
 
@@ -293,7 +394,7 @@
     if (pick?.dataset.class !== undefined) {
       const same = pick.dataset.class === state().class;
       const isInGallery = pick.closest("#gallery");
-      go({ class: same ? "" : pick.dataset.class });
+      go({ class: same ? "" : pick.dataset.class, page: 1 });
       // The button was removed with its picture.
       if (isInGallery) at("pictures-title").focus();
     } else if (pick?.dataset.code !== undefined) {
@@ -325,10 +426,29 @@
     }
     if (data.timeline) startTimeline();
     for (const radio of document.querySelectorAll("[name=show]")) {
-      radio.addEventListener("change", () => go({ show: radio.value }));
+      radio.addEventListener("change", () => go({ show: radio.value, page: 1 }));
     }
-    at("all-classes")?.addEventListener("click", () => { go({ class: "" }); at("pictures-title").focus(); });
+    at("all-classes")?.addEventListener("click", () => { go({ class: "", page: 1 }); at("pictures-title").focus(); });
     at("all-codes")?.addEventListener("click", () => { go({ code: "" }); at("errors-title").focus(); });
+    if (data.all.images) {
+      at("list-controls").addEventListener("submit", (event) => event.preventDefault());
+      at("name").addEventListener("input", (event) => go({ name: event.target.value, page: 1 }, true));
+      at("from").addEventListener("input", (event) => go({ from: Number(event.target.value), page: 1 }, true));
+      at("sort").addEventListener("change", (event) => go({ sort: event.target.value, page: 1 }));
+      for (const [id, step] of [["previous", -1], ["next", 1]]) {
+        at(id).addEventListener("click", () => {
+          const pages = Math.ceil(listOf(state()).length / PER_PAGE);
+          go({ page: Math.min(state().page, pages) + step });
+          at("pictures-title").scrollIntoView();
+        });
+      }
+      at("copy").addEventListener("click", async () => {
+        const paths = listOf(state()).map(pathOf);
+        await navigator.clipboard.writeText(paths.join("\n") + "\n");
+        at("said").textContent = `${count(paths.length)} paths copied`;
+      });
+      at("download").addEventListener("click", () => download(csv(listOf(state()))));
+    }
     addEventListener("hashchange", render);
     // Paper is white and has another width.
     addEventListener("beforeprint", () => { theme("light"); for (const { made } of charts) made.setSize({ width: 320, height: 200 }); });
