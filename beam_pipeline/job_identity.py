@@ -113,7 +113,8 @@ def of(
         "format": options.format,
         "hide_query": None if options.hide_query == "secret" else options.hide_query,
         "kept": {name: str(kind) for name, kind in columns.items()} if columns else None,
-        "relative_names": True if options.root is not None else None,
+        # Only whether rows hold names as written: the folder itself may move.
+        "root": None if options.root is None else "DIR",
         "listing": _listing(options),
         "versions": provenance(options, module)["versions"],
     }

@@ -1,6 +1,6 @@
-"""How an image is named: one string, the same in every run, that a manifest or table can hold.
+"""Name images: one string each, the same in every run, that a manifest or table can hold.
 
-A name holds no secrets. Where an address does, as a signed URL, the two differ.
+A name holds no secrets. It differs from the address if that holds one, such as a signed URL.
 """
 
 import os
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def member(archive: str, name: str) -> str:
-    """The URI of a member of an archive; bytes of its name that are not UTF-8 are encoded."""
+    """Return the URI of an archive's member; bytes of its name that are not UTF-8 are encoded."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -32,10 +32,10 @@ def member(archive: str, name: str) -> str:
 
 
 def from_entry(entry: str, base: str) -> str:
-    """The URI for a manifest's entry, taken literally; a relative path starts at folder `base`.
+    """Return the URI for a manifest's entry; a relative path starts at folder `base`.
 
     Raises:
-        UnicodeEncodeError: text that names no file and that no table can hold.
+        UnicodeEncodeError: the text is not valid Unicode, so no table can hold it.
     """
     if scheme(entry) != "file":
         entry.encode("utf-8")

@@ -27,7 +27,7 @@ from imagebeam.storage import AnyPath, Location, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "resize"),
-    *("emit", "top_k", "labels", "format", "kept", "hide_query", "relative_names"),
+    *("emit", "top_k", "labels", "format", "kept", "hide_query", "root"),
 )
 """Options that the values of a row depend on. Module name, versions and limits may differ."""
 

@@ -85,7 +85,7 @@ def test_a_case_ends_as_it_should(tmp_path: Path, case: str) -> None:
     arguments = json.loads(made.stdout.strip().splitlines()[-1])
     command = [sys.executable, "-m", "imagebeam", "label", *map(str, arguments)]
     ended = subprocess.run(
-        [*command, "--output", str(tmp_path / "out")],
+        [*command, "--module", "demo", "--output", str(tmp_path / "out")],
         cwd=tmp_path / "in",
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -61,10 +61,10 @@ class FileKinds:
             InputError: it is nothing that can be read.
         """
         name = uris.path(address).rpartition("/")[2]
-        told = format_of_name(name)
-        if told is not None and told.format is Format.PARQUET:
+        form = format_of_name(name)
+        if form is not None and form.format is Format.PARQUET:
             return self._table_kind(address, text)
-        if told is not None:
+        if form is not None:
             return "manifest"
         if kind_of(name) is not None:
             return "container"

@@ -207,8 +207,8 @@ class _Inputs:
         for folder, below, names in os.walk(uris.to_path(address)):
             below.sort()
             for name in sorted(names):
-                told = format_of_name(name)
-                if told is None or told.format not in _TABLES or name.startswith((".", "_")):
+                form = format_of_name(name)
+                if form is None or form.format not in _TABLES or name.startswith((".", "_")):
                     continue
                 path = uris.from_path(os.path.join(folder, name))
                 try:

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 from imagebeam.images.containers.kinds import Compression
 
 HEAD_BYTES = 4096
-"""Bytes from which the content of a file is told."""
+"""Bytes that show what a file is."""
 
 
 class Format(Enum):

@@ -44,20 +44,20 @@ class _Table(NamedTuple):
     batches: Any
 
 
-def columns(file: IO[bytes], told: Format, column: str) -> dict[str, Any]:
+def columns(file: IO[bytes], form: Format, column: str) -> dict[str, Any]:
     """Return the columns of a table with their Arrow types; dictionaries as what they hold."""
-    with _opened(file, told, column) as table:
+    with _opened(file, form, column) as table:
         return {name: _plain(kind) for name, kind in table.types.items()}
 
 
-def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+def read(file: IO[bytes], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
     """Yield the entries of a table."""
     import pyarrow as pa
 
     number = 0
     nothing = (None,) * len(keep)
     try:
-        with _opened(file, told, column) as table:
+        with _opened(file, form, column) as table:
             check_kept(table.types, keep)
             for batch in table.batches(list({column: None, **keep})):
                 names = texts(batch.column(column), "surrogateescape")
@@ -75,7 +75,7 @@ def read(file: IO[bytes], told: Format, column: str, keep: Columns) -> Iterator[
     # pyarrow raises OSError for a damaged page.
     except (pa.ArrowException, OSError, *CONTAINER_ERRORS) as error:
         if number == 0:
-            raise ManifestError(f"not valid {_named(told)}: {error}. Check the file.") from error
+            raise ManifestError(f"not valid {_named(form)}: {error}. Check the file.") from error
         reason = UnreadableListing(f"the rest cannot be read: {error}")
         yield ManifestEntry(f"row={number + 1}", reason, nothing)
 
@@ -170,12 +170,12 @@ def _parquet(file: IO[bytes]) -> tuple[Any, dict[str, Any]]:
 
 
 @contextmanager
-def _opened(file: IO[bytes], told: Format, column: str) -> Iterator[_Table]:
+def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if told is Format.PARQUET:
+        if form is Format.PARQUET:
             parquet = pq.ParquetFile(file)
             schema = parquet.schema_arrow
             if column in schema.names and is_text(schema.field(column).type):
@@ -197,7 +197,7 @@ def _opened(file: IO[bytes], told: Format, column: str) -> Iterator[_Table]:
 
         types = {field.name: field.type for field in schema}
     except (pa.ArrowException, OSError) as error:
-        raise ManifestError(f"not valid {_named(told)}: {error}. Check the file.") from error
+        raise ManifestError(f"not valid {_named(form)}: {error}. Check the file.") from error
     except UnicodeError as error:
         raise ManifestError(
             "the name of a column is not UTF-8 text. Write the file again with other names."
@@ -229,5 +229,5 @@ def _plain(kind: Any) -> Any:
     return pa.string() if pa.types.is_string_view(kind) else kind
 
 
-def _named(told: Format) -> str:
-    return "Parquet" if told is Format.PARQUET else "Arrow"
+def _named(form: Format) -> str:
+    return "Parquet" if form is Format.PARQUET else "Arrow"

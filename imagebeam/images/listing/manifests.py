@@ -65,12 +65,12 @@ def read(
         OSError: as the file raises it.
     """
     column, keep = uri_column or URI_COLUMN, keep or {}
-    told = format_of(name, read_head(file), column)
-    if told.format in _TABLES:
-        yield from manifest_tables.read(file, told.format, column, keep)
+    form = format_of(name, read_head(file), column)
+    if form.format in _TABLES:
+        yield from manifest_tables.read(file, form.format, column, keep)
         return
-    with _text(file, told) as text:
-        yield from _read_text(text, told.format, column, keep)
+    with _text(file, form) as text:
+        yield from _read_text(text, form.format, column, keep)
 
 
 def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[str, Any]:
@@ -85,13 +85,13 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
     import pyarrow as pa
 
     column = uri_column or URI_COLUMN
-    told = format_of(name, read_head(file), column)
-    if told.format in _TABLES:
-        return manifest_tables.columns(file, told.format, column)
-    with _text(file, told) as text:
-        match told.format:
+    form = format_of(name, read_head(file), column)
+    if form.format in _TABLES:
+        return manifest_tables.columns(file, form.format, column)
+    with _text(file, form) as text:
+        match form.format:
             case Format.CSV | Format.TSV:
-                header, _ = _table(text, told.format, column)
+                header, _ = _table(text, form.format, column)
                 return dict.fromkeys(header, pa.string())
             case Format.JSON | Format.JSON_LINES:
                 return _json_columns(text, column)
@@ -116,10 +116,10 @@ class _Raw(io.RawIOBase):
 
 
 @contextmanager
-def _text(file: IO[bytes], told: ManifestFormat) -> Iterator[IO[str]]:
+def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[IO[str]]:
     source: Any = file
-    if told.compression is not None:
-        source = Decompressed(file, told.compression, _LIMITS)
+    if form.compression is not None:
+        source = Decompressed(file, form.compression, _LIMITS)
     buffered = io.BufferedReader(_Raw(source), 1 << 16)
     head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -131,17 +131,17 @@ def _text(file: IO[bytes], told: ManifestFormat) -> Iterator[IO[str]]:
     yield io.TextIOWrapper(buffered, encoding, errors, newline="")
 
 
-def _read_text(text: IO[str], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
-    match told:
+def _read_text(text: IO[str], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    match form:
         case Format.CSV | Format.TSV:
-            return _read_csv(text, told, column, keep)
+            return _read_csv(text, form, column, keep)
         case Format.JSON | Format.JSON_LINES:
             return _read_json(text, column, keep)
         case _:
-            return _read_lines(text, told, len(keep))
+            return _read_lines(text, form, len(keep))
 
 
-def _read_lines(text: IO[str], told: Format, kept: int) -> Iterator[ManifestEntry]:
+def _read_lines(text: IO[str], form: Format, kept: int) -> Iterator[ManifestEntry]:
     nothing = (None,) * kept
     for number, line, _ in lines(text):
         position = f"line={number}"
@@ -149,14 +149,14 @@ def _read_lines(text: IO[str], told: Format, kept: int) -> Iterator[ManifestEntr
             yield ManifestEntry(position, BadManifestEntry("the line is too long"), nothing)
             continue
         cells = line.split("\t")
-        if told is Format.LST and len(cells) > 2 and cells[0].isdigit():
+        if form is Format.LST and len(cells) > 2 and cells[0].isdigit():
             # MXNet: number, labels and name.
             line = cells[-1]
         yield ManifestEntry(position, line if line.strip() else None, nothing)
 
 
-def _read_csv(text: IO[str], told: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
-    header, rows = _table(text, told, column)
+def _read_csv(text: IO[str], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    header, rows = _table(text, form, column)
     place = header.index(column)
     check_kept(header, keep)
     kept = [header.index(name) for name in keep]
@@ -190,7 +190,7 @@ def _clean(cell: str | None) -> str | None:
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def _table(text: IO[str], told: Format, column: str) -> tuple[list[str], Iterator[Any]]:
+def _table(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterator[Any]]:
     """Return the header and the records of a table in text.
 
     Raises:
@@ -201,16 +201,16 @@ def _table(text: IO[str], told: Format, column: str) -> tuple[list[str], Iterato
     first = next(source, None)
     if first is None or first.text is None:
         raise NoColumnError(no_column([], column))
-    own = "\t" if told is Format.TSV else ","
+    own = "\t" if form is Format.TSV else ","
     header: list[str] = []
     # A semicolon in place of the comma, for example, is accepted if the header proves it.
     for delimiter in (own, *_DELIMITERS):
-        [record] = islice(records([first], delimiter, told is not Format.TSV), 1)
+        [record] = islice(records([first], delimiter, form is not Format.TSV), 1)
         names = [cell.strip() for cell in record.cells]
         if delimiter == own:
             header, error = names, record.error
         if column in names:
-            return names, records(_all(text, first), delimiter, told is not Format.TSV)
+            return names, records(_all(text, first), delimiter, form is not Format.TSV)
     if error:
         raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
     raise NoColumnError(no_column(header, column))

@@ -153,7 +153,7 @@ class _Listing:
         def leave_out(reason: str, name: str) -> None:
             self._left_out.add(reason, uris.member(shown, name))
 
-        # A name that says nothing was told by its content, which the container looks at again.
+        # A name that shows no kind: the container detects it from the content.
         kind = kind_of(uris.path(address)) or ContainerKind.TAR
         names = MemberNames(self._rules.names, leave_out)
         store = store_for(address, self._access.settings)
