@@ -167,7 +167,7 @@ def _finding(listing: Listing, left_out: Mapping[str, LeftOutCount], settings: S
     looked_at = listing.chosen[:: max(1, len(listing.chosen) // _LOOKS)]
     if sizes := [size for each in looked_at if (size := _size(each, settings)) is not None]:
         facts["bytes"] = round(sum(sizes) / len(sizes) * listing.images)
-        message += f", about {facts['bytes'] / 1e9:,.2g} GB, estimated from {len(sizes):,} of them"
+        message += f", about {byte_text(facts['bytes'])}, estimated from {len(sizes):,} of them"
     if not listing.complete:
         message += "; stopped at the time limit for listing"
     if listing.problems:

@@ -51,7 +51,7 @@ def test_a_job_goes_on_in_a_compacted_output(
     assert verify(out) == []
 
 
-def test_it_says_what_it_has_joined(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_joined_files_are_listed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     archive(tmp_path / "in", 6, rubbish=1)
     assert (
         imagebeam("label", tmp_path / "in", "--output", tmp_path / "o", "--images-per-shard", 2)
@@ -75,7 +75,7 @@ def test_it_says_what_it_has_joined(tmp_path: Path, capfd: pytest.CaptureFixture
         ((".", "--runner=FlinkRunner"), "--runner=FlinkRunner: no such option"),
     ],
 )
-def test_what_cannot_be_compacted(
+def test_wrong_arguments(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""Completion as somebody types it: in real shells on a terminal."""
+"""Completion in real shells on a terminal."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""`imagebeam doctor` as it is typed."""
+"""The command `doctor`."""
 
 import json
 import os

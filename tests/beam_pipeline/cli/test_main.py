@@ -1,4 +1,4 @@
-"""What the command line says of itself, and how it ends."""
+"""Help, errors and exit codes of the command line."""
 
 import logging
 import re
@@ -143,12 +143,12 @@ def _abandoned(*arguments: object) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("completion", "bash")])
-def test_output_that_nobody_reads(arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_no_error(arguments: tuple[str, ...]) -> None:
     assert _abandoned(*arguments) == (0, "")
 
 
 @pytest.mark.slow
-def test_a_job_whose_summary_nobody_reads_ends_with_its_own_code(tmp_path: Path) -> None:
+def test_a_job_whose_reader_has_left_ends_with_its_own_code(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
     job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--max-failure-rate", 0.1)

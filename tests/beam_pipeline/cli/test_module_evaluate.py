@@ -97,7 +97,7 @@ def test_names_may_come_from_a_file(
         ("uri,label\nmissing.png,red\n", "none of its images can be decoded (1 not_found)"),
     ],
 )
-def test_a_csv_that_tells_too_little_is_refused(
+def test_a_csv_without_the_columns_is_refused(
     tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str], content: str, reason: str
 ) -> None:
     (tmp_path / "truth.csv").write_text(content)
@@ -111,7 +111,7 @@ def test_a_picture_beside_the_folders_is_refused(
     assert "is beside the folders of classes" in _refused(capfd, module, folders)
 
 
-def test_what_is_no_folder_is_refused(
+def test_a_path_that_is_not_a_folder_is_refused(
     tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert "not a folder and not a .csv file" in _refused(capfd, module, tmp_path / "nowhere")

@@ -15,7 +15,7 @@ def _facts(capfd: pytest.CaptureFixture[str], *arguments: object) -> Any:
     return json.loads(capfd.readouterr().out)
 
 
-def test_a_flatbuffer_is_told_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_flatbuffer_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = write_module(tmp_path / "module.tflite")
     content = path.read_bytes()
     assert _facts(capfd, path) == {
@@ -51,7 +51,7 @@ def test_a_flatbuffer_is_told_as_json(tmp_path: Path, capfd: pytest.CaptureFixtu
     }
 
 
-def test_a_flatbuffer_is_told_to_people(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_flatbuffer_as_a_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "module.tflite"
     path.write_bytes(echo(dtype=UINT8, quantisation=Quantisation(1 / 128, 128), free_batch=True))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -67,9 +67,7 @@ def _half_done(root: Path) -> Layout:
     return layout
 
 
-def test_what_a_person_sees_of_a_stopped_job(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_of_a_stopped_job(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _half_done(tmp_path)
     assert imagebeam("status", tmp_path) == 1
     said = _said(capfd)

@@ -1,4 +1,4 @@
-"""Checks that end badly, or not at all."""
+"""Checks that fail, crash or hang."""
 
 import os
 import signal
@@ -76,7 +76,7 @@ def test_a_check_that_dies_is_a_failure() -> None:
     )
 
 
-def test_what_a_check_raises_is_what_it_found() -> None:
+def test_an_exception_of_a_check_is_a_finding() -> None:
     ours, foreign = Raising(UsageError("3: too few. Take 4.")), Raising(KeyError("label"))
     assert [found.message for found in run_all([ours, foreign], 60)] == [
         *("seen", "3: too few. Take 4."),

@@ -77,7 +77,7 @@ def test_listing_ends_when_its_time_is_up() -> None:
     assert listing.count == f"more than {listing.images:,} images"
 
 
-def test_names_that_cannot_be_followed_are_told() -> None:
+def test_names_that_cannot_be_resolved_are_counted() -> None:
     def found() -> Iterator[ListedImage]:
         yield image("a.jpg")
         yield ListedImage("list.txt#2", BadManifestEntry("no uri"))

@@ -47,7 +47,7 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         list(ModuleCheck(_options(path, labels=names)).run())
 
 
-def test_what_the_module_cannot_give(tmp_path: Path) -> None:
+def test_an_output_that_the_module_lacks(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     with pytest.raises(UsageError, match=r"it has no features\. It provides labels, logits\."):
         list(ModuleCheck(_options(path, emit=("features",))).run())

@@ -25,7 +25,7 @@ def _found(name: str, settings: Settings = _HERE) -> Finding:
     return found
 
 
-def test_every_bucket_and_host_is_asked_once() -> None:
+def test_every_bucket_and_host_is_checked_once() -> None:
     names = (
         *("gs://a/1", "gs://a/2", "gs://b", "photos/", "s3://a/*.jpg"),
         *("https://user:word@host:8443/x?sig=1", "https://host:8443?sig=2"),
@@ -79,7 +79,7 @@ def test_objects_of_a_bucket_are_sampled(tmp_path: Path, s3_bucket: str) -> None
     assert estimate.facts["waiting_seconds_per_image"] > 0
 
 
-def test_what_is_signed_is_told_without_its_signature(tmp_path: Path, site: Site) -> None:
+def test_a_signed_url_is_shown_without_its_signature(tmp_path: Path, site: Site) -> None:
     secret = "c4n4ry"
     signed = f"/red.png?X-Amz-Signature={secret}"
     address = site.add(signed, whole(draw(tmp_path / "red.png", 255, 0, 0).read_bytes()))

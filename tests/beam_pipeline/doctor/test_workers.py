@@ -33,7 +33,7 @@ def test_an_image_of_beams_own_holds_no_package() -> None:
     )
 
 
-def test_an_image_that_cannot_be_looked_into() -> None:
+def test_an_image_of_workers_with_unknown_contents() -> None:
     found = _workers(_DATAFLOW, "--sdk_container_image=registry.example/ours:1")
     assert found.state.value == "warning"
     assert "registry.example/ours:1: its contents are unknown here" in found.message

@@ -1,4 +1,4 @@
-"""What a person reads when a job ends."""
+"""The closing table of a job."""
 
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def test_escape_sequences_in_names_are_made_visible(capfd: pytest.CaptureFixture
     assert "\x1b" not in printed.out + printed.err
 
 
-def test_the_table_begins_with_what_was_seen(
+def test_the_table_begins_with_the_results(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout = claimed(tmp_path)
@@ -101,7 +101,7 @@ def test_the_table_begins_with_what_was_seen(
     ]
 
 
-def test_two_runs_in_one_output_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_in_one_output_are_distinguished(capsys: pytest.CaptureFixture[str]) -> None:
     second = _SUMMARY | {
         "requested": 9,
         "duplicates": 1,

@@ -39,7 +39,7 @@ def test_a_bucket_gets_it_in_the_end_behind_those_of_earlier_runs(
     assert list(temporary.iterdir()) == []
 
 
-def test_what_the_bucket_does_not_take_stays_here(gcs_bucket: str, temporary: Path) -> None:
+def test_a_log_that_the_bucket_refuses_is_kept_locally(gcs_bucket: str, temporary: Path) -> None:
     layout = Layout(location(f"{gcs_bucket}/refused"))
     with storage_that_goes_after(0, layout.root), job_log(layout) as log:
         log.file.write_text("why")

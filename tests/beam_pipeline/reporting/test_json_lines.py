@@ -1,4 +1,4 @@
-"""What another program, or nobody, is told of a job."""
+"""Reports of a job to another program, and `--quiet`."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def test_a_job_from_begin_to_end(tmp_path: Path) -> None:
     assert told[-1] == {"event": "too_many_failed", "failed": 2, "images": 8, "limit": "0.1"}
 
 
-def test_what_ends_before_it_begins(tmp_path: Path) -> None:
+def test_wrong_usage_is_one_error_event(tmp_path: Path) -> None:
     code, stdout, told = _run(tmp_path / "in", "--output", tmp_path / "out")
     assert (code, stdout) == (2, "")
     [error] = told
@@ -54,7 +54,7 @@ def test_what_ends_before_it_begins(tmp_path: Path) -> None:
     assert "no such file or folder" in error["message"]
 
 
-def test_progress_is_told_once_a_second_if_it_moves() -> None:
+def test_progress_is_reported_once_per_second_on_change() -> None:
     now, stream = [10.0], io.StringIO()
     with json_lines.progress(stream, lambda: now[0]) as show:
         for seconds, progress in (
@@ -82,7 +82,7 @@ def test_progress_is_told_once_a_second_if_it_moves() -> None:
     ]
 
 
-def test_names_that_are_not_utf8_are_told_too(capfd: pytest.CaptureFixture[str]) -> None:
+def test_names_that_are_not_utf8_are_written(capfd: pytest.CaptureFixture[str]) -> None:
     json_lines.report_error(os.fsdecode(b"/\xff: \n"), 2)
     assert json.loads(capfd.readouterr().err) == {
         "event": "error",
@@ -91,7 +91,7 @@ def test_names_that_are_not_utf8_are_told_too(capfd: pytest.CaptureFixture[str])
     }
 
 
-def test_quiet_is_quiet_but_for_what_goes_wrong(tmp_path: Path) -> None:
+def test_quiet_prints_only_errors(tmp_path: Path) -> None:
     archive(tmp_path / "in", 6, rubbish=2)
     command = [*COMMAND, "label", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     said = [

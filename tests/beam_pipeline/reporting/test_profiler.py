@@ -20,12 +20,12 @@ def test_the_drawing_shows_where_time_was_spent(tmp_path: Path) -> None:
     assert "spin (" in text
 
 
-def test_nothing_is_done_unless_asked_for() -> None:
+def test_without_the_option_there_is_no_profiler() -> None:
     with profiled(None):
         pass
 
 
-def test_a_folder_that_is_missing_is_told_before_the_job(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_the_job(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match=r"--profile .*/none/p.svg: the folder does not exist"),
         profiled(tmp_path / "none" / "p.svg"),
@@ -33,7 +33,7 @@ def test_a_folder_that_is_missing_is_told_before_the_job(tmp_path: Path) -> None
         pytest.fail("the job has begun")
 
 
-def test_a_profiler_that_is_missing_is_told_before_the_job(
+def test_a_missing_profiler_is_reported_before_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
@@ -45,7 +45,7 @@ def test_a_profiler_that_is_missing_is_told_before_the_job(
         pytest.fail("the job has begun")
 
 
-def test_a_profiler_that_cannot_look_costs_no_rows(
+def test_a_profiler_without_permission_does_not_stop_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = tmp_path / "py-spy"
