@@ -12,6 +12,7 @@ from imagebeam.images import uris
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import LISTING_VERSION, Source
 from imagebeam.modules import Module, read_class_names
+from imagebeam.modules.input_options import ASSUMED, RGB, STATED
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
 from imagebeam.version import __version__
@@ -71,6 +72,9 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
         "engine": module.engine,
         "preprocessing": {
             "image_size": list(info.image_size),
+            "input_range": [list(each) for each in info.channel_ranges or (info.value_range,)],
+            "input_range_origin": info.range_origin,
+            "channels": info.channels,
             "resize": options.resize,
             "max_image_bytes": options.max_image_bytes,
             "max_image_pixels": options.max_image_pixels,
@@ -85,6 +89,14 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
             **{package: version(package) for package in packages},
         },
     }
+
+
+def _input_range(module: Module) -> list[list[float]] | None:
+    """Return the input range if it is neither stated by the module nor the usual assumption."""
+    info = module.info
+    if info.range_origin in (STATED, ASSUMED):
+        return None
+    return [list(each) for each in info.channel_ranges or (info.value_range,)]
 
 
 def of(
@@ -106,6 +118,8 @@ def of(
         "module_digest": module.digest,
         "engine": module.engine,
         "image_size": list(module.info.image_size),
+        "input_range": _input_range(module),
+        "channels": None if module.info.channels == RGB else module.info.channels,
         "resize": options.resize,
         "emit": list(options.emit),
         "top_k": options.top_k if "labels" in options.emit else None,

@@ -8,6 +8,7 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.modules import DEMO, Module, default_module, open_module
 from imagebeam.modules.handles.download import Progress
+from imagebeam.modules.input_options import InputOptions
 from imagebeam.samples import ARCHIVE
 
 
@@ -17,7 +18,10 @@ def open_job_module(options: LabelOptions, progress: Progress | None = None) -> 
     Raises:
         ModuleError: it cannot be used.
     """
-    return open_module(options.module or default_module(), options.engine, progress=progress)
+    stated = InputOptions(options.input_range, options.mean, options.std, options.channels)
+    return open_module(
+        options.module or default_module(), options.engine, progress=progress, options=stated
+    )
 
 
 def warnings(options: LabelOptions, module: Module) -> list[str]:

@@ -46,7 +46,7 @@ class OptionSpec:
     help: str
     group: str = ""
     kind: Callable[[str], Any] = str
-    metavar: str | None = None
+    metavar: str | tuple[str, ...] | None = None
     choices: Sequence[str] = ()
     nargs: str | None = None
     short: str | None = None

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.input_arguments import (
+    channels_option,
+    mean_option,
+    range_option,
+    std_option,
+)
 from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
 from imagebeam.images import uris
@@ -128,6 +134,10 @@ class LabelOptions:
         choices=("auto", "litert", "tensorflow"),
         shown="litert where possible",
     )
+    input_range: tuple[float, float] | None = range_option()
+    mean: tuple[float, ...] | None = mean_option()
+    std: tuple[float, ...] | None = std_option()
+    channels: str | None = channels_option()
     emit: tuple[str, ...] = option(
         ("labels",),
         "outputs to write: any of labels, logits, features",

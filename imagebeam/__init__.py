@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagebeam.errors import ImagebeamError
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
+    from imagebeam.modules.input_options import InputOptions
     from imagebeam.outputs.schema import RankedClass
     from imagebeam.pictures import Label, iter_labels, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ImageError",
     "ImagebeamError",
+    "InputOptions",
     "Label",
     "LabelImages",
     "LabelledImages",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "ImageError": "images.errors",
     "ImagebeamError": "errors",
+    "InputOptions": "modules.input_options",
     "Label": "pictures",
     "LabelImages": "transforms.label_images",
     "LabelledImages": "transforms.label_images",

@@ -20,6 +20,7 @@ from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.images.settings import Preprocessing, Resize
 from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
+from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, prediction_rows
 
 _BATCH = 32
@@ -59,6 +60,7 @@ def label_pictures(  # type: ignore[overload-overlap] # a str is a picture, not 
     *,
     emit: Sequence[str] = ("labels",),
     errors: Literal["raise"] = "raise",
+    options: InputOptions = NO_OPTIONS,
 ) -> Label: ...
 
 
@@ -72,6 +74,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Literal["raise"] = "raise",
+    options: InputOptions = NO_OPTIONS,
 ) -> list[Label]: ...
 
 
@@ -85,6 +88,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors,
+    options: InputOptions = NO_OPTIONS,
 ) -> Any: ...
 
 
@@ -97,6 +101,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors = "raise",
+    options: InputOptions = NO_OPTIONS,
 ) -> Any:
     """Label one picture or several in this process, by the rules of the job.
 
@@ -120,6 +125,7 @@ def label_pictures(
         engine: as for `--engine`.
         emit: any of `labels`, `logits` and `features`.
         errors: `raise` raises the first `ImageError`; `return` returns it in place of a `Label`.
+        options: facts about the input of the module that it does not state.
 
     Returns:
         A `Label` for one picture; for several, a list with one entry per picture, in their order.
@@ -131,7 +137,10 @@ def label_pictures(
     """
     single = _is_picture(pictures)
     several: Any = [pictures] if single else pictures
-    found = list(iter_labels(several, module, top_k, resize, engine, emit=emit, errors=errors))
+    labels = iter_labels(
+        several, module, top_k, resize, engine, emit=emit, errors=errors, options=options
+    )
+    found = list(labels)
     return found[0] if single else found
 
 
@@ -144,6 +153,7 @@ def iter_labels(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors = "raise",
+    options: InputOptions = NO_OPTIONS,
     progress: Callable[[int], object] | None = None,
 ) -> Iterator[Any]:
     """Yield one `Label` per picture while the pictures are read, for collections of any size.
@@ -164,6 +174,7 @@ def iter_labels(
         engine: likewise.
         emit: likewise.
         errors: likewise.
+        options: likewise.
         progress: called after each batch with the number of pictures so far.
 
     Raises:
@@ -172,7 +183,7 @@ def iter_labels(
         ArgumentError: likewise.
     """
     emitted = _checked(pictures, top_k, resize, emit, errors)
-    opened, loaded = _loaded(fspath(module or default_module()), engine)
+    opened, loaded = _loaded(fspath(module or default_module()), engine, options)
     for name in emitted:
         if _HEADS[name] not in opened.info.heads:
             raise ModuleError(
@@ -213,8 +224,8 @@ def _is_picture(value: object) -> bool:
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(handle: str, engine: str) -> tuple[Module, Engine]:
-    module = open_module(handle, engine)
+def _loaded(handle: str, engine: str, options: InputOptions) -> tuple[Module, Engine]:
+    module = open_module(handle, engine, options=options)
     for note in module.notes:
         warnings.warn(note, stacklevel=4)
     return module, load_engine(module.engine, module.path, module.info)

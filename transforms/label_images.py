@@ -13,6 +13,7 @@ from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.modules import open_module
+from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ScoredShard, Shard
@@ -83,6 +84,7 @@ class LabelImages(beam.PTransform):
             memory of the worker allows.
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
+        options: facts about the input of the module that it does not state.
 
     Raises:
         ModuleError: there is no such module. Raised while the pipeline is built.
@@ -98,11 +100,12 @@ class LabelImages(beam.PTransform):
     decode_processes: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
+    options: InputOptions = NO_OPTIONS
 
     @no_annotations  # Beam takes hints only from a single PCollection.
     def expand(self, uris: beam.PCollection[str]) -> LabelledImages:
         """Label all URIs."""
-        module = open_module(self.module, self.engine)
+        module = open_module(self.module, self.engine, options=self.options)
         schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
         for name in self.emit:
             if (head := "scores" if name == "labels" else name) not in module.info.heads:

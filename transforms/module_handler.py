@@ -8,6 +8,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from imagebeam.modules import Engine, ModelOutputs, open_module
+from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 
 
@@ -34,15 +35,23 @@ class ModuleHandler(ModelHandler[npt.NDArray[np.uint8], PredictionResult, Engine
     Args:
         handle: a module as `--module` takes it.
         engine: an engine as `--engine` takes it.
+        options: facts about the input of the module that it does not state.
         batching: Beam's own arguments, such as `max_batch_size`.
 
     Raises:
         ModuleError: the handle does not name a module that can run here.
     """
 
-    def __init__(self, handle: str, engine: str = "auto", **batching: Any) -> None:
+    def __init__(
+        self,
+        handle: str,
+        engine: str = "auto",
+        options: InputOptions = NO_OPTIONS,
+        **batching: Any,
+    ) -> None:
         super().__init__(**batching)
-        self._loader = ModuleLoader(open_module(handle, engine), embed_model=True)
+        module = open_module(handle, engine, options=options)
+        self._loader = ModuleLoader(module, embed_model=True)
 
     def load_model(self) -> Engine:
         """Load the engine; Beam calls this once per process."""

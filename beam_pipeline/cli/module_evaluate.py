@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
     from imagebeam.evaluation.accuracy import Evaluation, Tally
     from imagebeam.modules import Module
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
+    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.option_declaration import add_options
+
     parser.add_argument(
         "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
     )
@@ -43,14 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="class names, one per line (default: the module's own)",
     )
+    for action in add_options(parser, InputArguments):
+        parser.remember(action)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
     from contextlib import closing
+    from dataclasses import replace
 
     from imagebeam import resources
+    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import evaluate
@@ -58,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
     from imagebeam.modules import ModuleError, load_engine, open_module, read_class_names
+    from imagebeam.modules.input_options import ASSUMED, CANDIDATES
 
     images = labelled_images.read(args.images)
-    module = open_module(args.handle, args.engine)
+    stated = InputArguments(**parsed_options(InputArguments, args)).stated()
+    module = open_module(args.handle, args.engine, options=stated)
     info = module.info
     if info.class_count is None:
         raise ModuleError(
@@ -69,7 +80,13 @@ def run(args: argparse.Namespace) -> int:
     names = read_class_names(args.labels, info.class_count) if args.labels else info.class_names
     labels = [image.label for image in images]
     indices = labelled_images.class_indices(labels, names, info.class_count)
-    engine = load_engine(module.engine, module.path, info)
+    modules = [module]
+    if info.range_origin == ASSUMED:
+        # Nothing states the range: the pictures decide.
+        modules = [
+            open_module(args.handle, args.engine, options=replace(stated, value_range=candidate))
+            for candidate in CANDIDATES
+        ]
     processes = resources.available().decode_processes()
     reader = ImageReader(Preprocessing(info.image_size, args.resize), processes)
     done = 0
@@ -78,17 +95,44 @@ def run(args: argparse.Namespace) -> int:
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            show(Step("evaluating", done, len(images)))
+            show(Step("evaluating", done, len(images) * len(modules)))
 
-        evaluation = evaluate(images, indices, reader, engine, advance)
+        evaluations = [
+            evaluate(
+                images, indices, reader, load_engine(each.engine, each.path, each.info), advance
+            )
+            for each in modules
+        ]
+    place = max(range(len(modules)), key=lambda index: evaluations[index].tally.top_1)
+    module, evaluation = modules[place], evaluations[place]
     if not evaluation.ranks:
         raise InputError(
             f"{str(args.images)!r}: none of its images can be decoded "
             f"({failure_counts(evaluation.failed)}). Give other images."
         )
+    if len(modules) > 1 and not args.json:
+        _print_candidates(modules, evaluations)
     show_result = _print_json if args.json else _print_table
     show_result(evaluation, module, args.resize)
     return 0
+
+
+def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") -> None:
+    """Compare the input ranges that are possible, and name the option for the best one."""
+    print("Nothing states the input range of this module. Correct labels with each candidate:\n")
+    for module, evaluation in zip(modules, evaluations, strict=True):
+        low, high = module.info.value_range
+        tally = evaluation.tally
+        print(
+            f"  --input-range {low:g} {high:g}".ljust(26) + f"{tally.top_1:,} of {tally.images:,}"
+        )
+    best = max(evaluation.tally.top_1 for evaluation in evaluations)
+    equal = sum(evaluation.tally.top_1 == best for evaluation in evaluations)
+    print(
+        "\nThe pictures do not decide: give more of them.\n"
+        if equal > 1
+        else "\nThe best one is used below. Give it to `label` too.\n"
+    )
 
 
 def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None:
@@ -97,6 +141,7 @@ def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None
         "module": module.handle,
         "digest": module.digest,
         "engine": module.engine,
+        "input_range": list(module.info.value_range),
         "resize": resize,
         "failed": dict(evaluation.failed),
         **_figures(evaluation.tally),

@@ -7,13 +7,19 @@ expected to pin the module to its digest.
 """
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
 
 _NAME_WIDTH = 12
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
+    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.option_declaration import add_options
+
     parser.add_argument(
         "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
     )
@@ -23,15 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="library that runs the module (default: litert where possible)",
     )
+    for action in add_options(parser, InputArguments):
+        parser.remember(action)
     parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the module; the exit code."""
+    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.modules import open_module
     from imagebeam.modules.inspection import facts_of
 
-    facts = facts_of(open_module(args.handle, args.engine))
+    stated = InputArguments(**parsed_options(InputArguments, args)).stated()
+    facts = facts_of(open_module(args.handle, args.engine, options=stated))
     if args.json:
         import json
 
@@ -56,19 +67,19 @@ def _print(facts: dict[str, Any]) -> None:
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     height, width = facts["image_size"]
-    low, high = facts["value_range"]
     rows = [
         ("module", facts["handle"]),
         ("digest", facts["digest"]),
         ("format", f"{facts['format']}, {_megabytes(facts['bytes'])}"),
         ("engine", f"{facts['engine']}: {facts['engine_reason']}"),
-        ("input", f"RGB, {height} × {width}; pixels 0–255 become {low:.4g} to {high:.4g}"),
+        ("input", f"{facts['channels'].upper()}, {height} × {width}; {_ranges(facts)}"),
         ("outputs", ", ".join(facts["heads"])),
     ]
     if facts["class_count"] is not None:
         rows.append(("classes", _classes(facts["class_count"], facts["class_names"])))
     if facts["feature_length"] is not None:
         rows.append(("features", f"{facts['feature_length']:,} numbers"))
+    rows += [("warning", note) for note in facts["notes"]]
     rows.append(("quantised", "yes, quantops" if facts["quantops"] else "no"))
     rows += _network_rows(facts)
     rows += [
@@ -78,6 +89,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows += _tensor_rows(facts["flatbuffer"])
     rows += _signature_rows(facts["signatures"])
     return rows
+
+
+def _ranges(facts: dict[str, Any]) -> str:
+    ranges = facts["channel_ranges"] or [facts["value_range"]]
+    shown = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in ranges)
+    origin = "" if facts["range_origin"] == "stated" else f" ({facts['range_origin']})"
+    return f"pixels 0–255 become {shown}{origin}"
 
 
 def _classes(count: int, names: list[str] | None) -> str:

@@ -1,7 +1,6 @@
 """The error that users of this package see."""
 
 from imagebeam.errors import ImagebeamError
-from imagebeam.modules.types import GRAPH_FILE
 
 
 class ModuleError(ImagebeamError, ValueError):
@@ -16,6 +15,6 @@ def reason_of(error: Exception) -> str:
 def no_graph(handle: str) -> ModuleError:
     """Make the error for a directory that holds no SavedModel."""
     return ModuleError(
-        f"{handle!r}: not a module, it holds no {GRAPH_FILE}. "
+        f"{handle!r}: not a module, it holds no saved_model.pb. "
         "Give the directory of a TF-Hub module or a SavedModel."
     )

@@ -157,9 +157,16 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
 
 
 def lines_of(text: str) -> tuple[str, ...]:
-    """Split a list of class names into lines, without blank lines after the last name."""
+    """Split a list of class names into lines, without blank lines after the last name.
+
+    Teachable Machine numbers its lines, `0 cat`; if all lines are numbered so, the numbers go.
+    """
     text = text.rstrip()
-    return tuple(line.strip() for line in text.split("\n")) if text else ()
+    lines = tuple(line.strip() for line in text.split("\n")) if text else ()
+    parts = [line.partition(" ") for line in lines]
+    if all(name and number == str(index) for index, (number, _, name) in enumerate(parts)):
+        return tuple(name.strip() for _, _, name in parts)
+    return lines
 
 
 def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:

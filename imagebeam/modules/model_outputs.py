@@ -33,6 +33,8 @@ class ModelOutputs:
         logits, scores = heads.get(LOGITS), heads.get(SCORES)
         if scores is None and logits is not None:
             scores = softmax(logits)
+        if scores is not None and scores.shape[1] == 1:
+            scores = np.concatenate([1 - scores, scores], axis=1)
         return cls(logits=logits, scores=scores, features=heads.get(FEATURES))
 
     @classmethod

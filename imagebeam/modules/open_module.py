@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from imagebeam.modules.handles.digest import PREFIX
 from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
+from imagebeam.modules.input_options import ASSUMED, NO_OPTIONS, InputOptions
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.metadata import FLATBUFFER_ASSET
 from imagebeam.modules.tensorflow.subprocess import (
@@ -28,8 +30,8 @@ from imagebeam.storage.atomic_files import write_file
 AUTO = "auto"
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 1
-_DESCRIPTION_VERSION = 1
+_COMPILER_VERSION = 2
+_DESCRIPTION_VERSION = 2
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 
@@ -52,6 +54,7 @@ def open_module(
     engine: str = AUTO,
     cache: Path | None = None,
     progress: Progress | None = None,
+    options: InputOptions = NO_OPTIONS,
 ) -> Module:
     """Resolve `handle`, verify its pin, read its interface and make it ready for `engine`.
 
@@ -64,6 +67,7 @@ def open_module(
         cache: directory for fetched, unpacked and compiled modules; None for `imagebeam` in the
             cache directory of the user.
         progress: shows the progress of a download.
+        options: facts about the input that the module does not state, or states wrongly.
 
     Raises:
         ModuleError: the handle or the module cannot be used.
@@ -75,7 +79,7 @@ def open_module(
     parsed, store = Handle.parse(handle), Cache(cache)
     resolved = resolve(parsed.text, store, progress)
     digest = verified_digest(parsed.text, resolved.path, parsed.pin, store)
-    module = _prepare(parsed.text, resolved.path, digest, engine, store)
+    module = _prepare(parsed.text, resolved.path, digest, engine, store, options)
     info = _with_class_names(module.info)
     if resolved.published is not None:
         info = replace(
@@ -83,7 +87,7 @@ def open_module(
             network=resolved.published.network,
             provenance={"publisher": PUBLISHER, "archive": resolved.published.archive},
         )
-    return replace(module, info=info, notes=resolved.notes)
+    return replace(module, info=info, notes=(*resolved.notes, *_notes(info)))
 
 
 def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
@@ -118,31 +122,37 @@ def compile_module(handle: str, output: Path, cache: Path | None = None) -> None
         ) from error
 
 
-def _prepare(handle: str, path: Path, digest: str, engine: str, cache: Cache) -> Module:
+def _prepare(
+    handle: str, path: Path, digest: str, engine: str, cache: Cache, options: InputOptions
+) -> Module:
     if path.is_file():
         if engine == TENSORFLOW:
             raise ModuleError(
                 f"{handle!r}: a flatbuffer, which the engine {TENSORFLOW!r} cannot run. "
                 f"Use --engine {LITERT}."
             )
-        return _on_litert(handle, digest, path, "it is a flatbuffer", path)
+        return _on_litert(handle, digest, path, "it is a flatbuffer", path, options)
     shipped = path / FLATBUFFER_ASSET
     if engine != TENSORFLOW and shipped.is_file():
-        return _on_litert(handle, digest, shipped, f"it ships {FLATBUFFER_ASSET}", path)
+        reason = f"it ships {FLATBUFFER_ASSET}"
+        return _on_litert(handle, digest, shipped, reason, path, options)
     if engine == TENSORFLOW:
         require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
-        info = _described(path, digest, cache)
+        info = _described(path, digest, cache, options)
         return Module(handle, digest, TENSORFLOW, path, info, "--engine names it", path)
     compiled = _compiled(handle, path, digest, cache)
     if compiled.refusal is None:
-        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can run it", path)
+        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can run it", path, options)
     if engine == LITERT:
         raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
-    return Module(handle, digest, TENSORFLOW, path, compiled.info, compiled.refusal, path)
+    info = compiled.info if options == NO_OPTIONS else _described(path, digest, cache, options)
+    return Module(handle, digest, TENSORFLOW, path, info, compiled.refusal, path)
 
 
-def _on_litert(handle: str, digest: str, flatbuffer: Path, reason: str, source: Path) -> Module:
-    info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer))).info
+def _on_litert(
+    handle: str, digest: str, flatbuffer: Path, reason: str, source: Path, options: InputOptions
+) -> Module:
+    info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer)), options).info
     return Module(handle, digest, LITERT, flatbuffer, info, reason, source)
 
 
@@ -162,17 +172,34 @@ def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
     return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
 
 
-def _described(path: Path, digest: str, cache: Cache) -> ModuleInfo:
+def _described(path: Path, digest: str, cache: Cache, options: InputOptions) -> ModuleInfo:
+    stated = json.dumps(options.to_json(), sort_keys=True)
+
     def describe_into(directory: Path) -> None:
-        info = run_task("describe", path=str(path))
+        info = run_task("describe", path=str(path), options=stated)
         (directory / _RESULT).write_text(json.dumps(info), "utf-8")
 
-    entry = cache.entry("described", _key(digest, _DESCRIPTION_VERSION), describe_into)
+    key = _key(digest, _DESCRIPTION_VERSION)
+    if options != NO_OPTIONS:
+        key += f"-{hashlib.sha256(stated.encode()).hexdigest()[:16]}"
+    entry = cache.entry("described", key, describe_into)
     return ModuleInfo.from_json(json.loads((entry / _RESULT).read_text("utf-8")))
 
 
 def _key(digest: str, version: int) -> str:
     return f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
+
+
+def _notes(info: ModuleInfo) -> tuple[str, ...]:
+    """State what is assumed about a module because nothing states it."""
+    if info.range_origin != ASSUMED:
+        return ()
+    low, high = info.value_range
+    return (
+        f"nothing states the input range of the module; {low:g} to {high:g} is assumed, and with a "
+        "wrong range its labels are wrong. `imagebeam module evaluate` finds the right one with a "
+        "few labelled pictures. Give --input-range LOW HIGH, for example -1 1 or 0 255.",
+    )
 
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:

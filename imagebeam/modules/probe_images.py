@@ -10,6 +10,8 @@ from imagebeam.modules.types import Pixels
 _PROBE_COUNT = 6
 # The error of a float32 softmax over some thousand classes is smaller.
 _SUM_TOLERANCE = 1e-3
+# The rows of a quantised softmax miss one by rounding alone.
+_LEAST_DISTANCE = 0.05
 
 
 def probe_pictures(size: tuple[int, int], count: int = _PROBE_COUNT) -> Pixels:
@@ -38,6 +40,12 @@ def _interpolate(
     first, second = values.take(before, axis), values.take(before + 1, axis)
     between: npt.NDArray[np.float64] = first * (1 - weight) + second * weight
     return between
+
+
+def are_independent(rows: npt.NDArray[np.floating]) -> bool:
+    """Tell if `rows`, float (N, classes), are results of sigmoids: in [0, 1], of another sum."""
+    inside = bool((rows >= 0).all() and (rows <= 1).all())
+    return inside and bool((abs(rows.sum(axis=1) - 1) > _LEAST_DISTANCE).any())
 
 
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:

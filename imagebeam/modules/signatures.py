@@ -8,7 +8,7 @@ The names are those of TF-Hub's common signatures for images
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,13 @@ from imagebeam.modules.types import FEATURES, LOGITS
 _HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 _GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
 _DEFAULT_OUTPUT = "default"
-_FEATURE_WORDS = ("feature", "embedding", "bottleneck")
+_FEATURE_WORDS = (
+    *("feature", "embedding", "bottleneck"),
+    # The last layer of `keras.applications` with include_top=False.
+    *("global_average_pooling", "global_max_pooling", "avg_pool", "avgpool"),
+)
+# Beside logits, these hold the same answer in another form.
+_DERIVED_WORDS = ("prob", "softmax", "class", "label", "index", "indices", "top_k", "score")
 
 
 @dataclass(frozen=True)
@@ -91,13 +97,28 @@ def _main_output(signature: Signature, source: str) -> str:
 def _heads_of(signature: Signature, source: str) -> dict[str, Head]:
     if _DEFAULT_OUTPUT in signature.outputs:
         return {LOGITS: Head(signature, _DEFAULT_OUTPUT)}
-    heads = {
-        FEATURES if names_features(name) else LOGITS: Head(signature, name)
-        for name in signature.outputs
-    }
-    if not heads or len(heads) < len(signature.outputs):
+    names = list(signature.outputs)
+    features = [name for name in names if names_features(name)]
+    classifying = [name for name in names if name not in features]
+    if len(classifying) > 1:
+        classifying = _main_of_several(signature, classifying)
+    if len(features) > 1 or len(classifying) > 1 or not names:
         raise _unclear(signature, source)
-    return heads
+    chosen = [*((FEATURES, name) for name in features), *((LOGITS, name) for name in classifying)]
+    return {kind: Head(signature, name) for kind, name in chosen}
+
+
+def _main_of_several(signature: Signature, names: Sequence[str]) -> list[str]:
+    """Choose among outputs with the same answer: logits, else probabilities, not class numbers."""
+    floats = [name for name in names if signature.outputs[name].dtype.startswith("float")]
+    for words in (("logit",), ("prob", "softmax", "score")):
+        found = [name for name in floats if any(word in name.lower() for word in words)]
+        others = [name for name in names if name not in found]
+        if len(found) == 1 and all(
+            any(word in name.lower() for word in _DERIVED_WORDS) for name in others
+        ):
+            return found
+    return list(names)
 
 
 def _unclear(signature: Signature, source: str) -> ModuleError:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam.modules.input_options import NO_OPTIONS, RGB, STATED, InputOptions, Range
 from imagebeam.storage import AnyPath
 
 FloatArray = npt.NDArray[np.float32]
@@ -45,6 +46,12 @@ class ModuleInfo:
         network: facts about the network, as its metadata states them (family, width, size,
             parameters, macs, ...).
         provenance: the origin of the weights, as its metadata states it.
+        channel_ranges: one range for each channel of the input, where they differ.
+        channels: the order of the colours at the input, "rgb" or "bgr".
+        range_origin: how the range is known: stated, found in the graph, the convention of a
+            family, given as an option, or assumed.
+        independent: True if scores do not sum to one, because each is the result of a sigmoid.
+        options: the facts that the user has stated.
     """
 
     image_size: tuple[int, int]
@@ -56,6 +63,16 @@ class ModuleInfo:
     quantops: bool = False
     network: Mapping[str, Any] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    channel_ranges: tuple[Range, ...] | None = None
+    channels: str = RGB
+    range_origin: str = field(default=STATED, compare=False)
+    independent: bool = False
+    options: InputOptions = NO_OPTIONS
+
+    @property
+    def input_ranges(self) -> Range | tuple[Range, ...]:
+        """Return the range of the input: one for all channels, or one for each."""
+        return self.channel_ranges or self.value_range
 
     def length(self, head: str) -> int:
         """Return the length of a row of `head`.
@@ -70,7 +87,7 @@ class ModuleInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Return this record as JSON values."""
-        return {**asdict(self), "heads": sorted(self.heads)}
+        return {**asdict(self), "heads": sorted(self.heads), "options": self.options.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModuleInfo:
@@ -78,6 +95,7 @@ class ModuleInfo:
         names = values["class_names"]
         height, width = values["image_size"]
         low, high = values["value_range"]
+        ranges = values.get("channel_ranges")
         return cls(
             **{
                 **values,
@@ -85,6 +103,8 @@ class ModuleInfo:
                 "value_range": (low, high),
                 "heads": frozenset(values["heads"]),
                 "class_names": None if names is None else tuple(names),
+                "channel_ranges": ranges and tuple((low, high) for low, high in ranges),
+                "options": InputOptions.from_json(values.get("options", {})),
             }
         )
 

@@ -12,7 +12,7 @@ CLASSES = ("red", "green, verdant", "blue")
 
 def write_module(path: Path) -> Path:
     """A flatbuffer for pictures of one pixel; its logits are red, green and blue in [0, 1]."""
-    metadata = Metadata(classes=CLASSES, outputs={"logits": 0})
+    metadata = Metadata(value_range=(0.0, 1.0), classes=CLASSES, outputs={"logits": 0})
     path.write_bytes(append_to_flatbuffer(echo((1, 1, 1, 3), ((1, 3),)), metadata))
     return path
 

@@ -124,7 +124,7 @@ def test_modules_that_do_not_serve(tmp_path: Path) -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
         label_pictures([], "/nowhere")
     features = tmp_path / "features.tflite"
-    metadata = Metadata(classes=None, outputs={"features": 0})
+    metadata = Metadata(value_range=(0.0, 1.0), classes=None, outputs={"features": 0})
     features.write_bytes(append_to_flatbuffer(echo((1, 1, 1, 3), ((1, 3),)), metadata))
     with pytest.raises(ModuleError, match="does not provide labels"):
         label_pictures([], features)

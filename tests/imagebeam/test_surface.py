@@ -14,6 +14,7 @@ def test_the_names_that_are_promised() -> None:
     assert imagebeam.__all__ == [
         "ImageError",
         "ImagebeamError",
+        "InputOptions",
         "Label",
         "LabelImages",
         "LabelledImages",

@@ -53,3 +53,11 @@ def test_a_file_without_an_end_is_refused(tmp_path: Path, kind: str) -> None:
         os.mkfifo(path)
     with pytest.raises(ModuleError, match=r"cannot read class names \(it is not a regular file\)"):
         read_class_names(path, 3)
+
+
+def test_numbered_lines_lose_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("0 tabby cat\n1 dog\n")
+    assert read_class_names(path, 2) == ("tabby cat", "dog")
+    path.write_text("1 cat\n2 dog\n")
+    assert read_class_names(path, 2) == ("1 cat", "2 dog")

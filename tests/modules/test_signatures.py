@@ -61,6 +61,24 @@ def test_the_names_of_outputs_tell_features() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("outputs", "chosen"),
+    [
+        (("logits", "probabilities"), "logits"),
+        (("class_ids", "probabilities"), "probabilities"),
+        (("classes", "scores", "logits"), "logits"),
+    ],
+)
+def test_one_answer_in_several_forms_is_read_once(outputs: tuple[str, ...], chosen: str) -> None:
+    assert _chosen(serving_default=outputs) == {"logits": ("serving_default", chosen)}
+
+
+def test_pooling_layers_give_features() -> None:
+    assert _chosen(serving_default=("global_average_pooling2d",)) == {
+        "features": ("serving_default", "global_average_pooling2d")
+    }
+
+
 def test_unknown_signatures_are_refused_by_name() -> None:
     with pytest.raises(ModuleError, match=r"its signatures are \['detect', 'train'\], none of"):
         _chosen(train=("x",), detect=("y",))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.input_options import InputOptions
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.types import LITERT, TENSORFLOW, ModuleInfo, Pixels
@@ -39,7 +40,7 @@ def load_engine(
         ModuleError: the files at `path` are damaged or have another interface than `info`, or
             TensorFlow is needed but not installed.
     """
-    loaded = _load(engine, Path(path), threads)
+    loaded = _load(engine, Path(path), info.options, threads)
     for name in _FIXED:
         expected, found = getattr(info, name), getattr(loaded.info, name)
         if found != expected:
@@ -90,15 +91,15 @@ class _LoadedEngine(Engine, Protocol):
     info: ModuleInfo
 
 
-def _load(engine: str, path: Path, threads: int | None) -> _LoadedEngine:
+def _load(engine: str, path: Path, options: InputOptions, threads: int | None) -> _LoadedEngine:
     if engine == LITERT:
         from imagebeam.modules.engines.litert import LiteRTEngine
 
-        return LiteRTEngine(read_flatbuffer(path), repr(str(path)))
+        return LiteRTEngine(read_flatbuffer(path), repr(str(path)), options)
     if engine == TENSORFLOW:
         from imagebeam.modules.engines.tensorflow import TensorFlowEngine
 
-        return TensorFlowEngine(path, threads)
+        return TensorFlowEngine(path, threads, options)
     raise ValueError(f"unknown engine {engine!r}")
 
 
@@ -106,4 +107,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
-_FIXED = ("image_size", "value_range", "heads", "class_count", "feature_length")
+_FIXED = (
+    *("image_size", "value_range", "channel_ranges", "channels"),
+    *("heads", "class_count", "feature_length"),
+)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.modules.litert.flatbuffer import Interface, read_interface, write_pixels
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
 from imagebeam.modules.model_outputs import ModelOutputs
@@ -26,9 +28,9 @@ class LiteRTEngine:
     for every concurrent call of `run`. All of them share the bytes of the flatbuffer.
     """
 
-    def __init__(self, content: bytes, source: str) -> None:
+    def __init__(self, content: bytes, source: str, options: InputOptions = NO_OPTIONS) -> None:
         self._source = source
-        self._interface = read_interface(content, source)
+        self._interface = read_interface(content, source, options)
         self.info = self._interface.info
         self._idle: deque[_Runner] = deque()
 
@@ -58,16 +60,16 @@ class _Runner:
 
     def run(self, pixels: Pixels) -> dict[str, npt.NDArray[Any]]:
         """Return the raw output rows of each head."""
-        batch = len(self._buffer)
+        batch, info = len(self._buffer), self._interface.info
         results = {
-            head: np.empty((len(pixels), self._interface.info.length(head)), tensor.dtype)
+            head: np.empty((len(pixels), math.prod(tensor.shape[1:])), tensor.dtype)
             for head, tensor in self._interface.outputs.items()
         }
         for start in range(0, len(pixels), batch):
             part = pixels[start : start + batch]
             # Behind a shorter last part, older pictures stay in the buffer and their rows are not
             # read: to allocate for another batch size would cost more than to compute them.
-            write_pixels(part, self._buffer[: len(part)], self._interface.info.value_range)
+            write_pixels(part, self._buffer[: len(part)], info.input_ranges, info.channels)
             self._interpreter.set_tensor(self._interface.input.index, self._buffer)
             self._interpreter.invoke()
             for head, tensor in self._interface.outputs.items():

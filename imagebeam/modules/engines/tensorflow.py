@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow
 from imagebeam.modules.types import FloatArray, Pixels
@@ -24,7 +25,9 @@ class TensorFlowEngine:
     of 2.4.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, threads: int | None = None, options: InputOptions = NO_OPTIONS
+    ) -> None:
         require_tensorflow(str(path), "the engine 'tensorflow'")
         import tensorflow as tf
 
@@ -36,11 +39,12 @@ class TensorFlowEngine:
         from imagebeam.modules.tensorflow.freezing import NotFreezableError, freeze
         from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
-        module = load_saved_model(path)
+        module = load_saved_model(path, options)
         self.info = module.info
         self._batch = module.heads.batch or _BATCH
         spec = tf.TensorSpec([self._batch, *module.info.image_size, 3], tf.uint8)
         self._heads = tuple(module.heads.by_kind)
+        self._lengths = module.lengths
         self._to_tensor = tf.constant
         try:
             self._infer = freeze(module.heads.infer_pixels, spec)
@@ -52,8 +56,7 @@ class TensorFlowEngine:
     def run(self, pixels: Pixels) -> ModelOutputs:
         """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
         values: dict[str, FloatArray] = {
-            head: np.empty((len(pixels), self.info.length(head)), np.float32)
-            for head in self._heads
+            head: np.empty((len(pixels), self._lengths[head]), np.float32) for head in self._heads
         }
         for start in range(0, len(pixels), self._batch):
             part = pixels[start : start + self._batch]

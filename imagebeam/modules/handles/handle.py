@@ -27,6 +27,15 @@ from imagebeam.modules.types import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_F
 
 _PIN = "@sha256:"
 _DEMO_FOLDER = "samples/module"
+
+_KERAS = 'Export it: keras.saving.load_model("MODEL").export("module/").'
+_EXPORTS = {
+    ".keras": _KERAS,
+    ".h5": _KERAS,
+    ".hdf5": _KERAS,
+    ".task": "Unzip it, and give the .tflite file in it.",
+    ".onnx": "Convert it to a SavedModel, for example with onnx2tf, or give the original model.",
+}
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -132,6 +141,10 @@ def _module_at(path: Path, text: str, cache: Cache) -> Path:
         root = module_root(cache.entry("unpacked", key, lambda to: unpack(path, to)), GRAPH_FILE)
         _check_directory(root, text)
         return root
+    if path.suffix in _EXPORTS:
+        raise ModuleError(
+            f"{text!r}: {path.suffix} is not a format of TF-Hub. {_EXPORTS[path.suffix]}"
+        )
     if path.suffix != FLATBUFFER_SUFFIX:
         raise ModuleError(
             f"{text!r}: not a directory, {', '.join(ARCHIVE_SUFFIXES)} or "

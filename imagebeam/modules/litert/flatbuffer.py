@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.litert.heads import expose_heads
+from imagebeam.modules.input_options import (
+    ASSUMED,
+    BGR,
+    FAMILY,
+    GRAPH,
+    NO_OPTIONS,
+    OPTION,
+    RGB,
+    STATED,
+    InputOptions,
+    Range,
+)
+from imagebeam.modules.litert.front import range_of_family, range_of_front
+from imagebeam.modules.litert.heads import expose_heads, last_operation
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
 from imagebeam.modules.litert.normalisation import stated_value_range
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
-from imagebeam.modules.probe_images import are_probabilities, probe_pictures
+from imagebeam.modules.probe_images import are_independent, are_probabilities, probe_pictures
 from imagebeam.modules.signatures import names_features
 from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
 
@@ -82,8 +95,10 @@ def read_flatbuffer(path: Path) -> bytes:
         ) from error
 
 
-def read_interface(content: bytes, source: str) -> Interface:
+def read_interface(content: bytes, source: str, options: InputOptions = NO_OPTIONS) -> Interface:
     """Read the interface of the flatbuffer `content`; `source` names it in errors.
+
+    What `options` state wins over the statements of the file.
 
     Raises:
         ModuleError: LiteRT cannot run it, or it is not an image module with one RGB input.
@@ -99,44 +114,65 @@ def read_interface(content: bytes, source: str) -> Interface:
     picture = _picture_input([_tensor(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(details[0], metadata, source)
-    value_range = _value_range(picture, metadata, content, source)
-    pixels = np.resize(probe_pictures(size), (batch or 1, *size, 3))
+    ranges, origin = _input_ranges(picture, metadata, content, source, options)
+    count = batch or len(probe_pictures(size))
+    pixels = np.resize(probe_pictures(size), (count, *size, 3))
     pictures = np.empty(pixels.shape, picture.dtype)
-    write_pixels(pixels, pictures, value_range)
+    write_pixels(pixels, pictures, ranges, options.channels or RGB)
     run_once(interpreter, picture.index, pictures, source)
     tensors = [_tensor(each) for each in interpreter.get_output_details()]
     outputs = _outputs(tensors, places, source)
-    if places is None and LOGITS in outputs:
-        answers = interpreter.get_tensor(outputs[LOGITS].index)
-        if _are_scores(outputs[LOGITS], answers.reshape(len(answers), -1)):
-            outputs[SCORES] = outputs.pop(LOGITS)
+    unnamed = outputs.get(LOGITS) if places is None else None
+    if unnamed is not None and (
+        _are_scores(unnamed, _rows(interpreter, unnamed)) or last_operation(content) == "LOGISTIC"
+    ):
+        outputs[SCORES] = outputs.pop(LOGITS)
+    independent = SCORES in outputs and are_independent(_rows(interpreter, outputs[SCORES]))
     return Interface(
         content=content,
         input=picture,
         outputs=outputs,
         batch=batch,
-        info=_info(size, value_range, picture, outputs, metadata, source),
+        info=replace(
+            _info(size, ranges[0], picture, outputs, metadata, source),
+            channel_ranges=ranges if len(ranges) > 1 else None,
+            channels=options.channels or RGB,
+            range_origin=origin,
+            independent=independent,
+            options=options,
+        ),
     )
 
 
+def _rows(interpreter: Any, tensor: Tensor) -> FloatArray:
+    values = interpreter.get_tensor(tensor.index)
+    return tensor.dequantise(values.reshape(len(values), -1))
+
+
 def write_pixels(
-    pixels: Pixels, pictures: npt.NDArray[Any], value_range: tuple[float, float]
+    pixels: Pixels,
+    pictures: npt.NDArray[Any],
+    ranges: Range | tuple[Range, ...],
+    channels: str = RGB,
 ) -> None:
     """Write `pixels` to `pictures`, of the same shape and the dtype of an input.
 
     A uint8 input takes the pixel bytes, an int8 input the bytes shifted by 128, and a float32
-    input values in `value_range`.
+    input values in the range, which may differ between channels.
     """
+    if channels == BGR:
+        pixels = pixels[..., ::-1]
     if pictures.dtype == np.uint8:
         pictures[:] = pixels
     elif pictures.dtype == np.int8:
         np.bitwise_xor(pixels, np.uint8(128), out=pictures.view(np.uint8))
     else:
-        low, high = value_range
+        bounds = np.asarray(ranges, np.float32)
+        low, high = bounds[..., 0], bounds[..., 1]
         np.divide(pixels, np.float32(255), out=pictures)
-        if value_range != _HUB_RANGE:
-            pictures *= np.float32(high - low)
-            pictures += np.float32(low)
+        if ranges not in (_HUB_RANGE, (_HUB_RANGE,)):
+            pictures *= high - low
+            pictures += low
 
 
 def _tensor(details: Mapping[str, Any]) -> Tensor:
@@ -174,16 +210,31 @@ def _image_size(details: Mapping[str, Any], metadata: Metadata, source: str) -> 
     return metadata.image_size
 
 
-def _value_range(
-    picture: Tensor, metadata: Metadata, content: bytes, source: str
-) -> tuple[float, float]:
-    if picture.scale:
+def _input_ranges(
+    picture: Tensor, metadata: Metadata, content: bytes, source: str, options: InputOptions
+) -> tuple[tuple[Range, ...], str]:
+    """Return the range of the input, one for all channels or one for each, and its origin."""
+    if picture.dtype != np.float32:
+        if options.ranges is not None:
+            raise ModuleError(
+                f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
+                "--input-range, --mean and --std."
+            )
+        if not picture.scale:
+            return ((0.0, 255.0),), STATED
         first = np.iinfo(picture.dtype).min
         low, high = picture.dequantise(np.array([first, first + 255], np.int16)).tolist()
-        return low, high
-    if picture.dtype != np.float32:
-        return 0.0, 255.0
-    return metadata.value_range or stated_value_range(content, source) or _HUB_RANGE
+        return ((low, high),), STATED
+    if options.ranges is not None:
+        return options.ranges, OPTION
+    stated = metadata.value_range or stated_value_range(content, source)
+    if stated is not None:
+        return (stated,), STATED
+    if (found := range_of_front(content)) is not None:
+        return (found,), GRAPH
+    if (convention := range_of_family(content)) is not None:
+        return (convention,), FAMILY
+    return (_HUB_RANGE,), ASSUMED
 
 
 def _outputs(
@@ -214,8 +265,8 @@ def _is_vector(tensor: Tensor) -> bool:
 
 def _are_scores(output: Tensor, rows: npt.NDArray[Any]) -> bool:
     if output.scale:
-        # Only softmax always has this scale and zero point at its quantised output. Its rows need
-        # not sum to one, because small probabilities round to 0.
+        # Only softmax and sigmoid always have this scale and zero point at their quantised output.
+        # The rows of a softmax need not sum to one, because small probabilities round to 0.
         return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
     return are_probabilities(rows)
 
@@ -230,6 +281,9 @@ def _info(
 ) -> ModuleInfo:
     classifier = outputs.get(LOGITS) or outputs.get(SCORES)
     class_count = None if classifier is None else math.prod(classifier.shape[1:])
+    if class_count == 1 and SCORES in outputs:
+        # One sigmoid tells two classes apart.
+        class_count = 2
     integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
     return ModuleInfo(
         image_size=size,

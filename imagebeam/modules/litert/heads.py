@@ -49,7 +49,7 @@ def expose_heads(content: bytes) -> ExposedHeads | None:
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        if not _ends_in_softmax(schema, schema.Model.GetRootAs(content, 0)):
+        if last_operation(content) != "SOFTMAX":
             return None
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         return _expose(schema, model)
@@ -58,14 +58,18 @@ def expose_heads(content: bytes) -> ExposedHeads | None:
         return None
 
 
-def _ends_in_softmax(schema: Any, model: Any) -> bool:
+def last_operation(content: bytes) -> str | None:
+    """Return the operation that computes the only output; None if there are several outputs."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0) if model.SubgraphsLength() == 1 else None
     if graph is None or graph.OutputsLength() != 1 or not graph.OperatorsLength():
-        return False
+        return None
     last = graph.Operators(graph.OperatorsLength() - 1)
     code = model.OperatorCodes(last.OpcodeIndex())
     name = operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    return name == "SOFTMAX" and last.Outputs(0) == graph.Outputs(0)
+    return name if last.Outputs(0) == graph.Outputs(0) else None
 
 
 def operation_name(schema: Any, code: int, deprecated_code: int) -> str:

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.input_options import ASSUMED
 from imagebeam.modules.litert.interpreters import open_interpreter
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.probe_images import probe_pictures
@@ -131,7 +132,7 @@ def _convert(
 def _metadata(info: ModuleInfo, heads: tuple[str, ...]) -> Metadata:
     return Metadata(
         image_size=info.image_size,
-        value_range=info.value_range,
+        value_range=None if info.range_origin == ASSUMED else info.value_range,
         classes=info.class_names,
         quantops=info.quantops,
         network=info.network,

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from imagebeam.modules.input_options import fitting_range
+
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "Add": lambda a, b: a + b,
     "AddV2": lambda a, b: a + b,
@@ -25,6 +27,9 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 }
 # The quantised input has an equally fine grid, so fake quantisation of the input can go.
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
+
+
+_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape")
 
 
 class NotRescaledError(ValueError):
@@ -87,7 +92,28 @@ def cut_rescaling(
     return RescalingPoint(cut, name, ends[0].low, ends[0].high)
 
 
-def _ends(graph: Any, input_name: str, value_range: tuple[float, float]) -> Iterator[_Point]:
+def range_of_front(graph: Any, input_name: str) -> tuple[float, float] | None:
+    """Return the range that the rescaling at the front of a frozen graph expects; None without.
+
+    A resize before the rescaling changes no range.
+    """
+
+    def rescale(value: float) -> np.ndarray[Any, Any]:
+        ends = _ends(graph, input_name, (value, value), (*_TRANSPARENT, *_RESIZING))
+        return np.array([end.low for end in ends])
+
+    # Without arithmetic, the value of a pixel stays as it is.
+    if len(set(rescale(0.5).tolist())) != 1 or rescale(0.5)[0] == 0.5:
+        return None
+    return fitting_range(rescale)
+
+
+def _ends(
+    graph: Any,
+    input_name: str,
+    value_range: tuple[float, float],
+    transparent: tuple[str, ...] = _TRANSPARENT,
+) -> Iterator[_Point]:
     """Find the places where rescaled pictures enter another kind of operation."""
     nodes = {node.name: node for node in graph.node}
     consumers = defaultdict(list)
@@ -98,16 +124,18 @@ def _ends(graph: Any, input_name: str, value_range: tuple[float, float]) -> Iter
     while open_ends:
         name, low, high = open_ends.pop()
         for node, position in consumers[name]:
-            rescaled = [_apply(node, position, value, nodes) for value in (low, high)]
+            rescaled = [_apply(node, position, value, nodes, transparent) for value in (low, high)]
             if None in rescaled:
                 yield _Point(node, position, low, high)
             else:
                 open_ends.append((node.name, *rescaled))
 
 
-def _apply(node: Any, position: int, value: float, nodes: dict[str, Any]) -> float | None:
+def _apply(
+    node: Any, position: int, value: float, nodes: dict[str, Any], transparent: tuple[str, ...]
+) -> float | None:
     """Apply `node` to the scalar `value`; None when the node is not a rescaling."""
-    if node.op in _TRANSPARENT and position == 0:
+    if node.op in transparent and position == 0:
         return value
     if node.op not in _ARITHMETIC:
         return None

@@ -11,19 +11,35 @@ import numpy as np
 import tensorflow as tf
 
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.input_options import (
+    ASSUMED,
+    BGR,
+    GRAPH,
+    NO_OPTIONS,
+    OPTION,
+    RGB,
+    STATED,
+    InputOptions,
+    Range,
+)
 from imagebeam.modules.metadata import ASSET, Metadata, parse
-from imagebeam.modules.probe_images import are_probabilities, probe_pictures
+from imagebeam.modules.probe_images import are_independent, are_probabilities, probe_pictures
 from imagebeam.modules.signatures import Head, Signature, Spec, check_picture_input, choose_heads
+from imagebeam.modules.tensorflow.freezing import freeze
+from imagebeam.modules.tensorflow.rescaling import range_of_front
 from imagebeam.modules.tensorflow.saved_model_proto import (
     default_image_size,
     has_fake_quantisation,
+    has_operation,
     inference_tags,
+    is_hub_module,
     read_graphs,
 )
 from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
 
 _HUB_RANGE = (0.0, 1.0)
 _RAW_RANGE = (0.0, 255.0)
+_HUB_SIGNATURES = {"image_classification", "image_feature_vector"}
 
 _T = TypeVar("_T")
 
@@ -36,16 +52,19 @@ class Heads:
         by_kind: the heads that the module has: "logits" or "scores", and "features".
         batch: the fixed length of the batch dimension, None when it is free.
         dtype: "float32" or "uint8", of the pictures.
-        value_range: the values that stand for the pixel values 0 and 255 in them.
+        ranges: the values that stand for the pixel values 0 and 255 in them: one pair for all
+            channels, or one for each.
+        channels: the order of the colours in them, "rgb" or "bgr".
     """
 
     by_kind: Mapping[str, Head]
     batch: int | None
     dtype: str
-    value_range: tuple[float, float]
+    ranges: tuple[Range, ...]
+    channels: str = RGB
 
     def infer(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Compute each head, float32 (N, length), for pictures of `dtype` and `value_range`."""
+        """Compute each head, float32 (N, length), for pictures of `dtype` and `ranges`."""
         return {
             kind: _rows(head.signature.call(pictures)[head.output])
             for kind, head in self.by_kind.items()
@@ -53,9 +72,11 @@ class Heads:
 
     def infer_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute each head, float32 (N, length), for pixels uint8 (N, height, width, 3)."""
+        if self.channels == BGR:
+            pixels = pixels[..., ::-1]
         if self.dtype == "uint8":
             return self.infer(pixels)
-        low, high = self.value_range
+        low, high = np.asarray(self.ranges, np.float32).T
         return self.infer(tf.cast(pixels, tf.float32) / 255.0 * (high - low) + low)
 
 
@@ -65,15 +86,17 @@ class SavedModel:
 
     Attributes:
         loaded: the object from `tf.saved_model.load`; it keeps the variables alive.
+        lengths: the length of a row of each head.
     """
 
     source: str
     info: ModuleInfo
     heads: Heads
     loaded: Any
+    lengths: Mapping[str, int]
 
 
-def load_saved_model(path: Path) -> SavedModel:
+def load_saved_model(path: Path, options: InputOptions = NO_OPTIONS) -> SavedModel:
     """Load the SavedModel directory `path` and read its interface.
 
     The outputs for a few probe pictures decide if a classifier ends in logits or in a softmax:
@@ -89,14 +112,62 @@ def load_saved_model(path: Path) -> SavedModel:
     by_kind = choose_heads(signatures_of(loaded), source)
     spec = check_picture_input(by_kind, source)
     size = _image_size(spec, metadata, default_image_size(graphs), source)
-    value_range = _RAW_RANGE if spec.dtype == "uint8" else metadata.value_range or _HUB_RANGE
-    heads = Heads(by_kind, spec.shape[0] if spec.shape else None, spec.dtype, value_range)
-    answers = _probe(heads, size, source)
-    if LOGITS in answers and are_probabilities(answers[LOGITS]):
-        answers = _logits_as_scores(answers)
-        heads = replace(heads, by_kind=_logits_as_scores(by_kind))
-    info = _info(size, value_range, answers, metadata, has_fake_quantisation(graphs), source)
-    return SavedModel(source, info, heads, loaded)
+    batch = spec.shape[0] if spec.shape else None
+    heads = Heads(by_kind, batch, spec.dtype, (_HUB_RANGE,), options.channels or RGB)
+    is_hub = is_hub_module(path) or not _HUB_SIGNATURES.isdisjoint(
+        head.signature.name for head in by_kind.values()
+    )
+    ranges, origin = _input_ranges(heads, size, metadata, is_hub, options, source)
+    heads = replace(heads, ranges=ranges)
+    outputs = _probe(heads, size, source)
+    independent = False
+    if LOGITS in outputs:
+        independent = has_operation(graphs, "Sigmoid") and are_independent(outputs[LOGITS])
+        if independent or are_probabilities(outputs[LOGITS]):
+            outputs = _logits_as_scores(outputs)
+            heads = replace(heads, by_kind=_logits_as_scores(by_kind))
+    info = replace(
+        _info(size, ranges[0], outputs, metadata, has_fake_quantisation(graphs), source),
+        channel_ranges=ranges if len(ranges) > 1 else None,
+        channels=heads.channels,
+        range_origin=origin,
+        independent=independent,
+        options=options,
+    )
+    lengths = {kind: rows.shape[1] for kind, rows in outputs.items()}
+    return SavedModel(source, info, heads, loaded, lengths)
+
+
+def _input_ranges(
+    heads: Heads,
+    size: tuple[int, int],
+    metadata: Metadata,
+    is_hub: bool,
+    options: InputOptions,
+    source: str,
+) -> tuple[tuple[Range, ...], str]:
+    """Return the range of the input, one for all channels or one for each, and its origin."""
+    if heads.dtype == "uint8":
+        if options.ranges is not None:
+            raise ModuleError(
+                f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
+                "--input-range, --mean and --std."
+            )
+        return (_RAW_RANGE,), STATED
+    if options.ranges is not None:
+        return options.ranges, OPTION
+    if metadata.value_range is not None:
+        return (metadata.value_range,), STATED
+    if is_hub:
+        # The common signatures of TF-Hub take pixels in [0, 1].
+        return (_HUB_RANGE,), STATED
+    spec = tf.TensorSpec([heads.batch or 1, *size, 3], tf.float32)
+    try:
+        frozen = freeze(heads.infer, spec)
+        found = range_of_front(frozen.function.graph.as_graph_def(), frozen.input_name)
+    except Exception:  # the range is then assumed, whatever the graph has that cannot be frozen
+        found = None
+    return ((_HUB_RANGE,), ASSUMED) if found is None else ((found,), GRAPH)
 
 
 def _logits_as_scores(values: Mapping[str, _T]) -> dict[str, _T]:
@@ -168,6 +239,9 @@ def _info(
 ) -> ModuleInfo:
     lengths = {kind: rows.shape[1] for kind, rows in answers.items()}
     class_count = lengths.get(LOGITS, lengths.get(SCORES))
+    if lengths.get(SCORES) == 1:
+        # One sigmoid tells two classes apart.
+        class_count = 2
     return ModuleInfo(
         image_size=size,
         value_range=value_range,

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.input_options import InputOptions
 
 _NETWORK_SECONDS = 60.0
 
 
-def describe(path: str) -> dict[str, Any]:
+def describe(path: str, options: str = "{}") -> dict[str, Any]:
     """Describe the SavedModel directory `path`: its `ModuleInfo` as JSON values."""
     from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
-    return load_saved_model(Path(path)).info.to_json()
+    stated = InputOptions.from_json(json.loads(options))
+    return load_saved_model(Path(path), stated).info.to_json()
 
 
 def compile_module(path: str, output: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from imagebeam.evaluation.accuracy import wilson_interval
-from tests.beam_pipeline.colours import draw, write_module
+from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from tests.beam_pipeline.colours import CLASSES, draw, write_module
 from tests.beam_pipeline.jobs import imagebeam
 from tests.modules.flatbuffers import echo
 
@@ -151,3 +152,19 @@ def test_the_photos_on_the_published_flatbuffer(
     module = reference / "mobilenet_v1_0.5_160_quant.tflite"
     result = _evaluated(capfd, module, tmp_path / "truth.csv", "--resize", "stretch")
     assert (result["images"], result["top_1"], result["failed"]) == (7, 1.0, {})
+
+
+def test_pictures_decide_on_a_range_that_nothing_states(
+    tmp_path: Path, folders: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metadata = Metadata(classes=CLASSES, outputs={"logits": 0})
+    module = tmp_path / "unstated.tflite"
+    module.write_bytes(append_to_flatbuffer(echo((1, 1, 1, 3), ((1, 3),)), metadata))
+    assert imagebeam("module", "evaluate", module, folders) == 0
+    shown = capfd.readouterr().out
+    # The order of three colours is the same in every range.
+    assert "--input-range 0 255     3 of 4" in shown
+    assert "--input-range -1 1      3 of 4" in shown
+    assert "The pictures do not decide: give more of them." in shown
+    result = _evaluated(capfd, module, folders, "--input-range", "-1", "1")
+    assert result["input_range"] == [-1.0, 1.0]

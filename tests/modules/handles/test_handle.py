@@ -80,6 +80,21 @@ def test_a_directory_without_a_graph_is_refused(tmp_path: Path, cache: Cache) ->
 
 
 def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
-    (tmp_path / "model.h5").write_bytes(b"")
+    (tmp_path / "model.bin").write_bytes(b"")
     with pytest.raises(ModuleError, match="not a directory, "):
-        resolve(str(tmp_path / "model.h5"), cache)
+        resolve(str(tmp_path / "model.bin"), cache)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "fix"),
+    [
+        (".keras", "Export it: "),
+        (".h5", "Export it: "),
+        (".task", "Unzip it"),
+        (".onnx", "Convert"),
+    ],
+)
+def test_other_formats_have_a_way_on(tmp_path: Path, cache: Cache, suffix: str, fix: str) -> None:
+    (tmp_path / f"model{suffix}").write_bytes(b"")
+    with pytest.raises(ModuleError, match=rf"{suffix} is not a format of TF-Hub\. {fix}"):
+        resolve(str(tmp_path / f"model{suffix}"), cache)
