@@ -32,7 +32,18 @@ from imagebeam.storage.secrets import clean_text
 from imagebeam.version import __version__
 
 _COMMANDS = (
-    *("demo", "doctor", "label", "status", "report", "search", "export", "verify", "compact"),
+    *(
+        "demo",
+        "doctor",
+        "label",
+        "status",
+        "report",
+        "search",
+        "export",
+        "compare",
+        "verify",
+        "compact",
+    ),
     "completion",
 )
 _MODULE_COMMANDS = ("list", "get", "show", "evaluate", "compile", "build", "train")

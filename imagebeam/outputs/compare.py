@@ -1,0 +1,182 @@
+"""Compares the labels of two outputs, in memory of some 20 bytes per image."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.reading import Output
+
+_ROW = np.dtype([("name", "<u8"), ("label", "<i4"), ("score", "<f4")])
+_BUFFER_ROWS = 1 << 16
+
+Rows = npt.NDArray[np.void]
+"""(N,) rows of an output, in the fields of `_ROW`, sorted by name."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """Images that one output labels `old` and the other `new`."""
+
+    old: str
+    new: str
+    images: int
+
+
+@dataclass(frozen=True)
+class ClassAgreement:
+    """The images that the old output gives one label, and how many keep it."""
+
+    label: str
+    images: int
+    agree: int
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image with two labels."""
+
+    uri: str
+    old: str
+    old_score: float
+    new: str
+    new_score: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from an old output to a new one.
+
+    Attributes:
+        common: images that both have.
+        agree: those with the same label.
+        only_old: images that only the old output has.
+        only_new: images that only the new output has.
+        moves: pairs of labels, the most frequent first.
+        classes: of the old output, those that lose most images first.
+        flips: images of which both outputs are most confident, with different labels.
+    """
+
+    common: int
+    agree: int
+    only_old: int
+    only_new: int
+    moves: Sequence[Move]
+    classes: Sequence[ClassAgreement]
+    flips: Sequence[Flip]
+
+    @property
+    def drift(self) -> float:
+        """Return the share of common images whose label changed."""
+        return 1 - self.agree / self.common
+
+
+def compare(old: Output, new: Output, most: int = 20) -> Comparison:
+    """Compare the best label of every image that two outputs have in common.
+
+    Args:
+        old: the output to start from.
+        new: the output with the changes.
+        most: entries in each list of the result.
+
+    Raises:
+        OutputError: an output has no labels, or they have no image in common.
+    """
+    labels: dict[str, int] = {}
+    rows = [_read(output, labels) for output in (old, new)]
+    _, *places = np.intersect1d(
+        rows[0]["name"], rows[1]["name"], assume_unique=True, return_indices=True
+    )
+    before, after = rows[0][places[0]], rows[1][places[1]]
+    if not len(before):
+        raise OutputError(
+            f"{old.layout.root} and {new.layout.root}: have no image in common, such as "
+            f"{_first(old)!r} and {_first(new)!r}. Compare outputs of the same images."
+        )
+    names = list(labels)
+    is_same = before["label"] == after["label"]
+    changed = np.flatnonzero(~is_same)
+    return Comparison(
+        common=len(before),
+        agree=int(is_same.sum()),
+        only_old=len(rows[0]) - len(before),
+        only_new=len(rows[1]) - len(before),
+        moves=_moves(before[changed], after[changed], names)[:most],
+        classes=_classes(before["label"], is_same, names)[:most],
+        flips=_flips(new, before[changed], after[changed], names, most),
+    )
+
+
+def _read(output: Output, labels: dict[str, int]) -> Rows:
+    columns = ("uri", "label", "score")
+    output.require(columns, "compare")
+    chunks: list[Rows] = []
+    buffer: list[tuple[int, int, float]] = []
+    for row in output.rows(columns):
+        label = labels.setdefault(row["label"], len(labels))
+        buffer.append((_number(row["uri"]), label, row["score"]))
+        if len(buffer) == _BUFFER_ROWS:
+            chunks.append(np.array(buffer, _ROW))
+            buffer = []
+    rows = np.concatenate([*chunks, np.array(buffer, _ROW)])
+    # An image that a damaged output has twice counts once.
+    return rows[np.unique(rows["name"], return_index=True)[1]]
+
+
+def _number(uri: str) -> int:
+    """Return 64 bits that stand for a name: of a billion names, two agree with odds of 1 in 40."""
+    return int.from_bytes(hashlib.blake2b(uri.encode(), digest_size=8).digest(), "little")
+
+
+def _first(output: Output) -> str:
+    return str(next(output.rows(("uri",)), {"uri": ""})["uri"])
+
+
+def _moves(before: Rows, after: Rows, names: Sequence[str]) -> list[Move]:
+    pairs, counts = np.unique(
+        np.stack([before["label"], after["label"]]), axis=1, return_counts=True
+    )
+    moves = [
+        Move(names[old], names[new], int(count))
+        for old, new, count in zip(*pairs, counts, strict=True)
+    ]
+    return sorted(moves, key=lambda move: (-move.images, move.old, move.new))
+
+
+def _classes(
+    labels: npt.NDArray[np.int32], is_same: npt.NDArray[np.bool_], names: Sequence[str]
+) -> list[ClassAgreement]:
+    images = np.bincount(labels, minlength=len(names))
+    agree = np.bincount(labels[is_same], minlength=len(names))
+    found = [
+        ClassAgreement(name, int(count), int(same))
+        for name, count, same in zip(names, images, agree, strict=True)
+        if count
+    ]
+    return sorted(found, key=lambda each: (each.agree - each.images, each.label))
+
+
+def _flips(
+    output: Output, before: Rows, after: Rows, names: Sequence[str], most: int
+) -> list[Flip]:
+    confidence = np.minimum(before["score"], after["score"])
+    chosen = np.argsort(-confidence, kind="stable")[:most]
+    places = {int(after["name"][place]): rank for rank, place in enumerate(chosen)}
+    uris = [""] * len(places)
+    # A second pass, because names of all images would not fit into memory.
+    for row in output.rows(("uri",)) if places else ():
+        if (rank := places.get(_number(row["uri"]))) is not None:
+            uris[rank] = row["uri"]
+    return [
+        Flip(
+            uri,
+            names[before["label"][place]],
+            float(before["score"][place]),
+            names[after["label"][place]],
+            float(after["score"][place]),
+        )
+        for uri, place in zip(uris, chosen, strict=True)
+    ]

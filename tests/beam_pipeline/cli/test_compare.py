@@ -1,0 +1,40 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.beam_pipeline.jobs import imagebeam
+from tests.outputs.outputs import named
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> tuple[Path, Path]:
+    named(tmp_path / "old", {"/a\n.jpg": 0, "/b.jpg": 0, "/c.jpg": 1, "/d.jpg": 1})
+    named(tmp_path / "new", {"/a\n.jpg": 1, "/b.jpg": 0, "/c.jpg": 1, "/d.jpg": 1})
+    return tmp_path / "old", tmp_path / "new"
+
+
+def test_it_is_shown(outputs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert imagebeam("compare", *outputs) == 0
+    said = capsys.readouterr().out
+    assert "3 of 4 images keep their label (75.00%)." in said
+    assert "/a\u240a.jpg" in said
+
+
+@pytest.mark.parametrize(("limit", "code"), [("25%", 0), ("0.25", 0), ("24.9%", 1), ("0", 1)])
+def test_the_limit_decides_the_exit_code(
+    outputs: tuple[Path, Path], limit: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imagebeam("compare", *outputs, "--max-drift", limit, "--json") == code
+    said = capsys.readouterr()
+    assert json.loads(said.out)["drift"] == 0.25
+    assert ("25.00% of the labels changed" in said.err) == bool(code)
+
+
+@pytest.mark.parametrize("limit", ["-1", "101%", "x", "2", ""])
+def test_a_limit_that_is_no_share_is_refused(outputs: tuple[Path, Path], limit: str) -> None:
+    assert imagebeam("compare", *outputs, f"--max-drift={limit}") == 2
+
+
+def test_what_is_not_an_output_is_refused(outputs: tuple[Path, Path], tmp_path: Path) -> None:
+    assert imagebeam("compare", outputs[0], tmp_path) == 2
