@@ -1,7 +1,7 @@
 """Shard → DecodedShard."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -58,11 +58,11 @@ class DecodeImages(beam.PTransform):
 
     def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard]:
         """Decode the images of all shards."""
-        decode = _DecodeFn(self.preprocessing, self.processes, self.limits, self.access, self.cores)
+        decode = DecodeFn(self.preprocessing, self.processes, self.limits, self.access, self.cores)
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
-class _DecodeFn(beam.DoFn):
+class DecodeFn(beam.DoFn):
     """Reads shards with one reader per worker process, a few shards ahead."""
 
     def __init__(
@@ -72,16 +72,19 @@ class _DecodeFn(beam.DoFn):
         limits: DecodeLimits,
         access: Access,
         cores: int | None,
+        reader: Callable[[Preprocessing, int, DecodeLimits, Access], ImageReader] = ImageReader,
     ) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
         self._limits = limits
         self._access = access
         self._cores = cores
+        self._make_reader = reader
         self._shared = SharedResource[ImageReader]()
         self._versions = installed_versions()
 
     def setup(self) -> None:
+        """Check the versions and start the decoding processes."""
         check_versions(self._versions)
         processes, limits = fit_decoding(
             self._processes, self._limits, self._cores, resources.available()
@@ -93,12 +96,13 @@ class _DecodeFn(beam.DoFn):
         )
 
     def _start_reader(self, processes: int, limits: DecodeLimits) -> ImageReader:
-        reader = ImageReader(self._preprocessing, processes, limits, self._access)
+        reader = self._make_reader(self._preprocessing, processes, limits, self._access)
         # The processes start while the first images are listed.
         reader.start()
         return reader
 
     def start_bundle(self) -> None:
+        """Start with no shard in progress."""
         self._pending = Lookahead[tuple[Future[DecodedShard], Any, Any]](
             _SHARDS_AHEAD, self._images_ahead
         )
@@ -109,14 +113,17 @@ class _DecodeFn(beam.DoFn):
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
+        """Queue a shard; yield those that enough others follow."""
         future = self._pool.submit(decode_shard, shard, self._reader)
         self._pending.add(len(shard.images), (future, timestamp, window))
         yield from starmap(_windowed, self._pending.ready())
 
     def finish_bundle(self) -> Iterator[Any]:
+        """Yield the shards in progress."""
         yield from starmap(_windowed, self._pending.drain())
 
     def teardown(self) -> None:
+        """End the decoding processes, if no other copy uses them."""
         self._pool.shutdown(cancel_futures=True)
         self._shared.release()
 

@@ -58,7 +58,7 @@ class RunModule(beam.PTransform):
 
     def expand(self, shards: beam.PCollection[DecodedShard]) -> beam.PCollection[ScoredShard]:
         """Score all shards."""
-        run = _RunFn(ModuleLoader(self.module, self.embed_model), self.cores)
+        run = RunFn(ModuleLoader(self.module, self.embed_model), self.cores)
         return shards | beam.ParDo(run).with_output_types(ScoredShard)
 
 
@@ -70,7 +70,7 @@ class _Pending(NamedTuple):
     window: Any
 
 
-class _RunFn(beam.DoFn):
+class RunFn(beam.DoFn):
     """Submits the pictures of each shard, and completes the shard before the latest one."""
 
     def __init__(self, loader: ModuleLoader, cores: int | None) -> None:
@@ -87,6 +87,7 @@ class _RunFn(beam.DoFn):
         )
 
     def setup(self) -> None:
+        """Load the module, once per worker process."""
         self._engine: ParallelEngine = self._shared.acquire(self._load)
 
     def _load(self) -> "ParallelEngine":
@@ -97,6 +98,7 @@ class _RunFn(beam.DoFn):
         return engine
 
     def start_bundle(self) -> None:
+        """Start with no shard in progress, and record the time of loading."""
         images = self._engine.threads * _BLOCK
         self._pending = Lookahead[_Pending](_SHARDS_AHEAD, images)
         # Beam records metrics only during a bundle.
@@ -110,6 +112,7 @@ class _RunFn(beam.DoFn):
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
+        """Queue a shard; yield those that enough others follow."""
         inference = self._engine.start(shard.pixels)
         pending = _Pending(shard, inference, time.monotonic(), timestamp, window)
         # Failures count too: a shard without pictures must not wait for others.
@@ -117,6 +120,7 @@ class _RunFn(beam.DoFn):
         yield from map(self._complete, self._pending.ready())
 
     def finish_bundle(self) -> Iterator[Any]:
+        """Yield the shards in progress."""
         yield from map(self._complete, self._pending.drain())
 
     def _complete(self, pending: _Pending) -> WindowedValue:

@@ -1,0 +1,150 @@
+"""Measure how well the job keeps many cores busy, on a machine that has few.
+
+python -m benchmarks.virtual_cores 4 16 64
+
+Decoding and inference are replaced by waiting for a token, of which there is one per virtual core.
+All waits are long, so that the real work of the orchestration takes little of the time: the share
+that is lost is lost by waiting for each other. An image takes the CPU time that it takes with
+MobileNet V1 0.5/160 on photos of 500×375, times `--scale`.
+"""
+
+import argparse
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from imagebeam.beam_pipeline.runners.beam_internals import local_runner
+from imagebeam.images.decode import DecodedImage
+from imagebeam.images.listed_image import ImageLocation, ListedImage
+from imagebeam.images.reading.decoding_process import DecodeLimits
+from imagebeam.images.reading.reader import Reading
+from imagebeam.images.reading.shared_pixels import SLOTS
+from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.modules import ModelOutputs
+from imagebeam.transforms.decode_images import DecodeFn
+from imagebeam.transforms.elements import DecodedShard, ScoredShard, Shard
+from imagebeam.transforms.run_module import RunFn
+
+_DECODE_SECONDS, _INFER_SECONDS, _WRITE_SECONDS = 1.3e-3, 0.8e-3, 6e-3
+_SHARD = 208
+_SIZE = (4, 4)
+_SPREAD = 0.4
+
+
+class _Cores:
+    """Virtual cores: no more waits at once than there are cores."""
+
+    def __init__(self, count: int, scale: float) -> None:
+        self._tokens = threading.Semaphore(count)
+        self._scale = scale
+        self._random = random.Random(0)
+
+    def work(self, seconds: float) -> None:
+        """Occupy a core for about so long; the mean over many calls is exact."""
+        with self._tokens:
+            time.sleep(seconds * self._scale * self._random.uniform(1 - _SPREAD, 1 + _SPREAD))
+
+
+_cores: _Cores
+"""Of this process. Beam pickles what it runs, and a copy would have tokens of its own."""
+
+
+class _Reader:
+    """Has the interface of ImageReader, and waits instead of decoding."""
+
+    def __init__(
+        self, preprocessing: Preprocessing, processes: int, limits: DecodeLimits, access: Access
+    ) -> None:
+        self._processes = ThreadPoolExecutor(processes)
+
+    def start(self) -> None:
+        """Do nothing: there is no process to start."""
+
+    def read(self, locations: Sequence[ImageLocation]) -> Reading:
+        """Wait for a core per chunk, as decoding processes take chunks."""
+        pixels = np.zeros((len(locations), *_SIZE, 3), np.uint8)
+        sizes = [min(SLOTS, len(locations) - start) for start in range(0, len(locations), SLOTS)]
+        list(self._processes.map(lambda size: _cores.work(_DECODE_SECONDS * size), sizes))
+        return Reading(pixels, [DecodedImage(row, *_SIZE) for row in pixels], {})
+
+    def close(self) -> None:
+        """End the threads."""
+        self._processes.shutdown()
+
+
+class _Engine:
+    def run(self, pixels: npt.NDArray[np.uint8]) -> ModelOutputs:
+        """Wait for a core."""
+        _cores.work(_INFER_SECONDS * len(pixels))
+        return ModelOutputs(None, np.zeros((len(pixels), 3), np.float32), None)
+
+
+class _Loader:
+    def load(self, threads: int | None = None) -> _Engine:
+        """Return an engine that waits."""
+        return _Engine()
+
+
+def _write(shard: ScoredShard, scale: float) -> str:
+    time.sleep(_WRITE_SECONDS * scale)
+    return shard.id
+
+
+def share(cores: int, images_per_core: int, scale: float) -> float:
+    """Return the part of the cores' time that is used, start included."""
+    global _cores  # see its description
+    _cores = _Cores(cores, scale)
+    count = max(1, cores * images_per_core // _SHARD)
+    shards = [Shard(str(number), _images(number)) for number in range(count)]
+    decode: Any = DecodeFn(
+        Preprocessing(_SIZE),
+        cores,
+        DecodeLimits(),
+        Access(),
+        cores,
+        _Reader,  # type: ignore[arg-type]
+    )
+    run: Any = RunFn(_Loader(), cores)  # type: ignore[arg-type]
+    start = time.monotonic()
+    pipeline = beam.Pipeline(local_runner(), options=PipelineOptions([]))
+    _ = (
+        pipeline
+        | beam.Create(shards, reshuffle=False)
+        | beam.ParDo(decode).with_output_types(DecodedShard)
+        | beam.ParDo(run).with_output_types(ScoredShard)
+        | beam.Map(_write, scale)
+    )
+    pipeline.run().wait_until_finish()
+    spent = time.monotonic() - start
+    return count * _SHARD * (_DECODE_SECONDS + _INFER_SECONDS) * scale / cores / spent
+
+
+def _images(shard: int) -> tuple[ListedImage, ...]:
+    names = [f"/{shard}/{row}.jpg" for row in range(_SHARD)]
+    return tuple(ListedImage(name, ImageLocation(name), (), row) for row, name in enumerate(names))
+
+
+def main(cores: Sequence[int], images_per_core: int, scale: float) -> None:
+    """Print the share at each number of cores."""
+    for count in cores:
+        print(f"{count:3d} cores: {share(count, images_per_core, scale):.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("cores", type=int, nargs="+")
+    parser.add_argument("--images-per-core", type=int, default=1000)
+    parser.add_argument("--scale", type=float, default=30.0)
+    arguments = parser.parse_args()
+    # Under its own name: Beam pickles by value what is defined in `__main__`.
+    from benchmarks import virtual_cores
+
+    virtual_cores.main(arguments.cores, arguments.images_per_core, arguments.scale)
