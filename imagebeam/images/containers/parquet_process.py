@@ -14,6 +14,8 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import IO, Any
 
 from imagebeam import child_process
@@ -193,7 +195,7 @@ class _Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs: it ends with the thread that started it."""
+        """Whether it still runs."""
         return self._process.poll() is None
 
     def end(self) -> str:
@@ -220,7 +222,13 @@ def _take() -> _Child:
             if child.is_alive:
                 return child
             child.end()
-    return _Child(ContainerLimits().process_bytes)
+    return _starter().submit(_Child, ContainerLimits().process_bytes).result()
+
+
+@cache
+def _starter() -> ThreadPoolExecutor:
+    """Return a thread that lives as long as this process: its children end with it."""
+    return ThreadPoolExecutor(1, thread_name_prefix="parquet-process")
 
 
 def _give_back(child: _Child) -> None:

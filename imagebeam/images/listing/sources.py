@@ -6,7 +6,8 @@ from itertools import islice
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import uris
-from imagebeam.images.containers.container import MemberNames, open_container
+from imagebeam.images.containers.archive_walk import MemberNames
+from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, Member
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing

@@ -2,12 +2,14 @@
 
 import gzip
 import io
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from imagebeam.images.containers.container import MemberNames, open_container
+from imagebeam.images.containers.archive_walk import MemberNames
+from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listing.names import NameRules
 from tests.images.containers.archives import content, example, opened, tar, tfrecords, zipped
@@ -70,6 +72,19 @@ def test_what_is_not_read_in_an_archive_has_a_row(outer: str) -> None:
         "t.parquet": "bad_member",
         "z.jpg": b"z",
     }
+
+
+def test_a_link_without_a_suffix_is_left_out_as_another_kind() -> None:
+    left_out: list[tuple[str, str]] = []
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("latest")
+        info.type, info.linkname = tarfile.SYMTYPE, "a.jpg"
+        archive.addfile(info)
+    names = MemberNames(NameRules(), lambda *what: left_out.append(what))
+    buffer.seek(0)
+    assert list(open_container(buffer, ContainerKind.TAR, names=names)) == []
+    assert left_out == [("other_kind", "latest")]
 
 
 def test_hidden_archives_are_left_out() -> None:
