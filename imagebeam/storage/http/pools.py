@@ -42,7 +42,6 @@ from imagebeam.storage.http.connections import (
 from imagebeam.storage.types import Settings
 
 _KEPT_HOSTS = 256
-"""Hosts with open connections; of more, those used longest ago are closed."""
 
 
 class _Connection(TimedConnection, HTTPConnection):
@@ -128,9 +127,16 @@ def _proxy_for(url: Url) -> str | None:
 class WebHosts:
     """The pools of all hosts that one store connects to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kept_hosts: int = _KEPT_HOSTS) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: of the store.
+            kept_hosts: hosts with open connections; of more, those used longest ago are closed.
+        """
         _keep_queries_out_of_logs()
         self._settings = settings
+        self._kept_hosts = kept_hosts
         self._lock = threading.Lock()
         self._pools: OrderedDict[tuple[str | None, str | None, int | None], _AnyPool]
         self._pools = OrderedDict()
@@ -182,7 +188,7 @@ class WebHosts:
         with self._lock:
             if key not in self._pools:
                 self._pools[key] = self._new_pool(url)
-                if len(self._pools) > _KEPT_HOSTS:
+                if len(self._pools) > self._kept_hosts:
                     self._pools.popitem(last=False)[1].close()
             self._pools.move_to_end(key)
             return self._pools[key]

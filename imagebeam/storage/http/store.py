@@ -16,7 +16,7 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.http.forward import ForwardFile
-from imagebeam.storage.http.pools import translate_errors
+from imagebeam.storage.http.pools import WebHosts, translate_errors
 from imagebeam.storage.http.responses import (
     content_codings,
     decoded,
@@ -46,9 +46,9 @@ class HttpStore:
     owner's `X-Robots-Tag` is obeyed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hosts: WebHosts | None = None) -> None:
         self._settings = settings
-        self._requests = WebRequests(settings)
+        self._requests = WebRequests(settings, hosts or WebHosts(settings))
 
     def info(self, uri: str) -> ObjectInfo:
         """Return what is known of an object; its size is None where the server states none."""

@@ -46,9 +46,9 @@ _USER_AGENT = f"{PROGRAM}/{__version__} (+https://pypi.org/project/{PROGRAM}/)"
 class WebRequests:
     """Sends requests, and follows redirects as far as each is allowed like the first URL."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hosts: WebHosts) -> None:
         self._settings = settings
-        self._hosts = WebHosts(settings)
+        self._hosts = hosts
 
     @contextmanager
     def response(

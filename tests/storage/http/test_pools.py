@@ -18,6 +18,7 @@ from imagebeam.storage.errors import (
     Unsupported,
 )
 from imagebeam.storage.http import addresses
+from imagebeam.storage.http.pools import WebHosts
 from imagebeam.storage.http.store import HttpStore
 from imagebeam.storage.types import Settings
 from tests.storage.web import Answer, Request, Site, raw, redirect, stall, whole
@@ -373,14 +374,12 @@ def test_failures_cost_no_connection(site: Site) -> None:
     assert reader.read(site.add("/a", whole(b"1")), 9) == b"1"
 
 
-def test_only_so_many_hosts_are_kept_connected(
-    monkeypatch: pytest.MonkeyPatch, resolver: Resolver
-) -> None:
-    monkeypatch.setattr("imagebeam.storage.http.pools._KEPT_HOSTS", 2)
+def test_only_so_many_hosts_are_kept_connected(resolver: Resolver) -> None:
     resolver.names = {f"{n}.example": [["127.0.0.1"]] for n in range(4)}
     with Site().running() as site:
         site.add("/a", whole(b"1"))
-        reader = store()
+        settings = Settings(allow_private_hosts=True)
+        reader = HttpStore(settings, WebHosts(settings, kept_hosts=2))
         for number in [0, 1, 0, 2, 0, 1]:
             assert reader.read(site.url("/a", f"{number}.example"), 9) == b"1"
     assert resolver.asked == ["0.example", "1.example", "2.example", "1.example"]
