@@ -79,30 +79,34 @@ def clean_text(text: str) -> str:
     """
     text = _URL.sub(_clean_url, text)
     text = _HEADER.sub(r"\1…", text)
-    return _ASSIGNMENT.sub(r"\1\2…", text)
+    return _ASSIGNMENT.sub(_clean_assignment, text)
 
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
-_TAIL = re.compile(r"[).,;:!\]}]*$")
+# Repetitions before a fixed part have an upper bound: without one, time grows with the square of
+# the length of a text, which may come from anybody.
+_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
+_TAIL = ").,;:!]}"
 _ENCODED_URL = re.compile(r"%3A%2F%2F", re.IGNORECASE)
 _HEADER = re.compile(
     r"\b((?:(?:proxy-)?authorization|cookie)['\"]?\s*[:=]\s*['\"]?|bearer\s+(?=\S{16}))"
     r"[^\r\n'\"]+",
     re.IGNORECASE,
 )
-_ASSIGNMENT = re.compile(
-    r"\b(sig|[\w%-]*(?:signature|token|secret|password|passwd|passphrase|pwd|apikey|api[_-]key"
-    r"|access[_-]?key(?:[_-]?id)?|credential|jsessionid|hdnts|hdnea)[\w%-]*)(\s*=\s*|%3D)"
-    r"(?!…)[^\s&'\"<>,;)]+",
+_ASSIGNMENT = re.compile(r"([\w%-]{1,64})(\s{0,3}=\s{0,3}|%3D)(?!…)[^\s&'\"<>,;)]+", re.IGNORECASE)
+_ASSIGNED_SECRET = re.compile(
+    r"(?:^|[^a-z])sig$|signature|token|secret|password|passwd|passphrase|pwd|api[_-]?key"
+    r"|access[_-]?key|credential|jsessionid|hdnts|hdnea",
     re.IGNORECASE,
 )
 
 
+def _clean_assignment(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}…" if _ASSIGNED_SECRET.search(match[1]) else match[0]
+
+
 def _clean_url(match: re.Match[str]) -> str:
-    url = match[0]
-    tail = _TAIL.search(url)
-    end = tail.start() if tail else len(url)
-    url, rest = url[:end], url[end:]
+    url = match[0].rstrip(_TAIL)
+    rest = match[0][len(url) :]
     if _ENCODED_URL.search(url) and "://" not in url:
         head, sign, _ = url.partition("%3F")
         return f"{head}{'?…' if sign else ''}{rest}"
@@ -173,13 +177,19 @@ def may_be_secret(name: str, value: str) -> bool:
 
 
 def _looks_random(text: str) -> bool:
-    if len(text) > _LONGEST_SHOWN or _HEX_KEY.fullmatch(text):
+    if len(text) > _LONGEST_SHOWN:
+        return True
+    if text.isdecimal() or len(text) < _FEWEST_RUNS:
+        return False
+    if _HEX_KEY.fullmatch(text):
         return True
     return len([run for run in _RUNS.findall(text) if run.isalnum()]) >= _FEWEST_RUNS
 
 
 def _decoded(text: str) -> str:
     for _ in range(_ENCODINGS):
+        if "%" not in text:
+            return text
         text = unquote(text)
     return text
 
