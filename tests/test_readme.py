@@ -63,3 +63,13 @@ def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", _README)
     assert links != []
     assert [link for link in links if not (_ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "deploy/README.md"])
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    text = (_ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:beam_pipeline|transforms|imagebeam|tests|docs|\.ci)/[\w./]*)`", text)
+    # NAME stands for a name that the reader chooses.
+    named = [name for name in named if "NAME" not in name]
+    assert named != []
+    assert [name for name in named if not (_ROOT / name).exists()] == []

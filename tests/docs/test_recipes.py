@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -44,14 +45,20 @@ def test_the_recipe_for_a_zip_file(here: Path) -> None:
     assert correct > 0.9 * len(truth)
 
 
-def test_the_recipe_for_a_bucket(
-    here: Path, gcs_bucket: str, s3_bucket: str, gcs_server: str, s3_server: str
-) -> None:
+@pytest.fixture
+def buckets(gcs_bucket: str, s3_bucket: str, gcs_server: str, s3_server: str) -> None:
+    """Make the buckets of the pages in both stores."""
     s3 = boto3.client("s3", "us-east-1", endpoint_url=s3_server)
-    for name in ("my-photos", "my-labels"):
+    for name in ("my-photos", "my-labels", "archive", "bucket"):
         address = f"{gcs_server}/storage/v1/b"
-        requests.post(address, json={"name": name}, timeout=60).raise_for_status()
+        made = requests.post(address, json={"name": name}, timeout=60)
+        # The server keeps the buckets of an earlier test.
+        assert made.status_code in (200, 409)
         s3.create_bucket(Bucket=name)
+
+
+@pytest.mark.usefixtures("buckets")
+def test_the_recipe_for_a_bucket(here: Path) -> None:
     for path in (ARCHIVE / "kitchen").glob("*.jpg"):
         for scheme in ("gs", "s3"):
             location(f"{scheme}://my-photos/2024/{path.name}").write_bytes(path.read_bytes())
@@ -72,3 +79,24 @@ def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_page("tutorial.md", here)
     run_python("tutorial.md")
     assert capsys.readouterr().out.count("snowman") == 3
+
+
+@pytest.mark.usefixtures("buckets")
+def test_the_pages_on_inputs_and_buckets(here: Path) -> None:
+    pictures = sorted((ARCHIVE / "kitchen").glob("*.jpg"))
+    with tarfile.open("shard.tar", "w") as shard, zipfile.ZipFile("photos.zip", "w") as photos:
+        for path in pictures[:10]:
+            shard.add(path, path.name)
+            photos.write(path, path.name)
+    location("gs://archive/shards/0.tar").write_bytes(Path("shard.tar").read_bytes())
+    for path in pictures[10:]:
+        for folder in ("2024", "photos"):
+            location(f"s3://bucket/{folder}/{path.name}").write_bytes(path.read_bytes())
+    rows = [(str(path), index, "a picture") for index, path in enumerate(pictures)]
+    with open("list.csv", "w", newline="") as table:
+        csv.writer(table).writerows([("uri", "id", "label"), *rows])
+    # What the pages read from the web is on the disk here.
+    Path("urls.txt").write_text("\n".join(map(str, pictures[:3])))
+    replaced = {"https://example.org/list.csv": "list.csv"}
+    run_page("inputs.md", here, replaced, {"TOKEN": "Bearer secret"})
+    run_page("buckets.md", here)
