@@ -46,7 +46,7 @@ _COMMANDS = (
     ),
     "completion",
 )
-_MODULE_COMMANDS = ("list", "get", "show", "evaluate", "compile", "build", "train")
+_MODULE_COMMANDS = (*("list", "get", "show", "evaluate", "annotate", "compile", "build", "train"),)
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
 """The names of all commands."""
@@ -78,7 +78,7 @@ exit codes:
 Run `imagebeam COMMAND --help` for the options of a command.
 """
 _MODULE_USAGE = "usage: imagebeam module ACTION [OPTION ...]"
-_MODULE_DESCRIPTION = "List, fetch, show, evaluate, compile, build or train a module.\n"
+_MODULE_DESCRIPTION = "List, fetch, show, evaluate, annotate, compile, build or train a module.\n"
 _HELP = ("-h", "--help")
 
 
