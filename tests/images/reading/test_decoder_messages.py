@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -62,6 +63,10 @@ def _damaged(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.skipif(
+    int(PIL.__version__.partition(".")[0]) < 13,
+    reason="Pillow 12 shows memory that was never written for some damaged TIFF files",
+)
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 2, 3))]
 )
