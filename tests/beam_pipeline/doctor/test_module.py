@@ -31,9 +31,11 @@ def test_classes_without_names(tmp_path: Path) -> None:
     found = list(ModuleCheck(_options(path)).run())
     assert [(each.about, each.state.value) for each in found] == [
         ("module", "ok"),
+        ("module", "warning"),
         ("labels", "warning"),
     ]
-    assert found[1].message == (
+    assert found[1].message.startswith("nothing states the input range of the module; 0 to 1 is")
+    assert found[2].message == (
         "3 classes without names: the column `label` would hold numbers. Give --labels FILE "
         "with one name per line."
     )
