@@ -152,7 +152,7 @@ def _format(data: bytes) -> str:
             else "the content is not that of a known kind of picture"
         )
     if name == "HEIF" and not _has_heif():
-        raise UnsupportedFormat("a HEIC picture. Run `pip install 'imagebeam[heif]'`")
+        raise UnsupportedFormat("a HEIC picture. Run `pip install pillow-heif`")
     if name == "AVIF" and not _has_avif():
         raise UnsupportedFormat("an AVIF picture, which this build of Pillow does not decode")
     return name

@@ -171,7 +171,7 @@ def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -
             was, is_now = ("×".join(map(str, values.get(name) or ())) for values in (earlier, now))
             return f"input of {was} pixels, now {is_now}"
         case "kept":
-            return f"--keep {_shown(earlier.get(name))}, now {_shown(now.get(name))}"
+            return f"--keep {_shown(earlier.get(name) or ())}, now {_shown(now.get(name) or ())}"
         case _:
             option = name.replace("_", "-")
             return f"--{option} {_shown(earlier.get(name))}, now {_shown(now.get(name))}"
@@ -180,7 +180,7 @@ def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple, dict)):
         return ",".join(map(str, value)) or "nothing"
-    return "nothing" if value is None else str(value)
+    return "the default" if value is None else str(value)
 
 
 def _stranger(layout: Layout) -> str | None:

@@ -134,7 +134,7 @@ def test_columns_of_a_manifest_ride_along(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     ("keep", "message"),
     [
-        (("label",), "--keep label: rows have a column 'label' already. Give it another name"),
+        (("label",), "--keep label: rows already have a column 'label'. Give it another name"),
         (("id", "id=x"), "--keep id=x: 'x' is kept already. Name each column once."),
         (("none",), "list.csv: no column 'none' to keep; it has 'uri', 'id'."),
     ],

@@ -109,7 +109,7 @@ def test_all_of_a_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
     assert shown["none"] == set(names)
     assert not any("w=" in name for name in shown["all"])
     again = _shown("label", tmp_path / "list.txt", "--output", tmp_path / "all", _PRIVATE)
-    assert "hide query is None, was 'all'" in again
+    assert "--hide-query all, now the default" in again
 
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])

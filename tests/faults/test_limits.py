@@ -10,7 +10,7 @@ import pytest
 from imagebeam.modules import Engine, ModelOutputs, load_engine
 from imagebeam.modules.types import Pixels
 from imagebeam.outputs.verify import verify
-from imagebeam.transforms import module_handler
+from imagebeam.transforms import module_loader
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
@@ -151,7 +151,7 @@ def test_pictures_that_the_module_cannot_take_cost_their_rows(
     poisoned = [bmp(folder / f"{n}.bmp", 9) for n in range(2)]
     with monkeypatch.context() as patch:
         patch.setattr(
-            module_handler, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
+            module_loader, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
         )
         repeat = "--direct_runner_bundle_repeat=2"
         assert label(folder, "--output", output, "--max-failure-rate", 0.1, repeat) == 0
@@ -207,7 +207,8 @@ def test_hopeless_jobs_end_early_and_keep_their_rows(tmp_path: Path) -> None:
         os.link(folder / "0000.jpg", folder / f"{n:04}.jpg")
     # Never decoded to its end: the job cannot finish before it is ended.
     bmp(tmp_path / "endless.bmp", 7, "wait")
-    code, stderr = Job(folder, tmp_path / "endless.bmp", "--output", output).finish()
+    limit = ("--max-failure-rate", 0.5)
+    code, stderr = Job(folder, tmp_path / "endless.bmp", "--output", output, *limit).finish()
     assert code == 1
     assert "images failed, more than --max-failure-rate accepts" in stderr
     assert not (output / "summary.json").exists()
