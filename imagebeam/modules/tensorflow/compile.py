@@ -24,6 +24,7 @@ from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.input_options import ASSUMED
 from imagebeam.modules.litert.interpreters import open_interpreter
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.probe_images import probe_pictures
 from imagebeam.modules.tensorflow.freezing import Frozen, freeze
 from imagebeam.modules.tensorflow.rescaling import cut_rescaling
@@ -153,17 +154,18 @@ def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
         found = LiteRTEngine(flatbuffer, "the result").run(pixels)
     except (ValueError, RuntimeError) as error:
         raise NotCompilableError(f"LiteRT cannot run it ({reason_of(error)})") from error
-    for head, rows in expected.items():
+    for head in module.heads.by_kind:
+        rows: FloatArray = getattr(expected, head)
         agreement = _correlation(getattr(found, head), rows)
-        if agreement < _LEAST_CORRELATION * _correlation(moved[head], rows):
+        if agreement < _LEAST_CORRELATION * _correlation(getattr(moved, head), rows):
             raise NotCompilableError(
                 f"compiled, its {head} would differ from the module's (correlation {agreement:.2f})"
             )
 
 
-def _outputs(module: SavedModel, pixels: Pixels) -> dict[str, FloatArray]:
-    outputs = module.heads.infer_pixels(tf.constant(pixels))
-    return {head: rows.numpy() for head, rows in outputs.items()}
+def _outputs(module: SavedModel, pixels: Pixels) -> ModelOutputs:
+    heads = module.heads.infer_pixels(tf.constant(pixels))
+    return ModelOutputs.from_heads({head: rows.numpy() for head, rows in heads.items()})
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:
