@@ -18,7 +18,7 @@ demo: $(VENV)/demo-ready ## label the sample archive with the embedded module, w
 	$(BIN)/imagebeam demo
 
 test: $(VENV)/tests-ready ## run the fast tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 pythons: ## run the fast tests with every other Python on this machine, without TensorFlow
 	.ci/pythons
