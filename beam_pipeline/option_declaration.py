@@ -28,7 +28,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """What argparse needs to know about one option besides its name and default.
+    """The declaration of one option for argparse, without its name and default.
 
     Attributes:
         help: one sentence; the default is added to it.

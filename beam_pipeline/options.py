@@ -407,7 +407,7 @@ class LabelOptions:
         )
 
     def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
-        """How pictures become the input of a module that takes (height, width) pixels."""
+        """Return the preprocessing for a module that takes (height, width) pixels."""
         return Preprocessing(
             size, self.resize, self.max_image_bytes, self.max_image_pixels, self.truncated
         )
@@ -419,7 +419,7 @@ class LabelOptions:
 
     @property
     def access(self) -> Access:
-        """How images are read."""
+        """Return the settings for reading images."""
         settings = Settings(
             self.read_seconds,
             self.read_attempts,
@@ -434,6 +434,6 @@ class LabelOptions:
 
     @property
     def listing_rules(self) -> ListingRules:
-        """What listing takes, and how it reads the entries of manifests."""
+        """Return the rules of listing and of reading manifest entries."""
         entries = EntryRules(self.uri_column, self.root, self.name)
         return ListingRules(NameRules(self.exclude), entries)

@@ -24,7 +24,7 @@ from imagebeam.modules import open_module
 
 
 def main() -> None:
-    """Make photos, run the contenders in turn; a table, and JSON and a picture if asked for."""
+    """Make photos, run the contenders, print a table; write JSON and a picture on request."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--photos", type=int, default=2000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
@@ -64,7 +64,7 @@ def _measure(chosen: Sequence[Contender], photos: Path, folder: Path, rounds: in
             if absent[each.name] is not None:
                 continue
             output = folder / f"{each.name}-{index}".replace(" ", "-")
-            # The job names its output by an option; the others take it as what comes last.
+            # The job takes its output as an option; the others take it as their last argument.
             arguments = ("--output", str(output)) if "label" in each.command else (str(output),)
             try:
                 runs[each.name].append(run((*each.command, str(photos), *arguments), ROOT))

@@ -1,4 +1,4 @@
-"""Who is measured: the bare loop, the job, and what else people use for this work."""
+"""The contenders: the bare loop, the job, and other programs for this work."""
 
 import sys
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Contender:
 
 
 def contenders(module: Module, handle: str) -> list[Contender]:
-    """All of them, each with the same module; peers that are not installed say so."""
+    """Return all contenders, with the same module; a peer that is not installed is reported."""
     flatbuffer, source = str(module.path), str(module.source)
     # Peers make squares; a module that takes others distorts their pictures.
     side = str(module.info.image_size[0])

@@ -1,4 +1,4 @@
-"""What a job would cost on Dataflow, from what its images cost the CPU in a job that was run.
+"""Estimate the cost of a job on Dataflow from the CPU time per image of a job that was run.
 
 python -m benchmarks.dataflow_costs SUMMARY.json --images 100000000 [--busy 1] [--disk-gb 30]
     [--vcpu-hour PRICE --gb-hour PRICE --disk-gb-hour PRICE]
@@ -25,7 +25,7 @@ _VCPUS = 4
 
 @dataclass(frozen=True)
 class Prices:
-    """Of an hour, in any currency.
+    """Prices per hour, in any currency.
 
     Attributes:
         vcpu: one vCPU.
@@ -40,7 +40,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Bill:
-    """What is billed for a job on machines of one kind."""
+    """The bill for a job on machines of one kind."""
 
     machine: str
     gb_per_worker: int
@@ -58,7 +58,7 @@ class Bill:
 
 
 def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
-    """What a job that was run spent on an image, all stages of its workers together."""
+    """Return the CPU time per image of a job that was run, over all stages of its workers."""
     stages = dict(summary["stages"])
     # Of the machine that submits, once.
     stages.pop("start", None)

@@ -37,7 +37,7 @@ CARRIED = {
     "CompareFiles": "file names",
     "CountStrayFiles": "counts",
 }
-"""What each shuffle moves, by the label of its step."""
+"""The contents of a shuffle, by the label of its step."""
 
 
 @dataclass
@@ -124,9 +124,11 @@ def _drawn(step: Step, index: int, flow: list[Step]) -> Iterator[str]:
         y = top + _HEIGHT
         yield f'<path d="M{middle} {y}v{_STEP - _HEIGHT}m-5-7 5 7 5-7" fill="none" stroke="#556"/>'
         yield f'<text x="{middle + 10}" y="{y + 16}" fill="#556">{escape(step.answer)}</text>'
-    says = "; ".join(f"{label}: {CARRIED[label]}" for label in step.shuffles)
-    says = f"shuffles – {says}" if says else "no shuffle: fused, pixels stay in one worker"
-    yield f'<text x="{_LEFT + _WIDTH + 30}" y="{top + 25}">{escape(says)}</text>'
+    contents = "; ".join(f"{label}: {CARRIED[label]}" for label in step.shuffles)
+    contents = (
+        f"shuffles – {contents}" if contents else "no shuffle: fused, pixels stay in one worker"
+    )
+    yield f'<text x="{_LEFT + _WIDTH + 30}" y="{top + 25}">{escape(contents)}</text>'
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _ROWS_PER_GROUP = 100
 
 
 def main() -> None:
-    """Make photos, pack them in every way, label them in turn; a table of rates."""
+    """Make photos, pack them in every way, label each package, and print a table of rates."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inputs", description=__doc__)
     parser.add_argument("--photos", type=int, default=2000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
@@ -79,7 +79,7 @@ def _show(runs: dict[str, list[Run]], photos: int) -> None:
 
 
 def _pack(photos: Path, to: Path, address: str, wait: float) -> dict[str, tuple[str, ...]]:
-    """What is labelled, by name: the arguments of the command."""
+    """Return the inputs by name: the arguments of the command."""
     paths = sorted(photos.rglob("*.jpg"))
     names = [path.relative_to(photos).as_posix() for path in paths]
     for suffix, mode in ((".tar", "w"), (".tar.gz", "w:gz")):
@@ -113,7 +113,7 @@ def _example(data: bytes) -> bytes:
 
 
 def _write_table(path: Path, paths: Sequence[Path], names: Sequence[str]) -> None:
-    """As Hugging Face's datasets write it."""
+    """Write a Parquet file in the form of Hugging Face's datasets."""
     schema = pa.schema({"image": pa.struct({"bytes": pa.binary(), "path": pa.string()})})
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, len(paths), _ROWS_PER_GROUP):

@@ -1,4 +1,4 @@
-"""What listing, skipping and planning cost: a whole job whose images are named and never read.
+"""Measure listing, skipping and planning: a whole job whose images are named and never read.
 
 python -m benchmarks.planning [--images 1000000]
 """
@@ -20,13 +20,13 @@ from rich.table import Table
 from imagebeam.outputs.layout import Layout
 
 _DONE_SHARE = 10
-"""One image in so many has a row from an earlier run."""
+"""One in this number of images has a row from an earlier run."""
 
 _ROWS_A_PART = 1000
 
 
 def main() -> None:
-    """Plan jobs of three sizes, each in a process of its own, and print what they cost."""
+    """Plan jobs of three sizes in separate processes, and print their costs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planning", description=__doc__)
     parser.add_argument("--images", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
@@ -38,10 +38,10 @@ def main() -> None:
     for images in (args.images // 100, args.images // 10, args.images):
         with tempfile.TemporaryDirectory() as folder:
             command = (sys.executable, "-m", "benchmarks.planning", "--images", str(images))
-            said = subprocess.run(
+            stdout = subprocess.run(
                 (*command, "--in", folder), check=True, stdout=subprocess.PIPE, text=True
             ).stdout
-        cost = json.loads(said.splitlines()[-1])
+        cost = json.loads(stdout.splitlines()[-1])
         table.add_row(*(f"{cost[name]:,}" for name in cost))
     Console(highlight=False).print(table)
 

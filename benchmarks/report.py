@@ -1,4 +1,4 @@
-"""What a report of many rows costs: an output is simulated, and the command run on it.
+"""Measure a report of many rows: simulate an output and run the command on it.
 
 python -m benchmarks.report [--rows 10000000]
 """

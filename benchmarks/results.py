@@ -11,14 +11,14 @@ from benchmarks.runs import Run
 
 @dataclass(frozen=True)
 class Result:
-    """How fast one contender was.
+    """The speed of one contender.
 
     Attributes:
         name: of the contender.
         absent: why there are no figures; None if there are.
         rate: median images a second, start-up included.
         slowest: of the rounds, images a second.
-        fastest: likewise.
+        fastest: the rate of the fastest run, in the same unit.
         share: `rate` as a share of the bare loop's; None if that was not run.
         largest_mb: the most that one of its processes held in any round, in 10⁶ bytes.
         family_mb: the most that all of them held.

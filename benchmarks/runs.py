@@ -16,12 +16,12 @@ _ERRORS_SHOWN = 2000
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took.
+    """The time and memory of one run.
 
     Attributes:
         seconds: from the start of its process to the end.
         largest_mb: the most memory that its largest process held, resident, in 10⁶ bytes.
-        family_mb: the most that all its processes held together, likewise.
+        family_mb: the most that all its processes held together, in the same unit.
     """
 
     seconds: float
@@ -30,7 +30,7 @@ class Run:
 
 
 class FailedRunError(RuntimeError):
-    """A contender that ended with an error; says which."""
+    """A contender ended with an error; the message names it."""
 
 
 def run(command: Sequence[str], folder: Path) -> Run:
@@ -39,9 +39,9 @@ def run(command: Sequence[str], folder: Path) -> Run:
     Raises:
         FailedRunError: it ended with another exit code than 0.
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr:
         start = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)
         largest = family = 0
 
         def watch() -> None:
@@ -57,8 +57,8 @@ def run(command: Sequence[str], folder: Path) -> Run:
         seconds = time.monotonic() - start
         watcher.join()
         if code:
-            said.seek(0)
-            end = said.read().decode(errors="replace")[-_ERRORS_SHOWN:]
+            stderr.seek(0)
+            end = stderr.read().decode(errors="replace")[-_ERRORS_SHOWN:]
             raise FailedRunError(f"{' '.join(command)}: exit code {code}\n{end}")
     return Run(seconds, largest / 1e6, family / 1e6)
 

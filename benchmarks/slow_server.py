@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 
 async def serve(folder: Path, wait: float) -> None:
-    """Print the address, then serve a folder's files to whoever asks."""
+    """Print the address, then serve the files of a folder."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -54,7 +54,10 @@ class _Cores:
 
 
 _cores: _Cores
-"""Of this process. Beam pickles what it runs, and a copy would have tokens of its own."""
+"""The cores of this process.
+
+A global, because Beam pickles its steps, and a copy would have its own tokens.
+"""
 
 
 class _Reader:

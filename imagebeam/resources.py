@@ -19,7 +19,7 @@ _DECODER_BYTES = 80_000_000
 
 @dataclass(frozen=True)
 class Resources:
-    """What a process may use.
+    """The resources that a process may use.
 
     Attributes:
         cores: at least 1.

@@ -31,7 +31,7 @@ _SHARDS_AHEAD = 2
 leaves while its last images are being read."""
 
 _IMAGES_AHEAD_PER_PROCESS = 2 * SLOTS
-"""Images of these shards for each decoding process: what it works on, and what comes next."""
+"""Images in progress per decoding process: the one that it decodes, and the next one."""
 
 
 @dataclass
@@ -138,7 +138,7 @@ def fit_decoding(
     """Return decoding processes and limits that fit into the cores and the memory of a worker.
 
     Args:
-        processes: that the user asked for; None for one per core.
+        processes: the number that the user chose; None for one per core.
         limits: of one image.
         cores: of a worker process; None for all that it may use.
         available: to this process.

@@ -24,7 +24,7 @@ class Lookahead(Generic[T]):
         self._queue: deque[tuple[int, T]] = deque()
 
     def add(self, images: int, item: T) -> None:
-        """Append a shard of so many images, at least one."""
+        """Append a shard with this number of images, at least one."""
         self._queue.append((images, item))
 
     def ready(self) -> Iterator[T]:

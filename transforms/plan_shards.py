@@ -19,7 +19,7 @@ _MIN_IMAGES_PER_SHARD = 32
 """Fewer images per shard would cost more in files than in work."""
 
 _MAX_SHARD_BYTES = 16_000_000
-"""Of decoded pixels: a worker thread holds the shard that it scores and the two after it."""
+"""Limit for decoded pixels: a worker thread holds the shard that it scores and the next two."""
 
 
 @dataclass

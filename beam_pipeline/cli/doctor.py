@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checks(args: argparse.Namespace) -> "Iterator[Check]":
-    """What to look at; each is imported when its turn comes.
+    """Yield the checks to run; a check is imported just before it runs.
 
     Raises:
         UsageError: options that make no sense.

@@ -83,7 +83,7 @@ _HELP = ("-h", "--help")
 
 
 class Command(Protocol):
-    """What the module of a command holds."""
+    """The interface of a module that implements a command."""
 
     __doc__: str | None
 
@@ -286,7 +286,7 @@ def command_parser(name: str, parser: CommandParser | None = None) -> CommandPar
 
 
 def summary_of(name: str) -> str:
-    """What a command does, in a few words."""
+    """Return the purpose of a command in a few words."""
     return (_command(name).__doc__ or "").partition("\n")[0].rstrip(".")
 
 
@@ -311,7 +311,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _general_text(argv: Sequence[str]) -> str | None:
-    """What a command line asks to print that belongs to no command."""
+    """Return the text of a general option such as `--version` or `--help`."""
     if argv[0] in _HELP:
         return general_help().rstrip("\n")
     if argv[0] == "--version":

@@ -249,7 +249,7 @@ def _provenance(
 
 
 def _integer_correct(module: Path, classifier: "Classifier") -> int:
-    """How many validation images the flatbuffer of the module classifies correctly."""
+    """Count the validation images that the module's flatbuffer classifies correctly."""
     from imagebeam.modules import load_engine, open_module
 
     opened = open_module(str(module))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LABELS_SHOWN = 10
 _NEXT = (("report", ""), ("export", " --to labels.csv"), ("search", " TEXT"))
-"""What to do with a complete output, with the words after its folder."""
+"""Commands for a complete output, with the words that follow its folder."""
 
 _MEGABYTE = 1_000_000
 

@@ -34,18 +34,18 @@ def profiled(output: Path | None) -> Iterator[None]:
     if output is None:
         yield
         return
-    with tempfile.TemporaryFile("w+") as said:
-        profiler = _start(output, said)
+    with tempfile.TemporaryFile("w+") as stderr:
+        profiler = _start(output, stderr)
         try:
             yield
         finally:
             _end(profiler)
             if not output.is_file():
-                said.seek(0)
-                console.report_no_profile(said.read().strip())
+                stderr.seek(0)
+                console.report_no_profile(stderr.read().strip())
 
 
-def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
+def _start(output: Path, stderr: IO[str]) -> "subprocess.Popen[bytes]":
     if not output.parent.is_dir():
         raise UsageError(
             f"--profile {output}: the folder does not exist. Create it, or choose another path."
@@ -57,8 +57,8 @@ def _start(output: Path, said: IO[str]) -> "subprocess.Popen[bytes]":
     profiler = subprocess.Popen(
         [program, "record", "--subprocesses", "--pid", str(os.getpid()), "--output", str(output)],
         stdin=subprocess.DEVNULL,
-        stdout=said,
-        stderr=said,
+        stdout=stderr,
+        stderr=stderr,
     )
     if sys.platform == "linux":
         # Ubuntu allows only a parent process to trace, unless the process names another.

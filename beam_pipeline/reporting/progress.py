@@ -19,7 +19,7 @@ _FRAME_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Step:
-    """How far a piece of work is.
+    """The progress of a piece of work.
 
     Attributes:
         phase: what is being done, such as "labelling".
@@ -154,7 +154,7 @@ class _Lines:
 
 
 def counted(step: Step, unit: str) -> str:
-    """How many units are done, of how many: `3,000/5,000 images`."""
+    """The units that are done and their total: `3,000/5,000 images`."""
     total = "" if step.total is None else f"/{step.total:,}"
     if step.total is None and not step.done:
         return ""

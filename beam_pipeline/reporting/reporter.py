@@ -1,4 +1,4 @@
-"""How a job reports what it does: to a person, briefly to a person, or to another program."""
+"""Report the steps of a job: to a person, briefly to a person, or to another program."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""What else people use for this work, each in the shape that its own documentation recommends.
+"""Other programs for this work, set up as their own documentation recommends.
 
-They run in an environment of their own, `requirements.txt` beside this, and know nothing of ours.
+They run in a separate environment (see `requirements.txt` beside this file) without this package.
 """

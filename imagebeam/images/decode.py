@@ -12,7 +12,7 @@ The rules, one for all formats:
   and LAB are refused: their black and white are not agreed.
 - A picture is decoded if all its pixels are there, whatever else is missing or damaged. Data that
   end early are an error unless `truncated` is "accept"; the missing part is then grey or black. A
-  JPEG that ends early with an end mark cannot be told from a whole one.
+  JPEG that ends early with an end mark cannot be distinguished from a whole one.
 """
 
 import io
@@ -47,7 +47,7 @@ CROP_SHARE = 0.875
 """Side of the square that `crop` keeps, as a share of the shorter side (slim's evaluation)."""
 
 _DRAFT_SCALE = 2
-"""A JPEG is decoded at a reduced scale only down to this multiple of the size asked for.
+"""A JPEG is decoded at a reduced scale only down to this multiple of the requested size.
 
 At twice the size no answer changed in 1,000 photos; at the size itself one in ten did.
 """
@@ -66,7 +66,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture of each EXIF orientation upright (1 is upright)."""
+"""The operation that turns a picture upright, by EXIF orientation (1 is upright)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class DecodedImage:
     """One picture, ready for a module.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB, upright, of the size asked for.
+        pixels: uint8 (height, width, 3), RGB, upright, of the requested size.
         width: of the original picture, upright, in pixels.
         height: likewise.
     """

@@ -25,7 +25,7 @@ class ImageError(ImagebeamError):
     code: ClassVar[str]
     """Stable name of the failure, for programs."""
     retryable: ClassVar[bool]
-    """Whether the same image may succeed when it is tried again unchanged."""
+    """True if the same image may succeed when it is tried again unchanged."""
     cause: ClassVar[str]
     fix: ClassVar[str]
 

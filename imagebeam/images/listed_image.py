@@ -30,7 +30,7 @@ class ImageLocation(NamedTuple):
 
     @property
     def read_together(self) -> int:
-        """How many neighbours one reader should read in sequence."""
+        """The number of neighbours that one reader should read in sequence."""
         return 1 if self.container is None else self.container.read_together
 
 

@@ -1,4 +1,4 @@
-"""How images are reached, and how they become a module's input: settings that workers receive."""
+"""Settings that workers receive: access to images, and their preprocessing."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,7 +16,7 @@ MAX_PIXELS = 100_000_000
 
 @dataclass(frozen=True)
 class Access:
-    """How images are reached.
+    """Settings for access to images.
 
     Attributes:
         settings: of the stores.
@@ -33,7 +33,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pictures become a module's input; part of what makes two outputs comparable.
+    """Settings that turn pictures into a module's input; two outputs compare only if they agree.
 
     Attributes:
         size: (height, width) of the module's input in pixels.

@@ -1,4 +1,4 @@
-"""What encoded bytes show before they are decoded: their format, and whether their end is there."""
+"""Inspect encoded bytes before they are decoded: find the format and check the end."""
 
 import re
 from io import BytesIO

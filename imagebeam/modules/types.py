@@ -139,7 +139,7 @@ class Module(StagedModule):
         path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
         engine_reason: the reason why this engine was chosen.
         source: the local directory or file that the handle refers to.
-        notes: statements for the user, such as facts that nobody states and that are assumed.
+        notes: statements for the user, such as assumptions where the module is silent.
     """
 
     path: Path

@@ -1,1 +1,1 @@
-"""What a job leaves behind: schema, file names, the account, and the reading of them."""
+"""The output of a job: its schema, file names and summary, and the code that reads them."""

@@ -20,7 +20,7 @@ Costs: TypeAlias = Mapping[str, tuple[float, float]]
 _NOTHING: Costs = MappingProxyType({})
 
 LeftOutCounts: TypeAlias = Mapping[str, tuple[int, Sequence[str]]]
-"""What listing met and did not request: (entries, names of a few of them) by reason."""
+"""Entries that listing met and did not request: (number, a few names) by reason."""
 
 _EXAMPLES = 3
 
@@ -31,7 +31,7 @@ class AccountError(ImagebeamError, RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run requested, and what of it was left to do.
+    """The images that one run requested, and those of them that were left to do.
 
     Attributes:
         requested: names listed, counted as often as they were listed.

@@ -48,7 +48,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed from an old output to a new one.
+    """The changes from an old output to a new one.
 
     Attributes:
         common: images that both have.

@@ -50,7 +50,7 @@ def listed_images(layout: Layout) -> int:
     with suppress(FileNotFoundError):
         for path in layout.job.iterdir():
             if _NAME.fullmatch(path.name):
-                # The file may be gone by now, or hold what somebody else put there.
+                # The file may be gone by now, or have been replaced by another program.
                 with suppress(OSError, ValueError, LookupError, TypeError):
                     total += int(json.loads(path.read_text(encoding="utf-8"))["images"])
     return total

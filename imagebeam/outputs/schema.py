@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 EMITTED = ("labels", "logits", "features")
-"""What predictions can hold in addition to `uri`, `width` and `height`."""
+"""Columns that predictions can hold in addition to `uri`, `width` and `height`."""
 
 _VECTOR = pa.list_(pa.field("element", pa.float32(), nullable=False))
 _TOP_K = pa.list_(

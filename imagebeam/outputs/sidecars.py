@@ -36,7 +36,7 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 @dataclass
 class Result:
-    """What became of the sidecars.
+    """The result of writing or removing sidecars.
 
     Attributes:
         done: number of sidecars written, removed or restored.
@@ -51,7 +51,7 @@ class Result:
 
 @dataclass(frozen=True)
 class SidecarOptions:
-    """How sidecars are written.
+    """Settings for writing sidecars.
 
     Attributes:
         prefix: first step of hierarchical keywords.

@@ -94,7 +94,7 @@ def _item(word: str) -> str:
 
 
 class _Found:
-    """What parsing an XMP file finds.
+    """The contents of a parsed XMP file.
 
     Attributes:
         words: keywords by property.

@@ -54,26 +54,26 @@ def state(contents: Contents) -> OutputState:
 
 def notes(contents: Contents) -> list[str]:
     """Return what a reader must know before reading the page."""
-    said = []
+    lines = []
     if contents.is_running:
-        said.append(
+        lines.append(
             "The job is still running, on this machine or on a cluster. The page shows the rows "
             "that existed when it was made. Run `imagebeam report` again to update it."
         )
     elif contents.summary is None:
-        said.append(
+        lines.append(
             "The job is not complete: it was stopped or it failed. Run the same command again to "
             "resume it."
         )
     if not contents.labelled and not contents.failed:
-        said.append("The output holds no rows.")
+        lines.append("The output holds no rows.")
     elif "labels" not in contents.identity["emit"]:
         emitted = " and ".join(contents.identity["emit"])
-        said.append(
+        lines.append(
             f"The job wrote {emitted} but no labels, so there are no classes and no scores to "
             "show. Use --emit labels to get them."
         )
-    return said
+    return lines
 
 
 def stages(contents: Contents) -> list[StageCost]:
@@ -133,7 +133,7 @@ def _pairs(values: Mapping[str, Any] | None) -> str:
 
 @dataclass(frozen=True)
 class LeftOutEntry:
-    """What the listing left out for one reason."""
+    """Entries that the listing left out for one reason."""
 
     reason: str
     entries: int

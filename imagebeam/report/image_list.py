@@ -9,10 +9,10 @@ import pyarrow as pa
 from imagebeam.escape_control_chars import escape_control_chars
 
 _MOST_BYTES = 5_000_000
-"""Of JSON: about 100,000 images with short names. Pictures take most of a page's 20 MB."""
+"""Limit for the JSON: about 100,000 images with short names. Pictures fill most of the 20 MB."""
 
 _BYTES_PER_IMAGE = 16
-"""Of JSON besides the name: folder, class, score and punctuation."""
+"""Bytes of JSON besides the name: folder, class, score and punctuation."""
 
 
 class ImageList:

@@ -34,7 +34,7 @@ _FINDING_SECONDS = 30.0
 
 _MOST_SECONDS = 60.0
 _MOST_BYTES = 12_000_000
-"""Of all thumbnails, so that the page opens quickly, also from a slow disk."""
+"""Limit for all thumbnails together, so that the page opens quickly, also from a slow disk."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
 
     Args:
         names: URIs, the most important first.
-        most: thumbnails to make; each that cannot be made counts too.
+        most: thumbnails to make; one that cannot be made counts too.
     """
     names = names[:most]
     if not names:

@@ -6,7 +6,7 @@ ARCHIVE = Path(__file__).parent / "archive"
 """Folder with a few hundred drawn pictures and a few deliberately broken files."""
 
 MODULE = Path(__file__).parent / "module"
-"""The module that knows their classes: the default of every command that takes one."""
+"""The module for these classes: the default of every command that takes a module."""
 
 TRUTH = Path(__file__).parent / "archive_truth.csv"
 """Table of the pictures of the archive: columns `uri` (relative to the table) and `label`."""

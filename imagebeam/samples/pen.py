@@ -23,11 +23,11 @@ _ELLIPSE_CORNERS = 36
 
 @dataclass(frozen=True)
 class Style:
-    """How everything in one picture is coloured and outlined.
+    """The colours and outlines of one picture.
 
     Attributes:
         colour_matrix: Three rows of four: red, green, blue and constant (0..255) that make a
-            channel of the paint from the colour that a class asks for.
+            channel of the paint from the colour of a class.
         ink: Colour of details such as eyes, and of the outline.
         outline: Width of the outline in unit coordinates; 0 for none.
     """
@@ -76,7 +76,7 @@ class Pen:
         return choices[int(self.rng.integers(len(choices)))]
 
     def shape(self, points: Points, colour: Colour) -> None:
-        """Fill the polygon and outline it as the style says."""
+        """Fill the polygon and outline it in the given style."""
         corners = self._pixels(points)
         self._draw.polygon(corners, fill=self.style.paint(colour))
         if self.style.outline:

@@ -9,7 +9,7 @@ _SOME = 2_000
 
 
 class Compression(Enum):
-    """How a stream is compressed."""
+    """The compression of a stream."""
 
     GZIP = "gzip"
     BZIP2 = "bzip2"

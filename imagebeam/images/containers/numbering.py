@@ -4,7 +4,7 @@ from imagebeam.images.containers.types import Entry
 
 
 class Numbering:
-    """Tells apart the members of one container that have the same name.
+    """Numbers the members of one container that have the same name.
 
     The first keeps its name; the next ones are called `NAME#2`, `NAME#3` and so on, in the
     container's order. The one with the highest number is what unpacking a tar leaves.

@@ -32,10 +32,10 @@ from imagebeam.images.containers.types import (
 from imagebeam.images.errors import ImageError
 
 READY, PART, ENTRIES, IMAGE, FAILED, CLOSED = b"+", b"P", b"E", b"I", b"F", b"C"
-"""What a message of this process is: its first byte."""
+"""The kinds of messages of this process: the first byte of a message."""
 
 RANGE = struct.Struct("<QQ")
-"""Start and size of the part of the file that this process asks for."""
+"""Start and size of the part of the file that this process requests."""
 
 KINDS = {
     kind.__name__: kind
@@ -49,7 +49,7 @@ class Opened(NamedTuple):
     """The file that the next requests are about.
 
     Attributes:
-        path: of the open file, below /proc; "" where its bytes must be asked for.
+        path: of the open file, below /proc; "" where its bytes must be requested.
         size: of the file.
         selection: which column holds the image.
         limits: what it may cost.

@@ -103,7 +103,7 @@ class ParquetProcess:
             self._request(request)
             return self._answer()[1:]
         except _EndedError:
-            # Something else may have ended it: a fresh one tells.
+            # Something else may have ended it: a new process shows whether the file is the reason.
             self._request(request)
             return self._answer()[1:]
 
@@ -195,7 +195,7 @@ class _Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
     def end(self) -> str:

@@ -34,10 +34,10 @@ _ROWS_AT_ONCE = 16
 _NAMES_AT_ONCE = 1024
 
 _BATCH_BYTES = 256_000_000
-"""What the rows decoded together may come to, if one alone does not come to more."""
+"""Limit for the bytes of rows that are decoded together; a single row may exceed it."""
 
 _FREE_ROWS = 1_000_000
-"""Rows that a file may have however small it is. More must take a byte each."""
+"""Rows that a file may have however small it is. Beyond it, each row needs a byte."""
 
 
 def members(

@@ -24,7 +24,7 @@ _LARGEST = 1 << 62
 
 
 class TarEntry(NamedTuple):
-    """What one header says.
+    """The contents of one header.
 
     Attributes:
         name: of the member.

@@ -29,8 +29,8 @@ _LARGEST_HEADER = _LOCAL_HEADER.size + 2 * 65_535
 _LOCAL_MARK = b"PK\3\4"
 
 _ENTRY = struct.Struct("<4s4xHH4xIIIHHHHHII")
-"""Of the index: mark, flags, method, checksum, sizes, lengths of name, extra field and comment,
-disk, attributes, position. The system that wrote it is the sixth byte."""
+"""An entry of the index: mark, flags, method, checksum, sizes, lengths of name, extra field and
+comment, disk, attributes, position. The system that wrote it is the sixth byte."""
 _ENTRY_MARK = b"PK\1\2"
 
 _END = struct.Struct("<4sHHHHIIH")
@@ -310,7 +310,7 @@ def _name(raw: bytes, extra: dict[int, bytes], flags: int) -> str:
 
 
 class _Spans:
-    """Where members start and end, to find those that share bytes or lie outside.
+    """The start and end of members, to find those that share bytes or lie outside.
 
     Attributes:
         count: entries of the index.

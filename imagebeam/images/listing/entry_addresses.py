@@ -20,7 +20,7 @@ _WEB = ("http", "https")
 
 @dataclass(frozen=True)
 class EntryRules:
-    """How the entries of manifests are read.
+    """The rules by which entries of manifests are read.
 
     Attributes:
         uri_column: the column that names the images; None is `uri`.
@@ -34,7 +34,7 @@ class EntryRules:
 
 
 class EntryAddress(NamedTuple):
-    """Where an entry's image is.
+    """The address of an entry's image.
 
     Attributes:
         address: of the image.

@@ -39,7 +39,7 @@ _TEXT_FIX = (
 
 
 class FileKinds:
-    """Tells the kinds of files that are read in one way.
+    """Recognises the kinds of files that are read in one way.
 
     Args:
         access: how files are read.

@@ -26,7 +26,7 @@ _EXAMPLE_LENGTH = 200
 
 
 class LeftOutCount(NamedTuple):
-    """How many entries were left out for one reason.
+    """The number of entries that were left out for one reason.
 
     Attributes:
         entries: the number. A folder that is left out as a whole counts once.

@@ -13,7 +13,7 @@ HEAD_BYTES = 4096
 
 
 class Format(Enum):
-    """How the entries of a manifest are written down."""
+    """The file format of a manifest."""
 
     LINES = "lines"
     LST = "lst"

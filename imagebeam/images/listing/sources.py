@@ -33,7 +33,7 @@ _LIMITS = ContainerLimits()
 
 @dataclass(frozen=True)
 class ListingRules:
-    """What a listing takes, and how it reads names.
+    """The rules of a listing: the files that it takes, and how it reads names.
 
     Attributes:
         names: which names are left out.

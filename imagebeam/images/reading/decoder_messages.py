@@ -1,4 +1,4 @@
-"""What decoders write to standard error.
+"""Read the messages that decoders write to standard error.
 
 libtiff reports damaged pixels there and nowhere else: it returns a picture whose missing part is
 memory that was never written. Such a picture must not be labelled.
@@ -34,7 +34,7 @@ class DecoderMessages:
         os.lseek(_STDERR, 0, os.SEEK_SET)
 
     def damage(self) -> str | None:
-        """Return the first message that tells of damaged pixels, if there is one."""
+        """Return the first message about damaged pixels, if there is one."""
         if os.lseek(_STDERR, 0, os.SEEK_CUR) == 0:
             return None
         text = os.pread(_STDERR, _LONGEST, 0).decode("utf-8", "replace")

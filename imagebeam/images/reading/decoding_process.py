@@ -31,7 +31,7 @@ _BATCH_BYTES = 32_000_000
 """Encoded images that a child receives at once: it holds them in memory while it decodes."""
 
 _LOOKS = 10
-"""How often the parent checks within the time of one image whether another one is decoded."""
+"""Checks by the parent, within the time limit of one image, for a decoded one."""
 
 _STARTS = 3
 """Attempts to start a child: something else may kill it before it is ready."""
@@ -39,7 +39,7 @@ _STARTS = 3
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What one image may cost.
+    """Limits for the decoding of one image.
 
     Attributes:
         seconds: wall time from the start of its work to its pixels; up to a tenth more may pass.

@@ -163,7 +163,7 @@ class _Stream(NamedTuple):
 
 
 def _key(location: ImageLocation) -> ImageLocation:
-    """Return the container that a location lies in. Members of another kind have other places."""
+    """Return the container of a location. Members of another kind have other positions."""
     return location._replace(place=())
 
 

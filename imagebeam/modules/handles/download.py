@@ -50,7 +50,7 @@ def download(
     key = hashlib.sha256(f"{url}\n{info.version}\n{info.size}".encode()).hexdigest()[:16]
     partial = path.with_name(f"{path.name}.{key}.partial")
     for other in path.parent.glob(f"{path.name}.*.partial"):
-        # Without a version, nobody can tell if the rest belongs to the same file.
+        # Without a version, it is unknown whether the rest belongs to the same file.
         if other != partial or not info.version:
             other.unlink()
     done = partial.stat().st_size if partial.exists() else 0

@@ -282,7 +282,7 @@ def _info(
     classifier = outputs.get(LOGITS) or outputs.get(SCORES)
     class_count = None if classifier is None else math.prod(classifier.shape[1:])
     if class_count == 1 and SCORES in outputs:
-        # One sigmoid tells two classes apart.
+        # One sigmoid separates two classes.
         class_count = 2
     integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
     return ModuleInfo(

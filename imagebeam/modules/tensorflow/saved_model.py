@@ -240,7 +240,7 @@ def _info(
     lengths = {kind: rows.shape[1] for kind, rows in answers.items()}
     class_count = lengths.get(LOGITS, lengths.get(SCORES))
     if lengths.get(SCORES) == 1:
-        # One sigmoid tells two classes apart.
+        # One sigmoid separates two classes.
         class_count = 2
     return ModuleInfo(
         image_size=size,

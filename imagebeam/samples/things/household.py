@@ -1,4 +1,4 @@
-"""What people live with."""
+"""Draw things of a household."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What grows."""
+"""Draw plants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen in the sky."""
+"""Draw things in the sky."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries people."""
+"""Draw vehicles."""
 
 from __future__ import annotations
 

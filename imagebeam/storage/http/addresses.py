@@ -18,7 +18,7 @@ from imagebeam.storage.http.connections import seconds_left
 Address: TypeAlias = IPv4Address | IPv6Address
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
-"""As `socket.connect` takes it."""
+"""An address in the form that `socket.connect` takes."""
 
 _METADATA = {
     ip_address(address)

@@ -99,7 +99,7 @@ class HttpStore:
         return self._probe(uri, "")[0]
 
     def _probe(self, uri: str, version: str) -> tuple[ObjectInfo, bool]:
-        """Return what the first byte's response tells, and whether the server has ranges."""
+        """Return the facts of the first byte's response, and whether the server has ranges."""
         headers = {"Range": "bytes=0-0"}
         with self._requests.response(
             uri, headers=headers, version=version, expected=(200, 206, 416)
