@@ -190,8 +190,8 @@ class LabelOptions:
     )
     keep: Mapping[str, str] = option(
         dict,
-        "copy these columns of .csv, .jsonl and .parquet manifests to the output; COLUMN=NAME "
-        "renames one; put INPUT before this option",
+        "copy these columns of tables, files beside images in tars (cls, json.label) or features "
+        "of TFRecords to the output; COLUMN=NAME renames one; put INPUT before this option",
         group=_SOURCES,
         nargs="+",
         metavar="COLUMN",

@@ -7,7 +7,7 @@ import lzma
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ class Target:
         return data
 
 
-def _container(kind: ContainerKind, **selection: str) -> Callable[[bytes], object]:
+def _container(kind: ContainerKind, **selection: Any) -> Callable[[bytes], object]:
     """List a container and read all its members: nothing but rows may come of it."""
     chosen = MemberSelection(**selection)
 

@@ -2,10 +2,11 @@
 
 import tarfile
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from imagebeam.images.containers import tars, tfrecords, zips
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecar, Sidecars
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.nested import NestedPlace
 from imagebeam.images.containers.streams import ByteSource
@@ -124,13 +125,18 @@ class ArchiveWalk:
         """Yield the images of an archive, and of the archives in it."""
         match archive.format:
             case "tar":
-                return self._tar_members(archive)
+                if not self._selection.keep:
+                    return cast(Iterator[Entry], self._tar_members(archive))
+                sidecars = Sidecars(self._selection.keep)
+                return sidecars.added(self._tar_members(archive, sidecars))
             case "zip":
                 return self._zip_members(archive)
             case _:
                 return self._records(archive)
 
-    def _tar_members(self, archive: Archive) -> Iterator[Entry]:
+    def _tar_members(
+        self, archive: Archive, sidecars: Sidecars | None = None
+    ) -> Iterator[Entry | Sidecar]:
         nameless = 0
         for entry in tars.entries(archive.file, self._limits, self._counter):
             if entry.kind == tarfile.DIRTYPE:
@@ -151,6 +157,13 @@ class ArchiveWalk:
             elif judgement == "archive" and kind_of(entry.name) and entry.problem is None:
                 yield from self._inner(archive, entry.name, *place, compression=None)
             else:
+                is_taken = judgement not in ("hidden", "excluded") and entry.problem is None
+                if sidecars is not None and is_taken and sidecars.takes(entry.name):
+                    data = None
+                    if entry.size <= MOST_BYTES:
+                        archive.file.seek(entry.start)
+                        data = archive.file.read(entry.size)
+                    yield Sidecar(archive.full_name(entry.name), data)
                 self._names.leave_out(judgement, archive.full_name(entry.name))
         yield from _nameless(nameless)
 
@@ -193,9 +206,9 @@ class ArchiveWalk:
             archive.file, archive.kind, self._selection, self._limits, self._counter
         ):
             if isinstance(entry, Member):
-                yield archive.entry(entry.name, entry.place, None)
+                yield archive.entry(entry.name, entry.place, None)._replace(kept=entry.kept)
             else:
-                yield archive.entry(entry.name, (), entry.error)
+                yield archive.entry(entry.name, (), entry.error)._replace(kept=entry.kept)
 
     def _inner(
         self,

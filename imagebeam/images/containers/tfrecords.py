@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from google.protobuf.message import DecodeError
 
+from imagebeam.images.containers.kept_values import of_features
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
@@ -40,14 +41,17 @@ def members(
         for number, place in enumerate(tfrecord.places(cast(Any, file)), 1):
             counter.add()
             name = f"record={number}"
-            if selection.id_key is not None:
+            kept: tuple[str | None, ...] = ()
+            if selection.id_key is not None or selection.keep:
                 try:
-                    record = _read(file, place, limits.index_bytes)
-                    name = _bytes(record, selection.id_key).decode("utf-8", "surrogateescape")
+                    features = _features(_read(file, place, limits.index_bytes))
+                    if selection.id_key is not None:
+                        name = _bytes(features, selection.id_key).decode("utf-8", "surrogateescape")
+                    kept = of_features(features, selection.keep)
                 except (BadMember, FileTooLarge) as error:
-                    yield MemberProblem(name, error)
+                    yield MemberProblem(name, error, (None,) * len(selection.keep))
                     continue
-            yield Member(name, place, kind)
+            yield Member(name, place, kind, kept)
     except DamagedRecordError as error:
         raise DamagedContainerError(str(error)) from error
 
@@ -66,7 +70,7 @@ def read(
     Raises:
         ImageError: it is too large, damaged, or holds no image under the key.
     """
-    return _bytes(_read(file, place, max_bytes), selection.image_key)
+    return _bytes(_features(_read(file, place, max_bytes)), selection.image_key)
 
 
 def _read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
@@ -79,11 +83,14 @@ def _read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
         raise BadMember(str(error)) from error
 
 
-def _bytes(record: bytes, key: str) -> bytes:
+def _features(record: bytes) -> Any:
     try:
-        features: Any = Example.FromString(record).features.feature
+        return Example.FromString(record).features.feature
     except DecodeError as error:
         raise BadMember("the record is not a tf.train.Example") from error
+
+
+def _bytes(features: Any, key: str) -> bytes:
     # Indexing a protobuf map adds the key to it.
     values = list(features[key].bytes_list.value) if key in features else []
     if len(values) != 1:

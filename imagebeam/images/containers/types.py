@@ -15,11 +15,13 @@ class Member(NamedTuple):
         place: everything needed to read the member without the container's index.
         kind: how to read the place. It differs from the kind that the file name suggests
             where the content is of another kind, and for archives inside archives.
+        kept: values of the columns to keep, in their order; () where it has none.
     """
 
     name: str
     place: tuple[int, ...]
     kind: ContainerKind
+    kept: tuple[str | None, ...] = ()
 
 
 class MemberProblem(NamedTuple):
@@ -28,10 +30,12 @@ class MemberProblem(NamedTuple):
     Attributes:
         name: of the member; "" for the container as a whole.
         error: the reason.
+        kept: values of the columns to keep, in their order; () where it has none.
     """
 
     name: str
     error: ImageError
+    kept: tuple[str | None, ...] = ()
 
 
 Entry = Member | MemberProblem
@@ -45,11 +49,14 @@ class MemberSelection:
         image_key: feature of a TFRecord's Example that holds the encoded image.
         image_column: column of a Parquet file; None selects the only one that can hold images.
         id_key: feature or column that names the image; None names it by its number, `record=1`.
+        keep: columns whose values the listing takes from files beside an image in a tar, by their
+            extensions, or from features of its record. Zip and Parquet ignore it.
     """
 
     image_key: str = "image/encoded"
     image_column: str | None = None
     id_key: str | None = None
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

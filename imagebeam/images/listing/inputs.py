@@ -17,7 +17,7 @@ from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
 from imagebeam.images.listing.names import is_image_name
-from imagebeam.images.listing.path_columns import available
+from imagebeam.images.listing.path_columns import available, partition
 from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
@@ -65,7 +65,8 @@ def sources(
     if keep and not any(source.keep for source in found):
         raise InputError(
             f"--keep {' '.join(keep)}: no input has columns. Name a table, such as a .csv or "
-            ".parquet file; `folder` is the name of each image's folder."
+            ".parquet file; `folder` is the name of each image's folder, and `cls` a file of that "
+            "extension beside each image in a tar."
         )
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
@@ -100,6 +101,10 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
             f"{uris.without_secrets(text)}: it cannot be listed: {describe_unexpected(error)}. "
             "Report it, and leave this input out."
         ) from error
+
+
+class _NoValueError(InputError):
+    """An archive without a value of a column to keep: another archive is no replacement."""
 
 
 class _Inputs:
@@ -263,8 +268,10 @@ class _Inputs:
         found = [self._container(address, address) for address in addresses]
         for source in found:
             try:
-                self._checked(source, source.names[0])
-                break
+                checked = self._checked(source, source.names[0])
+                return [each if each.keep else replace(each, keep=checked.keep) for each in found]
+            except _NoValueError:
+                raise
             except InputError as error:
                 self.refusals.append(error)
         return found
@@ -277,6 +284,8 @@ class _Inputs:
                 source = self._container(address, text)
                 try:
                     return self._checked(source, text)
+                except _NoValueError:
+                    raise
                 except InputError as error:
                     self.refusals.append(error)
                     return source
@@ -296,22 +305,25 @@ class _Inputs:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:
             raise unreachable(text, error) from error
-        return replace(source, keep=self._kept(columns, text))
+        return replace(source, keep=self._kept(columns, address, text))
 
-    def _kept(self, columns: dict[str, Any], text: str) -> dict[str, Any]:
+    def _kept(self, columns: dict[str, Any], address: str, text: str) -> dict[str, Any]:
+        """Return the columns to keep of a table, or of the partitions that it lies in."""
+        import pyarrow as pa
+
         for name in self._keep:
-            if name not in columns:
+            if name not in columns and partition(uris.path(address), name) is None:
                 raise InputError(
                     f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
                 )
-        return {name: columns[name] for name in self._keep}
+        return {name: columns.get(name, pa.string()) for name in self._keep}
 
     def _manifest(self, address: str, base: str, text: str) -> Source:
         try:
             columns = self._kinds.columns(address, text)
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
-        keep = self._kept(columns, text) if columns else {}
+        keep = self._kept(columns, address, text) if columns else {}
         base = self._rules.entries.root or base
         source = replace(self._source("manifest", address, base), keep=keep)
         return self._checked(source, text)
@@ -342,11 +354,7 @@ class _Inputs:
         # Only the reason why the whole of it cannot be read comes under its own name.
         if first is not None and first.uri != self._shown(source.names[0]):
             self.has_images = True
-            if self._keep and not source.keep and available(first.uri, self._keep):
-                import pyarrow as pa
-
-                return replace(source, keep=dict.fromkeys(self._keep, pa.string()))
-            return source
+            return self._keeping(source, first.uri, text)
         if first is not None:
             fixes = {
                 "folder": ". Check its permissions.",
@@ -356,7 +364,36 @@ class _Inputs:
             raise InputError(f"{text}: {first.error}{fixes.get(source.kind, '')}")
         raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
 
+    def _keeping(self, source: Source, first: str, text: str) -> Source:
+        """Return the source with the columns to keep that are not those of a table.
 
+        Raises:
+            InputError: an archive has some of them, and no value of others.
+        """
+        import pyarrow as pa
+
+        if not self._keep or source.keep:
+            return source
+        keeping = replace(source, keep=dict.fromkeys(self._keep, pa.string()))
+        if available(first, self._keep):
+            return keeping
+        if source.kind != "container":
+            return source
+        rows = [each.extra_columns for each in replace(keeping, limit=_FIRST_IMAGES)]
+        empty = [
+            name
+            for name, column in zip(self._keep, zip(*rows, strict=True), strict=True)
+            if all(value is None for value in column)
+        ]
+        if empty and len(empty) < len(self._keep):
+            raise _NoValueError(
+                f"{text}: no value {empty[0]!r} to keep with its first {len(rows):,} images. "
+                "Name an extension of the files beside them, or a feature of their records."
+            )
+        return source if empty else keeping
+
+
+_FIRST_IMAGES = 100
 _TABLES = (Format.PARQUET, Format.ARROW, Format.CSV, Format.TSV, Format.JSON_LINES)
 
 

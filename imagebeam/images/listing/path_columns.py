@@ -8,7 +8,7 @@ FOLDER = "folder"
 
 def available(path: str, columns: Sequence[str]) -> bool:
     """Return whether the path of an image has a value for each of the columns."""
-    return all(column == FOLDER or _partition(path, column) is not None for column in columns)
+    return all(column == FOLDER or partition(path, column) is not None for column in columns)
 
 
 def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
@@ -20,10 +20,11 @@ def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
     """
     parts = path.split("/")
     folder = parts[-2] if len(parts) > 1 else None
-    return tuple(folder if column == FOLDER else _partition(path, column) for column in columns)
+    return tuple(folder if column == FOLDER else partition(path, column) for column in columns)
 
 
-def _partition(path: str, column: str) -> str | None:
+def partition(path: str, column: str) -> str | None:
+    """Return the value of one of Hive's partitions; None if the path has none of that name."""
     prefix = f"{column}="
     for part in reversed(path.split("/")[:-1]):
         if part.startswith(prefix):

@@ -1,7 +1,7 @@
 """The images that a folder, a glob, a manifest or a container stands for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import IO, Any, Literal, cast
 
@@ -9,7 +9,7 @@ from imagebeam.images import uris
 from imagebeam.images.containers.archive_walk import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
-from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, Member
+from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, Entry, Member
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifest_tables, manifests
@@ -17,7 +17,7 @@ from imagebeam.images.listing.entry_addresses import EntryRules, resolve
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, ManifestError
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.listing.path_columns import values
+from imagebeam.images.listing.path_columns import partition, values
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
 from imagebeam.storage.errors import describe_unexpected
@@ -54,7 +54,7 @@ class Source:
         base: address of the folder that a glob or a manifest's relative entries start from.
         limit: only so many of its first images are listed; None lists all.
         access: how it is read.
-        keep: columns of a manifest whose values are copied to the rows.
+        keep: columns whose values are copied to the rows, with their types.
         rules: what is taken.
     """
 
@@ -161,17 +161,21 @@ class _Listing:
         version = store.info(address).version
         with store.open(address, version) as opened:
             file, selection = cast(IO[bytes], opened), self._access.selection
+            if self._source.kind == "container":
+                selection = replace(selection, keep=tuple(self._source.keep))
             container = open_container(file, kind, selection, _LIMITS, names)
             rows = self._kept_rows(address, version)
             is_damaged = False
             for entry in container:
                 uri = uris.member(shown, entry.name) if entry.name else shown
+                kept = self._kept(entry, uri) if entry.kept else ()
                 if isinstance(entry, Member):
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
-                    yield ListedImage(uri, location, next(rows, ()))
+                    yield ListedImage(uri, location, kept or next(rows, ()))
                 else:
                     is_damaged = is_damaged or not entry.name
-                    yield ListedImage(uri, entry.error, next(rows, ()) if entry.name else ())
+                    kept = kept or (next(rows, ()) if entry.name else ())
+                    yield ListedImage(uri, entry.error, kept)
             if not container.counter.seen and not is_damaged:
                 self._left_out.add("empty_archive", shown)
 
@@ -182,15 +186,40 @@ class _Listing:
         with store_for(address, self._access.settings).open(address, version) as opened:
             file = cast(IO[bytes], opened)
             if file.read(4) == b"PAR1":
-                yield from manifest_tables.column_rows(file, tuple(self._source.keep))
+                columns = manifest_tables.schema(file)
+                names = [name for name in self._source.keep if name in columns]
+                for row in manifest_tables.column_rows(file, names):
+                    yield self._with_partitions(dict(zip(names, row, strict=True)), address)
+
+    def _kept(self, entry: Entry, uri: str) -> tuple[Any, ...]:
+        """Return the values of a member: its own, or else those of its path."""
+        of_path = values(uri, tuple(self._source.keep))
+        return tuple(
+            of_name if value is None else value
+            for value, of_name in zip(entry.kept, of_path, strict=True)
+        )
+
+    def _with_partitions(self, found: dict[str, Any], address: str) -> tuple[Any, ...]:
+        """Return the values to keep: those of a table, and the others from its path."""
+        return tuple(
+            found[name] if name in found else partition(uris.path(address), name)
+            for name in self._source.keep
+        )
 
     def _manifest(self, address: str) -> Iterator[ListedImage]:
         shown = self._shown(address)
         uri_column = self._rules.entries.uri_column
         name = uris.path(address).rpartition("/")[2]
         with store_for(address, self._access.settings).open(address) as file:
-            entries = manifests.read(cast(IO[bytes], file), name, self._source.keep, uri_column)
-            for entry in entries:
+            table, keep = cast(IO[bytes], file), self._source.keep
+            if any(partition(uris.path(address), column) is not None for column in keep):
+                columns = manifests.columns(table, name, uri_column)
+                keep = {column: kind for column, kind in keep.items() if column in columns}
+                table.seek(0)
+            for entry in manifests.read(table, name, keep, uri_column):
+                if len(keep) < len(self._source.keep):
+                    own = dict(zip(keep, entry.extra_columns, strict=True))
+                    entry = entry._replace(extra_columns=self._with_partitions(own, address))
                 yield from self._entry(entry, f"{shown}#{entry.position}", address)
 
     def _entry(self, entry: ManifestEntry, place: str, manifest: str) -> Iterator[ListedImage]:

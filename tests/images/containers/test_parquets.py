@@ -72,7 +72,7 @@ def test_names_from_the_struct() -> None:
     assert found == {"0.jpg": b"first", "1.jpg": b"second" * 99}
 
 
-def _reason(data: bytes, **selection: str) -> str:
+def _reason(data: bytes, **selection: Any) -> str:
     [problem] = opened(data, ContainerKind.PARQUET, MemberSelection(**selection))
     assert isinstance(problem, MemberProblem)
     assert problem.error.code == "archive_unsupported"

@@ -363,7 +363,8 @@ class TestRefusals:
             sources(["a.jpg"], keep=["id"])
         assert str(caught.value) == (
             "--keep id: no input has columns. Name a table, such as a .csv or .parquet file; "
-            "`folder` is the name of each image's folder."
+            "`folder` is the name of each image's folder, and `cls` a file of that extension "
+            "beside each image in a tar."
         )
 
     def test_a_column_to_keep_that_is_not_there(self, here: Path) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,6 +8,7 @@ import pytest
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing.inputs import extra_columns, sources
 from imagebeam.images.listing.path_columns import available, values
+from imagebeam.storage import tfrecord
 from tests.images.containers.archives import tar
 from tests.images.listing.test_folders import tree
 
@@ -51,3 +53,108 @@ def test_columns_of_a_table_of_images_are_kept(tmp_path: Path) -> None:
     assert [each.extra_columns for each in source] == [(4, "x"), (5, None), (6, "y")]
     with pytest.raises(InputError, match="no column 'truth' to keep; it has 'image', 'label'"):
         sources([str(tmp_path / "t.parquet")], keep=["truth"])
+
+
+class TestValuesInArchives:
+    def test_files_beside_an_image_in_a_tar(self, tmp_path: Path) -> None:
+        content = {
+            "x/0001.cls": b"7\n",
+            "x/0001.jpg": b"1",
+            "x/0001.json": b'{"label": "cat", "boxes": [1, 2], "a": {"b": true}}',
+            "x/0002.jpg": b"2",
+            "x/0002.txt": "ü".encode(),
+            "x/0002.Cls": b"8",
+            "x/0003.jpg": b"3",
+        }
+        (tmp_path / "a.tar").write_bytes(tar(content))
+        assert kept(
+            tmp_path / "a.tar", "cls", "json.label", "json.boxes", "json.a.b", "folder"
+        ) == [
+            ("7", "cat", "[1, 2]", "true", "x"),
+            ("8", None, None, None, "x"),
+            (None, None, None, None, "x"),
+        ]
+        assert kept(tmp_path / "a.tar", "txt") == [(None,), ("ü",), (None,)]
+
+    @pytest.mark.parametrize("suffix", [".tar.gz", ".tar"])
+    def test_a_tar_in_a_tar_has_its_own(self, tmp_path: Path, suffix: str) -> None:
+        inner = tar({"1.jpg": b"1", "1.cls": b"3"}, "w:gz" if suffix == ".tar.gz" else "w")
+        outer = {"a.cls": b"9", f"a{suffix}": inner, "b.jpg": b"2", "b.cls": b"4"}
+        (tmp_path / "o.tar").write_bytes(tar(outer))
+        assert kept(tmp_path / "o.tar", "cls") == [("3",), ("4",)]
+
+    def test_what_lies_before_damage_has_its_values(self, tmp_path: Path) -> None:
+        data = tar({"1.jpg": b"1", "1.cls": b"3", "2.jpg": b"2"})
+        (tmp_path / "a.tar").write_bytes(data[: 4 * 512 + 100])
+        assert kept(tmp_path / "a.tar", "cls") == [("3",), (None,)]
+
+    @pytest.mark.parametrize(
+        ("name", "data", "reason"),
+        [
+            ("json.a", b"{", "the .json beside it is not valid JSON"),
+            ("cls", b"\xff\xfe\xfd", "`.cls`, which is to be kept, is not UTF-8 text"),
+            ("txt", b"x" * 1_000_001, "`.txt`, which is to be kept, has more than 1,000,000 bytes"),
+        ],
+    )
+    def test_a_bad_value_costs_its_image(
+        self, tmp_path: Path, name: str, data: bytes, reason: str
+    ) -> None:
+        extension = name.partition(".")[0]
+        good = b'{"a": "x"}' if extension == "json" else b"x"
+        content = {"1.jpg": b"", f"1.{extension}": good, "2.jpg": b"", f"2.{extension}": data}
+        (tmp_path / "a.tar").write_bytes(tar(content))
+        [source] = sources([str(tmp_path / "a.tar")], keep=[name])
+        first, second = source
+        assert (first.error, first.extra_columns) == (None, ("x",))
+        assert second.extra_columns == (None,)
+        assert str(second.error).startswith(reason)
+
+    def test_archives_of_a_glob(self, tmp_path: Path) -> None:
+        for number in range(2):
+            content = {"in/1.jpg": b"1", "in/1.cls": str(number).encode()}
+            (tmp_path / f"{number}.tar").write_bytes(tar(content))
+        assert kept(tmp_path / "*.tar", "cls", "folder") == [("0", "in"), ("1", "in")]
+
+    def test_a_column_without_a_value_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.tar").write_bytes(tar({"1.jpg": b"1", "1.cls": b"3"}))
+        with pytest.raises(InputError, match="no value 'txt' to keep with its first 1 images"):
+            kept(tmp_path / "a.tar", "cls", "txt")
+
+    def test_features_of_records(self, tmp_path: Path) -> None:
+        def record(**values: Any) -> bytes:
+            made = tfrecord.Example()
+            made.features.feature["image/encoded"].bytes_list.value.append(b"\x89PNG")
+            for name, value in values.items():
+                feature = made.features.feature[name]
+                kind = {bytes: "bytes_list", int: "int64_list", float: "float_list"}
+                getattr(feature, kind[type(value[0])]).value.extend(value)
+            return bytes(made.SerializeToString())
+
+        with (tmp_path / "a.tfrecord").open("wb") as file:
+            tfrecord.write(file, record(label=[-3], text=["ü".encode()], box=[0.1, 0.5]))
+            tfrecord.write(file, record(label=[1, 2]))
+            tfrecord.write(file, record(text=[b"\xff"]))
+        [source] = sources([str(tmp_path / "a.tfrecord")], keep=["label", "text", "box"])
+        first, second, third = source
+        assert first.extra_columns == ("-3", "ü", "[0.1, 0.5]")
+        assert second.extra_columns == ("[1, 2]", None, None)
+        assert third.extra_columns == (None, None, None)
+        assert str(third.error) == "`text`, which is to be kept, is not UTF-8 text"
+
+    def test_partitions_of_tables(self, tmp_path: Path) -> None:
+        for year, name in (("2023", "a.jpg"), ("2024", "b.jpg")):
+            (tmp_path / f"t/year={year}").mkdir(parents=True)
+            table = pa.table({"uri": [name], "id": [1]})
+            pq.write_table(table, tmp_path / f"t/year={year}/part-0.parquet")
+        (tmp_path / "t/year=2024/z.csv").write_text("uri,id\nc.jpg,5\n")
+        assert kept(tmp_path / "t/*/*.parquet", "year", "id") == [("2023", 1), ("2024", 1)]
+        assert kept(tmp_path / "t/year=2024/z.csv", "id", "year") == [("5", "2024")]
+        images = pa.table({"image": [b"\x89PNG"], "label": [4]})
+        pq.write_table(images, tmp_path / "t/year=2024/images.parquet")
+        assert kept(tmp_path / "t/year=2024/images.parquet", "year", "label") == [("2024", 4)]
+
+
+def kept(path: Path, *columns: str) -> list[tuple[Any, ...]]:
+    """Return the values of all images and errors that have some."""
+    found = sources([str(path)], keep=columns)
+    return [each.extra_columns for source in found for each in source if each.extra_columns]
