@@ -67,6 +67,8 @@ setup(
             "google-cloud-dataflow-client>=0.13",
         ],
         "heif": ["pillow-heif>=1.0"],
+        "hf": ["huggingface_hub>=0.30"],
+        "kaggle": ["kagglehub>=0.3.12"],
         "profile": ["py-spy>=0.4"],
         "s3": ["boto3>=1.36"],
         "tensorflow": [

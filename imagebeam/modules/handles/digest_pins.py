@@ -2,11 +2,15 @@
 
 A digest alone does not show what differs. So the cache keeps the listing of every directory that
 was opened, under the SHA-256 of the listing, which proves its content.
+
+A model of Kaggle or Hugging Face is pinned at its first use, because its publisher may replace what
+is behind the handle, and nothing in the catalogue states its digest.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,35 +25,72 @@ from imagebeam.modules.handles.digest import (
     listing,
     parse_listing,
 )
+from imagebeam.modules.handles.model_hubs import is_model_hub
 from imagebeam.storage.atomic_files import write_file
 
 _MOST_NAMED = 5
 
 
 def verified_digest(handle: str, path: Path, pin: str | None, cache: Cache) -> str:
-    """Compute the digest of the module at `path`, a directory or file, and compare it with `pin`.
+    """Compute the digest of the module at `path`, a directory or file, and compare it with its pin.
+
+    Args:
+        handle: without the pin.
+        path: of the module.
+        pin: the digest that the user requires; None for that of the first use, if there is one.
+        cache: holds the digests of first uses, and listings.
 
     Raises:
-        ModuleError: the digest is not `pin`, or a file cannot be read.
+        ModuleError: the digest is not the pinned one, or a file cannot be read.
     """
-    if path.is_file():
-        digest = digest_of_file(path)
-        if pin not in (None, digest):
-            raise _mismatch(handle, digest, pin, "")
-        return digest
-    hashes = file_hashes(path)
-    digest = digest_of_hashes(hashes)
-    if pin not in (None, digest):
-        raise _mismatch(handle, digest, pin, _what_differs(pin, hashes, cache))
-    _remember(digest, hashes, cache)
+    first = _first_digest(handle, cache) if is_model_hub(handle) else None
+    expected = pin or first
+    hashes = None if path.is_file() else file_hashes(path)
+    digest = digest_of_file(path) if hashes is None else digest_of_hashes(hashes)
+    if expected not in (None, digest):
+        details = "" if hashes is None else _what_differs(expected, hashes, cache)
+        raise _mismatch(handle, digest, expected, "pinned" if pin else "at its first use", details)
+    if hashes is not None:
+        _remember(digest, hashes, cache)
+    if is_model_hub(handle) and digest != first:
+        _pin(handle, digest, cache)
     return digest
 
 
-def _mismatch(handle: str, digest: str, pin: str | None, details: str) -> ModuleError:
+def _mismatch(
+    handle: str, digest: str, expected: str | None, when: str, details: str
+) -> ModuleError:
     return ModuleError(
-        f"{handle!r}: its digest is {digest}, not {pin} as pinned{details}. "
-        "Use the module that was pinned. If you know why it changed, pin the new digest."
+        f"{handle!r}: its digest is {digest}, not {expected} as {when}{details}. "
+        "Use the module that was pinned. If you know why it changed, pin the new digest: append "
+        f"@{digest} to the handle."
     )
+
+
+def _pin_file(handle: str, cache: Cache) -> Path:
+    return cache.directory("pins") / hashlib.sha256(handle.encode()).hexdigest()
+
+
+def _first_digest(handle: str, cache: Cache) -> str | None:
+    try:
+        return _pin_file(handle, cache).read_text("ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModuleError(
+            f"{handle!r}: the digest of its first use cannot be read ({error}). Delete the file "
+            "if you trust the module as it is now."
+        ) from error
+
+
+def _pin(handle: str, digest: str, cache: Cache) -> None:
+    try:
+        write_file(_pin_file(handle, cache), f"{digest}\n".encode())
+    except OSError as error:
+        raise ModuleError(
+            f"{handle!r}: the digest of its first use cannot be kept ({error.strerror}). Pin it: "
+            f"append @{digest} to the handle."
+        ) from error
 
 
 def _what_differs(pin: str | None, hashes: Mapping[str, str], cache: Cache) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
+import os
+import stat
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.storage import Settings, StoreError, store_for
@@ -23,6 +28,7 @@ _LOOK = Settings(
 _READ_SECONDS = 600.0
 _BLOCK = 1 << 20
 _MOST_BYTES = 16 << 30
+_PARTIAL = ".partial"
 
 
 def download(
@@ -48,14 +54,11 @@ def download(
         raise ModuleError(f"{path.name}: more than {_MOST_BYTES >> 30} GiB. Give a module.")
     store = store_for(url, replace(settings, seconds=_READ_SECONDS))
     key = hashlib.sha256(f"{url}\n{info.version}\n{info.size}".encode()).hexdigest()[:16]
-    partial = path.with_name(f"{path.name}.{key}.partial")
-    for other in path.parent.glob(f"{path.name}.*.partial"):
-        # Without a version, it is unknown whether the rest belongs to the same file.
-        if other != partial or not info.version:
-            other.unlink()
-    done = partial.stat().st_size if partial.exists() else 0
+    partial, begun = _begun(path, key, resume=bool(info.version))
+    done = 0
     try:
-        with partial.open("ab") as file, store.open(url, info.version) as source:
+        with begun as file, store.open(url, info.version) as source:
+            done = file.seek(0, os.SEEK_END)
             source.seek(done)
             while block := source.read(_BLOCK):
                 file.write(block)
@@ -77,6 +80,45 @@ def download(
         partial.unlink()
         raise ModuleError(f"{path.name}: {done:,} of {info.size:,} bytes arrived. Try again.")
     partial.replace(path)
+
+
+def _begun(path: Path, key: str, resume: bool) -> tuple[Path, IO[bytes]]:
+    """Open the file of bytes that have arrived, or a new one; delete those of other versions.
+
+    The names are random, and only a regular file of this user with a single name is continued:
+    nothing is written through a link that somebody put there.
+
+    Args:
+        path: the file that is complete at the end.
+        key: of the version.
+        resume: False if nothing can tell whether earlier bytes belong to the same version.
+    """
+    found: tuple[Path, IO[bytes]] | None = None
+    for other in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
+        same_version = resume and other.name.startswith(f".{path.name}.{key}.")
+        if found is None and same_version and (file := _own_file(other)) is not None:
+            found = other, file
+        else:
+            other.unlink()
+    if found is not None:
+        return found
+    partial = path.with_name(f".{path.name}.{key}.{uuid.uuid4().hex}{_PARTIAL}")
+    return partial, partial.open("xb")
+
+
+def _own_file(path: Path) -> IO[bytes] | None:
+    """Open a file to append to it; None if it is a link or not a regular file of this user."""
+    try:
+        # Without O_NONBLOCK, a named pipe would block here.
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    file = os.fdopen(number, "ab")
+    status = os.fstat(number)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1:
+        return file
+    file.close()
+    return None
 
 
 def describe(error: StoreError | OSError) -> str:

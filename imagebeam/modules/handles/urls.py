@@ -13,6 +13,7 @@ from imagebeam.modules.handles.buckets import SCHEMES as BUCKET_SCHEMES
 from imagebeam.modules.handles.buckets import fetch_from_bucket
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.download import Progress, describe, download
+from imagebeam.modules.handles.model_hubs import fetch_from_model_hub, is_model_hub
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task
 from imagebeam.modules.types import FLATBUFFER_SUFFIX
 from imagebeam.storage import StoreError
@@ -38,9 +39,11 @@ def fetch(url: str, cache: Cache, progress: Progress | None = None) -> Path:
     scheme = url.partition("://")[0].lower()
     if scheme in BUCKET_SCHEMES:
         return fetch_from_bucket(url, cache)
+    if is_model_hub(url):
+        return fetch_from_model_hub(url, cache, progress)
     if scheme not in ("http", "https"):
         raise ModuleError(
-            f"{url!r}: modules can be fetched from http, https, gs and s3 only. "
+            f"{url!r}: modules can be fetched from http, https, gs, s3, kaggle and hf only. "
             "Copy it to this machine and give its path."
         )
     if urllib.parse.urlsplit(url).path.endswith(FLATBUFFER_SUFFIX):

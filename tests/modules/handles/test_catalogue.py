@@ -142,6 +142,35 @@ def test_half_a_download_is_continued(publisher: Publisher, tmp_path: Path) -> N
     assert (first, later[0]) == ("bytes=0-0", f"bytes={arrived}-{2 * arrived - 1}")
 
 
+@pytest.mark.parametrize("plant", ["link", "hard link", "pipe"])
+def test_a_file_that_somebody_put_in_the_place_of_the_partial_one_is_not_written_to(
+    publisher: Publisher, tmp_path: Path, plant: str
+) -> None:
+    content = publisher.files["/file"] = bytes(3 << 20)
+    publisher.breaks_after = 2 << 20
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    with pytest.raises(StoreError):
+        download(f"{publisher.address}/file", folder / "file", settings=_IMPATIENT)
+    publisher.breaks_after = None
+    [partial] = folder.iterdir()
+    partial.unlink()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    match plant:
+        case "link":
+            partial.symlink_to(victim)
+        case "hard link":
+            partial.hardlink_to(victim)
+        case _:
+            os.mkfifo(partial)
+    download(f"{publisher.address}/file", folder / "file", settings=_IMPATIENT)
+    assert victim.read_bytes() == b"precious"
+    assert (folder / "file").read_bytes() == content
+    assert not (folder / "file").is_symlink()
+    assert list(folder.iterdir()) == [folder / "file"]
+
+
 def test_a_changed_file_is_not_continued(publisher: Publisher, tmp_path: Path) -> None:
     publisher.files["/file"] = bytes(3 << 20)
     publisher.breaks_after = 2 << 20

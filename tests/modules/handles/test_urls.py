@@ -87,7 +87,7 @@ def test_a_flatbuffer_that_ends_early_is_refused(server: _Server, cache: Cache) 
 
 @pytest.mark.parametrize("url", ["ftp://host/module", "hdfs://host/m.tflite", "file:///m.tflite"])
 def test_other_schemes_are_refused(cache: Cache, url: str) -> None:
-    with pytest.raises(ModuleError, match="from http, https, gs and s3 only"):
+    with pytest.raises(ModuleError, match="from http, https, gs, s3, kaggle and hf only"):
         fetch(url, cache)
 
 
