@@ -63,7 +63,7 @@ def test_contributing_lists_the_packages_and_what_each_may_import() -> None:
 
 
 @pytest.mark.parametrize("package", _BELOW)
-def test_a_package_knows_only_those_below_it(package: str) -> None:
+def test_a_package_imports_only_packages_below_it(package: str) -> None:
     allowed = {package, *_BELOW[package], *_EVERYWHERE}
     upward = [
         f"{path.relative_to(_ROOT)} imports {name}"
@@ -75,7 +75,7 @@ def test_a_package_knows_only_those_below_it(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", sorted({*_BELOW} - _KNOW_BEAM))
-def test_only_the_upper_layers_know_beam(package: str) -> None:
+def test_only_the_upper_layers_import_beam(package: str) -> None:
     assert [name for _, name in _imports(package) if name.startswith("apache_beam")] == []
 
 
@@ -89,6 +89,6 @@ def test_only_the_upper_layers_know_beam(package: str) -> None:
         ("imagebeam.beam_pipeline.cli.main", "numpy"),
     ],
 )
-def test_importing_a_module_leaves_heavy_libraries_alone(module: str, absent: str) -> None:
+def test_importing_a_module_imports_no_heavy_library(module: str, absent: str) -> None:
     code = f"import sys, {module}; sys.exit('{absent}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0

@@ -39,7 +39,7 @@ def _licences(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _names())
-def test_a_dependency_may_be_used_and_passed_on_freely(name: str) -> None:
+def test_every_dependency_has_a_permissive_licence(name: str) -> None:
     try:
         licences = _licences(name)
     except metadata.PackageNotFoundError:

@@ -45,21 +45,21 @@ def test_the_make_targets_exist() -> None:
 
 
 @pytest.mark.parametrize("line", re.findall(r"^    imagebeam (.+?)(?: +#.*)?$", _README, re.M))
-def test_every_command_line_is_understood(line: str) -> None:
+def test_every_command_line_can_be_parsed(line: str) -> None:
     arguments = shlex.split(line)
     parsed, unknown = main.parse(arguments)
     assert unknown == []
     assert callable(parsed.command.run)
 
 
-def test_the_caps_of_archives_are_those_that_count() -> None:
+def test_the_archive_limits_are_those_of_the_code() -> None:
     page = (_ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
     table = page.partition("<!-- caps -->")[2].partition("<!-- /caps -->")[0]
     stated = {int(number.replace(",", "")) for number in re.findall(r"[\d,]{4,}", table)}
     assert stated == set(dataclasses.astuple(ContainerLimits()))
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", _README)
     assert links != []
     assert [link for link in links if not (_ROOT / link).exists()] == []

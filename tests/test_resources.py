@@ -82,7 +82,7 @@ def _tree(root: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
         ("0::/\n", {"cpu.max": "9900000 100000\n"}, Resources(64)),
     ],
 )
-def test_the_limits_of_a_container_are_obeyed(
+def test_the_limits_of_a_container_are_respected(
     tmp_path: Path, own: str, files: dict[str, str], expected: Resources
 ) -> None:
     assert available(*_tree(tmp_path, own, files), cores=64) == expected
@@ -102,13 +102,11 @@ def test_the_limits_of_a_container_are_obeyed(
         ("0::/\n", {"cpu.max/folder": "", "memory.max/folder": ""}),
     ],
 )
-def test_what_cannot_be_read_limits_nothing(
-    tmp_path: Path, own: str, files: dict[str, str]
-) -> None:
+def test_unreadable_limits_are_ignored(tmp_path: Path, own: str, files: dict[str, str]) -> None:
     assert available(*_tree(tmp_path, own, files), cores=8) == Resources(8)
 
 
-def test_a_machine_without_control_groups(tmp_path: Path) -> None:
+def test_a_machine_without_control_groups_has_no_limit(tmp_path: Path) -> None:
     assert available(tmp_path / "none", tmp_path / "neither", cores=8) == Resources(8)
     assert 1 <= cores() <= (os.cpu_count() or 1)
 
@@ -136,7 +134,7 @@ def test_decoding_processes_follow_cores_and_memory(
     assert Resources(64, memory).decode_processes(cores) == processes
 
 
-def test_one_image_may_take_half_of_all_memory() -> None:
+def test_one_image_can_take_half_of_all_memory() -> None:
     assert Resources(1).memory_for_one_image(2_000_000_000) == 2_000_000_000
     assert Resources(1, 512_000_000).memory_for_one_image(2_000_000_000) == 256_000_000
     assert Resources(1, 512_000_000).memory_for_one_image(100_000_000) == 100_000_000

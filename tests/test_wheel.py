@@ -50,7 +50,7 @@ def wheel(distribution: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_an_index_would_accept_the_distribution(distribution: Path) -> None:
+def test_a_package_index_accepts_the_distribution(distribution: Path) -> None:
     files = sorted(distribution.iterdir())
     assert [path.name for path in files] == [
         f"imagebeam-{__version__}-py3-none-any.whl",
@@ -90,7 +90,9 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_it_works_in_a_folder_that_holds_namesakes(wheel: Path, tmp_path: Path, kind: str) -> None:
+def test_it_works_in_a_folder_with_modules_of_the_same_names(
+    wheel: Path, tmp_path: Path, kind: str
+) -> None:
     installed = tmp_path / "installed"
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", installed)
     subprocess.run([*pip, wheel], check=True)

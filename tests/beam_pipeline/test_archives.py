@@ -41,7 +41,7 @@ def pack(loose: Path, names: list[str], to: Path) -> None:
     pq.write_table(table, to / "f.parquet", row_group_size=5)
 
 
-def test_members_get_the_rows_that_their_files_get(tmp_path: Path) -> None:
+def test_members_have_the_same_rows_as_files(tmp_path: Path) -> None:
     loose, packed = tmp_path / "loose", tmp_path / "packed"
     names = archive(loose, 12, rubbish=3)
     pack(loose, names, packed)
@@ -76,7 +76,7 @@ def test_members_get_the_rows_that_their_files_get(tmp_path: Path) -> None:
     assert (summary["already_done"], summary["labelled"]) == (75, 0)
 
 
-def test_what_lies_before_the_damage_is_labelled_and_a_mended_archive_completes_it(
+def test_members_before_the_damage_are_labelled_and_the_repaired_archive_is_completed(
     tmp_path: Path,
 ) -> None:
     names = archive(tmp_path / "loose", 6)
@@ -99,7 +99,7 @@ def test_what_lies_before_the_damage_is_labelled_and_a_mended_archive_completes_
 
 
 @pytest.mark.parametrize("form", ["parquet", "tfrecord"])
-def test_columns_of_a_manifest_ride_along(tmp_path: Path, form: str) -> None:
+def test_columns_of_a_manifest_are_kept_in_rows(tmp_path: Path, form: str) -> None:
     names = archive(tmp_path / "in", 3, rubbish=1)
     manifest = tmp_path / "list.csv"
     with manifest.open("w", newline="") as file:
@@ -139,7 +139,7 @@ def test_columns_of_a_manifest_ride_along(tmp_path: Path, form: str) -> None:
         (("none",), "list.csv: no column 'none' to keep; it has 'uri', 'id'."),
     ],
 )
-def test_columns_that_cannot_be_kept(
+def test_columns_that_cannot_be_kept_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: tuple[str, ...], message: str
 ) -> None:
     [name] = archive(tmp_path / "in", 1)

@@ -36,7 +36,7 @@ def fetched(root: Location, folder: Path) -> Path:
     return folder
 
 
-def test_the_same_files_and_bytes(
+def test_an_output_in_a_bucket_has_the_same_files_and_bytes(
     tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 12, rubbish=3)
@@ -92,7 +92,7 @@ def test_a_stopped_run_is_finished_by_the_next(
     assert imagebeam("verify", root) == 0
 
 
-def test_overwriting_and_doing_failed_images_again(tmp_path: Path, root: Location) -> None:
+def test_overwriting_and_repeating_failed_images(tmp_path: Path, root: Location) -> None:
     names = archive(tmp_path / "in", 6)
     picture = Path(names[2]).read_bytes()
     Path(names[2]).write_bytes(b"")
@@ -120,7 +120,7 @@ def test_a_second_run_is_refused_while_one_writes(
     assert below(root) == {}
 
 
-def test_strangers_and_other_jobs_are_refused(
+def test_foreign_files_and_other_jobs_are_refused(
     tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 2)
@@ -137,7 +137,7 @@ def test_strangers_and_other_jobs_are_refused(
     assert f"{mine}: belongs to another job: --emit " in capfd.readouterr().err
 
 
-def test_a_bucket_that_is_not_there(
+def test_a_missing_bucket_is_refused(
     tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -151,7 +151,7 @@ def test_a_bucket_that_is_not_there(
 
 @pytest.mark.parametrize("name", ["https://user:secret@host/labels?key=secret", "gs://", "s3:///x"])
 @pytest.mark.parametrize("command", [("label", "in", "--output"), ("verify",), ("status",)])
-def test_a_name_that_cannot_be_written(
+def test_an_invalid_object_name_is_refused(
     capfd: pytest.CaptureFixture[str], command: tuple[str, ...], name: str
 ) -> None:
     assert imagebeam(*command, name) == 2
@@ -162,7 +162,7 @@ def test_a_name_that_cannot_be_written(
 
 
 @pytest.mark.slow
-def test_from_one_store_into_another_by_a_manifest_on_standard_input(
+def test_a_manifest_on_standard_input_reads_one_store_and_writes_another(
     tmp_path: Path, s3_bucket: str, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = f"{s3_bucket}/{uuid.uuid4().hex}"
@@ -188,7 +188,7 @@ class _Always(deque[Fault]):
 
 
 @pytest.mark.slow
-def test_rights_that_are_taken_away_break_the_job_and_given_back_mend_it(
+def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
     tmp_path: Path,
     gcs_server: str,
     gcs_bucket: str,

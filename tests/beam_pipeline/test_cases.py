@@ -75,7 +75,7 @@ def test_every_case_has_an_outcome() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", OUTCOMES)
-def test_a_case_ends_as_it_should(tmp_path: Path, case: str) -> None:
+def test_a_case_has_the_expected_outcome(tmp_path: Path, case: str) -> None:
     script = CASES / f"{case}.py"
     if not script.exists():
         pytest.skip(f"{script} is not here")

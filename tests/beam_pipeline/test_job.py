@@ -52,7 +52,7 @@ def _counts(output: Path) -> dict[str, int]:
     return {name: _summary(output)[name] for name in names}
 
 
-def test_rows_hold_what_the_module_answers_for_each_picture(tmp_path: Path) -> None:
+def test_rows_hold_the_model_outputs_of_each_picture(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 70)
     out = tmp_path / "out"
     everything = ("--emit", "features,labels,logits", "--top-k", 3)
@@ -89,7 +89,7 @@ def test_rows_hold_what_the_module_answers_for_each_picture(tmp_path: Path) -> N
     assert verify(out) == []
 
 
-def test_rubbish_costs_only_its_own_rows(tmp_path: Path) -> None:
+def test_files_that_are_not_pictures_affect_only_their_own_rows(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 36, rubbish=4)
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
@@ -115,7 +115,7 @@ def test_rubbish_costs_only_its_own_rows(tmp_path: Path) -> None:
     assert verify(out) == []
 
 
-def test_odd_names_arrive_unharmed(tmp_path: Path) -> None:
+def test_unusual_names_are_preserved(tmp_path: Path) -> None:
     [picture] = archive(tmp_path / "in", 1)
     folder = tmp_path / "odd"
     folder.mkdir()
@@ -133,7 +133,7 @@ def test_odd_names_arrive_unharmed(tmp_path: Path) -> None:
     assert verify(out) == []
 
 
-def test_a_name_asked_for_twice_is_labelled_once(tmp_path: Path) -> None:
+def test_a_duplicate_name_is_labelled_once(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 4)
     manifest = tmp_path / "list.txt"
     manifest.write_text("\n".join([names[0], "in/odd/0001.jpg", names[0]]))
@@ -149,7 +149,7 @@ def test_a_name_asked_for_twice_is_labelled_once(tmp_path: Path) -> None:
     }
 
 
-def test_a_second_run_does_only_what_is_missing(tmp_path: Path) -> None:
+def test_a_second_run_labels_only_missing_images(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 30, rubbish=3)
     whole, grown = tmp_path / "whole", tmp_path / "grown"
     assert imagebeam("label", tmp_path / "in", "--output", whole) == 0
@@ -204,7 +204,7 @@ def test_too_many_failures_end_with_code_1_and_keep_all_rows(
     assert imagebeam(*again, 0.2) == 0
 
 
-def test_an_archive_of_rubbish_alone_ends_with_code_1(tmp_path: Path) -> None:
+def test_an_archive_without_pictures_ends_with_code_1(tmp_path: Path) -> None:
     archive(tmp_path / "in", 1)
     for path in (tmp_path / "in").rglob("*.jpg"):
         path.write_bytes(b"")
@@ -233,7 +233,7 @@ def test_replayed_bundles_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signals) -> None:
+def test_the_next_run_finishes_a_stopped_run(tmp_path: Path, how: signal.Signals) -> None:
     archive(tmp_path / "in", 60, rubbish=3)
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     options = ("--images-per-shard", 1, "--direct_num_workers=1")
@@ -258,7 +258,7 @@ def test_a_stopped_run_is_finished_by_the_next(tmp_path: Path, how: signal.Signa
 
 
 @pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
-def test_a_disk_that_takes_no_more_breaks_the_job_and_space_mends_it(tmp_path: Path) -> None:
+def test_a_full_disk_breaks_the_job_and_free_space_resumes_it(tmp_path: Path) -> None:
     archive(tmp_path / "in", 12)
     out = tmp_path / "out"
     again = (
@@ -291,7 +291,7 @@ def test_a_disk_that_takes_no_more_breaks_the_job_and_space_mends_it(tmp_path: P
     assert verify(out) == []
 
 
-def test_a_limit_takes_the_first_names_and_drops_none_in_silence(tmp_path: Path) -> None:
+def test_a_limit_takes_the_first_names_and_reports_the_others(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 5)
     manifest = tmp_path / "list.jsonl"
     manifest.write_text('{"uri": 1}\n"in/odd/0001.jpg"\n"never"\n')
@@ -303,7 +303,7 @@ def test_a_limit_takes_the_first_names_and_drops_none_in_silence(tmp_path: Path)
     assert _counts(out)["requested"] == 7
 
 
-def test_two_runs_into_one_output_are_kept_apart(
+def test_a_second_run_into_the_same_output_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 2)
@@ -316,7 +316,7 @@ def test_two_runs_into_one_output_are_kept_apart(
     assert imagebeam(*again) == 0
 
 
-def test_a_damaged_part_is_named_with_the_cure(
+def test_a_damaged_part_is_reported_with_a_fix(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = archive(tmp_path / "in", 3)

@@ -22,18 +22,18 @@ from imagebeam.beam_pipeline.options import LabelOptions
         ("4kB", 4_000),
     ],
 )
-def test_a_size(text: str, count: int) -> None:
+def test_a_size_is_parsed(text: str, count: int) -> None:
     assert byte_count(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "2G", "1e9", "2 GB!", "0x10", "nan"])
-def test_a_text_that_is_not_a_size(text: str) -> None:
+def test_a_text_that_is_not_a_size_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a size"):
         byte_count(text)
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1_500_000, 2_000_000_000, 10**13])
-def test_a_size_is_shown_as_it_is_read(count: int) -> None:
+def test_a_size_is_shown_in_the_form_that_is_parsed(count: int) -> None:
     assert byte_count(size_text(count)) == count
 
 
@@ -47,7 +47,7 @@ def test_a_command_line_without_options_gives_the_defaults() -> None:
     assert _parsed("photos --output /out") == LabelOptions(("photos",), Path("/out"))
 
 
-def test_the_words_of_a_command_line_become_values() -> None:
+def test_command_line_arguments_become_values() -> None:
     words = (
         "photos -o /out -m module --emit features,labels --top-k 3 --max-image-bytes 2MB "
         "--max-failure-rate 0.5 --overwrite --labels names.txt --keep a b=c --retry-failed"

@@ -10,7 +10,7 @@ from imagebeam.errors import ImagebeamError
 from tests.beam_pipeline.jobs import archive
 
 
-def test_a_planned_job_is_complete_and_has_not_touched_its_output(tmp_path: Path) -> None:
+def test_planning_does_not_touch_the_output(tmp_path: Path) -> None:
     archive(tmp_path / "in", 3)
     out = tmp_path / "out"
     options = LabelOptions((str(tmp_path / "in"),), out, images_per_shard=7)
@@ -58,7 +58,7 @@ def test_standard_input_is_listed_from_its_copy_in_the_output(tmp_path: Path) ->
         {"detach": True},
     ],
 )
-def test_a_mistake_leaves_no_output(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_refused_plan_leaves_no_output(tmp_path: Path, change: dict[str, object]) -> None:
     archive(tmp_path / "in", 1)
     values = {"inputs": (str(tmp_path / "in"),), "output": tmp_path / "out", **change}
     with pytest.raises(ImagebeamError):

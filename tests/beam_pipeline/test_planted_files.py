@@ -55,7 +55,7 @@ def test_an_input_in_a_folder_of_the_output_is_refused(
     assert len(list(inside.rglob("*.jpg"))) == 2
 
 
-def test_links_in_the_place_of_job_files_are_not_followed(
+def test_links_in_place_of_job_files_are_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = archive(tmp_path / "in", 2)

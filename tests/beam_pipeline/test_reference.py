@@ -23,7 +23,7 @@ _TOP_1 = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "steps"), [("litert", 4), ("tensorflow", 2)])
-def test_photos_end_with_the_published_answers(
+def test_photos_receive_the_published_scores(
     tmp_path: Path, reference: Path, engine: str, steps: int
 ) -> None:
     out = tmp_path / "out"

@@ -58,7 +58,7 @@ def features(output: Path) -> dict[str, list[float]]:
     return {row["uri"].rpartition("/")[2]: row["features"] for row in predictions(output)}
 
 
-def test_no_secret_of_a_url_or_of_the_environment_is_written_anywhere(
+def test_no_secret_of_a_url_or_of_the_environment_is_written(
     tmp_path: Path, web: Site, pictures: dict[str, bytes]
 ) -> None:
     data = next(iter(pictures.values()))
@@ -122,7 +122,7 @@ def test_no_secret_of_a_manifest_is_in_the_job_that_is_submitted(tmp_path: Path,
     assert _CANARY.encode() not in pipeline.to_runner_api().SerializeToString()
 
 
-def test_a_manifest_of_strangers_reaches_no_private_host(
+def test_an_untrusted_manifest_reaches_no_private_host(
     tmp_path: Path, web: Site, pictures: dict[str, bytes]
 ) -> None:
     web.add("/a.jpg", stored(next(iter(pictures.values()))))
@@ -134,7 +134,7 @@ def test_a_manifest_of_strangers_reaches_no_private_host(
     assert web.connections == 0
 
 
-def test_the_web_gives_the_rows_that_files_give(
+def test_urls_have_the_same_rows_as_files(
     tmp_path: Path, web: Site, pictures: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("label", tmp_path / "loose", "--output", tmp_path / "a", *_FEATURES) == 0
@@ -166,7 +166,7 @@ def test_the_web_gives_the_rows_that_files_give(
     assert "gone.tar: it cannot be read: nothing is there" in capsys.readouterr().err
 
 
-def test_a_manifest_from_elsewhere_names_no_file_of_this_machine(
+def test_a_remote_manifest_cannot_name_local_files(
     tmp_path: Path, web: Site, pictures: dict[str, bytes]
 ) -> None:
     (name, data), *_ = pictures.items()
@@ -182,7 +182,7 @@ def test_a_manifest_from_elsewhere_names_no_file_of_this_machine(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bucket", ["gcs_bucket", "s3_bucket"])
-def test_buckets_give_the_rows_that_files_give(
+def test_objects_have_the_same_rows_as_files(
     tmp_path: Path,
     pictures: dict[str, bytes],
     bucket: str,

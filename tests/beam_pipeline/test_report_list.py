@@ -46,7 +46,7 @@ def links(page: Page) -> list[str | None]:
     return [link.get_attribute("href") for link in page.locator("#gallery .file a").all()]
 
 
-def test_a_class_is_looked_through_to_its_last_page(page: Page) -> None:
+def test_a_class_can_be_browsed_to_its_last_page(page: Page) -> None:
     page.locator("#classes .pick", has_text=CLASSES[0]).click()
     seen = links(page)
     assert page.locator("#page-of").text_content() == "Page 1 of 5"
@@ -61,7 +61,7 @@ def test_a_class_is_looked_through_to_its_last_page(page: Page) -> None:
     assert page.locator("#page-of").text_content() == "Page 4 of 5"
 
 
-def test_pictures_without_a_link_say_why(page: Page) -> None:
+def test_pictures_without_a_link_state_the_reason(page: Page) -> None:
     page.locator("#classes .pick", has_text="tiger").click()
     found = {
         item.locator(".file").text_content(): (
@@ -80,7 +80,7 @@ def test_pictures_without_a_link_say_why(page: Page) -> None:
     }
 
 
-def test_names_are_searched_and_sorted_and_the_list_is_taken_along(page: Page) -> None:
+def test_names_can_be_searched_sorted_and_exported(page: Page) -> None:
     page.get_by_label("Name contains").fill("10")
     page.locator("#sort").select_option("by name")
     names = [f"{index:03} ä%.jpg" for index in range(COUNT) if "10" in f"{index:03}"]

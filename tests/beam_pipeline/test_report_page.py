@@ -177,7 +177,7 @@ def test_names_and_labels_are_text(page: Page) -> None:
         "fetch('https://example.invalid/').catch(() => {})",
     ],
 )
-def test_the_policy_holds_what_would_get_through(
+def test_the_content_policy_blocks_injected_code(
     context: BrowserContext, report: Path, attack: str
 ) -> None:
     page = context.new_page()
@@ -199,7 +199,7 @@ def test_the_policy_holds_what_would_get_through(
     assert [url for url in requested if "invalid" in url] == []
 
 
-def test_a_class_filters_by_click(page: Page) -> None:
+def test_a_click_on_a_class_filters(page: Page) -> None:
     everything = files(page)
     page.get_by_role("button", name="Show more classes").click()
     page.locator("#classes").get_by_role("button", name="class 3", exact=True).click()
@@ -217,7 +217,7 @@ def test_a_class_filters_by_click(page: Page) -> None:
     assert page.evaluate("document.activeElement.id") == "pictures-title"
 
 
-def test_a_class_filters_by_keyboard(page: Page) -> None:
+def test_the_keyboard_selects_a_class(page: Page) -> None:
     pick = page.locator("#classes .pick").nth(2)
     name = pick.inner_text()
     pick.focus()
@@ -235,7 +235,7 @@ def test_a_class_filters_by_keyboard(page: Page) -> None:
     assert scores == sorted(scores)
 
 
-def test_all_that_is_chosen_is_reached_from_the_address(
+def test_the_address_restores_all_choices(
     context: BrowserContext, report: Path, complaints: Complaints
 ) -> None:
     page = context.new_page()
@@ -288,7 +288,7 @@ def ground(page: Page) -> str:
     return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
-def test_it_is_light_or_dark_as_the_system_or_the_reader_wants(page: Page) -> None:
+def test_it_is_light_or_dark_as_the_system_or_the_reader_chooses(page: Page) -> None:
     light, dark = "rgb(244, 246, 248)", "rgb(15, 19, 23)"
     page.emulate_media(color_scheme="light")
     assert ground(page) == light
@@ -303,7 +303,7 @@ def test_it_is_light_or_dark_as_the_system_or_the_reader_wants(page: Page) -> No
     assert page.locator("#scores canvas").screenshot() == in_dark
 
 
-def test_paper_is_white_and_has_no_controls(page: Page) -> None:
+def test_a_printed_page_is_white_and_has_no_controls(page: Page) -> None:
     page.emulate_media(color_scheme="dark", media="print")
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 34, 41)"
     assert not page.get_by_label("Find a class").is_visible()
@@ -312,7 +312,7 @@ def test_paper_is_white_and_has_no_controls(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280, 1920])
-def test_nothing_sticks_out(page: Page, width: int) -> None:
+def test_nothing_exceeds_the_page_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     for details in page.locator("summary").all():
         details.click()
@@ -339,7 +339,7 @@ def test_it_is_accessible(page: Page, scheme: Any, width: int) -> None:
     assert len(results.response["passes"]) > 20
 
 
-def test_the_skip_link_leads_past_the_head_and_keeps_what_is_chosen(page: Page) -> None:
+def test_the_skip_link_skips_the_header_and_keeps_the_choices(page: Page) -> None:
     page.locator("#classes .pick").first.click()
     before = fragment(page)
     page.locator(".skip").focus()
@@ -348,7 +348,7 @@ def test_the_skip_link_leads_past_the_head_and_keeps_what_is_chosen(page: Page) 
     assert fragment(page) == before
 
 
-def test_without_scripts_it_still_tells_the_account(browser: Browser, report: Path) -> None:
+def test_without_scripts_it_still_shows_the_summary(browser: Browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
@@ -360,7 +360,7 @@ def test_without_scripts_it_still_tells_the_account(browser: Browser, report: Pa
     context.close()
 
 
-def test_a_job_that_took_a_while_has_a_curve(page: Page) -> None:
+def test_a_long_job_has_a_speed_curve(page: Page) -> None:
     assert page.locator("#timeline canvas").count() == 1
     page.locator("#timeline").scroll_into_view_if_needed()
     page.locator("#timeline .u-over").hover()

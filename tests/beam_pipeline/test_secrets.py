@@ -79,7 +79,7 @@ def test_neither_rows_nor_files_nor_reports_hold_a_secret(tmp_path: Path, web: S
     assert [text for text in texts if _CANARY in text] == []
 
 
-def test_standard_input_is_not_kept(tmp_path: Path, web: Site) -> None:
+def test_no_secret_of_standard_input_is_left_in_the_output(tmp_path: Path, web: Site) -> None:
     picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
     name = web.add(f"/a.jpg?token={_CANARY}", stored(picture))
     done = subprocess.run(
@@ -94,7 +94,7 @@ def test_standard_input_is_not_kept(tmp_path: Path, web: Site) -> None:
     assert [text for text in _files(tmp_path / "out") if _CANARY in text] == []
 
 
-def test_all_of_a_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
+def test_a_whole_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
     picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
     names = [web.add(f"/a.jpg?w={width}", stored(picture)) for width in (1, 2)]
     (tmp_path / "list.txt").write_text("\n".join(names))

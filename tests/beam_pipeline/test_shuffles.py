@@ -23,7 +23,7 @@ def test_the_job_shuffles_where_it_plans_and_where_it_adds_up(flow: list[Step]) 
     }
 
 
-def test_no_shuffle_carries_pixels_or_answers(flow: list[Step]) -> None:
+def test_no_shuffle_carries_pixels_or_model_outputs(flow: list[Step]) -> None:
     carried = [
         kind
         for step in flow

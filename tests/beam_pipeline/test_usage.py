@@ -34,7 +34,7 @@ def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object
         ("ftp://host/folder", "ftp:// cannot be read. Give a local name or one of"),
     ],
 )
-def test_an_input_that_cannot_be_listed(
+def test_an_input_that_cannot_be_listed_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -67,7 +67,7 @@ def test_an_input_that_cannot_be_listed(
         (["--module", "nowhere"], "nowhere"),
     ],
 )
-def test_an_option_that_makes_no_sense(
+def test_an_invalid_option_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: Sequence[str], message: str
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -75,7 +75,7 @@ def test_an_option_that_makes_no_sense(
 
 
 @pytest.mark.parametrize(("lines", "reason"), [(23, "23"), (25, "25")])
-def test_labels_that_do_not_fit_the_module(
+def test_labels_that_do_not_fit_the_module_are_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], lines: int, reason: str
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -87,7 +87,7 @@ def test_labels_that_do_not_fit_the_module(
     assert "24" in said
 
 
-def test_an_output_that_the_module_does_not_have(
+def test_a_missing_model_output_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -101,7 +101,7 @@ def test_an_output_that_the_module_does_not_have(
     )
 
 
-def test_an_output_that_cannot_be_written(
+def test_an_output_that_cannot_be_written_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -110,7 +110,7 @@ def test_an_output_that_cannot_be_written(
     assert "Not a directory. Choose an --output that can be written." in said
 
 
-def test_an_output_that_holds_something_else(
+def test_an_output_with_foreign_files_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -137,7 +137,7 @@ def test_an_output_of_another_job_is_refused_with_the_difference_named(
     assert imagebeam(*again, "--resize", "stretch", "--top-k", 2, "--overwrite") == 0
 
 
-def test_a_job_that_needs_tensorflow_says_how_to_get_it(
+def test_a_job_that_needs_tensorflow_names_the_install_command(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive(tmp_path / "in", 1)

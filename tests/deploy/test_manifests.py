@@ -44,7 +44,7 @@ def test_kubernetes_accepts_the_manifests(name: str, schemas: tuple[str, ...]) -
     assert found["resources"] == []
 
 
-def test_a_wrong_word_in_a_manifest_is_reported(schemas: tuple[str, ...]) -> None:
+def test_a_wrong_field_in_a_manifest_is_reported(schemas: tuple[str, ...]) -> None:
     text = (_FLINK / "cluster.yaml").read_text(encoding="utf-8")
     found = _checked(text.replace("runAsNonRoot", "runAsNoRoot"), schemas)
     assert "runAsNoRoot" in found["resources"][0]["msg"]
@@ -81,7 +81,7 @@ def test_every_flink_has_the_same_settings() -> None:
         assert properties == settings
 
 
-def test_the_command_accepts_the_options_of_the_job() -> None:
+def test_the_command_accepts_the_job_options() -> None:
     (job,) = _documents("job.yaml")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     (_, *command) = container["command"]

@@ -41,7 +41,9 @@ def _classes(folder: Path, labels: tuple[str, ...]) -> None:
             shutil.copy(TRUTH.parent / name.strip('"'), folder / label)
 
 
-def test_the_page_on_modules(reference: Path, tmp_path: Path, mirror: dict[str, str]) -> None:
+def test_the_commands_of_the_modules_page_run(
+    reference: Path, tmp_path: Path, mirror: dict[str, str]
+) -> None:
     pictures = tmp_path / "my-pictures" / "Egyptian cat"
     pictures.mkdir(parents=True)
     for path in (reference / "photos").glob("cat*"):
@@ -53,7 +55,9 @@ def test_the_page_on_modules(reference: Path, tmp_path: Path, mirror: dict[str, 
     run_page("modules.md", tmp_path, replaced, mirror)
 
 
-def test_the_page_on_training(reference: Path, tmp_path: Path, mirror: dict[str, str]) -> None:
+def test_the_commands_of_the_training_page_run(
+    reference: Path, tmp_path: Path, mirror: dict[str, str]
+) -> None:
     for name in ("my-pictures", "other-pictures"):
         _classes(tmp_path / name, ("apple", "boat"))
     shutil.copytree(ARCHIVE / "kitchen", tmp_path / "photos")

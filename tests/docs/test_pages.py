@@ -83,7 +83,7 @@ def here(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["label.md", "failures.md", "following.md", "outputs.md"])
-def test_commands_can_be_run_as_they_stand(page: str, here: Path) -> None:
+def test_commands_run_without_changes(page: str, here: Path) -> None:
     # The small module of the sample archive knows no cats of a certain kind.
     replaced = {"'tabby, tabby cat'": "clock", "tabby": "clock", "mobilenet_v1_100_224": "demo"}
     run_page(page, here, replaced)
@@ -112,7 +112,7 @@ def test_the_snippet_on_failures_counts_them_by_code(
         ("Pixels that you already have", "(24,)\n"),
     ],
 )
-def test_the_snippets_on_python(
+def test_the_python_snippets_run(
     heading: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, object] = {"__name__": "__main__"}

@@ -73,7 +73,7 @@ def _ran(heading: str, index: int = 0) -> dict[str, Any]:
     return names
 
 
-def test_a_complete_output_is_read_and_no_other(here: Path) -> None:
+def test_only_a_complete_output_is_read(here: Path) -> None:
     with pytest.raises(SystemExit, match="not complete"):
         _ran("Before you read")
     (here / "labels/summary.json").write_text('{"rows": 114}')
@@ -89,19 +89,19 @@ def test_a_complete_output_is_read_and_no_other(here: Path) -> None:
         _ran("Before you read")
 
 
-def test_pandas(here: Path) -> None:
+def test_the_pandas_snippet_runs(here: Path) -> None:
     ran = _ran("pandas")
     assert list(ran["top"].itertuples(index=False, name=None)) == _TOP
     assert list(ran["codes"].itertuples(index=False, name=None)) == list(_CODES.items())
 
 
-def test_polars(here: Path) -> None:
+def test_the_polars_snippet_runs(here: Path) -> None:
     ran = _ran("Polars")
     assert ran["top"].rows() == _TOP
     assert ran["codes"].rows() == list(_CODES.items())
 
 
-def test_duckdb(here: Path) -> None:
+def test_the_duckdb_snippet_runs(here: Path) -> None:
     ran = _ran("DuckDB")
     assert ran["top"].fetchall() == _TOP
     assert ran["codes"].fetchall() == list(_CODES.items())
@@ -111,7 +111,7 @@ _FOR_A_FEW_ROWS = "--conf spark.ui.enabled=false --conf spark.sql.shuffle.partit
 
 
 @pytest.mark.slow
-def test_spark(here: Path) -> None:
+def test_the_spark_snippet_runs(here: Path) -> None:
     spark = tool("pyspark")
     [snippet] = blocks("reading.md", "python")["Spark SQL"]
     printing = (
@@ -137,7 +137,7 @@ def test_spark(here: Path) -> None:
     assert [tuple(row) for row in codes] == list(_CODES.items())
 
 
-def test_bigquery_sql(here: Path) -> None:
+def test_the_bigquery_sql_is_valid(here: Path) -> None:
     """Translate the SQL and run it in DuckDB, because BigQuery runs only at Google."""
     [text] = blocks("reading.md", "sql")["BigQuery"]
     top, codes = sqlglot.transpile(text, read="bigquery", write="duckdb")
@@ -178,7 +178,7 @@ def _bigquery(field: pa.Field) -> dict[str, Any]:
     return stated | {"type": _BIGQUERY[field.type]}
 
 
-def test_other_columns(here: Path) -> None:
+def test_other_columns_are_read(here: Path) -> None:
     apples = _ran("Other columns")["seen"].fetchall()
     assert [score for _, score in apples][:31] == [0.25] * 30 + [0.0]
     assert _ran("Other columns", 1)["made_by"] == {"module": "a module"}

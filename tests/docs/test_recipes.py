@@ -24,13 +24,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_recipe_for_a_nas(here: Path) -> None:
+def test_the_nas_recipe_runs(here: Path) -> None:
     shutil.copytree(ARCHIVE, here / "nas" / "photos")
     run_page("recipes/nas.md", here, {"/mnt/nas": str(here / "nas")})
     assert list((here / "nas").rglob("*.xmp")) != []
 
 
-def test_the_recipe_for_a_zip_file(here: Path) -> None:
+def test_the_zip_recipe_runs(here: Path) -> None:
     with TRUTH.open(newline="") as table:
         truth = {name: label for name, label in csv.reader(table) if "kitchen" in name}
     with zipfile.ZipFile("archive.zip", "w") as archive:
@@ -58,7 +58,7 @@ def buckets(gcs_bucket: str, s3_bucket: str, gcs_server: str, s3_server: str) ->
 
 
 @pytest.mark.usefixtures("buckets")
-def test_the_recipe_for_a_bucket(here: Path) -> None:
+def test_the_bucket_recipe_runs(here: Path) -> None:
     for path in (ARCHIVE / "kitchen").glob("*.jpg"):
         for scheme in ("gs", "s3"):
             location(f"{scheme}://my-photos/2024/{path.name}").write_bytes(path.read_bytes())
@@ -66,7 +66,7 @@ def test_the_recipe_for_a_bucket(here: Path) -> None:
     assert (here / "report.html").is_file()
 
 
-def test_the_recipe_for_a_lake(here: Path) -> None:
+def test_the_data_lake_recipe_runs(here: Path) -> None:
     shutil.copytree(ARCHIVE / "kitchen", here / "photos")
     run_page("label.md", here)
     run_page("recipes/lake.md", here)
@@ -74,7 +74,7 @@ def test_the_recipe_for_a_lake(here: Path) -> None:
     assert counts[0][1] >= counts[-1][1] >= 1
 
 
-def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tutorial_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(ARCHIVE / "kitchen", here / "photos")
     run_page("tutorial.md", here)
     run_python("tutorial.md")
@@ -82,7 +82,7 @@ def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("buckets")
-def test_the_pages_on_inputs_and_buckets(here: Path) -> None:
+def test_the_commands_of_the_inputs_and_buckets_pages_run(here: Path) -> None:
     pictures = sorted((ARCHIVE / "kitchen").glob("*.jpg"))
     with tarfile.open("shard.tar", "w") as shard, zipfile.ZipFile("photos.zip", "w") as photos:
         for path in pictures[:10]:

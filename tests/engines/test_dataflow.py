@@ -69,7 +69,7 @@ def _told(stderr: str) -> str:
     return line.removeprefix("imagebeam: error: ")
 
 
-def test_it_gets_the_same_files_from_what_was_staged(
+def test_it_writes_the_same_files_from_the_staged_package(
     tmp_path: Path,
     dataflow: Dataflow,
     place: Location,
@@ -127,7 +127,7 @@ def _check_body(body: dict[str, Any]) -> None:
     assert package.startswith(f"gs://{BUCKET}/temp/packages/")
 
 
-def test_an_image_that_is_named_gets_no_package_and_has_to_hold_it(
+def test_a_named_image_receives_no_package_and_must_contain_it(
     dataflow: Dataflow, place: Location, pictures: Location
 ) -> None:
     image = "--sdk_container_image=registry.example/imagebeam:1"
@@ -140,7 +140,9 @@ def test_an_image_that_is_named_gets_no_package_and_has_to_hold_it(
     assert "packages" not in pool
 
 
-def test_an_image_of_another_beam(dataflow: Dataflow, place: Location, pictures: Location) -> None:
+def test_an_image_with_another_beam_version_is_refused(
+    dataflow: Dataflow, place: Location, pictures: Location
+) -> None:
     dataflow.beam = "2.76.0"
     code, stderr = _job(dataflow, pictures, place / "out").finish()
     assert code == 3
@@ -148,7 +150,7 @@ def test_an_image_of_another_beam(dataflow: Dataflow, place: Location, pictures:
     assert held in _told(stderr)
 
 
-def test_a_job_that_somebody_cancels(
+def test_a_cancelled_job_is_reported(
     dataflow: Dataflow, place: Location, pictures: Location
 ) -> None:
     dataflow.works = False
@@ -186,7 +188,7 @@ def test_a_job_that_somebody_cancels(
     ],
     ids=["permission", "quota", "name"],
 )
-def test_what_the_service_refuses(
+def test_refusals_of_the_service_are_reported(
     dataflow: Dataflow,
     place: Location,
     pictures: Location,
@@ -200,7 +202,7 @@ def test_what_the_service_refuses(
     assert dataflow.jobs == {}
 
 
-def test_somebody_whom_it_does_not_know(
+def test_unknown_credentials_are_reported(
     dataflow: Dataflow, place: Location, pictures: Location, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(dataflow.key("other-token")))
@@ -214,7 +216,7 @@ def test_somebody_whom_it_does_not_know(
     assert list((place / "out").iterdir()) == []
 
 
-def test_a_bucket_that_is_not_there(
+def test_a_missing_bucket_is_reported(
     dataflow: Dataflow, place: Location, pictures: Location
 ) -> None:
     elsewhere = "--temp_location=gs://no-such-bucket/temp"
@@ -223,7 +225,7 @@ def test_a_bucket_that_is_not_there(
     assert _told(stderr).startswith(f"{elsewhere}: cannot be written (")
 
 
-def test_a_service_that_stumbles_is_asked_again(
+def test_a_transient_service_error_is_retried(
     dataflow: Dataflow, place: Location, pictures: Location
 ) -> None:
     dataflow.refusals.append(Refusal("GET", "jobs/[^/]+$", 503, "Try again later.", times=2))
@@ -233,9 +235,7 @@ def test_a_service_that_stumbles_is_asked_again(
     assert verify(output) == []
 
 
-def test_a_job_that_the_service_has_lost(
-    dataflow: Dataflow, place: Location, pictures: Location
-) -> None:
+def test_a_lost_job_is_reported(dataflow: Dataflow, place: Location, pictures: Location) -> None:
     dataflow.works = False
     job = _job(dataflow, pictures, place / "out")
     job.wait_until(lambda: bool(dataflow.jobs))
@@ -255,9 +255,7 @@ def test_ctrl_c_cancels_the_job(dataflow: Dataflow, place: Location, pictures: L
     assert left.state == "JOB_STATE_CANCELLED"
 
 
-def test_a_detached_job_goes_on_alone(
-    dataflow: Dataflow, place: Location, pictures: Location
-) -> None:
+def test_a_detached_job_runs_on(dataflow: Dataflow, place: Location, pictures: Location) -> None:
     clean, output = place / "clean", place / "out"
     assert label(pictures, "--output", clean) == 0
     assert _job(dataflow, pictures, output, "--detach").finish()[0] == 0
@@ -266,7 +264,7 @@ def test_a_detached_job_goes_on_alone(
     assert verify(output) == []
 
 
-def test_a_second_run_cancels_what_a_killed_submitter_left(
+def test_a_second_run_cancels_the_job_of_a_killed_submitter(
     tmp_path: Path, dataflow: Dataflow, pictures: Location
 ) -> None:
     dataflow.works = False

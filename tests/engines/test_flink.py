@@ -19,7 +19,7 @@ _SOME = 4
 """Shards after which something is killed."""
 
 
-def test_a_job_server_gets_the_same_files_from_it_and_needs_nobody_to_wait(
+def test_a_detached_job_writes_the_same_files(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
 ) -> None:
     output = tmp_path / "out"
@@ -30,7 +30,7 @@ def test_a_job_server_gets_the_same_files_from_it_and_needs_nobody_to_wait(
     assert verify(output) == []
 
 
-def test_so_does_a_job_server_that_beam_starts(
+def test_a_job_server_started_by_beam_writes_the_same_files(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
 ) -> None:
     records = ("--format", "tfrecord", "--emit", "features,labels", *SHARDS)
@@ -42,7 +42,7 @@ def test_so_does_a_job_server_that_beam_starts(
     assert verify(there) == []
 
 
-def test_a_killed_task_manager_costs_no_row(
+def test_a_killed_task_manager_loses_no_row(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
 ) -> None:
     output = tmp_path / "out"
@@ -55,7 +55,7 @@ def test_a_killed_task_manager_costs_no_row(
     flink.wait_for_task_managers(2)
 
 
-def test_a_killed_worker_costs_no_row(
+def test_a_killed_worker_loses_no_row(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...], clean: Path
 ) -> None:
     output = tmp_path / "out"
@@ -66,7 +66,7 @@ def test_a_killed_worker_costs_no_row(
     assert_same_rows(output, clean)
 
 
-def test_a_second_run_takes_over_what_a_killed_submitter_left(
+def test_a_second_run_takes_over_from_a_killed_submitter(
     tmp_path: Path, flink: Flink, long_work: Path
 ) -> None:
     output = tmp_path / "out"
@@ -93,7 +93,7 @@ def test_ctrl_c_cancels_the_job(tmp_path: Path, flink: Flink, long_work: Path) -
     assert not (output / "summary.json").exists()
 
 
-def test_workers_without_the_package_are_named_at_once(
+def test_workers_without_the_package_are_reported_at_once(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
 ) -> None:
     # It is expected in the image then, and not sent.

@@ -13,7 +13,7 @@ from tests.engines.flink import Flink
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def test_the_recipe_for_a_flink_cluster(tmp_path: Path, flink: Flink) -> None:
+def test_the_flink_recipe_runs(tmp_path: Path, flink: Flink) -> None:
     shutil.copytree(ARCHIVE / "kitchen", tmp_path / "shared" / "photos")
     [environment] = [each for each in flink.options() if each.startswith("--environment_config=")]
     replaced = {

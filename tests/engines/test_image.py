@@ -29,7 +29,7 @@ def container() -> Iterator[Container]:
         yield container
 
 
-def test_it_is_no_root_and_starts_beams_boot(container: Container) -> None:
+def test_it_does_not_run_as_root_and_starts_beams_boot(container: Container) -> None:
     assert container.config["User"] == "1000:1000"
     assert container.run("id", "-u") == str(_USER)
     assert container.config["Entrypoint"] == ["/opt/apache/beam/boot"]
@@ -48,12 +48,12 @@ def test_it_is_small(container: Container, capsys: pytest.CaptureFixture[str]) -
     assert not {"tensorflow", "tests", "benchmarks"} & packages
 
 
-def test_it_holds_what_the_submitter_holds(container: Container) -> None:
+def test_it_contains_the_versions_of_the_submitter(container: Container) -> None:
     told = "from imagebeam.transforms import worker_versions as w; print(w.installed_versions())"
     assert container.run("python", "-c", told) == str(installed_versions())
 
 
-def test_a_job_on_flink_is_submitted_and_done_by_it(
+def test_it_submits_and_runs_a_flink_job(
     tmp_path: Path, reference: Path, flink: Flink, container: Container
 ) -> None:
     photos, here, there = tmp_path / "photos", tmp_path / "here", tmp_path / "there"

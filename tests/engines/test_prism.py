@@ -12,7 +12,7 @@ from tests.faults.jobs import Job
 pytestmark = pytest.mark.slow
 
 
-def test_workers_that_hold_the_package_do_the_job(tmp_path: Path) -> None:
+def test_workers_with_the_package_run_the_job(tmp_path: Path) -> None:
     archive(tmp_path / "in", 4)
     prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
     image = "--sdk_container_image=with-it"

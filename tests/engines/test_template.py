@@ -20,7 +20,7 @@ _JOB = "2026-01-01_00_00_00-1"
 _IMAGE = "registry.example/imagebeam:1"
 
 
-def test_a_launched_template_leaves_a_job_that_the_service_runs(
+def test_a_launched_template_submits_a_job_to_the_service(
     tmp_path: Path, dataflow: Dataflow
 ) -> None:
     pictures, clean, output = tmp_path / "my pictures", tmp_path / "clean", tmp_path / "out"
@@ -46,7 +46,7 @@ def test_a_launched_template_leaves_a_job_that_the_service_runs(
     assert_same_rows(output, clean)
 
 
-def test_an_image_that_is_named_is_the_workers(tmp_path: Path, dataflow: Dataflow) -> None:
+def test_a_named_image_is_used_for_the_workers(tmp_path: Path, dataflow: Dataflow) -> None:
     archive(tmp_path / "in", 1)
     place = f"gs://pictures/staging/template_launches/{_JOB}/job_object"
     _launch(

@@ -8,7 +8,7 @@ from imagebeam.evaluation.accuracy import Evaluation, Tally, wilson_interval
 # What defines Wilson's interval: its ends are the shares from which the one found lies exactly
 # 1.96 standard deviations away.
 @pytest.mark.parametrize(("right", "images"), [(1, 7), (8, 10), (5_000, 10_000), (999, 1_000)])
-def test_the_ends_of_the_interval_are_as_far_as_they_should_be(right: int, images: int) -> None:
+def test_the_interval_has_the_expected_ends(right: int, images: int) -> None:
     for end in wilson_interval(right, images):
         deviation = math.sqrt(end * (1 - end) / images)
         assert abs(right / images - end) / deviation == pytest.approx(1.959964, abs=1e-5)
@@ -28,7 +28,7 @@ def test_ranks_are_tallied() -> None:
     assert Tally.of([0, 4, 5, 0, 1]) == Tally(images=5, top_1=2, top_5=4)
 
 
-def test_an_evaluation_is_tallied_by_class_and_over_all() -> None:
+def test_an_evaluation_is_tallied_by_class_and_in_total() -> None:
     evaluation = Evaluation({"b": [0, 1], "a": [9]}, {"corrupt": 1})
     assert list(evaluation.tallies.items()) == [("a", Tally(1, 0, 0)), ("b", Tally(2, 1, 2))]
     assert evaluation.tally == Tally(3, 1, 2)

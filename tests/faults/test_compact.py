@@ -32,7 +32,7 @@ def _output(root: Path, kind: Format) -> Layout:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
-def test_killed_in_any_moment(tmp_path: Path, seed: int) -> None:
+def test_a_compaction_killed_at_any_moment_can_be_repeated(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     layout = _output(tmp_path / "labels", "parquet" if seed % 2 else "tfrecord")
     for _ in range(3):

@@ -34,7 +34,7 @@ def process() -> Iterator[DecodingProcess]:
 
 
 @pytest.mark.parametrize("fault", ["hang", "stutter", pytest.param("stop", marks=pytest.mark.slow)])
-def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: str) -> None:
+def test_an_endless_decoder_fails_one_image(tmp_path: Path, fault: str) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, fault if n == 4 else "") for n in range(10)]
     process = DecodingProcess(PREPROCESSING, HASTY)
     found = read(process, uris)
@@ -44,7 +44,7 @@ def test_a_decoder_that_comes_to_no_end_costs_one_image(tmp_path: Path, fault: s
 
 
 @pytest.mark.slow
-def test_slow_pictures_have_their_time_each(tmp_path: Path) -> None:
+def test_each_slow_picture_has_its_own_time_limit(tmp_path: Path) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "dawdle" if n < 4 else "") for n in range(6)]
     process = DecodingProcess(PREPROCESSING, DecodeLimits(seconds=4, memory=MEMORY))
     assert seen(read(process, uris)) == [0, 1, 2, 3, 4, 5]
@@ -74,7 +74,7 @@ def test_slow_pictures_have_their_time_each(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_fault_costs_only_the_image_that_asks_for_it(
+def test_a_fault_fails_only_its_own_image(
     tmp_path: Path, process: DecodingProcess, fault: str, code: str, message: str
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", 20 * n, fault if n == 4 else "") for n in range(1, 10)]
@@ -84,7 +84,7 @@ def test_a_fault_costs_only_the_image_that_asks_for_it(
     assert seen(read(process, uris[:2])) == [20, 40]
 
 
-def test_faults_side_by_side_leave_order_and_pixels_alone(tmp_path: Path) -> None:
+def test_faults_in_a_row_keep_order_and_pixels_of_others(tmp_path: Path) -> None:
     faults = {5: "hang", 6: "crash", 17: "eat", 79: "stop"}
     codes = {"hang": "decode_timeout", "stop": "decode_timeout", "eat": "decode_memory"}
     uris = [bmp(tmp_path / f"{n}.bmp", n, faults.get(n, "")) for n in range(80)]
@@ -94,21 +94,21 @@ def test_faults_side_by_side_leave_order_and_pixels_alone(tmp_path: Path) -> Non
     reader.close()
 
 
-def test_when_every_image_crashes_each_gets_its_row(
+def test_when_every_image_crashes_each_has_its_row(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "crash") for n in range(3)]
     assert seen(read(process, uris)) == ["decode_crash"] * 3
 
 
-def test_an_image_that_crashes_once_is_not_to_blame(
+def test_an_image_that_crashes_once_is_decoded_again(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "crash once" if n == 2 else "") for n in range(4)]
     assert seen(read(process, uris)) == [0, 1, 2, 3]
 
 
-def test_memory_counts_for_one_image_and_not_for_those_before_it(
+def test_memory_is_counted_for_one_image_at_a_time(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "leak" if n < 9 else "") for n in range(10)]
@@ -116,7 +116,7 @@ def test_memory_counts_for_one_image_and_not_for_those_before_it(
 
 
 @pytest.mark.parametrize(("wished", "threads"), [(None, "1"), ("3", "3")])
-def test_a_child_starts_no_threads_for_algebra_unless_somebody_wishes_some(
+def test_a_child_starts_no_algebra_threads_by_default(
     tmp_path: Path,
     process: DecodingProcess,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,7 +132,7 @@ def test_a_child_starts_no_threads_for_algebra_unless_somebody_wishes_some(
     assert child.environ()[variable] == threads
 
 
-def test_a_child_killed_while_idle_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
+def test_a_child_killed_while_idle_fails_no_image(tmp_path: Path, process: DecodingProcess) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
     assert seen(read(process, uris)) == [0, 1, 2]
     [child] = children()
@@ -141,7 +141,9 @@ def test_a_child_killed_while_idle_costs_nothing(tmp_path: Path, process: Decodi
     assert child not in children()
 
 
-def test_a_child_killed_at_work_costs_nothing(tmp_path: Path, process: DecodingProcess) -> None:
+def test_a_child_killed_while_decoding_fails_no_image(
+    tmp_path: Path, process: DecodingProcess
+) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n, "wait" if n == 1 else "") for n in range(3)]
 
     def kill() -> None:
@@ -156,7 +158,7 @@ def test_a_child_killed_at_work_costs_nothing(tmp_path: Path, process: DecodingP
     killer.join()
 
 
-def test_a_child_stopped_while_idle_costs_one_image(tmp_path: Path) -> None:
+def test_a_child_stopped_while_idle_fails_one_image(tmp_path: Path) -> None:
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(3)]
     process = DecodingProcess(PREPROCESSING, HASTY)
     read(process, uris)
@@ -166,7 +168,7 @@ def test_a_child_stopped_while_idle_costs_one_image(tmp_path: Path) -> None:
     process.close()
 
 
-def test_the_start_of_a_child_is_not_on_the_first_images_account(
+def test_the_start_of_a_child_does_not_count_for_the_first_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(2.5)")
@@ -176,7 +178,7 @@ def test_the_start_of_a_child_is_not_on_the_first_images_account(
     process.close()
 
 
-def test_a_child_that_cannot_start_breaks_the_job_and_costs_no_image(
+def test_a_child_that_cannot_start_breaks_the_job_and_fails_no_image(
     tmp_path: Path, process: DecodingProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "PIL.py").write_text("raise ImportError('no decoder')")
@@ -188,7 +190,7 @@ def test_a_child_that_cannot_start_breaks_the_job_and_costs_no_image(
     assert children() == []
 
 
-def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
+def test_a_closed_reader_leaves_no_process(tmp_path: Path) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     uris = [bmp(tmp_path / f"{n}.bmp", n) for n in range(32)]
     uris[3] = bmp(tmp_path / "hang.bmp", 0, "hang")
@@ -202,7 +204,7 @@ def test_nothing_is_left_of_a_closed_reader(tmp_path: Path) -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
+def test_a_reader_can_be_closed_while_a_picture_hangs(tmp_path: Path) -> None:
     # Waiting for the picture would take longer than a test may take.
     reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
     waiting = [ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))]
@@ -219,14 +221,14 @@ def test_a_reader_is_closed_while_a_picture_hangs(tmp_path: Path) -> None:
     assert children() == []
 
 
-def test_a_reader_that_is_forgotten_ends_its_children(tmp_path: Path) -> None:
+def test_a_garbage_collected_reader_ends_its_children(tmp_path: Path) -> None:
     reader = ImageReader(PREPROCESSING, processes=1, limits=PATIENT)
     assert seen(reader.read([ImageLocation(bmp(tmp_path / "1.bmp", 1))])) == [1]
     del reader
     assert children() == []
 
 
-def test_an_interrupted_read_leaves_no_answer_to_the_next(
+def test_an_interrupted_read_leaves_no_result_for_the_next(
     tmp_path: Path, process: DecodingProcess
 ) -> None:
     slow = [bmp(tmp_path / "1.bmp", 1), bmp(tmp_path / "2.bmp", 2, "wait")]

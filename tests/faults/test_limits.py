@@ -36,7 +36,9 @@ def _fill(disk: Path, left: int = 0) -> Path:
     return filler
 
 
-def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_breaks_the_job_and_free_space_resumes_it(
+    tmp_path: Path, small_disk: Path
+) -> None:
     archive(tmp_path / "in", 40)
     output, clean = small_disk / "out", tmp_path / "clean"
     job = (tmp_path / "in", "--output", output, "--images-per-shard", 2)
@@ -59,7 +61,7 @@ def test_a_full_disk_breaks_the_job_and_space_mends_it(tmp_path: Path, small_dis
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_from_the_start(tmp_path: Path, small_disk: Path) -> None:
+def test_a_disk_that_is_full_from_the_start_is_reported(tmp_path: Path, small_disk: Path) -> None:
     archive(tmp_path / "in", 2)
     filler = _fill(small_disk)
     code, stderr = Job(tmp_path / "in", "--output", small_disk / "out").finish()
@@ -86,7 +88,7 @@ def test_full_folders_for_temporary_and_cached_files_do_not_matter(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("turn", range(8))
-def test_a_file_that_cannot_be_written_to_the_disk(
+def test_a_file_that_cannot_be_synced_breaks_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], turn: int
 ) -> None:
     archive(tmp_path / "in", 8, rubbish=1)
@@ -109,7 +111,7 @@ def test_a_file_that_cannot_be_written_to_the_disk(
 
 
 @pytest.mark.usefixtures("faulty_decoder")
-def test_bad_decoders_cost_their_rows_and_a_retry_mends_those_it_names(tmp_path: Path) -> None:
+def test_failing_decoders_write_error_rows_and_a_retry_repeats_them(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     names = archive(folder, 20)
     bad = [bmp(folder / f"{fault}.bmp", 9, fault) for fault in ("crash", "hang", "raise")]
@@ -142,7 +144,7 @@ class _PoisonedEngine:
         return self._engine.run(pixels)
 
 
-def test_pictures_that_the_module_cannot_take_cost_their_rows(
+def test_pictures_that_the_module_refuses_are_error_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, output, clean = tmp_path / "in", tmp_path / "out", tmp_path / "clean"
@@ -165,7 +167,7 @@ def test_pictures_that_the_module_cannot_take_cost_their_rows(
     assert verify(output) == []
 
 
-def test_a_file_deleted_between_listing_and_reading(tmp_path: Path) -> None:
+def test_a_file_deleted_after_listing_is_an_error_row(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     held, doomed = Path(bmp(folder / "1.bmp", 7, "wait")), Path(bmp(folder / "2.bmp", 7))
@@ -181,7 +183,7 @@ def test_a_file_deleted_between_listing_and_reading(tmp_path: Path) -> None:
     assert verify(output) == []
 
 
-def test_a_job_that_stands_still_is_ended_and_says_where_it_stood(tmp_path: Path) -> None:
+def test_a_stalled_job_is_aborted_with_its_state(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     archive(folder, 3)
     stopped = Path(bmp(folder / "stopped.bmp", 7, "stop"))
@@ -199,7 +201,7 @@ def test_a_job_that_stands_still_is_ended_and_says_where_it_stood(tmp_path: Path
     assert verify(output) == []
 
 
-def test_hopeless_jobs_end_early_and_keep_their_rows(tmp_path: Path) -> None:
+def test_jobs_with_too_many_failures_end_early_and_keep_their_rows(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     (folder / "0000.jpg").write_bytes(b"<html>")

@@ -47,7 +47,7 @@ def _linked(folder: Path, originals: Path, count: int) -> Counter[str]:
 
 
 @pytest.mark.parametrize("count", [3_000, pytest.param(50_000, marks=pytest.mark.slow)])
-def test_every_image_is_accounted_for_and_nothing_grows(tmp_path: Path, count: int) -> None:
+def test_every_image_has_a_row_and_no_resource_grows(tmp_path: Path, count: int) -> None:
     archive(tmp_path / "originals", 9, rubbish=1)
     expected = _linked(tmp_path / "in", tmp_path / "originals", count)
     output = tmp_path / "out"

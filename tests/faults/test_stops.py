@@ -36,7 +36,9 @@ def clean(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20))]
 )
-def test_killed_in_any_moment(tmp_path: Path, images: Path, clean: Path, seed: int) -> None:
+def test_a_job_killed_at_any_moment_resumes(
+    tmp_path: Path, images: Path, clean: Path, seed: int
+) -> None:
     choose = random.Random(seed)
     output = tmp_path / "out"
     job = Job(images, "--output", output, *SHARDS)
@@ -63,7 +65,7 @@ def _is_sound(output: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> None:
+def test_a_job_killed_repeatedly_resumes(tmp_path: Path, images: Path, clean: Path) -> None:
     output = tmp_path / "out"
     for finished in (1, 7, 13):
         job = Job(images, "--output", output, *MANY_SHARDS)
@@ -74,7 +76,7 @@ def test_killed_again_and_again(tmp_path: Path, images: Path, clean: Path) -> No
 
 
 @pytest.mark.slow
-def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
+def test_a_terminated_job_resumes(tmp_path: Path, images: Path, clean: Path) -> None:
     output = tmp_path / "out"
     job = Job(images, "--output", output, *MANY_SHARDS)
     job.wait_until(lambda: parts(output) >= 3)
@@ -84,7 +86,7 @@ def test_terminated(tmp_path: Path, images: Path, clean: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["interrupt", pytest.param("kill", marks=pytest.mark.slow)])
-def test_stopped_while_a_decoder_hangs(tmp_path: Path, how: str) -> None:
+def test_a_job_stopped_while_a_decoder_hangs_ends(tmp_path: Path, how: str) -> None:
     (tmp_path / "in").mkdir()
     hanging = Path(bmp(tmp_path / "in" / "1.bmp", 7, "wait"))
     output = tmp_path / "out"
@@ -97,7 +99,7 @@ def test_stopped_while_a_decoder_hangs(tmp_path: Path, how: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_process_ends_the_job_and_the_next_run_mends_it(
+def test_a_killed_worker_process_ends_the_job_and_the_next_run_resumes(
     tmp_path: Path, images: Path, clean: Path
 ) -> None:
     held = Path(bmp(tmp_path / "1.bmp", 7, "wait"))

@@ -12,7 +12,7 @@ def defects_fail_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_seeds_are_sound(name: str) -> None:
+def test_the_seeds_are_valid(name: str) -> None:
     for seed in TARGETS[name].seeds:
         TARGETS[name].check(seed)
 

@@ -32,7 +32,7 @@ def test_the_child_imports_what_this_process_imports(
     assert _run("extra:main") == f"{sys.modules['imagebeam'].__file__}\n"
 
 
-def test_modules_in_the_current_folder_hide_nothing(
+def test_modules_in_the_current_folder_do_not_shadow_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("json.py", "transforms.py", "imagebeam.py"):

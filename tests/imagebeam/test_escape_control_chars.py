@@ -21,5 +21,5 @@ from imagebeam.escape_control_chars import escape_control_chars
         ("<b>&amp;", "<b>&amp;"),
     ],
 )
-def test_what_would_not_be_seen_is_shown(text: str, shown: str) -> None:
+def test_invisible_characters_are_made_visible(text: str, shown: str) -> None:
     assert escape_control_chars(text) == shown

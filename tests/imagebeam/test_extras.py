@@ -35,7 +35,7 @@ def test_the_wheel_of_an_installation_is_named(
 
 
 @pytest.mark.parametrize("url", [None, "https://host/imagebeam.whl", "file:///nowhere/it.whl"])
-def test_an_unknown_origin_is_left_to_the_reader(
+def test_an_unknown_origin_is_a_placeholder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str | None
 ) -> None:
     _installed(tmp_path, url)

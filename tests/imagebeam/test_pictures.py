@@ -31,7 +31,7 @@ def test_pictures_and_files_are_labelled_in_their_order(tmp_path: Path, module: 
     assert found[0] == Label("blue", score, (RankedClass(2, "blue", score),))
 
 
-def test_a_picture_stays_as_it_was(module: str) -> None:
+def test_the_picture_is_not_modified(module: str) -> None:
     opened = Image.new("P", (30, 20), 7)
     before = (opened.mode, opened.size, opened.tobytes())
     label_pictures([opened], module)
@@ -45,7 +45,7 @@ def test_one_picture_has_one_label(tmp_path: Path, module: str) -> None:
         assert label_pictures(picture, Path(module)).label == "red"
 
 
-def test_arrays_are_pictures(module: str) -> None:
+def test_arrays_are_accepted_as_pictures(module: str) -> None:
     stack = np.zeros((2, 5, 6, 3), np.uint8)
     stack[0, ..., 2] = stack[1, ..., 0] = 255
     assert [found.label for found in label_pictures(list(stack), module)] == ["blue", "red"]
@@ -78,7 +78,7 @@ def test_errors_name_their_picture_and_can_be_returned(tmp_path: Path, module: s
         ({"emit": ["lables"]}, "emit='lables': must be one of labels, logits, features"),
     ],
 )
-def test_arguments_without_a_meaning(
+def test_invalid_arguments_are_refused(
     module: str, arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ArgumentError) as refused:
@@ -102,25 +102,25 @@ def test_labels_come_while_pictures_are_read(module: str) -> None:
     assert done == [32, 64, 70]
 
 
-def test_no_pictures_no_labels(module: str) -> None:
+def test_no_pictures_give_no_labels(module: str) -> None:
     assert label_pictures([], module) == []
 
 
-def test_more_pictures_than_one_batch(module: str) -> None:
+def test_more_pictures_than_one_batch_are_labelled(module: str) -> None:
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 30
     opened = (Image.new("RGB", (2, 2), colour) for colour in colours)
     names = ["red", "green, verdant", "blue"] * 30
     assert [each.label for each in label_pictures(opened, module)] == names
 
 
-def test_a_file_that_is_no_picture(tmp_path: Path, module: str) -> None:
+def test_a_file_that_is_not_a_picture_is_an_error(tmp_path: Path, module: str) -> None:
     (tmp_path / "text.jpg").write_text("text")
     with pytest.raises(ImageError) as raised:
         label_pictures([tmp_path / "text.jpg"], module)
     assert raised.value.code == "unsupported_format"
 
 
-def test_modules_that_do_not_serve(tmp_path: Path) -> None:
+def test_unusable_modules_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
         label_pictures([], "/nowhere")
     features = tmp_path / "features.tflite"
@@ -135,7 +135,7 @@ def test_modules_that_do_not_serve(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_rows_of_the_job_are_the_same(tmp_path: Path) -> None:
+def test_the_labels_equal_the_rows_of_a_job(tmp_path: Path) -> None:
     assert imagebeam("label", ARCHIVE / "kitchen", "--output", tmp_path) == 0
     rows = predictions(tmp_path)
     found = label_pictures(row["uri"] for row in rows)

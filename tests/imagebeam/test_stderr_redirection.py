@@ -11,7 +11,7 @@ from imagebeam import stderr_redirection
 from tests.beam_pipeline.jobs import ROOT
 
 
-def test_what_libraries_say_ends_in_the_file(
+def test_output_of_libraries_goes_to_the_file(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "log.txt"
@@ -26,7 +26,7 @@ def test_what_libraries_say_ends_in_the_file(
     assert capfd.readouterr().err == "for people\nafter\n"
 
 
-def test_streams_are_put_back_after_an_error(
+def test_streams_are_restored_after_an_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
@@ -40,7 +40,7 @@ def test_streams_are_put_back_after_an_error(
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-def test_debug_shows_all_of_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_debug_shows_all_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=True) as stderr:
         print("printed", file=sys.stderr)
         print("for people", file=stderr)
@@ -48,7 +48,7 @@ def test_debug_shows_all_of_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert not (tmp_path / "log.txt").exists()
 
 
-def test_what_cannot_be_written_is_lost_and_raises_nothing(
+def test_output_that_cannot_be_written_is_dropped_without_an_error(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with stderr_redirection.redirect_library_stderr(Path("/dev/full"), debug=False) as stderr:
@@ -58,7 +58,7 @@ def test_what_cannot_be_written_is_lost_and_raises_nothing(
     assert capfd.readouterr().err == "for people\n"
 
 
-def test_what_is_logged_to_a_full_disk_does_not_come_out_later() -> None:
+def test_records_for_a_full_disk_are_not_written_later() -> None:
     script = """
 import logging, sys
 from pathlib import Path
@@ -76,7 +76,7 @@ logging.warning("after")
     assert ended.stderr == "WARNING:root:before\nWARNING:root:after\n"
 
 
-def test_what_is_logged_ends_in_the_file(tmp_path: Path) -> None:
+def test_log_records_go_to_the_file(tmp_path: Path) -> None:
     with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
         logging.getLogger("test").warning("logged")
         logging.getLogger("test").info("too little")
@@ -93,13 +93,13 @@ def test_a_library_that_kept_the_stream_can_still_write_afterwards(
     assert capfd.readouterr().err == "later\n"
 
 
-def test_text_of_any_kind_can_be_said(tmp_path: Path) -> None:
+def test_any_text_can_be_written(tmp_path: Path) -> None:
     with stderr_redirection.redirect_library_stderr(tmp_path / "log.txt", debug=False):
         print("ü \udcff", file=sys.stderr)
     assert (tmp_path / "log.txt").read_text() == "ü \\udcff\n"
 
 
-def test_levels_and_warnings_are_as_before(tmp_path: Path) -> None:
+def test_levels_and_warnings_are_restored(tmp_path: Path) -> None:
     root, hook = logging.getLogger(), warnings.showwarning
     level = root.level
     with (
@@ -112,7 +112,7 @@ def test_levels_and_warnings_are_as_before(tmp_path: Path) -> None:
     assert "careful" in (tmp_path / "log.txt").read_text()
 
 
-def test_warnings_that_were_logged_before_still_are(tmp_path: Path) -> None:
+def test_captured_warnings_remain_captured(tmp_path: Path) -> None:
     logging.captureWarnings(True)
     try:
         hook = warnings.showwarning
@@ -123,7 +123,7 @@ def test_warnings_that_were_logged_before_still_are(tmp_path: Path) -> None:
         logging.captureWarnings(False)
 
 
-def test_a_descriptor_is_redirected_and_put_back(
+def test_a_descriptor_is_redirected_and_restored(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (

@@ -10,7 +10,7 @@ import imagebeam
 from imagebeam import transforms
 
 
-def test_the_names_that_are_promised() -> None:
+def test_the_documented_names_are_exported() -> None:
     assert imagebeam.__all__ == [
         "ImageError",
         "ImagebeamError",
@@ -31,7 +31,7 @@ def test_the_names_that_are_promised() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*imagebeam.__all__} - {"__version__"}))
-def test_each_is_there_and_explained(name: str) -> None:
+def test_every_name_exists_and_is_documented(name: str) -> None:
     found = getattr(imagebeam, name)
     # A NamedTuple without a docstring gets one that says nothing.
     assert not (inspect.getdoc(found) or f"{name}(").startswith(f"{name}(")
@@ -50,7 +50,7 @@ def test_the_steps_are_the_same_objects() -> None:
         ("imagebeam.transforms.module_handler", "ModuleHandler"),
     ],
 )
-def test_the_examples_do_what_they_say(module: str, name: str) -> None:
+def test_the_examples_give_the_stated_results(module: str, name: str) -> None:
     holder = importlib.import_module(module)
     [test] = [
         test for test in doctest.DocTestFinder().find(getattr(holder, name), name) if test.examples

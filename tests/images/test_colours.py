@@ -55,12 +55,12 @@ def test_greyscale_is_repeated(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
-def test_rgb_stays_as_it_is(kind: str) -> None:
+def test_rgb_is_unchanged(kind: str) -> None:
     data = encode(EIGHT[..., :3], kind)
     assert np.array_equal(same_size(data), EIGHT[..., :3])
 
 
-def test_lossless_webp_stays_as_it_is() -> None:
+def test_lossless_webp_is_unchanged() -> None:
     data = encode(EIGHT[..., :3], "WEBP", lossless=True)
     assert np.array_equal(same_size(data), EIGHT[..., :3])
 
@@ -176,7 +176,7 @@ def test_16_bit_tiffs_keep_their_upper_8(order: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_white_may_be_zero(bits: int) -> None:
+def test_white_can_be_zero(bits: int) -> None:
     samples = SIXTEEN[..., 0] >> (16 - bits)
     raw = samples.astype(f"<u{bits // 8}").tobytes()
     found = same_size(tiff(raw, WIDTH, HEIGHT, bits=bits, photometric=0))
@@ -204,7 +204,7 @@ def test_pixels_without_an_agreed_black_and_white_are_refused(
 
 
 @pytest.mark.parametrize(("channels", "dtype", "bits"), [(3, "<f4", 32), (5, "u1", 8)])
-def test_kinds_of_tiff_that_nothing_reads_are_refused(channels: int, dtype: str, bits: int) -> None:
+def test_unsupported_kinds_of_tiff_are_refused(channels: int, dtype: str, bits: int) -> None:
     raw = np.zeros((HEIGHT, WIDTH, channels), dtype).tobytes()
     options = {"bits": bits, "photometric": 2, "samples": channels, "sample_format": 3}
     data = tiff(raw, WIDTH, HEIGHT, **options)  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ def printed(inks: tuple[int, ...]) -> list[int]:
     return [round((255 - ink) * (255 - black) / 255) for ink in colours]
 
 
-def test_cmyk_tiff() -> None:
+def test_a_cmyk_tiff_is_converted() -> None:
     found = same_size(encode(Image.new("CMYK", (WIDTH, HEIGHT), INKS), "TIFF"))
     assert_near(found, np.array(printed(INKS), np.uint8), 1)
 
@@ -240,7 +240,7 @@ def test_cmyk_jpeg_is_stored_inverted_with_or_without_adobes_mark(marked: bool) 
     assert_near(same_size(data), np.array(printed(INKS), np.uint8), 2)
 
 
-def test_ycck_jpeg() -> None:
+def test_a_ycck_jpeg_is_converted() -> None:
     # Pillow writes no YCCK: four stored planes are declared as Y, Cb, Cr and K.
     y, cb, cr, k = stored = (120, 110, 150, 200)
     plain = Image.new("CMYK", (WIDTH, HEIGHT), tuple(255 - level for level in stored))
@@ -257,7 +257,7 @@ def test_ycck_jpeg() -> None:
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])
-def test_ycbcr_jpeg(subsampling: int) -> None:
+def test_a_ycbcr_jpeg_is_converted(subsampling: int) -> None:
     colour = (200, 40, 90)
     data = encode(
         Image.new("RGB", (WIDTH, HEIGHT), colour), "JPEG", quality=100, subsampling=subsampling
@@ -265,14 +265,14 @@ def test_ycbcr_jpeg(subsampling: int) -> None:
     assert_near(same_size(data), np.array(colour, np.uint8), 2)
 
 
-def test_ycbcr_tiff() -> None:
+def test_a_ycbcr_tiff_is_converted() -> None:
     picture = smooth(WIDTH, HEIGHT)
     data = encode(picture, "TIFF", compression="jpeg", quality=100)
     assert np.abs(same_size(data).astype(int) - picture).mean() < 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_formats_come_near(kind: str) -> None:
+def test_lossy_formats_are_within_a_tolerance(kind: str) -> None:
     picture = smooth(WIDTH * 4, HEIGHT * 4)
     found = same_size(encode(picture, kind, quality=95))
     assert np.abs(found.astype(int) - picture).mean() < 2
@@ -283,7 +283,7 @@ def test_grey_jpeg_is_repeated() -> None:
     assert np.array_equal(found, np.full((HEIGHT, WIDTH, 3), 77))
 
 
-def test_run_length_encoded_bmp() -> None:
+def test_a_run_length_encoded_bmp_is_decoded() -> None:
     # Two rows from the bottom: four of index 1; index 0, 2, 0 and one of 1.
     palette = b"\x0a\x14\x1e\0" + b"\xff\0\0\0" + b"\0\xff\0\0"
     pixels = b"\4\1\0\0" + b"\0\3\0\2\0\0" + b"\1\1" + b"\0\1"

@@ -39,7 +39,7 @@ def furthest(found: Array, expected: Array) -> int:
 
 
 class TestGeometry:
-    def test_the_result_says_how_large_the_picture_was(self) -> None:
+    def test_the_result_holds_the_original_size(self) -> None:
         image = decode(encode(smooth(40, 30), "PNG"), (7, 9))
         assert (image.width, image.height) == (40, 30)
         assert image.pixels.shape == (7, 9, 3)
@@ -87,7 +87,7 @@ class TestGeometry:
 
     @pytest.mark.parametrize("resize", ["crop", "stretch"])
     @pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 5000), (5000, 1), (3, 1)])
-    def test_thin_pictures_keep_their_colour(self, size: tuple[int, int], resize: Resize) -> None:
+    def test_narrow_pictures_keep_their_colour(self, size: tuple[int, int], resize: Resize) -> None:
         data = encode(Image.new("RGB", size, (9, 99, 199)), "PNG")
         image = decode(data, (8, 6), resize)
         assert (image.width, image.height) == size
@@ -163,12 +163,12 @@ class TestOrientation:
     @pytest.mark.parametrize(
         "exif", [b"Exif\0\0", b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\xff"]
     )
-    def test_broken_exif_is_no_reason_to_refuse_a_picture(self, kind: str, exif: bytes) -> None:
+    def test_broken_exif_is_ignored(self, kind: str, exif: bytes) -> None:
         picture = smooth(32, 20)
         found = same_size(encode(picture, kind, exif=exif, **LOSSLESS[kind]))
         assert np.array_equal(found, same_size(encode(picture, kind, **LOSSLESS[kind])))
 
-    def test_a_png_may_hold_its_orientation_behind_its_pixels(self) -> None:
+    def test_a_png_can_hold_its_orientation_behind_its_pixels(self) -> None:
         exif = with_orientation(6).tobytes().removeprefix(b"Exif\0\0")
         data = png(smooth(32, 20), 8, 2, after=png_chunk(b"eXIf", exif))
         image = decode(data, (8, 8))
@@ -176,14 +176,14 @@ class TestOrientation:
 
 
 class TestFormats:
-    def test_progressive_jpeg_is_as_baseline(self) -> None:
+    def test_a_progressive_jpeg_equals_a_baseline_jpeg(self) -> None:
         picture = smooth(90, 60)
         progressive = encode(picture, "JPEG", progressive=True)
         assert progressive != encode(picture, "JPEG")
         assert np.array_equal(same_size(progressive), same_size(encode(picture, "JPEG")))
 
     @pytest.mark.parametrize("scale", [1, 10])
-    def test_of_a_phones_two_pictures_the_first(self, scale: int) -> None:
+    def test_the_first_of_a_phones_two_pictures_is_decoded(self, scale: int) -> None:
         first, second = smooth(32 * scale, 24 * scale), noise(32 * scale, 24 * scale)
         both = encode(first, "MPO", save_all=True, append_images=[Image.fromarray(second)])
         alone = encode(first, "JPEG")
@@ -194,7 +194,9 @@ class TestFormats:
         ("kind", "options"),
         [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})],
     )
-    def test_of_several_frames_the_first(self, kind: str, options: dict[str, Any]) -> None:
+    def test_the_first_of_several_frames_is_decoded(
+        self, kind: str, options: dict[str, Any]
+    ) -> None:
         frames = [Image.new("RGB", (12, 9), colour) for colour in ("lime", "red", "blue")]
         data = encode(
             frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options
@@ -213,12 +215,12 @@ class TestFormats:
         expected[2:6, 2:6] = 0x10, 0x20, 0x30
         assert np.array_equal(same_size(data), expected)
 
-    def test_big_tiff(self) -> None:
+    def test_a_big_tiff_is_decoded(self) -> None:
         picture = noise(12, 9)
         assert np.array_equal(same_size(encode(picture, "TIFF", big_tiff=True)), picture)
 
     @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])
-    def test_compressed_tiff(self, compression: str) -> None:
+    def test_a_compressed_tiff_is_decoded(self, compression: str) -> None:
         picture = noise(12, 9)
         assert np.array_equal(same_size(encode(picture, "TIFF", compression=compression)), picture)
 
@@ -237,17 +239,17 @@ class TestReducedJpeg:
         found, whole = self._both_ways(noise(73, 200))
         assert np.array_equal(found, whole)
 
-    def test_from_twice_the_size_on_detail_is_skipped(self) -> None:
+    def test_detail_is_skipped_from_twice_the_size(self) -> None:
         found, whole = self._both_ways(noise(74, 200))
         assert not np.array_equal(found, whole)
 
     @pytest.mark.parametrize("scale", [74, 147, 293, 1200])
-    def test_skipped_detail_is_not_missed(self, scale: int) -> None:
+    def test_skipped_detail_changes_little(self, scale: int) -> None:
         found, whole = self._both_ways(smooth(scale, scale * 4 // 3))
         assert np.abs(found.astype(int) - whole).mean() < 4
 
     @pytest.mark.parametrize("name", ["parrot.jpg", "hot_dog.jpg", "cat_720p.jpg"])
-    def test_photos_stay_what_they_are(self, reference: Path, name: str) -> None:
+    def test_photos_equal_their_lossless_copies(self, reference: Path, name: str) -> None:
         data = (reference / "photos" / name).read_bytes()
         whole = decode(encode(same_size(data), "PNG"), (96, 96))
         found = decode(data, (96, 96))
@@ -258,19 +260,19 @@ class TestReducedJpeg:
 class TestMoreFormats:
     @pytest.mark.parametrize("kind", ["AVIF", "JPEG2000"])
     @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
-    def test_modern_formats(self, kind: str, mode: str) -> None:
+    def test_modern_formats_are_decoded(self, kind: str, mode: str) -> None:
         picture = Image.fromarray(smooth(64, 48)).convert(mode)
         found = same_size(encode(picture, kind))
         assert np.abs(found.astype(int) - np.asarray(picture.convert("RGB"))).mean() < 4
 
-    def test_heic(self) -> None:
+    def test_heic_is_decoded_or_names_its_package(self) -> None:
         pillow_heif = pytest.importorskip("pillow_heif")
         pillow_heif.register_heif_opener()
         found = same_size(encode(smooth(64, 48), "HEIF", quality=95))
         assert np.abs(found.astype(int) - smooth(64, 48)).mean() < 4
 
     @pytest.mark.parametrize("mode", ["RGB", "L", "1"])
-    def test_portable_maps(self, mode: str) -> None:
+    def test_portable_maps_are_decoded(self, mode: str) -> None:
         picture = Image.fromarray(smooth(13, 7)).convert(mode)
         expected = np.asarray(picture.convert("RGB"))
         assert np.array_equal(same_size(encode(picture, "PPM")), expected)
@@ -284,12 +286,12 @@ class TestMoreFormats:
             b"P6 2 1 65535\n" + bytes([0, 9] * 3 + [255, 255] * 3),
         ],
     )
-    def test_other_portable_maps(self, data: bytes) -> None:
+    def test_other_portable_maps_are_refused(self, data: bytes) -> None:
         assert same_size(data).tolist() == [[[0] * 3, [255] * 3]]
 
     @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
     @pytest.mark.parametrize("compression", [None, "tga_rle"])
-    def test_tga(self, mode: str, compression: str | None) -> None:
+    def test_tga_is_decoded(self, mode: str, compression: str | None) -> None:
         picture = Image.fromarray(smooth(13, 7)).convert(mode)
         expected = np.asarray(picture.convert("RGB"))
         found = same_size(encode(picture, "TGA", compression=compression))
@@ -304,7 +306,7 @@ class TestMoreFormats:
             (b"\0\0\0\x18ftypcrx \0\0", "Canon raw"),
         ],
     )
-    def test_the_kind_is_named_where_it_is_known(self, data: bytes, kind: str) -> None:
+    def test_a_known_unsupported_kind_is_named(self, data: bytes, kind: str) -> None:
         with pytest.raises(DecodeError, match=f"of the kind {kind}. Convert it"):
             decode(data, (8, 8))
 
@@ -312,7 +314,7 @@ class TestMoreFormats:
         ("data", "kind"),
         [(b"\n<!doctype html><p>404", "web page"), (b"\0\0\0\x18ftypisom\0\0", "video")],
     )
-    def test_what_is_not_a_picture_is_named(self, data: bytes, kind: str) -> None:
+    def test_content_that_is_not_a_picture_is_named(self, data: bytes, kind: str) -> None:
         with pytest.raises(DecodeError, match=f"the content is a {kind}, not a picture"):
             decode(data, (8, 8))
 
@@ -348,7 +350,7 @@ class TestWhatIsWhole:
         "name", ["text", "international text", "profile", "wrong checksum", "unknown", "much text"]
     )
     @pytest.mark.parametrize("at", [33, -12])
-    def test_chunks_that_change_no_pixel(self, name: str, at: int) -> None:
+    def test_chunks_that_change_no_pixel_are_ignored(self, name: str, at: int) -> None:
         data = self.PNG[:at] + self.chunks()[name] + self.PNG[at:]
         assert np.array_equal(decode(data, (17, 24), "stretch").pixels, smooth(24, 17))
 
@@ -358,7 +360,7 @@ class TestWhatIsWhole:
         assert np.array_equal(decode(data, (8, 8)).pixels, decode(sound, (8, 8)).pixels)
 
     @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30}])
-    def test_a_jpeg_without_its_end_mark(self, options: dict[str, Any]) -> None:
+    def test_a_jpeg_without_its_end_mark_is_truncated(self, options: dict[str, Any]) -> None:
         data = encode(noise(64, 48), "JPEG", **options)
         assert np.array_equal(same_size(data[:-2]), same_size(data))
         assert code_of(data[:-1]) in (None, "truncated")
@@ -366,7 +368,7 @@ class TestWhatIsWhole:
             assert code_of(data[:-missing]) == "truncated"
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
-    def test_pictures_that_end_early_on_request(self, kind: str) -> None:
+    def test_truncated_pictures_are_decoded_on_request(self, kind: str) -> None:
         data = encode(noise(64, 48), kind)
         cut = data[: len(data) * 3 // 4]
         assert code_of(cut) == "truncated"
@@ -397,7 +399,9 @@ class TestWhatIsWhole:
         ],
     )
     @pytest.mark.parametrize("up", [1, -1])
-    def test_bmp_of_any_bit_masks(self, bits: int, masks: tuple[int, int, int], up: int) -> None:
+    def test_a_bmp_with_any_bit_masks_is_decoded(
+        self, bits: int, masks: tuple[int, int, int], up: int
+    ) -> None:
         colours = np.array([[[255, 0, 0], [0, 255, 0], [255] * 3], [[0, 0, 255], [0] * 3, [0] * 3]])
         rows = b""
         for row in colours[::-up]:
@@ -414,7 +418,7 @@ class TestWhatIsWhole:
         assert np.array_equal(decode(data, (2, 3), "stretch").pixels, colours)
         assert code_of(data[:-1]) == "truncated"
 
-    def test_kinds_that_are_sound_are_not_called_damaged(self) -> None:
+    def test_intact_unsupported_kinds_are_not_called_damaged(self) -> None:
         jpeg = bytearray(encode(smooth(32, 24), "JPEG"))
         at, _ = jpeg_segment(bytes(jpeg), 0xC0)
         for position, value in ((at + 1, 0xC3), (at + 4, 12)):
@@ -424,7 +428,7 @@ class TestWhatIsWhole:
 
 
 class TestRefusals:
-    def test_nothing(self) -> None:
+    def test_no_bytes_are_an_empty_file(self) -> None:
         assert code_of(b"") == "empty_file"
 
     @pytest.mark.parametrize(
@@ -444,10 +448,10 @@ class TestRefusals:
             encode(Image.new("RGB", (32, 32)), "PDF"),
         ],
     )
-    def test_other_formats(self, data: bytes) -> None:
+    def test_other_formats_are_refused(self, data: bytes) -> None:
         assert code_of(data) == "unsupported_format"
 
-    def test_no_other_program_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_other_program_is_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ghostscript = tmp_path / "gs"
         ghostscript.write_text(f"#!/bin/sh\necho ran >> {tmp_path}/canary\n")
         ghostscript.chmod(0o755)
@@ -464,12 +468,12 @@ class TestRefusals:
         assert code_of(picture) == "unsupported_format"
         assert not (tmp_path / "canary").exists()
 
-    def test_the_limit_of_pixels_is_the_largest_picture_that_is_taken(self) -> None:
+    def test_a_picture_at_the_pixel_limit_is_decoded(self) -> None:
         data = encode(smooth(40, 30), "PNG")
         assert code_of(data, max_pixels=1200) is None
         assert code_of(data, max_pixels=1199) == "too_many_pixels"
 
-    def test_a_jpeg_that_is_decoded_smaller_may_have_four_times_the_pixels(self) -> None:
+    def test_a_jpeg_decoded_at_reduced_size_can_have_four_times_the_pixels(self) -> None:
         data = encode(smooth(400, 300), "JPEG")
         assert code_of(data, max_pixels=30_000) is None
         assert code_of(data, max_pixels=29_999) == "too_many_pixels"
@@ -565,7 +569,7 @@ def check_damaged(name: str, damage: list[tuple[str, float, bytes]]) -> None:
 
 
 class TestDamage:
-    def test_the_seeds_are_sound(self) -> None:
+    def test_the_seeds_are_valid(self) -> None:
         assert {name: code_of(data) for name, data in SEEDS.items()} == dict.fromkeys(SEEDS)
 
     @settings(max_examples=400)
@@ -587,6 +591,8 @@ class TestDamage:
     @given(
         start=st.sampled_from([data[:8] for data in SEEDS.values()]), rest=st.binary(max_size=300)
     )
-    def test_rubbish_behind_a_true_start_is_a_listed_error(self, start: bytes, rest: bytes) -> None:
+    def test_random_data_behind_a_valid_start_is_a_listed_error(
+        self, start: bytes, rest: bytes
+    ) -> None:
         code = code_of(start + rest, max_pixels=1_000_000)
         assert code is None or issubclass(CODES[code], DecodeError)

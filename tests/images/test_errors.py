@@ -38,12 +38,12 @@ def test_the_list_is_closed_and_in_the_order_of_the_flow() -> None:
     ]
 
 
-def test_the_list_cannot_be_added_to() -> None:
+def test_the_list_cannot_be_extended() -> None:
     with pytest.raises(TypeError):
         CODES["new"] = ImageError  # type: ignore[index]
 
 
-def test_those_that_may_pass_are_retryable() -> None:
+def test_transient_errors_are_retryable() -> None:
     assert [code for code, error in CODES.items() if error.retryable] == [
         "listing_failed",
         "archive_damaged",
@@ -67,7 +67,7 @@ def test_those_that_may_pass_are_retryable() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_says_stage_cause_and_cure(code: str) -> None:
+def test_each_error_states_stage_cause_and_fix(code: str) -> None:
     error = CODES[code]
     assert error.code == code
     assert re.fullmatch("[a-z]+(_[a-z]+)*", code)
@@ -83,7 +83,7 @@ def test_every_store_error_has_a_code_of_the_list() -> None:
             raise kind("why")
 
 
-def test_an_unknown_exception_of_a_store_costs_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_store_exception_fails_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
     class UnheardOfError(Exception):
         pass
 
@@ -106,6 +106,6 @@ def test_an_unknown_exception_of_a_store_costs_one_image(monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
 
-def test_a_wrong_input_is_the_users_and_no_images() -> None:
+def test_a_wrong_input_is_an_error_for_the_user() -> None:
     assert issubclass(InputError, ValueError)
     assert not issubclass(InputError, ImageError)

@@ -74,20 +74,20 @@ def test_a_file_that_ends_within_its_first_bytes_is_an_error(kind: str) -> None:
         assert code_of(data[:end]) in ("truncated", "unsupported_format", "corrupt")
 
 
-def test_of_two_pictures_the_second_may_be_cut() -> None:
+def test_the_second_of_two_pictures_can_be_truncated() -> None:
     first = encode(PICTURE, "JPEG")
     cut = two_pictures()[: len(first) + 2000]
     assert len(cut) > len(first)
     assert np.array_equal(same_size(cut), same_size(first))
 
 
-def test_a_png_without_its_end_mark_is_whole_if_its_pixels_are() -> None:
+def test_a_png_with_all_pixels_is_whole_without_its_end_mark() -> None:
     data = encode(PICTURE, "PNG")
     assert np.array_equal(same_size(data[:-12]), PICTURE)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "gif", "lossless webp", "bmp", "tiff"])
-def test_bytes_behind_the_end_do_not_matter(kind: str) -> None:
+def test_bytes_behind_the_end_are_ignored(kind: str) -> None:
     data = WHOLE[kind]()
     assert np.array_equal(same_size(data + bytes(100)), same_size(data))
 
@@ -120,7 +120,7 @@ def test_the_canvas_of_an_extended_webp_is_read_from_its_header() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_whatever_pillow_writes_is_known_and_has_its_end(kind: str) -> None:
+def test_pictures_written_by_pillow_are_recognised_and_whole(kind: str) -> None:
     data = encode(smooth(32, 24), kind)
     assert signatures.format_of(data) is not None
     assert not signatures.ends_early(data)
@@ -128,7 +128,7 @@ def test_whatever_pillow_writes_is_known_and_has_its_end(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "is_big"), [("I;16", False), ("I;16B", False), ("I;16", True)])
-def test_tiffs_of_either_order_and_size_are_known(mode: str, is_big: bool) -> None:
+def test_tiffs_of_either_byte_order_and_size_are_recognised(mode: str, is_big: bool) -> None:
     data = encode(Image.new(mode, (4, 3)), "TIFF", big_tiff=is_big)
     assert data[:2] == (b"MM" if mode == "I;16B" else b"II")
     assert (b"+" in data[2:4]) is is_big
@@ -143,7 +143,7 @@ def test_a_big_tiff_of_the_order_that_pillow_does_not_read_is_another_format() -
     assert code_of(data) == "unsupported_format"
 
 
-def test_chunks_that_nobody_knows_are_passed_over() -> None:
+def test_unknown_chunks_are_skipped() -> None:
     picture = noise(6, 5)
     data = png(picture, 8, 2, after=png_chunk(b"juNk", bytes(10)))
     assert np.array_equal(same_size(data), picture)

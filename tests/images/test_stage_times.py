@@ -5,7 +5,7 @@ import pytest
 from imagebeam.images.stage_times import Meter, StageTime, Stopwatch, total
 
 
-def test_waiting_takes_no_core() -> None:
+def test_waiting_takes_no_cpu_time() -> None:
     meter = Meter()
     with meter.stage("wait"):
         time.sleep(0.2)
@@ -13,7 +13,7 @@ def test_waiting_takes_no_core() -> None:
     assert meter.costs["wait"].cpu < 0.1
 
 
-def test_work_takes_both() -> None:
+def test_work_takes_wall_and_cpu_time() -> None:
     meter = Meter()
     with meter.stage("work"):
         start = time.thread_time()
@@ -23,14 +23,14 @@ def test_work_takes_both() -> None:
     assert meter.costs["work"].wall >= 0.1
 
 
-def test_a_stage_that_fails_is_counted_too() -> None:
+def test_a_failing_stage_is_counted() -> None:
     meter = Meter()
     with pytest.raises(ValueError, match="no"), meter.stage("fail"):
         raise ValueError("no")
     assert list(meter.costs) == ["fail"]
 
 
-def test_a_stopwatch_goes_on() -> None:
+def test_a_stopwatch_can_be_continued() -> None:
     watch = Stopwatch()
     time.sleep(0.2)
     first = watch.cost()

@@ -36,7 +36,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_odd_names_arrive_unharmed(tmp_path: Path, name: bytes) -> None:
+def test_unusual_names_are_preserved(tmp_path: Path, name: bytes) -> None:
     path = os.path.join(os.fsencode(tmp_path), name)
     Path(os.fsdecode(path)).write_bytes(name)
     uri = uris.from_path(os.fsdecode(path))
@@ -48,18 +48,18 @@ def test_odd_names_arrive_unharmed(tmp_path: Path, name: bytes) -> None:
 
 @given(st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 0x2F} & set(name)))
 @settings(max_examples=200)
-def test_every_name_comes_back(name: bytes) -> None:
+def test_every_path_survives_the_round_trip(name: bytes) -> None:
     path = b"/folder/-" + name
     uri = uris.from_path(os.fsdecode(path)).encode("utf-8").decode("utf-8")
     assert os.fsencode(uris.to_path(uri)) == path
     assert uris.scheme(uri) == "file"
 
 
-def test_a_path_is_its_own_name_where_text_can_hold_it() -> None:
+def test_a_path_that_is_text_is_its_own_name() -> None:
     assert uris.from_path("/a b/%20#?.jpg") == "/a b/%20#?.jpg"
 
 
-def test_a_path_that_is_no_text_is_percent_encoded() -> None:
+def test_a_path_that_is_not_text_is_percent_encoded() -> None:
     assert uris.from_path(os.fsdecode(b"/a b/\xff%.jpg")) == "file:///a%20b/%FF%25.jpg"
 
 
@@ -94,7 +94,7 @@ def test_entries_of_a_manifest_are_taken_literally(entry: str, uri: str) -> None
 
 
 @pytest.mark.parametrize("entry", ["\ud800.jpg", "gs://bucket/\udcff.jpg"])
-def test_an_entry_that_nothing_can_hold_is_refused(entry: str) -> None:
+def test_an_impossible_entry_is_refused(entry: str) -> None:
     with pytest.raises(UnicodeEncodeError):
         uris.from_entry(entry, "/base")
 
@@ -111,7 +111,7 @@ def test_an_entry_that_nothing_can_hold_is_refused(entry: str) -> None:
         ("", "file"),
     ],
 )
-def test_schemes(uri: str, scheme: str) -> None:
+def test_schemes_are_recognised(uri: str, scheme: str) -> None:
     assert uris.scheme(uri) == scheme
 
 
@@ -155,14 +155,14 @@ def test_a_name_has_no_user_and_no_signature(address: str, name: str) -> None:
         "https://[a.org/{}/b.jpg",
     ],
 )
-def test_what_may_be_a_secret_is_told_apart_but_not_told(address: str) -> None:
+def test_possible_secrets_are_hidden_but_still_distinguish_names(address: str) -> None:
     names = {uris.without_secrets(address.format(secret * 30)) for secret in "abc"}
     assert len(names) == 3
     assert not any("aaa" in name or "bbb" in name or "ccc" in name for name in names)
     assert all(uris.holds_secrets(address.format(secret * 30)) for secret in "abc")
 
 
-def test_a_short_value_is_hidden_where_its_name_says_so() -> None:
+def test_a_short_value_is_hidden_if_its_parameter_is_secret() -> None:
     assert "1234" not in uris.without_secrets("https://a.org/b.jpg?password=1234")
     assert "1234" in uris.without_secrets("https://a.org/b.jpg?id=1234")
 
@@ -179,7 +179,7 @@ def test_members_are_named_after_their_archive() -> None:
 
 @given(st.text(max_size=60))
 @settings(max_examples=300)
-def test_whatever_a_manifest_says_makes_a_name(text: str) -> None:
+def test_every_manifest_entry_makes_a_name(text: str) -> None:
     for address in (text, f"https://{text}", f"https://user:word@host/{text}", f"gs://{text}"):
         name = uris.without_secrets(address)
         assert uris.without_secrets(name) == name

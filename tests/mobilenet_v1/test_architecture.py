@@ -56,7 +56,7 @@ _MILLION_MACS = {
 }
 
 
-def test_every_layer_of_050_160() -> None:
+def test_every_layer_of_050_160_is_as_published() -> None:
     assert [
         (
             layer.name,
@@ -70,13 +70,13 @@ def test_every_layer_of_050_160() -> None:
     ] == _LAYERS_050_160
 
 
-def test_every_layer_reads_what_the_one_before_it_leaves() -> None:
+def test_every_layer_reads_the_output_of_the_previous_one() -> None:
     layers = Architecture(0.25, 224).layers[:-1]
     outputs = [(224, 224, 3), *(layer.output_shape for layer in layers)]
     assert [layer.input_shape for layer in layers] == outputs[:-1]
 
 
-def test_totals_of_050_160() -> None:
+def test_totals_of_050_160_are_as_published() -> None:
     architecture = Architecture(0.5, 160)
     assert architecture.parameters == 1_343_049
     assert architecture.trainable_parameters == 1_332_105
@@ -92,7 +92,7 @@ def test_multiply_accumulates_are_the_published_ones(
     assert round(Architecture(*member).macs / 1e6) == pytest.approx(millions, abs=1)
 
 
-def test_slims_own_count_without_the_last_layer() -> None:
+def test_the_count_without_the_last_layer_is_slims() -> None:
     # slim's test of its base network counts kernels and three values of batch norm for every
     # channel, for slim.batch_norm has no scale unless told.
     layers = Architecture(1.0, 224).layers[:-1]

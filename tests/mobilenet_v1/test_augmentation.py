@@ -13,11 +13,11 @@ NONE = Augmentation(smallest_area=1, aspect=1, flip=False, colour=0)
 RAMP = np.tile(np.linspace(0, 250, 48).astype(np.uint8)[:, None], (64, 48, 1, 3))
 
 
-def test_nothing_varies_unless_it_may() -> None:
+def test_nothing_varies_by_default() -> None:
     np.testing.assert_allclose(NONE.view(RAMP, 48, SEED), rescale(RAMP), atol=1e-5)
 
 
-def test_views_have_the_size_asked_for_and_stay_in_range() -> None:
+def test_views_have_the_requested_size_and_stay_in_range() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 40, 60, 3)).astype(np.uint8)
     views = Augmentation(colour=0.5).view(noise, 32, SEED).numpy()
     assert views.shape == (16, 32, 32, 3)

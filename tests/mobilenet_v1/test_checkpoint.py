@@ -46,18 +46,18 @@ def test_module_of_the_original_tools_holds_the_weights_of_its_checkpoint(
         np.testing.assert_array_equal(value, published_weights[name], err_msg=name)
 
 
-def test_weights_tell_their_width_and_classes(published_weights: Weights) -> None:
+def test_width_and_classes_are_read_from_the_weights(published_weights: Weights) -> None:
     assert (width_of(published_weights), class_count_of(published_weights)) == (0.5, 1001)
 
 
-def test_names_of_training_only_are_ignored(weights: dict[str, np.ndarray]) -> None:
+def test_training_variables_are_ignored(weights: dict[str, np.ndarray]) -> None:
     weights["MobilenetV1/Conv2d_0/weights/RMSProp"] = np.zeros(3)
     scope = "MobilenetV1/MobilenetV1/Conv2d_0/act_quant"
     weights[f"{scope}/{scope}/min/biased"] = np.zeros(())
     load_weights(Network(SMALL), weights)
 
 
-def test_missing_name_is_told(weights: dict[str, np.ndarray]) -> None:
+def test_missing_variable_is_reported(weights: dict[str, np.ndarray]) -> None:
     del weights["MobilenetV1/Conv2d_3_pointwise/BatchNorm/gamma"]
     with pytest.raises(
         NetworkError,
@@ -67,13 +67,15 @@ def test_missing_name_is_told(weights: dict[str, np.ndarray]) -> None:
         load_weights(Network(SMALL), weights)
 
 
-def test_float_checkpoint_is_sent_to_training(weights: dict[str, np.ndarray]) -> None:
+def test_float_checkpoint_is_refused_with_a_hint_to_training(
+    weights: dict[str, np.ndarray],
+) -> None:
     floats = {name: value for name, value in weights.items() if "_quant/" not in name}
     with pytest.raises(NetworkError, match=r"and 109 more\. These are float weights: learn"):
         load_weights(Network(SMALL), floats)
 
 
-def test_other_width_is_told(published_weights: Weights) -> None:
+def test_other_width_is_reported(published_weights: Weights) -> None:
     with pytest.raises(
         NetworkError,
         match=r"Conv2d_0/BatchNorm/\w+ is \(16,\), not \(8,\).* "
@@ -82,17 +84,17 @@ def test_other_width_is_told(published_weights: Weights) -> None:
         load_weights(Network(Architecture(0.25, 160)), published_weights)
 
 
-def test_other_class_count_is_told(published_weights: Weights) -> None:
+def test_other_class_count_is_reported(published_weights: Weights) -> None:
     with pytest.raises(NetworkError, match=r"biases is \(1001,\), not \(10,\)"):
         load_weights(Network(Architecture(0.5, 160, 10)), published_weights)
 
 
-def test_no_checkpoint_is_told(tmp_path: Path) -> None:
+def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"nothing\.ckpt: not a readable checkpoint"):
         read_checkpoint(tmp_path / "nothing.ckpt")
 
 
-def test_damaged_checkpoint_is_told(reference: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint_is_reported(reference: Path, tmp_path: Path) -> None:
     for file in (reference / CHECKPOINT).parent.iterdir():
         shutil.copyfile(file, tmp_path / file.name)
     data = tmp_path / f"{Path(CHECKPOINT).name}.data-00000-of-00001"
@@ -101,7 +103,7 @@ def test_damaged_checkpoint_is_told(reference: Path, tmp_path: Path) -> None:
         read_checkpoint(tmp_path / Path(CHECKPOINT).name)
 
 
-def test_checkpoint_of_another_family_is_told(tmp_path: Path) -> None:
+def test_checkpoint_of_another_family_is_reported(tmp_path: Path) -> None:
     import tensorflow as tf
 
     tf.raw_ops.SaveV2(
@@ -114,12 +116,12 @@ def test_checkpoint_of_another_family_is_told(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "other")
 
 
-def test_folder_without_a_module_is_told(tmp_path: Path) -> None:
+def test_folder_without_a_module_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="not a readable module with variables"):
         read_module(tmp_path)
 
 
-def test_transfer_to_other_classes_leaves_the_last_layer(published_weights: Weights) -> None:
+def test_transfer_to_other_classes_drops_the_last_layer(published_weights: Weights) -> None:
     network = Network(Architecture(0.5, 160, 7), seed=4)
     untouched = network.logits.weights.numpy()
     assert not transfer_weights(network, published_weights)
@@ -130,7 +132,7 @@ def test_transfer_to_other_classes_leaves_the_last_layer(published_weights: Weig
     )
 
 
-def test_transfer_to_as_many_classes_takes_the_last_layer(weights: dict[str, np.ndarray]) -> None:
+def test_transfer_to_as_many_classes_keeps_the_last_layer(weights: dict[str, np.ndarray]) -> None:
     network = Network(SMALL, seed=4)
     assert transfer_weights(network, weights)
     expected = weights["MobilenetV1/Logits/Conv2d_1c_1x1/weights"]

@@ -59,14 +59,14 @@ def test_call_gives_logits(
 
 
 @pytest.mark.parametrize("name", ["default", "serving_default", "image_classification"])
-def test_signatures_for_classification(
+def test_classification_signatures_are_exported(
     loaded: Any, images: tf.Tensor, expected: dict[str, tf.Tensor], name: str
 ) -> None:
     answers = loaded.signatures[name](images=images)
     np.testing.assert_allclose(answers["default"], expected["Logits"], atol=1e-5)
 
 
-def test_signature_for_features(
+def test_feature_signature_is_exported(
     loaded: Any, images: tf.Tensor, expected: dict[str, tf.Tensor]
 ) -> None:
     features = loaded.signatures["image_feature_vector"](images=images)["default"]
@@ -98,12 +98,12 @@ def test_every_layer_is_an_output(
         np.testing.assert_allclose(answers[endpoint], own, atol=1e-5, err_msg=endpoint)
 
 
-def test_plain_signatures_answer_nothing_else(loaded: Any, images: tf.Tensor) -> None:
+def test_plain_signatures_have_no_other_output(loaded: Any, images: tf.Tensor) -> None:
     assert list(loaded.signatures["default"](images=images)) == ["default"]
     assert list(loaded.signatures["serving_default"](images=images)) == ["default"]
 
 
-def test_batch_is_free(loaded: Any, images: tf.Tensor) -> None:
+def test_batch_size_is_variable(loaded: Any, images: tf.Tensor) -> None:
     # Other batch sizes sum in another order, which moves logits by whole levels.
     np.testing.assert_allclose(loaded(images[:1]), loaded(images)[:1], atol=2.001 * 0.146457)
 
@@ -115,20 +115,20 @@ def test_variables_are_slims_and_none_is_trainable(loaded: Any, published: Netwo
     assert list(loaded.regularization_losses) == []
 
 
-def test_training_is_refused_with_the_way_out(loaded: Any, images: tf.Tensor) -> None:
+def test_training_is_refused_with_an_alternative(loaded: Any, images: tf.Tensor) -> None:
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="imagebeam module train IMAGES --from"
     ):
         loaded(images, training=True)
 
 
-def test_weights_come_back_out_of_it(exported: Path, published: Network) -> None:
+def test_weights_can_be_read_back(exported: Path, published: Network) -> None:
     weights = read_module(exported)
     for variable in published.variables:
         np.testing.assert_array_equal(weights[variable.name.removesuffix(":0")], variable)
 
 
-def test_metadata(exported: Path) -> None:
+def test_metadata_is_written(exported: Path) -> None:
     text = (exported / "assets.extra" / "module.json").read_text(encoding="utf-8")
     assert json.loads(text) == {
         "format": "imagebeam-module/1",
@@ -149,7 +149,7 @@ def test_metadata(exported: Path) -> None:
     }
 
 
-def test_graph_is_stored_once(exported: Path) -> None:
+def test_the_graph_is_stored_once(exported: Path) -> None:
     # Four signatures and two calls, each with its own copy, would need some 2.5 MB.
     assert (exported / "saved_model.pb").stat().st_size < 1_200_000
 

@@ -10,7 +10,7 @@ from imagebeam.mobilenet_v1.folder_training import claim
 SETTINGS = {"width": 0.5, "classes": ("cat", "dog"), "from": None}
 
 
-def test_same_settings_may_go_on(tmp_path: Path) -> None:
+def test_training_resumes_with_the_same_settings(tmp_path: Path) -> None:
     state = tmp_path / "a" / "run"
     claim(state, SETTINGS)
     (state / "checkpoints").mkdir()
@@ -18,7 +18,7 @@ def test_same_settings_may_go_on(tmp_path: Path) -> None:
     assert sorted(path.name for path in state.iterdir()) == ["checkpoints", "run.json"]
 
 
-def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     claim(tmp_path / "run", SETTINGS)
     with pytest.raises(
         NetworkError,
@@ -27,14 +27,14 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         claim(tmp_path / "run", {**SETTINGS, "width": 1.0, "seed": 3})
 
 
-def test_strange_folder_is_refused(tmp_path: Path) -> None:
+def test_foreign_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(NetworkError, match="not the folder of a training run"):
         claim(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
-def test_claim_that_was_killed_half_way_is_taken_over(tmp_path: Path) -> None:
+def test_unfinished_claim_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / ".run.json.0123.tmp").write_text('{"wid', encoding="utf-8")
     claim(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -27,7 +27,7 @@ def test_classes_and_pictures_are_sorted_and_hidden_ones_left_out(tmp_path: Path
     )
 
 
-def test_no_folder_is_refused(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="missing: not a folder"):
         read_folder(tmp_path / "missing")
 
@@ -50,13 +50,13 @@ def test_class_with_too_few_pictures_is_refused(tmp_path: Path, count: int) -> N
 SAMPLES = [Sample(Path(f"{label}/{index}"), label) for label in range(3) for index in range(10)]
 
 
-def test_same_part_of_every_class_is_held_out() -> None:
+def test_same_share_of_every_class_is_held_out() -> None:
     learnt, tested = split(SAMPLES, 0.3, seed=0)
     assert [sample.label for sample in tested] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert sorted([*learnt, *tested], key=SAMPLES.index) == SAMPLES
 
 
-def test_seed_decides_what_is_held_out() -> None:
+def test_seed_decides_which_pictures_are_held_out() -> None:
     assert split(SAMPLES, 0.3, seed=1) == split(SAMPLES, 0.3, seed=1)
     assert split(SAMPLES, 0.3, seed=1)[1] != split(SAMPLES, 0.3, seed=2)[1]
 
@@ -68,6 +68,6 @@ def test_both_parts_hold_every_class(part: float, counts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("part", [0.0, 1.0, -1.0])
-def test_part_out_of_range_is_refused(part: float) -> None:
+def test_share_out_of_range_is_refused(part: float) -> None:
     with pytest.raises(NetworkError, match=f"held-out part {part}: must lie between 0 and 1"):
         split(SAMPLES, part, seed=0)

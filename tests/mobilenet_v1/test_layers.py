@@ -41,7 +41,7 @@ def _normalised(layer: BatchNormLayer, values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["convolution", "depthwise"])
-def test_folding_is_batch_norm_with_moving_statistics(
+def test_folding_equals_batch_norm_with_moving_statistics(
     kind: Literal["convolution", "depthwise"],
 ) -> None:
     layer = _layer(kind)
@@ -57,7 +57,7 @@ def test_folding_is_batch_norm_with_moving_statistics(
     np.testing.assert_allclose(endpoint, np.clip(normalised, 0, 6), atol=1e-5)
 
 
-def test_float_phase_is_batch_norm_with_batch_statistics() -> None:
+def test_float_phase_equals_batch_norm_with_batch_statistics() -> None:
     layer = _layer()
     values = _convolved(layer, layer.weights)
     expected = _normalised(layer, values)
@@ -85,7 +85,7 @@ def test_quantised_phase_normalises_the_quantised_convolution(
     np.testing.assert_allclose(layer.moving_mean, values.mean(axis=(0, 1, 2)), atol=1e-4)
 
 
-def test_frozen_phase_is_inference_with_the_newest_ranges() -> None:
+def test_frozen_phase_equals_inference_with_the_newest_ranges() -> None:
     layer = _layer()
     before = [variable.numpy() for variable in (layer.moving_mean, layer.moving_variance)]
     trained = layer.train(INPUTS, Phase.FROZEN, NOW)
@@ -96,7 +96,7 @@ def test_frozen_phase_is_inference_with_the_newest_ranges() -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_every_phase_teaches_kernel_scale_and_offset(phase: Phase) -> None:
+def test_every_phase_trains_kernel_scale_and_offset(phase: Phase) -> None:
     layer = _layer()
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer.train(INPUTS, phase, NOW) ** 2)

@@ -20,7 +20,7 @@ def endpoints(published: Network, golden: dict[str, np.ndarray]) -> dict[str, An
     return {name: value.numpy() for name, value in values.items()}
 
 
-def test_first_layer_is_that_of_the_original(
+def test_first_layer_equals_the_original(
     endpoints: dict[str, Any], golden: dict[str, np.ndarray]
 ) -> None:
     np.testing.assert_allclose(endpoints["Conv2d_0"][:1], golden["conv2d_0_relu6"], atol=1e-4)
@@ -34,7 +34,7 @@ def test_logits_are_within_two_levels_of_the_original(
     assert levels.mean() < 0.5
 
 
-def test_answers_are_those_of_the_original(
+def test_top_classes_equal_the_original(
     endpoints: dict[str, Any], golden: dict[str, np.ndarray]
 ) -> None:
     answers = endpoints["Logits"].argmax(axis=1)
@@ -57,7 +57,7 @@ def test_predictions_are_the_softmax_of_the_logits(endpoints: dict[str, Any]) ->
     np.testing.assert_allclose(endpoints["Predictions"], expected, rtol=1e-4)
 
 
-def test_every_layer_alone_is_that_of_the_original_graph(
+def test_every_single_layer_equals_the_original_graph(
     published: Network, reference: Path, golden: dict[str, np.ndarray]
 ) -> None:
     """Feeds each layer what the original graph fed it, so that no rounding adds up."""
@@ -77,7 +77,9 @@ def test_every_layer_alone_is_that_of_the_original_graph(
     assert np.mean(np.abs(logits - original["MobilenetV1/Logits"]) < 1e-4) > 0.999
 
 
-def test_float_form_is_kerass_mobilenet(published: Network, golden: dict[str, np.ndarray]) -> None:
+def test_float_form_equals_the_mobilenet_of_keras(
+    published: Network, golden: dict[str, np.ndarray]
+) -> None:
     keras = tf.keras.applications.MobileNet(
         (160, 160, 3), 0.5, weights=None, classes=1001, classifier_activation=None
     )
@@ -101,7 +103,7 @@ def _keras_name(name: str) -> str:
 
 
 @pytest.mark.parametrize("width", [0.25, 1.0])
-def test_parameters_are_as_many_as_kerass(width: float) -> None:
+def test_parameter_count_equals_that_of_keras(width: float) -> None:
     keras = tf.keras.applications.MobileNet((128, 128, 3), width, weights=None, classes=1001)
     assert Architecture(width, 128).parameters == keras.count_params()
 

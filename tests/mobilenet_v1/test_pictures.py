@@ -26,7 +26,7 @@ def test_an_epoch_shows_nothing_twice() -> None:
     assert _shown(0, 0, 3) != _shown(0, 3, 3)
 
 
-def test_going_on_shows_what_would_have_followed() -> None:
+def test_a_resumed_run_shows_the_same_pictures_as_an_uninterrupted_one() -> None:
     assert _shown(5, 4, 6) == _shown(5, 0, 10)[4:]
 
 
@@ -46,7 +46,7 @@ def test_batch_is_never_larger_than_the_pictures() -> None:
     assert classes.shape == (10,)
 
 
-def test_in_order_shows_all_once() -> None:
+def test_in_order_shows_every_picture_once() -> None:
     batches = PICTURES.in_order(4)
     assert [len(classes) for _, classes in batches] == [4, 4, 2]
     np.testing.assert_array_equal(
@@ -54,7 +54,7 @@ def test_in_order_shows_all_once() -> None:
     )
 
 
-def test_decoding_skips_and_counts_what_is_no_picture(tmp_path: Path) -> None:
+def test_decoding_skips_and_counts_files_that_are_not_pictures(tmp_path: Path) -> None:
     shapes.write_folders(tmp_path / "images", 3)
     bad = tmp_path / "images/disc/001.png"
     bad.write_bytes(b"no picture")
@@ -69,7 +69,7 @@ def test_decoding_skips_and_counts_what_is_no_picture(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
 
 
-def test_class_of_which_nothing_can_be_decoded_is_refused(tmp_path: Path) -> None:
+def test_class_without_a_decodable_picture_is_refused(tmp_path: Path) -> None:
     shapes.write_folders(tmp_path, 2)
     for path in (tmp_path / "rings").iterdir():
         path.write_bytes(b"no picture")

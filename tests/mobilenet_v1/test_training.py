@@ -41,12 +41,12 @@ def test_phases_follow_each_other() -> None:
         ({"quantise_from": 1.0, "freeze_from": 1.0}, "quantisation must begin before the end"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(values: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         TrainingOptions(**{"steps": 10, **values})
 
 
-def test_short_run_moves_weights_and_ranges_and_goes_on_from_its_checkpoint(
+def test_short_run_changes_weights_and_ranges_and_resumes_from_its_checkpoint(
     tmp_path: Path,
 ) -> None:
     pictures = shapes.drawn(24, seed=0)
@@ -77,12 +77,12 @@ def _none(steps_done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return iter(())
 
 
-def test_batches_that_end_early_are_told() -> None:
+def test_batches_that_end_early_are_reported() -> None:
     with pytest.raises(NetworkError, match="the batches ended after 0 of 3 steps"):
         train(Network(SMALL), lambda _: [], TrainingOptions(3))
 
 
-def test_evaluation_counts_right_answers_of_both_forms() -> None:
+def test_evaluation_counts_correct_classes_of_both_forms() -> None:
     pictures = shapes.drawn(30, seed=0, side=32)
     network = Network(SMALL)
     right = [
@@ -117,7 +117,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> _Trained:
 
 
 @pytest.mark.slow
-def test_training_learns_in_both_forms(trained: _Trained) -> None:
+def test_training_improves_both_forms(trained: _Trained) -> None:
     accuracy = evaluate(trained.network, shapes.drawn(150, seed=1, side=32).in_order(50))
     # Chance is 50 of 150.
     assert accuracy.float_right > 120
@@ -125,7 +125,7 @@ def test_training_learns_in_both_forms(trained: _Trained) -> None:
 
 
 @pytest.mark.slow
-def test_reports_tell_the_course(trained: _Trained) -> None:
+def test_reports_contain_the_course_of_training(trained: _Trained) -> None:
     assert [report.step for report in trained.reports] == list(range(10, 151, 10))
     first, *_, last = trained.reports
     assert last.loss < first.loss
@@ -150,7 +150,7 @@ def test_summaries_hold_what_was_reported(trained: _Trained) -> None:
 
 
 @pytest.mark.slow
-def test_transfer_teaches_other_classes(trained: _Trained, tmp_path: Path) -> None:
+def test_transfer_trains_other_classes(trained: _Trained, tmp_path: Path) -> None:
     """Two of the three classes, through a module, in a few steps and a tenth of the rate."""
     export_module(trained.network, tmp_path / "module", classes=shapes.CLASSES)
     shapes.write_folders(tmp_path / "images", 40, seed=2)

@@ -19,14 +19,14 @@ def plain(tmp_path: Path) -> Path:
     return path
 
 
-def test_names_and_range_travel_with_the_file(plain: Path, tmp_path: Path) -> None:
+def test_names_and_range_are_stored_in_the_file(plain: Path, tmp_path: Path) -> None:
     annotate(plain, tmp_path / "new.tflite", _NAMES, InputOptions(value_range=(-1.0, 1.0)))
     info = open_module(str(tmp_path / "new.tflite")).info
     assert (info.value_range, info.range_origin) == ((-1.0, 1.0), "stated")
     assert info.class_names == _NAMES
 
 
-def test_earlier_statements_stay(plain: Path, tmp_path: Path) -> None:
+def test_earlier_statements_are_kept(plain: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.tflite", tmp_path / "second.tflite"
     annotate(plain, first, _NAMES, NO_OPTIONS)
     annotate(first, second, None, InputOptions(value_range=(0.0, 255.0)))
@@ -37,7 +37,7 @@ def test_earlier_statements_stay(plain: Path, tmp_path: Path) -> None:
     assert second.read_bytes() == append_to_flatbuffer(echo(), expected)
 
 
-def test_what_cannot_be_written_down_is_refused(plain: Path, tmp_path: Path) -> None:
+def test_invalid_statements_are_refused(plain: Path, tmp_path: Path) -> None:
     with pytest.raises(ModuleError, match="order of colours cannot be written down"):
         annotate(plain, tmp_path / "new.tflite", None, InputOptions(channels="bgr"))
     with pytest.raises(ModuleError, match="No such file or directory"):

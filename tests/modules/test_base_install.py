@@ -55,14 +55,14 @@ def test_a_module_that_ships_its_flatbuffer_runs(tmp_path: Path) -> None:
     assert said == f"litert {[_FIFTH] * 3} False\n"
 
 
-def test_so_does_its_archive(tmp_path: Path) -> None:
+def test_an_archive_of_a_module_with_a_flatbuffer_runs(tmp_path: Path) -> None:
     module = _with_flatbuffer(tmp_path / "module")
     archive = shutil.make_archive(str(tmp_path / "archive"), "gztar", module)
     said = run_without_tensorflow(_RUN, archive, str(tmp_path / "cache"))
     assert said == f"litert {[_FIFTH] * 3} False\n"
 
 
-def test_so_does_a_url_in_the_cache_of_tensorflow_hub(
+def test_a_url_in_the_cache_of_tensorflow_hub_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "https://tfhub.dev/google/imagenet/mobilenet_v1_050_160/quantops/classification/1"
@@ -93,7 +93,9 @@ def test_a_bare_saved_model_names_the_install_command(
     )
 
 
-def test_so_does_a_url_that_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_is_not_cached_names_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     url = "https://tfhub.dev/x/1"
     said = run_without_tensorflow(_REFUSED, url, str(tmp_path / "cache"), "auto")

@@ -122,7 +122,7 @@ def test_the_range_of_a_saved_model_is_found(tmp_path: Path, name: str, engine: 
     np.testing.assert_allclose(_logits(module), network(inputs).numpy(), rtol=0, atol=1e-4)
 
 
-def test_what_nothing_states_is_assumed_and_said(tmp_path: Path) -> None:
+def test_an_unknown_range_is_assumed_and_reported(tmp_path: Path) -> None:
     path = _flatbuffer(tmp_path / "module.tflite", _Network(tf.identity, tf.identity))
     module = open_module(str(path))
     assert (module.info.value_range, module.info.range_origin) == ((0.0, 1.0), "assumed")
@@ -132,7 +132,7 @@ def test_what_nothing_states_is_assumed_and_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["flatbuffer", "litert", "tensorflow"])
-def test_a_range_that_is_given_wins(tmp_path: Path, kind: str) -> None:
+def test_a_given_range_takes_precedence(tmp_path: Path, kind: str) -> None:
     network = _Network(tf.identity, tf.identity)
     options = InputOptions(value_range=(-1.0, 1.0))
     if kind == "flatbuffer":
@@ -156,7 +156,7 @@ def test_mean_std_and_colours_can_be_given(tmp_path: Path, engine: str) -> None:
     np.testing.assert_allclose(_logits(module), network(inputs).numpy(), rtol=0, atol=1e-3)
 
 
-def test_the_convention_of_a_family_is_known_by_its_names(tmp_path: Path) -> None:
+def test_the_range_of_a_family_is_known_by_its_variable_names(tmp_path: Path) -> None:
     def named(values: tf.Tensor) -> tf.Tensor:
         with tf.name_scope("MobilenetV1"):
             return tf.nn.relu(values, name="Conv2d_0")
@@ -168,7 +168,7 @@ def test_the_convention_of_a_family_is_known_by_its_names(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("engine", ["litert", "tensorflow"])
-def test_one_sigmoid_tells_two_classes_apart(tmp_path: Path, engine: str) -> None:
+def test_one_sigmoid_separates_two_classes(tmp_path: Path, engine: str) -> None:
     network = _Network(lambda x: x / 255.0, tf.sigmoid, classes=1)
     path = _saved_model(tmp_path / "module", network)
     module = open_module(str(path), engine, tmp_path / "cache")
@@ -213,7 +213,7 @@ def test_a_softmax_gains_logits_and_features(tmp_path: Path) -> None:
         ({"channels": "grb"}, "channels 'grb': must be rgb or bgr"),
     ],
 )
-def test_statements_without_a_meaning_are_refused(options: dict[str, Any], message: str) -> None:
+def test_invalid_statements_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleError) as refused:
         InputOptions(**options)
     assert message in str(refused.value)

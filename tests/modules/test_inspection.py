@@ -20,14 +20,16 @@ _OPERATIONS = {
     ("name", "parameters", "macs"),
     [("0.5_160", 1_326_633, 76_525_312), ("0.25_128", 467_593, 13_570_304)],
 )
-def test_the_published_flatbuffers(reference: Path, name: str, parameters: int, macs: int) -> None:
+def test_the_published_flatbuffers_are_inspected(
+    reference: Path, name: str, parameters: int, macs: int
+) -> None:
     content = (reference / f"mobilenet_v1_{name}_quant.tflite").read_bytes()
     assert count_costs(content) == ModelSize(
         _OPERATIONS, parameters, macs, {"uint8": 60, "int32": 29}
     )
 
 
-def test_a_flatbuffer_without_weights() -> None:
+def test_a_flatbuffer_without_weights_is_inspected() -> None:
     assert count_costs(echo(softmax=True)) == ModelSize(
         {"RESHAPE": 1, "SOFTMAX": 1}, 0, 0, {"float32": 3, "int32": 1}
     )

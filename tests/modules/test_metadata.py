@@ -37,7 +37,7 @@ def _with_zip(entries: dict[str, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("metadata", [_FULL, Metadata()])
-def test_what_is_rendered_parses(metadata: Metadata) -> None:
+def test_rendered_metadata_can_be_parsed(metadata: Metadata) -> None:
     assert parse(render(metadata), "x") == metadata
 
 
@@ -48,7 +48,7 @@ def test_the_text_is_sorted_and_indented() -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1).map(tuple))
-def test_any_class_name_survives(classes: tuple[str, ...]) -> None:
+def test_any_class_name_is_preserved(classes: tuple[str, ...]) -> None:
     assert parse(render(Metadata(classes=classes)), "x").classes == classes
 
 
@@ -128,6 +128,6 @@ def test_a_damaged_archive_is_refused() -> None:
         read_from_flatbuffer(bytes(flatbuffer), "x")
 
 
-def test_lines_keep_blank_ones_between_and_drop_those_behind() -> None:
+def test_blank_lines_are_kept_inside_and_dropped_at_the_end() -> None:
     assert lines_of(" a \r\n\r\nb\u2028c\n\n") == ("a", "", "b\u2028c")
     assert lines_of("\n \n") == ()

@@ -35,13 +35,13 @@ def flatbuffer(tmp_path: Path) -> Path:
     return tmp_path / "module.tflite"
 
 
-def test_a_flatbuffer_is_opened_as_it_is(flatbuffer: Path, cache: Path) -> None:
+def test_a_flatbuffer_is_opened_unchanged(flatbuffer: Path, cache: Path) -> None:
     module = open_module(str(flatbuffer), cache=cache)
     assert (module.engine, module.path, module.source) == ("litert", flatbuffer, flatbuffer)
     assert not cache.exists()
 
 
-def test_the_tensorflow_engine_runs_no_flatbuffer(flatbuffer: Path, cache: Path) -> None:
+def test_the_tensorflow_engine_refuses_a_flatbuffer(flatbuffer: Path, cache: Path) -> None:
     with pytest.raises(ModuleError, match=r"cannot run\. Use --engine litert"):
         open_module(str(flatbuffer), "tensorflow", cache)
 
@@ -111,7 +111,7 @@ def test_a_flatbuffer_is_written_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["module.tflite"]
 
 
-def test_what_litert_cannot_hold_runs_with_tensorflow(tmp_path: Path, cache: Path) -> None:
+def test_a_module_that_litert_cannot_run_uses_tensorflow(tmp_path: Path, cache: Path) -> None:
     directory = write_tf2(tmp_path / "module", {"default": _singular_values})
     module = open_module(str(directory), cache=cache)
     assert (module.engine, module.path) == ("tensorflow", directory)
@@ -126,7 +126,7 @@ def test_what_litert_cannot_hold_runs_with_tensorflow(tmp_path: Path, cache: Pat
     np.testing.assert_allclose(answers.logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_tensorflow_engine_can_be_asked_for(tmp_path: Path, cache: Path) -> None:
+def test_the_tensorflow_engine_can_be_chosen(tmp_path: Path, cache: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": mean_colours(images)}
 
@@ -143,7 +143,7 @@ def test_the_tensorflow_engine_can_be_asked_for(tmp_path: Path, cache: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_module_that_is_none_is_refused(tmp_path: Path, cache: Path) -> None:
+def test_a_directory_that_is_not_a_module_is_refused(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "module").mkdir()
     (tmp_path / "module" / "saved_model.pb").write_bytes(b"<html>")
     with pytest.raises(ModuleError, match=r"its saved_model\.pb cannot be read"):
@@ -159,7 +159,7 @@ print(open_module(sys.argv[1], cache=Path(sys.argv[2])).path)
 
 
 @pytest.mark.slow
-def test_two_processes_open_the_reference_module_at_once(reference: Path, cache: Path) -> None:
+def test_two_processes_open_the_reference_module_concurrently(reference: Path, cache: Path) -> None:
     command = [sys.executable, "-c", _OPEN, str(reference / "module"), str(cache)]
     openers = [
         subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)

@@ -40,7 +40,7 @@ def test_hub_signatures_come_first() -> None:
     }
 
 
-def test_a_feature_module_classifies_nothing() -> None:
+def test_a_feature_module_has_no_classes() -> None:
     assert _chosen(default=("default",), image_feature_vector=("default",)) == {
         "features": ("image_feature_vector", "default")
     }
@@ -51,7 +51,7 @@ def test_a_general_signature_classifies(name: str) -> None:
     assert _chosen(other=("x",), **{name: ("dense_3",)}) == {"logits": (name, "dense_3")}
 
 
-def test_the_names_of_outputs_tell_features() -> None:
+def test_features_are_recognised_by_output_names() -> None:
     assert _chosen(serving_default=("Feature_Vector",)) == {
         "features": ("serving_default", "Feature_Vector")
     }
@@ -69,7 +69,7 @@ def test_the_names_of_outputs_tell_features() -> None:
         (("classes", "scores", "logits"), "logits"),
     ],
 )
-def test_one_answer_in_several_forms_is_read_once(outputs: tuple[str, ...], chosen: str) -> None:
+def test_one_output_in_several_forms_is_read_once(outputs: tuple[str, ...], chosen: str) -> None:
     assert _chosen(serving_default=outputs) == {"logits": ("serving_default", chosen)}
 
 
@@ -90,7 +90,7 @@ def test_no_signature_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["serving_default", "image_classification"])
-def test_outputs_that_cannot_be_told_apart_are_refused(name: str) -> None:
+def test_ambiguous_outputs_are_refused(name: str) -> None:
     with pytest.raises(ModuleError, match=rf"{name}' has the outputs \['boxes', 'classes'\]"):
         _chosen(**{name: ("boxes", "classes")})
 

@@ -14,7 +14,7 @@ def _with_tensorflow(directory: Path) -> Module:
     return replace(open_module(str(MODULE)), engine=TENSORFLOW, path=directory)
 
 
-def test_a_flatbuffer_travels_as_it_is() -> None:
+def test_a_flatbuffer_is_staged_unchanged() -> None:
     module = open_module(str(MODULE))
     assert suffix(module) == ".tflite"
     assert packed(module) == module.path.read_bytes()
@@ -22,7 +22,7 @@ def test_a_flatbuffer_travels_as_it_is() -> None:
         assert path == module.path
 
 
-def test_a_directory_travels_as_an_archive_and_arrives_whole(tmp_path: Path) -> None:
+def test_a_directory_is_staged_as_an_archive_and_restored(tmp_path: Path) -> None:
     files = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "empty": b""}
     for name, content in files.items():
         path = tmp_path / "module" / name

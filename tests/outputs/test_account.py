@@ -38,7 +38,7 @@ checked = settings(max_examples=100)
 class TestSums:
     @given(st.lists(plans, max_size=5), st.integers(0, 5))
     @checked
-    def test_plans_may_be_added_in_any_grouping_and_order(
+    def test_plans_can_be_added_in_any_grouping_and_order(
         self, parts: list[Plan], cut: int
     ) -> None:
         whole = Plan.total(parts)
@@ -49,7 +49,7 @@ class TestSums:
 
     @given(st.lists(tallies, max_size=5), st.integers(0, 5))
     @checked
-    def test_tallies_may_be_added_in_any_grouping_and_order(
+    def test_tallies_can_be_added_in_any_grouping_and_order(
         self, parts: list[Tally], cut: int
     ) -> None:
         whole = Tally.total(parts)
@@ -71,7 +71,7 @@ class TestSums:
         largest, two = Plan(rows_digest=(1 << 128) - 1), Plan(rows_digest=2)
         assert Plan.total([largest, two]).rows_digest == 1
 
-    def test_of_nothing(self) -> None:
+    def test_the_total_of_nothing_is_empty(self) -> None:
         assert Plan.total([]) == Plan()
         assert Tally.total([]) == Tally()
 
@@ -81,7 +81,7 @@ class TestDigest:
         expected = hashlib.blake2b("ö.jpg".encode(), digest_size=16).hexdigest()
         assert f"{uri_digest('ö.jpg'):032x}" == expected
 
-    def test_sums_tell_sets_of_names_apart(self) -> None:
+    def test_sums_differ_for_different_sets_of_names(self) -> None:
         names = [f"{letter}.jpg" for letter in "abcdefgh"]
         sums = {
             sum(map(uri_digest, chosen)) % (1 << 128)
@@ -107,7 +107,7 @@ TALLY = Tally(2, 8, {"truncated": 1, "corrupt": 2}, {"decode": (1.23456, 1.0), "
 
 
 class TestSummary:
-    def test_it_adds_up_and_says_everything(self) -> None:
+    def test_a_correct_summary_has_every_field(self) -> None:
         assert summarise(PLAN, TALLY, {"module": "m"}, {"start": (1.0, 0.75)}) == {
             "requested": 20,
             "labelled": 8,
@@ -149,7 +149,7 @@ class TestSummary:
         with pytest.raises(AccountError):
             summarise(PLAN, tally, {})
 
-    def test_the_error_says_what_was_counted(self) -> None:
+    def test_the_error_states_the_counts(self) -> None:
         with pytest.raises(AccountError) as caught:
             summarise(PLAN, Tally(2, 7, {"corrupt": 3}), {})
         assert str(caught.value) == (
@@ -166,7 +166,7 @@ class TestSummary:
         assert read_summary(layout) == summary
         assert "/ö" in layout.summary.read_text(encoding="utf-8")
 
-    def test_a_module_whose_path_is_not_utf8_does_not_spoil_the_end(self, tmp_path: Path) -> None:
+    def test_a_module_path_that_is_not_utf8_can_be_written(self, tmp_path: Path) -> None:
         layout = Layout(tmp_path)
         odd = os.fsdecode(b"/\xff/module")
         write_summary(layout, {"module": odd})

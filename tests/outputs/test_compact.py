@@ -69,7 +69,7 @@ def test_all_parts_become_one_of_each_kind(root: AnyPath, kind: Format) -> None:
     assert sorted(entry.name for entry in layout.job.iterdir()) == ["identity.json", "run.json"]
 
 
-def test_rows_columns_and_provenance_stay_and_neighbours_stay_together(tmp_path: Path) -> None:
+def test_rows_columns_provenance_and_neighbours_are_kept(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     compact(layout, LARGE)
     [predictions], [errors] = layout.prediction_parts(), layout.error_parts()
@@ -78,7 +78,7 @@ def test_rows_columns_and_provenance_stay_and_neighbours_stay_together(tmp_path:
     assert pq.read_table(errors)["uri"].to_pylist() == ERRORS
 
 
-def test_records_of_a_tfrecord_file_are_copied_as_they_are(tmp_path: Path) -> None:
+def test_tfrecords_are_copied_unchanged(tmp_path: Path) -> None:
     layout = complete(tmp_path, "tfrecord")
     compact(layout, LARGE)
     [part] = layout.prediction_parts()
@@ -86,7 +86,7 @@ def test_records_of_a_tfrecord_file_are_copied_as_they_are(tmp_path: Path) -> No
 
 
 @KINDS
-def test_the_second_time_nothing_is_left_to_do(tmp_path: Path, kind: Format) -> None:
+def test_a_second_compaction_changes_nothing(tmp_path: Path, kind: Format) -> None:
     layout = complete(tmp_path, kind)
     compact(layout, LARGE)
     before = {path: path.read_bytes() for path in tmp_path.rglob("part-*")}
@@ -95,7 +95,7 @@ def test_the_second_time_nothing_is_left_to_do(tmp_path: Path, kind: Format) -> 
 
 
 @KINDS
-def test_a_part_that_is_full_is_followed_by_another(tmp_path: Path, kind: Format) -> None:
+def test_a_full_part_is_followed_by_another(tmp_path: Path, kind: Format) -> None:
     layout = claimed(tmp_path, kind)
     names = [f"{index:04}" for index in range(2000)]
     for start in range(0, 2000, 20):
@@ -111,7 +111,7 @@ def test_a_part_that_is_full_is_followed_by_another(tmp_path: Path, kind: Format
     assert [each.rows for each in compact(layout, full).values()] == [0, 0]
 
 
-def test_a_part_that_is_large_enough_stays(tmp_path: Path) -> None:
+def test_a_large_part_is_kept(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     names = [f"z{index}" for index in range(5000)]
     write_part(layout, "5", labelled(*names), failed())
@@ -138,9 +138,7 @@ def test_only_parts_of_one_provenance_are_joined(tmp_path: Path) -> None:
     }
 
 
-def test_row_groups_have_a_size_and_no_more_is_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_row_groups_and_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ROW_GROUP_ROWS", 4)
     layout = complete(tmp_path)
     compact(layout, LARGE)
@@ -162,18 +160,18 @@ def test_a_joined_part_is_as_old_as_the_youngest_of_its_sources(tmp_path: Path) 
     assert os.stat(str(part)).st_mtime == 2_000
 
 
-def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     compact(complete(tmp_path), LARGE, lambda done, of: seen.append((done, of)))
     assert seen == [(done, 7) for done in range(8)]
 
 
-def test_nothing_to_join(tmp_path: Path) -> None:
+def test_an_output_with_nothing_to_join_is_unchanged(tmp_path: Path) -> None:
     nothing = Compacted((0, 0), (0, 0), 0)
     assert compact(claimed(tmp_path), LARGE) == {"predictions": nothing, "errors": nothing}
 
 
-def test_an_output_that_a_run_writes_to_is_left_alone(tmp_path: Path) -> None:
+def test_an_output_in_use_is_refused(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     with lock.held(layout), pytest.raises(OutputError, match="another run is writing to it"):
         compact(layout, LARGE)
@@ -184,7 +182,7 @@ def test_an_output_that_a_run_writes_to_is_left_alone(tmp_path: Path) -> None:
     assert listed(layout) == {"predictions": 4, "errors": 3}
 
 
-def test_workers_that_an_earlier_run_has_left_behind_write_nothing_afterwards(
+def test_workers_of_an_earlier_run_cannot_write_afterwards(
     tmp_path: Path,
 ) -> None:
     layout = complete(tmp_path)
@@ -195,7 +193,7 @@ def test_workers_that_an_earlier_run_has_left_behind_write_nothing_afterwards(
         earlier.check()
 
 
-def test_a_run_that_takes_over_meanwhile_loses_no_row(tmp_path: Path) -> None:
+def test_a_run_that_takes_over_during_compaction_loses_no_row(tmp_path: Path) -> None:
     """Where a file system has no locks, and another machine begins a run."""
     layout = complete(tmp_path)
 
@@ -210,7 +208,7 @@ def test_a_run_that_takes_over_meanwhile_loses_no_row(tmp_path: Path) -> None:
 
 
 @KINDS
-def test_a_damaged_part_is_named_and_nothing_is_lost(tmp_path: Path, kind: Format) -> None:
+def test_a_damaged_part_is_reported_and_nothing_is_lost(tmp_path: Path, kind: Format) -> None:
     layout = complete(tmp_path, kind)
     part = layout.prediction_part("7")
     part.write_bytes(part.read_bytes()[:-5])
@@ -237,7 +235,7 @@ AGAIN: dict[str, Again] = {
 @pytest.mark.parametrize(
     "root", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True
 )
-def test_killed_anywhere_each_row_counts_once_and_the_next_command_mends_it(
+def test_after_a_kill_each_row_counts_once_and_the_next_run_repairs_the_output(
     root: AnyPath, kind: Format, again: str
 ) -> None:
     for changes in count():
@@ -270,7 +268,7 @@ def uris(path: AnyPath) -> list[str]:
 
 
 @KINDS
-def test_a_half_compacted_output_is_read_once_by_all_who_list_it(
+def test_every_reader_reads_each_row_of_a_half_compacted_output_once(
     tmp_path: Path, kind: Format
 ) -> None:
     layout = complete(tmp_path, kind)
@@ -306,7 +304,7 @@ def test_a_half_compacted_output_is_read_once_by_all_who_list_it(
         '{"target": "errors/part-1", "sources": ["errors/part-/../../../precious"]}',
     ],
 )
-def test_a_note_that_is_damaged_or_hostile_deletes_nothing(tmp_path: Path, note: str) -> None:
+def test_a_damaged_or_hostile_note_deletes_nothing(tmp_path: Path, note: str) -> None:
     layout = complete(tmp_path)
     (layout.errors / "part-1").write_bytes(b"")
     layout.compaction.write_bytes(note.encode())
@@ -318,7 +316,7 @@ def test_a_note_that_is_damaged_or_hostile_deletes_nothing(tmp_path: Path, note:
     assert sorted({*tmp_path.rglob("*")} - {layout.run}) == before
 
 
-def test_verify_waits_for_no_compaction(tmp_path: Path) -> None:
+def test_verify_does_not_wait_for_a_compaction(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     found: list[str] = []
 
@@ -332,7 +330,7 @@ def test_verify_waits_for_no_compaction(tmp_path: Path) -> None:
 
 
 class TestFailuresAfterwards:
-    def test_those_that_may_pass_are_forgotten_and_the_others_stay(self, tmp_path: Path) -> None:
+    def test_retryable_errors_are_dropped_and_others_kept(self, tmp_path: Path) -> None:
         layout = claimed(tmp_path)
         write_part(layout, "1", labelled("a"), failed("b"))
         write_part(layout, "2", labelled(), failed("c", code="corrupt", retryable=False))
@@ -344,9 +342,7 @@ class TestFailuresAfterwards:
         assert rows(layout) == ({"a", "b"}, {"c"})
         assert listed(layout) == {"predictions": 1, "errors": 1}
 
-    def test_a_shard_that_comes_back_under_its_name_stands_beside_the_joined_part(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_repeated_shard_is_kept_beside_the_joined_part(self, tmp_path: Path) -> None:
         layout = claimed(tmp_path)
         for _ in range(2):
             write_part(layout, "1", labelled(), failed("a"))
@@ -358,14 +354,14 @@ class TestFailuresAfterwards:
             assert rows(layout) == (set(), set())
 
 
-def test_what_is_left_of_a_killed_compaction_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_compaction_are_removed(tmp_path: Path) -> None:
     layout = complete(tmp_path)
     (layout.predictions / ".part-5.parquet.0123.tmp").write_bytes(b"half")
     compact(layout, LARGE)
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
-def test_wide_rows_make_small_batches(tmp_path: Path) -> None:
+def test_wide_rows_are_read_in_small_batches(tmp_path: Path) -> None:
     """A vector of a thousand floats a row: row groups are cut by bytes long before by rows."""
     layout = Layout(tmp_path)
     identity.claim(layout, IDENTITY | {"emit": ["logits"]}, overwrite=False)

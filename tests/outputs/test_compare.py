@@ -12,7 +12,7 @@ TABBY, TIGER, FORMULA = CLASSES[:3]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_what_changed_is_counted(root: AnyPath, tmp_path: Path, kind: Format) -> None:
+def test_changes_are_counted(root: AnyPath, tmp_path: Path, kind: Format) -> None:
     named(root, {"a": 0, "b": 0, "c": 0, "d": 1, "e": 2, "gone": 2}, kind)
     named(tmp_path / "new", {"a": 0, "b": 1, "c": 1, "d": 1, "e": 0, "new": 2, "newer": 2})
     found = compare(Output.open(root), Output.open(tmp_path / "new"))

@@ -47,7 +47,9 @@ def uris(*names: str) -> list[str]:
     return sorted(f"{HERE}/in/{name}" for name in names)
 
 
-def test_it_is_read(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_of_an_earlier_version_is_read(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert imagebeam("verify", output) == 0
     assert capsys.readouterr().out == f"{output}: no problems found\n"
     assert imagebeam("status", output, "--json") == 0
@@ -57,7 +59,7 @@ def test_it_is_read(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("3 labelled, 1 failed\n")
 
 
-def test_it_is_resumed_and_nothing_is_done_twice(output: Path) -> None:
+def test_an_output_of_an_earlier_version_is_resumed(output: Path) -> None:
     before = below(output / "predictions") | below(output / "errors")
     assert label(output) == 0
     after = below(output / "predictions") | below(output / "errors")
@@ -71,7 +73,7 @@ def test_it_is_resumed_and_nothing_is_done_twice(output: Path) -> None:
     assert imagebeam("verify", output) == 0
 
 
-def test_it_is_compacted(output: Path) -> None:
+def test_an_output_of_an_earlier_version_is_compacted(output: Path) -> None:
     assert imagebeam("compact", output) == 0
     assert len(list((output / "predictions").iterdir())) == 1
     assert imagebeam("verify", output) == 0
@@ -79,13 +81,13 @@ def test_it_is_compacted(output: Path) -> None:
     assert imagebeam("verify", output) == 0
 
 
-def test_its_failed_images_are_done_again(output: Path) -> None:
+def test_failed_images_of_an_earlier_version_are_repeated(output: Path) -> None:
     shutil.copy(next(ARCHIVE.rglob(DONE[0])), output.parent / "in" / BROKEN)
     assert label(output, "--retry-failed", "unsupported_format") == 0
     assert not (output / "errors").exists() or not list((output / "errors").iterdir())
     assert imagebeam("verify", output) == 0
 
 
-def test_another_job_is_refused(output: Path) -> None:
+def test_another_job_in_an_output_of_an_earlier_version_is_refused(output: Path) -> None:
     assert label(output, "--emit", "logits") == 2
     assert imagebeam("verify", output) == 0

@@ -56,7 +56,9 @@ def test_no_text_in_a_csv_file_is_a_formula(tmp_path: Path, start: str) -> None:
 
 
 @KINDS
-def test_several_classes_per_image(root: AnyPath, tmp_path: Path, kind: Format) -> None:
+def test_several_classes_per_image_are_exported(
+    root: AnyPath, tmp_path: Path, kind: Format
+) -> None:
     named(root, {"a": 1}, kind)
     output = Output.open(root)
     export_table(output, tmp_path / "t.csv", Selection(top=2), ["uri", "label"])
@@ -73,7 +75,7 @@ def test_several_classes_per_image(root: AnyPath, tmp_path: Path, kind: Format) 
     }
 
 
-def test_more_classes_than_the_job_kept_are_empty(tmp_path: Path) -> None:
+def test_columns_beyond_the_kept_classes_are_empty(tmp_path: Path) -> None:
     named(tmp_path / "out", {"a": 1})
     target = tmp_path / "t.csv"
     selection = Selection(top=4, min_score=0.5)
@@ -97,7 +99,7 @@ def test_rows_are_selected_by_label_and_score(tmp_path: Path) -> None:
     assert target.read_bytes() == b""
 
 
-def test_what_pandas_reads_is_what_the_output_holds(tmp_path: Path) -> None:
+def test_pandas_reads_the_rows_of_the_output(tmp_path: Path) -> None:
     named(tmp_path / "out", {f"/a/{index}.jpg": index % 2 for index in range(3000)})
     assert export_table(Output.open(tmp_path / "out"), tmp_path / "t.csv", Selection()) == 3000
     read = pd.read_csv(tmp_path / "t.csv")
@@ -111,7 +113,7 @@ def refusal(root: AnyPath, target: AnyPath, selection: Selection, *columns: str)
     return str(caught.value)
 
 
-def test_an_unknown_label_names_similar_ones_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unknown_label_suggests_similar_ones_and_writes_nothing(tmp_path: Path) -> None:
     named(tmp_path / "out", IMAGES)
     target = tmp_path / "t.csv"
     assert refusal(tmp_path / "out", target, Selection(("tabi",))) == (
@@ -120,7 +122,7 @@ def test_an_unknown_label_names_similar_ones_and_leaves_nothing(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
-def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     root = named(tmp_path / "out", IMAGES).root
     target = tmp_path / "t.csv"
     assert refusal(root, target, Selection(), "lable") == (
@@ -141,7 +143,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file"])
-def test_what_is_not_an_output_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_folder_that_is_not_an_output_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not an output of imagebeam"):
         Output.open(tmp_path / name)
@@ -157,7 +159,7 @@ def test_a_damaged_part_leaves_no_table(tmp_path: Path, garbage: bytes) -> None:
     assert not (tmp_path / "t.csv").exists()
 
 
-def test_an_unfinished_output_gives_the_rows_so_far(tmp_path: Path) -> None:
+def test_an_unfinished_output_exports_the_rows_so_far(tmp_path: Path) -> None:
     layout = claimed(tmp_path / "out")
     write_part(layout, "1", labelled("a", "b"), failed("c"))
     output = Output.open(tmp_path / "out")
@@ -165,7 +167,7 @@ def test_an_unfinished_output_gives_the_rows_so_far(tmp_path: Path) -> None:
     assert export_table(output, tmp_path / "t.csv", Selection()) == 2
 
 
-def test_an_output_that_is_written_to_meanwhile_is_refused(tmp_path: Path) -> None:
+def test_an_output_that_changes_during_the_export_is_refused(tmp_path: Path) -> None:
     layout: Layout = named(tmp_path / "out", IMAGES)
     rows = Output.open(tmp_path / "out").rows(["uri"])
     next(rows)

@@ -35,7 +35,7 @@ def used(root: AnyPath) -> Layout:
 
 
 class TestClaim:
-    def test_a_new_folder(self, root: AnyPath) -> None:
+    def test_a_new_folder_is_claimed(self, root: AnyPath) -> None:
         layout = Layout(root / "new")
         claim(layout, IDENTITY, overwrite=False)
         found = sorted(entry.name for entry in layout.root.iterdir())
@@ -46,11 +46,11 @@ class TestClaim:
         assert json.loads(layout.identity.read_text()) == IDENTITY
 
     @pytest.mark.parametrize("overwrite", [False, True])
-    def test_an_empty_folder(self, tmp_path: Path, overwrite: bool) -> None:
+    def test_an_empty_folder_is_claimed(self, tmp_path: Path, overwrite: bool) -> None:
         claim(Layout(tmp_path), IDENTITY, overwrite)
         assert json.loads(Layout(tmp_path).identity.read_text()) == IDENTITY
 
-    def test_the_same_job_again_keeps_rows_and_drops_the_account(self, root: AnyPath) -> None:
+    def test_the_same_job_keeps_rows_and_removes_the_summary(self, root: AnyPath) -> None:
         layout = used(root)
         layout.plan.write_bytes(b"{}")
         if not isinstance(root, Location):
@@ -64,7 +64,7 @@ class TestClaim:
         ]
 
     @pytest.mark.parametrize("name", ["module", "versions"])
-    def test_what_decides_no_row_may_change_and_is_kept(self, root: AnyPath, name: str) -> None:
+    def test_options_that_affect_no_row_can_change(self, root: AnyPath, name: str) -> None:
         layout = used(root)
         claim(layout, IDENTITY | {name: "another"}, overwrite=False)
         assert rows(layout) == ({"a"}, {"b"})
@@ -74,7 +74,7 @@ class TestClaim:
     @pytest.mark.parametrize(
         "names", [[".x.tmp", "job/notes.txt"], ["job/lease.json", "job/notes.txt"], ["job.txt"]]
     )
-    def test_a_folder_of_somebody_else_stays_as_it_is(
+    def test_a_folder_with_foreign_files_is_refused_unchanged(
         self, root: AnyPath, names: list[str], overwrite: bool
     ) -> None:
         for name in names:
@@ -88,13 +88,13 @@ class TestClaim:
         )
         assert below(root) == before
 
-    def test_what_makes_a_bucket_look_like_folders_is_nobodys(self, gcs_bucket: str) -> None:
+    def test_folder_placeholders_in_a_bucket_are_ignored(self, gcs_bucket: str) -> None:
         root = location(f"{gcs_bucket}/made-by-a-console")
         for name in (f"{root}/", f"{root}/job/"):
             store_for(name).write(name, b"")
         claim(Layout(root), IDENTITY, overwrite=False)
 
-    def test_a_file(self, tmp_path: Path) -> None:
+    def test_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "out").touch()
         cure = "Choose an --output that can be written."
         expected = f"{tmp_path}/out: File exists. {cure}"
@@ -102,7 +102,7 @@ class TestClaim:
         expected = f"{tmp_path}/out/below: Not a directory. {cure}"
         assert refusal(Layout(tmp_path / "out" / "below"), IDENTITY) == expected
 
-    def test_a_place_that_cannot_be_written(self) -> None:
+    def test_a_folder_that_cannot_be_written_is_refused(self) -> None:
         found = refusal(Layout(Path("/proc/out")), IDENTITY)
         assert found == (
             "/proc/out: No such file or directory. Choose an --output that can be written."
@@ -133,7 +133,9 @@ DIFFERENCES = {
 
 class TestAnotherJob:
     @pytest.mark.parametrize("name", CHANGED)
-    def test_it_is_refused_with_the_difference_named(self, root: AnyPath, name: str) -> None:
+    def test_another_job_is_refused_and_the_difference_is_named(
+        self, root: AnyPath, name: str
+    ) -> None:
         layout = used(root)
         before = below(root)
         difference = DIFFERENCES[name]
@@ -155,7 +157,7 @@ class TestAnotherJob:
         found = refusal(used(tmp_path), IDENTITY | {"kept": {"id": "string", "year": "int64"}})
         assert "another job: --keep nothing, now id,year. Choose" in found
 
-    def test_overwriting_takes_all_of_the_earlier_job_and_nothing_else(self, root: AnyPath) -> None:
+    def test_overwriting_deletes_only_files_of_the_earlier_job(self, root: AnyPath) -> None:
         layout = used(root)
         (layout.job / "module-1.tflite").write_bytes(b"")
         layout.lease.write_bytes(b"of the run that overwrites")
@@ -178,7 +180,7 @@ class TestAnotherJob:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("was_used", [False, True])
-def test_killed_anywhere_the_same_command_claims_it_again(
+def test_after_a_kill_the_same_command_claims_the_output_again(
     root: AnyPath, was_used: bool, overwrite: bool
 ) -> None:
     for changes in count():
@@ -198,7 +200,7 @@ def test_killed_anywhere_the_same_command_claims_it_again(
             break
 
 
-def test_names_are_told_apart_by_their_digest() -> None:
+def test_names_are_distinguished_by_their_digest() -> None:
     assert names_digest(None) is None
     found = [names_digest(names) for names in (["a", "b"], ["b", "a"], ["ab"], [], ["a", "b", ""])]
     assert len(set(found)) == len(found)

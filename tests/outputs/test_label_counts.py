@@ -12,7 +12,7 @@ def _rows(uri: str, scores: list[float]) -> object:
     return SCHEMA.table([uri], sides, sides, np.array([scores], np.float32), None, None)
 
 
-def test_labels_of_all_parts_the_most_frequent_first(tmp_path: Path) -> None:
+def test_labels_of_all_parts_are_sorted_by_frequency(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a", "b"), failed("c"))
     write_part(layout, "2", _rows("d", [0.75, 0.25, 0.0]), failed())

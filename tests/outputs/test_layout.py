@@ -16,7 +16,7 @@ from imagebeam.storage import AnyPath
 from tests.outputs.outputs import below, storage_that_goes_after
 
 
-def test_everything_has_its_place() -> None:
+def test_every_file_has_its_path() -> None:
     layout = Layout(Path("/out"))
     assert layout.prediction_part("12") == Path("/out/predictions/part-12.parquet")
     assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
@@ -29,7 +29,7 @@ def test_everything_has_its_place() -> None:
     assert layout.module(digest, ".tflite") == Path("/out/job/module-0123456789abcdef.tflite")
 
 
-def test_errors_are_parquet_whatever_predictions_are() -> None:
+def test_errors_are_always_parquet() -> None:
     layout = Layout(Path("/out"), "tfrecord")
     assert layout.prediction_part("12") == Path("/out/predictions/part-12.tfrecord")
     assert layout.error_part("12") == Path("/out/errors/part-12.parquet")
@@ -49,20 +49,20 @@ def test_parts_are_those_that_are_finished_and_of_the_format(root: AnyPath) -> N
 
 
 class TestWriteWhole:
-    def test_it_writes_and_replaces(self, root: AnyPath) -> None:
+    def test_a_document_is_written_and_replaced(self, root: AnyPath) -> None:
         root.mkdir()
         write_whole(root / "a", b"1")
         write_whole(root / "a", b"")
         write_whole(root / "b", b"2" * 100_000)
         assert below(root) == {"a": b"", "b": b"2" * 100_000}
 
-    def test_others_may_read_it_as_any_file_of_the_user(self, tmp_path: Path) -> None:
+    def test_a_document_has_the_permissions_of_any_new_file(self, tmp_path: Path) -> None:
         (tmp_path / "plain").touch()
         write_whole(tmp_path / "a", b"1")
         modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "plain")]
         assert modes[0] == modes[1]
 
-    def test_a_refusal_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_failed_write_leaves_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         with pytest.raises(IsADirectoryError):
             write_whole(tmp_path / "a", b"1")
@@ -71,7 +71,7 @@ class TestWriteWhole:
             write_whole(tmp_path / "none" / "a", b"1")
 
     @pytest.mark.parametrize("before", [None, b"old"])
-    def test_killed_anywhere_its_name_shows_the_old_or_the_new(
+    def test_after_a_kill_the_file_is_the_old_or_the_new_one(
         self, tmp_path: Path, before: bytes | None
     ) -> None:
         path = tmp_path / "a"
@@ -89,7 +89,7 @@ class TestWriteWhole:
                 break
 
 
-def test_a_file_is_removed_and_may_be_gone(root: AnyPath) -> None:
+def test_a_file_is_removed_if_it_exists(root: AnyPath) -> None:
     root.mkdir()
     for name in ("a", "b"):
         write_whole(root / name, b"1")
@@ -98,7 +98,7 @@ def test_a_file_is_removed_and_may_be_gone(root: AnyPath) -> None:
         assert below(root) == {"b": b"1"}
 
 
-def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_unfinished_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     kept = ["part-1.parquet", ".hidden", "x.tmp"]
     folders = [tmp_path / name for name in ("predictions", "errors", "job")]
@@ -114,5 +114,5 @@ def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == ["errors", "job", "predictions"]
 
 
-def test_there_may_be_nothing_to_remove(tmp_path: Path) -> None:
+def test_removing_unfinished_files_from_a_new_output_is_not_an_error(tmp_path: Path) -> None:
     remove_temporaries(Layout(tmp_path / "none"))

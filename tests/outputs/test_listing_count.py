@@ -5,7 +5,7 @@ from imagebeam.storage import AnyPath
 from tests.outputs.outputs import claimed
 
 
-def test_long_listings_are_counted_while_they_last(root: AnyPath) -> None:
+def test_long_listings_are_counted_while_they_run(root: AnyPath) -> None:
     now = [0.0]
     layout = claimed(root)
     counts = [ListingCount(layout, source, lambda: now[0]) for source in (0, 1)]
@@ -33,7 +33,7 @@ def test_a_new_run_begins_at_zero(root: AnyPath) -> None:
     assert listed_images(layout) == 0
 
 
-def test_files_of_another_kind_do_not_count(root: AnyPath) -> None:
+def test_other_files_do_not_count(root: AnyPath) -> None:
     layout = claimed(root)
     for index, content in enumerate((b"[]", b"{", b"\xff", b'{"images": null}', b"{}")):
         (layout.job / f"listing-{index}.json").write_bytes(content)

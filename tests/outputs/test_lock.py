@@ -53,7 +53,7 @@ def content(uri: str) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def test_one_at_a_time_and_nothing_is_left(uri: str) -> None:
+def test_only_one_process_holds_the_lock_and_no_file_remains(uri: str) -> None:
     assert not is_leased(uri)
     for _ in range(2):
         with leased(uri):
@@ -64,7 +64,7 @@ def test_one_at_a_time_and_nothing_is_left(uri: str) -> None:
         assert content(uri) is None
 
 
-def test_the_lease_of_a_process_killed_on_this_machine_is_free_at_once(uri: str) -> None:
+def test_the_lease_of_a_process_killed_on_this_machine_is_released_at_once(uri: str) -> None:
     program = (
         "import sys, time; from imagebeam.outputs.lock import Lease\n"
         "Lease(sys.argv[1]).take(); print(flush=True); time.sleep(600)"
@@ -93,13 +93,13 @@ def test_a_lease_that_is_not_renewed_elsewhere_expires(uri: str, values: dict[st
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{"])
-def test_a_lease_that_cannot_be_read_expires(uri: str, rubbish: bytes) -> None:
+def test_an_unreadable_lease_expires(uri: str, rubbish: bytes) -> None:
     store_for(uri).write(uri, rubbish)
     with leased(uri, HASTY):
         pass
 
 
-def test_a_holder_that_lost_the_lease_does_not_remove_the_next_one(uri: str) -> None:
+def test_a_holder_that_lost_its_lease_does_not_remove_the_next_one(uri: str) -> None:
     with leased(uri):
         theirs = of_another(uri)
     assert content(uri) == theirs
@@ -118,7 +118,7 @@ def test_a_second_run_is_refused_while_one_writes(root: AnyPath) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gcs_bucket", "s3_bucket"])
-def test_a_bucket_that_is_not_there_is_refused(kind: str, request: pytest.FixtureRequest) -> None:
+def test_a_missing_bucket_is_refused(kind: str, request: pytest.FixtureRequest) -> None:
     root = location(f"{request.getfixturevalue(kind)}-never/labels")
     with pytest.raises(OutputError) as caught, held(Layout(root)):
         pass

@@ -51,7 +51,7 @@ def test_a_kind_without_rows_has_no_file(layout: Layout) -> None:
     assert files(layout) == []
 
 
-def test_the_rows_are_those_that_were_given(layout: Layout) -> None:
+def test_the_rows_are_written_unchanged(layout: Layout) -> None:
     write_part(layout, ID, labelled("a", "b"), failed("c", code="corrupt", retryable=False))
     assert read_table(layout.prediction_part(ID)).equals(labelled("a", "b"))
     errors = read_table(layout.error_part(ID))
@@ -68,7 +68,7 @@ def test_the_rows_are_those_that_were_given(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_a_shard_that_is_done_again_leaves_the_same_bytes(
+def test_a_repeated_shard_has_the_same_bytes(
     root: AnyPath,
     kind: Format,
 ) -> None:
@@ -90,7 +90,7 @@ STATES = [
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 @pytest.mark.parametrize("before", [None, *STATES])
-def test_no_image_ever_stands_in_both_files(
+def test_no_image_is_in_both_files_at_any_time(
     root: AnyPath,
     before: tuple[set[str], set[str]] | None,
     kind: Format,
@@ -171,26 +171,26 @@ class TestForgetErrors:
         write_part(layout, "1" * 32, labelled(), failed("e", code="read_failed"))
         write_part(layout, "2" * 32, labelled("f"), failed("g", code="corrupt", retryable=False))
 
-    def test_without_codes_all_that_may_pass(self, layout: Layout) -> None:
+    def test_without_codes_all_retryable_errors_are_dropped(self, layout: Layout) -> None:
         assert parts.forget_errors(layout, []) == 3
         assert rows(layout) == ({"a", "f"}, {"d", "g"})
         assert not layout.error_part("1" * 32).exists()
         assert read_table(layout.error_part("0" * 32)).schema.equals(ERRORS)
 
-    def test_the_codes_that_are_named_retryable_or_not(self, layout: Layout) -> None:
+    def test_named_codes_are_dropped_retryable_or_not(self, layout: Layout) -> None:
         assert parts.forget_errors(layout, ["corrupt", "read_failed"]) == 3
         assert rows(layout) == ({"a", "f"}, {"b", "c"})
 
-    def test_codes_that_did_not_occur(self, layout: Layout) -> None:
+    def test_codes_that_did_not_occur_drop_nothing(self, layout: Layout) -> None:
         before = layout.error_part("0" * 32).read_bytes()
         assert parts.forget_errors(layout, ["truncated"]) == 0
         assert rows(layout) == ({"a", "f"}, {"b", "c", "d", "e", "g"})
         assert layout.error_part("0" * 32).read_bytes() == before
 
-    def test_no_errors_at_all(self, root: AnyPath) -> None:
+    def test_an_output_without_errors_is_unchanged(self, root: AnyPath) -> None:
         assert parts.forget_errors(claimed(root / "empty"), failed()) == 0
 
-    def test_killed_anywhere_it_forgets_less_and_loses_no_row_that_stays(
+    def test_after_a_kill_fewer_errors_are_dropped_and_no_other_row_is_lost(
         self, layout: Layout
     ) -> None:
         for changes in count():
@@ -206,7 +206,7 @@ class TestForgetErrors:
                 break
         assert rows(layout) == ({"a", "f"}, {"d", "g"})
 
-    def test_an_output_below_a_folder_that_looks_like_a_partition(self, root: AnyPath) -> None:
+    def test_a_folder_that_looks_like_a_partition_adds_no_column(self, root: AnyPath) -> None:
         layout = claimed(root / "code=corrupt" / "out")
         write_part(
             layout,
@@ -219,7 +219,7 @@ class TestForgetErrors:
         assert read_table(layout.error_part(ID)).schema.equals(ERRORS)
 
 
-def test_a_repaired_image_moves_and_a_broken_one_moves_back(layout: Layout) -> None:
+def test_an_image_moves_between_predictions_and_errors(layout: Layout) -> None:
     write_part(layout, ID, labelled("a"), failed("b"))
     for turn in range(3):
         assert parts.forget_errors(layout, []) == 1

@@ -74,7 +74,9 @@ def attempt_everything(layout: Layout, target: Path) -> None:
     "name",
     ["summary.json", *(f"job/{stem}.json" for stem in ("identity", "plan", "run", "compaction"))],
 )
-def test_documents(tmp_path: Path, name: str, content: bytes) -> None:
+def test_planted_documents_cause_no_unexpected_error(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
     layout = sound(tmp_path / "out")
     if name == "job/plan.json":
         layout.summary.unlink()
@@ -97,7 +99,9 @@ def test_documents(tmp_path: Path, name: str, content: bytes) -> None:
         ("job/run.json", {"id": "x", "place": [1]}),
     ],
 )
-def test_values_of_other_types(tmp_path: Path, name: str, values: dict[str, object]) -> None:
+def test_values_of_other_types_are_refused(
+    tmp_path: Path, name: str, values: dict[str, object]
+) -> None:
     layout = sound(tmp_path / "out")
     path = tmp_path / "out" / name
     known = json.loads(path.read_text()) if path.exists() else {}
@@ -107,7 +111,7 @@ def test_values_of_other_types(tmp_path: Path, name: str, values: dict[str, obje
 
 @pytest.mark.parametrize("table", ODD, ids=range(len(ODD)))
 @pytest.mark.parametrize("folder", ["predictions", "errors"])
-def test_parts_of_other_types(tmp_path: Path, table: pa.Table, folder: str) -> None:
+def test_parts_with_other_types_are_refused(tmp_path: Path, table: pa.Table, folder: str) -> None:
     layout = sound(tmp_path / "out")
     planted = tmp_path / "out" / folder / "part-0.parquet"
     pq.write_table(table, planted)
@@ -119,7 +123,7 @@ def test_parts_of_other_types(tmp_path: Path, table: pa.Table, folder: str) -> N
 
 
 @pytest.mark.parametrize("folder", ["predictions", "errors"])
-def test_pipes_and_links_in_the_place_of_parts(tmp_path: Path, folder: str) -> None:
+def test_pipes_and_links_in_place_of_parts_are_refused(tmp_path: Path, folder: str) -> None:
     layout = sound(tmp_path / "out")
     os.mkfifo(tmp_path / "out" / folder / "part-0.parquet")
     (tmp_path / "out" / folder / "part-00.parquet").symlink_to("/dev/zero")
@@ -131,14 +135,14 @@ def test_pipes_and_links_in_the_place_of_parts(tmp_path: Path, folder: str) -> N
 
 
 @pytest.mark.parametrize("name", ["summary.json", "job/identity.json", "job/run.json"])
-def test_pipes_in_the_place_of_documents(tmp_path: Path, name: str) -> None:
+def test_pipes_in_place_of_documents_are_refused(tmp_path: Path, name: str) -> None:
     layout = sound(tmp_path / "out")
     (tmp_path / "out" / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / "out" / name)
     attempt_everything(layout, tmp_path)
 
 
-def test_a_run_file_that_is_no_object_counts_as_none(tmp_path: Path) -> None:
+def test_a_run_file_that_is_not_an_object_is_ignored(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     layout.run.write_bytes(b"[]")
     assert RunToken.latest(layout) is None
@@ -191,7 +195,7 @@ def test_overwriting_deletes_nothing_if_there_are_foreign_files(tmp_path: Path, 
     assert below(tmp_path) == before
 
 
-def test_overwriting_keeps_what_lies_beside_and_the_journal_of_sidecars(tmp_path: Path) -> None:
+def test_overwriting_keeps_other_files_and_the_journal_of_sidecars(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     for name in ("photos.jpg", "job/sidecars.jsonl"):
         (tmp_path / name).write_bytes(b"")

@@ -12,7 +12,7 @@ from tests.outputs.outputs import claimed, failed, labelled
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_it_counts_what_appears(root: AnyPath, kind: Format) -> None:
+def test_new_parts_are_counted(root: AnyPath, kind: Format) -> None:
     layout = claimed(root, kind)
     watch = ProgressWatcher(layout)
     assert watch.look() == Progress(None, 0, {})
@@ -30,7 +30,7 @@ def test_it_counts_what_appears(root: AnyPath, kind: Format) -> None:
     assert found.done == 6
 
 
-def test_what_earlier_runs_left_is_not_its_progress(root: AnyPath) -> None:
+def test_parts_of_earlier_runs_are_not_counted(root: AnyPath) -> None:
     layout = claimed(root)
     write_part(layout, "1", labelled("a"), failed("b"))
     watch = ProgressWatcher(layout)
@@ -38,7 +38,7 @@ def test_what_earlier_runs_left_is_not_its_progress(root: AnyPath) -> None:
     assert watch.look() == Progress(None, 1, {})
 
 
-def test_it_waits_for_folders_that_are_not_there_yet(tmp_path: Path) -> None:
+def test_missing_folders_count_as_empty(tmp_path: Path) -> None:
     watch = ProgressWatcher(claimed(tmp_path / "a"))
     assert watch.look().done == 0
     (tmp_path / "a" / "predictions").rmdir()
@@ -47,7 +47,7 @@ def test_it_waits_for_folders_that_are_not_there_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_a_part_that_goes_while_it_looks_is_counted_when_it_is_back(
+def test_a_part_that_is_replaced_during_a_scan_is_counted_later(
     tmp_path: Path, kind: Format
 ) -> None:
     layout = claimed(tmp_path, kind)

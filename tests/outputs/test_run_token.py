@@ -12,7 +12,7 @@ def layout(root: AnyPath) -> Layout:
     return layout
 
 
-def test_an_output_belongs_to_the_run_that_claimed_it_last(layout: Layout) -> None:
+def test_an_output_belongs_to_the_latest_run(layout: Layout) -> None:
     assert RunToken.latest(layout) is None
     first, second = RunToken(layout), RunToken(layout)
     first.claim()
@@ -23,14 +23,14 @@ def test_an_output_belongs_to_the_run_that_claimed_it_last(layout: Layout) -> No
         first.check()
 
 
-def test_a_run_leaves_word_of_where_it_works(layout: Layout) -> None:
+def test_a_run_records_the_place_of_its_job(layout: Layout) -> None:
     run = RunToken(layout).at({"job": "j"})
     run.claim()
     assert RunToken.latest(layout) == run
     RunToken(layout, run.id).check()
 
 
-def test_nothing_is_written_into_an_output_that_was_cleared(layout: Layout) -> None:
+def test_a_run_does_not_write_into_an_output_that_was_cleared(layout: Layout) -> None:
     run = RunToken(layout)
     run.claim()
     layout.run.unlink()

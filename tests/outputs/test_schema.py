@@ -71,19 +71,19 @@ class TestPredictions:
     @pytest.mark.parametrize("names", [NAMES, None])
     @pytest.mark.parametrize("top_k", [1, 2, 4, 9])
     @pytest.mark.parametrize("emit", EMITS)
-    def test_arrays_become_the_rows_that_they_are(
+    def test_arrays_become_rows(
         self, emit: tuple[str, ...], top_k: int, names: tuple[str, ...] | None
     ) -> None:
         found = table(schema(emit, top_k, names))
         found.validate(full=True)
         assert found.to_pylist() == row_by_row(emit, top_k, names)
 
-    def test_of_equal_scores_the_lower_class_is_first(self) -> None:
+    def test_equal_scores_are_sorted_by_class(self) -> None:
         found = table(schema(("labels",), 3))["top_k"].to_pylist()
         classes = [[entry["class"] for entry in row] for row in found]
         assert classes == [[1, 2, 0], [0, 1, 2], [3, 0, 1]]
 
-    def test_picking_the_best_is_sorting_and_cutting(self) -> None:
+    def test_the_top_classes_equal_those_of_a_full_sort(self) -> None:
         # With few levels, so that ties are many.
         levels = np.random.default_rng(5).integers(0, 20, (50, 300))
         scores = (levels / 20).astype(np.float32)
@@ -94,13 +94,13 @@ class TestPredictions:
             order = sorted(range(300), key=lambda place: (-row[place], place))
             assert [entry["class"] for entry in best] == order[:40]
 
-    def test_arrays_that_nothing_needs_may_be_missing(self) -> None:
+    def test_unused_arrays_can_be_missing(self) -> None:
         arguments = (URIS, WIDTHS, HEIGHTS)
         assert schema(("labels",)).table(*arguments, SCORES, None, None).num_rows == 3
         assert schema(("logits",)).table(*arguments, None, LOGITS, None).num_rows == 3
         assert schema(("features",)).table(*arguments, None, None, FEATURES).num_rows == 3
 
-    def test_arrays_need_not_lie_in_order(self) -> None:
+    def test_arrays_can_have_any_memory_order(self) -> None:
         turned = np.asfortranarray(LOGITS)
         found = schema(("logits",)).table(URIS, WIDTHS, HEIGHTS, None, turned, None)
         assert found["logits"].to_pylist() == LOGITS.tolist()
@@ -127,7 +127,7 @@ class TestPredictions:
             ("features", "list<element: float not null>", False),
         ]
 
-    def test_files_say_what_wrote_them(self, tmp_path: Path) -> None:
+    def test_files_record_their_provenance(self, tmp_path: Path) -> None:
         pq.write_table(table(schema()), tmp_path / "a.parquet")
         found = pq.read_schema(tmp_path / "a.parquet")
         assert provenance(found) == {"module": "ö", "nested": {"size": [8, 9]}}
@@ -147,12 +147,12 @@ class TestReaders:
         write_part(Layout(tmp_path), "1", table(schema()), schema().errors([]))
         return tmp_path / "predictions" / "part-1.parquet"
 
-    def test_pyarrow(self, part: Path) -> None:
+    def test_pyarrow_reads_the_files(self, part: Path) -> None:
         found = pq.read_table(part)
         assert found.schema.equals(schema().arrow(), check_metadata=True)
         assert equal_rows(found.to_pylist())
 
-    def test_pandas(self, part: Path) -> None:
+    def test_pandas_reads_the_files(self, part: Path) -> None:
         frame = pd.read_parquet(part)
         assert frame["width"].dtype == np.int32
         assert frame["logits"][0].dtype == np.float32
@@ -161,12 +161,12 @@ class TestReaders:
             frame[name] = [list(each) for each in frame[name]]
         assert equal_rows(frame.to_dict("records"))
 
-    def test_polars(self, part: Path) -> None:
+    def test_polars_reads_the_files(self, part: Path) -> None:
         frame = pl.read_parquet(part)
         assert frame.schema["features"] == pl.List(pl.Float32)
         assert equal_rows(frame.to_dicts())
 
-    def test_duckdb(self, part: Path) -> None:
+    def test_duckdb_reads_the_files(self, part: Path) -> None:
         with duckdb.connect() as connection:
             query = connection.execute("SELECT * FROM read_parquet(?)", [str(part)])
             names = [column[0] for column in query.description]
@@ -185,7 +185,7 @@ class TestReaders:
 class TestErrors:
     SCHEMA = PredictionSchema(("labels",), 2, None, {})
 
-    def test_rows(self) -> None:
+    def test_errors_become_rows(self) -> None:
         rows = [
             ("/a.jpg", "fetch", "not_found", "No such file", True),
             ("/ö.jpg", "decode", "corrupt", "bad\nheader", False),
@@ -207,7 +207,7 @@ class TestKept:
     )
     FIELDS = (pa.field("id", pa.int16()), pa.field("tags", pa.list_(pa.string())))
 
-    def test_values_stand_at_the_end_of_their_rows(self) -> None:
+    def test_kept_columns_are_the_last_columns_of_predictions(self) -> None:
         sides = np.array([1, 2, 3], np.int32)
         vectors = np.zeros((3, 2), np.float32)
         kept = [(7, ["a", "b"]), (), (None, [])]
@@ -217,7 +217,7 @@ class TestKept:
         assert found["id"].to_pylist() == [7, None, None]
         assert found["tags"].to_pylist() == [["a", "b"], None, []]
 
-    def test_so_they_do_in_errors(self) -> None:
+    def test_kept_columns_are_the_last_columns_of_errors(self) -> None:
         found = self.SCHEMA.errors([("x", "fetch", "not_found", "gone", True, (7, ["a"]))])
         assert [*found.schema] == [*ERRORS, *self.FIELDS]
         assert found.to_pylist()[0]["tags"] == ["a"]

@@ -58,7 +58,7 @@ def test_each_image_gets_a_sidecar_beside_it_and_undo_removes_them(
         undo_sidecars(output.layout)
 
 
-def test_a_second_export_replaces_what_the_first_wrote(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_second_export_replaces_the_first(tmp_path: Path, photos: list[Path]) -> None:
     output, before = made(tmp_path / "out", photos), tree(tmp_path / "in")
     export(output, prefix="old")
     assert export(output, prefix="new") == Result(done=4)
@@ -68,7 +68,7 @@ def test_a_second_export_replaces_what_the_first_wrote(tmp_path: Path, photos: l
     assert tree(tmp_path / "in") == before
 
 
-def test_a_sidecar_of_others_is_left_alone_or_merged_and_restored(
+def test_a_foreign_sidecar_is_left_alone_or_merged_and_restored(
     tmp_path: Path, photos: list[Path]
 ) -> None:
     sidecar = photos[0].with_name("a.jpg.xmp")
@@ -85,7 +85,7 @@ def test_a_sidecar_of_others_is_left_alone_or_merged_and_restored(
     assert tree(tmp_path / "in") == before
 
 
-def test_what_was_edited_since_is_left_alone(tmp_path: Path, photos: list[Path]) -> None:
+def test_edited_sidecars_are_left_alone(tmp_path: Path, photos: list[Path]) -> None:
     output = made(tmp_path / "out", photos)
     export(output)
     sidecar = photos[0].with_name("a.jpg.xmp")
@@ -99,7 +99,7 @@ def test_what_was_edited_since_is_left_alone(tmp_path: Path, photos: list[Path])
     assert sorted(path.name for path in (tmp_path / "out/job").iterdir()) == ["identity.json"]
 
 
-def test_a_mirror_folder_takes_the_sidecars_of_all_images(tmp_path: Path) -> None:
+def test_a_mirror_folder_receives_the_sidecars_of_all_images(tmp_path: Path) -> None:
     images = {"/photos/a.jpg": 0, "gs://bucket/b.jpg": 1, "/x.zip!/../../c.jpg": 1}
     named(tmp_path / "out", images)
     output, mirror = Output.open(tmp_path / "out"), tmp_path / "some" / "mirror"
@@ -113,7 +113,7 @@ def test_a_mirror_folder_takes_the_sidecars_of_all_images(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
-def test_images_that_have_no_place_for_one_are_named(tmp_path: Path) -> None:
+def test_images_without_a_folder_for_sidecars_are_reported(tmp_path: Path) -> None:
     named(tmp_path / "out", {"/gone.jpg": 0, "gs://bucket/b.jpg": 1, "/x.zip!/c.jpg": 1})
     assert sorted(export(Output.open(tmp_path / "out")).problems) == [
         "/gone.jpg: the image no longer exists.",
@@ -125,7 +125,7 @@ def test_images_that_have_no_place_for_one_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
-def test_nothing_but_a_regular_file_is_read_or_replaced(
+def test_only_regular_files_are_read_or_replaced(
     tmp_path: Path, photos: list[Path], kind: str
 ) -> None:
     sidecar = photos[0].with_name("a.jpg.xmp")
@@ -147,7 +147,7 @@ def test_nothing_but_a_regular_file_is_read_or_replaced(
     assert os.path.lexists(sidecar)
 
 
-def test_a_folder_that_takes_no_files_is_named(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, photos: list[Path]) -> None:
     output = made(tmp_path / "out", photos)
     with storage_that_goes_after(0, tmp_path / "in" / "b"):
         result = export(output)
@@ -155,7 +155,7 @@ def test_a_folder_that_takes_no_files_is_named(tmp_path: Path, photos: list[Path
     assert all(problem.endswith(": the storage is gone.") for problem in result.problems)
 
 
-def test_killed_anywhere_undo_restores_the_tree(tmp_path: Path, photos: list[Path]) -> None:
+def test_after_a_kill_undo_restores_the_tree(tmp_path: Path, photos: list[Path]) -> None:
     photos[0].with_name("a.jpg.xmp").write_bytes(OWN)
     output, before = made(tmp_path / "out", photos), tree(tmp_path / "in")
     for changes in range(20):
@@ -171,7 +171,7 @@ def test_killed_anywhere_undo_restores_the_tree(tmp_path: Path, photos: list[Pat
             assert tree(tmp_path / "in") == before
 
 
-def test_a_journal_that_was_cut_short_is_continued(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_truncated_journal_is_continued(tmp_path: Path, photos: list[Path]) -> None:
     output, before = made(tmp_path / "out", photos), tree(tmp_path / "in")
     journal = tmp_path / "out/job/sidecars.jsonl"
     journal.write_bytes(b'{"file": "x"')
@@ -191,7 +191,7 @@ def test_a_damaged_journal_is_refused(tmp_path: Path, photos: list[Path], line: 
         undo_sidecars(output.layout)
 
 
-def test_not_while_another_process_writes_to_the_output(tmp_path: Path, photos: list[Path]) -> None:
+def test_an_output_in_use_is_refused(tmp_path: Path, photos: list[Path]) -> None:
     output = made(tmp_path / "out", photos)
     with lock.held(output.layout), pytest.raises(OutputError, match="another run is writing"):
         export(output)

@@ -6,7 +6,7 @@ from imagebeam.outputs.space import bytes_needed, encoded_bytes
 from tests.outputs.outputs import claimed, failed, labelled
 
 
-def test_the_rows_that_exist_tell_the_size_of_those_to_come(tmp_path: Path) -> None:
+def test_the_size_of_missing_rows_is_estimated_from_existing_ones(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     assert bytes_needed(layout) is None
     Plan(requested=30, to_do=30, rows=30).write(layout)
@@ -17,14 +17,14 @@ def test_the_rows_that_exist_tell_the_size_of_those_to_come(tmp_path: Path) -> N
     assert bytes_needed(layout) == 27 * written // 3
 
 
-def test_a_job_that_is_complete_needs_nothing(tmp_path: Path) -> None:
+def test_a_complete_job_needs_no_space(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     Plan(requested=2, to_do=2, rows=2).write(layout)
     write_part(layout, "1", labelled("a", "b"), failed())
     assert bytes_needed(layout) == 0
 
 
-def test_rows_have_the_size_of_their_file(tmp_path: Path) -> None:
+def test_the_size_of_rows_is_that_of_their_file(tmp_path: Path) -> None:
     layout, rows = claimed(tmp_path), labelled("a", "b")
     write_part(layout, "1", rows, failed())
     assert encoded_bytes(rows) == (tmp_path / "predictions" / "part-1.parquet").stat().st_size

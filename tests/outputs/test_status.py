@@ -45,7 +45,7 @@ def at(root: Path, seconds: float) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_a_job_that_was_stopped(tmp_path: Path, kind: Format) -> None:
+def test_a_stopped_job_shows_its_progress(tmp_path: Path, kind: Format) -> None:
     half_done(tmp_path, kind)
     assert at(tmp_path, BEGAN + 100) == {
         "output": str(tmp_path),
@@ -67,14 +67,14 @@ def test_a_job_that_was_stopped(tmp_path: Path, kind: Format) -> None:
     }
 
 
-def test_a_job_at_work_has_an_end_in_sight(tmp_path: Path) -> None:
+def test_a_running_job_has_a_time_left(tmp_path: Path) -> None:
     layout = half_done(tmp_path)
     with lock.held(layout):
         found = at(tmp_path, BEGAN + 50)
     assert (found["state"], found["done"], found["seconds_left"]) == ("running", 2, 40.0)
 
 
-def test_a_job_on_a_cluster(tmp_path: Path) -> None:
+def test_a_job_on_a_cluster_is_detached(tmp_path: Path) -> None:
     layout = half_done(tmp_path)
     RunToken(layout).at({"flink_master": "http://flink:8081", "job": "j"}).claim()
     written(layout, BEGAN)
@@ -86,7 +86,7 @@ def test_a_job_on_a_cluster(tmp_path: Path) -> None:
         assert at(tmp_path, BEGAN + 7200)["state"] == "running"
 
 
-def test_a_job_that_lists(tmp_path: Path) -> None:
+def test_a_listing_job_shows_the_images_so_far(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     RunToken(layout).claim()
     written(layout, BEGAN)
@@ -97,7 +97,7 @@ def test_a_job_that_lists(tmp_path: Path) -> None:
     assert found["images_per_second"] is None
 
 
-def test_a_job_that_is_complete_opens_no_part(tmp_path: Path) -> None:
+def test_the_status_of_a_complete_job_opens_no_part(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     layout.prediction_part("1").write_bytes(b"nothing that could be read")
     finish(layout, ["a"], ["b"], 1)
@@ -108,7 +108,7 @@ def test_a_job_that_is_complete_opens_no_part(tmp_path: Path) -> None:
     assert None not in found.as_json().values()
 
 
-def test_compacted_it_is_as_far_and_as_fast(tmp_path: Path) -> None:
+def test_compaction_does_not_change_the_status(tmp_path: Path) -> None:
     layout = half_done(tmp_path)
     before = at(tmp_path, BEGAN + 100)
     compact(layout, 1_000_000)
@@ -117,7 +117,7 @@ def test_compacted_it_is_as_far_and_as_fast(tmp_path: Path) -> None:
     assert at(tmp_path, BEGAN + 100) == before
 
 
-def test_a_compaction_at_work_and_one_that_was_stopped(tmp_path: Path) -> None:
+def test_running_and_stopped_compactions_are_distinguished(tmp_path: Path) -> None:
     layout = half_done(tmp_path)
     seen = []
     compact(layout, 1_000_000, lambda _done, _of: seen.append(status(tmp_path).compacting))
@@ -129,7 +129,7 @@ def test_a_compaction_at_work_and_one_that_was_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["summary", "plan"])
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rows": 1}'])
-def test_an_output_that_is_damaged(tmp_path: Path, name: str, content: str) -> None:
+def test_a_damaged_output_is_refused(tmp_path: Path, name: str, content: str) -> None:
     layout = half_done(tmp_path)
     getattr(layout, name).write_text(content)
     with pytest.raises(OutputError) as caught:
@@ -139,7 +139,7 @@ def test_an_output_that_is_damaged(tmp_path: Path, name: str, content: str) -> N
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_a_part_that_is_damaged(tmp_path: Path, kind: Format) -> None:
+def test_a_damaged_part_is_reported(tmp_path: Path, kind: Format) -> None:
     layout = half_done(tmp_path, kind)
     layout.prediction_part("1").write_bytes(b"rubbish")
     with pytest.raises(OutputError, match="something in it is damaged"):
@@ -147,7 +147,7 @@ def test_a_part_that_is_damaged(tmp_path: Path, kind: Format) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": "orc", "emit": []}'])
-def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_that_is_not_an_output_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "job").mkdir()
         (tmp_path / "job" / "identity.json").write_text(content)

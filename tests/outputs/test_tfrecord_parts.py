@@ -32,12 +32,12 @@ def whole(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_comes_back(whole: Path) -> None:
+def test_rows_survive_the_round_trip(whole: Path) -> None:
     assert list(tfrecord_parts.uris(whole)) == URIS
     assert tfrecord_parts.count(whole) == 3
 
 
-def test_no_rows(tmp_path: Path) -> None:
+def test_a_part_can_have_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "empty.tfrecord"
     path.write_bytes(tfrecord_parts.encode(table().slice(0, 0)))
     assert path.stat().st_size == 0
@@ -56,7 +56,7 @@ def test_the_same_rows_are_the_same_bytes_in_another_process(whole: Path) -> Non
     assert done.stdout == whole.read_bytes()
 
 
-def test_a_record_is_laid_out_as_its_format_says() -> None:
+def test_a_record_has_the_documented_layout() -> None:
     """Against a record of one feature, `uri`, written down byte by byte."""
     schema = pa.schema([pa.field("uri", pa.string())])
     found = tfrecord_parts.encode(pa.table({"uri": ["x"]}, schema=schema))
@@ -87,7 +87,7 @@ def test_the_checksum_is_crc32c() -> None:
     assert (turned >> 17) | (turned << 15) & 0xFFFFFFFF == 0xE3069283
 
 
-def test_a_file_that_breaks_off(whole: Path) -> None:
+def test_a_truncated_file_is_an_error(whole: Path) -> None:
     data = whole.read_bytes()
     ends = {0}
     at = 0
@@ -106,7 +106,7 @@ def test_a_file_that_breaks_off(whole: Path) -> None:
             tfrecord_parts.count(whole)
 
 
-def test_every_wrong_bit_is_found(whole: Path) -> None:
+def test_every_wrong_bit_is_detected(whole: Path) -> None:
     data = bytearray(whole.read_bytes())
     for at in range(len(data)):
         data[at] ^= 1 << at % 8
@@ -120,7 +120,7 @@ def test_every_wrong_bit_is_found(whole: Path) -> None:
 @pytest.mark.parametrize(
     "record", [b"", b"no Example", b"\x0a\x0c\x0a\x0a\x0a\x03uri\x12\x03\x12\x01x"]
 )
-def test_whole_records_of_somebody_else(tmp_path: Path, record: bytes) -> None:
+def test_records_of_other_programs_are_refused(tmp_path: Path, record: bytes) -> None:
     length = struct.pack("<Q", len(record))
     path = tmp_path / "strange.tfrecord"
     path.write_bytes(length + masked_crc32c(length) + record + masked_crc32c(record))
@@ -161,7 +161,7 @@ for record in tf.data.TFRecordDataset(sys.argv[1]):
 
 
 @pytest.mark.slow
-def test_tensorflow_reads_it(whole: Path) -> None:
+def test_tensorflow_reads_the_file(whole: Path) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed: pip install 'imagebeam[tensorflow]'")
     done = subprocess.run(
@@ -177,7 +177,7 @@ def test_tensorflow_reads_it(whole: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_lives_beside_tensorflow(whole: Path) -> None:
+def test_the_descriptor_does_not_conflict_with_tensorflow(whole: Path) -> None:
     """Both register `tf.train.Example`, in either order."""
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed: pip install 'imagebeam[tensorflow]'")
@@ -196,7 +196,7 @@ def test_it_lives_beside_tensorflow(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("emit", [("labels",), ("logits",), ("labels", "features")])
-def test_only_what_was_asked_for_is_written(tmp_path: Path, emit: tuple[str, ...]) -> None:
+def test_only_requested_outputs_are_written(tmp_path: Path, emit: tuple[str, ...]) -> None:
     data = tfrecord_parts.encode(table(emit))
     for name in EMITTED:
         key = {"labels": b"top_k/class"}.get(name, name.encode())

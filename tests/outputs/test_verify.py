@@ -27,18 +27,18 @@ KINDS = pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 
 
 @KINDS
-def test_nothing_is_said_of_a_sound_output(root: AnyPath, kind: Format) -> None:
+def test_a_correct_output_has_no_problems(root: AnyPath, kind: Format) -> None:
     assert verify(sound(root, kind).root) == []
 
 
-def test_nothing_is_said_of_an_output_without_images(root: AnyPath) -> None:
+def test_an_output_without_images_has_no_problems(root: AnyPath) -> None:
     layout = claimed(root)
     finish(layout, [], [], 0)
     assert verify(root) == []
 
 
 @KINDS
-def test_an_image_with_rows_in_two_predictions(root: AnyPath, kind: Format) -> None:
+def test_an_image_in_two_prediction_parts_is_reported(root: AnyPath, kind: Format) -> None:
     layout = sound(root, kind)
     write_part(layout, "4", labelled("b"), failed())
     assert verify(root) == [
@@ -48,7 +48,7 @@ def test_an_image_with_rows_in_two_predictions(root: AnyPath, kind: Format) -> N
     ]
 
 
-def test_an_image_with_a_prediction_and_an_error(root: AnyPath) -> None:
+def test_an_image_in_predictions_and_errors_is_reported(root: AnyPath) -> None:
     layout = sound(root)
     write_part(layout, "3", labelled(), failed("a"))
     assert verify(root) == [
@@ -57,7 +57,7 @@ def test_an_image_with_a_prediction_and_an_error(root: AnyPath) -> None:
     ]
 
 
-def test_an_image_twice_in_one_part(root: AnyPath) -> None:
+def test_an_image_twice_in_one_part_is_reported(root: AnyPath) -> None:
     layout = sound(root)
     write_part(layout, "2", labelled("c", "c"), failed())
     assert verify(root) == [
@@ -77,7 +77,7 @@ def test_only_the_first_names_of_many_are_shown(tmp_path: Path) -> None:
 
 
 @KINDS
-def test_a_missing_part(root: AnyPath, kind: Format) -> None:
+def test_a_missing_part_is_reported(root: AnyPath, kind: Format) -> None:
     layout = sound(root, kind)
     layout.prediction_part("2").unlink()
     assert verify(root) == [
@@ -86,7 +86,7 @@ def test_a_missing_part(root: AnyPath, kind: Format) -> None:
     ]
 
 
-def test_other_images_than_those_of_the_account(tmp_path: Path) -> None:
+def test_images_that_differ_from_the_summary_are_reported(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     write_part(layout, "2", labelled("c", "x"), failed())
     assert verify(tmp_path) == [
@@ -96,7 +96,7 @@ def test_other_images_than_those_of_the_account(tmp_path: Path) -> None:
 
 @KINDS
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_a_part_that_breaks_off(root: AnyPath, kind: Format, share: float) -> None:
+def test_a_truncated_part_is_reported(root: AnyPath, kind: Format, share: float) -> None:
     layout = sound(root, kind)
     part = layout.prediction_part("2")
     data = part.read_bytes()
@@ -110,7 +110,7 @@ def test_a_part_that_breaks_off(root: AnyPath, kind: Format, share: float) -> No
     assert found[-1] == f"{root}: the rows are not those of the images that the summary counts"
 
 
-def test_an_error_part_of_rubbish(tmp_path: Path) -> None:
+def test_a_damaged_error_part_is_reported(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     layout.error_part("3").write_bytes(b"rubbish")
     found = verify(tmp_path)
@@ -118,13 +118,13 @@ def test_an_error_part_of_rubbish(tmp_path: Path) -> None:
     assert len(found) == 3
 
 
-def test_a_folder_in_the_place_of_a_part(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_part_is_reported(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     layout.prediction_part("4").mkdir()
     assert verify(tmp_path) == [f"{layout.prediction_part('4')}: not a part"]
 
 
-def test_strangers(root: AnyPath) -> None:
+def test_foreign_files_are_reported(root: AnyPath) -> None:
     layout = sound(root)
     strangers = [
         layout.errors / "part-9.tfrecord",
@@ -154,9 +154,7 @@ def test_strangers(root: AnyPath) -> None:
     ],
 )
 @pytest.mark.parametrize("shard", ["0", "2"])
-def test_other_columns_also_where_they_come_first(
-    tmp_path: Path, table: pa.Table, shard: str
-) -> None:
+def test_parts_with_other_columns_are_reported(tmp_path: Path, table: pa.Table, shard: str) -> None:
     layout = sound(tmp_path)
     layout.prediction_part("2").unlink()
     pq.write_table(table, layout.prediction_part(shard))
@@ -167,14 +165,14 @@ def test_other_columns_also_where_they_come_first(
     ]
 
 
-def test_errors_with_other_columns(tmp_path: Path) -> None:
+def test_error_parts_with_other_columns_are_reported(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     pq.write_table(pa.table({"uri": ["f"]}), layout.error_part("3"))
     found = verify(tmp_path)
     assert found[0] == f"{layout.error_part('3')}: its columns are not the expected ones"
 
 
-def test_a_job_that_is_not_complete(root: AnyPath) -> None:
+def test_an_incomplete_job_is_reported(root: AnyPath) -> None:
     layout = sound(root)
     layout.summary.unlink()
     assert verify(root) == [
@@ -183,14 +181,14 @@ def test_a_job_that_is_not_complete(root: AnyPath) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "3"])
-def test_an_account_that_is_damaged(tmp_path: Path, content: str) -> None:
+def test_a_damaged_summary_is_reported(tmp_path: Path, content: str) -> None:
     layout = sound(tmp_path)
     layout.summary.write_bytes(content.encode())
     [finding] = verify(tmp_path)
     assert finding.startswith(f"{layout.summary}: damaged: ")
 
 
-def test_an_account_that_somebody_changed(tmp_path: Path) -> None:
+def test_a_changed_summary_is_reported(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     summary = json.loads(layout.summary.read_text())
     layout.summary.write_bytes(json.dumps(summary | {"rows": 7}).encode())
@@ -198,7 +196,7 @@ def test_an_account_that_somebody_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format": "parquet"}'])
-def test_a_folder_that_is_no_output(root: AnyPath, content: str | None) -> None:
+def test_a_folder_that_is_not_an_output_is_refused(root: AnyPath, content: str | None) -> None:
     if content is not None:
         (root / "job").mkdir(parents=True)
         (root / "job" / "identity.json").write_bytes(content.encode())

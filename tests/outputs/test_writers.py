@@ -31,7 +31,7 @@ def program(text: str, layout: Layout) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def test_a_process_that_ends_waits_for_the_writers_at_work(tmp_path: Path) -> None:
+def test_an_ending_process_waits_for_active_writers(tmp_path: Path) -> None:
     layout = claimed(tmp_path / "out")
     begun, go, order = threading.Event(), threading.Event(), []
 
@@ -54,7 +54,7 @@ def test_a_process_that_ends_waits_for_the_writers_at_work(tmp_path: Path) -> No
     assert order == ["written", "ended"]
 
 
-def test_a_writer_that_comes_later_waits_until_the_process_is_gone(tmp_path: Path) -> None:
+def test_a_later_writer_waits_until_the_process_has_ended(tmp_path: Path) -> None:
     layout = claimed(tmp_path / "out")
     with program(ENDING, layout) as ending:
         assert ending.stdout is not None
@@ -70,7 +70,7 @@ def test_a_writer_that_comes_later_waits_until_the_process_is_gone(tmp_path: Pat
             assert (layout.root / "late").exists()
 
 
-def test_a_process_that_ends_does_not_wait_for_a_disk_that_hangs(tmp_path: Path) -> None:
+def test_an_ending_process_does_not_wait_for_a_hanging_disk(tmp_path: Path) -> None:
     layout = claimed(tmp_path / "out")
     times = iter([0.0, 3.0, 6.0])
     with Writers(layout).one():
@@ -79,14 +79,14 @@ def test_a_process_that_ends_does_not_wait_for_a_disk_that_hangs(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["s3://bucket/out", "/nowhere/at/all"])
-def test_where_there_is_nothing_to_lock_nothing_waits(name: str) -> None:
+def test_a_store_without_locks_needs_no_waiting(name: str) -> None:
     layout = Layout(location(name))
     with Writers(layout).one():
         pass
     Writers(layout).end()
 
 
-def test_the_folders_hold_no_file_for_it(tmp_path: Path) -> None:
+def test_the_lock_leaves_no_file(tmp_path: Path) -> None:
     layout = claimed(tmp_path / "out")
     with Writers(layout).one():
         assert os.listdir(tmp_path / "out/job") == ["identity.json"]

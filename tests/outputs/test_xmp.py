@@ -30,7 +30,7 @@ def words(data: bytes, name: str) -> list[str]:
     return [item.text or "" for tag in root.iter(f"{{{space}}}{local}") for item in tag.iter(LI)]
 
 
-def test_a_new_file_holds_plain_and_hierarchical_keywords() -> None:
+def test_a_new_file_contains_plain_and_hierarchical_keywords() -> None:
     data = xmp.document(xmp.keywords(["tiger", "a|b <&>\x00\n"], "imagebeam"))
     assert words(data, FLAT) == ["tiger", "a|b <&>\ufffd"]
     assert words(data, HIERARCHICAL) == ["imagebeam|tiger", "imagebeam|a/b <&>\ufffd"]
@@ -46,7 +46,7 @@ def test_keywords_are_added_and_nothing_else_changes() -> None:
     assert xmp.merged(data, xmp.keywords(["tiger", "cat"], "ai")) == data
 
 
-def test_a_file_without_keywords_gets_them() -> None:
+def test_keywords_are_added_to_a_file_without_any() -> None:
     data = xmp.merged(EMPTY, xmp.keywords(["cat"], "ai"))
     assert (words(data, FLAT), words(data, HIERARCHICAL)) == (["cat"], ["ai|cat"])
     assert b'xmp:Rating="5"' in data

@@ -117,7 +117,7 @@ def test_the_same_output_gives_the_same_sample(tmp_path: Path) -> None:
     assert len(first.all_classes.pictures.sample) == 12
 
 
-def test_pictures_come_in_turn_and_once(tmp_path: Path) -> None:
+def test_pictures_are_ordered_by_importance_without_duplicates(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     many = {f"dog-{index:02}": (1, 0.5) for index in range(40)}
     write_part(layout, "1", answers(many | {"fish": (2, 0.75), "cat": (0, 0.75)}), failed())
@@ -142,7 +142,7 @@ def test_an_output_without_labels_has_no_classes(tmp_path: Path) -> None:
     assert found.provenance == json.loads(layout.identity.read_text())
 
 
-def test_an_output_that_is_only_claimed_is_empty(tmp_path: Path) -> None:
+def test_an_output_without_rows_is_empty(tmp_path: Path) -> None:
     claimed(tmp_path)
     found = contents.read(tmp_path)
     assert (found.labelled, found.failed, found.summary, found.plan) == (0, 0, None, None)
@@ -150,7 +150,7 @@ def test_an_output_that_is_only_claimed_is_empty(tmp_path: Path) -> None:
     assert found.provenance["module"] == "m"
 
 
-def test_a_plan_says_what_is_to_do(tmp_path: Path) -> None:
+def test_the_plan_gives_the_number_of_missing_images(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     plan = Plan(requested=9, seen=9, to_do=9, rows=9)
     plan.write(layout)
@@ -159,7 +159,7 @@ def test_a_plan_says_what_is_to_do(tmp_path: Path) -> None:
     assert (found.plan, found.summary, found.findings) == (plan, None, [])
 
 
-def test_who_holds_the_output_runs(tmp_path: Path) -> None:
+def test_a_job_that_holds_the_lock_is_running(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     folder = os.open(str(layout.root), os.O_RDONLY)
     try:
@@ -172,7 +172,7 @@ def test_who_holds_the_output_runs(tmp_path: Path) -> None:
 
 @KINDS
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_damaged_part_is_told_and_the_rest_counted(
+def test_a_damaged_part_is_reported_and_the_rest_is_counted(
     tmp_path: Path, kind: Format, share: float
 ) -> None:
     layout = claimed(tmp_path, kind)
@@ -191,7 +191,7 @@ def test_a_damaged_part_is_told_and_the_rest_counted(
     assert (found.labelled, found.failed) == (4, 2)
 
 
-def test_columns_of_another_kind_are_told(tmp_path: Path) -> None:
+def test_columns_of_another_type_are_reported(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a"), failed("b"))
     pq.write_table(pa.table({"uri": ["x"]}), layout.prediction_part("2"))
@@ -204,7 +204,7 @@ def test_columns_of_another_kind_are_told(tmp_path: Path) -> None:
     assert (found.labelled, found.failed) == (1, 1)
 
 
-def test_what_is_kept_of_manifests_is_not_looked_at(tmp_path: Path) -> None:
+def test_kept_manifest_columns_are_ignored(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     schema = replace(SCHEMA, kept={"label_of_mine": pa.string()})
     write_part(
@@ -217,7 +217,7 @@ def test_what_is_kept_of_manifests_is_not_looked_at(tmp_path: Path) -> None:
     assert (found.findings, found.labelled, found.failed) == ([], 1, 1)
 
 
-def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_names_that_are_not_text_are_reported(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     table = labelled("a", "\N{SNOWMAN}")
     index = table.schema.get_field_index("uri")
@@ -233,7 +233,7 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "3", '{"rows": 1}'])
-def test_a_damaged_account_is_none(tmp_path: Path, content: str) -> None:
+def test_a_damaged_summary_is_ignored(tmp_path: Path, content: str) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a"), failed())
     layout.summary.write_bytes(content.encode())
@@ -243,7 +243,7 @@ def test_a_damaged_account_is_none(tmp_path: Path, content: str) -> None:
     assert (found.summary, found.labelled) == (None, 1)
 
 
-def test_scores_that_are_no_numbers_do_not_stop_it(tmp_path: Path) -> None:
+def test_scores_outside_0_to_1_are_counted_in_the_outer_bins(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     write_part(layout, "1", answers({"a": (0, 0.5)}), failed())
     table = pq.read_table(layout.prediction_part("1"))
@@ -259,7 +259,7 @@ def test_scores_that_are_no_numbers_do_not_stop_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format": "parquet"}'])
-def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_that_is_not_an_output_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "job").mkdir()
         (tmp_path / "job" / "identity.json").write_text(content)
@@ -267,7 +267,7 @@ def test_a_folder_that_is_no_output(tmp_path: Path, content: str | None) -> None
         contents.read(tmp_path)
 
 
-def test_overwriting_an_output_takes_its_page_away(tmp_path: Path) -> None:
+def test_overwriting_an_output_removes_its_page(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     layout.report.write_bytes(b"of the job before")
     claim(layout, json.loads(layout.identity.read_text()), overwrite=True)

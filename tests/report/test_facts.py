@@ -18,7 +18,7 @@ def layout(tmp_path: Path) -> Layout:
     return layout
 
 
-def test_a_complete_job_adds_up(layout: Layout) -> None:
+def test_the_counts_of_a_complete_job_add_up(layout: Layout) -> None:
     plan = Plan(requested=5, seen=5, duplicates=1, to_do=4, rows=4)
     write_summary(layout, summarise(plan, Tally(1, 3, {"not_found": 1}), {}))
     shown = facts.shown_summary(contents.read(layout.root))
@@ -63,7 +63,7 @@ def test_an_unfinished_job_states_what_is_left(layout: Layout) -> None:
     )
 
 
-def test_a_job_that_still_lists_has_no_total(layout: Layout) -> None:
+def test_a_listing_job_has_no_total(layout: Layout) -> None:
     shown = facts.shown_summary(contents.read(layout.root))
     assert [entry.images for entry in shown.entries] == [3, 1]
     assert shown.segments == []

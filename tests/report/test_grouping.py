@@ -19,7 +19,7 @@ def offer(smallest: SmallestPerGroup, rows: Sequence[tuple[int, int]], first: in
 
 
 @given(batches=st.lists(ROWS, max_size=5), count=st.integers(1, 4))
-def test_it_keeps_what_sorting_everything_would_put_first(
+def test_it_keeps_the_first_of_a_full_sort(
     batches: list[list[tuple[int, int]]], count: int
 ) -> None:
     smallest = SmallestPerGroup(count)
@@ -35,7 +35,7 @@ def test_it_keeps_what_sorting_everything_would_put_first(
     assert [everything[row["place"]][1] for row in smallest.of_all()] == keys
 
 
-def test_a_group_that_never_came_is_empty() -> None:
+def test_a_group_without_rows_is_empty() -> None:
     assert SmallestPerGroup(3).of(7) == []
     assert SmallestPerGroup(3).of_all() == []
 

@@ -25,7 +25,7 @@ def test_names_are_kept_by_folder_and_class() -> None:
     }
 
 
-def test_it_ends_at_its_size_and_counts_on() -> None:
+def test_the_list_ends_at_its_size_limit_and_still_counts() -> None:
     images = ImageList(100_000)
     for index in range(100):
         images.add(batch(*(f"/photos/{index:03}/{place:09}.jpg" for place in range(100))))
@@ -35,5 +35,5 @@ def test_it_ends_at_its_size_and_counts_on() -> None:
     assert len(json.dumps(data, separators=(",", ":"))) < 100_000
 
 
-def test_nothing_is_nothing() -> None:
+def test_an_empty_list_is_valid() -> None:
     assert ImageList().data({})["files"] == []

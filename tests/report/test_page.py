@@ -40,7 +40,7 @@ def output(root: Path, *uris: str) -> Layout:
     return layout
 
 
-def test_a_job_and_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_shows_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     archive(tmp_path / "in", 30, rubbish=3)
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
@@ -80,7 +80,7 @@ def test_no_thumbnails_reads_no_image(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not layout.report.exists()
 
 
-def test_what_can_no_longer_be_read_is_shown_by_name(tmp_path: Path) -> None:
+def test_unreadable_images_are_shown_by_name(tmp_path: Path) -> None:
     [name] = archive(tmp_path / "in", 1)
     broken = tmp_path / "broken.jpg"
     shutil.copy(ARCHIVE / "garden" / "IMG_3001.jpg", broken)
@@ -93,7 +93,7 @@ def test_what_can_no_longer_be_read_is_shown_by_name(tmp_path: Path) -> None:
     assert "4 can no longer be read and are shown by name." in layout.report.read_text()
 
 
-def test_members_of_archives_have_thumbnails_and_no_link(tmp_path: Path) -> None:
+def test_members_of_archives_have_thumbnails_but_no_link(tmp_path: Path) -> None:
     [name] = archive(tmp_path / "in", 1)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.write(name, "b.jpg")
@@ -104,15 +104,15 @@ def test_members_of_archives_have_thumbnails_and_no_link(tmp_path: Path) -> None
     assert (shown["file"], shown["link"]) == ("b.jpg", "")
 
 
-def test_making_thumbnails_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_thumbnails_has_a_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = archive(tmp_path / "in", 2)
     monkeypatch.setattr(thumbnails, "_MOST_SECONDS", -1.0)
     assert thumbnails.make(names, 2) == thumbnails.Thumbnails({}, 0, "after -1 s")
 
 
-def test_thumbnails_end_where_there_are_too_many_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thumbnails_have_a_byte_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = archive(tmp_path / "in", 40)
     monkeypatch.setattr(thumbnails, "_MOST_BYTES", 100)
     made = thumbnails.make(names, 40)
@@ -120,7 +120,7 @@ def test_thumbnails_end_where_there_are_too_many_bytes(
     assert made.stopped == "after 0 MB"
 
 
-def test_tfrecord_rows(tmp_path: Path) -> None:
+def test_tfrecord_rows_are_shown(tmp_path: Path) -> None:
     layout = claimed(tmp_path, "tfrecord")
     write_part(layout, "1", labelled("a", "b"), failed())
     finish(layout, "ab", [], 1)
@@ -128,7 +128,7 @@ def test_tfrecord_rows(tmp_path: Path) -> None:
     assert sorted(each["file"] for each in data(layout.report)["pictures"]) == ["a", "b"]
 
 
-def test_rows_without_labels(tmp_path: Path) -> None:
+def test_rows_without_labels_are_shown(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     claim(layout, IDENTITY | {"emit": ["features"]}, overwrite=False)
     schema = PredictionSchema(("features",), 2, None, {"module": "m"})
@@ -146,7 +146,9 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     assert "The job wrote features but no labels" in layout.report.read_text()
 
 
-def test_an_output_in_a_bucket_has_its_page_there(gcs_bucket: str, tmp_path: Path) -> None:
+def test_the_page_of_an_output_in_a_bucket_is_in_the_bucket(
+    gcs_bucket: str, tmp_path: Path
+) -> None:
     root = location(f"{gcs_bucket}/reported")
     layout = claimed(root)
     write_part(layout, "1", labelled(*archive(tmp_path / "in", 2)), failed())
@@ -156,7 +158,7 @@ def test_an_output_in_a_bucket_has_its_page_there(gcs_bucket: str, tmp_path: Pat
     assert [bool(each["thumbnail"]) for each in shown] == [True, True]
 
 
-def test_an_unfinished_output_says_so(tmp_path: Path) -> None:
+def test_an_unfinished_output_is_marked(tmp_path: Path) -> None:
     layout = output(tmp_path, "a")
     layout.summary.unlink()
     assert imagebeam("report", tmp_path) == 0
@@ -165,7 +167,7 @@ def test_an_unfinished_output_says_so(tmp_path: Path) -> None:
     assert '<strong class="state open">not complete</strong>' in text
 
 
-def test_an_empty_output_says_so(tmp_path: Path) -> None:
+def test_an_empty_output_is_marked(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
     assert imagebeam("report", tmp_path) == 0
     assert "The output holds no rows." in layout.report.read_text()
@@ -185,7 +187,7 @@ def test_a_damaged_output_is_shown_with_exit_code_1(
     assert "part-␊2.parquet: damaged: " in text
 
 
-def test_a_folder_of_somebody_else_is_refused(
+def test_a_folder_with_foreign_files_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("report", tmp_path) == 2
@@ -193,7 +195,9 @@ def test_a_folder_of_somebody_else_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_that_cannot_be_written_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     layout = output(tmp_path / "out", "a")
     target = tmp_path / "nowhere" / "page.html"
     assert imagebeam("report", layout.root, "--output", target) == 3

@@ -6,11 +6,11 @@ NOON = 1_767_268_800.0
 """2026-01-01 12:00:00 UTC."""
 
 
-def test_nothing_has_no_time() -> None:
+def test_no_parts_have_no_timeline() -> None:
     assert Timeline.of([]) is None
 
 
-def test_parts_are_counted_where_they_were_finished() -> None:
+def test_parts_are_counted_at_the_time_they_were_finished() -> None:
     parts = [PartTime(NOON + seconds, rows) for seconds, rows in [(9.5, 4), (0.2, 1), (0.9, 2)]]
     timeline = Timeline.of(parts)
     assert timeline == Timeline(NOON, 1, [3, 0, 0, 0, 0, 0, 0, 0, 0, 4], NOON + 0.2, NOON + 9.5)
@@ -31,13 +31,13 @@ def test_a_long_job_has_wide_bins() -> None:
     assert timeline.bins[0].rate == 6.0
 
 
-def test_years_are_told_in_days() -> None:
+def test_years_are_shown_in_days() -> None:
     timeline = Timeline.of([PartTime(NOON, 1), PartTime(NOON + 800 * 86400, 1)])
     assert timeline is not None
     assert (timeline.seconds, len(timeline.images)) == (86400, 801)
 
 
-def test_a_short_job_is_a_sentence() -> None:
+def test_a_short_job_is_described_in_a_sentence() -> None:
     timeline = Timeline.of([PartTime(NOON, 1200), PartTime(NOON + 0.4, 34)])
     assert timeline is not None
     assert not timeline.is_drawn

@@ -59,7 +59,7 @@ def _pictures() -> Iterator[Image.Image]:
             yield picture
 
 
-def test_truth_names_every_picture_and_nothing_else() -> None:
+def test_the_truth_file_lists_exactly_the_pictures() -> None:
     pictures = (_files(ARCHIVE).keys() - _BROKEN) | _members(ARCHIVE).keys()
 
     assert _truth().keys() == pictures
@@ -113,7 +113,7 @@ def test_sizes_and_aspects_differ() -> None:
     assert min(min(size) for size in sizes) == 96
 
 
-def test_members_of_the_tar_decode() -> None:
+def test_members_of_the_tar_can_be_decoded() -> None:
     formats = Counter(
         Image.open(io.BytesIO(content)).format for content in _members(ARCHIVE).values()
     )
@@ -122,7 +122,7 @@ def test_members_of_the_tar_decode() -> None:
 
 
 @pytest.mark.parametrize("uri", sorted(_BROKEN))
-def test_the_broken_files_do_not_decode(uri: str) -> None:
+def test_the_broken_files_cannot_be_decoded(uri: str) -> None:
     with pytest.raises((UnidentifiedImageError, OSError)):
         Image.open(io.BytesIO((ARCHIVE / uri).read_bytes())).load()
 

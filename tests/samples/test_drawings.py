@@ -40,14 +40,14 @@ def test_a_batch_holds_every_class_equally_often_in_no_order() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (96, 320), (320, 96), (33, 47)], ids=str)
-def test_a_picture_has_the_asked_size_and_is_rgb_bytes(height: int, width: int) -> None:
+def test_a_picture_has_the_requested_size_and_is_rgb_bytes(height: int, width: int) -> None:
     pixels = draw(0, _rng(5), height, width)
 
     assert pixels.shape == (height, width, 3)
     assert pixels.dtype == np.uint8
 
 
-def test_batch_has_the_asked_shape() -> None:
+def test_a_batch_has_the_requested_shape() -> None:
     pixels, labels = draw_batch(_rng(6), 7, 40)
 
     assert pixels.shape == (7, 40, 40, 3)
@@ -78,7 +78,7 @@ def test_without_grain_a_picture_is_smoother() -> None:
 
 
 @pytest.mark.parametrize("class_index", range(len(CLASSES)), ids=CLASSES)
-def test_a_square_crop_of_a_wide_picture_keeps_the_thing(class_index: int) -> None:
+def test_a_square_crop_of_a_wide_picture_keeps_the_object(class_index: int) -> None:
     opaque = [
         np.asarray(draw_thing(class_index, _rng(10, number), 60, 180).getchannel("A")) > 0
         for number in range(20)

@@ -41,7 +41,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
 
 
-def test_a_link_under_the_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_of_that_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"mine")
     (tmp_path / "a").symlink_to("victim")
     write_file(tmp_path / "a", b"new")

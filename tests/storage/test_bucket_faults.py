@@ -99,7 +99,7 @@ _NAMES = ["503", "429", "500", "502", "refused", "lost", "corrupted", "shortened
 
 
 @pytest.mark.parametrize(("fault", "kind", "text"), _PASSING, ids=_NAMES)
-def test_what_passes_is_tried_again(
+def test_transient_errors_are_retried(
     place: Place, fault: Fault, kind: type[StoreError], text: str
 ) -> None:
     place.relay.faults.append(fault)
@@ -108,7 +108,7 @@ def test_what_passes_is_tried_again(
 
 
 @pytest.mark.parametrize(("fault", "kind", "text"), _PASSING, ids=_NAMES)
-def test_what_does_not_pass_is_told(
+def test_lasting_errors_are_reported(
     place: Place, fault: Fault, kind: type[StoreError], text: str
 ) -> None:
     place.relay.faults.extend([fault] * 9)
@@ -122,7 +122,7 @@ def test_what_does_not_pass_is_told(
 
 
 @pytest.mark.parametrize("code", [401, 403])
-def test_what_is_denied_is_not_asked_for_again(place: Place, code: int) -> None:
+def test_denied_requests_are_not_retried(place: Place, code: int) -> None:
     place.relay.faults.append(status(code))
     with pytest.raises(Denied, match=rf"^access is denied \(status {code}\)$"):
         place.store().read(place.uri, 999)
@@ -131,7 +131,7 @@ def test_what_is_denied_is_not_asked_for_again(place: Place, code: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [stalled, stalled_body, trickling, trickling_head])
-def test_no_server_holds_a_read_for_longer_than_it_may_take(place: Place, fault: Fault) -> None:
+def test_a_read_has_a_time_limit(place: Place, fault: Fault) -> None:
     store = place.store(seconds=0.8)
     place.relay.faults.extend([fault] * 9)
     with pytest.raises(TimedOut, match=r"^no answer in time$"):
@@ -140,13 +140,13 @@ def test_no_server_holds_a_read_for_longer_than_it_may_take(place: Place, fault:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [stalled, stalled_body])
-def test_a_server_that_stalls_leaves_time_for_another_try(place: Place, fault: Fault) -> None:
+def test_a_stalled_read_is_retried(place: Place, fault: Fault) -> None:
     place.relay.faults.append(fault)
     assert place.store(seconds=16, attempts=16).read(place.uri, 999) == _DATA
 
 
 @pytest.mark.slow
-def test_a_stalling_server_holds_neither_looks_nor_listings_nor_writes(place: Place) -> None:
+def test_info_list_and_write_have_a_time_limit(place: Place) -> None:
     store = place.store(seconds=0.6)
     actions: list[Callable[[], object]] = [
         lambda: store.info(place.uri),
@@ -169,13 +169,13 @@ def test_a_read_is_one_request(place: Place) -> None:
     assert [method for method, _, _ in place.relay.requests] == ["GET", "GET"]
 
 
-def test_what_is_announced_as_too_large_is_not_read(place: Place) -> None:
+def test_objects_announced_as_too_large_are_not_read(place: Place) -> None:
     place.relay.faults.append(stalled_body)
     with pytest.raises(TooLarge, match=r"^200 bytes, over the limit of 199$"):
         place.store().read(place.uri, 199)
 
 
-def test_a_server_that_ignores_ranges_is_not_believed(place: Place) -> None:
+def test_a_server_that_ignores_ranges_is_detected(place: Place) -> None:
     place.relay.faults.append(status(200, _DATA, ETag='"x"'))
     with pytest.raises(ServerFailed, match=r"^the server answers with status 200$"):
         place.store(attempts=1).read(place.uri, 999, 10, 20)
@@ -195,7 +195,7 @@ def _page(exchange: Exchange) -> None:
     exchange.reply(reply)
 
 
-def test_a_listing_goes_on_after_a_failure(place: Place) -> None:
+def test_a_listing_continues_after_a_failure(place: Place) -> None:
     store = place.store()
     base = place.uri.rpartition("/")[0]
     for name in "abcde":
@@ -207,7 +207,7 @@ def test_a_listing_goes_on_after_a_failure(place: Place) -> None:
     assert len(place.relay.requests) == 4
 
 
-def test_a_write_whose_answer_is_lost_counts(place: Place) -> None:
+def test_a_write_with_a_lost_response_succeeds(place: Place) -> None:
     store = place.store()
     place.relay.faults.append(lost)
     store.write(f"{place.uri}2", b"first", "")
@@ -218,14 +218,14 @@ def test_a_write_whose_answer_is_lost_counts(place: Place) -> None:
     assert store.read(f"{place.uri}2", 9) == b"later"
 
 
-def test_what_others_wrote_meanwhile_stays(place: Place) -> None:
+def test_a_concurrent_write_is_not_overwritten(place: Place) -> None:
     place.relay.faults.append(refused)
     with pytest.raises(Changed):
         place.store().write(place.uri, b"mine", "")
     assert place.store().read(place.uri, 999) == _DATA
 
 
-def test_a_removal_whose_answer_is_lost_counts(place: Place) -> None:
+def test_a_removal_with_a_lost_response_succeeds(place: Place) -> None:
     place.relay.faults.append(lost)
     place.store().remove(place.uri)
     with pytest.raises(Missing):

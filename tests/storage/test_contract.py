@@ -42,13 +42,13 @@ def _store(where: str) -> Store:
 
 
 @pytest.mark.parametrize("data", [_DATA, b""], ids=["some", "empty"])
-def test_what_was_written_is_read(place: Place, data: bytes) -> None:
+def test_a_written_object_is_read(place: Place, data: bytes) -> None:
     place.store.write(place / "a", data)
     assert place.store.read(place / "a", len(data)) == data
 
 
 @pytest.mark.parametrize("data", [_DATA, b""], ids=["some", "empty"])
-def test_a_look_tells_name_size_and_version(place: Place, data: bytes) -> None:
+def test_info_returns_name_size_and_version(place: Place, data: bytes) -> None:
     place.store.write(place / "a", data)
     info = place.store.info(place / "a")
     assert (info.uri, info.size) == (place / "a", len(data))
@@ -59,7 +59,7 @@ def test_a_look_tells_name_size_and_version(place: Place, data: bytes) -> None:
     "name",
     ["a#b", "a?b", "a%20b", "a b", "[1]", "*", "a+b", "a&b=c", "ü/日本", "<img>", "a\\b"],
 )
-def test_a_name_is_any_text(place: Place, name: str) -> None:
+def test_a_name_can_be_any_text(place: Place, name: str) -> None:
     place.store.write(place / name, _DATA)
     assert place.store.read(place / name, 999) == _DATA
     assert place.store.info(place / name).size == 256
@@ -86,14 +86,14 @@ def test_a_part_is_read(place: Place, start: int, size: int | None, expected: by
 
 
 @pytest.mark.parametrize(("start", "there"), [(250, 6), (256, 0), (300, 0)])
-def test_a_part_that_is_not_there_is_an_error(place: Place, start: int, there: int) -> None:
+def test_a_part_beyond_the_end_is_an_error(place: Place, start: int, there: int) -> None:
     place.store.write(place / "a", _DATA)
     with pytest.raises(WrongLength, match=f"^{there} of 10 bytes are there$"):
         place.store.read(place / "a", 999, start, 10)
 
 
 @pytest.mark.parametrize(("start", "size"), [(0, None), (0, 256), (10, 246), (10, None)])
-def test_too_much_is_refused(place: Place, start: int, size: int | None) -> None:
+def test_too_many_bytes_are_refused(place: Place, start: int, size: int | None) -> None:
     place.store.write(place / "a", _DATA)
     with pytest.raises(TooLarge, match=f"^{256 - start} bytes, over the limit of 245$"):
         place.store.read(place / "a", 245, start, size)
@@ -107,7 +107,7 @@ def test_a_file_reads_and_seeks(place: Place) -> None:
         assert file.read(3) == b"\xfa\xfb\xfc"
 
 
-def test_what_was_overwritten_is_not_read_by_its_old_version(place: Place) -> None:
+def test_an_old_version_of_an_overwritten_object_is_not_read(place: Place) -> None:
     place.store.write(place / "a", b"first")
     version = place.store.info(place / "a").version
     place.store.write(place / "a", b"later")
@@ -122,7 +122,7 @@ def test_what_was_overwritten_is_not_read_by_its_old_version(place: Place) -> No
         place.store.open(place / "a", version)
 
 
-def test_what_is_missing_is_an_error(place: Place) -> None:
+def test_a_missing_object_is_an_error(place: Place) -> None:
     with pytest.raises(Missing):
         place.store.read(place / "a", 999)
     with pytest.raises(Missing):
@@ -133,7 +133,7 @@ def test_what_is_missing_is_an_error(place: Place) -> None:
         place.store.read(place / "a", 999, 0, 0)
 
 
-def test_a_listing_is_by_name_and_tells_all(place: Place) -> None:
+def test_a_listing_is_sorted_and_complete(place: Place) -> None:
     for name in ["b", "a/2", "a/1", "c/d/e"]:
         place.store.write(place / name, name.encode())
     found = list(place.store.list(f"{place.base}/"))
@@ -144,14 +144,14 @@ def test_a_listing_is_by_name_and_tells_all(place: Place) -> None:
     assert [info.uri for info in place.store.list(place / "a/")] == [place / "a/1", place / "a/2"]
 
 
-def test_what_must_not_be_there_is_written_once(place: Place) -> None:
+def test_a_write_that_requires_absence_succeeds_once(place: Place) -> None:
     place.store.write(place / "a", b"first", "")
     with pytest.raises(Changed):
         place.store.write(place / "a", b"later", "")
     assert place.store.read(place / "a", 999) == b"first"
 
 
-def test_a_version_is_replaced_once(place: Place) -> None:
+def test_a_write_that_requires_a_version_succeeds_once(place: Place) -> None:
     place.store.write(place / "a", b"1")
     version = place.store.info(place / "a").version
     place.store.write(place / "a", b"22", version)
@@ -160,7 +160,7 @@ def test_a_version_is_replaced_once(place: Place) -> None:
     assert place.store.read(place / "a", 999) == b"22"
 
 
-def test_what_is_removed_is_gone(place: Place) -> None:
+def test_a_removed_object_is_missing(place: Place) -> None:
     place.store.write(place / "a", b"1")
     place.store.remove(place / "a")
     with pytest.raises(Missing):
@@ -168,7 +168,7 @@ def test_what_is_removed_is_gone(place: Place) -> None:
     place.store.remove(place / "a")
 
 
-def test_a_bucket_or_folder_is_no_object(place: Place) -> None:
+def test_a_bucket_or_folder_is_not_an_object(place: Place) -> None:
     place.store.write(place / "a", b"1")
     with pytest.raises((NotAnObject, Missing)):
         place.store.read(place.base, 999)

@@ -38,7 +38,7 @@ def base(gcs_bucket: str) -> str:
 @pytest.mark.parametrize(
     "name", ["a//b", "/a", "a/", "a\nb", "a\x07b", "./a", "a/../b", "%2F", "é", "n" * 900]
 )
-def test_slashes_and_dots_mean_nothing(store: GcsStore, base: str, name: str) -> None:
+def test_slashes_and_dots_have_no_special_meaning(store: GcsStore, base: str, name: str) -> None:
     store.write(f"{base}/{name}", name.encode())
     assert store.read(f"{base}/{name}", 999) == name.encode()
     assert [info.uri for info in store.list(f"{base}/")] == [f"{base}/{name}"]
@@ -57,12 +57,12 @@ def test_slashes_and_dots_mean_nothing(store: GcsStore, base: str, name: str) ->
         ("gs://no-such-bucket/a", "there is no such object or no such bucket"),
     ],
 )
-def test_what_cannot_be_there_is_missing(store: GcsStore, uri: str, reason: str) -> None:
+def test_impossible_names_are_missing(store: GcsStore, uri: str, reason: str) -> None:
     with pytest.raises(Missing, match=f"^{reason}$"):
         store.read(uri, 999)
 
 
-def test_a_large_object_is_written_in_parts(store: GcsStore, base: str) -> None:
+def test_a_large_object_is_uploaded_in_parts(store: GcsStore, base: str) -> None:
     data = bytes(range(256)) * (40 << 10)
     store.write(f"{base}/a", data, "")
     assert store.read(f"{base}/a", len(data)) == data
@@ -78,7 +78,7 @@ def _upload(server: str, name: str, data: bytes, encoding: str) -> None:
     requests.post(url, body, headers=headers, timeout=60).raise_for_status()
 
 
-def test_what_is_stored_as_gzip_is_unpacked(
+def test_objects_stored_as_gzip_are_decompressed(
     store: GcsStore, gcs_server: str, gcs_bucket: str
 ) -> None:
     packed = gzip.compress(b"picture" * 99)
@@ -95,7 +95,7 @@ def test_what_is_stored_as_gzip_is_unpacked(
     ("packed", "kind"),
     [(b"picture", WrongChecksum), (gzip.compress(b"picture", mtime=0)[:-9], WrongLength)],
 )
-def test_what_is_stored_as_gzip_and_is_not(
+def test_objects_falsely_stored_as_gzip_are_errors(
     store: GcsStore, gcs_server: str, gcs_bucket: str, packed: bytes, kind: type[Exception]
 ) -> None:
     name = str(uuid.uuid4())
@@ -136,7 +136,7 @@ def _written(server: str) -> str:
     return f"gs://{BUCKET}/{name}"
 
 
-def test_what_is_public_is_read_without_credentials(
+def test_public_objects_are_read_without_credentials(
     abroad: Relay, machine: Relay, gcs_server: str
 ) -> None:
     machine.faults.extend([status(404)] * 9)
@@ -147,7 +147,7 @@ def test_what_is_public_is_read_without_credentials(
     assert all("authorization" not in headers for _, _, headers in abroad.requests)
 
 
-def test_without_credentials_it_is_google_that_is_asked(
+def test_without_credentials_googles_servers_are_used(
     abroad: Relay, machine: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The client library asks its session more where it makes up the address itself.
@@ -157,7 +157,7 @@ def test_without_credentials_it_is_google_that_is_asked(
 
 
 @pytest.mark.parametrize("code", [401, 403])
-def test_what_is_not_public_says_where_credentials_were_looked_for(
+def test_private_objects_report_where_credentials_were_searched(
     abroad: Relay, machine: Relay, code: int
 ) -> None:
     machine.faults.extend([status(404)] * 9)
@@ -175,7 +175,7 @@ def test_what_is_not_public_says_where_credentials_were_looked_for(
     assert len(abroad.requests) == 2
 
 
-def test_a_metadata_server_that_stalls_is_not_waited_for(
+def test_a_stalled_metadata_server_times_out(
     abroad: Relay, machine: Relay, gcs_server: str
 ) -> None:
     machine.faults.extend([stalled] * 99)
@@ -190,7 +190,9 @@ def _token(exchange: Exchange) -> None:
 
 
 @pytest.mark.slow
-def test_a_machine_of_google_says_who_it_is(abroad: Relay, machine: Relay, gcs_server: str) -> None:
+def test_credentials_come_from_the_metadata_server(
+    abroad: Relay, machine: Relay, gcs_server: str
+) -> None:
     machine.faults.extend([_token] * 9)
     # Google's library looks once a process for who tells about the machine.
     code = (
@@ -204,7 +206,7 @@ def test_a_machine_of_google_says_who_it_is(abroad: Relay, machine: Relay, gcs_s
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no JSON"])
-def test_a_key_file_that_is_none_is_named(
+def test_an_invalid_key_file_is_reported(
     abroad: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     path = tmp_path / "key.json"
@@ -236,14 +238,14 @@ def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
         yield issuer
 
 
-def test_a_key_file_says_who_asks(abroad: Relay, issuer: Relay, gcs_server: str) -> None:
+def test_credentials_come_from_a_key_file(abroad: Relay, issuer: Relay, gcs_server: str) -> None:
     issuer.faults.append(_token)
     assert GcsStore(Settings()).read(_written(gcs_server), 999) == b"picture"
     assert abroad.requests[0][2]["authorization"] == "Bearer confidential"
     assert len(issuer.requests) == 1
 
 
-def test_a_key_that_is_not_valid_any_more_is_told(abroad: Relay, issuer: Relay) -> None:
+def test_a_revoked_key_is_reported(abroad: Relay, issuer: Relay) -> None:
     issuer.faults.append(status(400, b'{"error": "invalid_grant"}'))
     with pytest.raises(
         Denied, match=r"^the credentials that were found are not valid; renew them$"
@@ -260,7 +262,7 @@ def test_a_key_that_is_not_valid_any_more_is_told(abroad: Relay, issuer: Relay) 
         (b"", "there is no such object or no such bucket"),
     ],
 )
-def test_what_google_says_is_missing_is_told(
+def test_missing_objects_and_buckets_are_distinguished(
     abroad: Relay, machine: Relay, text: bytes, reason: str
 ) -> None:
     machine.faults.extend([status(404)] * 9)

@@ -18,14 +18,12 @@ from imagebeam.storage import Location, UnwritableName, errors, location, store_
         ("S3://bucket", Location("s3://bucket")),
     ],
 )
-def test_a_name_stands_for_a_path_or_a_location(
-    text: str | Path, expected: Path | Location
-) -> None:
+def test_a_name_becomes_a_path_or_a_location(text: str | Path, expected: Path | Location) -> None:
     assert location(text) == expected
 
 
 @pytest.mark.parametrize("text", ["https://user:secret@host/a", "ftp://host/secret", "x://"])
-def test_what_cannot_be_written_is_refused_without_its_name(text: str) -> None:
+def test_an_invalid_location_is_refused_without_its_secrets(text: str) -> None:
     with pytest.raises(UnwritableName) as caught:
         location(text)
     scheme = text.partition(":")[0]
@@ -49,7 +47,7 @@ def test_parts_of_names_are_those_of_pathlib() -> None:
     assert sorted([name, name.parent]) == [name.parent, name]
 
 
-def test_it_travels_to_workers() -> None:
+def test_it_can_be_pickled() -> None:
     name = Location("s3://bucket/a")
     assert pickle.loads(pickle.dumps(name)) == name
     assert {name: 1}[Location("s3://bucket/a/")] == 1
@@ -60,7 +58,7 @@ def root(request: pytest.FixtureRequest) -> Location:
     return Location(f"{request.getfixturevalue(request.param)}/location")
 
 
-def test_objects_are_written_read_and_removed_as_files(root: Location) -> None:
+def test_objects_are_written_read_and_removed_like_files(root: Location) -> None:
     name = root / "a" / "b"
     root.mkdir()
     assert not name.exists()
@@ -76,7 +74,7 @@ def test_objects_are_written_read_and_removed_as_files(root: Location) -> None:
     assert not name.exists()
 
 
-def test_what_is_below_is_found_and_what_consoles_make_is_not(root: Location) -> None:
+def test_objects_below_are_found_but_no_placeholders(root: Location) -> None:
     for name in ("x/a", "x/b/c", "x/b/d", "xy"):
         (root / name).write_bytes(b"123")
     store_for(str(root)).write(f"{root}/x/", b"")
@@ -89,7 +87,7 @@ def test_what_is_below_is_found_and_what_consoles_make_is_not(root: Location) ->
 
 
 @pytest.mark.parametrize("verb", ["read_bytes", "stat", "unlink"])
-def test_what_goes_wrong_is_an_error_of_the_system_with_the_name(root: Location, verb: str) -> None:
+def test_store_errors_become_os_errors_with_the_name(root: Location, verb: str) -> None:
     missing = root / "missing"
     with pytest.raises(FileNotFoundError) as caught:
         getattr(missing, verb)()
@@ -109,7 +107,7 @@ def test_what_goes_wrong_is_an_error_of_the_system_with_the_name(root: Location,
         (errors.WrongChecksum, ConnectionError),
     ],
 )
-def test_each_error_of_a_store_is_one_of_the_system(
+def test_every_store_error_has_an_os_error(
     error: type[errors.StoreError], expected: type[OSError]
 ) -> None:
     name = Location("gs://bucket/a")

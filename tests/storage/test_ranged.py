@@ -67,7 +67,7 @@ def test_it_reads_and_seeks_as_a_file_does(file: RangedFile, data: bytes) -> Non
     assert file.read() == b""
 
 
-def test_straight_reading_asks_for_ever_larger_blocks_each_byte_once(
+def test_sequential_reading_requests_growing_blocks_once(
     file: RangedFile, store: _Noting, data: bytes
 ) -> None:
     parts = iter(lambda: file.read(10_000), b"")
@@ -81,7 +81,7 @@ def test_straight_reading_asks_for_ever_larger_blocks_each_byte_once(
     ]
 
 
-def test_reading_all_at_once_still_has_a_deadline_for_every_few_bytes(
+def test_reading_everything_uses_bounded_requests(
     file: RangedFile, store: _Noting, data: bytes
 ) -> None:
     assert file.read() == data
@@ -92,7 +92,7 @@ def test_reading_all_at_once_still_has_a_deadline_for_every_few_bytes(
     ]
 
 
-def test_a_jump_starts_small_again(file: RangedFile, store: _Noting) -> None:
+def test_a_jump_starts_with_a_small_block(file: RangedFile, store: _Noting) -> None:
     file.read(3 * _MIB)
     store.ranges.clear()
     file.seek(12 * _MIB)
@@ -102,16 +102,14 @@ def test_a_jump_starts_small_again(file: RangedFile, store: _Noting) -> None:
     assert store.ranges == [(12 * _MIB, FIRST_BLOCK), (5 * _MIB, FIRST_BLOCK)]
 
 
-def test_skipping_a_little_goes_straight_on_without_reading_the_gap(
-    file: RangedFile, store: _Noting
-) -> None:
+def test_a_short_skip_does_not_read_the_gap(file: RangedFile, store: _Noting) -> None:
     for offset in range(0, 3 * _MIB, 400_000):
         file.seek(offset)
         file.read(512)
     assert store.ranges == [(0, _MIB), (1_200_000, 2 * _MIB)]
 
 
-def test_what_lies_before_the_end_comes_with_the_end(
+def test_the_end_is_read_with_the_bytes_before_it(
     file: RangedFile, store: _Noting, data: bytes
 ) -> None:
     file.seek(-22, os.SEEK_END)
@@ -121,7 +119,7 @@ def test_what_lies_before_the_end_comes_with_the_end(
     assert store.ranges == [(len(data) - FIRST_BLOCK, FIRST_BLOCK)]
 
 
-def test_opening_an_empty_object_or_reading_past_the_end_asks_for_nothing(
+def test_empty_objects_and_positions_beyond_the_end_need_no_request(
     store: _Noting, tmp_path: Path
 ) -> None:
     file = _open(store, tmp_path / "empty", b"")
@@ -131,7 +129,7 @@ def test_opening_an_empty_object_or_reading_past_the_end_asks_for_nothing(
     assert store.ranges == []
 
 
-def test_a_change_below_the_reader_is_noticed(file: RangedFile, tmp_path: Path) -> None:
+def test_a_changed_object_is_detected(file: RangedFile, tmp_path: Path) -> None:
     file.read(1)
     (tmp_path / "data").write_bytes(b"another")
     file.seek(9 * _MIB)
@@ -140,7 +138,7 @@ def test_a_change_below_the_reader_is_noticed(file: RangedFile, tmp_path: Path) 
     assert file.tell() == 9 * _MIB
 
 
-def test_it_needs_to_know_the_size(store: _Noting) -> None:
+def test_it_needs_the_size(store: _Noting) -> None:
     with pytest.raises(Unsupported, match="size is unknown"):
         RangedFile(store, ObjectInfo("x", None, ""))
 
@@ -150,7 +148,7 @@ def test_positions_before_the_start_are_refused(file: RangedFile) -> None:
         file.seek(-1)
 
 
-def test_lines_and_closing_work_as_with_any_file(store: _Noting, tmp_path: Path) -> None:
+def test_lines_and_closing_work_like_any_file(store: _Noting, tmp_path: Path) -> None:
     with _open(store, tmp_path / "lines", b"one\ntwo\n") as file:
         assert list(io.TextIOWrapper(file)) == ["one\n", "two\n"]
     assert file.closed
@@ -158,7 +156,7 @@ def test_lines_and_closing_work_as_with_any_file(store: _Noting, tmp_path: Path)
         file.read(1)
 
 
-def test_libraries_read_archives_through_it(store: _Noting, tmp_path: Path) -> None:
+def test_archives_can_be_read_through_it(store: _Noting, tmp_path: Path) -> None:
     with (
         tarfile.open(tmp_path / "a.tar", "w") as tar,
         zipfile.ZipFile(tmp_path / "a.zip", "w") as z,

@@ -55,7 +55,7 @@ def _name(uri: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["a//b", "a/", "./a", "a/../b", "%2F", "é", "n" * 900])
-def test_slashes_and_dots_mean_nothing(store: S3Store, uri: str, name: str) -> None:
+def test_slashes_and_dots_have_no_special_meaning(store: S3Store, uri: str, name: str) -> None:
     store.write(f"{uri}/{name}", name.encode())
     assert store.read(f"{uri}/{name}", 999) == name.encode()
     assert [info.uri for info in store.list(f"{uri}/")] == [f"{uri}/{name}"]
@@ -73,12 +73,12 @@ def test_slashes_and_dots_mean_nothing(store: S3Store, uri: str, name: str) -> N
         ("s3://pictures/no-such-object", "there is no such object"),
     ],
 )
-def test_what_cannot_be_there_is_missing(store: S3Store, uri: str, reason: str) -> None:
+def test_impossible_names_are_missing(store: S3Store, uri: str, reason: str) -> None:
     with pytest.raises(Missing, match=f"^{reason}$"):
         store.read(uri, 999)
 
 
-def test_what_is_stored_as_gzip_is_unpacked(store: S3Store, client: Any, uri: str) -> None:
+def test_objects_stored_as_gzip_are_decompressed(store: S3Store, client: Any, uri: str) -> None:
     packed = gzip.compress(b"picture" * 99)
     client.put_object(Bucket=BUCKET, Key=_name(uri), Body=packed, ContentEncoding="gzip")
     assert store.read(uri, 999) == b"picture" * 99
@@ -87,7 +87,7 @@ def test_what_is_stored_as_gzip_is_unpacked(store: S3Store, client: Any, uri: st
     assert store.read(uri, 999, 0, len(packed)) == packed
 
 
-def test_what_came_in_parts_is_read(store: S3Store, client: Any, uri: str) -> None:
+def test_objects_uploaded_in_parts_are_read(store: S3Store, client: Any, uri: str) -> None:
     about = {"Bucket": BUCKET, "Key": _name(uri)}
     upload = client.create_multipart_upload(**about)["UploadId"]
     bodies = [bytes(5 << 20), b"end"]
@@ -118,7 +118,7 @@ def _without_checksum(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("fault", [corrupted, _without_checksum])
-def test_a_checksum_or_else_the_md5_is_compared(relay: Relay, uri: str, fault: Any) -> None:
+def test_the_checksum_or_the_md5_is_compared(relay: Relay, uri: str, fault: Any) -> None:
     store = S3Store(Settings(attempts=1))
     store.write(uri, b"picture")
     relay.faults.append(fault)
@@ -139,7 +139,7 @@ def nobody(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield machine
 
 
-def test_what_is_public_is_read_without_credentials(
+def test_public_objects_are_read_without_credentials(
     nobody: Relay, relay: Relay, client: Any, uri: str
 ) -> None:
     client.put_object(Bucket=BUCKET, Key=_name(uri), Body=b"picture", ACL="public-read")
@@ -149,7 +149,7 @@ def test_what_is_public_is_read_without_credentials(
 
 
 @pytest.mark.parametrize("answer", [status(404), pytest.param(stalled, marks=pytest.mark.slow)])
-def test_what_is_not_public_says_where_credentials_were_looked_for(
+def test_private_objects_report_where_credentials_were_searched(
     nobody: Relay, client: Any, uri: str, answer: Any
 ) -> None:
     client.put_object(Bucket=BUCKET, Key=_name(uri), Body=b"picture")
@@ -177,7 +177,7 @@ def test_what_is_not_public_says_where_credentials_were_looked_for(
         ("OperationAborted", 409, ServerFailed, "the server answers with status 409"),
     ],
 )
-def test_what_the_server_says_is_told_without_its_text(
+def test_server_errors_are_reported_without_their_text(
     relay: Relay, code: str, status_code: int, kind: Any, reason: str
 ) -> None:
     answer = f"<Error><Code>{code}</Code><Message>confidential</Message></Error>"
@@ -187,7 +187,7 @@ def test_what_the_server_says_is_told_without_its_text(
     assert (type(caught.value), str(caught.value)) == (kind, reason)
 
 
-def test_half_of_a_key_is_told(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_a_key_is_reported(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NoCredentials, match=r"missing: AWS_SECRET_ACCESS_KEY$"):
         S3Store(Settings()).read(f"s3://{BUCKET}/a", 999)

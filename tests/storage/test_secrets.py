@@ -33,7 +33,7 @@ _ADDRESSES = [
 
 @pytest.mark.parametrize("address", _ADDRESSES)
 @pytest.mark.parametrize("hide", ["secret", "all"])
-def test_a_name_holds_no_secret(address: str, hide: HideQuery) -> None:
+def test_a_name_contains_no_secret(address: str, hide: HideQuery) -> None:
     assert _CANARY not in without_secrets(address.format(_CANARY), hide)
 
 
@@ -41,7 +41,7 @@ def test_a_name_holds_no_secret(address: str, hide: HideQuery) -> None:
 @pytest.mark.parametrize(
     "text", ["{}", "{}: cannot be read", "'{}'", "a,b\n{}\tc", "({})", 'see "{}".']
 )
-def test_a_message_holds_no_secret(address: str, text: str) -> None:
+def test_a_message_contains_no_secret(address: str, text: str) -> None:
     if "#" not in address and "[" not in address:
         assert _CANARY not in clean_text(text.format(address.format(_CANARY)))
 
@@ -60,7 +60,7 @@ def test_a_message_holds_no_secret(address: str, text: str) -> None:
         "https://a.org/?next=https://b.org/?sig={}",
     ],
 )
-def test_a_message_holds_no_header_and_no_assigned_secret(text: str) -> None:
+def test_a_message_contains_no_header_and_no_assigned_secret(text: str) -> None:
     assert _CANARY not in clean_text(text.format(_CANARY))
 
 
@@ -75,7 +75,7 @@ def test_a_message_holds_no_header_and_no_assigned_secret(text: str) -> None:
         ("the key 'uri' is missing; assigned = 3", "the key 'uri' is missing; assigned = 3"),
     ],
 )
-def test_other_text_stays(text: str, cleaned: str) -> None:
+def test_other_text_is_kept(text: str, cleaned: str) -> None:
     assert clean_text(text) == cleaned
 
 
@@ -88,20 +88,20 @@ def test_harmless_parameters_are_shown(parameter: str) -> None:
 
 @pytest.mark.parametrize("address", [a for a in _ADDRESSES if "?" in a and "Signature" not in a])
 @pytest.mark.parametrize("hide", ["secret", "all"])
-def test_what_is_hidden_keeps_rows_apart(address: str, hide: HideQuery) -> None:
+def test_hidden_values_still_distinguish_rows(address: str, hide: HideQuery) -> None:
     if "@" not in address and ";" not in address:
         names = {without_secrets(address.format(f"{_CANARY}{n}"), hide) for n in range(3)}
         assert len(names) == 3
 
 
-def test_all_or_nothing_of_a_query_is_hidden_on_request() -> None:
+def test_a_whole_query_or_none_is_hidden_on_request() -> None:
     address = "https://user:word@a.org/b.jpg?token=abc&w=3"
     assert without_secrets(address, "none") == "https://a.org/b.jpg?token=abc&w=3"
     assert without_secrets(address, "all").startswith("https://a.org/b.jpg?~")
     assert "w=3" not in without_secrets(address, "all")
 
 
-def test_a_name_stays_the_same_when_its_url_is_signed_anew() -> None:
+def test_a_new_signature_does_not_change_the_name() -> None:
     for hide in HIDE_QUERY:
         names = {
             without_secrets(f"https://a.org/b.jpg?v=1&Expires={n}&Signature=x{n}", hide)
@@ -112,7 +112,7 @@ def test_a_name_stays_the_same_when_its_url_is_signed_anew() -> None:
 
 @given(st.text(max_size=60), st.sampled_from(HIDE_QUERY))
 @settings(max_examples=300)
-def test_a_name_is_its_own_name(text: str, hide: HideQuery) -> None:
+def test_a_cleaned_name_is_stable(text: str, hide: HideQuery) -> None:
     for address in (f"https://{text}", f"https://user:word@host/{text}", f"gs://{text}"):
         name = without_secrets(address, hide)
         assert without_secrets(name, hide) == name

@@ -42,7 +42,7 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
     assert list(shard.costs) == ["fetch", "decode"]
 
 
-def test_a_shard_of_rubbish_has_no_pictures(tmp_path: Path) -> None:
+def test_a_shard_without_pictures_has_only_failures(tmp_path: Path) -> None:
     refs = (listed(str(tmp_path / "nothing.jpg"), 0),)
     shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1))
     assert shard.pixels.shape == (0, *SIZE, 3)
@@ -58,7 +58,7 @@ def _seen(
     return shard.id, level, int(timestamp.seconds()), int(window.start.seconds())
 
 
-def test_shards_that_are_decoded_ahead_keep_their_time_and_window(tmp_path: Path) -> None:
+def test_shards_decoded_in_advance_keep_their_times_and_windows(tmp_path: Path) -> None:
     shards = [
         Shard(str(number), (listed(grey(tmp_path, f"{number}.png", number), number),))
         for number in range(25)

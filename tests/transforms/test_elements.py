@@ -34,7 +34,7 @@ def test_a_record_is_weighed_by_its_arrays_and_names(record: object, size: int) 
     assert FusedCoder().estimate_size(record) == size
 
 
-def test_a_record_goes_through_if_it_has_to() -> None:
+def test_a_record_can_be_encoded_and_decoded() -> None:
     coder = FusedCoder()
     assert coder.decode(coder.encode(Page(0, 1, _REFS))) == Page(0, 1, _REFS)
     assert coder.decode(coder.encode(_DECODED)).pixels.shape == (2, 10, 10, 3)

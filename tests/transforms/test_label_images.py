@@ -32,7 +32,7 @@ def _archive(folder: Path) -> list[str]:
     return [*names, str(folder / "empty.jpg"), str(folder / "gone.jpg"), names[0]]
 
 
-def test_urls_are_read_as_the_job_reads_them(tmp_path: Path, module: str) -> None:
+def test_urls_are_read_like_in_the_job(tmp_path: Path, module: str) -> None:
     data = draw(tmp_path / "red.png", 255, 0, 0).read_bytes()
     with Site().running() as site:
         url = site.add("/red.png?sig=secret", stored(data))
@@ -97,7 +97,7 @@ def test_rows_can_be_written_as_beam_writes_rows(tmp_path: Path, module: str) ->
     assert sorted(table["label"].to_pylist()) == ["blue", "red", "red"]
 
 
-def test_what_the_module_cannot_give_is_refused_while_the_pipeline_is_built(module: str) -> None:
+def test_missing_model_outputs_are_refused_while_the_pipeline_is_built(module: str) -> None:
     uris = beam.Pipeline("FnApiRunner") | beam.Create(["a.jpg"])
     with pytest.raises(ValueError, match=r"emit='features': .* has no features\. Leave it out\."):
         uris | LabelImages(module, emit=("features",))

@@ -16,7 +16,7 @@ from imagebeam.transforms.list_images import ListImages, list_source
 from tests.transforms.pictures import grey, listed
 
 
-def test_every_name_of_every_source_comes_with_its_place(tmp_path: Path) -> None:
+def test_every_name_of_every_source_has_its_position(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     second, first = grey(folder, "b.png", 1), grey(folder, "a.png", 2)
@@ -55,7 +55,7 @@ def _readable(page: Page) -> tuple[int, int, list[tuple[str, int, tuple[str, str
     )
 
 
-def test_a_long_list_comes_in_pages() -> None:
+def test_a_long_list_is_split_into_pages() -> None:
     names = tuple(f"/{n}.jpg" for n in range(2 * PAGE_SIZE + 1))
     pages = list(list_source(7, Source("images", names)))
     assert [(page.source, page.number, len(page.images)) for page in pages] == [
@@ -74,14 +74,14 @@ class _SlowSource(Source):
             yield image
 
 
-def test_a_page_tells_what_listing_it_cost() -> None:
+def test_a_page_contains_its_listing_time() -> None:
     [page] = list_source(0, _SlowSource("images", ("/a.jpg", "/b.jpg")))
     assert list(page.costs) == ["list"]
     assert page.costs["list"].wall >= 0.1
     assert page.costs["list"].cpu < 0.1
 
 
-def test_what_is_left_out_is_counted_on_its_page(tmp_path: Path) -> None:
+def test_left_out_entries_are_counted_on_their_page(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.txt", "c.mov", ".d.jpg"):
         (tmp_path / name).touch()
     [page] = list_source(0, Source("folder", (str(tmp_path),)))
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_counted_on_its_page(tmp_path: Path) -> None:
     }
 
 
-def test_a_page_may_hold_nothing_but_what_is_left_out(tmp_path: Path) -> None:
+def test_a_page_can_contain_only_left_out_entries(tmp_path: Path) -> None:
     (tmp_path / "b.txt").touch()
     [page] = list_source(0, Source("folder", (str(tmp_path),)))
     assert page.images == ()

@@ -25,7 +25,7 @@ def handler(tmp_path: Path) -> ModuleHandler:
     return handler
 
 
-def test_arrays_in_results_out(handler: ModuleHandler) -> None:
+def test_arrays_become_results(handler: ModuleHandler) -> None:
     pictures = [_RED, _BLUE, _RED]
     with beam.Pipeline("FnApiRunner") as pipeline:
         results = pipeline | beam.Create(pictures) | RunInference(handler)
@@ -72,6 +72,6 @@ def test_the_size_of_a_batch_is_that_of_its_pixels(handler: ModuleHandler) -> No
     assert handler.get_num_bytes([_RED, _BLUE]) == 6
 
 
-def test_no_module() -> None:
+def test_a_missing_module_is_an_error() -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
         ModuleHandler("/nowhere")

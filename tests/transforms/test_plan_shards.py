@@ -34,14 +34,14 @@ def test_shard_size_follows_the_images_and_the_memory_of_their_pixels(
     assert shard_size(images, side * side * 3) == size
 
 
-def test_the_id_belongs_to_the_set_of_names() -> None:
+def test_the_id_depends_on_the_set_of_names() -> None:
     assert shard_id(["a", "b"]) == shard_id(["b", "a"])
     names = [["a", "b"], ["a"], ["ab"], ["a", "b", "c"], ["a", "bc"], ["ab", "c"], []]
     assert len({shard_id(each) for each in names}) == len(names)
     assert all(len(shard_id(each)) == 32 for each in names)
 
 
-def test_neighbours_share_a_shard_and_the_plan_stands_in_the_output(tmp_path: Path) -> None:
+def test_neighbours_share_a_shard_and_the_plan_is_in_the_output(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.job.mkdir()
     run = RunToken(layout)
@@ -76,7 +76,7 @@ def _member(ordinal: int, kind: str) -> ListedImage:
     return ListedImage(f"/a.tar.gz!/{ordinal}", where, ("kept",), ordinal)
 
 
-def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_other() -> None:
+def test_members_of_sequential_containers_stay_together_in_order() -> None:
     refs = [_member(ordinal, "TAR_GZIP") for ordinal in range(7)]
     pages = [Page(0, 1, tuple(refs[4:])), Page(0, 0, tuple(refs[:4]))]
     places = [each for page in pages for each in key_by_position(page, Plan(to_do=7), 300, 2)]
@@ -88,7 +88,7 @@ def test_members_of_what_is_read_from_its_start_share_a_place_and_follow_each_ot
     ]
 
 
-def test_members_that_are_read_key_by_position_spread() -> None:
+def test_members_of_a_plain_tar_are_spread() -> None:
     refs = tuple(_member(ordinal, "TAR") for ordinal in range(4))
     assert list(key_by_position(Page(0, 0, refs), Plan(to_do=4), 300, 2)) == [
         ((0, 0), Page(0, 0, refs[:2])),
@@ -96,7 +96,7 @@ def test_members_that_are_read_key_by_position_spread() -> None:
     ]
 
 
-def test_no_run_of_neighbours_outgrows_what_can_be_sorted() -> None:
+def test_no_run_of_neighbours_exceeds_the_sort_limit() -> None:
     page = Page(0, 0, tuple(_member(at, "TAR_GZIP") for at in (0, 101_999, 102_000)))
     assert [(key, len(run.images)) for key, run in key_by_position(page, Plan(), 300, 3_000)] == [
         ((0, 0), 2),

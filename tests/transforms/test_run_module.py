@@ -40,7 +40,7 @@ def _shard(*levels: int) -> DecodedShard:
     )
 
 
-def test_one_poisoned_picture_costs_only_itself() -> None:
+def test_one_bad_picture_fails_alone() -> None:
     engine = MeanEngine(fails=lambda means: 13 in means)
     scored = score_shard(_shard(10, 11, 12, 13, 14), ParallelEngine(engine, 2))
     assert scored.uris == ["grey-10", "grey-11", "grey-12", "grey-14"]
@@ -56,14 +56,14 @@ def test_one_poisoned_picture_costs_only_itself() -> None:
     assert list(scored.costs) == ["decode", "infer"]
 
 
-def test_no_picture_is_answered_twice() -> None:
+def test_no_picture_is_scored_twice() -> None:
     engine = MeanEngine(fails=lambda means: 13 in means)
     ParallelEngine(engine, 2).infer(_pixels(*range(10, 18)))
     kept = [means for means in engine.calls if 13 not in means]
     assert sorted(mean for means in kept for mean in means) == [10, 11, 12, 14, 15, 16, 17]
 
 
-def test_all_threads_together_answer_in_order() -> None:
+def test_all_threads_together_keep_the_order() -> None:
     engine = MeanEngine(fails=lambda means: 13 in means or 70 in means)
     answers, errors, costs = ParallelEngine(engine, 3).infer(_pixels(*range(100)))
     assert answers.features is not None
@@ -167,7 +167,7 @@ class _NanEngine(MeanEngine):
         return answers
 
 
-def test_an_answer_that_is_not_finite_is_a_failure() -> None:
+def test_an_output_that_is_not_finite_is_a_failure() -> None:
     answers, errors, _ = ParallelEngine(_NanEngine(), 2).infer(_pixels(6, 7, 8))
     assert answers.features is not None
     assert answers.features.tolist() == [[6], [8]]

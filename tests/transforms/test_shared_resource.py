@@ -31,7 +31,7 @@ def test_two_handles_share_nothing() -> None:
     second.release()
 
 
-def test_an_object_that_cannot_be_made_leaves_nothing_behind() -> None:
+def test_an_object_that_cannot_be_made_leaves_no_state() -> None:
     handle = SharedResource[_Resource]()
 
     def fail() -> _Resource:

@@ -31,7 +31,7 @@ def _output(root: Path, kind: Format) -> Layout:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
-def test_only_what_has_no_row_remains_and_every_ref_is_counted(
+def test_only_images_without_a_row_remain_and_every_image_is_counted(
     tmp_path: Path, kind: Format
 ) -> None:
     pages = [
@@ -65,7 +65,7 @@ def test_only_what_has_no_row_remains_and_every_ref_is_counted(
         assert_that(plans, equal_to([plan]), "plan")
 
 
-def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
+def test_the_plan_contains_the_listing_time(tmp_path: Path) -> None:
     cost, ref = {"list": StageTime(0.5, 0.25)}, listed("a", 0)
     pages = [Page(0, 0, (ref,), cost), Page(1, 0, (ref,), cost)]
     with beam.Pipeline(FnApiRunner()) as pipeline:
@@ -74,14 +74,14 @@ def test_the_plan_counts_what_listing_cost(tmp_path: Path) -> None:
         assert_that(costs, equal_to([{"list": (1.0, 0.5)}]))
 
 
-def test_a_new_output_leaves_everything_to_do(tmp_path: Path) -> None:
+def test_in_a_new_output_every_image_remains(tmp_path: Path) -> None:
     pages = [Page(0, 0, (listed("a", 0), listed("b", 1)))]
     with beam.Pipeline(FnApiRunner()) as pipeline:
         to_do, _, _ = pipeline | beam.Create(pages) | SkipDone(Layout(tmp_path))
         assert_that(to_do, equal_to(pages))
 
 
-def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) -> None:
+def test_duplicates_are_found_across_pages_and_bundles(tmp_path: Path) -> None:
     """Thousands of names, so that each bucket has some of every page."""
     first = tuple(listed(f"{n}", n) for n in range(PAGE_SIZE))
     second = tuple(listed(f"{n // 2}", n) for n in range(PAGE_SIZE, 2 * PAGE_SIZE))
@@ -96,7 +96,7 @@ def test_a_name_may_come_back_on_another_page_of_another_bundle(tmp_path: Path) 
         assert_that(counts, equal_to([(PAGE_SIZE * 5 // 2, PAGE_SIZE * 3 // 2, PAGE_SIZE)]), "plan")
 
 
-def test_digests_travel_by_their_first_byte(tmp_path: Path) -> None:
+def test_digests_are_grouped_by_their_first_byte(tmp_path: Path) -> None:
     names = [f"{n}" for n in range(500)]
     rows = requested_rows(Page(3, 0, tuple(listed(name, n) for n, name in enumerate(names))))
     found = dict(buckets([rows[:200], rows[200:]]))

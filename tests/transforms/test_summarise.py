@@ -84,7 +84,7 @@ def test_a_missing_image_fails_the_job_and_leaves_no_summary(run: RunToken) -> N
     assert not run.layout.summary.exists()
 
 
-def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: RunToken) -> None:
+def test_files_of_a_worker_considered_lost_are_removed(run: RunToken) -> None:
     layout = run.layout
     kept = [layout.prediction_part("found"), layout.error_part("1"), layout.prediction_part("2")]
     strays = [layout.prediction_part("stray"), layout.error_part("found")]
@@ -96,7 +96,7 @@ def test_what_a_worker_wrote_that_was_taken_for_dead_is_removed(run: RunToken) -
     assert layout.summary.exists()
 
 
-def test_what_a_killed_worker_was_in_the_middle_of_writing_is_removed(run: RunToken) -> None:
+def test_unfinished_files_of_a_killed_worker_are_removed(run: RunToken) -> None:
     leftovers = [
         folder / ".part-1.parquet.0123.tmp"
         for folder in (run.layout.predictions, run.layout.errors)

@@ -54,14 +54,14 @@ def test_a_shard_becomes_rows_and_a_report(layout: Layout) -> None:
     assert list(report.tally.costs) == ["decode", "infer", "write"]
 
 
-def test_a_shard_done_again_leaves_nothing_of_its_first_try(layout: Layout) -> None:
+def test_a_repeated_shard_replaces_its_first_attempt(layout: Layout) -> None:
     write_shard(_scored(["a"], (_GONE,)), layout, _SCHEMA)
     write_shard(_scored(["a", "gone"], ()), layout, _SCHEMA)
     assert pq.read_table(layout.prediction_part("id"))["uri"].to_pylist() == ["a", "gone"]
     assert not layout.error_part("id").exists()
 
 
-def test_a_shard_of_failures_alone_has_no_predictions(layout: Layout) -> None:
+def test_a_shard_of_failures_has_no_predictions(layout: Layout) -> None:
     report = write_shard(_scored([], (_GONE,)), layout, _SCHEMA)
     assert list(layout.prediction_parts()) == []
     assert report.tally.labelled == 0

@@ -32,7 +32,7 @@ def real(publisher: Publisher, reference: Path) -> Publisher:
     return publisher
 
 
-def test_the_list_shows_what_is_fetched_and_the_default(
+def test_the_list_marks_fetched_modules_and_the_default(
     real: Publisher, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("module", "list") == 0
@@ -63,7 +63,7 @@ def test_an_unknown_name_is_refused(
 
 
 @pytest.mark.parametrize("command", ["label", "doctor"])
-def test_without_network_nothing_is_started(
+def test_without_network_the_job_does_not_start(
     publisher: Publisher, tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -92,7 +92,7 @@ def test_photos_are_labelled_by_the_default_module(
     }
 
 
-def test_the_small_module_warns_of_other_pictures() -> None:
+def test_the_small_module_warns_about_photos() -> None:
     module = open_module("demo")
     theirs = LabelOptions(inputs=("photos",), output=Path("out"), module="demo")
     [warning] = job_module.warnings(theirs, module)

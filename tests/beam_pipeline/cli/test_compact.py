@@ -13,7 +13,7 @@ def _parts(output: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("half", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_job_goes_on_in_a_compacted_output(
+def test_a_job_resumes_in_a_compacted_output(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], half: bool
 ) -> None:
     names = archive(tmp_path / "in", 30, rubbish=4)
@@ -75,7 +75,7 @@ def test_the_joined_files_are_listed(tmp_path: Path, capfd: pytest.CaptureFixtur
         ((".", "--runner=FlinkRunner"), "--runner=FlinkRunner: no such option"),
     ],
 )
-def test_wrong_arguments(
+def test_wrong_arguments_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],

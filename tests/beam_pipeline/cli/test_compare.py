@@ -14,7 +14,9 @@ def outputs(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "old", tmp_path / "new"
 
 
-def test_it_is_shown(outputs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_comparison_is_printed(
+    outputs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert imagebeam("compare", *outputs) == 0
     said = capsys.readouterr().out
     assert "3 of 4 images keep their label (75.00%)." in said
@@ -32,9 +34,11 @@ def test_the_limit_decides_the_exit_code(
 
 
 @pytest.mark.parametrize("limit", ["-1", "101%", "x", "2", ""])
-def test_a_limit_that_is_no_share_is_refused(outputs: tuple[Path, Path], limit: str) -> None:
+def test_an_invalid_limit_is_refused(outputs: tuple[Path, Path], limit: str) -> None:
     assert imagebeam("compare", *outputs, f"--max-drift={limit}") == 2
 
 
-def test_what_is_not_an_output_is_refused(outputs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_that_is_not_an_output_is_refused(
+    outputs: tuple[Path, Path], tmp_path: Path
+) -> None:
     assert imagebeam("compare", outputs[0], tmp_path) == 2

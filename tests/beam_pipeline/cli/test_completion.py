@@ -37,7 +37,9 @@ _STAND_IN = 'imagebeam() { printf "<%s>" "$@"; echo " end"; }'
         ("label --retry-failed trunc\t", "<label><--retry-failed><truncated>"),
     ],
 )
-def test_a_line_is_completed(shell: str, typed: str, words: str, tmp_path: Path) -> None:
+def test_the_shell_completes_a_command_line(
+    shell: str, typed: str, words: str, tmp_path: Path
+) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell}; run `make tools`")
     script = subprocess.run(

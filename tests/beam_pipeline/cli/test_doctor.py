@@ -32,7 +32,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_job_that_can_run(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_can_run_is_ready(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:
     module = write_module(archive / "module.tflite")
     before = sorted(os.listdir(archive))
     found = _findings(
@@ -51,7 +51,7 @@ def test_a_job_that_can_run(archive: Path, capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.slow
-def test_every_fault_has_a_line(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_problem_has_a_line(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:
     endpoint = f"--job_endpoint=localhost:{free_port()}"
     (archive / "out").write_text("")
     found = _findings(
@@ -68,7 +68,7 @@ def test_every_fault_has_a_line(archive: Path, capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
-def test_a_server_that_never_answers_hangs_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_never_responds_does_not_block(capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         master = f"--flink_master=127.0.0.1:{silent.getsockname()[1]}"
         found = _findings(capfd, "--runner=FlinkRunner", master, "--deadline", 5)
@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_hangs_nothing(capfd: pytest.CaptureFixture[
         (("--top_k=3",), "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?"),
     ],
 )
-def test_wrong_usage(
+def test_wrong_usage_is_refused(
     capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     assert imagebeam("doctor", *arguments) == 2
@@ -96,7 +96,7 @@ def test_wrong_usage(
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_nothing_at_work() -> None:
+def test_ctrl_c_ends_all_processes() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         subprocess.Popen(

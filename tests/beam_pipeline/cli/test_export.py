@@ -11,7 +11,7 @@ from tests.beam_pipeline.jobs import ROOT, imagebeam
 from tests.outputs.outputs import claimed, failed, labelled, named
 
 
-def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     named(tmp_path / "out", {"/a.jpg": 0, "/b.jpg": 1})
     target = tmp_path / "t.csv"
     assert imagebeam("export", tmp_path / "out", "--to", target, "--label", "tiger") == 0
@@ -21,7 +21,9 @@ def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("export", tmp_path / "out", "--to", target, "--overwrite") == 0
 
 
-def test_sidecars_and_their_undo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sidecars_are_written_and_undone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     image = tmp_path / "in" / "new\nline.jpg"
     image.parent.mkdir()
     image.touch()
@@ -39,7 +41,7 @@ def test_sidecars_and_their_undo(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no sidecars to undo" in capsys.readouterr().err
 
 
-def test_folders(tmp_path: Path) -> None:
+def test_folders_are_exported(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     named(tmp_path / "out", {str(tmp_path / "a.jpg"): 1})
     assert imagebeam("export", tmp_path / "out", "--folders", tmp_path / "sorted") == 0
@@ -64,7 +66,7 @@ def test_an_unfinished_output_is_exported_with_a_warning(
         (("--undo",), "nowhere: not an output of imagebeam"),
     ],
 )
-def test_wrong_usage(
+def test_wrong_usage_is_refused(
     options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("export", "nowhere", *options) == 2
@@ -76,7 +78,7 @@ def search(*words: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
 
 
-def test_search_prints_paths_as_the_file_system_spells_them(tmp_path: Path) -> None:
+def test_search_prints_paths_byte_for_byte(tmp_path: Path) -> None:
     images = {"file:///a/%FF%0A.jpg": 0, "/b.jpg": 1, "gs://x/c.jpg": 0, "/z.zip!/d.jpg": 0}
     named(tmp_path / "out", images)
     found = search(tmp_path / "out", "TABBY", "-0")
@@ -109,7 +111,7 @@ def test_search_names_similar_labels(tmp_path: Path) -> None:
     assert found.stderr == b"imagebeam: no image has a label with 'tigre'. Most similar: tiger\n"
 
 
-def test_search_ends_when_the_reader_of_the_pipe_does(tmp_path: Path) -> None:
+def test_search_ends_when_the_pipe_is_closed(tmp_path: Path) -> None:
     named(tmp_path / "out", {f"/{index:06}{'x' * 99}.jpg": 0 for index in range(20_000)})
     command = f"{sys.executable} -m beam_pipeline search {tmp_path / 'out'} tabby | head -1"
     found = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False)

@@ -25,7 +25,7 @@ def _help(name: str) -> str:
     return main.command_parser(name).format_help()
 
 
-def test_the_examples_in_the_help_are_understood() -> None:
+def test_the_examples_in_the_help_can_be_parsed() -> None:
     texts = [main.general_help(), *map(_help, main.COMMANDS)]
     for line in [line for text in texts for line in _examples(text)]:
         parsed, unknown = main.parse(shlex.split(line)[1:])
@@ -88,7 +88,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ("verify out --runner=FlinkRunner", "--runner=FlinkRunner: no such option."),
     ],
 )
-def test_wrong_usage_names_the_nearest_right_one(
+def test_wrong_usage_suggests_the_most_similar_name(
     capsys: pytest.CaptureFixture[str], words: str, message: str
 ) -> None:
     assert main.run(words.split()) == 2
@@ -99,7 +99,7 @@ def test_wrong_usage_names_the_nearest_right_one(
     assert printed.err.count("\n") == 1
 
 
-def test_a_misspelt_option_of_beam_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelt_beam_option_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["label", ".", "-o", "out", "--flink_mastr=flink:8081"]) == 2
     assert "Did you mean `--flink_master`?" in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ def test_log_levels_are_restored() -> None:
 @pytest.mark.parametrize(
     "library", ["apache_beam", "numpy", "PIL", "pyarrow", "rich", "shtab", "tensorflow"]
 )
-def test_help_loads_nothing_heavy(library: str) -> None:
+def test_help_imports_no_heavy_library(library: str) -> None:
     code = (
         "import sys; from imagebeam.beam_pipeline.cli.main import run; "
         f"run(['--help']); sys.exit({library!r} in sys.modules)"
@@ -143,12 +143,12 @@ def _abandoned(*arguments: object) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("completion", "bash")])
-def test_a_closed_pipe_is_no_error(arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_not_an_error(arguments: tuple[str, ...]) -> None:
     assert _abandoned(*arguments) == (0, "")
 
 
 @pytest.mark.slow
-def test_a_job_whose_reader_has_left_ends_with_its_own_code(tmp_path: Path) -> None:
+def test_a_closed_pipe_does_not_change_the_exit_code(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
     job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--max-failure-rate", 0.1)
@@ -158,7 +158,7 @@ def test_a_job_whose_reader_has_left_ends_with_its_own_code(tmp_path: Path) -> N
     assert "Broken pipe" not in said
 
 
-def test_output_on_a_full_disk() -> None:
+def test_output_on_a_full_disk_is_an_error() -> None:
     with open("/dev/full", "w") as full:
         process = subprocess.run(
             [*COMMAND, "completion", "bash"],
@@ -181,7 +181,7 @@ def test_escape_sequences_in_an_error_are_made_visible(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_standard_streams(closed: str, tmp_path: Path) -> None:
+def test_a_command_runs_with_closed_standard_streams(closed: str, tmp_path: Path) -> None:
     command = f'exec "$0" -m beam_pipeline verify "$1" {closed}'
     done = subprocess.run(
         ["sh", "-c", command, COMMAND[0], str(tmp_path)], cwd=ROOT, capture_output=True, check=False
@@ -217,7 +217,7 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
 
 
-def test_a_misspelt_runner_is_named_before_anything_else(
+def test_a_misspelt_runner_is_reported_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main.run(["label", "/nowhere", "-o", "out", "--runner=FlinkRuner"]) == 2

@@ -31,7 +31,7 @@ def _refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.mark.slow
-def test_checkpoint_becomes_a_module_that_answers_as_the_original(
+def test_the_module_of_a_checkpoint_gives_the_outputs_of_the_original(
     tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "module"
@@ -105,7 +105,7 @@ def test_class_names_must_be_as_many_as_classes(
         (["--from", "nowhere"], "'nowhere'"),
     ],
 )
-def test_training_options_that_make_no_sense(
+def test_invalid_training_options_are_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     shapes.write_folders(tmp_path / "images", 2)
@@ -122,7 +122,7 @@ def test_training_does_not_replace_a_module(
 
 
 @pytest.mark.slow
-def test_killed_training_goes_on_and_its_module_labels(tmp_path: Path) -> None:
+def test_killed_training_resumes_and_its_module_labels(tmp_path: Path) -> None:
     images, output, state = (tmp_path / name for name in ("images", "module", "module.training"))
     shapes.write_folders(images, 100)
     (images / "disc" / "broken.png").write_bytes(b"no picture")

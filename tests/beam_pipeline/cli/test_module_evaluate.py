@@ -39,7 +39,9 @@ def _refused(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     return said.err
 
 
-def test_folders_of_classes(module: Path, folders: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_folders_of_classes_are_evaluated(
+    module: Path, folders: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     result = _evaluated(capfd, module, folders)
     assert (result["module"], result["engine"], result["resize"]) == (str(module), "litert", "crop")
     assert sum(result["failed"].values()) == 1
@@ -49,7 +51,7 @@ def test_folders_of_classes(module: Path, folders: Path, capfd: pytest.CaptureFi
     assert by_class == {"blue": (1, 1.0), "red": (3, pytest.approx(2 / 3))}
 
 
-def test_a_table_for_people(module: Path, folders: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_printed(module: Path, folders: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("module", "evaluate", module, folders, "--resize", "stretch") == 0
     words = capfd.readouterr().out.split()
     assert " ".join(words) == (
@@ -134,7 +136,7 @@ def test_a_name_of_two_classes_is_refused(
     assert "'blue': matches classes 1, 2 of the module" in said
 
 
-def test_the_photos_on_the_published_flatbuffer(
+def test_the_published_flatbuffer_is_evaluated_on_photos(
     tmp_path: Path, reference: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # Top-1 as the README of the reference data lists it for stretched photos.
@@ -154,7 +156,7 @@ def test_the_photos_on_the_published_flatbuffer(
     assert (result["images"], result["top_1"], result["failed"]) == (7, 1.0, {})
 
 
-def test_pictures_decide_on_a_range_that_nothing_states(
+def test_an_unknown_input_range_is_found_from_pictures(
     tmp_path: Path, folders: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     metadata = Metadata(classes=CLASSES, outputs={"logits": 0})

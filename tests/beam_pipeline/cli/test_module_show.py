@@ -15,7 +15,7 @@ def _facts(capfd: pytest.CaptureFixture[str], *arguments: object) -> Any:
     return json.loads(capfd.readouterr().out)
 
 
-def test_a_flatbuffer_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_flatbuffer_is_shown_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = write_module(tmp_path / "module.tflite")
     content = path.read_bytes()
     assert _facts(capfd, path) == {
@@ -56,7 +56,9 @@ def test_a_flatbuffer_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     }
 
 
-def test_a_flatbuffer_as_a_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_flatbuffer_is_shown_as_a_table(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "module.tflite"
     path.write_bytes(echo(dtype=UINT8, quantisation=Quantisation(1 / 128, 128), free_batch=True))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -79,7 +81,7 @@ def test_a_flatbuffer_as_a_table(tmp_path: Path, capfd: pytest.CaptureFixture[st
     ]
 
 
-def test_another_digest_than_the_pin_is_refused(
+def test_a_digest_that_differs_from_the_pin_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write_module(tmp_path / "module.tflite")
@@ -88,7 +90,7 @@ def test_another_digest_than_the_pin_is_refused(
 
 
 @pytest.mark.slow
-def test_the_reference_module(
+def test_the_reference_module_is_shown(
     tmp_path: Path,
     reference: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -116,7 +118,7 @@ def test_the_reference_module(
 
 
 @pytest.mark.slow
-def test_the_reference_module_compiled_to_a_file(
+def test_the_reference_module_is_compiled_to_a_file(
     tmp_path: Path,
     reference: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +135,7 @@ def test_the_reference_module_compiled_to_a_file(
     assert sorted(facts["flatbuffer"]["dtypes"]) == ["int32", "uint8"]
 
 
-def test_only_a_tflite_file_is_compiled_to(
+def test_the_compiled_file_must_end_in_tflite(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("module", "compile", tmp_path, "--output", tmp_path / "module") == 2

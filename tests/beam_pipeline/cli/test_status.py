@@ -29,7 +29,9 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
 
 
-def test_a_job_before_and_after_its_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_state_before_and_after_the_end_of_a_job(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     archive(tmp_path / "in", 30, rubbish=1)
     out = tmp_path / "out"
     again = ("label", tmp_path / "in", "--output", out, "--images-per-shard", 1)
@@ -67,7 +69,9 @@ def _half_done(root: Path) -> Layout:
     return layout
 
 
-def test_the_table_of_a_stopped_job(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_job_is_shown_as_a_table(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     _half_done(tmp_path)
     assert imagebeam("status", tmp_path) == 1
     said = _said(capfd)
@@ -81,7 +85,7 @@ def test_the_table_of_a_stopped_job(tmp_path: Path, capfd: pytest.CaptureFixture
     assert said[7].startswith("No running process found on this machine.")
 
 
-def test_a_job_that_has_been_silent_says_so(
+def test_a_job_without_recent_activity_is_reported(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     layout = _half_done(tmp_path)
@@ -100,14 +104,16 @@ def test_a_job_that_has_been_silent_says_so(
     assert said[-1].endswith("job/log.txt for the reason.")
 
 
-def test_a_compaction_that_was_stopped(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_compaction_is_reported(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     layout = _half_done(tmp_path)
     layout.compaction.write_bytes(b'{"target": null, "sources": []}')
     assert imagebeam("status", tmp_path) == 1
     assert f"Run `imagebeam compact {tmp_path}` to finish it." in capfd.readouterr().out
 
 
-def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_output_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("status", tmp_path) == 2
     assert f"{tmp_path}: not an output of imagebeam (" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -123,7 +129,9 @@ def test_every_field_is_documented(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted({*found})
 
 
-def test_two_runs_of_different_inputs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_with_different_inputs_are_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     names = archive(tmp_path / "in", 4, rubbish=1)
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
@@ -183,6 +191,6 @@ def test_watching_a_job_that_has_stopped_ends_at_once(
         assert " stopped while labelling" in said
 
 
-def test_an_interval_that_makes_no_sense(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_interval_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("status", tmp_path, "--watch", "--interval", 0) == 2
     assert "--interval 0.0: must be at least 0.1." in capfd.readouterr().err

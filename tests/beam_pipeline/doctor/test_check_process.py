@@ -57,7 +57,7 @@ class Raising:
         raise self.error
 
 
-def test_a_check_that_hangs_is_a_failure_and_the_next_is_run(tmp_path: Path) -> None:
+def test_a_hanging_check_fails_and_the_next_one_runs(tmp_path: Path) -> None:
     word = tmp_path / "pid"
     first, hung, last = run_all([Hung(word), Fine()], 2)
     assert first == last == _SEEN
@@ -66,7 +66,7 @@ def test_a_check_that_hangs_is_a_failure_and_the_next_is_run(tmp_path: Path) -> 
     assert not psutil.pid_exists(int(word.read_text()))
 
 
-def test_a_check_that_dies_is_a_failure() -> None:
+def test_a_check_that_crashes_fails() -> None:
     [found] = run_all([Killed()], 60)
     assert found == Finding(
         "killed",
@@ -76,7 +76,7 @@ def test_a_check_that_dies_is_a_failure() -> None:
     )
 
 
-def test_an_exception_of_a_check_is_a_finding() -> None:
+def test_an_exception_in_a_check_is_a_finding() -> None:
     ours, foreign = Raising(UsageError("3: too few. Take 4.")), Raising(KeyError("label"))
     assert [found.message for found in run_all([ours, foreign], 60)] == [
         *("seen", "3: too few. Take 4."),

@@ -10,7 +10,7 @@ from imagebeam.images.stage_times import StageTime
 _SAMPLE = Sample(100, Counter(), StageTime(0.4, 0.1), StageTime(0.2, 0.2), 0.1)
 
 
-def test_work_time_and_cost() -> None:
+def test_cpu_time_wall_time_and_cost_are_estimated() -> None:
     found = estimate(_SAMPLE, 9_000_000, True, Price(cores=20, per_core_hour=0.05))
     assert found.facts["core_seconds"] == pytest.approx(36_000)
     assert found.facts["seconds"] == pytest.approx(1800)

@@ -43,7 +43,7 @@ def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
     assert estimate.facts["core_seconds"] > 0
 
 
-def test_more_failures_than_are_accepted(tmp_path: Path) -> None:
+def test_too_many_failures_are_a_problem(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
     _, sample, _ = _inputs(tmp_path, allowed=0.4).run()
@@ -54,14 +54,14 @@ def test_more_failures_than_are_accepted(tmp_path: Path) -> None:
     )
 
 
-def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:
+def test_a_sample_without_a_decodable_image_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "empty.png").touch()
     _, sample = _inputs(tmp_path).run()
     assert sample.state.value == "failure"
 
 
-def test_a_sample_is_taken_from_all_that_is_listed() -> None:
+def test_a_sample_is_drawn_from_all_listed_images() -> None:
     listing = list_images(map(image, map(str, range(10_000))), 100, 60.0)
     chosen = [int(each.uri) for each in listing.chosen]
     assert (listing.images, listing.complete, len(set(chosen))) == (10_000, True, 100)
@@ -70,7 +70,7 @@ def test_a_sample_is_taken_from_all_that_is_listed() -> None:
     assert min(sum(each < 5000 for each in chosen), sum(each >= 5000 for each in chosen)) > 20
 
 
-def test_listing_ends_when_its_time_is_up() -> None:
+def test_listing_ends_at_its_time_limit() -> None:
     listing = list_images(map(image, map(str, count())), 3, 0.05)
     assert not listing.complete
     assert len(listing.chosen) == 3
@@ -94,7 +94,7 @@ def test_rows_are_compared_with_the_free_space(tmp_path: Path) -> None:
     assert 0 < space.facts["needed_bytes"] < space.facts["free_bytes"]
 
 
-def test_too_little_space_is_a_failure(tmp_path: Path) -> None:
+def test_too_little_space_is_a_problem(tmp_path: Path) -> None:
     found = space_finding(10**18, True, tmp_path)
     assert found.state.value == "failure"
     assert found.message.startswith("about 1000000 TB for the rows; ")

@@ -16,7 +16,7 @@ def _options(module: Path | None = None, **others: object) -> LabelOptions:
     return LabelOptions(inputs=(), output=Path(), module=name, **others)  # type: ignore[arg-type]
 
 
-def test_a_module_that_answers(tmp_path: Path) -> None:
+def test_a_working_module_passes(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     module, labels = ModuleCheck(_options(path)).run()
     assert (module.state, labels.state) == (FindingState.OK, FindingState.OK)
@@ -25,7 +25,7 @@ def test_a_module_that_answers(tmp_path: Path) -> None:
     assert labels.message == "3 class names, built into the module"
 
 
-def test_classes_without_names(tmp_path: Path) -> None:
+def test_classes_without_names_are_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "module.tflite"
     path.write_bytes(echo((1, 1, 1, 3), ((1, 3),)))
     found = list(ModuleCheck(_options(path)).run())
@@ -41,7 +41,7 @@ def test_classes_without_names(tmp_path: Path) -> None:
     )
 
 
-def test_labels_that_do_not_fit(tmp_path: Path) -> None:
+def test_labels_that_do_not_fit_are_a_problem(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     names = tmp_path / "names.txt"
     names.write_text("one\ntwo\n")
@@ -49,12 +49,12 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         list(ModuleCheck(_options(path, labels=names)).run())
 
 
-def test_an_output_that_the_module_lacks(tmp_path: Path) -> None:
+def test_a_missing_model_output_is_a_problem(tmp_path: Path) -> None:
     path = write_module(tmp_path / "module.tflite")
     with pytest.raises(UsageError, match=r"it has no features\. It provides labels, logits\."):
         list(ModuleCheck(_options(path, emit=("features",))).run())
 
 
-def test_no_module() -> None:
+def test_a_missing_module_is_a_problem() -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
         list(ModuleCheck(_options(Path("/nowhere"))).run())

@@ -28,14 +28,14 @@ def _everything(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_output_that_is_not_there(tmp_path: Path) -> None:
+def test_a_new_output_passes(tmp_path: Path) -> None:
     found = _found(tmp_path / "a" / "b")
     assert found.facts["held"] == "new"
     assert found.message.startswith(f"{tmp_path}/a/b can be written, ")
     assert os.listdir(tmp_path) == []
 
 
-def test_an_empty_output(tmp_path: Path) -> None:
+def test_an_empty_output_passes(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     assert _found(out).facts["held"] == "empty"
@@ -43,7 +43,7 @@ def test_an_empty_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_output_of_this_job_and_of_another(tmp_path: Path) -> None:
+def test_an_output_of_this_job_passes_and_of_another_job_fails(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
@@ -54,13 +54,13 @@ def test_an_output_of_this_job_and_of_another(tmp_path: Path) -> None:
     assert (replaced.state.value, replaced.facts["held"]) == ("warning", "replaced")
 
 
-def test_an_output_that_somebody_writes_to(tmp_path: Path) -> None:
+def test_an_output_in_use_is_a_problem(tmp_path: Path) -> None:
     with lock.held(Layout(tmp_path)), pytest.raises(OutputError, match="another run is writing"):
         _found(tmp_path)
 
 
 @pytest.mark.slow
-def test_an_output_in_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
+def test_an_output_in_a_bucket_passes(tmp_path: Path, s3_bucket: str) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     out = location(f"{s3_bucket}/{tmp_path.name}")
     assert isinstance(out, Location)
@@ -77,19 +77,19 @@ def _in_bucket(output: Location) -> Finding:
     return found
 
 
-def test_an_output_in_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+def test_a_missing_bucket_is_a_problem(s3_bucket: str) -> None:
     with pytest.raises(OutputError, match=r"Choose an --output that can be written\."):
         _in_bucket(Location("s3://no-such-bucket-of-ours/out"))
 
 
-def test_an_output_of_somebody_else(tmp_path: Path) -> None:
+def test_a_folder_with_foreign_files_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     for overwrite in (False, True):
         with pytest.raises(OutputError, match=r"holds 'photo\.jpg'\) and was not created by"):
             _found(tmp_path, overwrite=overwrite)
 
 
-def test_an_output_below_a_file(tmp_path: Path) -> None:
+def test_an_output_below_a_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"Not a directory\. Choose an --output that can be"):
         _found(tmp_path / "file" / "out")

@@ -33,26 +33,26 @@ def test_every_bucket_and_host_is_checked_once() -> None:
     assert roots(names) == ("gs://a", "gs://b", "s3://a", "https://host:8443")
 
 
-def test_a_bucket_that_answers(s3_bucket: str) -> None:
+def test_an_accessible_bucket_passes(s3_bucket: str) -> None:
     found = _found(f"{s3_bucket}/folder/")
     assert found.state.value == "ok"
     assert found.facts["root"] == s3_bucket
     assert found.message == f"{s3_bucket} answers in {found.facts['seconds'] * 1000:,.0f} ms"
 
 
-def test_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+def test_a_missing_bucket_is_a_problem(s3_bucket: str) -> None:
     found = _found("s3://no-such-bucket-of-ours/x")
     assert found.state.value == "failure"
     assert found.message.startswith("s3://no-such-bucket-of-ours: ")
     assert found.message.endswith("and the credentials of this machine.")
 
 
-def test_a_host_that_has_nothing_but_answers(site: Site) -> None:
+def test_a_host_that_responds_with_404_passes(site: Site) -> None:
     assert _found(site.url("/gone.jpg")).state.value == "ok"
 
 
 @pytest.mark.parametrize("settings", [Settings(seconds=5, attempts=1), _HERE])
-def test_a_host_that_cannot_be_reached(settings: Settings) -> None:
+def test_an_unreachable_host_is_a_problem(settings: Settings) -> None:
     found = _found(f"http://127.0.0.1:{free_port()}/a.jpg", settings)
     assert found.state.value == "failure"
 

@@ -7,7 +7,7 @@ from imagebeam.beam_pipeline.doctor.versions import Versions, pillow_fault
 
 
 @pytest.mark.parametrize("version", ["12.1.1", "12.3.0"])
-def test_a_pillow_with_known_faults(version: str) -> None:
+def test_a_pillow_with_known_problems_is_reported(version: str) -> None:
     fault = pillow_fault(version)
     assert fault is not None
     assert fault.startswith(
@@ -18,11 +18,11 @@ def test_a_pillow_with_known_faults(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["13.0.0", "13.1.0", "20.0.0"])
-def test_a_pillow_without(version: str) -> None:
+def test_a_pillow_without_known_problems_passes(version: str) -> None:
     assert pillow_fault(version) is None
 
 
-def test_all_versions_stand_in_one_line() -> None:
+def test_all_versions_are_in_one_line() -> None:
     found = next(Versions().run())
     assert found.state is FindingState.OK
     tensorflow = ["TensorFlow"] if find_spec("tensorflow") else []

@@ -13,17 +13,17 @@ def _workers(*arguments: str) -> Finding:
 
 
 @pytest.mark.parametrize("argument", ["--runner=DirectRunner", "--runner=PrismRunner"])
-def test_workers_in_this_environment(argument: str) -> None:
+def test_workers_in_this_environment_are_described(argument: str) -> None:
     assert _workers(argument).message == "they run in this environment"
 
 
-def test_workers_that_are_sent_the_package() -> None:
+def test_workers_that_receive_the_package_are_described() -> None:
     found = _workers(_DATAFLOW)
     assert found.state.value == "ok"
     assert found.message.startswith("they receive the package as a wheel, and need Python ")
 
 
-def test_an_image_of_beams_own_holds_no_package() -> None:
+def test_beams_own_image_contains_no_package() -> None:
     image = "--sdk_container_image=apache/beam_python3.10_sdk:2.76.0"
     found = _workers(_DATAFLOW, image)
     assert found.state.value == "failure"
@@ -33,7 +33,7 @@ def test_an_image_of_beams_own_holds_no_package() -> None:
     )
 
 
-def test_an_image_of_workers_with_unknown_contents() -> None:
+def test_an_image_with_unknown_contents_is_a_warning() -> None:
     found = _workers(_DATAFLOW, "--sdk_container_image=registry.example/ours:1")
     assert found.state.value == "warning"
     assert "registry.example/ours:1: its contents are unknown here" in found.message

@@ -121,7 +121,7 @@ def test_two_runs_in_one_output_are_distinguished(capsys: pytest.CaptureFixture[
     ]
 
 
-def test_a_damaged_part_costs_the_labels_only(
+def test_a_damaged_part_hides_only_the_labels(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout = claimed(tmp_path)
@@ -146,7 +146,7 @@ def test_the_time_per_image_shows_what_limits_a_job(capsys: pytest.CaptureFixtur
     assert _times(None, capsys) == stages
 
 
-def test_a_job_that_had_nothing_to_do_has_no_times(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_with_nothing_to_do_has_no_times(capsys: pytest.CaptureFixture[str]) -> None:
     nothing = _SUMMARY | {"labelled": 0, "failed": 0, "failed_by_code": {}, "stages": {}}
     console.show_summary(Layout(Path("out")), nothing, 2.0, 1.0, verbose=True)
     assert "average per image" not in capsys.readouterr().out

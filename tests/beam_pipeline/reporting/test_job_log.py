@@ -19,13 +19,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_local_output_holds_its_log_from_the_begin(tmp_path: Path) -> None:
+def test_a_local_output_contains_its_log_from_the_start(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     with job_log(layout) as log:
         assert (log.file, log.place) == (layout.log, layout.log)
 
 
-def test_a_bucket_gets_it_in_the_end_behind_those_of_earlier_runs(
+def test_the_log_is_uploaded_to_a_bucket_after_logs_of_earlier_runs(
     gcs_bucket: str, temporary: Path
 ) -> None:
     layout = Layout(location(f"{gcs_bucket}/log"))

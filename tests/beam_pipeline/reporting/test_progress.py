@@ -26,7 +26,7 @@ class _Clock:
         return self.now
 
 
-def test_a_log_gets_a_line_at_the_start_and_one_every_half_minute() -> None:
+def test_a_log_receives_a_line_at_the_start_and_every_half_minute() -> None:
     clock, stream = _Clock(), io.StringIO()
     with console.progress(stream, clock) as show:
         show(Progress(None, 0, {}))
@@ -50,7 +50,7 @@ def test_a_log_gets_a_line_at_the_start_and_one_every_half_minute() -> None:
     ]
 
 
-def test_a_log_gets_the_last_step() -> None:
+def test_a_log_receives_the_last_step() -> None:
     clock, stream = _Clock(), io.StringIO()
     with progress(stream, "steps", clock) as show:
         for step in (0, 5, 10, 10):
@@ -62,7 +62,7 @@ def test_a_log_gets_the_last_step() -> None:
     ]
 
 
-def test_one_image_is_not_images() -> None:
+def test_one_image_is_singular() -> None:
     stream = io.StringIO()
     with progress(stream, "images") as show:
         show(Step("labelling", 0, 1))
@@ -80,7 +80,7 @@ def test_the_time_left_is_unknown_before_the_first_image() -> None:
     ]
 
 
-def test_a_run_that_resumes_counts_its_own_rate() -> None:
+def test_a_resumed_run_counts_its_own_rate() -> None:
     clock, stream = _Clock(), io.StringIO()
     with progress(stream, "steps", clock) as show:
         show(Step("training", 100, 200))
@@ -96,7 +96,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_shows_a_bar_with_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_a_bar_with_the_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "150")
     monkeypatch.setenv("TERM", "xterm-256color")
     clock, stream = _Clock(), _Terminal()
@@ -121,7 +121,7 @@ def _lines(master: int, stream: TextIO) -> list[str]:
     return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", drawn)]
 
 
-def test_the_bar_fits_the_terminal_that_it_is_on_also_after_a_resize(
+def test_the_bar_fits_the_terminal_after_a_resize(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Standard input and output are none, as in `find … | imagebeam label - … > log`."""
@@ -146,9 +146,7 @@ def test_the_bar_fits_the_terminal_that_it_is_on_also_after_a_resize(
 
 
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
-def test_a_log_that_shows_colours_gets_lines_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_log_with_colours_receives_lines(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     stream = io.StringIO()
     with console.progress(stream) as show:
@@ -156,7 +154,7 @@ def test_a_log_that_shows_colours_gets_lines_all_the_same(
     assert stream.getvalue() == "imagebeam: labelling 5,000 images\n"
 
 
-def test_a_terminal_that_can_only_print_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_receives_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     stream = _Terminal()
     with console.progress(stream) as show:
@@ -207,7 +205,7 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
         (2 * 10**12, "2.0 TB"),
     ],
 )
-def test_byte_counts(count: int, text: str) -> None:
+def test_byte_counts_have_a_fitting_unit(count: int, text: str) -> None:
     assert byte_text(count) == text
 
 

@@ -58,7 +58,7 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
-def test_what_two_threads_write_for_seconds_arrives_whole(tmp_path: Path) -> None:
+def test_no_element_that_two_threads_write_is_lost(tmp_path: Path) -> None:
     options = PipelineOptions(direct_num_workers=2, direct_running_mode="multi_threading")
     with beam.Pipeline(local_runner(), options=options) as pipeline:
         missing = (

@@ -25,7 +25,7 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain
         ("", "RuntimeError. Remove the cause."),
     ],
 )
-def test_the_innermost_reason_is_told(error: str, message: str) -> None:
+def test_the_innermost_reason_is_reported(error: str, message: str) -> None:
     assert explain(RuntimeError(error)) == message
 
 
@@ -61,5 +61,5 @@ def test_the_innermost_reason_is_told(error: str, message: str) -> None:
         ),
     ],
 )
-def test_what_dataflow_says_is_told_with_its_cure(error: Exception, message: str) -> None:
+def test_errors_of_dataflow_are_reported_with_a_fix(error: Exception, message: str) -> None:
     assert explain(error) == message

@@ -48,7 +48,7 @@ _MASTER = "--flink_master=flink.example:8081"
         (("--runner=DataflowRunner",), False),
     ],
 )
-def test_who_sees_the_files_of_this_machine(arguments: tuple[str, ...], sees: bool) -> None:
+def test_runners_that_see_local_files_are_known(arguments: tuple[str, ...], sees: bool) -> None:
     assert preflight.sees_this_disk(pipeline_options(arguments)) is sees
 
 
@@ -73,7 +73,7 @@ def test_a_worker_process_uses_its_share_of_the_cores(
     assert preflight.cores_of_a_worker(pipeline_options(arguments), 64) == cores
 
 
-def test_names_that_workers_cannot_see_are_refused(
+def test_paths_that_workers_cannot_see_are_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 1)
@@ -85,7 +85,9 @@ def test_names_that_workers_cannot_see_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_no_job_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_job_server_is_reported(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     endpoint = f"--job_endpoint=localhost:{free_port()}"
     job = ("label", tmp_path, "--output", tmp_path / "out", "--shared-disk", endpoint)
     assert imagebeam(*job, "--runner=PortableRunner") == 2
@@ -100,12 +102,12 @@ def test_no_job_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
         ("--runner=PortableRunner --job_endpoint=8099", "give HOST:PORT"),
     ],
 )
-def test_a_runner_that_cannot_start(argument: str, reason: str) -> None:
+def test_a_runner_that_cannot_start_is_reported(argument: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         preflight.check(pipeline_options(argument.split()))
 
 
-def test_no_flink_at_that_address() -> None:
+def test_a_missing_flink_is_reported() -> None:
     master = f"--flink_master=localhost:{free_port()}"
     with pytest.raises(UsageError, match="no Flink responds there"):
         preflight.check(pipeline_options(("--runner=FlinkRunner", master)))
@@ -115,7 +117,9 @@ def test_no_flink_at_that_address() -> None:
     ("version", "task_managers", "reason"),
     [("1.16.3", 2, "runs Flink 1.16.3"), ("1.19.3", 0, "this Flink has no task manager")],
 )
-def test_a_flink_that_cannot_run_it(version: str, task_managers: int, reason: str) -> None:
+def test_a_flink_without_slots_or_of_another_version_is_reported(
+    version: str, task_managers: int, reason: str
+) -> None:
     with (
         _flink(version, task_managers) as master,
         pytest.raises(UsageError, match=reason),
@@ -134,7 +138,7 @@ def test_the_job_server_is_of_the_version_of_the_cluster() -> None:
     "arguments",
     [(), ("--runner=PrismRunner",), ("--runner=FlinkRunner", _MASTER)],
 )
-def test_a_job_that_ends_with_its_submitter_cannot_be_left(arguments: tuple[str, ...]) -> None:
+def test_a_job_that_ends_with_its_submitter_cannot_be_detached(arguments: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="would end with this process"):
         preflight.check_detachable(pipeline_options(arguments))
 
@@ -161,18 +165,22 @@ _DATAFLOW = (
         ),
     ],
 )
-def test_a_dataflow_job_that_cannot_be_submitted(arguments: tuple[str, ...], reason: str) -> None:
+def test_a_dataflow_job_that_cannot_be_submitted_is_reported(
+    arguments: tuple[str, ...], reason: str
+) -> None:
     with pytest.raises(UsageError, match=reason):
         preflight.check(pipeline_options(arguments))
 
 
-def test_dataflow_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dataflow_client_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.dataflow", None)
     with pytest.raises(UsageError, match=re.escape(f"Run `{install_command('dataflow')}`")):
         preflight.check(pipeline_options(_DATAFLOW))
 
 
-def test_dataflow_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dataflow_credentials_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)

@@ -65,6 +65,6 @@ def test_an_error_response_raises_its_own_error(server: str) -> None:
         rest.call(f"{server}/forbidden", session=session)
 
 
-def test_a_server_that_does_not_listen() -> None:
+def test_a_server_that_does_not_listen_is_an_error() -> None:
     with pytest.raises(OSError, match="refused"):
         rest.call(f"http://127.0.0.1:{free_port()}/")

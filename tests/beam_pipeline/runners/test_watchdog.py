@@ -23,7 +23,7 @@ def _progress(labelled: int, failed: int = 0) -> Progress:
     return Progress(Plan(to_do=5000), labelled, {"corrupt": failed} if failed else {})
 
 
-def test_a_stall_is_as_long_as_no_image_is_done() -> None:
+def test_a_stall_lasts_while_no_image_is_finished() -> None:
     clock = _Clock()
     guard = Watchdog(AbortLimits(FailureLimit(), 60), clock)
     for done in (1, 1, 2):
@@ -36,7 +36,7 @@ def test_a_stall_is_as_long_as_no_image_is_done() -> None:
         guard.check(_progress(2))
 
 
-def test_a_failed_image_is_a_done_one() -> None:
+def test_a_failed_image_ends_a_stall() -> None:
     clock = _Clock()
     guard = Watchdog(AbortLimits(FailureLimit(), 60), clock)
     guard.check(_progress(5))
@@ -46,7 +46,7 @@ def test_a_failed_image_is_a_done_one() -> None:
     guard.check(_progress(5, failed=1))
 
 
-def test_the_first_shard_is_waited_for_from_the_end_of_the_listing() -> None:
+def test_a_stall_is_counted_from_the_end_of_the_listing() -> None:
     clock = _Clock()
     guard = Watchdog(AbortLimits(FailureLimit(), 60), clock)
     clock.now += 60
@@ -60,7 +60,7 @@ def test_the_first_shard_is_waited_for_from_the_end_of_the_listing() -> None:
         guard.check(_progress(0))
 
 
-def test_a_listing_without_end_is_a_stall() -> None:
+def test_an_endless_listing_is_a_stall() -> None:
     clock = _Clock()
     guard = Watchdog(AbortLimits(FailureLimit(), 60), clock)
     guard.check(Progress(None, 0, {}))
@@ -69,7 +69,7 @@ def test_a_listing_without_end_is_a_stall() -> None:
         guard.check(Progress(None, 0, {}))
 
 
-def test_failures_count_from_a_thousand_images_on() -> None:
+def test_failures_count_after_a_thousand_images() -> None:
     guard = Watchdog(AbortLimits(FailureLimit(0.1), 60), _Clock())
     guard.check(_progress(0, failed=999))
     guard.check(_progress(900, failed=100))
@@ -77,7 +77,7 @@ def test_failures_count_from_a_thousand_images_on() -> None:
         guard.check(_progress(899, failed=101))
 
 
-def test_a_job_whose_first_images_all_fail_goes_on_by_default() -> None:
+def test_a_job_whose_first_images_all_fail_continues_by_default() -> None:
     guard = Watchdog(AbortLimits(FailureLimit(), 60), _Clock())
     guard.check(_progress(0, failed=2000))
     assert FailureLimit().exceeded(2000, 2000)
@@ -108,11 +108,13 @@ def test_a_count_is_exceeded_at_once() -> None:
         ("100", 10, 10, True),
     ],
 )
-def test_what_is_too_many(text: str, failed: int, images: int, too_many: bool) -> None:
+def test_limits_are_exceeded_by_more_failures(
+    text: str, failed: int, images: int, too_many: bool
+) -> None:
     assert FailureLimit.parse(text).exceeded(failed, images) is too_many
 
 
 @pytest.mark.parametrize("text", ["1.5", "-1", "-0.1", "many", "nan", "", "٣"])
-def test_what_is_no_limit(text: str) -> None:
+def test_an_invalid_limit_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"give a share such as 0\.05, or a count such as 100"):
         FailureLimit.parse(text)

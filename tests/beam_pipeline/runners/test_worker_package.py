@@ -49,7 +49,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_contains_what_is_installed_here_except_what_no_worker_needs(installed: Path) -> None:
+def test_it_contains_the_package_without_files_that_no_worker_needs(installed: Path) -> None:
     package = ROOT / "imagebeam"
     sources = {
         Path(folder, name).relative_to(ROOT)
@@ -69,7 +69,7 @@ def test_it_contains_what_is_installed_here_except_what_no_worker_needs(installe
         assert (installed / name).read_bytes() == (ROOT / name).read_bytes()
 
 
-def test_a_worker_needs_nothing_else_to_label_a_shard(installed: Path, tmp_path: Path) -> None:
+def test_a_worker_can_label_a_shard_with_it_alone(installed: Path, tmp_path: Path) -> None:
     [image] = archive(tmp_path / "in", 1)
     shutil.copytree(MODULE, tmp_path / "module")
     # Every step of the job and every element type, by reference: a worker imports what they name.
@@ -91,7 +91,7 @@ def test_the_same_package_is_the_same_file(wheel: Path, tmp_path: Path) -> None:
     assert build_wheel(tmp_path).read_bytes() == wheel.read_bytes()
 
 
-def test_it_asks_for_the_versions_that_rows_depend_on_and_leaves_beam_alone(wheel: Path) -> None:
+def test_it_requires_the_versions_that_rows_depend_on_but_not_beam(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"imagebeam-{__version__}.dist-info/METADATA")
     required = message_from_bytes(metadata).get_all("Requires-Dist") or []

@@ -23,16 +23,16 @@ TAR_KINDS = [kind for kind in ContainerKind if kind.format in ("tar", "zip")]
 
 @pytest.mark.parametrize("named", TAR_KINDS)
 @pytest.mark.parametrize("data", TARS, ids=range(len(TARS)))
-def test_content_decides(data: bytes, named: ContainerKind) -> None:
+def test_content_decides_the_kind(data: bytes, named: ContainerKind) -> None:
     assert content(opened(data, named)) == PICTURES
 
 
 @pytest.mark.parametrize("named", [ContainerKind.TFRECORD, ContainerKind.TFRECORD_GZIP])
 @pytest.mark.parametrize("data", [RECORDS, gzip.compress(RECORDS)], ids=["plain", "gzip"])
-def test_records(data: bytes, named: ContainerKind) -> None:
+def test_record_files_are_recognised(data: bytes, named: ContainerKind) -> None:
     assert content(opened(data, named)) == {"record=1": b"1"}
 
 
-def test_a_parquet_file() -> None:
+def test_a_parquet_file_is_recognised() -> None:
     data = parquet({"image": [b"1"]})
     assert content(opened(data, ContainerKind.ZIP)) == {"row=1": b"1"}

@@ -36,7 +36,7 @@ def _tar_header(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [*SIZES, (1 << 88) - 1])
-def test_a_tar_size_beyond_any_file(size: int) -> None:
+def test_a_tar_size_beyond_any_file_is_damage(size: int) -> None:
     first = tar({"a.jpg": b"a"})[:1024]
     found = content(opened(first + _tar_header(size) + b"x" * 512, ContainerKind.TAR), 1 << 99)
     assert found.pop("a.jpg") == b"a"
@@ -46,7 +46,7 @@ def test_a_tar_size_beyond_any_file(size: int) -> None:
 
 @pytest.mark.parametrize("size", [*map(str, SIZES), "9" * 30, "-1", "x", ""])
 @pytest.mark.parametrize("kind", [ContainerKind.TAR, ContainerKind.TAR_GZIP])
-def test_a_size_in_a_pax_header_beyond_any_file(size: str, kind: ContainerKind) -> None:
+def test_a_pax_size_beyond_any_file_is_damage(size: str, kind: ContainerKind) -> None:
     buffer = io.BytesIO()
     mode = "w" if kind is ContainerKind.TAR else "w:gz"
     with tarfile.open(fileobj=buffer, mode=mode, format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
@@ -66,7 +66,7 @@ def _masked(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_record_size_beyond_any_file(size: int) -> None:
+def test_a_record_size_beyond_any_file_is_damage(size: int) -> None:
     length = struct.pack("<Q", size)
     packed = tfrecords(b"") + length + _masked(length) + b"x"
     found = content(opened(packed, ContainerKind.TFRECORD))
@@ -75,7 +75,7 @@ def test_a_record_size_beyond_any_file(size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("field", [0, 1, 2])
-def test_a_zip64_field_beyond_any_file(size: int, field: int) -> None:
+def test_a_zip64_position_beyond_any_file_is_damage(size: int, field: int) -> None:
     data = raw_zip(RawEntry(b"a.jpg", b"a"))
     values = [1, 1, data.index(b"PK\1\2")]
     values[field] = size
@@ -87,7 +87,7 @@ def test_a_zip64_field_beyond_any_file(size: int, field: int) -> None:
     assert found["b.jpg"] in ("bad_member", "file_too_large")
 
 
-def test_a_zip64_field_that_is_missing_costs_only_its_member() -> None:
+def test_a_missing_zip64_field_affects_only_its_member() -> None:
     marks = (0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
     packed = raw_zip(RawEntry(b"a.jpg", b"a"), RawEntry(b"b.jpg", b"b", 0, b"", *marks))
     assert content(opened(packed, ContainerKind.ZIP)) == {"a.jpg": b"a", "b.jpg": "bad_member"}
@@ -95,7 +95,7 @@ def test_a_zip64_field_that_is_missing_costs_only_its_member() -> None:
 
 @pytest.mark.parametrize("fields", [(16, "<H"), (12, "<I"), (10, "<H"), (8, "<H")])
 @pytest.mark.parametrize("value", [0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])
-def test_an_end_record_that_lies(fields: tuple[int, str], value: int) -> None:
+def test_a_false_end_record_is_damage(fields: tuple[int, str], value: int) -> None:
     data = bytearray(zipped())
     at, form = fields
     struct.pack_into(
@@ -105,7 +105,7 @@ def test_an_end_record_that_lies(fields: tuple[int, str], value: int) -> None:
     assert {name: value for name, value in found.items() if name} in (PICTURES, {})
 
 
-def test_an_index_that_is_said_to_be_elsewhere_is_not_called_a_bomb() -> None:
+def test_a_misplaced_index_is_not_called_a_bomb() -> None:
     data = bytearray(zipped())
     at = data.rindex(b"PK\5\6") + 16
     (start,) = struct.unpack_from("<I", data, at)
@@ -113,11 +113,11 @@ def test_an_index_that_is_said_to_be_elsewhere_is_not_called_a_bomb() -> None:
     assert content(opened(bytes(data), ContainerKind.ZIP)) == PICTURES
 
 
-def test_something_before_a_zip() -> None:
+def test_data_before_a_zip_is_skipped() -> None:
     assert content(opened(b"#!/bin/sh\n" * 99 + zipped(), ContainerKind.ZIP)) == PICTURES
 
 
-def test_an_entry_far_away_costs_only_itself() -> None:
+def test_an_entry_outside_the_file_affects_only_itself() -> None:
     data = bytearray(zipped({"a.jpg": b"a", "b.jpg": b"b"}))
     struct.pack_into("<I", data, data.rindex(b"PK\1\2") + 42, 0x7FFFFFFF)
     assert content(opened(bytes(data), ContainerKind.ZIP)) == {
@@ -126,7 +126,7 @@ def test_an_entry_far_away_costs_only_itself() -> None:
     }
 
 
-def test_an_index_that_breaks_off_keeps_what_lies_before() -> None:
+def test_members_before_the_end_of_a_truncated_index_are_kept() -> None:
     data = bytearray(zipped({"a.jpg": b"a", "b.jpg": b"b"}))
     data[data.rindex(b"PK\1\2")] = 0
     found = content(opened(bytes(data), ContainerKind.ZIP))
@@ -137,7 +137,7 @@ def _zip_entry(name: bytes, flags: int = 0, extra: bytes = b"") -> bytes:
     return raw_zip(RawEntry(name, b"x", flags, extra), RawEntry(b"z.jpg", b"z"))
 
 
-def test_a_member_without_a_name_costs_nobody_else() -> None:
+def test_a_member_without_a_name_affects_no_other() -> None:
     found = content(opened(_zip_entry(b""), ContainerKind.ZIP))
     assert found == {"z.jpg": b"z", "": "archive_damaged"}
     nameless = tar({"": b"x", "z.jpg": b"z"})
@@ -159,19 +159,19 @@ def test_a_member_without_a_name_costs_nobody_else() -> None:
         (b"a.jpg\0.exe", 0, "a.jpg"),
     ],
 )
-def test_names_in_every_encoding(raw: bytes, flags: int, name: str) -> None:
+def test_names_are_read_in_every_encoding(raw: bytes, flags: int, name: str) -> None:
     assert content(opened(_zip_entry(raw, flags), ContainerKind.ZIP)) == {
         name: b"x",
         "z.jpg": b"z",
     }
 
 
-def test_backslashes_hide_nothing() -> None:
+def test_backslashes_do_not_hide_members() -> None:
     for hidden in (b"__MACOSX\\a.jpg", b".thumbnails\\a.jpg", b"folder\\"):
         assert content(opened(_zip_entry(hidden), ContainerKind.ZIP)) == {"z.jpg": b"z"}
 
 
-def test_a_name_in_the_unicode_field_is_taken_if_it_belongs_to_the_other_name() -> None:
+def test_the_unicode_name_is_used_if_its_checksum_matches() -> None:
     def field(of: bytes) -> bytes:
         body = struct.pack("<BI", 1, zlib.crc32(of)) + "日本.jpg".encode()
         return struct.pack("<HH", 0x7075, len(body)) + body
@@ -182,7 +182,7 @@ def test_a_name_in_the_unicode_field_is_taken_if_it_belongs_to_the_other_name() 
     assert found == {"x.jpg": b"x", "z.jpg": b"z"}
 
 
-def test_names_that_come_twice_are_told_apart() -> None:
+def test_duplicate_names_are_numbered() -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for data in (b"1", b"22", b"333"):
@@ -201,7 +201,7 @@ class _Unforeseen(io.BytesIO):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ContainerKind if kind.format != "nested"])
-def test_an_exception_that_nobody_expects_is_a_row(
+def test_an_unexpected_exception_is_an_error_row(
     kind: ContainerKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(RAISE_UNEXPECTED)
@@ -217,7 +217,7 @@ def test_an_exception_that_nobody_expects_is_a_row(
         list(open_container(_Unforeseen(), kind))
 
 
-def test_zeros_without_an_end() -> None:
+def test_endless_zeros_are_given_up() -> None:
     packed = tar({"a.jpg": b"a"}) + b"\0" * 5_000_000
     limits = ContainerLimits(padding_bytes=3_000_000)
     found = content(opened(packed, ContainerKind.TAR, limits=limits))

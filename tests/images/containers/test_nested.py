@@ -35,7 +35,7 @@ OUTER: dict[str, tuple[Pack, ContainerKind]] = {
 
 @pytest.mark.parametrize("inner", KINDS)
 @pytest.mark.parametrize("outer", OUTER)
-def test_members_of_an_archive_in_an_archive(outer: str, inner: str) -> None:
+def test_members_of_a_nested_archive_are_read(outer: str, inner: str) -> None:
     data, suffix = KINDS[inner]
     pack, kind = OUTER[outer]
     packed = pack({"a.jpg": b"a", f"n{suffix}": data, f"m{suffix}": data, "z.jpg": b"z"})
@@ -48,7 +48,7 @@ def test_members_of_an_archive_in_an_archive(outer: str, inner: str) -> None:
 
 
 @pytest.mark.parametrize("outer", OUTER)
-def test_records_in_an_archive(outer: str) -> None:
+def test_records_of_a_nested_file_are_read(outer: str) -> None:
     pack, kind = OUTER[outer]
     data = tfrecords(example(image__encoded=b"1"), example(image__encoded=b"22"))
     packed = pack({"x.tfrecord": data, "y.tfrecord.gz": gzip.compress(data)})
@@ -61,7 +61,7 @@ def test_records_in_an_archive(outer: str) -> None:
 
 
 @pytest.mark.parametrize("outer", OUTER)
-def test_what_is_not_read_in_an_archive_has_a_row(outer: str) -> None:
+def test_unsupported_nested_files_have_a_row(outer: str) -> None:
     pack, kind = OUTER[outer]
     deep = tar({"deeper.tar": tar({"1.jpg": b"1"}), "2.jpg": b"2"})
     packed = pack({"n.tar": deep, "rubbish.zip": b"rubbish", "t.parquet": b"PAR1", "z.jpg": b"z"})
@@ -113,7 +113,7 @@ def test_members_are_counted_over_all_levels() -> None:
 
 
 @pytest.mark.parametrize("outer", OUTER)
-def test_content_decides_where_the_name_says_nothing(outer: str) -> None:
+def test_content_decides_for_names_without_a_suffix(outer: str) -> None:
     pack, kind = OUTER[outer]
     picture = b"\x89PNG\r\n\x1a\n" + bytes(99)
     packed = pack({"picture": picture, "picture.jpg?w=1": picture, "README": b"text", "e": b""})
@@ -121,7 +121,7 @@ def test_content_decides_where_the_name_says_nothing(outer: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_tars_that_follow_one_another(mode: str) -> None:
+def test_concatenated_tars_are_read(mode: str) -> None:
     kinds = {
         "w": ContainerKind.TAR,
         "w:gz": ContainerKind.TAR_GZIP,
@@ -133,18 +133,18 @@ def test_tars_that_follow_one_another(mode: str) -> None:
     assert found == {"a.jpg": b"a", "b.jpg": b"b", "c.jpg": b"c"}
 
 
-def test_a_compressed_stream_of_tars_that_follow_one_another() -> None:
+def test_concatenated_tars_in_a_compressed_stream_are_read() -> None:
     both = gzip.compress(tar({"a.jpg": b"a"}) + tar({"b.jpg": b"b"}))
     assert content(opened(both, ContainerKind.TAR_GZIP)) == {"a.jpg": b"a", "b.jpg": b"b"}
 
 
 @pytest.mark.parametrize("rest", [b"x", b"<html>" * 300, b"\0" * 700 + b"x" * 512])
-def test_anything_else_behind_the_end_mark_has_a_row(rest: bytes) -> None:
+def test_other_data_behind_the_end_mark_has_a_row(rest: bytes) -> None:
     found = content(opened(tar({"a.jpg": b"a"}) + rest, ContainerKind.TAR))
     assert found == {"a.jpg": b"a", "": "archive_damaged"}
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 511, 512, 3_000_001])
-def test_padding_behind_the_end_mark_is_not_missed(zeros: int) -> None:
+def test_padding_behind_the_end_mark_has_no_row(zeros: int) -> None:
     packed = tar({"a.jpg": b"a"}) + b"\0" * zeros
     assert content(opened(packed, ContainerKind.TAR)) == {"a.jpg": b"a"}

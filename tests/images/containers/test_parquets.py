@@ -45,12 +45,12 @@ HUGGING_FACE = pa.array(
 @pytest.mark.parametrize(
     "column", [pa.array(IMAGES, pa.binary()), pa.array(IMAGES, pa.large_binary()), HUGGING_FACE]
 )
-def test_an_image_a_row(column: pa.Array) -> None:
+def test_every_row_is_an_image(column: pa.Array) -> None:
     data = parquet({"label": [1, 2, 3, 4, 5], "image": column})
     assert content(opened(data, ContainerKind.PARQUET)) == BY_NUMBER
 
 
-def test_rows_in_any_order() -> None:
+def test_rows_are_read_in_any_order() -> None:
     column = pa.array([b"%d" % n for n in range(100)], pa.binary())
     container = opened(parquet({"image": column}, rows_per_group=40), ContainerKind.PARQUET)
     places = [entry.place for entry in container if isinstance(entry, Member)]
@@ -60,13 +60,13 @@ def test_rows_in_any_order() -> None:
     container.close()
 
 
-def test_names_from_a_column() -> None:
+def test_names_are_read_from_a_column() -> None:
     data = parquet({"image": pa.array([b"1", b"2"], pa.binary()), "id": ["x", None]})
     found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
     assert found == {"x": b"1", "row=2": "bad_member"}
 
 
-def test_names_from_the_struct() -> None:
+def test_names_are_read_from_the_struct() -> None:
     data = parquet({"image": HUGGING_FACE.slice(0, 2)})
     found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="image.path")))
     assert found == {"0.jpg": b"first", "1.jpg": b"second" * 99}
@@ -79,7 +79,7 @@ def _reason(data: bytes, **selection: Any) -> str:
     return str(problem.error)
 
 
-def test_columns_that_do_not_fit_are_told() -> None:
+def test_unsuitable_columns_are_reported() -> None:
     two = parquet({"a": pa.array([b"1"]), "b": pa.array([b"2"]), "c": ["x"]})
     assert _reason(two) == "several columns hold bytes: 'a', 'b'. Choose one with --image-column"
     assert _reason(parquet({"c": ["x"]})) == "no column holds bytes; it has 'c'"
@@ -94,14 +94,14 @@ def test_columns_that_do_not_fit_are_told() -> None:
     }
 
 
-def test_limits() -> None:
+def test_limits_are_enforced() -> None:
     data = parquet({"image": pa.array(IMAGES, pa.binary())})
     assert content(opened(data, ContainerKind.PARQUET), max_bytes=100)["row=2"] == "file_too_large"
     found = content(opened(data, ContainerKind.PARQUET, limits=ContainerLimits(members=1)))
     assert found == {"row=1": b"first", "": "archive_limit"}
 
 
-def test_damage() -> None:
+def test_a_damaged_file_is_reported() -> None:
     data = parquet({"image": pa.array(IMAGES, pa.binary())})
     assert content(opened(data[:-1], ContainerKind.PARQUET)) == {"": "archive_damaged"}
     assert content(opened(b"", ContainerKind.PARQUET)) == {"": "archive_damaged"}
@@ -123,7 +123,7 @@ def _bomb(rows: int, value: bytes, **options: Any) -> bytes:
 
 
 @pytest.mark.slow
-def test_one_value_for_many_rows_is_not_copied_for_all_of_them() -> None:
+def test_a_repeated_value_is_not_copied_per_row() -> None:
     """Sixteen rows at once would take 4.8 GB, which the other process may not have."""
     value = np.random.default_rng(1).bytes(1000) * 300_000
     data = _bomb(20, value, compression="zstd")
@@ -135,7 +135,7 @@ def test_one_value_for_many_rows_is_not_copied_for_all_of_them() -> None:
 
 
 @pytest.mark.slow
-def test_memory_over_the_limit_costs_a_row() -> None:
+def test_memory_over_the_limit_is_an_error_row() -> None:
     data = _bomb(2, b"\0" * 1_500_000_000, compression="zstd")
     limits = ContainerLimits(ratio=10_000_000)
     found = content(opened(data, ContainerKind.PARQUET, limits=limits), 1 << 31)
@@ -155,7 +155,7 @@ def _kill_readers() -> int:
     return killed
 
 
-def test_a_process_that_dies_while_it_lists_costs_the_rest() -> None:
+def test_a_crash_while_listing_loses_only_the_rest() -> None:
     rows = 200_000
     listing = iter(opened(parquet({"image": [b"x"] * rows}, rows), ContainerKind.PARQUET))
     assert next(listing).name == "row=1"
@@ -166,7 +166,7 @@ def test_a_process_that_dies_while_it_lists_costs_the_rest() -> None:
     assert "the process that reads Parquet files ended with signal Killed" in str(last.error)
 
 
-def test_a_process_that_dies_while_it_is_idle_costs_nothing() -> None:
+def test_a_crash_while_idle_loses_nothing() -> None:
     container = opened(parquet({"image": [b"1", b"22"]}), ContainerKind.PARQUET)
     assert len(list(container)) == 2
     assert container.read((0, 0), 99) == b"1"
@@ -175,7 +175,7 @@ def test_a_process_that_dies_while_it_is_idle_costs_nothing() -> None:
     container.close()
 
 
-def test_a_page_that_decompresses_to_too_much() -> None:
+def test_a_page_that_decompresses_to_too_much_is_refused() -> None:
     data = _bomb(3, b"\0" * 50_000_000, compression="zstd")
     assert len(data) < 20_000
     container = opened(data, ContainerKind.PARQUET)
@@ -186,13 +186,13 @@ def test_a_page_that_decompresses_to_too_much() -> None:
     assert found["row=3"] == b"\0" * 50_000_000
 
 
-def test_more_rows_than_bytes() -> None:
+def test_more_rows_than_bytes_are_refused() -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.table({"image": pa.nulls(2_000_000, pa.binary())}), buffer)
     assert content(opened(buffer.getvalue(), ContainerKind.PARQUET)) == {"": "archive_limit"}
 
 
-def test_names_that_are_too_long_or_not_utf8() -> None:
+def test_names_that_are_too_long_or_not_utf8_are_error_rows() -> None:
     data = parquet({"image": [b"1", b"2"], "id": ["x", "n" * 70_000]})
     found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
     assert found == {"x": b"1", "": "archive_damaged"}
@@ -202,14 +202,14 @@ def test_names_that_are_too_long_or_not_utf8() -> None:
     assert found == {"caf\udce9": b"1", "b": b"2"}
 
 
-def test_names_that_repeat_are_told_apart() -> None:
+def test_repeated_names_are_numbered() -> None:
     data = parquet({"image": [b"1", b"2", b"3"], "id": ["x", "x", "x#2"]})
     found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
     assert found == {"x": b"1", "x#2": b"2", "x#2#2": b"3"}
 
 
 @given(data=st.binary(max_size=200))
-def test_page_headers_of_rubbish(data: bytes) -> None:
+def test_damaged_page_headers_are_reported(data: bytes) -> None:
     group = [ColumnChunk("image", 0, len(data))]
     try:
         sizes = page_sizes(io.BytesIO(data), group, "image", ContainerLimits())
@@ -219,7 +219,7 @@ def test_page_headers_of_rubbish(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
-def test_the_footer_tells_where_columns_are_as_arrow_does(dictionary: bool) -> None:
+def test_the_footer_gives_the_column_positions_that_arrow_gives(dictionary: bool) -> None:
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     images = pa.array([{"bytes": b"1", "path": "a"}] * 10, kind)
     table = pa.table({"image": images, "id": list(range(10)), "truth": [True] * 10})
@@ -243,7 +243,7 @@ def test_the_footer_tells_where_columns_are_as_arrow_does(dictionary: bool) -> N
 
 
 @given(data=st.binary(max_size=200))
-def test_footers_of_rubbish(data: bytes) -> None:
+def test_damaged_footers_are_reported(data: bytes) -> None:
     file = io.BytesIO(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1")
     with suppress(DamagedContainerError):
         row_groups(file)

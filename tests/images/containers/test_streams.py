@@ -43,7 +43,7 @@ def test_members_in_order_are_decompressed_once() -> None:
     assert container.read(places[3], 1 << 20) == pictures["003.jpg"]
 
 
-def test_files_that_follow_one_another() -> None:
+def test_concatenated_streams_are_read() -> None:
     parts = (b"one", b"two" * 1000, b"")
     for compress, compression in (
         (gzip.compress, Compression.GZIP),
@@ -53,7 +53,7 @@ def test_files_that_follow_one_another() -> None:
         assert Decompressed(io.BytesIO(data), compression, NO_LIMITS).read() == b"".join(parts)
 
 
-def test_an_endless_one_is_given_up() -> None:
+def test_an_endless_stream_is_given_up() -> None:
     data = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
     limits = ContainerLimits(ratio=10, ratio_from=1_000_000)
     with pytest.raises(ContainerLimitError, match="over 10 times as many"):
@@ -62,14 +62,14 @@ def test_an_endless_one_is_given_up() -> None:
         Decompressed(data, Compression.GZIP, ContainerLimits(total_bytes=2_000_000)).seek(5_000_000)
 
 
-def test_one_that_asks_for_too_much_memory() -> None:
+def test_a_stream_that_needs_too_much_memory_is_refused() -> None:
     data = lzma.compress(b"x" * 100, preset=9)
     limits = ContainerLimits(decompressor_bytes=1_000_000)
     with pytest.raises(DamagedContainerError, match="xz data breaks after 0 bytes"):
         Decompressed(io.BytesIO(data), Compression.XZ, limits).read(1)
 
 
-def test_an_error_of_the_disk_is_no_damage() -> None:
+def test_a_disk_error_is_not_damage() -> None:
     class Broken(io.BytesIO):
         def read(self, *_: Any) -> bytes:
             raise OSError(5, "Input/output error")

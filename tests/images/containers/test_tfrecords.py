@@ -14,16 +14,16 @@ RECORDS = [
 BY_NUMBER = {"record=1": b"first", "record=2": b"second" * 99, "record=3": b"third"}
 
 
-def test_an_image_a_record() -> None:
+def test_every_record_is_an_image() -> None:
     assert content(opened(tfrecords(*RECORDS), ContainerKind.TFRECORD)) == BY_NUMBER
 
 
-def test_compressed() -> None:
+def test_compressed_files_are_read() -> None:
     data = gzip.compress(tfrecords(*RECORDS))
     assert content(opened(data, ContainerKind.TFRECORD_GZIP)) == BY_NUMBER
 
 
-def test_other_keys() -> None:
+def test_other_keys_are_read() -> None:
     data = tfrecords(example(jpeg=b"1", name="ü".encode()), example(jpeg=b"2", name=b"y"))
     selection = MemberSelection(image_key="jpeg", id_key="name")
     assert content(opened(data, ContainerKind.TFRECORD, selection)) == {"ü": b"1", "y": b"2"}
@@ -42,12 +42,12 @@ def test_a_record_without_its_name_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("record", [b"", b"no Example", example(other=b"x")])
-def test_a_record_without_an_image_costs_only_itself(record: bytes) -> None:
+def test_a_record_without_an_image_affects_only_itself(record: bytes) -> None:
     found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), ContainerKind.TFRECORD))
     assert found == {"record=1": b"first", "record=2": "bad_member", "record=3": b"third"}
 
 
-def test_damage_within_a_record_costs_only_itself() -> None:
+def test_damage_in_a_record_affects_only_itself() -> None:
     data = bytearray(tfrecords(*RECORDS))
     data[data.index(b"second")] ^= 1
     assert content(opened(bytes(data), ContainerKind.TFRECORD)) == {
@@ -56,7 +56,7 @@ def test_damage_within_a_record_costs_only_itself() -> None:
     }
 
 
-def test_wherever_it_is_cut_what_lies_before_is_kept() -> None:
+def test_records_before_a_cut_are_kept() -> None:
     data = tfrecords(*RECORDS)
     ends = {len(tfrecords(*RECORDS[:count])): count for count in range(4)}
     for end in range(len(data)):
@@ -66,12 +66,12 @@ def test_wherever_it_is_cut_what_lies_before_is_kept() -> None:
         assert found == dict(list(BY_NUMBER.items())[:complete])
 
 
-def test_a_record_over_the_limit() -> None:
+def test_a_record_over_the_limit_is_an_error_row() -> None:
     found = content(opened(tfrecords(*RECORDS), ContainerKind.TFRECORD), max_bytes=100)
     assert found == {**BY_NUMBER, "record=2": "file_too_large"}
 
 
-def test_a_record_too_many() -> None:
+def test_a_record_too_many_ends_the_listing() -> None:
     found = content(
         opened(tfrecords(*RECORDS), ContainerKind.TFRECORD, limits=ContainerLimits(members=1))
     )

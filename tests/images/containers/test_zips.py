@@ -12,11 +12,11 @@ from tests.images.containers.archives import PICTURES, content, opened, zipped
 @pytest.mark.parametrize(
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_every_method(method: int) -> None:
+def test_every_method_is_read(method: int) -> None:
     assert content(opened(zipped(method=method), ContainerKind.ZIP)) == PICTURES
 
 
-def test_a_method_that_is_not_read() -> None:
+def test_an_unsupported_method_is_an_error_row() -> None:
     data = bytearray(zipped({"a.jpg": b"1", "b.jpg": b"2"}))
     at = data.index(b"PK\1\2") + 10
     data[at : at + 2] = b"\x09\0"
@@ -24,17 +24,17 @@ def test_a_method_that_is_not_read() -> None:
     assert found == {"a.jpg": "bad_member", "b.jpg": b"2"}
 
 
-def test_only_images_that_are_not_hidden() -> None:
+def test_only_visible_images_are_listed() -> None:
     others = dict.fromkeys(("folder/", "x.txt", "__MACOSX/._a.jpg", ".a.jpg"), b"")
     assert content(opened(zipped({**others, **PICTURES}), ContainerKind.ZIP)) == PICTURES
 
 
-def test_names_are_data() -> None:
+def test_names_have_no_special_meaning() -> None:
     strange = {"../../etc/a.jpg": b"1", "/etc/b.jpg": b"2", "a!/b.jpg": b"3"}
     assert content(opened(zipped(strange), ContainerKind.ZIP)) == strange
 
 
-def test_an_encrypted_member_costs_only_itself() -> None:
+def test_an_encrypted_member_affects_only_itself() -> None:
     data = bytearray(zipped({"a.jpg": b"1", "b.jpg": b"2"}))
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + at] |= 1
@@ -70,14 +70,14 @@ def test_members_that_share_their_bytes_are_refused() -> None:
     assert set(found) == {"a.jpg", "b0.jpg", "b1.jpg", "b2.jpg"}
 
 
-def test_a_size_that_is_a_lie() -> None:
+def test_a_false_size_is_an_error_row() -> None:
     data = bytearray(zipped({"a.jpg": b"1" * 100}))
     at = data.index(b"PK\x01\x02") + 24
     data[at : at + 4] = struct.pack("<I", 50)
     assert content(opened(bytes(data), ContainerKind.ZIP)) == {"a.jpg": "bad_member"}
 
 
-def test_a_wrong_checksum() -> None:
+def test_a_wrong_checksum_is_an_error_row() -> None:
     data = bytearray(zipped({"a.jpg": b"one", "b.jpg": b"two"}, zipfile.ZIP_STORED))
     data[data.index(b"one")] ^= 1
     assert content(opened(bytes(data), ContainerKind.ZIP)) == {
@@ -86,7 +86,7 @@ def test_a_wrong_checksum() -> None:
     }
 
 
-def test_damaged_data() -> None:
+def test_damaged_data_is_an_error_row() -> None:
     data = bytearray(zipped({"a.jpg": bytes(range(256)) * 8, "b.jpg": b"two"}))
     at = data.index(b"a.jpg") + 5
     data[at : at + 8] = b"\xff" * 8
@@ -96,7 +96,7 @@ def test_damaged_data() -> None:
     }
 
 
-def test_what_would_grow_without_measure() -> None:
+def test_a_zip_bomb_is_refused() -> None:
     data = zipped({"a.jpg": b"\0" * 11_000_000, "b.jpg": b"\0" * 9_000_000})
     found = content(
         opened(data, ContainerKind.ZIP, limits=ContainerLimits(ratio=500)), max_bytes=100_000_000
@@ -104,26 +104,26 @@ def test_what_would_grow_without_measure() -> None:
     assert found == {"a.jpg": "bad_member", "b.jpg": b"\0" * 9_000_000}
 
 
-def test_a_member_over_the_limit() -> None:
+def test_a_member_over_the_limit_is_an_error_row() -> None:
     found = content(
         opened(zipped({"a.jpg": b"12345", "b.jpg": b"1234"}), ContainerKind.ZIP), max_bytes=4
     )
     assert found == {"a.jpg": "file_too_large", "b.jpg": b"1234"}
 
 
-def test_a_member_too_many() -> None:
+def test_a_member_too_many_ends_the_listing() -> None:
     found = content(opened(zipped(), ContainerKind.ZIP, limits=ContainerLimits(members=2)))
     assert list(found.values()) == [*list(PICTURES.values())[:2], "archive_limit"]
 
 
-def test_one_that_is_cut_has_no_index() -> None:
+def test_a_truncated_zip_has_no_index() -> None:
     data = zipped()
     for end in range(0, len(data), 16):
         assert content(opened(data[:end], ContainerKind.ZIP)) == {"": "archive_damaged"}
 
 
 @pytest.mark.parametrize("at", range(0, 1000, 7))
-def test_whatever_byte_is_wrong_nothing_else_comes_out(at: int) -> None:
+def test_no_wrong_byte_changes_an_image(at: int) -> None:
     data = bytearray(zipped())
     data[at % len(data)] ^= 0xFF
     for name, value in content(opened(bytes(data), ContainerKind.ZIP)).items():

@@ -43,7 +43,7 @@ def _counted(source: Source) -> tuple[int, int, dict[str, int]]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_a_folder_adds_up(tmp_path: Path, seed: int) -> None:
+def test_the_counts_of_a_folder_add_up(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(rng.randrange(40)):
         folder = tmp_path / rng.choice(_FOLDERS)
@@ -62,7 +62,7 @@ def test_a_folder_adds_up(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_tar_adds_up(tmp_path: Path, seed: int) -> None:
+def test_the_counts_of_a_tar_add_up(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     names = sorted({f"{rng.choice(_FOLDERS)}/{rng.choice(_NAMES)}" for _ in range(20)})
     names = [name for name in names if not name.endswith((".tar", ".parquet"))]
@@ -79,7 +79,7 @@ _cell = st.text(alphabet='ab.jpg,"\t /?=:\0é', max_size=12)
 
 @given(st.lists(_cell, max_size=20), st.sampled_from(["list.txt", "list.lst"]))
 @settings(max_examples=150, deadline=None)
-def test_lines_add_up(
+def test_the_counts_of_lines_add_up(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str], name: str
 ) -> None:
     path = tmp_path_factory.mktemp("lines") / name
@@ -90,7 +90,7 @@ def test_lines_add_up(
 
 @given(st.lists(st.tuples(_cell, _cell), max_size=20))
 @settings(max_examples=150, deadline=None)
-def test_lines_of_csv_add_up(
+def test_the_counts_of_csv_lines_add_up(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
     """Cells without line ends: however they are quoted, each line is an entry or lost in one."""
@@ -105,7 +105,7 @@ def test_lines_of_csv_add_up(
         assert spanned == 0
 
 
-def test_names_may_be_excluded(tmp_path: Path) -> None:
+def test_names_can_be_excluded(tmp_path: Path) -> None:
     for name in ("a.jpg", "b_mask.png", "x/c.jpg", "x/y/d.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

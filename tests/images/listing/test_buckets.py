@@ -31,7 +31,7 @@ class Names(LocalStore):
 BUCKET = Names(*(f"gs://b/in/{name}" for name in NAMES), "gs://b/inner.jpg")
 
 
-def test_all_images_below_a_name_and_none_beside_it() -> None:
+def test_only_images_below_a_name_are_listed() -> None:
     expected = ["a.jpg", "b.jpg", "c.jpeg", "x/d.jpg", "x/y/e.jpg", "z/f.png"]
     for folder in ("gs://b/in", "gs://b/in/"):
         assert [each.uri for each in buckets.walk(BUCKET, folder, NameRules(), LeftOut())] == [
@@ -57,7 +57,7 @@ def test_all_images_below_a_name_and_none_beside_it() -> None:
         ),
     ],
 )
-def test_globs_match_what_they_match_on_a_disk(tmp_path: Path, pattern: str) -> None:
+def test_globs_match_as_on_a_disk(tmp_path: Path, pattern: str) -> None:
     names = [name for name in NAMES if "MACOSX" not in name]
     tree(tmp_path, *names)
     bucket = Names(*(f"gs://b/in/{name}" for name in names))
@@ -68,7 +68,7 @@ def test_globs_match_what_they_match_on_a_disk(tmp_path: Path, pattern: str) -> 
     assert found == sorted(f"gs://b/in/{Path(path).relative_to(tmp_path)}" for path in on_disk)
 
 
-def test_whatever_matches_where_no_images_are_asked_for() -> None:
+def test_all_objects_that_match_are_listed_on_request() -> None:
     assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/**/*.tar")] == [
         "gs://b/in/w.tar",
         "gs://b/in/x/y/w.tar",
@@ -76,7 +76,7 @@ def test_whatever_matches_where_no_images_are_asked_for() -> None:
     assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/*.tar")] == ["gs://b/in/w.tar"]
 
 
-def test_only_what_lies_below_the_fixed_part_is_listed() -> None:
+def test_only_objects_below_the_fixed_part_are_listed() -> None:
     class Watched(Names):
         asked = ""
 
@@ -89,7 +89,7 @@ def test_only_what_lies_below_the_fixed_part_is_listed() -> None:
     assert bucket.asked == "gs://b/in/x/"
 
 
-def test_what_the_store_says_goes_through() -> None:
+def test_errors_of_the_store_are_passed_on() -> None:
     class Forbidden(Names):
         def list(self, prefix: str) -> Iterator[ObjectInfo]:
             raise Denied("no right to list")

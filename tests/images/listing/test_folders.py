@@ -33,7 +33,7 @@ def expanded(pattern: str, base: Path) -> list[str]:
 
 
 class TestWalk:
-    def test_images_of_all_folders_come_by_name(self, tmp_path: Path) -> None:
+    def test_images_of_all_folders_are_sorted_by_name(self, tmp_path: Path) -> None:
         tree(
             tmp_path,
             "b.jpg",
@@ -57,7 +57,7 @@ class TestWalk:
         ]
         assert walked(tmp_path) == expected
 
-    def test_the_end_of_a_name_decides_in_any_case(self, tmp_path: Path) -> None:
+    def test_the_suffix_decides_in_upper_and_lower_case(self, tmp_path: Path) -> None:
         taken = ["a.JPG", "b.Jpeg", "c.jpe", "d.jfif", "e.dib", "f.x.PNG"]
         tree(tmp_path, *taken, "g.txt", "h", "i.jpg.bak", "jpg")
         assert walked(tmp_path) == taken
@@ -68,7 +68,7 @@ class TestWalk:
         tree(tmp_path, "k.heic", "l.svg", "m.NEF")
         assert walked(tmp_path) == ["k.heic", "l.svg", "m.NEF"]
 
-    def test_content_decides_where_the_name_says_nothing(self, tmp_path: Path) -> None:
+    def test_content_decides_for_names_without_a_suffix(self, tmp_path: Path) -> None:
         tree(tmp_path, "text", "b.jpg.2")
         names = ["a.jpg.1", "a.jpg?w=100", "nosuffix"]
         for name in names:
@@ -79,13 +79,13 @@ class TestWalk:
         tree(tmp_path, "a.jpg", "._a.jpg", ".jpg", ".thumbnails/a.jpg", "b/.c/d.jpg", "b/e.jpg")
         assert walked(tmp_path) == ["a.jpg", "b/e.jpg"]
 
-    def test_a_hidden_folder_that_is_asked_for_is_walked(self, tmp_path: Path) -> None:
+    def test_a_hidden_folder_named_as_input_is_listed(self, tmp_path: Path) -> None:
         assert walked(tree(tmp_path / ".photos", "a.jpg")) == ["a.jpg"]
 
     def test_a_folder_with_an_images_name_is_a_folder(self, tmp_path: Path) -> None:
         assert walked(tree(tmp_path, "a.jpg/b.jpg", "c.jpg/d.txt")) == ["a.jpg/b.jpg"]
 
-    def test_links_are_followed_unless_they_lead_back(self, tmp_path: Path) -> None:
+    def test_links_are_followed_except_loops(self, tmp_path: Path) -> None:
         tree(tmp_path, "in/a.jpg", "in/b/c.jpg", "out/d.jpg")
         (tmp_path / "in" / "link").symlink_to(tmp_path / "out")
         (tmp_path / "in" / "b" / "again").symlink_to(tmp_path / "out")
@@ -99,7 +99,7 @@ class TestWalk:
             "up/out/d.jpg",
         ]
 
-    def test_links_that_lead_nowhere_are_images_by_their_names(self, tmp_path: Path) -> None:
+    def test_dangling_links_are_images_by_their_names(self, tmp_path: Path) -> None:
         (tmp_path / "dangling.jpg").symlink_to("gone.jpg")
         (tmp_path / "loop.jpg").symlink_to("loop.jpg")
         (tmp_path / "dangling").symlink_to("gone")
@@ -116,7 +116,7 @@ class TestWalk:
             subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
         assert found == [(f"{deepest}/a.jpg", None)]
 
-    def test_a_folder_that_cannot_be_listed_is_named(self) -> None:
+    def test_a_folder_that_cannot_be_listed_is_reported(self) -> None:
         with tempfile.TemporaryDirectory() as root:
             tree(Path(root), "a/b.jpg", "c/d.jpg", "e.jpg")
             Path(root).chmod(0o755)
@@ -132,7 +132,7 @@ class TestWalk:
             None,
         ]
 
-    def test_a_folder_that_is_gone_is_named(self, tmp_path: Path) -> None:
+    def test_a_deleted_folder_is_reported(self, tmp_path: Path) -> None:
         [(path, problem)] = folders.walk(str(tmp_path / "gone"), NameRules(), LeftOut())
         assert path == str(tmp_path / "gone")
         assert str(problem) == "the folder cannot be listed: No such file or directory"
@@ -165,23 +165,25 @@ class TestExpand:
             ("**/h.jpg", []),
         ],
     )
-    def test_patterns(self, tmp_path: Path, pattern: str, expected: list[str]) -> None:
+    def test_globs_match_as_python_does(
+        self, tmp_path: Path, pattern: str, expected: list[str]
+    ) -> None:
         tree(tmp_path, "a.jpg", "b.jpg", "c.jpeg", "n.txt", "x/d.jpg", "x/y/e.jpg", "z/f.png")
         tree(tmp_path, ".hidden/h.jpg", "x/.i.jpg")
         assert expanded(pattern, tmp_path) == expected
         assert expanded(f"{tmp_path}/{pattern}", tmp_path) == expected
 
-    def test_what_is_in_a_matched_folder_comes_once(self, tmp_path: Path) -> None:
+    def test_images_in_a_matched_folder_are_listed_once(self, tmp_path: Path) -> None:
         tree(tmp_path, "a.jpg", "x/b.jpg", "x/y/c.jpg", "xx/d.jpg")
         assert expanded("**/*", tmp_path) == ["a.jpg", "x/b.jpg", "x/y/c.jpg", "xx/d.jpg"]
 
-    def test_two_links_that_lead_back_come_to_an_end(self, tmp_path: Path) -> None:
+    def test_two_links_in_a_loop_are_followed_once(self, tmp_path: Path) -> None:
         tree(tmp_path, "in/a.jpg", "in/b/c.jpg")
         for name in ("one", "two"):
             (tmp_path / "in" / "b" / name).symlink_to(tmp_path / "in")
         assert expanded("in/**/*.jpg", tmp_path) == ["in/a.jpg", "in/b/c.jpg"]
 
-    def test_a_folder_that_cannot_be_listed_is_named_once(self) -> None:
+    def test_a_folder_that_cannot_be_listed_is_reported_once(self) -> None:
         with tempfile.TemporaryDirectory() as root:
             tree(Path(root), "a/b.jpg", "c/d.jpg")
             Path(root).chmod(0o755)
@@ -197,7 +199,7 @@ class TestExpand:
         # Nobody can tell whether it is there: fetching it says that it may not be read.
         assert direct == [(f"{root}/c/d.jpg", None)]
 
-    def test_matches_may_be_of_any_kind(self, tmp_path: Path) -> None:
+    def test_matches_can_be_of_any_kind(self, tmp_path: Path) -> None:
         tree(tmp_path, "a.txt", "b/c.txt")
         found = list(folders.matches("**/*.txt", str(tmp_path)))
         assert found == [(f"{tmp_path}/a.txt", None), (f"{tmp_path}/b/c.txt", None)]

@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestKinds:
-    def test_a_folder(self, tmp_path: Path) -> None:
+    def test_a_folder_is_a_source(self, tmp_path: Path) -> None:
         tree(tmp_path, "b.jpg", "a/c.png", "d.txt", ".e.jpg")
         [source] = sources([str(tmp_path)])
         assert source == Source("folder", (str(tmp_path),))
@@ -52,11 +52,11 @@ class TestKinds:
         ]
         assert list(source) == list(pickle.loads(pickle.dumps(source)))
 
-    def test_a_relative_folder(self, here: Path) -> None:
+    def test_a_relative_folder_is_a_source(self, here: Path) -> None:
         tree(here, "a/b.jpg")
         assert listed("a") == listed("./a/") == listed(".") == [f"{here}/a/b.jpg"]
 
-    def test_a_relative_glob_where_the_current_folder_has_wildcards_in_its_name(
+    def test_a_relative_glob_works_below_a_folder_with_wildcards_in_its_name(
         self, here: Path
     ) -> None:
         tree(here, "a.jpg", "b/c.jpg")
@@ -64,7 +64,7 @@ class TestKinds:
         assert listed("*.jpg") == [f"{here}/a.jpg"]
         assert listed("**/*.jpg") == [f"{here}/a.jpg", f"{here}/b/c.jpg"]
 
-    def test_a_glob_stays_where_it_was_given(
+    def test_a_glob_keeps_its_start_folder(
         self, here: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tree(here, "a.jpg")
@@ -82,7 +82,7 @@ class TestKinds:
         tree(here, "b*/a.jpg", "bc/d.jpg")
         assert listed("b*") == [f"{here}/b*/a.jpg"]
 
-    def test_single_images_share_a_source_whatever_they_are_called(self, here: Path) -> None:
+    def test_single_images_share_a_source(self, here: Path) -> None:
         tree(here, "b.jpg", "a.dat", "x/c.jpg")
         found = sources(["b.jpg", "x", "a.dat"])
         assert found == (
@@ -99,12 +99,12 @@ class TestKinds:
         assert listed(odd / "*.jpg") == expected
         assert listed(odd / os.fsdecode(b"\xfe.jpg")) == expected
 
-    def test_file_uris(self, here: Path) -> None:
+    def test_file_uris_are_paths(self, here: Path) -> None:
         tree(here, "a b.jpg")
         assert listed(f"file://{here}/a%20b.jpg") == [f"{here}/a b.jpg"]
         assert listed(f"file://{here}") == [f"{here}/a b.jpg"]
 
-    def test_a_folder_below_that_cannot_be_listed_is_named(self) -> None:
+    def test_a_subfolder_that_cannot_be_listed_is_reported(self) -> None:
         with tempfile.TemporaryDirectory() as root:
             tree(Path(root), "a.jpg", "b/c.jpg")
             Path(root).chmod(0o755)
@@ -120,7 +120,7 @@ class TestKinds:
 
 
 class TestManifests:
-    def test_entries_start_at_the_manifests_folder(self, here: Path) -> None:
+    def test_relative_entries_start_at_the_manifests_folder(self, here: Path) -> None:
         tree(here, "lists/a.txt")
         entries = ["b.jpg", "../c.jpg", "/d.jpg", "*.jpg", "[1].jpg", "gs://e/f.jpg", "b.jpg"]
         (here / "lists" / "a.txt").write_text("\n".join(entries))
@@ -134,11 +134,11 @@ class TestManifests:
             f"{here}/lists/b.jpg",
         ]
 
-    def test_a_manifest_in_the_current_folder(self, here: Path) -> None:
+    def test_a_manifest_in_the_current_folder_is_read(self, here: Path) -> None:
         (here / "a.txt").write_text("b.jpg")
         assert listed("a.txt") == [f"{here}/b.jpg"]
 
-    def test_every_kind(self, here: Path) -> None:
+    def test_every_manifest_format_is_read(self, here: Path) -> None:
         (here / "a.TXT").write_text("a.jpg")
         (here / "b.csv").write_text("uri\nb.jpg")
         (here / "c.jsonl").write_text('{"uri": "c.jpg"}')
@@ -154,7 +154,7 @@ class TestManifests:
         assert second.startswith("file:///")
         assert second.endswith("/%FF.jpg")
 
-    def test_entries_that_name_nothing_are_listed_by_their_place(self, here: Path) -> None:
+    def test_entries_without_a_name_are_listed_by_position(self, here: Path) -> None:
         (here / "a b.jsonl").write_text('"a.jpg"\n{}\n"\\ud800.jpg"\n"s3://b/\\udcff.jpg"\n')
         [source] = sources(["a b.jsonl"])
         found = [(each.uri, each.error and str(each.error)) for each in source]
@@ -189,9 +189,7 @@ class TestManifests:
         tree(here, "a.jpg", "labels.csv", "readme.txt", "table.parquet")
         assert listed("*") == [f"{here}/a.jpg"]
 
-    def test_a_manifest_that_is_gone_when_it_is_read_is_an_error_of_its_own(
-        self, here: Path
-    ) -> None:
+    def test_a_manifest_deleted_before_reading_is_an_error_row(self, here: Path) -> None:
         (here / "a.txt").write_text("a.jpg")
         [source] = sources(["a.txt"])
         (here / "a.txt").unlink()
@@ -243,7 +241,7 @@ class TestContainers:
             (f"{here}/gone.zip", "listing_failed", "9"),
         ]
 
-    def test_what_is_wrong_with_one_member_is_its_own(self, here: Path) -> None:
+    def test_a_bad_member_affects_only_itself(self, here: Path) -> None:
         data = tar({"a.jpg": b"1", "b.jpg": b"2" * 5000})
         (here / "a.tar").write_bytes(data[:3000])
         [source] = sources(["a.tar"])
@@ -263,14 +261,14 @@ class TestContainers:
 class TestRefusals:
     """Each says value, reason and cure."""
 
-    def test_nothing_of_that_name(self, here: Path) -> None:
+    def test_a_missing_input_is_refused(self, here: Path) -> None:
         cure = "Check the spelling; put a glob in quotes."
         assert refusal("none") == f"none: no such file or folder. {cure}"
         assert refusal("") == f": no such file or folder. {cure}"
         tree(here, "a.jpg")
         assert refusal("a.jpg/b.jpg") == f"a.jpg/b.jpg: no such file or folder. {cure}"
 
-    def test_an_empty_folder(self, here: Path) -> None:
+    def test_an_empty_folder_is_refused(self, here: Path) -> None:
         tree(here, "a/b.txt", "a/.c.jpg")
         assert refusal("a") == (
             "a: the folder holds no image; left out: 1 hidden (such as "
@@ -278,7 +276,7 @@ class TestRefusals:
             "read by a glob, such as '*.tar'."
         )
 
-    def test_a_folder_that_cannot_be_listed(self) -> None:
+    def test_a_folder_that_cannot_be_listed_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as root:
             Path(root).chmod(0)
             with without_rights():
@@ -286,19 +284,19 @@ class TestRefusals:
         reason = "the folder cannot be listed: Permission denied"
         assert found == f"{root}: {reason}. Check its permissions."
 
-    def test_a_name_that_may_not_be_looked_at(self) -> None:
+    def test_an_input_without_permission_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as root:
             Path(root).chmod(0)
             with without_rights():
                 found = refusal(f"{root}/a.jpg")
         assert found == f"{root}/a.jpg: Permission denied. Check its name and permissions."
 
-    def test_a_name_that_no_file_can_have(self) -> None:
+    def test_an_impossible_file_name_is_refused(self) -> None:
         cure = "Check its name and permissions."
         assert refusal("a\0b") == f"a\0b: a name cannot hold a null character. {cure}"
         assert refusal("a" * 256) == f"{'a' * 256}: File name too long. {cure}"
 
-    def test_a_glob_without_a_match(self, here: Path) -> None:
+    def test_a_glob_without_a_match_is_refused(self, here: Path) -> None:
         tree(here, "a.jpg")
         cure = (
             "Check the spelling; `**` stands for any folders. A glob for archives ends as they do, "
@@ -309,7 +307,7 @@ class TestRefusals:
         expected = "*.csv: the glob matches no manifest. Check the spelling."
         assert refusal("*.csv") == expected
 
-    def test_an_empty_manifest(self, here: Path) -> None:
+    def test_an_empty_manifest_is_refused(self, here: Path) -> None:
         (here / "a.txt").write_text("\n\n")
         (here / "b.csv").write_text("uri\n")
         assert refusal("a.txt") == (
@@ -320,44 +318,44 @@ class TestRefusals:
             refusal("b.csv") == "b.csv: the manifest has no entry. Give one image per line or row."
         )
 
-    def test_a_manifest_without_the_column(self, here: Path) -> None:
+    def test_a_manifest_without_the_column_is_refused(self, here: Path) -> None:
         (here / "a.csv").write_text("url\na.jpg\n")
         cure = "Name the column that holds the images' names with --uri-column."
         assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
 
-    def test_one_bad_manifest_of_a_glob_is_named(self, here: Path) -> None:
+    def test_one_bad_manifest_of_a_glob_is_reported(self, here: Path) -> None:
         (here / "a.csv").write_text("uri\na.jpg\n")
         (here / "b.csv").write_text("url\na.jpg\n")
         assert refusal("*.csv").startswith(f"{here}/b.csv: no column `uri`; it has 'url'. ")
 
-    def test_other_schemes(self) -> None:
+    def test_other_schemes_are_refused(self) -> None:
         assert refusal("ftp://user:word@host/*.jpg") == (
             "ftp://host/*.jpg: ftp:// cannot be read. Give a local name or one of "
             "file://, gs://, s3://, http://, https://."
         )
 
-    def test_a_glob_on_the_web(self) -> None:
+    def test_a_glob_on_the_web_is_refused(self) -> None:
         assert refusal("https://user:word@host/a/*.jpg?X-Amz-Signature=secret") == (
             "https://host/a/*.jpg: web servers cannot be listed, so a glob matches nothing. Name a "
             "manifest of URLs."
         )
 
     @pytest.mark.parametrize("text", ["gs://", "s3:///a.jpg", "gs://b*/a.jpg"])
-    def test_no_bucket(self, text: str) -> None:
+    def test_a_missing_bucket_is_refused(self, text: str) -> None:
         scheme = text[:2]
         assert refusal(text) == f"{text}: names no bucket. Give {scheme}://BUCKET/NAME."
 
-    def test_an_archive_without_images(self, here: Path) -> None:
+    def test_an_archive_without_images_is_refused(self, here: Path) -> None:
         (here / "a.tar").write_bytes(tar({"notes.txt": b"x"}))
         assert refusal("a.tar").startswith("a.tar: no image is in it")
 
-    def test_an_archive_of_rubbish(self, here: Path) -> None:
+    def test_a_damaged_archive_is_refused(self, here: Path) -> None:
         (here / "a.zip").write_bytes(b"rubbish")
         assert refusal("a.zip") == (
             "a.zip: no index of a zip: it ends without one. Pack or download it again."
         )
 
-    def test_columns_to_keep_where_nothing_has_columns(self, here: Path) -> None:
+    def test_columns_to_keep_without_a_table_are_refused(self, here: Path) -> None:
         tree(here, "a.jpg")
         with pytest.raises(InputError) as caught:
             sources(["a.jpg"], keep=["id"])
@@ -367,13 +365,13 @@ class TestRefusals:
             "beside each image in a tar."
         )
 
-    def test_a_column_to_keep_that_is_not_there(self, here: Path) -> None:
+    def test_a_missing_column_to_keep_is_refused(self, here: Path) -> None:
         (here / "a.csv").write_text("uri,id\na.jpg,1\n")
         with pytest.raises(InputError) as caught:
             sources(["a.csv"], keep=["label"])
         assert str(caught.value) == "a.csv: no column 'label' to keep; it has 'uri', 'id'."
 
-    def test_manifests_whose_columns_differ(self, here: Path) -> None:
+    def test_manifests_with_different_columns_are_refused(self, here: Path) -> None:
         (here / "a.csv").write_text("uri,id\na.jpg,1\n")
         (here / "b.jsonl").write_text('{"uri": "b.jpg", "id": 1}\n')
         with pytest.raises(InputError) as caught:
@@ -383,11 +381,11 @@ class TestRefusals:
             "alike, or run them apart."
         )
 
-    def test_standard_input_that_nobody_read(self) -> None:
+    def test_unread_standard_input_is_refused(self) -> None:
         expected = "-: standard input was not read. Name the manifest as a file."
         assert refusal("-") == expected
 
-    def test_empty_standard_input(self, tmp_path: Path) -> None:
+    def test_empty_standard_input_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "copy.txt").touch()
         with pytest.raises(InputError) as caught:
             sources(["-"], tmp_path / "copy.txt")

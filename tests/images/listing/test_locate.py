@@ -39,7 +39,7 @@ def test_members_of_archives_are_found_and_can_be_read(tmp_path: Path) -> None:
         assert [sizes(each) for each in reader.read(found[:-1]).outcomes] == [(160, 120)] * 12
 
 
-def test_other_names_stand_for_what_they_name(tmp_path: Path) -> None:
+def test_other_names_are_plain_locations(tmp_path: Path) -> None:
     [name] = archive(tmp_path / "odd!", 1)
     names = [name, "/nowhere/a.zip!/b.jpg", "gs://bucket/a.jpg", "javascript:alert(1)!/x"]
     assert locate(names, 30) == [
@@ -51,13 +51,13 @@ def test_other_names_stand_for_what_they_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
-def test_looking_ends_in_time(tmp_path: Path, suffix: str) -> None:
+def test_the_search_ends_at_its_time_limit(tmp_path: Path, suffix: str) -> None:
     names = packed(tmp_path, 3)[suffix]
     # The first member is the one look that there is time for.
     assert [each.container is not None for each in locate(names, -1)] == [True, False, False]
 
 
-def test_a_damaged_archive_shows_what_lies_before_the_damage(tmp_path: Path) -> None:
+def test_members_before_the_damage_are_found(tmp_path: Path) -> None:
     names = packed(tmp_path, 3)["tar"]
     tar = tmp_path / "a.tar"
     tar.write_bytes(tar.read_bytes()[:600])

@@ -54,7 +54,7 @@ def refusal(path: Path) -> str:
 
 
 class TestLines:
-    def test_one_name_a_line(self, tmp_path: Path) -> None:
+    def test_each_line_is_a_name(self, tmp_path: Path) -> None:
         path = written(tmp_path, "list.txt", "b.jpg\n a b.jpg \n/c#d?e%20.jpg\ngs://f/g.jpg\n")
         assert read(path) == [
             ("line=1", "b.jpg"),
@@ -64,12 +64,14 @@ class TestLines:
         ]
 
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-    def test_any_line_ends_and_blank_lines(self, tmp_path: Path, end: str) -> None:
+    def test_any_line_ending_is_read_and_blank_lines_are_skipped(
+        self, tmp_path: Path, end: str
+    ) -> None:
         path = written(tmp_path, "list.txt", end.join(["", "a.jpg", "", "", "b.jpg"]))
         assert read(path) == [("line=2", "a.jpg"), ("line=5", "b.jpg")]
 
     @pytest.mark.parametrize("name", ["list.txt", "list.TXT", "stdin"])
-    def test_a_byte_order_mark_is_no_part_of_a_name(self, tmp_path: Path, name: str) -> None:
+    def test_a_byte_order_mark_is_not_part_of_a_name(self, tmp_path: Path, name: str) -> None:
         path = written(tmp_path, name, b"\xef\xbb\xbfa.jpg\n")
         assert read(path) == [("line=1", "a.jpg")]
 
@@ -77,16 +79,18 @@ class TestLines:
         [(_, name)] = read(written(tmp_path, "list.txt", b"\xff\xe9.jpg\n"))
         assert os.fsencode(name) == b"\xff\xe9.jpg"
 
-    def test_nothing(self, tmp_path: Path) -> None:
+    def test_an_empty_file_has_no_entries(self, tmp_path: Path) -> None:
         assert read(written(tmp_path, "list.txt", "\n\n")) == []
 
 
 class TestCsv:
-    def test_the_column_uri_wherever_it_is(self, tmp_path: Path) -> None:
+    def test_the_column_uri_can_be_at_any_position(self, tmp_path: Path) -> None:
         path = written(tmp_path, "list.csv", 'id,uri,x\n1,a.jpg,\n2,"b,c.jpg",z\n')
         assert read(path) == [("line=2", "a.jpg"), ("line=3", "b,c.jpg")]
 
-    def test_marks_line_ends_quotes_and_blank_lines(self, tmp_path: Path) -> None:
+    def test_byte_order_marks_line_endings_quotes_and_blank_lines_are_read(
+        self, tmp_path: Path
+    ) -> None:
         content = '\ufeffuri\r\n\r\n"a ""b"".jpg"\r\n"c\r\nd\n.jpg"\r\ne.jpg\r\n'
         assert read(written(tmp_path, "list.CSV", content)) == [
             ("line=3", 'a "b".jpg'),
@@ -94,7 +98,7 @@ class TestCsv:
             ("line=7", "e.jpg"),
         ]
 
-    def test_rows_without_a_name(self, tmp_path: Path) -> None:
+    def test_rows_without_a_name_are_errors(self, tmp_path: Path) -> None:
         path = written(tmp_path, "list.csv", 'id,uri\n1\n2,\n3,a.jpg,more\n4,"b"c\n5,d.jpg\n')
         assert read(path) == [
             ("line=2", "bad_entry: `uri` is None, not the name of an image"),
@@ -104,7 +108,7 @@ class TestCsv:
             ("line=6", "d.jpg"),
         ]
 
-    def test_a_quote_that_is_never_closed(self, tmp_path: Path) -> None:
+    def test_an_unclosed_quote_is_an_error(self, tmp_path: Path) -> None:
         path = written(tmp_path, "list.csv", 'uri\na.jpg\n"b.jpg\nc.jpg\n')
         assert read(path) == [
             ("line=2", "a.jpg"),
@@ -112,9 +116,7 @@ class TestCsv:
         ]
         assert [each.lines_lost for each in entries(path)] == [0, 1]
 
-    def test_reading_goes_on_after_a_stray_quote_that_another_one_ends(
-        self, tmp_path: Path
-    ) -> None:
+    def test_reading_continues_after_a_stray_quote(self, tmp_path: Path) -> None:
         text = 'uri,x\na.jpg,"oops\nb.jpg,1\nc.jpg,"fine"\nd.jpg,2\n'
         assert read(written(tmp_path, "list.csv", text)) == [
             (
@@ -124,7 +126,7 @@ class TestCsv:
             ("line=5", "d.jpg"),
         ]
 
-    def test_text_of_a_long_cell_is_never_an_entry(self, tmp_path: Path) -> None:
+    def test_lines_of_a_long_cell_are_not_entries(self, tmp_path: Path) -> None:
         text = "x" * 140_000 + "\n/etc/passwd\n" + "y" * 140_000
         path = written(tmp_path, "list.csv", f'uri,note\na.jpg,"{text}"\nb.jpg,1\n')
         assert read(path) == [("line=2", "a.jpg"), ("line=5", "b.jpg")]
@@ -139,7 +141,7 @@ class TestCsv:
         ]
 
     @pytest.mark.parametrize(("name", "delimiter"), [("list.csv", ";"), ("list.tsv", "\t")])
-    def test_other_delimiters_if_the_header_proves_them(
+    def test_other_delimiters_are_read_if_the_header_uses_them(
         self, tmp_path: Path, name: str, delimiter: str
     ) -> None:
         text = f"id{delimiter} uri \n1{delimiter}a.jpg\n"
@@ -154,26 +156,28 @@ class TestCsv:
         ("content", "columns"),
         [("", "no columns"), ("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
     )
-    def test_no_column_uri(self, tmp_path: Path, content: str, columns: str) -> None:
+    def test_a_missing_uri_column_is_refused(
+        self, tmp_path: Path, content: str, columns: str
+    ) -> None:
         assert refusal(written(tmp_path, "list.csv", content)) == (
             f"no column `uri`; it has {columns}. Name the column that holds the images' names with "
             "--uri-column."
         )
 
-    def test_a_header_that_is_no_csv(self, tmp_path: Path) -> None:
+    def test_a_header_that_is_not_csv_is_refused(self, tmp_path: Path) -> None:
         assert refusal(written(tmp_path, "list.csv", '"a"b,uri\n')) == (
             "not valid CSV: a closing quote is followed by text. Save it as comma-separated UTF-8."
         )
 
 
 class TestJsonLines:
-    def test_objects_and_plain_strings(self, tmp_path: Path) -> None:
+    def test_objects_and_plain_strings_are_read(self, tmp_path: Path) -> None:
         path = written(
             tmp_path, "list.jsonl", '\ufeff{"uri": "a.jpg", "id": 1}\r\n\r\n"b\\nc.jpg"\r\n'
         )
         assert read(path) == [("line=1", "a.jpg"), ("line=3", "b\nc.jpg")]
 
-    def test_rubbish(self, tmp_path: Path) -> None:
+    def test_invalid_lines_are_errors(self, tmp_path: Path) -> None:
         lines = ['{"uri": null}', '{"url": "a"}', '{"uri": ""}', "3", "{", "null", '["a"]', '"d"']
         found = read(written(tmp_path, "list.jsonl", "\n".join(lines)))
         none = "bad_entry: `uri` is None, not the name of an image"
@@ -193,20 +197,20 @@ class TestJsonLines:
         ]
 
     @pytest.mark.parametrize("line", ["[" * 100_000, "1" * 10_000, '"\xff', b"\xff\xfe".hex()])
-    def test_lines_that_hurt_a_parser(self, tmp_path: Path, line: str) -> None:
+    def test_lines_that_break_a_parser_are_errors(self, tmp_path: Path, line: str) -> None:
         path = written(tmp_path, "list.jsonl", f'{line}\n"a.jpg"\n')
         first, second = read(path)
         assert first[1].startswith("bad_entry: ")
         assert second == ("line=2", "a.jpg")
 
-    def test_escapes_that_are_no_text_stay_what_they_are(self, tmp_path: Path) -> None:
+    def test_escapes_that_are_not_text_are_kept(self, tmp_path: Path) -> None:
         [(_, name)] = read(written(tmp_path, "list.jsonl", '"\\ud800.jpg"'))
         assert name == json.loads('"\\ud800.jpg"')
 
 
 class TestParquet:
     @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-    def test_text_columns(self, tmp_path: Path, kind: Any) -> None:
+    def test_text_columns_are_read(self, tmp_path: Path, kind: Any) -> None:
         names = pa.array(["a.jpg", None, "b\nc.jpg", ""], kind)
         assert read(parquet(tmp_path, {"id": [1, 2, 3, 4], "uri": names})) == [
             ("row=1", "a.jpg"),
@@ -215,20 +219,20 @@ class TestParquet:
             ("row=4", "bad_entry: `uri` is '', not the name of an image"),
         ]
 
-    def test_rows_are_numbered_through_all_groups(self, tmp_path: Path) -> None:
+    def test_rows_are_numbered_across_row_groups(self, tmp_path: Path) -> None:
         names = [f"{index}.jpg" for index in range(1000)]
         found = read(parquet(tmp_path, {"uri": names}, row_group_size=300))
         assert found == [(f"row={index + 1}", name) for index, name in enumerate(names)]
 
-    def test_a_manifest_whose_own_name_is_not_utf8(self, tmp_path: Path) -> None:
+    def test_a_manifest_whose_name_is_not_utf8_is_read(self, tmp_path: Path) -> None:
         path = parquet(tmp_path, {"uri": ["a.jpg"]})
         odd = path.rename(tmp_path / os.fsdecode(b"\xff.parquet"))
         assert read(odd) == [("row=1", "a.jpg")]
 
-    def test_no_rows(self, tmp_path: Path) -> None:
+    def test_a_table_without_rows_has_no_entries(self, tmp_path: Path) -> None:
         assert read(parquet(tmp_path, {"uri": pa.array([], pa.string())})) == []
 
-    def test_no_column_uri(self, tmp_path: Path) -> None:
+    def test_a_missing_uri_column_is_refused(self, tmp_path: Path) -> None:
         assert refusal(parquet(tmp_path, {"url": ["a"]})) == (
             "no column `uri`; it has 'url'. Name the column that holds the images' names with "
             "--uri-column."
@@ -237,18 +241,20 @@ class TestParquet:
     @pytest.mark.parametrize(
         ("values", "kind"), [([1], "int64"), ([b"a"], "binary"), ([None], "null")]
     )
-    def test_a_column_of_another_type(self, tmp_path: Path, values: list[Any], kind: str) -> None:
+    def test_a_column_of_another_type_is_refused(
+        self, tmp_path: Path, values: list[Any], kind: str
+    ) -> None:
         assert refusal(parquet(tmp_path, {"uri": values})) == (
             f"column `uri` holds {kind}, not text. Name the column that holds the images' names "
             "with --uri-column; it has 'uri'."
         )
 
-    def test_no_parquet_at_all(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_parquet_is_refused(self, tmp_path: Path) -> None:
         found = refusal(written(tmp_path, "list.parquet", b"rubbish" * 10))
         assert found.startswith("not valid Parquet: ")
         assert found.endswith(". Check the file.")
 
-    def test_a_damaged_tail_costs_the_rest_and_no_more(self, tmp_path: Path) -> None:
+    def test_a_damaged_row_group_loses_only_the_rest(self, tmp_path: Path) -> None:
         names = [f"/folder/{index * 7919 % 1000:04}.jpg" for index in range(200_000)]
         path = parquet(tmp_path, {"uri": names}, row_group_size=50_000, use_dictionary=False)
         data = bytearray(path.read_bytes())
@@ -268,7 +274,7 @@ class TestParquet:
 
 
 class TestHostileTables:
-    def test_a_long_text_that_a_small_file_repeats_stays_packed(self, tmp_path: Path) -> None:
+    def test_a_repeated_long_text_is_not_copied(self, tmp_path: Path) -> None:
         """A table of 400 MB in a file of some kilobytes."""
         names = pa.DictionaryArray.from_arrays([0] * 4000, ["x" * 100_000])
         pq.write_table(pa.table({"uri": names}), tmp_path / "a.parquet", compression="zstd")
@@ -290,7 +296,7 @@ class TestHostileTables:
             ("b.jpg", ("b.jpg",)),
         ]
 
-    def test_a_compressed_manifest_that_breaks_off(self, tmp_path: Path) -> None:
+    def test_a_truncated_compressed_manifest_is_an_error(self, tmp_path: Path) -> None:
         lines = "".join(f"{number * 7919 % 1000}.jpg\n" for number in range(50_000))
         path = written(tmp_path, "a.txt.gz", gzip.compress(lines.encode(), mtime=0)[:-2000])
         *found, last = Source("manifest", (str(path),), str(tmp_path))
@@ -311,7 +317,7 @@ class TestAnyManifest:
         path = written(tmp_path, name, gzip.compress(text.encode()))
         assert [name for _, name in read(path)] == ["a.jpg"]
 
-    def test_a_json_array(self, tmp_path: Path) -> None:
+    def test_a_json_array_is_read(self, tmp_path: Path) -> None:
         text = '[\n  {"uri": "a.jpg"},\n  "b.jpg",\n null]\n'
         assert read(written(tmp_path, "a.json", text)) == [
             ("item=1", "a.jpg"),
@@ -319,7 +325,7 @@ class TestAnyManifest:
             ("item=3", "bad_entry: `null`, not the name of an image"),
         ]
 
-    def test_an_arrow_file(self, tmp_path: Path) -> None:
+    def test_an_arrow_file_is_read(self, tmp_path: Path) -> None:
         table = pa.table({"uri": pa.array(["a.jpg", None]).dictionary_encode()})
         feather.write_feather(table, str(tmp_path / "a.feather"))
         assert read(tmp_path / "a.feather") == [
@@ -327,13 +333,13 @@ class TestAnyManifest:
             ("row=2", "bad_entry: `uri` is None, not the name of an image"),
         ]
 
-    def test_the_name_column_of_mxnet_lists(self, tmp_path: Path) -> None:
+    def test_the_name_column_of_mxnet_lists_is_read(self, tmp_path: Path) -> None:
         assert read(written(tmp_path, "a.lst", "0\t3.0\tx/a.jpg\nb.jpg\n")) == [
             ("line=1", "x/a.jpg"),
             ("line=2", "b.jpg"),
         ]
 
-    def test_problems_are_those_of_listing(self, tmp_path: Path) -> None:
+    def test_problems_are_listing_errors(self, tmp_path: Path) -> None:
         [entry] = manifests.read(io.BytesIO(b"3"), "a.jsonl")
         assert isinstance(entry.value, ListingError)
 
@@ -353,7 +359,7 @@ class TestKeptColumns:
         entries = manifests.read(io.BytesIO(data), f"a{suffix}", keep)
         return [entry.extra_columns for entry in entries if entry.value is not None]
 
-    def test_csv_holds_text(self) -> None:
+    def test_csv_columns_are_text(self) -> None:
         assert manifests.columns(io.BytesIO(self.CSV), "a.csv") == {
             "uri": pa.string(),
             "id": pa.string(),
@@ -364,7 +370,7 @@ class TestKeptColumns:
             (None, "8"),
         ]
 
-    def test_jsonl_holds_what_its_first_lines_hold(self) -> None:
+    def test_jsonl_columns_have_the_types_of_the_first_lines(self) -> None:
         assert manifests.columns(io.BytesIO(self.JSONL), "a.jsonl") == {
             "uri": pa.string(),
             "id": pa.int64(),
@@ -378,7 +384,7 @@ class TestKeptColumns:
             (None, None, None),
         ]
 
-    def test_a_value_of_another_type_costs_its_line(self) -> None:
+    def test_a_value_of_another_type_is_an_error(self) -> None:
         lines = io.BytesIO(b'{"uri": "a", "id": 1}\n{"uri": "b", "id": "x"}\n{"uri": "c", "id": 3}')
         first, second, third = manifests.read(lines, "a.jsonl", {"id": pa.int64()})
         assert first == ManifestEntry("line=1", "a", (1,))
@@ -393,7 +399,7 @@ class TestKeptColumns:
         assert found["id"] == pa.int16()
         assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
 
-    def test_lines_have_none(self) -> None:
+    def test_plain_lines_have_no_columns(self) -> None:
         assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
         [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
         assert entry.extra_columns == (None,)

@@ -64,7 +64,9 @@ def _mutated(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("name", _SEEDS)
-def test_listing_ends_in_rows_or_a_refusal(tmp_path: Path, name: str, seed: int) -> None:
+def test_listing_a_mutated_manifest_ends_in_rows_or_a_refusal(
+    tmp_path: Path, name: str, seed: int
+) -> None:
     rng = random.Random(f"{name} {seed}")
     path = tmp_path / name
     for _ in range(20):

@@ -23,11 +23,13 @@ from tests.images.listing.test_folders import tree
         ("x/year=2024.jpg", ["year"], (None,)),
     ],
 )
-def test_values_of_a_path(path: str, columns: list[str], expected: tuple[str | None, ...]) -> None:
+def test_values_are_read_from_a_path(
+    path: str, columns: list[str], expected: tuple[str | None, ...]
+) -> None:
     assert values(path, columns) == expected
 
 
-def test_partitions_must_be_there() -> None:
+def test_missing_partitions_are_refused() -> None:
     assert available("x/year=1/a.jpg", ["year", "folder"])
     assert not available("x/a.jpg", ["year", "folder"])
 

@@ -35,7 +35,7 @@ def refusal(*names: Path | str, entries: EntryRules | None = None) -> str:
 
 
 class TestEntries:
-    def test_another_column(self, tmp_path: Path) -> None:
+    def test_another_column_can_hold_the_names(self, tmp_path: Path) -> None:
         rules = EntryRules(uri_column="file_name")
         (tmp_path / "a.csv").write_text("file_name,uri\na.jpg,b.jpg\n")
         (tmp_path / "b.jsonl").write_text('{"file_name": "c.jpg"}\n')
@@ -45,7 +45,7 @@ class TestEntries:
             (str(tmp_path / name), None) for name in ("a.jpg", "c.jpg", "d.jpg")
         ]
 
-    def test_names_start_at_the_root_and_stay_as_written(self, tmp_path: Path) -> None:
+    def test_names_start_at_the_root_and_are_not_changed(self, tmp_path: Path) -> None:
         tree(tmp_path, "images/x/a.jpg")
         (tmp_path / "list.csv").write_text(f"uri\n x/a.jpg\n{tmp_path}/b.jpg\n")
         entries = EntryRules(root=str(tmp_path / "images"))
@@ -55,7 +55,7 @@ class TestEntries:
             (f"{tmp_path}/b.jpg", ImageLocation(f"{tmp_path}/b.jpg")),
         ]
 
-    def test_members_of_an_archive_below_the_root(self, tmp_path: Path) -> None:
+    def test_members_of_an_archive_below_the_root_are_read(self, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
         (tmp_path / "in" / "a.tar").write_bytes(tar({"a.jpg": b"1"}))
         (tmp_path / "list.txt").write_text("a.tar\n")
@@ -83,14 +83,14 @@ class TestEntries:
     @pytest.mark.parametrize(
         "entry", ["data:image/png;base64,AAAA", "//host/a.jpg", "a\0.jpg", "x" * 5000, "  "]
     )
-    def test_what_is_not_a_name(self, tmp_path: Path, entry: str) -> None:
+    def test_values_that_are_not_names_are_errors(self, tmp_path: Path, entry: str) -> None:
         (tmp_path / "list.jsonl").write_text(json.dumps({"uri": entry}) + '\n"b.jpg"\n')
         assert listed(tmp_path / "list.jsonl") == [
             (f"{tmp_path}/list.jsonl#line=1", "bad_entry"),
             (f"{tmp_path}/b.jpg", None),
         ]
 
-    def test_blanks_count_only_if_a_file_has_them(self, tmp_path: Path) -> None:
+    def test_surrounding_blanks_are_kept_only_if_a_file_has_them(self, tmp_path: Path) -> None:
         tree(tmp_path, " a.jpg ")
         (tmp_path / "list.txt").write_text(" a.jpg \n b.jpg\n  https://host/c.jpg \n")
         assert [uri for uri, _ in listed(tmp_path / "list.txt")] == [
@@ -122,21 +122,21 @@ class TestInputs:
             ("a{}b", ["a{}b"]),
         ],
     )
-    def test_braces(self, pattern: str, names: list[str]) -> None:
+    def test_braces_are_expanded(self, pattern: str, names: list[str]) -> None:
         assert expand_braces(pattern) == names
 
     @pytest.mark.parametrize("pattern", ["{0..999999999}", "{0..999}{0..999}"])
-    def test_braces_without_end(self, pattern: str) -> None:
+    def test_too_many_names_in_braces_are_refused(self, pattern: str) -> None:
         with pytest.raises(InputError, match="more than 100,000 names"):
             expand_braces(pattern)
 
-    def test_of_globs_in_braces_one_must_match(self, tmp_path: Path) -> None:
+    def test_at_least_one_glob_in_braces_must_match(self, tmp_path: Path) -> None:
         tree(tmp_path, "a.jpg", "{x,y}.png")
         assert listed(f"{tmp_path}/*.{{jpg,gif}}") == [(f"{tmp_path}/a.jpg", None)]
         assert listed(f"{tmp_path}/{{x,y}}.png") == [(f"{tmp_path}/{{x,y}}.png", None)]
         assert "*.gif: the glob matches no image" in refusal(f"{tmp_path}/*.{{gif,bmp}}")
 
-    def test_the_first_archive_of_a_glob_may_be_damaged_or_empty(self, tmp_path: Path) -> None:
+    def test_the_first_archive_of_a_glob_can_be_damaged_or_empty(self, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(b"rubbish" * 200)
         (tmp_path / "b.tar").write_bytes(tar({}))
         (tmp_path / "c.tar").write_bytes(tar({"a.jpg": b"1"}))
@@ -157,11 +157,13 @@ class TestInputs:
             ("list.csv.gz", gzip.compress(b"uri\na.jpg\n", mtime=0)),
         ],
     )
-    def test_manifests_by_content(self, tmp_path: Path, name: str, content: bytes) -> None:
+    def test_manifests_are_recognised_by_content(
+        self, tmp_path: Path, name: str, content: bytes
+    ) -> None:
         (tmp_path / name).write_bytes(content)
         assert listed(tmp_path / name) == [(f"{tmp_path}/a.jpg", None)]
 
-    def test_archives_and_pictures_by_content(self, tmp_path: Path) -> None:
+    def test_archives_and_pictures_are_recognised_by_content(self, tmp_path: Path) -> None:
         (tmp_path / "download").write_bytes(tar({"a.jpg": b"1"}))
         (tmp_path / "archive.bin").write_bytes(zipped({"a.jpg": b"1"}))
         (tmp_path / "picture").write_bytes(b"\x89PNG")
@@ -192,7 +194,7 @@ class TestInputs:
         os.mkfifo(tmp_path / name)
         assert "not a regular file" in refusal(tmp_path / name)
 
-    def test_a_folder_of_tables_is_those_tables(self, tmp_path: Path) -> None:
+    def test_a_folder_of_tables_is_read_as_tables(self, tmp_path: Path) -> None:
         for year in (2023, 2024):
             (tmp_path / f"in/year={year}").mkdir(parents=True)
             table = pa.table({"uri": [f"/{year}.jpg"]})

@@ -27,7 +27,7 @@ def listed(text: str, base: str) -> list[ListedImage]:
     st.sampled_from(["/folder", "gs://bucket/folder", "https://host/folder", "https://host"]),
 )
 @settings(max_examples=400)
-def test_whatever_an_entry_says_is_one_name_that_a_table_can_hold(text: str, base: str) -> None:
+def test_every_entry_has_one_name_that_a_table_can_hold(text: str, base: str) -> None:
     [found] = listed(text, base)
     found.uri.encode("utf-8")
 
@@ -43,7 +43,7 @@ def test_whatever_an_entry_says_is_one_name_that_a_table_can_hold(text: str, bas
         ("https://h/a.jpg", "/folder", "https://h/a.jpg"),
     ],
 )
-def test_relative_entries_start_where_their_manifest_lies(
+def test_relative_entries_start_at_the_folder_of_their_manifest(
     entry: str, base: str, address: str
 ) -> None:
     assert listed(entry, base) == [ListedImage(address, ImageLocation(address))]
@@ -51,7 +51,7 @@ def test_relative_entries_start_where_their_manifest_lies(
 
 @pytest.mark.parametrize("entry", ["/etc/a.jpg", "file:///etc/a.jpg", "FILE://localhost/a.jpg"])
 @pytest.mark.parametrize("base", ["gs://b/x", "https://h/x"])
-def test_no_manifest_from_elsewhere_names_local_files(entry: str, base: str) -> None:
+def test_a_remote_manifest_cannot_name_local_files(entry: str, base: str) -> None:
     [found] = listed(entry, base)
     assert found.uri.endswith("/list.jsonl#line=1")
     assert found.error is not None

@@ -76,7 +76,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> BrokenStore:
         ("container", "gs://b/a.tar", 3, 0),
     ],
 )
-def test_listing_ends_in_a_row(
+def test_an_unexpected_exception_while_listing_is_an_error_row(
     store: BrokenStore, kind: Any, name: str, reads: int, before: int
 ) -> None:
     store.reads = reads
@@ -89,14 +89,16 @@ def test_listing_ends_in_a_row(
 
 
 @pytest.mark.parametrize("name", ["gs://b/list.csv", "gs://b/list.parquet", "gs://b/a.tar"])
-def test_an_input_ends_in_a_refusal(store: BrokenStore, name: str) -> None:
+def test_an_unexpected_exception_while_checking_an_input_is_a_refusal(
+    store: BrokenStore, name: str
+) -> None:
     with pytest.raises(InputError, match="UnforeseenError") as caught:
         inputs.sources([name])
     assert str(caught.value).startswith(name)
     assert "secret" not in str(caught.value)
 
 
-def test_a_local_folder_whose_entries_break(
+def test_an_unexpected_exception_in_a_local_folder_is_an_error_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.jpg").touch()

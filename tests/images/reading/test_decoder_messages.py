@@ -44,11 +44,11 @@ def _read(folder: Path, pictures: list[bytes]) -> list[bytes | str]:
     ]
 
 
-def test_sound_pictures_stay_what_they_are(tmp_path: Path) -> None:
+def test_intact_pictures_are_decoded(tmp_path: Path) -> None:
     assert all(isinstance(each, bytes) for each in _read(tmp_path, list(SEEDS.values())))
 
 
-def test_a_bad_code_word_is_damage(tmp_path: Path) -> None:
+def test_a_bad_code_word_is_reported_as_damage(tmp_path: Path) -> None:
     data = bytearray(SEEDS["group4"])
     with Image.open(io.BytesIO(SEEDS["group4"])) as image:
         start = image.tag_v2[273][0]
@@ -70,7 +70,7 @@ def _damaged(data: bytes, rng: random.Random) -> bytes:
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 2, 3))]
 )
-def test_no_answer_depends_on_memory_that_was_never_written(
+def test_no_result_depends_on_uninitialised_memory(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)

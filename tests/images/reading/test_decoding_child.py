@@ -45,7 +45,7 @@ def test_every_option_has_its_effect(tmp_path: Path) -> None:
     assert code_of(path, Preprocessing((8, 8), max_pixels=1199)) == "too_many_pixels"
 
 
-def test_an_error_keeps_its_text_and_nothing_of_the_picture(tmp_path: Path) -> None:
+def test_an_error_keeps_its_text_without_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(smooth(40, 30), "PNG")[:-60])
     error = read_image(ImageLocation(str(path)), Preprocessing((8, 8)), Meter())
@@ -55,7 +55,7 @@ def test_an_error_keeps_its_text_and_nothing_of_the_picture(tmp_path: Path) -> N
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
-def test_what_goes_wrong_is_an_outcome(tmp_path: Path) -> None:
+def test_exceptions_are_outcomes(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
     assert code_of(tmp_path / "page.jpg", Preprocessing((8, 8))) == "unsupported_format"
     assert code_of(tmp_path / "none.jpg", Preprocessing((8, 8))) == "not_found"

@@ -39,7 +39,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
     assert fetch(ImageLocation(str(tmp_path / "a.jpg")), 100_000) == data
 
 
-def test_an_empty_file_is_read_too(tmp_path: Path) -> None:
+def test_an_empty_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     assert fetch(ImageLocation(str(tmp_path / "a.jpg")), 1) == b""
 
@@ -50,14 +50,14 @@ def test_links_are_followed(tmp_path: Path) -> None:
     assert fetch(ImageLocation(str(tmp_path / "b.jpg")), 1000) == b"data"
 
 
-def test_nothing_of_that_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     found = ("not_found", "No such file or directory")
     assert outcome(tmp_path / "a.jpg") == found
     (tmp_path / "dangling.jpg").symlink_to("a.jpg")
     assert outcome(tmp_path / "dangling.jpg") == found
 
 
-def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+def test_impossible_file_names_are_not_found(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
     assert outcome(tmp_path / "file" / "a.jpg") == ("not_found", "Not a directory")
@@ -67,7 +67,7 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     assert outcome("/\ud800.jpg")[0] == "not_found"
 
 
-def test_no_permission() -> None:
+def test_a_file_without_permission_is_denied() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         path = Path(folder, "a.jpg")
@@ -79,7 +79,7 @@ def test_no_permission() -> None:
             assert outcome(path) == ("permission_denied", "Permission denied")
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").mkdir()
     assert outcome(tmp_path / "a.jpg") == ("not_a_file", "folder, not a regular file")
 
@@ -89,7 +89,7 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a.jpg") == ("not_a_file", "pipe, not a regular file")
 
 
-def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Its address may be no longer than 107 bytes.
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
@@ -98,18 +98,18 @@ def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert outcome(tmp_path / "a.jpg") == expected
 
 
-def test_a_device() -> None:
+def test_a_device_is_not_a_file() -> None:
     assert outcome("/dev/zero") == ("not_a_file", "device, not a regular file")
 
 
-def test_too_large_is_known_before_it_is_read(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a.jpg").open("wb") as file:
         file.truncate(1 << 40)
     expected = ("file_too_large", "1,099,511,627,776 bytes, over the limit of 1,000")
     assert outcome(tmp_path / "a.jpg") == expected
 
 
-def test_the_limit_is_the_largest_file_that_is_taken(tmp_path: Path) -> None:
+def test_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(bytes(1000))
     assert len(fetch(ImageLocation(str(tmp_path / "a.jpg")), 1000)) == 1000
     assert outcome(tmp_path / "a.jpg", 999)[0] == "file_too_large"
@@ -126,23 +126,23 @@ def test_a_file_with_more_than_its_size_is_read_to_its_end() -> None:
     assert outcome(path, 10) == expected
 
 
-def test_storage_that_fails() -> None:
+def test_a_storage_failure_is_reported() -> None:
     # The first page of a process's memory is never mapped: reading it is an I/O error.
     assert outcome("/proc/self/mem") == ("read_failed", "Input/output error")
 
 
 @pytest.mark.parametrize("scheme", ["gs", "s3", "http", "https", "data", "ftp"])
-def test_other_schemes(scheme: str) -> None:
+def test_other_schemes_are_refused(scheme: str) -> None:
     expected = ("unsupported_scheme", f"{scheme}:// cannot be read")
     assert outcome(f"{scheme}://host/a.jpg") == expected
 
 
-def test_a_file_uri(tmp_path: Path) -> None:
+def test_a_file_uri_is_read(tmp_path: Path) -> None:
     (tmp_path / "a b.jpg").write_bytes(b"data")
     assert fetch(ImageLocation(f"file://{tmp_path}/a%20b.jpg"), 1000) == b"data"
 
 
-def test_nothing_stays_open(tmp_path: Path) -> None:
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "large.jpg").write_bytes(bytes(10))
     (tmp_path / "folder.jpg").mkdir()

@@ -60,7 +60,9 @@ def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[byte
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_members_come_in_the_order_asked_for(tmp_path: Path, fetcher: Fetcher, name: str) -> None:
+def test_members_are_returned_in_the_requested_order(
+    tmp_path: Path, fetcher: Fetcher, name: str
+) -> None:
     wanted = wheres(tmp_path, name)
     expected = list(PICTURES.values())
     assert told(fetcher.requests(wanted, Meter())) == expected
@@ -78,15 +80,13 @@ def test_a_decoding_process_reads_local_files_and_members_of_local_tars(
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_that_was_replaced_is_noticed(
-    tmp_path: Path, fetcher: Fetcher, name: str
-) -> None:
+def test_a_replaced_container_is_detected(tmp_path: Path, fetcher: Fetcher, name: str) -> None:
     wanted = wheres(tmp_path, name)
     (tmp_path / name).write_bytes(CONTAINERS[name] + b"more")
     assert told(fetcher.requests(wanted, Meter())) == ["changed"] * 4
 
 
-def test_a_tar_that_was_cut_meanwhile(tmp_path: Path, fetcher: Fetcher) -> None:
+def test_a_tar_truncated_after_listing_is_an_error(tmp_path: Path, fetcher: Fetcher) -> None:
     wanted = [each._replace(version="") for each in wheres(tmp_path, "a.tar")]
     (tmp_path / "a.tar").write_bytes(CONTAINERS["a.tar"][: wanted[1].place[0] + 10])
     # Of the third there is nothing to be missed.
@@ -95,14 +95,14 @@ def test_a_tar_that_was_cut_meanwhile(tmp_path: Path, fetcher: Fetcher) -> None:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_member_over_the_limit_costs_nobody_else(tmp_path: Path, name: str) -> None:
+def test_a_member_over_the_limit_affects_only_itself(tmp_path: Path, name: str) -> None:
     small = Fetcher(Access(), 500)
     found = told(small.requests(wheres(tmp_path, name), Meter()), 500)
     small.close()
     assert found == [b"first", "file_too_large", b"", b"4"]
 
 
-def test_schemes_that_nobody_reads(fetcher: Fetcher) -> None:
+def test_unsupported_schemes_are_errors(fetcher: Fetcher) -> None:
     assert told(fetcher.requests([ImageLocation("ftp://a/b.jpg")], Meter())) == [
         "unsupported_scheme"
     ]
@@ -122,14 +122,16 @@ class SlowStore(LocalStore):
         return b"x" * 1000
 
 
-def test_many_are_read_at_once(monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher) -> None:
+def test_several_files_are_read_concurrently(
+    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
+) -> None:
     store = SlowStore(3)
     monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
     wanted = [ImageLocation(f"gs://a/{index}") for index in range(6)]
     assert told(fetcher.requests(wanted, Meter())) == [b"x" * 1000] * 6
 
 
-def test_no_more_are_asked_for_than_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     store = SlowStore(1)
     monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
     fetcher = Fetcher(Access(concurrent_reads=3), 10_000, bytes_ahead=2500)
@@ -152,7 +154,7 @@ class BrokenStore(LocalStore):
         raise RecursionError("nor this")
 
 
-def test_an_exception_that_nobody_expects_costs_one_image(
+def test_an_unexpected_exception_fails_one_image(
     monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
 ) -> None:
     store = BrokenStore(Settings())
@@ -170,7 +172,7 @@ def test_an_exception_that_nobody_expects_costs_one_image(
         list(fetcher.requests(locations[:1], Meter()))
 
 
-def test_a_stream_goes_on_where_it_was_left(
+def test_a_stream_continues_at_its_last_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
 ) -> None:
     wanted = wheres(tmp_path, "a.tar.gz")

@@ -54,12 +54,12 @@ def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_pa
     assert all(min(cost) > 0 for cost in reading.costs.values())
 
 
-def test_nothing_to_read(reader: ImageReader) -> None:
+def test_an_empty_request_has_no_outcomes(reader: ImageReader) -> None:
     reading = reader.read([])
     assert (reading.pixels.shape, reading.outcomes, reading.costs) == ((0, 4, 5, 3), [], {})
 
 
-def test_processes_that_were_started_ahead_read_as_others_do(tmp_path: Path) -> None:
+def test_processes_started_in_advance_read_like_others(tmp_path: Path) -> None:
     reader = ImageReader(Preprocessing((4, 5)), 2)
     reader.start()
     [outcome] = reader.read([ImageLocation(str(tmp_path / "none.jpg"))]).outcomes

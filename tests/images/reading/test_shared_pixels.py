@@ -7,7 +7,7 @@ import pytest
 from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
 
 
-def test_what_one_end_writes_the_other_reads() -> None:
+def test_one_end_reads_the_pixels_that_the_other_writes() -> None:
     ours = SharedPixels((2, 3))
     theirs = SharedPixels((2, 3), os.dup(ours.descriptor))
     theirs.slots[-1] = 7
@@ -23,7 +23,7 @@ def test_what_one_end_writes_the_other_reads() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can seal a file")
-def test_nobody_can_cut_it_short() -> None:
+def test_the_shared_memory_cannot_be_truncated() -> None:
     shared = SharedPixels((2, 3))
     with pytest.raises(PermissionError):
         os.truncate(shared.descriptor, 0)

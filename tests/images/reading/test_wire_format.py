@@ -7,21 +7,21 @@ from imagebeam.images.reading.wire_format import pack, unpack
 from imagebeam.images.stage_times import StageTime
 
 
-def test_a_size_and_its_costs_go_through_unharmed() -> None:
+def test_a_size_and_its_costs_are_preserved() -> None:
     costs = {"fetch": StageTime(0.5, 0.25), "decode": StageTime(2.0, 1.5)}
     packed = bytearray(pack((2_000_000_000, 7), costs))
     assert unpack(packed) == ((2_000_000_000, 7), costs)
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_an_error_goes_through_as_what_it_is(code: str) -> None:
+def test_an_error_keeps_its_type_and_text(code: str) -> None:
     outcome, costs = unpack(bytearray(pack(CODES[code]("two\nlines: ü"), {})))
     assert costs == {}
     assert type(outcome) is CODES[code]
     assert str(outcome) == "two\nlines: ü"
 
 
-def test_text_that_no_table_can_hold_is_spelled_out() -> None:
+def test_text_that_no_table_can_hold_is_escaped() -> None:
     outcome, _ = unpack(bytearray(pack(Corrupt("\udcff.jpg"), {})))
     assert str(outcome) == "\\udcff.jpg"
 
@@ -51,5 +51,5 @@ def test_anything_else_is_refused(message: bytes) -> None:
         unpack(bytearray(message))
 
 
-def test_what_is_refused_would_else_be_fine() -> None:
+def test_a_message_without_a_fault_is_accepted() -> None:
     assert unpack(bytearray(_FREE + _SIZE_OF_ONE))[0] == (1, 1)

@@ -44,7 +44,7 @@ def _features(answers: ModelOutputs) -> list[float]:
 
 
 @pytest.mark.parametrize("error", [MemoryError, ResourceExhaustedError])
-def test_want_of_memory_halves_the_batch_once_and_for_all(error: type[Exception]) -> None:
+def test_lack_of_memory_halves_the_batch_permanently(error: type[Exception]) -> None:
     small = _SmallEngine(4, error)
     engine = MemoryBoundedEngine(small)
     assert _features(engine.run(_pixels(*range(14, 24)))) == list(range(14, 24))
@@ -53,7 +53,7 @@ def test_want_of_memory_halves_the_batch_once_and_for_all(error: type[Exception]
     assert small.sizes() == [2, 2, 1]
 
 
-def test_with_memory_enough_nothing_is_split() -> None:
+def test_with_enough_memory_no_batch_is_split() -> None:
     small = _SmallEngine(10)
     engine = MemoryBoundedEngine(small)
     assert _features(engine.run(_pixels(*range(14, 24)))) == list(range(14, 24))
@@ -61,13 +61,13 @@ def test_with_memory_enough_nothing_is_split() -> None:
     assert small.sizes() == [10, 0]
 
 
-def test_one_picture_for_which_there_is_no_memory_fails_alone() -> None:
+def test_a_picture_without_enough_memory_fails_alone() -> None:
     engine = MemoryBoundedEngine(_SmallEngine(0))
     with pytest.raises(MemoryError):
         engine.run(_pixels(1, 2))
 
 
-def test_other_errors_teach_nothing_of_memory() -> None:
+def test_other_errors_do_not_change_the_batch_size() -> None:
     small = _SmallEngine(4)
     engine = MemoryBoundedEngine(small)
     answers, errors, _ = ParallelEngine(engine, 1).infer(_pixels(10, 11, 12, 13))

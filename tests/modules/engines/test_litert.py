@@ -21,13 +21,13 @@ def _engine(**options: Any) -> LiteRTEngine:
 
 @pytest.mark.parametrize("free_batch", [False, True])
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8, 11])
-def test_every_picture_is_answered_whatever_their_number(free_batch: bool, count: int) -> None:
+def test_every_picture_of_any_batch_has_outputs(free_batch: bool, count: int) -> None:
     answers = _engine(free_batch=free_batch).run(_PIXELS[:count])
     assert answers.logits is not None
     np.testing.assert_array_equal(answers.logits, np.float32(_ROWS[:count] / 255))
 
 
-def test_calls_do_not_see_each_other() -> None:
+def test_calls_are_independent() -> None:
     engine = _engine(free_batch=True)
     many, one = engine.run(_PIXELS), engine.run(_PIXELS[:1])
     assert many.logits is not None
@@ -38,7 +38,7 @@ def test_calls_do_not_see_each_other() -> None:
     ("dtype", "quantisation"),
     [(UINT8, Quantisation(1 / 128, 128)), (INT8, Quantisation(1 / 128, 0))],
 )
-def test_answers_are_dequantised(dtype: int, quantisation: Quantisation) -> None:
+def test_outputs_are_dequantised(dtype: int, quantisation: Quantisation) -> None:
     answers = _engine(dtype=dtype, quantisation=quantisation).run(_PIXELS)
     np.testing.assert_array_equal(answers.logits, (_ROWS.astype(np.float32) - 128) / 128)
 
@@ -52,7 +52,7 @@ def test_scores_are_the_softmax_of_logits() -> None:
     assert answers.features is None
 
 
-def test_a_module_that_ends_in_a_softmax_gives_scores_alone() -> None:
+def test_a_module_that_ends_in_a_softmax_gives_only_scores() -> None:
     answers = _engine(softmax=True).run(_PIXELS)
     scores = _engine().run(_PIXELS).scores
     assert answers.logits is None
@@ -61,7 +61,7 @@ def test_a_module_that_ends_in_a_softmax_gives_scores_alone() -> None:
     np.testing.assert_allclose(answers.scores, scores, rtol=1e-5)
 
 
-def test_heads_come_from_their_outputs() -> None:
+def test_heads_are_read_from_their_outputs() -> None:
     flatbuffer = echo(output_shapes=((1, 1, 12), (1, 12)), names=("a", "b"))
     outputs = {"logits": 0, "features": 1}
     engine = LiteRTEngine(append_to_flatbuffer(flatbuffer, Metadata(outputs=outputs)), "it")
@@ -70,7 +70,7 @@ def test_heads_come_from_their_outputs() -> None:
         np.testing.assert_array_equal(head, np.float32(_ROWS / 255))
 
 
-def test_answers_are_float32() -> None:
+def test_outputs_are_float32() -> None:
     answers = _engine(dtype=UINT8, quantisation=Quantisation(0.1, 3)).run(_PIXELS)
     assert [head.dtype for head in (answers.logits, answers.scores) if head is not None] == [
         np.float32,
@@ -95,7 +95,7 @@ def test_threads_share_an_engine() -> None:
         np.testing.assert_array_equal(rows, np.float32(part.reshape(-1, 12) / 255))
 
 
-def test_load_engine_refuses_another_module_than_was_opened(tmp_path: Path) -> None:
+def test_load_engine_refuses_a_module_that_was_replaced(tmp_path: Path) -> None:
     path = tmp_path / "module.tflite"
     path.write_bytes(echo())
     module = open_module(str(path))
@@ -113,7 +113,7 @@ def test_load_engine_refuses_a_file_that_was_damaged(tmp_path: Path) -> None:
         load_engine(module.engine, module.path, module.info)
 
 
-def test_the_published_flatbuffer_knows_the_photos(reference: Path) -> None:
+def test_the_published_flatbuffer_classifies_the_photos(reference: Path) -> None:
     golden = np.load(reference / "golden.npz")
     module = open_module(str(reference / "mobilenet_v1_0.5_160_quant.tflite"))
     answers = load_engine(module.engine, module.path, module.info).run(golden["pixels"])

@@ -25,7 +25,7 @@ def _classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 37])
-def test_every_picture_is_answered_whatever_their_number(tmp_path: Path, count: int) -> None:
+def test_every_picture_of_any_batch_has_outputs(tmp_path: Path, count: int) -> None:
     engine = TensorFlowEngine(write_tf2(tmp_path / "module", {"default": _classify}))
     answers = engine.run(_PIXELS[:count])
     assert answers.logits is not None
@@ -38,7 +38,7 @@ def test_every_picture_is_answered_whatever_their_number(tmp_path: Path, count: 
     np.testing.assert_allclose(answers.scores, expected, rtol=1e-5)
 
 
-def test_a_fixed_batch_length_is_served(tmp_path: Path) -> None:
+def test_a_fixed_batch_length_works(tmp_path: Path) -> None:
     spec = pictures(batch=5)
     engine = TensorFlowEngine(write_tf2(tmp_path / "module", {"default": _classify}, spec))
     answers = engine.run(_PIXELS)
@@ -46,7 +46,7 @@ def test_a_fixed_batch_length_is_served(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers.logits, _LOGITS, rtol=1e-5)
 
 
-def test_both_heads_of_a_tf1_module(tmp_path: Path) -> None:
+def test_both_heads_of_a_tf1_module_run(tmp_path: Path) -> None:
     signatures = {
         "image_classification": lambda images: {"default": quantops_network(images)["logits"]},
         "image_feature_vector": lambda images: {"default": quantops_network(images)["features"]},
@@ -59,7 +59,7 @@ def test_both_heads_of_a_tf1_module(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers.features, expected["features"].numpy(), atol=0.01)
 
 
-def test_a_module_that_ends_in_a_softmax_gives_scores_alone(tmp_path: Path) -> None:
+def test_a_module_that_ends_in_a_softmax_gives_only_scores(tmp_path: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": tf.nn.softmax(mean_colours(images))}
 
@@ -97,7 +97,7 @@ def test_threads_share_an_engine(tmp_path: Path) -> None:
         np.testing.assert_allclose(logits, _LOGITS[:count], rtol=1e-5)
 
 
-def test_the_reference_module_against_its_golden_values(reference: Path) -> None:
+def test_the_reference_module_gives_its_golden_values(reference: Path) -> None:
     golden = np.load(reference / "golden.npz")
     answers = TensorFlowEngine(reference / "module").run(golden["pixels"])
     assert answers.logits is not None

@@ -92,7 +92,7 @@ def test_a_changed_byte_is_found_by_the_checksum(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"no gzip", gzip.compress(b"no tar" * 200)], ids=["no gzip", "no tar"]
 )
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises(ModuleError, match=r"not a valid \.tar\.gz"):
         _unpacked(tmp_path / "a.tar.gz", tmp_path / "to")
@@ -111,7 +111,7 @@ def test_a_negative_size_does_not_loop_for_ever(tmp_path: Path) -> None:
         _unpacked(tmp_path / "a.tar.gz", tmp_path / "to")
 
 
-def test_the_module_may_lie_in_one_directory(tmp_path: Path) -> None:
+def test_the_module_can_be_in_one_directory(tmp_path: Path) -> None:
     (tmp_path / "module").mkdir()
     assert module_root(tmp_path, "saved_model.pb") == tmp_path / "module"
     (tmp_path / "saved_model.pb").write_text("")

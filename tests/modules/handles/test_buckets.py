@@ -66,7 +66,7 @@ def test_a_module_is_fetched_once_until_it_changes(base: str, cache: Cache) -> N
     assert _found(resolve(base, cache).path) == _FILES | {"saved_model.pb": b"changed"}
 
 
-def test_a_pin_holds_and_names_what_differs(base: str, cache: Cache) -> None:
+def test_a_pin_is_checked_and_differences_are_named(base: str, cache: Cache) -> None:
     _put(base, _FILES)
     pin = verified_digest(base, resolve(base, cache).path, None, cache)
     _put(base, {"saved_model.pb": b"changed"})
@@ -80,7 +80,7 @@ def _refused(handle: str, cache: Cache) -> str:
     return str(caught.value)
 
 
-def test_what_is_not_there_is_refused(base: str, cache: Cache) -> None:
+def test_a_missing_module_is_refused(base: str, cache: Cache) -> None:
     assert _refused(f"{base}/module", cache) == (
         f"'{base}/module': there is no such module. Check the address."
     )
@@ -90,12 +90,12 @@ def test_what_is_not_there_is_refused(base: str, cache: Cache) -> None:
     )
 
 
-def test_a_directory_without_a_graph_is_refused_unread(base: str, cache: Cache) -> None:
+def test_a_directory_without_a_graph_is_refused_before_download(base: str, cache: Cache) -> None:
     _put(base, {"photo.jpg": b"picture"})
     assert "not a module, it holds no saved_model.pb" in _refused(base, cache)
 
 
 @pytest.mark.parametrize("name", ["../outside", "a//b", "./a", "a/../../b"])
-def test_a_name_that_leads_elsewhere_is_refused(base: str, cache: Cache, name: str) -> None:
+def test_a_name_that_leaves_the_directory_is_refused(base: str, cache: Cache, name: str) -> None:
     _put(base, _FILES | {name: b"x"})
     assert f"{name!r} is not the name of a module's file" in _refused(base, cache)

@@ -66,7 +66,7 @@ def test_xdg_cache_home_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert Cache().directory("kind") == tmp_path / "imagebeam" / "kind"
 
 
-def test_without_it_the_home_directory_is_used(
+def test_without_xdg_cache_home_the_home_directory_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
@@ -100,7 +100,7 @@ def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
     assert [each.name for each in cache.directory("kind").iterdir()] == ["key.lock"]
 
 
-def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
+def test_two_concurrent_processes_make_an_entry_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
     makers = [_start(tmp_path / "cache", log, 0.5) for _ in range(2)]
     assert [maker.wait() for maker in makers] == [0, 0]
@@ -118,7 +118,7 @@ def test_a_killed_process_leaves_no_lock_and_no_half_entry(tmp_path: Path) -> No
     assert sorted(each.name for each in (cache / "kind").iterdir()) == ["key", "key.lock"]
 
 
-def test_waiting_for_another_process_ends(tmp_path: Path) -> None:
+def test_waiting_for_another_process_has_a_limit(tmp_path: Path) -> None:
     cache, log = tmp_path / "cache", tmp_path / "log"
     maker = _start(cache, log, 600)
     try:

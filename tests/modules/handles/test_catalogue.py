@@ -124,7 +124,7 @@ def test_an_archive_without_the_flatbuffer_is_refused(publisher: Publisher, cach
     assert not is_cached(entry, cache)
 
 
-def test_half_a_download_is_continued(publisher: Publisher, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_continued(publisher: Publisher, tmp_path: Path) -> None:
     content = publisher.files["/file"] = np.random.default_rng(0).bytes(3 << 20)
     publisher.breaks_after = 2 << 20
     with pytest.raises(StoreError):
@@ -194,7 +194,7 @@ def test_a_full_disk_is_reported_with_the_size(publisher: Publisher, tmp_path: P
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:9", "/nowhere", "ftp://host"])
-def test_without_network_there_are_three_ways(
+def test_without_network_three_alternatives_are_named(
     base: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGEBEAM_CATALOGUE", base)
@@ -213,7 +213,7 @@ def test_a_password_in_the_address_of_a_mirror_is_not_shown(
     assert "secret" not in str(refused.value)
 
 
-def test_a_mirror_may_be_a_folder(
+def test_a_mirror_can_be_a_folder(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = archive({_FLATBUFFER: echo(dtype=UINT8)})
@@ -250,7 +250,7 @@ print(fetch_published(entry, Cache(Path(sys.argv[3]))))
 """
 
 
-def test_two_processes_at_once_fetch_once(publisher: Publisher, tmp_path: Path) -> None:
+def test_two_concurrent_processes_fetch_once(publisher: Publisher, tmp_path: Path) -> None:
     entry = _published(publisher)
     arguments = [_NAME, entry.archive_sha256, str(tmp_path / "cache")]
     processes = [
@@ -272,12 +272,12 @@ def test_addresses_on_tfhub_name_their_module(kind: str) -> None:
         assert entry_of_hub_url(other) is None
 
 
-def test_an_unknown_name_has_its_nearest_ones(cache: Cache) -> None:
+def test_an_unknown_name_suggests_similar_ones(cache: Cache) -> None:
     with pytest.raises(ModuleError, match="Did you mean mobilenet_v1_050_160 or"):
         resolve("mobilenet_v1_50_160", cache)
 
 
-def test_the_small_module_answers_to_its_name(cache: Cache) -> None:
+def test_the_small_module_is_found_by_its_name(cache: Cache) -> None:
     assert (resolve("demo", cache).path / "assets.extra" / "module.tflite").is_file()
 
 
@@ -302,7 +302,7 @@ def test_the_published_module_gives_labels_logits_and_features(
     np.testing.assert_array_equal(outputs.logits.argmax(axis=1), golden["logits"].argmax(axis=1))
 
 
-def test_its_address_on_tfhub_leads_to_the_catalogue_and_says_so(
+def test_its_tfhub_address_uses_the_catalogue_with_a_notice(
     real: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
@@ -314,7 +314,7 @@ def test_its_address_on_tfhub_leads_to_the_catalogue_and_says_so(
     assert f"It is {_NAME} of the catalogue" in note
 
 
-def test_a_pin_holds_for_names_too(real: Publisher, tmp_path: Path) -> None:
+def test_a_pin_is_checked_for_names(real: Publisher, tmp_path: Path) -> None:
     pin = f"sha256:{catalogue()[_NAME].flatbuffer_sha256}"
     assert open_module(f"{_NAME}@{pin}", cache=tmp_path / "cache").digest == pin
     with pytest.raises(ModuleError, match="not sha256:0000"):

@@ -66,7 +66,7 @@ def test_a_link_to_a_file_counts_as_its_content(directory: Path) -> None:
     assert _digest(directory) == before
 
 
-def test_names_and_contents_count(directory: Path) -> None:
+def test_names_and_contents_change_the_digest(directory: Path) -> None:
     before = _digest(directory)
     (directory / "a").rename(directory / "b")
     renamed = _digest(directory)
@@ -74,7 +74,7 @@ def test_names_and_contents_count(directory: Path) -> None:
     assert len({before, renamed, _digest(directory)}) == 3
 
 
-def test_a_listing_reads_back(directory: Path) -> None:
+def test_a_listing_can_be_read_back(directory: Path) -> None:
     hashes = file_hashes(directory)
     assert parse_listing(listing(hashes)) == hashes
 
@@ -100,7 +100,7 @@ def test_a_dangling_link_is_refused(directory: Path) -> None:
         file_hashes(directory)
 
 
-def test_a_pipe_is_refused_and_not_read(directory: Path) -> None:
+def test_a_pipe_is_refused_without_reading(directory: Path) -> None:
     os.mkfifo(directory / "pipe")
     with pytest.raises(ModuleError, match="not a regular file"):
         file_hashes(directory)

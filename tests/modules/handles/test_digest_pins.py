@@ -28,7 +28,7 @@ def test_a_copy_has_the_digest_of_the_module(tmp_path: Path, module: Path, cache
     assert verified_digest("it", copy, digest, cache) == digest
 
 
-def test_tampering_is_refused_and_the_files_named(module: Path, cache: Cache) -> None:
+def test_tampering_is_refused_and_the_files_are_named(module: Path, cache: Cache) -> None:
     pin = verified_digest("it", module, None, cache)
     (module / "variables" / "variables.index").write_bytes(b"indeX")
     (module / "saved_model.pb").unlink()
@@ -51,13 +51,13 @@ def test_many_differences_are_counted(module: Path, cache: Cache) -> None:
         verified_digest("it", module, pin, cache)
 
 
-def test_without_a_known_listing_both_digests_are_told(module: Path, cache: Cache) -> None:
+def test_without_a_known_listing_both_digests_are_reported(module: Path, cache: Cache) -> None:
     pin = "sha256:" + "0" * 64
     with pytest.raises(ModuleError, match=f"its digest is sha256:[0-9a-f]{{64}}, not {pin} as"):
         verified_digest("it", module, pin, cache)
 
 
-def test_a_forged_listing_is_not_believed(tmp_path: Path, module: Path, cache: Cache) -> None:
+def test_a_forged_listing_is_ignored(tmp_path: Path, module: Path, cache: Cache) -> None:
     pin = verified_digest("it", module, None, cache)
     kept = tmp_path / "cache" / "digests" / pin.removeprefix("sha256:")
     kept.write_bytes(b"0" * 64 + b"  innocent\n")
@@ -67,7 +67,7 @@ def test_a_forged_listing_is_not_believed(tmp_path: Path, module: Path, cache: C
     assert "innocent" not in str(refused.value)
 
 
-def test_a_file_is_pinned_too(tmp_path: Path, cache: Cache) -> None:
+def test_a_file_can_be_pinned(tmp_path: Path, cache: Cache) -> None:
     file = tmp_path / "module.tflite"
     file.write_bytes(b"abc")
     pin = verified_digest("it", file, None, cache)
@@ -76,7 +76,7 @@ def test_a_file_is_pinned_too(tmp_path: Path, cache: Cache) -> None:
         verified_digest("it", file, pin, cache)
 
 
-def test_a_cache_that_cannot_be_written_prevents_nothing(tmp_path: Path, module: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_not_an_error(tmp_path: Path, module: Path) -> None:
     (tmp_path / "file").write_text("")
     unusable = Cache(tmp_path / "file" / "cache")
     digest = verified_digest("it", module, None, unusable)

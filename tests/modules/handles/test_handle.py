@@ -61,7 +61,7 @@ def test_an_archive_is_unpacked(tmp_path: Path, cache: Cache, inside: str, suffi
     assert resolve(str(archive), cache).path == root
 
 
-def test_a_home_directory_is_found(
+def test_a_home_directory_is_expanded(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -69,7 +69,7 @@ def test_a_home_directory_is_found(
     assert resolve("~/module", cache).path == module
 
 
-def test_what_is_not_there_is_refused(tmp_path: Path, cache: Cache) -> None:
+def test_a_missing_path_is_refused(tmp_path: Path, cache: Cache) -> None:
     with pytest.raises(ModuleError, match="there is no such module"):
         resolve(str(tmp_path / "module"), cache)
 
@@ -94,7 +94,9 @@ def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
         (".onnx", "Convert"),
     ],
 )
-def test_other_formats_have_a_way_on(tmp_path: Path, cache: Cache, suffix: str, fix: str) -> None:
+def test_other_formats_name_a_conversion(
+    tmp_path: Path, cache: Cache, suffix: str, fix: str
+) -> None:
     (tmp_path / f"model{suffix}").write_bytes(b"")
     with pytest.raises(ModuleError, match=rf"{suffix} is not a format of TF-Hub\. {fix}"):
         resolve(str(tmp_path / f"model{suffix}"), cache)

@@ -74,7 +74,7 @@ def test_a_flatbuffer_is_downloaded_once(server: _Server, cache: Cache) -> None:
     assert (first.read_bytes(), second) == (echo(), first)
 
 
-def test_a_flatbuffer_that_is_not_there_is_refused(server: _Server, cache: Cache) -> None:
+def test_a_missing_flatbuffer_is_refused(server: _Server, cache: Cache) -> None:
     with pytest.raises(ModuleError, match="nothing is there"):
         fetch(server.url("/module.tflite"), cache)
 

@@ -20,7 +20,7 @@ def _read(**options: Any) -> Interface:
     return read_interface(echo(**options), "it")
 
 
-def test_a_float_classifier() -> None:
+def test_a_float_classifier_is_read() -> None:
     assert _read().info == ModuleInfo(
         image_size=(2, 2),
         value_range=(0.0, 1.0),
@@ -29,12 +29,12 @@ def test_a_float_classifier() -> None:
     )
 
 
-def test_a_float_softmax_is_known_by_its_answers() -> None:
+def test_a_float_softmax_is_recognised_by_its_outputs() -> None:
     assert _read(softmax=True).info.heads == {"scores"}
 
 
 @pytest.mark.parametrize(("dtype", "zero_point"), [(UINT8, 0), (INT8, -128)])
-def test_a_quantised_softmax_is_known_by_its_quantisation(dtype: int, zero_point: int) -> None:
+def test_a_quantised_softmax_is_recognised_by_its_quantisation(dtype: int, zero_point: int) -> None:
     info = _read(dtype=dtype, quantisation=Quantisation(1 / 256, zero_point)).info
     assert info.heads == {"scores"}
 
@@ -98,7 +98,7 @@ def test_the_metadata_places_heads_and_names_classes() -> None:
     )
 
 
-def test_an_output_may_be_named_features() -> None:
+def test_an_output_can_be_named_features() -> None:
     info = _read(output_shapes=((1, 12), (1, 1, 1, 12)), names=("probs", "embedding")).info
     assert info.heads == {"logits", "scores", "features"}
     assert _read(names=("feature_vector",)).info.heads == {"features"}
@@ -138,7 +138,7 @@ def test_a_flatbuffer_for_any_size_states_the_size() -> None:
         ),
     ],
 )
-def test_what_is_no_image_module_is_refused(options: dict[str, Any], reason: str) -> None:
+def test_a_module_without_image_input_is_refused(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ModuleError, match=f"^it: .*{reason}"):
         _read(**options)
 
@@ -165,7 +165,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_flatbuffer(tmp_path / "module.tflite")
 
 
-def test_a_published_flatbuffer(reference: Path) -> None:
+def test_a_published_flatbuffer_is_read(reference: Path) -> None:
     content = (reference / "mobilenet_v1_0.5_160_quant.tflite").read_bytes()
     interface = read_interface(content, "it")
     names = (reference / "imagenet_labels.txt").read_text("utf-8").splitlines()

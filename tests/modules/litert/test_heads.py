@@ -69,7 +69,7 @@ def test_any_number_of_pictures_runs_at_once(reference: Path, published: bytes) 
     )
 
 
-def test_the_names_of_the_classes_stay(reference: Path) -> None:
+def test_class_names_are_kept(reference: Path) -> None:
     module = open_module(str(reference / "mobilenet_v1_0.25_128_quant.tflite"))
     assert module.info.class_names is not None
     assert module.info.class_names[20] == "chickadee"
@@ -78,5 +78,5 @@ def test_the_names_of_the_classes_stay(reference: Path) -> None:
 @pytest.mark.parametrize(
     "content", [echo(), b"", b"TFL3" * 50, bytes(5000)], ids=["echo", "empty", "magic", "zeros"]
 )
-def test_other_files_stay_as_they_are(content: bytes) -> None:
+def test_other_files_are_unchanged(content: bytes) -> None:
     assert expose_heads(content) is None

@@ -24,7 +24,7 @@ os.write(2, b"said later")
 
 
 @pytest.mark.parametrize(("close", "expected"), [("", b"said later"), ("2>&-", b"")])
-def test_litert_greets_nobody(reference: Path, close: str, expected: bytes) -> None:
+def test_litert_prints_no_greeting(reference: Path, close: str, expected: bytes) -> None:
     flatbuffer = reference / "mobilenet_v1_0.25_128_quant.tflite"
     code = _OPEN if not close else _OPEN.replace('os.write(2, b"said later")', "")
     done = subprocess.run(

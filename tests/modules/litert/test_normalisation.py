@@ -67,7 +67,7 @@ def test_equal_values_for_each_colour_are_one() -> None:
 
 
 @pytest.mark.parametrize("statement", [None, _statement([], [])])
-def test_nothing_stated_is_the_range_of_hub_modules(statement: bytes | None) -> None:
+def test_the_default_is_the_range_of_hub_modules(statement: bytes | None) -> None:
     flatbuffer = echo(statement=statement)
     assert stated_value_range(flatbuffer, "it") is None
     assert read_interface(flatbuffer, "it").info.value_range == (0.0, 1.0)
@@ -83,7 +83,7 @@ def test_nothing_stated_is_the_range_of_hub_modules(statement: bytes | None) -> 
         (struct.pack("<IiI", 4, 1000, 0), "unpack_from requires|bad number"),
     ],
 )
-def test_what_cannot_be_used_is_refused(statement: bytes, reason: str) -> None:
+def test_unusable_statements_are_refused(statement: bytes, reason: str) -> None:
     with pytest.raises(ModuleError, match=f"cannot use the normalisation.*({reason})"):
         stated_value_range(echo(statement=statement), "it")
 

@@ -72,7 +72,7 @@ def test_a_quantops_module_becomes_a_network_of_integers(tmp_path: Path, write: 
     assert interface.outputs["features"].scale == pytest.approx(6 / 255)
 
 
-def test_and_answers_as_the_module_does(tmp_path: Path) -> None:
+def test_the_compiled_network_gives_the_outputs_of_the_module(tmp_path: Path) -> None:
     directory = write_tf2(tmp_path / "module", _QUANTOPS)
     pixels = probe_pictures((SIZE, SIZE), 9)
     found = _run(_compiled(directory), pixels)
@@ -101,7 +101,7 @@ def test_a_fixed_batch_length_is_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_known_of_a_module_goes_with_it(tmp_path: Path) -> None:
+def test_metadata_of_the_module_is_kept(tmp_path: Path) -> None:
     directory = write_tf2(tmp_path / "module", {"default": _classify})
     (directory / "assets.extra").mkdir()
     (directory / "assets.extra" / "module.json").write_text(
@@ -114,7 +114,7 @@ def test_what_is_known_of_a_module_goes_with_it(tmp_path: Path) -> None:
     assert read_from_flatbuffer(flatbuffer, "it").outputs == {"logits": 0}
 
 
-def test_operations_that_litert_lacks_are_told(tmp_path: Path) -> None:
+def test_operations_that_litert_lacks_are_reported(tmp_path: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": tf.linalg.svd(images[..., 0], compute_uv=False)}
 
@@ -134,7 +134,7 @@ def test_operations_for_known_shapes_are_compiled_for_one_picture(tmp_path: Path
     np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=1e-3)
 
 
-def test_a_network_that_is_quantised_in_part_is_refused(tmp_path: Path) -> None:
+def test_a_partly_quantised_network_is_refused(tmp_path: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": tf.sin(quantops_network(images)["logits"])}
 
@@ -143,7 +143,7 @@ def test_a_network_that_is_quantised_in_part_is_refused(tmp_path: Path) -> None:
         _compiled(directory)
 
 
-def test_a_flatbuffer_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_flatbuffer_with_other_outputs_is_refused(tmp_path: Path) -> None:
     def negated(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": -mean_colours(images)}
 
@@ -159,7 +159,7 @@ def reference_flatbuffer(reference: Path) -> bytes:
     return _compiled(reference / "module")
 
 
-def test_the_reference_module_against_its_golden_values(
+def test_the_reference_module_gives_its_golden_values(
     reference: Path, reference_flatbuffer: bytes
 ) -> None:
     golden = np.load(reference / "golden.npz")
@@ -174,7 +174,7 @@ def test_the_reference_module_against_its_golden_values(
     np.testing.assert_array_equal(chosen, best)
 
 
-def test_the_reference_module_is_all_integers_and_takes_any_batch(
+def test_the_reference_module_is_integer_only_and_takes_any_batch(
     reference_flatbuffer: bytes,
 ) -> None:
     costs = count_costs(reference_flatbuffer)
@@ -200,7 +200,9 @@ def test_the_reference_module_has_the_weights_of_the_published_flatbuffer(
 
 # LiteRT warns that keeping all tensors takes memory.
 @pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors:UserWarning")
-def test_and_its_logits(reference: Path, reference_flatbuffer: bytes) -> None:
+def test_the_reference_module_has_the_logits_of_the_published_flatbuffer(
+    reference: Path, reference_flatbuffer: bytes
+) -> None:
     content = (reference / "mobilenet_v1_0.5_160_quant.tflite").read_bytes()
     pixels = np.load(reference / "golden.npz")["pixels"]
     found = _logits(reference_flatbuffer, pixels)

@@ -55,7 +55,7 @@ def _add_metadata(directory: Path, **values: Any) -> None:
     (directory / "assets.extra" / "module.json").write_text(content)
 
 
-def test_a_tf1_module_with_both_heads(tmp_path: Path) -> None:
+def test_a_tf1_module_with_both_heads_is_read(tmp_path: Path) -> None:
     signatures = {
         "default": _classify,
         "image_classification": _classify,
@@ -74,7 +74,7 @@ def test_a_tf1_module_with_both_heads(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers["features"], (_PIXELS / 255).mean(axis=(1, 2)), rtol=1e-5)
 
 
-def test_of_several_variants_the_one_without_tags_is_used(tmp_path: Path) -> None:
+def test_the_variant_without_tags_is_used(tmp_path: Path) -> None:
     directory = write_tf1(
         tmp_path / "module", {"default": _classify}, tag_sets=(("train",), (), ("other", "train"))
     )
@@ -89,7 +89,7 @@ def test_a_tf1_module_for_any_size_states_the_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "serving_default", "image_classification"])
-def test_a_tf2_module_with_a_signature(tmp_path: Path, name: str) -> None:
+def test_a_tf2_module_with_a_signature_is_read(tmp_path: Path, name: str) -> None:
     module = load_saved_model(write_tf2(tmp_path / "module", {name: _classify}))
     assert module.info == _CLASSIFIER
     np.testing.assert_allclose(_answers(module)["logits"], _expected(_PIXELS), rtol=1e-5)
@@ -98,14 +98,14 @@ def test_a_tf2_module_with_a_signature(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "wrap", [lambda x: x, lambda x: [x], lambda x: {"logits": x}], ids=["tensor", "list", "dict"]
 )
-def test_a_tf2_module_that_is_called(tmp_path: Path, wrap: Any) -> None:
+def test_a_callable_tf2_module_is_read(tmp_path: Path, wrap: Any) -> None:
     directory = write_tf2(tmp_path / "module", {}, call=lambda images: wrap(mean_colours(images)))
     module = load_saved_model(directory)
     assert module.info == _CLASSIFIER
     np.testing.assert_allclose(_answers(module)["logits"], _expected(_PIXELS), rtol=1e-5)
 
 
-def test_of_training_and_inference_the_latter_is_called(tmp_path: Path) -> None:
+def test_inference_is_called_and_not_training(tmp_path: Path) -> None:
     class Trainable(tf.Module):
         @tf.function
         def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -119,7 +119,7 @@ def test_of_training_and_inference_the_latter_is_called(tmp_path: Path) -> None:
     np.testing.assert_allclose(_answers(module)["logits"], _expected(_PIXELS), rtol=1e-5)
 
 
-def test_a_softmax_is_known_by_its_answers(tmp_path: Path) -> None:
+def test_a_softmax_is_recognised_by_its_outputs(tmp_path: Path) -> None:
     module = load_saved_model(write_tf2(tmp_path / "module", {"default": _scores}))
     assert module.info.heads == {"scores"}
     np.testing.assert_allclose(_answers(module)["scores"].sum(axis=1), 1, rtol=1e-6)
@@ -157,7 +157,7 @@ def test_the_metadata_states_range_size_and_names(tmp_path: Path) -> None:
     )
 
 
-def test_a_vector_may_keep_axes_of_length_one(tmp_path: Path) -> None:
+def test_a_vector_can_keep_axes_of_length_one(tmp_path: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": mean_colours(images)[:, tf.newaxis, tf.newaxis]}
 
@@ -191,7 +191,7 @@ def test_fake_quantisation_is_found(tmp_path: Path) -> None:
         (pictures(size=None), r"states no default size\. Add assets\.extra/module\.json"),
     ],
 )
-def test_what_takes_no_pictures_is_refused(
+def test_a_module_that_takes_no_pictures_is_refused(
     tmp_path: Path, spec: tf.TensorSpec, reason: str
 ) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -202,13 +202,13 @@ def test_what_takes_no_pictures_is_refused(
         load_saved_model(directory)
 
 
-def test_what_answers_no_vector_is_refused(tmp_path: Path) -> None:
+def test_a_module_that_gives_no_vector_is_refused(tmp_path: Path) -> None:
     directory = write_tf2(tmp_path / "module", {"default": lambda images: {"default": images}})
     with pytest.raises(ModuleError, match=r"has the shape \(6, 16, 16, 3\), not one vector"):
         load_saved_model(directory)
 
 
-def test_what_fails_on_pictures_of_its_size_is_refused(tmp_path: Path) -> None:
+def test_a_module_that_fails_on_pictures_of_its_size_is_refused(tmp_path: Path) -> None:
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"default": tf.reshape(images, [-1, 3 * 16 * 16 + 1])}
 

@@ -17,7 +17,7 @@ def _interpreter(path: Path, script: str) -> str:
 
 
 @pytest.mark.parametrize("signal", ["ABRT", "SEGV"])
-def test_a_crash_is_told_apart(
+def test_a_crash_has_its_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: str
 ) -> None:
     script = f"echo loading; echo F converter.cc Check failed; kill -{signal} $$"
@@ -27,7 +27,7 @@ def test_a_crash_is_told_apart(
 
 
 @pytest.mark.parametrize("script", ["exit 3", "kill -KILL $$"])
-def test_another_end_is_no_crash_of_tensorflow(
+def test_another_failure_is_not_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", _interpreter(tmp_path / "python", script))

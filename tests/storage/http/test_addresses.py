@@ -79,7 +79,7 @@ _PUBLIC = [
 
 
 @pytest.mark.parametrize("address", _PRIVATE)
-def test_private_addresses_are_for_those_who_mean_it(address: str) -> None:
+def test_private_addresses_need_permission(address: str) -> None:
     with pytest.raises(BlockedAddress, match="is private"):
         check(address, allow_private=False)
     check(address, allow_private=True)
@@ -87,7 +87,7 @@ def test_private_addresses_are_for_those_who_mean_it(address: str) -> None:
 
 @pytest.mark.parametrize("address", _NEVER)
 @pytest.mark.parametrize("allow_private", [False, True])
-def test_metadata_servers_and_what_is_no_host_are_never_reached(
+def test_metadata_servers_and_invalid_hosts_are_always_blocked(
     address: str, allow_private: bool
 ) -> None:
     with pytest.raises(BlockedAddress):
@@ -95,20 +95,20 @@ def test_metadata_servers_and_what_is_no_host_are_never_reached(
 
 
 @pytest.mark.parametrize("address", _PUBLIC)
-def test_public_addresses_are_fine(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     check(address, allow_private=False)
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "localhost"]
 )
-def test_however_it_is_spelled_the_host_is_what_it_resolves_to(host: str) -> None:
+def test_a_host_is_judged_by_its_resolved_address(host: str) -> None:
     found = {address[0] for _, address in resolve(host, 80)}
     assert found <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in found
 
 
-def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     def hang(host: str, port: int) -> list[tuple[socket.AddressFamily, addresses.SocketAddress]]:
@@ -121,6 +121,6 @@ def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
     over.set()
 
 
-def test_a_name_that_no_host_can_have_is_an_error() -> None:
+def test_an_impossible_host_name_is_an_error() -> None:
     with pytest.raises(UnicodeError):
         resolve("a" * 64 + ".example", 80)

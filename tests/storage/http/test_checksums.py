@@ -25,7 +25,7 @@ _HEADERS = [
 
 
 @pytest.mark.parametrize(("header", "value", "name"), _HEADERS)
-def test_the_right_bytes_pass_and_others_do_not(header: str, value: str, name: str) -> None:
+def test_only_matching_bytes_pass(header: str, value: str, name: str) -> None:
     headers = HTTPHeaderDict({header: value})
     verify_checksums(headers, _BODY)
     with pytest.raises(WrongChecksum, match=f"^its {name} is not the one that the server"):
@@ -44,11 +44,11 @@ def test_the_right_bytes_pass_and_others_do_not(header: str, value: str, name: s
         {"x-goog-hash": f"md5={_MD5}", "x-goog-stored-content-encoding": "gzip"},
     ],
 )
-def test_what_says_nothing_about_the_body_is_passed_over(headers: dict[str, str]) -> None:
+def test_other_headers_are_ignored(headers: dict[str, str]) -> None:
     verify_checksums(HTTPHeaderDict(headers), b"anything")
 
 
-def test_google_repeats_its_header() -> None:
+def test_a_repeated_google_header_is_read() -> None:
     headers = HTTPHeaderDict()
     headers.add("x-goog-hash", f"crc32c={_CRC32C}")
     headers.add("x-goog-hash", f"md5={_MD5}")

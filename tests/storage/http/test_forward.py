@@ -41,7 +41,7 @@ def test_it_reads_and_seeks_as_a_file_does(site: Site, answer: Answer) -> None:
         assert file.read(1) == b""
 
 
-def test_what_is_read_straight_on_is_asked_for_once(site: Site) -> None:
+def test_sequential_reading_needs_one_request(site: Site) -> None:
     url = site.add("/a", whole(_DATA))
     with opened(url) as file:
         site.requests.clear()
@@ -52,7 +52,7 @@ def test_what_is_read_straight_on_is_asked_for_once(site: Site) -> None:
         assert len(site.requests) == 2
 
 
-def test_a_failure_on_the_way_goes_unnoticed(site: Site) -> None:
+def test_a_transient_failure_is_invisible_to_the_reader(site: Site) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 3500000\r\n\r\n"
     breaks = raw(head + _DATA[:2_000_000], reset=True)
     stalls = stall(head + _DATA[:1_000_000])
@@ -62,7 +62,7 @@ def test_a_failure_on_the_way_goes_unnoticed(site: Site) -> None:
     assert len(site.requests) == 4
 
 
-def test_a_failure_that_stays_is_raised_and_the_position_too(site: Site) -> None:
+def test_a_permanent_failure_is_raised_and_the_position_kept(site: Site) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 3500000\r\n\r\n"
     url = site.add("/a", raw(head + _DATA[:2_000_000]))
     with opened(url, attempts=2) as file:
@@ -74,20 +74,20 @@ def test_a_failure_that_stays_is_raised_and_the_position_too(site: Site) -> None
         assert file.read(10) == _DATA[position : position + 10]
 
 
-def test_another_version_on_the_way_is_noticed(site: Site) -> None:
+def test_a_changed_version_is_detected(site: Site) -> None:
     url = site.add("/a", whole(_DATA, ETag='"one"'), whole(_DATA, ETag='"two"'))
     with opened(url) as file, pytest.raises(Changed):
         file.read(1)
 
 
-def test_a_server_that_stops_is_left_in_time(site: Site) -> None:
+def test_a_stalled_server_times_out(site: Site) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 3500000\r\n\r\n"
     url = site.add("/a", whole(_DATA), stall(head + _DATA[:500_000]))
     with opened(url, seconds=1.5) as file, pytest.raises(TimedOut):
         file.read()
 
 
-def test_closing_gives_the_connection_back(site: Site) -> None:
+def test_closing_releases_the_connection(site: Site) -> None:
     settings = Settings(
         seconds=2, attempts=1, first_pause=0.01, allow_private_hosts=True, connections_per_host=1
     )
@@ -106,7 +106,7 @@ def test_positions_before_the_start_are_refused(site: Site) -> None:
         file.seek(-1)
 
 
-def test_an_archive_is_read_through_it(site: Site) -> None:
+def test_an_archive_can_be_read_through_it(site: Site) -> None:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
         for number in range(20):

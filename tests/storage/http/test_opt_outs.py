@@ -46,5 +46,5 @@ def test_a_directive_for_all_or_for_this_program_forbids(
         ["ai: noai"],
     ],
 )
-def test_others_do_not(headers: list[str]) -> None:
+def test_other_directives_do_not_forbid(headers: list[str]) -> None:
     check_opt_out(headers)

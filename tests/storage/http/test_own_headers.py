@@ -50,7 +50,7 @@ def test_a_header_that_cannot_be_sent_is_refused_without_its_value(text: str, re
     assert "c4n4ry" not in str(caught.value)
 
 
-def test_values_are_read_where_they_are_needed(
+def test_values_are_read_when_they_are_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").write_text("from the file\n")
@@ -60,7 +60,7 @@ def test_values_are_read_where_they_are_needed(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"a\nb", b"\x00"])
-def test_a_value_that_is_not_there_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_a_missing_value_is_named(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(NoCredentials, match="the header A is missing or malformed: @"):

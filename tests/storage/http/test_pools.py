@@ -83,7 +83,7 @@ def store(
         "[::]",
     ],
 )
-def test_this_machine_is_not_reached(site: Site, host: str) -> None:
+def test_this_machine_is_blocked(site: Site, host: str) -> None:
     site.add("/a", whole(b"secret"))
     for attempt in (
         lambda: store(private=False).read(site.url("/a", host), 99),
@@ -95,7 +95,7 @@ def test_this_machine_is_not_reached(site: Site, host: str) -> None:
     assert site.connections == 0
 
 
-def test_those_who_mean_it_reach_it(site: Site) -> None:
+def test_private_addresses_are_reached_with_permission(site: Site) -> None:
     site.add("/a", whole(b"mine"))
     assert store().read(site.url("/a", "localhost"), 99) == b"mine"
 
@@ -114,7 +114,7 @@ def test_those_who_mean_it_reach_it(site: Site) -> None:
         "[2002:a9fe:a9fe::1]",
     ],
 )
-def test_metadata_servers_are_never_reached(host: str, private: bool) -> None:
+def test_metadata_servers_are_always_blocked(host: str, private: bool) -> None:
     with pytest.raises(BlockedAddress):
         store(private).read(f"http://{host}/latest/meta-data/", 99)
 
@@ -144,7 +144,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver
     assert site.requests[0][2]["Host"] == f"a.example:{site.port}"
 
 
-def test_a_name_that_changes_its_mind_is_judged_anew(
+def test_a_name_with_a_changed_address_is_judged_again(
     site: Site, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # An address first that passes for public and that nobody answers at, and then the site's.
@@ -165,7 +165,7 @@ def test_the_next_address_is_tried(site: Site, resolver: Resolver) -> None:
     assert store().read(site.url("/a", "a.example"), 99) == b"1"
 
 
-def test_a_host_that_does_not_exist_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_host_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def unknown(host: str, port: int) -> None:
@@ -178,7 +178,7 @@ def test_a_host_that_does_not_exist_is_looked_for_once(monkeypatch: pytest.Monke
     assert asked == ["a.example"]
 
 
-def test_a_resolver_without_an_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_resolver_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def absent(host: str, port: int) -> None:
@@ -214,7 +214,7 @@ def test_redirects_are_judged_like_urls(site: Site, target: str, kind: type[Stor
     assert target not in str(caught.value)
 
 
-def test_a_public_host_cannot_send_to_a_private_one(site: Site, resolver: Resolver) -> None:
+def test_a_public_host_cannot_redirect_to_a_private_one(site: Site, resolver: Resolver) -> None:
     # Judged public, for this test only, is 127.0.0.1 by the name of a.example.
     with Site().running() as canary:
         canary.add("/a", whole(b"secret"))
@@ -261,7 +261,7 @@ def test_passwords_stay_with_their_host(site: Site) -> None:
 @pytest.mark.parametrize(
     "location", ["/ü".encode().decode("latin-1"), "/%C3%BC", "%C3%BC", "//127.0.0.1:{port}/%C3%BC"]
 )
-def test_targets_are_relative_to_what_sent_there(site: Site, location: str) -> None:
+def test_redirect_targets_are_relative_to_the_redirecting_url(site: Site, location: str) -> None:
     site.add("/%C3%BC", whole(b"1"))
     url = site.add("/a", redirect(location.format(port=site.port)))
     assert store().read(url, 99) == b"1"
@@ -283,7 +283,9 @@ def _context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     return context
 
 
-def test_tls_proves_the_name_and_not_the_address(authority: trustme.CA, resolver: Resolver) -> None:
+def test_tls_verifies_the_name_and_not_the_address(
+    authority: trustme.CA, resolver: Resolver
+) -> None:
     resolver.names = {"a.example": [["127.0.0.1"]], "b.example": [["127.0.0.1"]]}
     asked: list[str | None] = []
     context = _context(authority, "a.example")
@@ -299,7 +301,7 @@ def test_tls_proves_the_name_and_not_the_address(authority: trustme.CA, resolver
         assert site.connections == 2
 
 
-def test_tls_needs_somebody_who_is_trusted(authority: trustme.CA, resolver: Resolver) -> None:
+def test_tls_needs_a_trusted_certificate(authority: trustme.CA, resolver: Resolver) -> None:
     resolver.names = {"a.example": [["127.0.0.1"]]}
     with Site(_context(trustme.CA(), "a.example")).running() as site:
         with pytest.raises(ConnectionFailed, match="cannot prove its name: unable to get local"):
@@ -307,18 +309,18 @@ def test_tls_needs_somebody_who_is_trusted(authority: trustme.CA, resolver: Reso
         assert (site.connections, site.requests) == (1, [])
 
 
-def test_tls_may_be_with_an_address(authority: trustme.CA) -> None:
+def test_tls_works_with_an_address(authority: trustme.CA) -> None:
     with Site(_context(authority, "127.0.0.1")).running() as site:
         site.add("/a", whole(b"1"))
         assert store().read(site.url("/a"), 99) == b"1"
 
 
-def test_tls_with_a_server_that_speaks_none(authority: trustme.CA, site: Site) -> None:
+def test_tls_with_a_plain_text_server_is_an_error(authority: trustme.CA, site: Site) -> None:
     with pytest.raises(ConnectionFailed):
         store(seconds=1).read(site.url("/a").replace("http:", "https:"), 99)
 
 
-def test_tls_notices_what_is_too_long_and_what_stalls(authority: trustme.CA) -> None:
+def test_tls_detects_long_and_stalled_responses(authority: trustme.CA) -> None:
     with Site(_context(authority, "127.0.0.1")).running() as site:
         url = site.add("/a", whole(b"123", Content_Length="2"), whole(b"12"))
         assert store(attempts=2).read(url, 99) == b"12"
@@ -326,12 +328,12 @@ def test_tls_notices_what_is_too_long_and_what_stalls(authority: trustme.CA) -> 
             store(seconds=0.5).read(site.add("/b", stall(b"HTTP/1.1 200")), 99)
 
 
-def test_a_handshake_that_stalls_is_left_in_time() -> None:
+def test_a_stalled_handshake_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimedOut):
         store(seconds=0.3).read(f"https://127.0.0.1:{silent.getsockname()[1]}/", 99)
 
 
-def test_nobody_is_led_from_tls_to_plain_text(authority: trustme.CA, site: Site) -> None:
+def test_redirects_from_tls_to_plain_text_are_refused(authority: trustme.CA, site: Site) -> None:
     site.add("/a", whole(b"1"))
     with Site(_context(authority, "127.0.0.1")).running() as safe:
         safe.add("/down", redirect(site.url("/a")))
@@ -343,7 +345,7 @@ def test_nobody_is_led_from_tls_to_plain_text(authority: trustme.CA, site: Site)
         assert store().read(site.url("/up"), 99) == b"2"
 
 
-def test_no_more_requests_at_once_than_allowed(site: Site) -> None:
+def test_concurrent_requests_are_limited(site: Site) -> None:
     together = threading.Barrier(3)
 
     def answer(request: Request) -> None:
@@ -357,7 +359,7 @@ def test_no_more_requests_at_once_than_allowed(site: Site) -> None:
     assert (site.busiest, site.connections) == (3, 3)
 
 
-def test_failures_cost_no_connection(site: Site) -> None:
+def test_failures_release_their_connection(site: Site) -> None:
     reader = store(connections=1)
     failing: list[Answer] = [
         raw(b""),
@@ -374,7 +376,7 @@ def test_failures_cost_no_connection(site: Site) -> None:
     assert reader.read(site.add("/a", whole(b"1")), 9) == b"1"
 
 
-def test_only_so_many_hosts_are_kept_connected(resolver: Resolver) -> None:
+def test_the_number_of_connected_hosts_is_limited(resolver: Resolver) -> None:
     resolver.names = {f"{n}.example": [["127.0.0.1"]] for n in range(4)}
     with Site().running() as site:
         site.add("/a", whole(b"1"))
@@ -385,7 +387,7 @@ def test_only_so_many_hosts_are_kept_connected(resolver: Resolver) -> None:
     assert resolver.asked == ["0.example", "1.example", "2.example", "1.example"]
 
 
-def test_environment_and_netrc_lead_nowhere(
+def test_environment_and_netrc_are_ignored(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site
 ) -> None:
     with Site().running() as proxy:
@@ -400,7 +402,7 @@ def test_environment_and_netrc_lead_nowhere(
     assert "Authorization" not in site.requests[0][2]
 
 
-def test_secrets_in_urls_are_in_no_log_and_no_error(
+def test_secrets_of_urls_are_not_in_logs_or_errors(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -70,7 +70,7 @@ def test_urllib3_makes_its_socket_in_new_conn() -> None:
     )
 
 
-def test_boto3_takes_our_connections() -> None:
+def test_boto3_accepts_our_connections() -> None:
     boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
     from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 
@@ -87,7 +87,7 @@ def test_boto3_takes_our_connections() -> None:
     )
 
 
-def test_google_cloud_storage_takes_a_session() -> None:
+def test_google_cloud_storage_accepts_a_session() -> None:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.storage import Client
 

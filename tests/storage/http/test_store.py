@@ -87,20 +87,20 @@ def test_the_name_chooses_the_store() -> None:
 
 
 @pytest.mark.parametrize("answer", [stored(_DATA), whole(_DATA), chunked(_DATA[:99], _DATA[99:])])
-def test_an_object_is_read_whole(site: Site, answer: Answer) -> None:
+def test_a_whole_object_is_read(site: Site, answer: Answer) -> None:
     assert store().read(site.add("/a", answer), 256) == _DATA
 
 
 @pytest.mark.parametrize("answer", [stored(b""), whole(b""), chunked()])
-def test_an_empty_one_too(site: Site, answer: Answer) -> None:
+def test_an_empty_object_is_read(site: Site, answer: Answer) -> None:
     assert store().read(site.add("/a", answer), 256) == b""
 
 
-def test_a_body_may_end_with_its_connection(site: Site) -> None:
+def test_a_body_can_end_with_its_connection(site: Site) -> None:
     assert store().read(site.add("/a", raw(b"HTTP/1.0 200 OK\r\n\r\n123")), 256) == b"123"
 
 
-def test_the_server_learns_who_asks(site: Site) -> None:
+def test_requests_name_the_user_agent(site: Site) -> None:
     site.add("/a%20b?c=d", whole(b"1"))
     assert store().read(site.url("/a b?c=d#e"), 1) == b"1"
     ((method, path, headers),) = site.requests
@@ -126,7 +126,7 @@ _PARTS = [
 
 @pytest.mark.parametrize("answer", [stored(_DATA), whole(_DATA), chunked(_DATA)])
 @pytest.mark.parametrize(("start", "size", "expected"), _PARTS)
-def test_a_part_is_read_whether_the_server_knows_ranges_or_not(
+def test_a_part_is_read_with_and_without_range_support(
     site: Site, answer: Answer, start: int, size: int | None, expected: bytes
 ) -> None:
     assert store().read(site.add("/a", answer), 256, start, size) == expected
@@ -134,7 +134,7 @@ def test_a_part_is_read_whether_the_server_knows_ranges_or_not(
 
 @pytest.mark.parametrize("answer", [stored(_DATA), whole(_DATA)])
 @pytest.mark.parametrize(("start", "there"), [(250, 6), (256, 0), (300, 0)])
-def test_a_part_that_is_not_there_is_an_error_at_once(
+def test_a_part_beyond_the_end_is_an_error_without_retry(
     site: Site, answer: Answer, start: int, there: int
 ) -> None:
     with pytest.raises(WrongLength, match=f"^{there} of 10 bytes are there$"):
@@ -144,12 +144,14 @@ def test_a_part_that_is_not_there_is_an_error_at_once(
 
 @pytest.mark.parametrize("answer", [stored(_DATA), whole(_DATA), chunked(_DATA)])
 @pytest.mark.parametrize(("start", "size"), [(0, None), (0, 256), (10, 246), (10, None)])
-def test_too_much_is_refused(site: Site, answer: Answer, start: int, size: int | None) -> None:
+def test_too_many_bytes_are_refused(
+    site: Site, answer: Answer, start: int, size: int | None
+) -> None:
     with pytest.raises(TooLarge, match="245"):
         store().read(site.add("/a", answer), 245, start, size)
 
 
-def test_too_much_is_refused_before_it_is_read(site: Site) -> None:
+def test_too_many_announced_bytes_are_refused_before_reading(site: Site) -> None:
     announced = stall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
     url = site.add("/a", announced)
     assert failure(url, store()) == (TooLarge, "99,999,999,999 bytes, over the limit of 1,000")
@@ -163,9 +165,7 @@ def test_too_much_is_refused_before_it_is_read(site: Site) -> None:
         ({"Content-Range": "bytes 5-15/256"}, "a part that was not requested"),
     ],
 )
-def test_another_part_than_was_asked_for_is_an_error(
-    site: Site, headers: dict[str, str], reason: str
-) -> None:
+def test_a_wrong_part_is_an_error(site: Site, headers: dict[str, str], reason: str) -> None:
     url = site.add("/a", lambda request: send(request, 206, headers, _DATA[:5]))
     with pytest.raises(ServerFailed, match=reason):
         store().read(url, 999, 5, 5)
@@ -199,7 +199,7 @@ def test_each_status_has_its_error(site: Site, code: int, kind: type[StoreError]
 
 
 @pytest.mark.parametrize("code", [204, 302, 304, 400, 401, 403, 404, 410])
-def test_what_will_not_change_is_asked_once(site: Site, code: int) -> None:
+def test_permanent_errors_are_not_retried(site: Site, code: int) -> None:
     failure(site.add("/a", status(code)), store(attempts=5))
     assert len(site.requests) == 1
 
@@ -223,7 +223,7 @@ _PASSING = [
 
 
 @pytest.mark.parametrize("answer", _PASSING)
-def test_what_passes_is_tried_again(site: Site, answer: Answer) -> None:
+def test_transient_errors_are_retried(site: Site, answer: Answer) -> None:
     url = site.add("/a", answer, answer, whole(b"1234567890"))
     assert store(attempts=3).read(url, 99) == b"1234567890"
     assert len(site.requests) == 3
@@ -251,14 +251,14 @@ _STUBBORN = [
 
 
 @pytest.mark.parametrize(("answer", "kind", "text"), _STUBBORN)
-def test_what_stays_is_given_up(
+def test_lasting_errors_are_given_up(
     site: Site, answer: Answer, kind: type[StoreError], text: str
 ) -> None:
     assert failure(site.add("/a", answer), store(attempts=3)) == (kind, text)
     assert len(site.requests) == 3
 
 
-def test_nobody_listens(site: Site) -> None:
+def test_a_refused_connection_is_an_error(site: Site) -> None:
     with Site().running() as gone:
         pass
     found = failure(gone.url("/a"), store(attempts=2))
@@ -280,7 +280,7 @@ def test_nobody_listens(site: Site) -> None:
         trickle(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     ],
 )
-def test_a_server_that_stalls_or_trickles_is_left_in_time(site: Site, answer: Answer) -> None:
+def test_a_server_that_stalls_or_trickles_times_out(site: Site, answer: Answer) -> None:
     kind, _ = failure(site.add("/a", answer), store(seconds=0.4))
     assert kind is TimedOut
 
@@ -290,7 +290,7 @@ def test_a_server_that_stalls_once_leaves_time_for_another_try(site: Site) -> No
     assert store(seconds=3, attempts=6).read(url, 99) == b"1"
 
 
-def test_a_server_that_names_a_time_is_not_asked_before(site: Site) -> None:
+def test_retry_after_is_respected(site: Site) -> None:
     asked: list[float] = []
 
     def noting(answer: Answer) -> Answer:
@@ -306,7 +306,7 @@ def test_a_server_that_names_a_time_is_not_asked_before(site: Site) -> None:
 
 
 @pytest.mark.parametrize("after", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
-def test_a_server_that_wants_to_be_left_alone_for_long_is(site: Site, after: str) -> None:
+def test_a_long_retry_after_is_an_error(site: Site, after: str) -> None:
     url = site.add("/a", status(503, Retry_After=after))
     reader = store(attempts=5)
     expected = (
@@ -320,12 +320,12 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is(site: Site, after: str
 
 
 @pytest.mark.parametrize("after", ["0", "-1", "", "Thu, 01 Jan 2026 00:00:00 GMT"])
-def test_a_time_that_has_passed_is_no_reason_to_wait(site: Site, after: str) -> None:
+def test_a_retry_after_in_the_past_needs_no_wait(site: Site, after: str) -> None:
     url = site.add("/a", status(503, Retry_After=after), whole(b"1"))
     assert store(attempts=2).read(url, 9) == b"1"
 
 
-def test_a_look_tells_size_and_version(site: Site) -> None:
+def test_info_returns_size_and_version(site: Site) -> None:
     url = site.add("/a", stored(_DATA, '"one"', Last_Modified="Sun"))
     assert store().info(url) == ObjectInfo(url, 256, '"one"')
     assert [method for method, _, _ in site.requests] == ["HEAD"]
@@ -341,7 +341,7 @@ def test_a_look_tells_size_and_version(site: Site) -> None:
         ({"Content-Encoding": "gzip"}, None, ""),
     ],
 )
-def test_what_is_not_known_is_not_made_up(
+def test_info_leaves_unknown_values_empty(
     site: Site, headers: dict[str, str], size: int | None, version: str
 ) -> None:
     url = site.add("/a", lambda request: send(request, 200, headers, _DATA))
@@ -352,19 +352,19 @@ def test_what_is_not_known_is_not_made_up(
 @pytest.mark.parametrize(
     ("object_", "size"), [(stored(_DATA, '"one"'), 256), (stored(b"", '"one"'), 0)]
 )
-def test_where_heads_are_refused_the_first_byte_tells(
+def test_info_reads_the_first_byte_if_head_is_refused(
     site: Site, code: int, object_: Answer, size: int
 ) -> None:
     url = site.add("/a", status(code), object_)
     assert store().info(url) == ObjectInfo(url, size, '"one"')
 
 
-def test_looking_at_what_is_not_there_is_an_error(site: Site) -> None:
+def test_info_of_a_missing_object_is_an_error(site: Site) -> None:
     with pytest.raises(Missing):
         store().info(site.url("/a"))
 
 
-def test_a_version_is_read_as_long_as_it_is_there(site: Site) -> None:
+def test_a_version_is_read_while_it_exists(site: Site) -> None:
     url = site.add("/a", stored(_DATA, '"one"'))
     assert store().read(url, 256, version='"one"') == _DATA
     assert store().read(url, 256, 1, 2, '"one"') == _DATA[1:3]
@@ -380,7 +380,7 @@ def test_a_version_is_read_as_long_as_it_is_there(site: Site) -> None:
 
 @pytest.mark.parametrize("headers", [{"ETag": '"two"'}, {"Last-Modified": "Mon"}, {}])
 @pytest.mark.parametrize("version", ['"one"', "Sun"])
-def test_a_server_that_ignores_conditions_is_not_believed(
+def test_a_server_that_ignores_conditions_is_detected(
     site: Site, headers: dict[str, str], version: str
 ) -> None:
     url = site.add("/a", lambda request: send(request, 200, headers, _DATA))
@@ -388,14 +388,14 @@ def test_a_server_that_ignores_conditions_is_not_believed(
         store().read(url, 256, version=version)
 
 
-def test_a_time_of_change_is_a_version_too(site: Site) -> None:
+def test_a_modification_time_is_a_version(site: Site) -> None:
     date = "Sun, 01 Nov 2026 10:00:00 GMT"
     url = site.add("/a", whole(_DATA, Last_Modified=date))
     assert store().read(url, 256, version=store().info(url).version) == _DATA
     assert site.requests[1][2]["If-Unmodified-Since"] == date
 
 
-def test_a_file_is_read_by_ranges_of_one_version(site: Site) -> None:
+def test_a_file_is_read_in_ranges_of_one_version(site: Site) -> None:
     data = random.Random(1).randbytes(3_000_000)
     url = site.add("/a", stored(data, '"one"'))
     with store().open(url) as file:
@@ -418,7 +418,7 @@ def test_an_empty_file_can_be_opened(site: Site, answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
-def test_what_the_server_compresses_unasked_is_unpacked(site: Site, coding: str) -> None:
+def test_unrequested_compression_is_undone(site: Site, coding: str) -> None:
     packed = gzip.compress(_DATA)
     digest = base64.b64encode(hashlib.sha256(packed).digest()).decode()
     url = site.add("/a", whole(packed, Content_Encoding=coding, Digest=f"sha-256={digest}"))
@@ -436,7 +436,7 @@ def test_what_the_server_compresses_unasked_is_unpacked(site: Site, coding: str)
         ("utf-8, gzip", gzip.compress(_DATA)),
     ],
 )
-def test_each_compression_of_the_web_is_undone(site: Site, coding: str, packed: bytes) -> None:
+def test_every_http_compression_is_undone(site: Site, coding: str, packed: bytes) -> None:
     assert store().read(site.add("/a", whole(packed, Content_Encoding=coding)), 300) == _DATA
 
 
@@ -450,7 +450,7 @@ def test_each_compression_of_the_web_is_undone(site: Site, coding: str, packed: 
     ],
     ids=["gzip", "deflate", "br", "zstd"],
 )
-def test_a_bomb_is_not_unpacked(site: Site, coding: str, bomb: bytes) -> None:
+def test_a_compression_bomb_is_refused(site: Site, coding: str, bomb: bytes) -> None:
     url = site.add("/a", whole(bomb, Content_Encoding=coding))
     text = "unpacks to more than 100,000 bytes, the limit"
     assert failure(url, store(), 100_000) == (TooLarge, text)
@@ -470,18 +470,18 @@ def test_a_bomb_is_not_unpacked(site: Site, coding: str, bomb: bytes) -> None:
         ("gzip, gzip, gzip, gzip", _DATA, Unsupported),
     ],
 )
-def test_what_cannot_be_unpacked_is_an_error(
+def test_damaged_compression_is_an_error(
     site: Site, coding: str, data: bytes, kind: type[StoreError]
 ) -> None:
     assert failure(site.add("/a", whole(data, Content_Encoding=coding)), store())[0] is kind
 
 
 @pytest.mark.parametrize("coding", ["identity", "utf-8", "none", ""])
-def test_what_is_no_compression_is_left_alone(site: Site, coding: str) -> None:
+def test_unknown_content_encodings_are_ignored(site: Site, coding: str) -> None:
     assert store().read(site.add("/a", whole(_DATA, Content_Encoding=coding)), 256) == _DATA
 
 
-def test_no_part_is_cut_out_of_what_is_compressed(site: Site) -> None:
+def test_a_part_of_a_compressed_body_is_refused(site: Site) -> None:
     url = site.add("/a", whole(gzip.compress(_DATA), Content_Encoding="gzip"))
     with pytest.raises(Unsupported, match="compresses it as gzip"):
         store().read(url, 256, 1, 2)
@@ -489,12 +489,12 @@ def test_no_part_is_cut_out_of_what_is_compressed(site: Site) -> None:
         file.read(1)
 
 
-def test_a_page_in_place_of_a_picture_is_what_is_there(site: Site) -> None:
+def test_a_page_in_place_of_a_picture_is_returned(site: Site) -> None:
     page = b"<!doctype html><title>Sorry</title>"
     assert store().read(site.add("/a.jpg", whole(page, Content_Type="text/html")), 99) == page
 
 
-def test_owners_can_opt_out(site: Site) -> None:
+def test_opt_out_headers_are_respected(site: Site) -> None:
     url = site.add("/a", stored(_DATA, X_Robots_Tag="noai"))
     assert failure(url, store(attempts=5)) == (OptedOut, "its header X-Robots-Tag says noai")
     with pytest.raises(OptedOut):
@@ -516,11 +516,11 @@ def test_redirects_are_followed_up_to_five(site: Site) -> None:
     assert store().info(site.url("/0")) == ObjectInfo(site.url("/0"), 256, "")
 
 
-def test_a_redirect_without_a_target_leads_nowhere(site: Site) -> None:
+def test_a_redirect_without_a_target_is_an_error(site: Site) -> None:
     assert failure(site.add("/a", status(302)), store())[0] is ServerFailed
 
 
-def test_neither_listed_nor_written() -> None:
+def test_listing_and_writing_are_refused() -> None:
     with pytest.raises(Unsupported, match=r"^http\(s\):// cannot be listed"):
         store().list("http://example.com/")
     with pytest.raises(Unsupported, match=r"^http\(s\):// cannot be written"):
@@ -546,12 +546,12 @@ def test_neither_listed_nor_written() -> None:
         "javascript:alert(1)",
     ],
 )
-def test_rubbish_is_no_url(url: str) -> None:
+def test_invalid_urls_are_errors(url: str) -> None:
     with pytest.raises(Unsupported, match=r"^it is "):
         store().read(url, 9)
 
 
-def test_connections_are_used_again(site: Site) -> None:
+def test_connections_are_reused(site: Site) -> None:
     reader = store()
     url = site.add("/a", stored(_DATA, '"one"'))
     moved = site.add("/moved", redirect("/a"))
@@ -564,7 +564,7 @@ def test_connections_are_used_again(site: Site) -> None:
     assert site.connections == 1
 
 
-def test_connections_that_are_used_again_are_as_patient_as_new_ones(site: Site) -> None:
+def test_reused_connections_have_the_same_time_limit(site: Site) -> None:
     def late(request: Request) -> None:
         time.sleep(0.2)
         send(request, 200, {}, b"late")
@@ -576,7 +576,7 @@ def test_connections_that_are_used_again_are_as_patient_as_new_ones(site: Site) 
     assert site.connections == 1
 
 
-def test_a_url_may_hold_a_password(site: Site) -> None:
+def test_a_url_can_contain_a_password(site: Site) -> None:
     site.add("/a", whole(b"1"))
     url = f"http://us%40er:pa%3Ass@127.0.0.1:{site.port}/a"
     assert store().read(url, 9) == b"1"
@@ -584,7 +584,7 @@ def test_a_url_may_hold_a_password(site: Site) -> None:
     assert site.requests[0][2]["Authorization"] == f"Basic {expected}"
 
 
-def test_many_small_parts_of_a_large_object_are_right(site: Site) -> None:
+def test_many_small_parts_of_a_large_object_are_read_correctly(site: Site) -> None:
     data = random.Random(2).randbytes(100_000)
     by_range, from_start = site.add("/a", stored(data)), site.add("/b", whole(data))
     reader, choose = store(), random.Random(3)
@@ -607,7 +607,7 @@ _HOSTILE = [
 
 
 @pytest.mark.parametrize(("response", "kind"), _HOSTILE)
-def test_a_malformed_response_is_an_error_of_its_store(
+def test_a_malformed_response_is_a_store_error(
     site: Site, response: bytes, kind: type[StoreError]
 ) -> None:
     url = site.add("/a", raw(b"HTTP/1.1 200 OK\r\n" + response))
@@ -615,7 +615,7 @@ def test_a_malformed_response_is_an_error_of_its_store(
         store(attempts=1).read(url, 99)
 
 
-def test_an_exception_that_nobody_foresaw_is_an_error_of_the_store(
+def test_an_unexpected_exception_is_a_store_error(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class UnheardOfError(Exception):
@@ -631,7 +631,7 @@ def test_an_exception_that_nobody_foresaw_is_an_error_of_the_store(
         store(attempts=1).read(url, 99)
 
 
-def test_a_cookie_of_a_redirect_goes_back_to_its_host(site: Site) -> None:
+def test_a_cookie_of_a_redirect_is_sent_to_its_host(site: Site) -> None:
     def with_cookie(request: Request) -> None:
         cookies = request.headers.get("Cookie", "")
         if "seen=1" in cookies:
@@ -646,7 +646,7 @@ def test_a_cookie_of_a_redirect_goes_back_to_its_host(site: Site) -> None:
     assert ["Cookie" in headers for _, _, headers in site.requests] == [False, True, False, True]
 
 
-def test_a_cookie_of_a_redirect_goes_to_no_other_host(site: Site) -> None:
+def test_a_cookie_of_a_redirect_is_sent_to_no_other_host(site: Site) -> None:
     elsewhere = site.url("/b", "localhost")
     url = site.add("/a", redirect(elsewhere, Set_Cookie="seen=1; Path=/"))
     site.add("/b", whole(_DATA))
@@ -659,7 +659,7 @@ def test_the_user_agent_can_be_chosen(site: Site) -> None:
     assert site.requests[0][2]["User-Agent"] == "me (a@example.com)"
 
 
-def test_headers_go_to_their_host_also_after_a_redirect(site: Site) -> None:
+def test_headers_are_sent_only_to_their_host_after_a_redirect(site: Site) -> None:
     headers = (
         RequestHeader("X-Here", "1", "127.0.0.1"),
         RequestHeader("X-There", "2", f"localhost:{site.port}"),
