@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
     ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
@@ -38,6 +39,7 @@ _END_MARK = b"PK\5\6"
 _END64_LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LONGEST_COMMENT = 65_535
+_MOST_JOINED = 1_000
 
 _IN_EXTRA_16, _IN_EXTRA_32 = 0xFFFF, 0xFFFFFFFF
 """A field of the index that has this value stands in the zip64 extra field."""
@@ -105,12 +107,29 @@ def entries(
 ) -> Iterator[ZipEntry]:
     """Yield the entries of a zip in the order of its index.
 
+    Zips that were joined, as by `cat a.zip b.zip`, are all read.
+
     Raises:
         DamagedContainerError: it has no valid index, or none from here on.
         ContainerLimitError: it exceeds a limit.
         UnsupportedContainerError: it is one of several parts.
     """
-    index = _index(file, limits)
+    indexes: list[_Index] = []
+    problem: Exception | None = None
+    try:
+        for index in _indexes(file, limits):
+            indexes.append(index)
+    except CONTAINER_ERRORS as error:
+        if not indexes:
+            raise
+        problem = error
+    for index in reversed(indexes):
+        yield from _entries(index, limits, counter)
+    if problem is not None:
+        raise problem
+
+
+def _entries(index: _Index, limits: ContainerLimits, counter: MemberCounter) -> Iterator[ZipEntry]:
     spans = _Spans(index)
     for entry in _parsed(index):
         counter.add()
@@ -179,12 +198,43 @@ def read(
     return data
 
 
-def _index(file: ByteSource, limits: ContainerLimits) -> _Index:
+def _indexes(file: ByteSource, limits: ContainerLimits) -> Iterator[_Index]:
+    """Yield the index of a zip, and those of the zips before it, the last one first."""
     length = file.seek(0, io.SEEK_END)
-    tail_start = max(length - _END.size - _LONGEST_COMMENT, 0)
-    file.seek(tail_start)
-    tail = file.read(length - tail_start)
-    at = tail.rfind(_END_MARK, 0, max(len(tail) - _END.size + len(_END_MARK), 0))
+    for _ in range(_MOST_JOINED):
+        yield (index := _index(file, limits, length))
+        length = index.shift
+        _, tail = _tail(file, length)
+        if _exact_end(tail) < 0:
+            return
+    raise ContainerLimitError(f"more than {_MOST_JOINED:,} zips were joined to one")
+
+
+def _tail(file: ByteSource, length: int) -> tuple[int, bytes]:
+    """Return position and content of what can hold the end record."""
+    start = max(length - _END.size - _LONGEST_COMMENT, 0)
+    file.seek(start)
+    return start, file.read(length - start)
+
+
+def _exact_end(tail: bytes) -> int:
+    """Return the position of an end record whose comment ends where the file does; else -1."""
+    at = _last_mark(tail, len(tail))
+    while at >= 0 and at + _END.size + _END.unpack_from(tail, at)[-1] != len(tail):
+        at = _last_mark(tail, at + _END.size - 1)
+    return at
+
+
+def _last_mark(tail: bytes, end: int) -> int:
+    """Return the position of the last end record that ends before a position; else -1."""
+    return tail.rfind(_END_MARK, 0, max(end - _END.size + len(_END_MARK), 0))
+
+
+def _index(file: ByteSource, limits: ContainerLimits, length: int) -> _Index:
+    tail_start, tail = _tail(file, length)
+    # A comment may hold the mark, and something else may follow the zip.
+    at = _exact_end(tail)
+    at = _last_mark(tail, len(tail)) if at < 0 else at
     if at < 0:
         raise DamagedContainerError("no index of a zip: it ends without one")
     _, disk, index_disk, _, count, size, start, _ = _END.unpack_from(tail, at)

@@ -25,6 +25,7 @@ from imagebeam.images.listing.manifest_format import (
 from imagebeam.images.listing.names import is_image_name, judge_content
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
+from imagebeam.storage.errors import Unsupported
 
 FileKind = Literal["manifest", "container", "images"]
 
@@ -210,5 +211,8 @@ def _choices(piece: str, text: str) -> Iterator[str]:
 
 def unreachable(text: str, error: StoreError | OSError) -> InputError:
     """Return the error for an input that cannot be read."""
+    if isinstance(error, Unsupported):
+        # Its text says what to do: no name and no right helps.
+        return InputError(f"{text}: {error}.")
     reason = error if isinstance(error, StoreError) else error.strerror or error
     return InputError(f"{text}: {reason}. Check its name and your rights to read it.")

@@ -237,6 +237,11 @@ class _Inputs:
         bucket, _, name = path.partition("/")
         if not bucket or glob.has_magic(bucket):
             raise InputError(f"{text}: names no bucket. Give {scheme}://BUCKET/NAME.")
+        try:
+            store_for(text, self._access.settings)
+        except StoreError as error:
+            # Its client library may be missing.
+            raise unreachable(text, error) from error
         if name and not name.endswith("/"):
             if self._is_there(text):
                 return [self._named(text, text)]

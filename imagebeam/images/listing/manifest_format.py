@@ -128,7 +128,7 @@ def is_text(head: bytes) -> bool:
     """Return whether a file begins as text in UTF-8 or UTF-16 does."""
     if not head:
         return False
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or utf16_without_mark(head):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) or utf16_without_mark(head):
         return True
     return b"\0" not in head and sum(byte < 9 for byte in head) == 0
 

@@ -178,7 +178,7 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
         if form is Format.PARQUET:
             parquet = pq.ParquetFile(file)
             schema = parquet.schema_arrow
-            if column in schema.names and is_text(schema.field(column).type):
+            if schema.names.count(column) == 1 and is_text(schema.field(column).type):
                 # A small file may repeat a long text very often: it stays packed.
                 parquet = pq.ParquetFile(file, read_dictionary=[column])
 
@@ -202,6 +202,9 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
         raise ManifestError(
             "the name of a column is not UTF-8 text. Write the file again with other names."
         ) from error
+    if schema.names.count(column) > 1:
+        count = schema.names.count(column)
+        raise ManifestError(f"{count} columns are called `{column}`. Rename one.")
     if column not in types:
         raise NoColumnError(no_column(list(types), column))
     if not is_text(types[column]):

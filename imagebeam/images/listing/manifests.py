@@ -1,8 +1,10 @@
 """Read manifests: text files and tables that name one image per line or row, taken literally."""
 
+import codecs
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -42,6 +44,7 @@ _MOST_JSON = 200_000_000
 """Characters of a JSON array, which is read whole."""
 
 _DELIMITERS = (",", "\t", ";", "|")
+_SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _TABLES = {Format.PARQUET, Format.ARROW}
 _LIMITS = ContainerLimits()
 
@@ -92,7 +95,7 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
         match form.format:
             case Format.CSV | Format.TSV:
                 header, _ = _table(text, form.format, column)
-                return dict.fromkeys(header, pa.string())
+                return {name: pa.string() for name, count in Counter(header).items() if count == 1}
             case Format.JSON | Format.JSON_LINES:
                 return _json_columns(text, column)
             case _:
@@ -122,7 +125,9 @@ def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[IO[str]]:
         source = Decompressed(file, form.compression, _LIMITS)
     buffered = io.BufferedReader(_Raw(source), 1 << 16)
     head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        encoding, errors = "utf-32", "replace"
+    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding, errors = "utf-16", "replace"
     elif without_mark := utf16_without_mark(head):
         encoding, errors = without_mark, "replace"
@@ -202,6 +207,12 @@ def _table(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterato
     if first is None or first.text is None:
         raise NoColumnError(no_column([], column))
     own = "\t" if form is Format.TSV else ","
+    if chosen := _SEPARATOR.fullmatch(first.text):
+        # Excel writes this line, and hides it.
+        own, following = chosen[1], next(source, None)
+        if following is None or following.text is None:
+            raise NoColumnError(no_column([], column))
+        first = following
     header: list[str] = []
     # A semicolon in place of the comma, for example, is accepted if the header proves it.
     for delimiter in (own, *_DELIMITERS):
@@ -209,6 +220,8 @@ def _table(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterato
         names = [cell.strip() for cell in record.cells]
         if delimiter == own:
             header, error = names, record.error
+        if names.count(column) > 1:
+            raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
         if column in names:
             return names, records(_all(text, first), delimiter, form is not Format.TSV)
     if error:

@@ -129,3 +129,30 @@ def test_no_wrong_byte_changes_an_image(at: int) -> None:
     for name, value in content(opened(bytes(data), ContainerKind.ZIP)).items():
         assert value in (*PICTURES.values(), "bad_member", "archive_damaged", "file_too_large")
         assert name in PICTURES or value != PICTURES.get(name) or not name
+
+
+def test_joined_zips_are_all_read() -> None:
+    parts = [
+        zipped({"a.jpg": b"1"}),
+        zipped({"b.jpg": b"2", "a.jpg": b"3"}),
+        zipped({"c.jpg": b"4"}),
+    ]
+    found = content(opened(b"".join(parts), ContainerKind.ZIP))
+    assert found == {"a.jpg": b"1", "b.jpg": b"2", "a.jpg#2": b"3", "c.jpg": b"4"}
+
+
+def test_a_damaged_zip_before_another_is_told() -> None:
+    first = bytearray(zipped({"a.jpg": b"1"}))
+    # The size of its index, beyond what precedes it.
+    first[-10:-6] = struct.pack("<I", 1 << 20)
+    *found, problem = opened(bytes(first) + zipped({"b.jpg": b"2"}), ContainerKind.ZIP)
+    assert [each.name for each in found] == ["b.jpg"]
+    assert isinstance(problem, MemberProblem)
+    assert (problem.name, problem.error.code) == ("", "archive_damaged")
+
+
+def test_a_comment_may_hold_the_mark_of_an_end() -> None:
+    buffer = io.BytesIO(zipped({"a.jpg": b"1"}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = b"PK\5\6" + b"x" * 100
+    assert content(opened(buffer.getvalue(), ContainerKind.ZIP)) == {"a.jpg": b"1"}

@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from imagebeam.extras import install_command
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
@@ -344,6 +347,22 @@ class TestRefusals:
     def test_a_missing_bucket_is_refused(self, text: str) -> None:
         scheme = text[:2]
         assert refusal(text) == f"{text}: names no bucket. Give {scheme}://BUCKET/NAME."
+
+    def test_without_boto3_the_extra_is_the_fix(self) -> None:
+        script = (
+            "import sys; sys.modules['boto3'] = None\n"
+            "from imagebeam.images.listing.inputs import InputError, sources\n"
+            "for name in sys.argv[1:]:\n"
+            "    try: sources([name])\n"
+            "    except InputError as error: print(error)"
+        )
+        names = ["s3://b/in/", "s3://b/a.jpg", "s3://b/a.csv", "s3://b/*.jpg", "s3://b/*.tar"]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *names], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines() == [
+            f"{name}: s3:// needs boto3; run `{install_command('s3')}`." for name in names
+        ]
 
     def test_an_archive_without_images_is_refused(self, here: Path) -> None:
         (here / "a.tar").write_bytes(tar({"notes.txt": b"x"}))

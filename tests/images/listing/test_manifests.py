@@ -152,6 +152,23 @@ class TestCsv:
         found = read(written(tmp_path, "list.tsv", text))
         assert found == [("line=2", "a.jpg"), ("line=3", 'b "1".jpg')]
 
+    @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+    def test_the_line_that_names_the_separator_for_excel(self, tmp_path: Path, first: str) -> None:
+        path = written(tmp_path, "a.csv", f"\ufeff{first}\r\nuri;id\r\na.jpg;1\r\n")
+        assert read(path) == [("line=3", "a.jpg")]
+
+    def test_two_columns_of_the_name(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "a.csv", "uri,id,uri\na.jpg,1,b.jpg\n")
+        assert refusal(path) == "2 columns are called `uri`. Rename one."
+        table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["uri", "uri"])
+        pq.write_table(table, tmp_path / "a.parquet")
+        assert refusal(tmp_path / "a.parquet") == "2 columns are called `uri`. Rename one."
+
+    def test_of_two_columns_of_one_name_none_is_kept(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "a.csv", "uri,id,id\na.jpg,1,2\n")
+        with path.open("rb") as file:
+            assert list(manifests.columns(file, "a.csv")) == ["uri"]
+
     @pytest.mark.parametrize(
         ("content", "columns"),
         [("", "no columns"), ("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
@@ -306,7 +323,7 @@ class TestHostileTables:
 
 class TestAnyManifest:
     @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
-    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    @pytest.mark.parametrize("encoding", ["utf-32", "utf-16", "utf-16-le", "utf-16-be"])
     def test_utf16_is_read(self, tmp_path: Path, name: str, encoding: str) -> None:
         text = '"a.jpg"\r\n' if name == "list.jsonl" else "uri\r\na.jpg\r\n"
         assert read(written(tmp_path, name, text.encode(encoding)))[-1][1] == "a.jpg"
