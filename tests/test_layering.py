@@ -1,4 +1,4 @@
-"""Test that imports go down only, from the source itself."""
+"""Test in the source that imports go down only."""
 
 import ast
 import re
@@ -34,7 +34,7 @@ _SURFACE = {"__init__", "__main__", "pictures"}
 
 
 def _imports(package: str) -> Iterator[tuple[Path, str]]:
-    """The modules of ours, and the other packages, that the files of a package import."""
+    """Return our modules and the other packages that the files of a package import."""
     for path in (_ROOT / "imagebeam" / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The licences of everything that an installation brings along."""
+"""Test the licences of all packages of an installation."""
 
 import re
 from importlib import metadata
@@ -11,7 +11,7 @@ _REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
 
 _ALLOWED = re.compile(
     r"apache|\bbsd\b|bsd-|0bsd|\bmit\b|mit-|\bisc\b|psf|python software|zlib|cc0|unlicense"
-    # File by file: changes to their own files stay open, programs that use them need not.
+    # Copyleft per file: changes to their files must be published, programs that use them not.
     r"|mpl|mozilla public",
     re.IGNORECASE,
 )

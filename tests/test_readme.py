@@ -1,4 +1,4 @@
-"""Test that what the README and the tables of the documentation state is what the code says."""
+"""Test that the README and the tables of the documentation agree with the code."""
 
 import dataclasses
 import re

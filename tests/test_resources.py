@@ -1,4 +1,4 @@
-"""Limits of control groups, read from trees of files as Linux shows them."""
+"""Test the limits of control groups, read from trees of files as Linux shows them."""
 
 import os
 from pathlib import Path
@@ -29,12 +29,12 @@ def _tree(root: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
             {"cpu.max": "200000 100000\n", "memory.max": "512000000\n"},
             Resources(2, 512_000_000),
         ),
-        # Part of a core counts as a core, and so does the part of a third.
+        # A fraction of a core counts as a core.
         ("0::/\n", {"cpu.max": "50000 100000\n"}, Resources(1)),
         ("0::/\n", {"cpu.max": "250000 100000\n"}, Resources(3)),
         # No limits.
         ("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"}, Resources(64)),
-        # The tightest of all groups around the process counts.
+        # The lowest limit of all groups around the process counts.
         (
             "0::/pods/pod1/app\n",
             {
@@ -78,7 +78,7 @@ def _tree(root: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
             },
             Resources(64),
         ),
-        # More than the process may run on.
+        # The limit exceeds the cores of the process.
         ("0::/\n", {"cpu.max": "9900000 100000\n"}, Resources(64)),
     ],
 )

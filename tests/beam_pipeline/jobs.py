@@ -1,4 +1,4 @@
-"""Runs the command line on small archives of drawn pictures, and reads what it left."""
+"""Run the command line on small archives of drawn pictures, and read its output."""
 
 import os
 import signal
@@ -19,11 +19,11 @@ from imagebeam.samples import drawings
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "beam_pipeline")
 RUNNER: tuple[str, ...] = ()
-"""Beam options that every job gets besides its own; with any, it has a process of its own."""
+"""Beam options that are added to every job; a job with any runs in a separate process."""
 
 
 def archive(folder: Path, count: int, rubbish: int = 0) -> list[str]:
-    """Draw `count` pictures as JPEG, in two folders, and some files that are none; all URIs."""
+    """Draw `count` JPEGs in two folders, add some files that are not pictures; return the URIs."""
     rng = np.random.default_rng(0)
     names = []
     for index in range(count):
@@ -41,10 +41,10 @@ def archive(folder: Path, count: int, rubbish: int = 0) -> list[str]:
 
 
 def imagebeam(*arguments: object) -> int:
-    """Run the command line; its exit code."""
+    """Run the command line; return its exit code."""
     words = [str(argument) for argument in arguments]
     if words[0] == "label" and RUNNER:
-        # Beam's client of an engine leaves threads and pipes behind in a process that goes on.
+        # Beam's client of an engine leaves threads and pipes in a process that continues.
         return subprocess.run(
             [*COMMAND, *words, *RUNNER],
             stdin=sys.stdin if "-" in words else subprocess.DEVNULL,
@@ -55,12 +55,12 @@ def imagebeam(*arguments: object) -> int:
 
 
 def predictions(output: Path) -> list[dict[str, Any]]:
-    """The rows of all parts, by URI."""
+    """Return the rows of all parts, by URI."""
     return _rows(output / "predictions")
 
 
 def errors(output: Path) -> list[dict[str, Any]]:
-    """The rows of all parts, by URI."""
+    """Return the rows of all parts, by URI."""
     return _rows(output / "errors")
 
 
@@ -71,7 +71,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def files(output: Path) -> dict[str, bytes]:
-    """The content of every part, by name."""
+    """Return the content of every part, by name."""
     return {
         str(path.relative_to(output)): path.read_bytes()
         for folder in ("predictions", "errors")
@@ -82,7 +82,7 @@ def files(output: Path) -> dict[str, bytes]:
 def stop_when(
     ready: Callable[[], bool], how: signal.Signals, *arguments: object
 ) -> tuple[int, str]:
-    """Run the command line in its own process and send it a signal; exit code and stderr."""
+    """Run the command line in a process and send it a signal; return exit code and stderr."""
     process = subprocess.Popen(
         [*COMMAND, *map(str, arguments)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
@@ -94,6 +94,6 @@ def stop_when(
 
 
 def parts(output: Path) -> int:
-    """How many parts an output shows; 0 if it is not there yet."""
+    """Return the number of parts in an output; 0 if it does not exist yet."""
     folder = output / "predictions"
     return sum(not name.startswith(".") for name in os.listdir(folder)) if folder.exists() else 0

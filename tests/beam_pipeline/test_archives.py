@@ -1,4 +1,4 @@
-"""Jobs on images that lie in containers, and columns that ride along."""
+"""Test jobs on images in containers, and columns that rows keep."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ _FEATURES = ("--emit", "features")
 
 
 def pack(loose: Path, names: list[str], to: Path) -> None:
-    """The files in one container of each kind."""
+    """Write the files into one container of each kind."""
     to.mkdir()
     contents = {Path(name).relative_to(loose).as_posix(): Path(name).read_bytes() for name in names}
     for name, mode in (("a.tar", "w"), ("b.tgz", "w:gz"), ("c.tar.bz2", "w:bz2")):
@@ -70,7 +70,7 @@ def test_members_have_the_same_rows_as_files(tmp_path: Path) -> None:
     assert verify(tmp_path / "b") == verify(tmp_path / "c") == []
     summary = json.loads((tmp_path / "b" / "summary.json").read_text())
     assert (summary["requested"], summary["labelled"], summary["failed"]) == (75, 60, 15)
-    # Again, in other shards: all of it is done.
+    # The second run has other shards, and all images are done.
     assert imagebeam("label", *several, "--images-per-shard", 3) == 0
     summary = json.loads((tmp_path / "b" / "summary.json").read_text())
     assert (summary["already_done"], summary["labelled"]) == (75, 0)

@@ -1,4 +1,4 @@
-"""A job that writes to a bucket leaves what it leaves in a folder."""
+"""Test that a job writes the same output to a bucket as to a folder."""
 
 import io
 import itertools
@@ -24,12 +24,12 @@ SHARDS = ("--images-per-shard", 4)
 
 @pytest.fixture(params=["gcs_bucket", pytest.param("s3_bucket", marks=pytest.mark.slow)])
 def root(request: pytest.FixtureRequest) -> Location:
-    """A name under which nothing is yet."""
+    """Return an unused name in a bucket."""
     return Location(f"{request.getfixturevalue(request.param)}/{uuid.uuid4().hex}/labels")
 
 
 def fetched(root: Location, folder: Path) -> Path:
-    """A copy of an output on this machine."""
+    """Return a copy of an output on this machine."""
     for name, data in below(root).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
@@ -83,7 +83,7 @@ def test_a_stopped_run_is_finished_by_the_next(
     if how == signal.SIGINT:
         assert f"What is finished stays in {root}" in stderr
         assert layout.log.exists()
-    # A lease is left, of a process that is known to be no more.
+    # The lease of a dead process remains.
     assert imagebeam("label", tmp_path / "in", "--output", root) == 0
     copy = fetched(root, tmp_path / "copy")
     assert predictions(copy) == predictions(local)
@@ -181,7 +181,7 @@ def test_a_manifest_on_standard_input_reads_one_store_and_writes_another(
 
 
 class _Always(deque[Fault]):
-    """One fault for every request from now on."""
+    """Add one fault for every request from now on."""
 
     def popleft(self) -> Fault:
         return self[0]
@@ -219,7 +219,7 @@ def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
         assert "access is denied (status 403)" in said
         assert "run the same command again" in said
         relay.faults.clear()
-        # The process that was denied the removal of its lease lives on, so the lease would count.
+        # The process that could not remove its lease still lives, so the lease would be valid.
         Layout(root).lease.unlink(missing_ok=True)
         assert imagebeam(*command) == 0
         assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names

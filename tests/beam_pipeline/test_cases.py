@@ -1,4 +1,4 @@
-"""Inputs as people really have them, where their generators are present."""
+"""Test inputs as users really have them, if their generators are present."""
 
 import json
 import os
@@ -65,7 +65,7 @@ OUTCOMES = {
     "c80_tfrecords": _expected(labelled=1, failed={"bad_member": 2}),
     "c88_csv_nul": _expected(labelled=2, failed={"bad_entry": 1}),
 }
-"""Exit code, part of the message, entries left out, and what became of the images."""
+"""The expected exit code, part of the message, left out entries, and outcomes of the images."""
 
 
 @pytest.mark.skipif(not CASES.exists(), reason=f"{CASES} is not here")

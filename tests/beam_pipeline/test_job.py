@@ -1,4 +1,4 @@
-"""The whole job, from a command line to files, on the embedded module."""
+"""Test the whole job, from a command line to files, with the embedded module."""
 
 import json
 import os
@@ -37,7 +37,7 @@ from tests.engines.tools import tool
     params=["DirectRunner", pytest.param("PrismRunner", marks=pytest.mark.slow)], autouse=True
 )
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of this holds on any runner, but for what looks into DirectRunner's own process."""
+    """Run these tests on several runners, except those that need DirectRunner's process."""
     if request.param == "PrismRunner":
         prism = ("--runner=PrismRunner", f"--prism_location={tool('bin/prism')}")
         monkeypatch.setattr(jobs, "RUNNER", prism)
@@ -279,7 +279,7 @@ def test_a_full_disk_breaks_the_job_and_free_space_resumes_it(tmp_path: Path) ->
         capture_output=True,
         text=True,
         check=False,
-        # Files that outgrow 3,000 bytes fail as on a full disk; a part needs more.
+        # Files of more than 3,000 bytes fail as on a full disk; a part needs more.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000)),
     )
     assert limited.returncode == 3

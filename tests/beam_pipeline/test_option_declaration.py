@@ -1,4 +1,4 @@
-"""Options are declared once, and the declaration gives arguments, defaults and checks."""
+"""Test that one declaration of an option gives arguments, defaults and checks."""
 
 import argparse
 import dataclasses

@@ -46,7 +46,7 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
     metrics = result.metrics().query(MetricsFilter().with_namespace(METRICS_NAMESPACE))
     values = {each.key.metric.name: each.committed for each in metrics["distributions"]}
     assert values["load_model_latency_milli_secs"].count == 1
-    # One inference a shard: the shards of 12 neighbours in twos.
+    # One inference per shard: 12 neighbours make shards of two.
     assert values["inference_batch_latency_micro_secs"].count == 12
     assert [row["uri"] for row in predictions(tmp_path / "out")] == names
 

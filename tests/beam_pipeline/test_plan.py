@@ -1,4 +1,4 @@
-"""The first half of a job: everything is checked, and nothing is written."""
+"""Test the first half of a job: everything is checked, and nothing is written."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Jobs on outputs into which files were planted or in which files were altered."""
+"""Test jobs on outputs in which files were planted or altered."""
 
 import io
 import shutil

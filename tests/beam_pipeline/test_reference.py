@@ -1,4 +1,4 @@
-"""The published weights on real photos, from files to rows, against TensorFlow 1.15's answers."""
+"""Test the published weights on real photos, from files to rows, against TensorFlow 1.15."""
 
 from pathlib import Path
 
@@ -39,11 +39,11 @@ def test_photos_receive_the_published_scores(
     assert set(rows) == set(_TOP_1)
     for name, row in rows.items():
         logits = golden["logits"][wanted[name]]
-        # JPEG decoders differ by a level here and there, and cat_720p is decoded at half scale.
+        # JPEG decoders sometimes differ by one level, and cat_720p is decoded at half scale.
         allowed = steps + (3 if row["uri"].endswith(".jpg") else 0)
         assert np.abs(np.array(row["logits"]) - logits).max() <= allowed * _STEP + 1e-4
         assert len(row["features"]) == 512
-        # Logits lie on a grid of levels, so that the best two may tie.
+        # Logits have few levels, so that the best two can tie.
         assert _TOP_1[name] in {_first_name(entry["label"]) for entry in row["top_k"]}
     agreeing = [name for name, row in rows.items() if _first_name(row["label"]) == _TOP_1[name]]
     assert len(agreeing) >= 6

@@ -1,4 +1,4 @@
-"""Jobs on images that lie on the web and in buckets."""
+"""Test jobs on images on the web and in buckets."""
 
 import io
 import json
@@ -32,14 +32,14 @@ _FEATURES = ("--emit", "features")
 
 @pytest.fixture
 def web() -> Iterator[Site]:
-    """A web server on this machine, whose address is private."""
+    """Run a web server on this machine, whose address is private."""
     with Site().running() as site:
         yield site
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> dict[str, bytes]:
-    """Drawn pictures by name."""
+    """Return drawn pictures by name."""
     return {Path(name).name: Path(name).read_bytes() for name in archive(tmp_path / "loose", 6)}
 
 
@@ -54,7 +54,7 @@ def tarred(pictures: dict[str, bytes], mode: str = "w") -> bytes:
 
 
 def features(output: Path) -> dict[str, list[float]]:
-    """The features of each image, by the last part of its name."""
+    """Return the features of each image, by the last part of its name."""
     return {row["uri"].rpartition("/")[2]: row["features"] for row in predictions(output)}
 
 
@@ -98,7 +98,7 @@ def test_no_secret_of_a_url_or_of_the_environment_is_written(
         path.read_bytes().decode(errors="replace") for path in out.rglob("*") if path.is_file()
     ]
     assert [text for text in told if _CANARY in text] == []
-    # Each has a name of its own, that of the signed ones is as it was before it was signed.
+    # Every image has its own name; a signed URL keeps its unsigned name.
     assert f"http://127.0.0.1:{web.port}/good.jpg" in {row["uri"] for row in predictions(out)}
 
 

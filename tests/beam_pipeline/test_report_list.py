@@ -1,4 +1,4 @@
-"""The list of all pictures on the page of a report, in a real browser."""
+"""Test the list of all pictures on the report page in a real browser."""
 
 import csv
 import io

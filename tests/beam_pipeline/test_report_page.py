@@ -1,4 +1,4 @@
-"""The page of a report in a real browser, on names and labels that try to break out."""
+"""Test the report page in a real browser, with hostile names and labels."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ BROKEN = (f"<svg onload={RUN}>.png", f"b</script><script>{RUN}</script>.png", "c
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a job whose archive, labels and errors are hostile."""
+    """Write the page of a job whose archive, labels and errors are hostile."""
     root = tmp_path_factory.mktemp("hostile")
     count = len(drawings.CLASSES)
     labels = [*LABELS, *(f"class {index}" for index in range(count - len(LABELS)))]
@@ -64,7 +64,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = root / "out<b>"
     command = ("label", root / "in", "--output", out, "--labels", root / "labels.txt")
     assert imagebeam(*command, "--images-per-shard", 10) == 0
-    # Times of a job that took a while: they make a curve.
+    # The times of a long job make a curve.
     for index, part in enumerate(sorted((out / "predictions").iterdir())):
         os.utime(part, (1_800_000_000 + 7 * index,) * 2)
     assert imagebeam("report", out) == 0
@@ -82,7 +82,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Complaints(list[str]):
-    """What must not happen on a page: dialogs, errors, violations, requests."""
+    """Collect the events that must not happen on a page: dialogs, errors, violations, requests."""
 
     def watch(self, page: Page) -> None:
         page.on("dialog", self._opened)
@@ -149,7 +149,7 @@ def test_names_and_labels_are_text(page: Page) -> None:
     assert f"</script><script>{RUN}</script>.png" in examples
     assert f"<script>{RUN}" in examples
     assert page.title() == "out<b> – imagebeam report"
-    # What a name may have brought in would react to this.
+    # Code from a hostile name would react to this.
     for place in page.locator("bdi").all()[:40]:
         place.dispatch_event("mouseover")
         place.dispatch_event("click")
@@ -186,7 +186,7 @@ def test_the_content_policy_blocks_injected_code(
     requested: list[str] = []
     page.on("requestfinished", lambda request: requested.append(request.url))
     page.goto(report.as_uri())
-    # Not from the debugger's own call, which is free of the policy.
+    # The policy does not apply to the debugger's own calls, so a timer of the page makes this.
     page.on("pageerror", lambda error: said.append(str(error)))
     page.evaluate(f"setTimeout(() => {{ {attack} }})")
     for _ in range(1000):
@@ -224,7 +224,7 @@ def test_the_keyboard_selects_a_class(page: Page) -> None:
     page.keyboard.press("Enter")
     assert labels(page) == {name}
     assert pick.get_attribute("aria-pressed") == "true"
-    # The rows are new, and the focus is where it was.
+    # The rows are replaced, and the focus is kept.
     assert page.evaluate("document.activeElement.dataset.class") == name
     page.keyboard.press("Space")
     assert len(labels(page)) > 1

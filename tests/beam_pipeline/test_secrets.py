@@ -1,4 +1,4 @@
-"""No secret of an address leaves the process, whichever way out."""
+"""Test that no secret of an address leaves the process by any way."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ _SECRETS = [
 
 @pytest.fixture
 def web() -> Iterator[Site]:
-    """A web server on this machine."""
+    """Run a web server on this machine."""
     with Site().running() as site:
         yield site
 
@@ -137,7 +137,7 @@ def test_no_message_of_wrong_usage_holds_a_secret(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
-    # Without a header, the first address stands where names of columns do.
+    # Without a header, the first address is in the place of the column names.
     Path("a.csv").write_text(f"https://a.org/b.jpg?sig={_CANARY},1\n" * 2)
     Path("a.jpg").write_bytes(b"")
     assert run([*words, *debug]) == 2

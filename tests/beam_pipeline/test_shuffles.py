@@ -1,4 +1,4 @@
-"""What crosses the network: names and counts, and never a pixel."""
+"""Test the data that crosses the network: names and counts, and never a pixel."""
 
 import pytest
 
@@ -28,12 +28,12 @@ def test_no_shuffle_carries_pixels_or_model_outputs(flow: list[Step]) -> None:
         kind
         for step in flow
         for label, kind in step.shuffles.items()
-        # Digests of names are bytes, too.
+        # Digests of names are also bytes.
         if (step.name, label) != ("SkipDone", "JoinDigests")
     ]
     for heavy in ("Shard", "ndarray", "ModelOutputs", "bytes"):
         assert [kind for kind in carried if heavy in kind] == []
-    # The net has a mesh: what it would hold back does flow, between steps that are fused.
+    # Pixels do flow between fused steps, so this test would find them in a shuffle.
     assert [step.answer for step in flow if "Shard" in step.answer] == [
         *("Shard", "DecodedShard", "ScoredShard", "ShardReport")
     ]

@@ -1,4 +1,4 @@
-"""Wrong usage: exit code 2, nothing started, one message with value, reason and cure."""
+"""Test wrong usage: exit code 2, nothing started, one message with value, reason and fix."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.beam_pipeline.jobs import archive, imagebeam
 
 
 def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object) -> str:
-    """Run and expect a refusal that leaves no output; the message."""
+    """Run a command that must be refused without any output; return the message."""
     assert imagebeam("label", *arguments, "--output", output) == 2
     assert not output.exists()
     said = capfd.readouterr()

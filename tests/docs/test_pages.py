@@ -84,7 +84,7 @@ def here(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["label.md", "failures.md", "following.md", "outputs.md"])
 def test_commands_run_without_changes(page: str, here: Path) -> None:
-    # The small module of the sample archive knows no cats of a certain kind.
+    # The small module of the sample archive has no class for a kind of cat.
     replaced = {"'tabby, tabby cat'": "clock", "tabby": "clock", "mobilenet_v1_100_224": "demo"}
     run_page(page, here, replaced)
 

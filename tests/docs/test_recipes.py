@@ -95,7 +95,7 @@ def test_the_commands_of_the_inputs_and_buckets_pages_run(here: Path) -> None:
     rows = [(str(path), index, "a picture") for index, path in enumerate(pictures)]
     with open("list.csv", "w", newline="") as table:
         csv.writer(table).writerows([("uri", "id", "label"), *rows])
-    # What the pages read from the web is on the disk here.
+    # The inputs that the pages read from the web are on the disk here.
     Path("urls.txt").write_text("\n".join(map(str, pictures[:3])))
     replaced = {"https://example.org/list.csv": "list.csv"}
     run_page("inputs.md", here, replaced, {"TOKEN": "Bearer secret"})

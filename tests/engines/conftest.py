@@ -1,4 +1,4 @@
-"""One real Flink for all tests of a session, and what any runner should make of the images."""
+"""One real Flink for all tests of a session, and the output that every runner should write."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +16,13 @@ from tests.engines.jobs import EVERYTHING, SHARDS
 
 @pytest.fixture(scope="session")
 def inputs(reference: Path) -> tuple[Path, ...]:
-    """The sample archive, with broken files in it, and photographs."""
+    """Return the sample archive with some broken files, and photographs."""
     return (ARCHIVE, reference / "photos")
 
 
 @pytest.fixture(scope="session")
 def clean(inputs: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of Beam's DirectRunner that nothing disturbs."""
+    """Return the output of an undisturbed run on Beam's DirectRunner."""
     output = tmp_path_factory.mktemp("clean") / "out"
     assert imagebeam("label", *inputs, "--output", output, *EVERYTHING, *SHARDS) == 0
     return output
@@ -30,7 +30,7 @@ def clean(inputs: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def long_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures that take long enough for somebody to interfere."""
+    """Return a folder of pictures that take long enough for a test to interfere."""
     folder = tmp_path_factory.mktemp("long")
     picture = folder / "0000.png"
     Image.effect_noise((375, 375), 64).convert("RGB").resize((3000, 3000)).save(picture)
@@ -41,7 +41,7 @@ def long_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
-    """A standalone cluster with two task managers, and Beam's job server."""
+    """Run a standalone cluster with two task managers, and Beam's job server."""
     flink = Flink(tmp_path_factory.mktemp("flink"))
     try:
         flink.start(task_managers=2)
@@ -54,7 +54,7 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
 def dataflow_service(
     gcs_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Dataflow]:
-    """A service that speaks Dataflow's protocol, with a store behind it."""
+    """Run a service that speaks Dataflow's protocol, with a store behind it."""
     service = Dataflow(tmp_path_factory.mktemp("dataflow"), gcs_server, BUCKET)
     yield service
     service.stop()
@@ -64,7 +64,7 @@ def dataflow_service(
 def dataflow(
     dataflow_service: Dataflow, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Dataflow]:
-    """The same without the jobs of other tests, and somebody whom it lets in."""
+    """Return the service without the jobs of other tests, with accepted credentials."""
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(dataflow_service.key()))
     yield dataflow_service
     dataflow_service.reset()

@@ -1,4 +1,4 @@
-"""Builds deploy/Dockerfile with buildah, without a registry or a daemon, and runs what is in it."""
+"""Build deploy/Dockerfile with buildah, without a registry or a daemon, and run its images."""
 
 import json
 import os
@@ -16,15 +16,15 @@ from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import TOOLS, tool
 
 _INSTALLING = ("/etc/ssl/certs", "/etc/pip.conf")
-"""How this machine reaches a package index; images are built the same way anywhere else."""
+"""The files with which this machine reaches a package index; other machines need none."""
 
 
 class Container:
-    """A root file system made of an image, as its own user and environment see it.
+    """The root file system of an image, with the user and the environment of the image.
 
     Attributes:
         root: where this machine sees it.
-        config: what the image says of itself: `User`, `Entrypoint`, `Env` …
+        config: the configuration of the image: `User`, `Entrypoint`, `Env` …
     """
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
@@ -33,14 +33,14 @@ class Container:
         self.root = Path(_buildah("mount", name))
 
     def run(self, *command: str, volumes: tuple[str, ...] = ()) -> str:
-        """Standard output of a command in it."""
+        """Return the standard output of a command in it."""
         return _buildah("run", *_mounts(volumes), self._name, "--", *command)
 
     @contextmanager
     def started(
         self, *arguments: str, volumes: tuple[str, ...], log: Path
     ) -> Iterator[psutil.Process]:
-        """Its entry point, at work beside us; whatever it started ends with the block."""
+        """Run its entry point in the background; all its processes end with the block."""
         command = (*_mounts(volumes), self._name, "--", *self.config["Entrypoint"], *arguments)
         with log.open("wb") as output:
             process = psutil.Popen(
@@ -58,7 +58,7 @@ class Container:
 
 @contextmanager
 def built(target: str) -> Iterator[Container]:
-    """A container of one target of deploy/Dockerfile; both are removed at the end."""
+    """Build a container from one target of deploy/Dockerfile; remove both at the end."""
     if shutil.which("buildah") is None or os.geteuid() != 0:
         pytest.skip("an image is built by root, with buildah; run `make tools`")
     tool("containers")
@@ -74,7 +74,7 @@ def built(target: str) -> Iterator[Container]:
         config = json.loads(_buildah("inspect", image))["OCIv1"]["config"]
         yield Container(name, config)
     finally:
-        # Buildah leaves that of a stage without steps, and all of a build that failed.
+        # Buildah leaves the container of a stage without steps, and all of a failed build.
         _buildah("rm", *(_containers() - before))
         _buildah("rmi", image)
 
@@ -92,7 +92,7 @@ def _command() -> tuple[str, ...]:
 
 
 def _environment() -> dict[str, str]:
-    # There is no kernel's or daemon's help to be had inside of other containers.
+    # Inside other containers, neither the kernel nor a daemon helps.
     return os.environ | {"BUILDAH_ISOLATION": "chroot"}
 
 

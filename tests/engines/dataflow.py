@@ -1,4 +1,4 @@
-"""A service on this machine that speaks Dataflow's REST protocol, and runs what it is given.
+"""A service on this machine that speaks Dataflow's REST protocol and runs the submitted jobs.
 
 It runs a job from what was staged and nothing else: each worker is a process in an environment
 of its own, into which the staged packages are installed.
@@ -31,7 +31,7 @@ _CANCELLED = "JOB_STATE_CANCELLED"
 
 @dataclass
 class Job:
-    """One job that was submitted.
+    """A submitted job.
 
     Attributes:
         body: as it came.
@@ -46,7 +46,7 @@ class Job:
     worker: "subprocess.Popen[str] | None" = None
 
     def stop(self) -> None:
-        """Cancel it."""
+        """Cancel the job."""
         self.state = _CANCELLED
         if self.worker is not None:
             self.worker.kill()
@@ -54,14 +54,14 @@ class Job:
 
 @dataclass
 class Refusal:
-    """What is answered, so many times, instead of what was asked for.
+    """A response that replaces the regular one, for a number of requests.
 
     Attributes:
-        method: of the requests that it is for.
-        what: a pattern in their path.
-        code: HTTP's.
-        message: the service's.
-        times: how often.
+        method: the HTTP method of the requests.
+        what: a pattern in the path of the requests.
+        code: the HTTP status.
+        message: the text of the response.
+        times: the number of requests.
     """
 
     method: str
@@ -76,10 +76,10 @@ class Dataflow:
 
     Attributes:
         url: where it listens.
-        jobs: those submitted, by id.
-        refusals: those to come.
-        works: whether jobs are done; else they are at work for ever.
-        beam: the version that workers' images hold; "" for the one here.
+        jobs: the submitted jobs by id.
+        refusals: the next refusals.
+        works: False lets jobs run for ever.
+        beam: the Beam version in the workers' images; "" for the installed one.
     """
 
     def __init__(self, folder: Path, store: str, bucket: str) -> None:
@@ -98,7 +98,7 @@ class Dataflow:
         self._thread.start()
 
     def options(self) -> tuple[str, ...]:
-        """What the command line says to run a job on it."""
+        """Return the command-line options that run a job on it."""
         return (
             *("--runner=DataflowRunner", f"--project={PROJECT}", f"--region={REGION}"),
             *(f"--temp_location=gs://{self._bucket}/temp", f"--dataflow_endpoint={self.url}"),
@@ -106,7 +106,7 @@ class Dataflow:
         )
 
     def key(self, token: str = TOKEN) -> Path:
-        """A file that says who submits, such as a service account has; it gives this token."""
+        """Write the key file of a service account; the service issues this token for it."""
         path = self._folder / f"key-{token}.json"
         if not path.exists():
             private = rsa.generate_private_key(65537, 2048).private_bytes(
@@ -127,14 +127,14 @@ class Dataflow:
         return path
 
     def staged(self, uri: str) -> bytes:
-        """An object of the store behind it."""
+        """Return an object of the store behind it."""
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         place = f"{self._store}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media"
         with urllib.request.urlopen(place) as answer:
             return bytes(answer.read())
 
     def reset(self) -> None:
-        """Forget all jobs, and what was to be refused."""
+        """Forget all jobs and all planned refusals."""
         for job in self.jobs.values():
             job.stop()
         for thread in self._threads:
@@ -146,18 +146,18 @@ class Dataflow:
         self.beam = ""
 
     def stop(self) -> None:
-        """End it and all that it runs."""
+        """End the service and all its jobs."""
         self.reset()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def submit(self, body: dict[str, Any]) -> None:
-        """A job that the service itself has made, of what a template's launcher left."""
+        """Add a job that the service made from the output of a template's launcher."""
         self._create({"clientRequestId": "", **body})
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """What it says to one request."""
+        """Handle one request."""
         if path == _JOBS and method == "POST":
             return self._create(body)
         if path == _JOBS:
@@ -269,7 +269,7 @@ class Dataflow:
 
 
 def pipeline_of(body: dict[str, Any]) -> str:
-    """URI of a job's staged pipeline."""
+    """Return the URI of a job's staged pipeline."""
     return str(body["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"])
 
 
@@ -278,7 +278,7 @@ def _packages(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _environment(place: Path, packages: list[Path]) -> Path:
-    """Python in a new environment that holds Beam and the packages."""
+    """Create a Python environment with Beam and the packages."""
     subprocess.run((sys.executable, "-m", "venv", "--without-pip", place), check=True)
     packages_here = "\n".join(each for each in sys.path if each.endswith("site-packages"))
     (_site(place) / "beam.pth").write_text(packages_here)
@@ -296,7 +296,7 @@ def _site(place: Path) -> Path:
 
 
 def _claim_beam(place: Path, version: str) -> None:
-    """Have an environment say that it holds another Beam."""
+    """Make an environment claim that it contains another version of Beam."""
     information = _site(place) / f"apache_beam-{version}.dist-info"
     information.mkdir()
     (information / "METADATA").write_text(f"Name: apache-beam\nVersion: {version}\n")

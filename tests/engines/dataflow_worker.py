@@ -1,4 +1,4 @@
-"""Runs a staged pipeline, in an environment that holds what was staged with it and Beam.
+"""Run a staged pipeline in an environment that contains its staged packages and Beam.
 
 It is started as a file: nothing of the checkout can be imported here.
 """
@@ -13,7 +13,7 @@ from apache_beam.transforms.environments import EmbeddedPythonEnvironment
 
 
 def main(staged: Path) -> None:
-    """Run it as it is, but for the containers, for which this process stands."""
+    """Run the pipeline unchanged, except that this process replaces the containers."""
     pipeline = beam_runner_api_pb2.Pipeline.FromString(staged.read_bytes())
     here = EmbeddedPythonEnvironment.default().to_runner_api(None)
     for environment in pipeline.components.environments.values():

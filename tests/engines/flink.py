@@ -1,4 +1,4 @@
-"""A real Flink on this machine: a standalone cluster and Beam's job server, a process each.
+"""A real Flink on this machine: a standalone cluster and Beam's job server, one process each.
 
 Its workers are processes that Beam's own boot program starts in environments that hold what our
 package needs and not the package, which has to be sent.
@@ -53,7 +53,7 @@ taskmanager.host: localhost
 io.tmp.dirs: {folder}
 classloader.resolve-order: parent-first
 """
-# Boot installs what was sent into the environment that it runs in: each worker has its own.
+# Boot installs the package into its own environment: each worker has a separate one.
 _WORKER = """\
 #!/bin/sh
 set -e
@@ -70,7 +70,7 @@ Runner = Literal["portable", "with job server", "alone"]
 
 
 class Flink:
-    """A cluster with task managers of one slot each, and a job server that submits to it.
+    """A cluster whose task managers have one slot each, and a job server that submits to it.
 
     Attributes:
         rest: `localhost:port` of the cluster.
@@ -80,7 +80,7 @@ class Flink:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._job_server = tool("job-server.jar")
-        # Beam keeps a job's workers from one stage to the next only where it is Flink's own.
+        # Beam keeps a job's workers between stages only if Flink itself loads Beam's classes.
         self._jars = f"{tool('flink') / 'deps' / 'lib' / '*'}:{self._job_server}"
         self._worker = folder / "worker.sh"
         self._worker.write_text(
@@ -96,7 +96,7 @@ class Flink:
         self.task_managers: list[psutil.Popen] = []
 
     def start(self, task_managers: int) -> None:
-        """Start all of it and wait until the cluster has its slots."""
+        """Start everything and wait until the cluster has its slots."""
         rest, rpc, job = free_port(), free_port(), free_port()
         self.rest, self.job_endpoint = f"localhost:{rest}", f"localhost:{job}"
         (self._folder / "config.yaml").write_text(
@@ -116,18 +116,18 @@ class Flink:
         self.wait_for_task_managers(task_managers)
 
     def start_task_manager(self) -> psutil.Popen:
-        """One more task manager."""
+        """Start one more task manager."""
         settings = [part for item in _TASK_MANAGER.items() for part in ("-D", "=".join(item))]
         name = f"task-manager-{len(self.task_managers)}"
         self.task_managers.append(self._run_flink(name, _TASK_RUNNER, *settings))
         return self.task_managers[-1]
 
     def wait_for_task_managers(self, count: int) -> None:
-        """Return when the cluster knows of so many."""
+        """Wait until the cluster has this number of task managers."""
         wait_until(lambda: self._overview().get("taskmanagers") == count, f"{count} task managers")
 
     def workers(self) -> list[psutil.Process]:
-        """The Python processes that do the work now."""
+        """Return the Python worker processes."""
         return [
             process
             for manager in self.task_managers
@@ -136,7 +136,7 @@ class Flink:
         ]
 
     def options(self, runner: Runner = "with job server") -> tuple[str, ...]:
-        """What the command line says to run a job on it."""
+        """Return the command-line options that run a job on it."""
         runners = {
             "portable": ("--runner=PortableRunner", f"--job_endpoint={self.job_endpoint}"),
             "with job server": (
@@ -152,18 +152,18 @@ class Flink:
         return (
             *runners[runner],
             *("--environment_type=PROCESS", f"--environment_config={workers}"),
-            # Shorter than a restart takes, or the restarted job is given the worker that died.
+            # This must be shorter than a restart, or the restarted job gets the dead worker.
             *("--parallelism=2", "--environment_cache_millis=1500"),
         )
 
     def running_jobs(self) -> list[str]:
-        """Ids of the jobs that have not ended."""
+        """Return the ids of the jobs that have not ended."""
         jobs = self._asked("jobs/overview").get("jobs", [])
         ended = ("FINISHED", "FAILED", "CANCELED")
         return [job["jid"] for job in jobs if job["state"] not in ended]
 
     def stop(self) -> None:
-        """End every process of it."""
+        """End all its processes."""
         family = [
             each
             for process in self._processes
@@ -176,7 +176,7 @@ class Flink:
         psutil.wait_procs(family)
 
     def _lives(self) -> bool:
-        """True.
+        """Return True.
 
         Raises:
             RuntimeError: one of its processes has ended, and will never be ready.

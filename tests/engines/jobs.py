@@ -1,5 +1,5 @@
-"""What is asked of every runner."""
+"""The job that every runner runs."""
 
 EVERYTHING = ("--emit", "labels,logits,features")
 SHARDS = ("--images-per-shard", 2)
-"""As many as there can be, for something to be killed between them."""
+"""As many shards as possible, so that a process can be killed between them."""

@@ -1,4 +1,4 @@
-"""The same command on a service that speaks Dataflow's protocol and runs what it is given."""
+"""Test the same command on a service that speaks Dataflow's protocol."""
 
 import base64
 import bz2
@@ -31,13 +31,13 @@ _SECRET = "canary-0123456789"
 
 @pytest.fixture
 def place(gcs_bucket: str) -> Location:
-    """A name in a bucket under which nothing is yet."""
+    """Return an unused name in a bucket."""
     return Location(f"{gcs_bucket}/{uuid.uuid4().hex}")
 
 
 @pytest.fixture
 def pictures(tmp_path: Path, place: Location) -> Location:
-    """A few pictures in the bucket."""
+    """Put a few pictures into the bucket."""
     archive(tmp_path / "in", 4)
     return _uploaded(place / "in", tmp_path / "in")
 
@@ -51,7 +51,7 @@ def _uploaded(place: Location, *folders: Path) -> Location:
 
 
 def _parts(output: Location) -> dict[str, bytes]:
-    """The content of every part, by name."""
+    """Return the content of every part, by name."""
     return {
         f"{folder}/{part.name}": part.read_bytes()
         for folder in ("predictions", "errors")
@@ -64,7 +64,7 @@ def _job(dataflow: Dataflow, inputs: object, output: object, *more: object) -> J
 
 
 def _told(stderr: str) -> str:
-    """The one message among what a job says of itself."""
+    """Return the one message in the log of a job."""
     [line] = [line for line in stderr.splitlines() if line.startswith("imagebeam: error: ")]
     return line.removeprefix("imagebeam: error: ")
 
@@ -96,7 +96,7 @@ def test_it_writes_the_same_files_from_the_staged_package(
     graph = dataflow.staged(pipeline_of(submitted.body))
     texts = (json.dumps(submitted.body).encode(), graph, *_pickled(graph))
     assert len(texts) > 10
-    # The embedded module's name, and those of Beam's own files, tell where they lie here.
+    # The names of the embedded module and of Beam's own files contain local paths.
     texts = tuple(text.replace(str(MODULE).encode(), b"") for text in texts)
     ours = tuple(f"{ROOT}/{path.parent.name}" for path in ROOT.glob("*/__init__.py"))
     for kept in (_SECRET, key, str(tmp_path), *ours):
@@ -104,7 +104,7 @@ def test_it_writes_the_same_files_from_the_staged_package(
 
 
 def _pickled(graph: bytes) -> Iterator[bytes]:
-    """What Beam has packed into a graph, as it is before it is packed."""
+    """Unpack the parts of a graph that Beam has packed."""
     for found in re.finditer(rb"[A-Za-z0-9+/]{40,}={0,2}", graph):
         with suppress(ValueError, OSError):
             yield bz2.decompress(base64.b64decode(found[0]))
@@ -268,12 +268,12 @@ def test_a_second_run_cancels_the_job_of_a_killed_submitter(
     tmp_path: Path, dataflow: Dataflow, pictures: Location
 ) -> None:
     dataflow.works = False
-    # On a disk the lock of who was killed ends at once.
+    # On a disk, the lock of a killed process is released at once.
     output = tmp_path / "out"
     job = _job(dataflow, pictures, output, "--shared-disk")
     job.wait_until(lambda: _is_at_dataflow(output))
     assert job.kill() == -signal.SIGKILL
-    # It needs no word of where the first one was.
+    # The second run needs no option that names the first job.
     code, stderr = Job(pictures, "--output", output).finish()
     assert code == 0
     assert "It is cancelled" in stderr

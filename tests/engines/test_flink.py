@@ -1,4 +1,4 @@
-"""The same command on a real Flink, undisturbed and with parts of it killed."""
+"""Test the same command on a real Flink, also when parts of it are killed."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.faults.jobs import Job, assert_same_rows
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 _SOME = 4
-"""Shards after which something is killed."""
+"""The number of finished shards after which a process is killed."""
 
 
 def test_a_detached_job_writes_the_same_files(
@@ -74,7 +74,7 @@ def test_a_second_run_takes_over_from_a_killed_submitter(
     job = Job(*again, *SHARDS, *flink.options())
     job.wait_until(lambda: parts(output) >= _SOME)
     assert job.kill() == -signal.SIGKILL
-    # Other shards than the first run's: what both do would stand there twice.
+    # The shards differ from those of the first run: duplicates would be visible.
     code, stderr = Job(*again, "--images-per-shard", 7).finish()
     assert code == 0
     assert "It is cancelled" in stderr
@@ -96,7 +96,7 @@ def test_ctrl_c_cancels_the_job(tmp_path: Path, flink: Flink, long_work: Path) -
 def test_workers_without_the_package_are_reported_at_once(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
 ) -> None:
-    # It is expected in the image then, and not sent.
+    # The package is then expected in the image and not sent.
     image = "--sdk_container_image=without-it"
     job = Job(*inputs, "--output", tmp_path / "out", *flink.options(), image)
     code, stderr = job.finish()

@@ -1,4 +1,4 @@
-"""The image, built for real: what it holds, and a job on Flink that is submitted and done by it."""
+"""Test the image, built for real: its contents, and a Flink job that it submits and runs."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Prism with an image named: here its workers are this process, which holds the package."""
+"""Test Prism with a named image: its workers are this process, which has the package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The Flex Template, launched as Google's launcher does it, on a service that runs what is left."""
+"""Test the Flex Template, launched as by Google's launcher, with a service that runs its job."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Where the engines are that `.ci/tools` installs."""
+"""Find the engines that `.ci/tools` installs."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _PATIENCE = 300.0
 
 
 def tool(name: str) -> Path:
-    """A file or folder among the tools; the test is skipped where it is not installed."""
+    """Return a file or folder of the tools; skip the test if it is not installed."""
     if (path := TOOLS / name).exists():
         return path
     if found := shutil.which(Path(name).name):
@@ -26,14 +26,14 @@ def tool(name: str) -> Path:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return an unused port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:
-    """Return when it is so.
+    """Wait until the condition is true.
 
     Raises:
         TimeoutError: it never is.
@@ -46,7 +46,7 @@ def wait_until(ready: Callable[[], bool], what: str) -> None:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody answers on a port of this machine."""
+    """Return whether a server listens on a port of this machine."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -55,10 +55,10 @@ def listens(port: int) -> bool:
 
 
 def workers_below(process: psutil.Process) -> list[psutil.Process]:
-    """Beam's Python workers among the processes below one."""
+    """Return Beam's Python workers among the processes below one."""
     found = []
     for child in process.children(recursive=True):
-        # Some are there for a moment only.
+        # Some processes end at once.
         with suppress(psutil.NoSuchProcess):
             if "apache_beam.runners.worker.sdk_worker_main" in child.cmdline():
                 found.append(child)

@@ -5,8 +5,8 @@ import pytest
 from imagebeam.evaluation.accuracy import Evaluation, Tally, wilson_interval
 
 
-# What defines Wilson's interval: its ends are the shares from which the one found lies exactly
-# 1.96 standard deviations away.
+# The definition of Wilson's interval: the measured share is exactly
+# 1.96 standard deviations away from each end.
 @pytest.mark.parametrize(("right", "images"), [(1, 7), (8, 10), (5_000, 10_000), (999, 1_000)])
 def test_the_interval_has_the_expected_ends(right: int, images: int) -> None:
     for end in wilson_interval(right, images):
@@ -18,7 +18,7 @@ def test_the_interval_has_the_expected_ends(right: int, images: int) -> None:
 def test_the_interval_ends_at_0_and_1(images: int) -> None:
     none, all_of_them = wilson_interval(0, images), wilson_interval(images, images)
     assert (none[0], all_of_them[1]) == pytest.approx((0.0, 1.0))
-    # For no or only right answers the other end has a closed form.
+    # With no or only correct classes, the other end has a closed form.
     weight = 1.959964**2 / images
     assert none[1] == pytest.approx(weight / (1 + weight), abs=1e-6)
     assert all_of_them[0] == pytest.approx(1 / (1 + weight), abs=1e-6)

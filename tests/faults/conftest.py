@@ -1,4 +1,4 @@
-"""Decoders that fail as their file asks."""
+"""Decoders that fail as their file requests."""
 
 import psutil
 import pytest
@@ -8,7 +8,7 @@ from tests.faults.decoding import PLUGIN, strangers
 
 @pytest.fixture
 def faulty_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoding processes started from now on do what `decoding.bmp` asks them to."""
+    """Make new decoding processes obey the requests of `decoding.bmp`."""
     strangers.clear()
     strangers.update(psutil.Process().children(recursive=True))
     monkeypatch.syspath_prepend(PLUGIN)

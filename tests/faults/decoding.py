@@ -1,4 +1,4 @@
-"""Pictures that do to their decoder what is asked, and what became of them."""
+"""Pictures that request a fault of their decoder, and the outcomes of decoding them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
 PLUGIN = Path(__file__).with_name("plugin")
-"""First on Python's path, it lets files ask for faults; see there for which."""
+"""A folder for the start of Python's path; its module documents the faults on request."""
 
 SIZE = (8, 8)
 PREPROCESSING = Preprocessing(SIZE)
 
 
 def bmp(path: Path, level: int, fault: str = "") -> str:
-    """Save a grey picture of 10×10 that asks for a fault, or for none; its URI."""
+    """Save a grey picture of 10×10 that requests a fault, or none; return its URI."""
     Image.new("L", (10, 10), level).save(path)
     if fault:
         with path.open("ab") as file:
@@ -32,13 +32,13 @@ def bmp(path: Path, level: int, fault: str = "") -> str:
 
 
 def read(process: DecodingProcess, uris: Sequence[str]) -> Reading:
-    """What a decoding process makes of the images, as a reader answers."""
+    """Return the outcomes of the images from a decoding process."""
     pixels, meter = np.empty((len(uris), *SIZE, 3), np.uint8), Meter()
     return Reading(pixels, process.read([*map(ImageLocation, uris)], pixels, meter), meter.costs)
 
 
 def seen(reading: Reading) -> list[int | str]:
-    """The level of each picture, or the code of its error."""
+    """Return the grey level of each picture, or the code of its error."""
     return [
         outcome.code if isinstance(outcome, ImageError) else _level(pixels)
         for pixels, outcome in zip(reading.pixels, reading.outcomes, strict=True)
@@ -51,10 +51,10 @@ def _level(pixels: npt.NDArray[np.uint8]) -> int:
 
 
 strangers: set[psutil.Process] = set()
-"""Processes that earlier tests left to this one, such as a job's reader that Beam still holds."""
+"""Processes that earlier tests left, such as a job's reader that Beam still holds."""
 
 
 def children() -> list[psutil.Process]:
-    """The processes below this one, dead ones that nobody has waited for among them."""
+    """Return the processes below this one, including dead ones in the process table."""
     found = psutil.Process().children(recursive=True)
     return [child for child in found if child not in strangers]

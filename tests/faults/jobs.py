@@ -1,4 +1,4 @@
-"""Runs jobs in processes of their own, to be stopped in any moment and by any means."""
+"""Run jobs in separate processes that tests stop at any moment and by any means."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ from tests.beam_pipeline.jobs import COMMAND, ROOT, errors, imagebeam, predictio
 from tests.faults.decoding import PLUGIN
 
 _PATIENCE = 300
-"""Seconds after which a process that should have ended counts as one that never will."""
+"""Seconds after which a process that should have ended is considered to hang."""
 
 
 class Job:
-    """One `imagebeam label` in a process group of its own, as a terminal starts it."""
+    """An `imagebeam label` in a separate process group, as a terminal starts it."""
 
     def __init__(self, *arguments: object) -> None:
         path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
@@ -34,32 +34,32 @@ class Job:
 
     @property
     def pid(self) -> int:
-        """Of the process that was started."""
+        """Return the id of the started process."""
         return self._process.pid
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Return when it is so, or when the job has ended before."""
+        """Wait until the condition is true or the job has ended."""
         while not ready() and self._process.poll() is None:
             time.sleep(0.002)
 
     def children(self) -> list[psutil.Process]:
-        """All processes below it."""
+        """Return all processes below it."""
         return psutil.Process(self.pid).children(recursive=True)
 
     def kill(self) -> int:
-        """SIGKILL to the process that was started, and to no other; its exit code."""
+        """Send SIGKILL to the started process only; return its exit code."""
         return self._stopped(self._process.kill)
 
     def terminate(self) -> int:
-        """SIGTERM to the process that was started, and to no other; its exit code."""
+        """Send SIGTERM to the started process only; return its exit code."""
         return self._stopped(self._process.terminate)
 
     def interrupt(self) -> int:
-        """Ctrl-C, which reaches the whole group; exit code of the process that was started."""
+        """Send Ctrl-C to the whole group; return the exit code of the started process."""
         return self._stopped(lambda: os.killpg(self.pid, signal.SIGINT))
 
     def finish(self) -> tuple[int, str]:
-        """Wait for its end; exit code and standard error."""
+        """Wait for its end; return exit code and standard error."""
         _, stderr = self._process.communicate(timeout=_PATIENCE)
         return self._process.returncode, stderr
 
@@ -73,7 +73,7 @@ class Job:
 
 
 def assert_same_rows(output: Path, clean: Path) -> None:
-    """An output holds the rows of a run that nothing disturbed, and nothing besides."""
+    """Check that an output holds exactly the rows of an undisturbed run."""
     assert predictions(output) == predictions(clean)
     assert errors(output) == errors(clean)
     assert verify(output) == []
@@ -81,5 +81,5 @@ def assert_same_rows(output: Path, clean: Path) -> None:
 
 
 def label(*arguments: object) -> int:
-    """Run `imagebeam label` in this process; its exit code."""
+    """Run `imagebeam label` in this process; return its exit code."""
     return imagebeam("label", *arguments)

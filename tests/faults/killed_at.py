@@ -1,4 +1,4 @@
-"""Runs the command line, and kills it as it is about to touch a folder for the n-th time.
+"""Run the command line, and kill it just before the n-th change of a folder.
 
 `python -m tests.faults.killed_at FOLDER N COMMAND…`; writes how often it did where it ends alive.
 The moment is one of the program's own, so no machine is too fast or too slow for it.
@@ -15,7 +15,7 @@ _EVENTS = frozenset({"open", "os.link", "os.mkdir", "os.remove", "os.rename", "o
 
 
 def main(folder: str, moment: int, command: list[str]) -> int:
-    """Run the command; its exit code, unless its moment comes."""
+    """Run the command; return its exit code if it is not killed."""
     touches = itertools.count(1)
 
     def touch(event: str, arguments: tuple[object, ...]) -> None:

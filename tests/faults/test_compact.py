@@ -1,4 +1,4 @@
-"""Killed in any moment, a compaction loses no row and leaves none twice."""
+"""Test that a compaction that is killed at any moment neither loses nor duplicates a row."""
 
 import random
 import shutil
@@ -52,7 +52,7 @@ def test_a_compaction_killed_at_any_moment_can_be_repeated(tmp_path: Path, seed:
 
 
 def _compact(root: AnyPath, moment: int) -> subprocess.CompletedProcess[str]:
-    """Compact, and be killed at this touch of the output; says how many there were otherwise."""
+    """Run a compaction that is killed at this change of the output, or return their number."""
     command = ("compact", root, "--part-bytes", 20_000)
     return subprocess.run(
         [sys.executable, "-m", "tests.faults.killed_at", *map(str, (root, moment, *command))],

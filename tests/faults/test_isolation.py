@@ -1,4 +1,4 @@
-"""A decoder can only hurt the image that it decodes."""
+"""Test that a decoder can only affect the image that it decodes."""
 
 import os
 import signal
@@ -205,7 +205,7 @@ def test_a_closed_reader_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_a_reader_can_be_closed_while_a_picture_hangs(tmp_path: Path) -> None:
-    # Waiting for the picture would take longer than a test may take.
+    # Waiting for the picture would exceed the time limit of a test.
     reader = ImageReader(PREPROCESSING, processes=2, limits=DecodeLimits(seconds=1e6))
     waiting = [ImageLocation(bmp(tmp_path / "1.bmp", 1, "wait"))]
 

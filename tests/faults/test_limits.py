@@ -1,4 +1,4 @@
-"""What has an end, ends: with its exit code, its message, and the rows that there are."""
+"""Test that exhausted resources end a job with its exit code, its message and the rows so far."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from tests.faults.jobs import Job, assert_same_rows, label
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """Mount a file system of 2 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
@@ -29,7 +29,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def _fill(disk: Path, left: int = 0) -> Path:
-    """Take all space of a disk but for some bytes."""
+    """Fill a disk except for some bytes."""
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     filler = disk / "filler"
     filler.write_bytes(bytes(free - left))
@@ -133,7 +133,7 @@ def test_failing_decoders_write_error_rows_and_a_retry_repeats_them(tmp_path: Pa
 
 
 class _PoisonedEngine:
-    """Raises whenever a picture of one grey is among those that it is given."""
+    """Raises an error for every batch that contains a picture of one grey level."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -173,7 +173,7 @@ def test_a_file_deleted_after_listing_is_an_error_row(tmp_path: Path) -> None:
     held, doomed = Path(bmp(folder / "1.bmp", 7, "wait")), Path(bmp(folder / "2.bmp", 7))
     job = Job(folder, "--output", output)
     job.wait_until(held.with_suffix(".reached").exists)
-    # The first images are begun before they are listed.
+    # The first images start before the listing ends.
     job.wait_until((output / "job" / "plan.json").exists)
     doomed.unlink()
     held.with_suffix(".go").touch()
@@ -207,7 +207,7 @@ def test_jobs_with_too_many_failures_end_early_and_keep_their_rows(tmp_path: Pat
     (folder / "0000.jpg").write_bytes(b"<html>")
     for n in range(1, 6000):
         os.link(folder / "0000.jpg", folder / f"{n:04}.jpg")
-    # Never decoded to its end: the job cannot finish before it is ended.
+    # Decoding this picture never ends, so the job cannot finish before it is aborted.
     bmp(tmp_path / "endless.bmp", 7, "wait")
     limit = ("--max-failure-rate", 0.5)
     code, stderr = Job(folder, tmp_path / "endless.bmp", "--output", output, *limit).finish()

@@ -1,4 +1,4 @@
-"""Tens of thousands of images: every one accounted for, and nothing that grows with them."""
+"""Test tens of thousands of images: every image has a row, and no resource grows with them."""
 
 import os
 import time
@@ -15,19 +15,19 @@ from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.jobs import Job
 
 _MOST_GROWTH = 300_000_000
-"""Bytes: a shard's pixels of each thread, and what allocators keep."""
+"""Bytes: the pixels of one shard per thread, and the reserves of allocators."""
 
 
 @dataclass
 class _Growth:
-    """What a job and its children held, look by look: bytes of memory, open descriptors."""
+    """Samples of the resources of a job and its children: bytes of memory, open descriptors."""
 
     job: Job
     memory: list[int] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
 
     def look(self) -> bool:
-        # One that has just ended is no loss.
+        # The process has just ended.
         with suppress(psutil.Error):
             family = [psutil.Process(self.job.pid), *self.job.children()]
             self.memory.append(sum(each.memory_info().rss for each in family))
@@ -37,7 +37,7 @@ class _Growth:
 
 
 def _linked(folder: Path, originals: Path, count: int) -> Counter[str]:
-    """Fill a folder with names for ten files, one of them rubbish; how many end in which code."""
+    """Fill a folder with names for ten files, one of them broken; return the number per code."""
     [rubbish] = originals.glob("rubbish*")
     pictures = sorted(originals.glob("[eo]*/*"))
     folder.mkdir()
@@ -61,11 +61,11 @@ def test_every_image_has_a_row_and_no_resource_grows(tmp_path: Path, count: int)
     assert [Path(row["uri"]).name for row in rows] == [
         f"{n:06}.jpg" for n in range(count) if n % 10 != 9
     ]
-    # Equal files have equal rows, wherever in the job they were done.
+    # Equal files have equal rows in every shard.
     values = {(int(Path(row["uri"]).stem) % 10, row["label"], row["score"]) for row in rows}
     assert len(values) == 9
     assert Counter(row["code"] for row in errors(output)) == expected
     assert verify(output) == []
     assert max(growth.memory) - growth.memory[0] < _MOST_GROWTH
-    # Files that are read and written at this very moment come and go.
+    # Open files change from moment to moment.
     assert max(growth.descriptors) - growth.descriptors[0] < 16

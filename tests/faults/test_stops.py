@@ -1,4 +1,4 @@
-"""Stopped in any moment and run again, a job leaves the rows of one that was never stopped."""
+"""Test that a job that is stopped and run again writes the rows of an undisturbed one."""
 
 import random
 import signal
@@ -15,7 +15,7 @@ from tests.faults.jobs import Job, assert_same_rows, label
 
 SHARDS = ("--images-per-shard", 2)
 MANY_SHARDS = ("--images-per-shard", 1)
-"""For jobs that must not end before they are stopped."""
+"""Options for jobs that must not end before they are stopped."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clean(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a run that nothing disturbs."""
+    """Return the output of an undisturbed run."""
     output = tmp_path_factory.mktemp("clean") / "out"
     assert label(images, "--output", output) == 0
     return output
@@ -60,7 +60,7 @@ def _is_sound(output: Path) -> bool:
     try:
         return verify(output) == []
     except OutputError:
-        # Killed before the folder was known as ours.
+        # The job was killed before it claimed the folder.
         return False
 
 
@@ -105,7 +105,7 @@ def test_a_killed_worker_process_ends_the_job_and_the_next_run_resumes(
     held = Path(bmp(tmp_path / "1.bmp", 7, "wait"))
     output = tmp_path / "out"
     workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    # Long enough for workers to start on a machine that has other work.
+    # Workers need this time to start on a busy machine.
     job = Job(held, "--output", output, "--stall-seconds", 40, *workers)
     job.wait_until(held.with_suffix(".reached").exists)
     [decoding] = [child for child in job.children() if "decoding_child" in child.cmdline()[3]]

@@ -1,4 +1,4 @@
-"""Fuzz for as long as wanted: `python -m tests.fuzz --seconds 3600 [TARGET ...]`.
+"""Fuzz for any time: `python -m tests.fuzz --seconds 3600 [TARGET ...]`.
 
 Each input has a number, from which it can be made again: `--first NUMBER --count 1 TARGET`.
 """
@@ -31,7 +31,7 @@ def main() -> int:
     args = parser.parse_args()
     os.environ[RAISE_UNEXPECTED] = "1"
     warnings.simplefilter("ignore")
-    # An input that takes more is a failure, and not the end of this machine.
+    # An input that needs more memory is a failure, and must not exhaust this machine.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     targets = args.targets or list(TARGETS)
     failed = [
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _fuzz(name: str, first: int, inputs: int | None, seconds: float, folder: Path) -> int:
-    """Fuzz one target in a process of its own, which a decoder may take down; count failures."""
+    """Fuzz one target in a separate process, which a decoder may crash; count failures."""
     failures, number, until = 0, first, time.monotonic() + seconds
     while time.monotonic() < until and (inputs is None or number < first + inputs):
         reader, writer = os.pipe()

@@ -1,4 +1,4 @@
-"""Damage done to bytes, the same for the same random numbers.
+"""Mutations of bytes that depend only on the random numbers.
 
 Flipped bytes alone rarely get past a checksum. So numbers are replaced by values at the borders of
 their types, and checksums of the formats are put right afterwards.

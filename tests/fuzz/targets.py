@@ -1,4 +1,4 @@
-"""What is fuzzed, with which seeds, and what must hold whatever comes in."""
+"""The targets of fuzzing: their seeds, and the properties that hold for any input."""
 
 import bz2
 import gzip
@@ -46,7 +46,7 @@ class Target:
     check: Callable[[bytes], object]
 
     def run(self, number: int) -> bytes:
-        """Check the input with a number; return it."""
+        """Check the input with this number; return it."""
         rng = random.Random(number)
         data = self.mutate(rng.choice(self.seeds), rng)
         self.check(data)
@@ -54,7 +54,7 @@ class Target:
 
 
 def _container(kind: ContainerKind, **selection: Any) -> Callable[[bytes], object]:
-    """List a container and read all its members: nothing but rows may come of it."""
+    """List a container and read all its members; every outcome must be a row."""
     chosen = MemberSelection(**selection)
 
     def check(data: bytes) -> None:
@@ -77,7 +77,7 @@ def _container(kind: ContainerKind, **selection: Any) -> Callable[[bytes], objec
 
 
 def _picture(data: bytes) -> None:
-    """Decode a picture: pixels of the size asked for, or a listed error."""
+    """Decode a picture; the outcome must be pixels of the requested size or a listed error."""
     modes: tuple[Truncation, ...] = get_args(Truncation)
     for truncated in modes:
         try:

@@ -15,7 +15,7 @@ from imagebeam.escape_control_chars import escape_control_chars
         ("a\u200bb\ufeff\xad", "a⟨U+200B⟩b⟨U+FEFF⟩⟨U+00AD⟩"),
         ("\udcff", "⟨U+DCFF⟩"),
         ("\U000e0041", "⟨U+E0041⟩"),
-        # What words and emoji are made with stays.
+        # Characters of words and emoji are kept.
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("👩\u200d🔬 שלום", "👩\u200d🔬 שלום"),
         ("<b>&amp;", "<b>&amp;"),

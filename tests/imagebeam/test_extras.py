@@ -11,7 +11,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def _installed(folder: Path, url: str | None) -> None:
-    """An installation as pip leaves it, found before that of the tests."""
+    """Set up an installation as pip leaves it, which is found before that of the tests."""
     info = folder / "imagebeam-0.0.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: imagebeam\nVersion: 0.0.0\n")

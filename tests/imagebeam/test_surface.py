@@ -1,4 +1,4 @@
-"""What other programs may import, held against what is documented and tested."""
+"""Test that the names that other programs import are documented and work."""
 
 import doctest
 import importlib
@@ -33,7 +33,7 @@ def test_the_documented_names_are_exported() -> None:
 @pytest.mark.parametrize("name", sorted({*imagebeam.__all__} - {"__version__"}))
 def test_every_name_exists_and_is_documented(name: str) -> None:
     found = getattr(imagebeam, name)
-    # A NamedTuple without a docstring gets one that says nothing.
+    # The description of a NamedTuple without a docstring is only its signature.
     assert not (inspect.getdoc(found) or f"{name}(").startswith(f"{name}(")
 
 

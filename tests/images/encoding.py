@@ -1,4 +1,4 @@
-"""Pictures made in the tests, and encoders for what Pillow reads but does not write."""
+"""Pictures for tests, and encoders for formats that Pillow reads but does not write."""
 
 import io
 import struct
@@ -28,7 +28,7 @@ ADAM7 = (
 
 
 def smooth(width: int, height: int) -> Array:
-    """A picture with no symmetry and no sharp edge: two ramps and a wave, in RGB."""
+    """Return a picture without symmetry and sharp edges: two ramps and a wave, in RGB."""
     y, x = np.mgrid[0:height, 0:width]
     red = 230 * x / max(width - 1, 1)
     green = 200 * y / max(height - 1, 1) + 20
@@ -38,13 +38,13 @@ def smooth(width: int, height: int) -> Array:
 
 
 def noise(width: int, height: int, channels: int = 3) -> Array:
-    """Pixels that no format can compress much, the same in every run."""
+    """Return pixels that no format can compress much; they are the same in every run."""
     pixels: Array = np.random.default_rng(7).integers(0, 256, (height, width, channels), np.uint8)
     return pixels
 
 
 def encode(image: Image.Image | Array, kind: str, **options: Any) -> bytes:
-    """Encoded by Pillow."""
+    """Encode a picture with Pillow."""
     buffer = io.BytesIO()
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     picture.save(buffer, kind, **options)
@@ -52,14 +52,14 @@ def encode(image: Image.Image | Array, kind: str, **options: Any) -> bytes:
 
 
 def same_size(data: bytes) -> Array:
-    """The decoded pixels, not resized."""
+    """Return the decoded pixels without resizing."""
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
     return decode(data, (height, width), "stretch").pixels
 
 
 def code_of(data: bytes, **options: Any) -> str | None:
-    """The code that decoding ends in; None if it gives a picture."""
+    """Return the error code of decoding; None if it gives a picture."""
     try:
         decode(data, (8, 8), **options)
     except DecodeError as error:
@@ -87,7 +87,7 @@ def png(
     interlaced: bool = False,
     after: bytes = b"",
 ) -> bytes:
-    """A PNG of integer samples (H, W, channels) with `bits` each, in the file's colour type.
+    """Encode integer samples (H, W, channels) of `bits` each as PNG of this colour type.
 
     `transparent` are the samples of the tRNS chunk; `after` are chunks behind the pixels.
     """
@@ -110,7 +110,7 @@ def png(
 
 
 def _packed(row: npt.NDArray[np.integer[Any]], bits: int) -> bytes:
-    """The samples of a row one after another, the highest bit first, filled up to whole bytes."""
+    """Pack the samples of a row, highest bit first, and pad to whole bytes."""
     text = "".join(f"{sample:0{bits}b}" for sample in row.ravel())
     text += "0" * (-len(text) % 8)
     return int(text, 2).to_bytes(len(text) // 8, "big")
@@ -127,12 +127,12 @@ def tiff(
     sample_format: int = 1,
     order: str = "<",
 ) -> bytes:
-    """An uncompressed TIFF of one strip; `raw` are its samples as the file stores them.
+    """Return an uncompressed TIFF of one strip; `raw` holds the samples as the file stores them.
 
     `photometric`: 0 white is zero, 1 black is zero, 2 RGB, 8 LAB. `sample_format`: 1 unsigned,
     2 signed, 3 float. `order`: < little-endian, > big-endian.
     """
-    # The bits of each sample stand before the pixels, since they do not fit in their field.
+    # The bits per sample are stored before the pixels, because they do not fit in their field.
     depths = struct.pack(f"{order}{samples}H", *[bits] * samples)
     start = 8 + len(depths)
     fields = [
@@ -158,7 +158,7 @@ def tiff(
 
 
 def jpeg_segment(data: bytes, marker: int) -> tuple[int, int]:
-    """Where the first segment with a marker starts and ends in a JPEG."""
+    """Return the start and end of the first segment with this marker in a JPEG."""
     at = 2
     while data[at + 1] != marker:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -170,7 +170,7 @@ def riff_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def webp_on_canvas(width: int, height: int) -> bytes:
-    """An animated WebP whose header announces a canvas, with one frame of 16×16 pixels."""
+    """Return an animated WebP whose header announces a canvas, with one frame of 16×16 pixels."""
     frame = encode(Image.new("RGB", (16, 16), "red"), "WEBP", lossless=True)[12:]
     canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     place = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
@@ -180,6 +180,6 @@ def webp_on_canvas(width: int, height: int) -> bytes:
 
 
 def gif_header(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
-    """A GIF that announces the sizes (width, height) of its screen and its frame, and ends."""
+    """Return a GIF that announces (width, height) of its screen and its frame, and ends."""
     head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     return head + b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x01\x44\0;"

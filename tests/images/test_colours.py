@@ -1,4 +1,4 @@
-"""Every mode and bit depth that `imagebeam.images.decode` names, against the rule in NumPy."""
+"""Test every mode and bit depth that `imagebeam.images.decode` names against NumPy."""
 
 import struct
 from typing import Any
@@ -31,7 +31,7 @@ def repeated(grey: npt.NDArray[Any]) -> Array:
 
 
 def on_white(colours: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> Array:
-    """Laid over white: the colour's share is alpha, white's share is the rest."""
+    """Blend with white: the colour has the share alpha, white has the rest."""
     share = alpha.astype(float)[..., None] / 255
     blended = np.round(colours * share + 255 * (1 - share)).astype(np.uint8)
     return np.broadcast_to(blended, (HEIGHT, WIDTH, 3))
@@ -220,7 +220,7 @@ INKS = (30, 90, 150, 60)
 
 
 def printed(inks: tuple[int, ...]) -> list[int]:
-    """What is left of white light: each ink takes its share, black takes from all."""
+    """Return the light that the inks leave of white: an ink takes its share, black takes all."""
     *colours, black = inks
     return [round((255 - ink) * (255 - black) / 255) for ink in colours]
 
@@ -284,7 +284,7 @@ def test_grey_jpeg_is_repeated() -> None:
 
 
 def test_a_run_length_encoded_bmp_is_decoded() -> None:
-    # Two rows from the bottom: four of index 1; index 0, 2, 0 and one of 1.
+    # Two rows from the bottom: four pixels of index 1; then indices 0, 2, 0 and 1.
     palette = b"\x0a\x14\x1e\0" + b"\xff\0\0\0" + b"\0\xff\0\0"
     pixels = b"\4\1\0\0" + b"\0\3\0\2\0\0" + b"\1\1" + b"\0\1"
     start = 14 + 40 + len(palette)

@@ -54,7 +54,7 @@ class TestGeometry:
     ) -> None:
         picture = noise(width, height)
         # The largest centred part with the target's proportions, of which 7/8 are kept; chosen
-        # such that each pixel of the result stands for a whole number of the picture's.
+        # such that each pixel of the result covers a whole number of the picture's pixels.
         cell = int(7 / 8 * min(width / target[1], height / target[0]))
         kept_height, kept_width = target[0] * cell, target[1] * cell
         top, left = (height - kept_height) // 2, (width - kept_width) // 2
@@ -104,11 +104,11 @@ EDGES = {
     7: ("right", "bottom"),
     8: ("left", "bottom"),
 }
-"""Which edges of the scene row 0 and column 0 are, by EXIF 2.32, 4.6.4.A."""
+"""The edges of the scene in row 0 and column 0, by EXIF 2.32, 4.6.4.A."""
 
 
 def turned(upright: Array, orientation: int) -> Array:
-    """The upright picture as a file of that orientation stores it."""
+    """Return the upright picture as a file of that orientation stores it."""
     row, column = EDGES[orientation]
     if "bottom" in (row, column):
         upright = upright[::-1]
@@ -138,7 +138,7 @@ class TestOrientation:
     @pytest.mark.parametrize("orientation", EDGES)
     @pytest.mark.parametrize("kind", LOSSLESS)
     def test_pictures_are_turned_upright(self, kind: str, orientation: int, resize: Resize) -> None:
-        # The crop takes 7×7 pixels for one: between pixels, a box falls to one side or the other.
+        # The crop averages 7×7 pixels: an edge between pixels is rounded to one side.
         upright = smooth(128, 96)
         data = encode(
             turned(upright, orientation), kind, exif=with_orientation(orientation), **LOSSLESS[kind]
@@ -146,7 +146,7 @@ class TestOrientation:
         found = decode(data, (12, 14), resize)
         expected = decode(encode(upright, kind, **LOSSLESS[kind]), (12, 14), resize)
         assert (found.width, found.height) == (128, 96)
-        # A JPEG is reduced to 3½ pixels for one, and then falls so.
+        # A JPEG is first reduced, to 3½ pixels per result pixel, and then rounded.
         assert furthest(found.pixels, expected.pixels) <= (6 if kind == "JPEG" else 1)
 
     @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -206,7 +206,7 @@ class TestFormats:
     def test_a_gif_frame_smaller_than_its_screen_lies_on_white(self) -> None:
         frame = encode(Image.new("P", (4, 4)), "GIF")
         image, end = frame.index(b",", 13), frame.rindex(b";")
-        # A screen of 8×8 whose only frame lies at 2, 2; its transparent index fills the rest.
+        # A screen of 8×8 whose only frame is at 2, 2; its transparent index fills the rest.
         control = b"\x21\xf9\x04\x01\0\0\x01\0"
         head = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 1, 0) + b"\x10\x20\x30\xff\0\0"
         place = b"," + struct.pack("<HHHH", 2, 2, 4, 4)
@@ -230,7 +230,7 @@ class TestReducedJpeg:
 
     @staticmethod
     def _both_ways(picture: Array) -> tuple[Array, Array]:
-        """Decoded as a JPEG, and as the PNG of what the whole JPEG decodes to."""
+        """Return the pixels of a JPEG, and those of a PNG with the pixels of the whole JPEG."""
         data = encode(picture, "JPEG", quality=90)
         whole = same_size(data)
         return decode(data, (16, 16)).pixels, decode(encode(whole, "PNG"), (16, 16)).pixels
@@ -458,7 +458,7 @@ class TestRefusals:
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
         picture = encode(Image.new("RGB", (32, 32)), "EPS")
         (tmp_path / "picture.eps").write_bytes(picture)
-        # The trap works: Pillow left alone runs it.
+        # The trap works: Pillow by itself runs it.
         open_alone = (
             "import sys\nfrom PIL import Image\n"
             "try: Image.open(sys.argv[1]).load()\nexcept OSError: pass"
@@ -496,7 +496,7 @@ class TestRefusals:
         bombs["jpeg"] = jpeg[: frame + 5] + struct.pack(">HH", 65_500, 65_500) + jpeg[frame + 9 :]
         for name, data in bombs.items():
             (tmp_path / name).write_bytes(data)
-        # 64 MB more than the interpreter and its libraries take as it is.
+        # 64 MB more than the interpreter and its libraries need.
         child = (
             "import resource, sys\nfrom pathlib import Path\n"
             "from tests.images.encoding import code_of, encode, smooth\n"

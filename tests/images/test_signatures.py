@@ -22,7 +22,7 @@ PICTURE = noise(128, 96)
 
 
 def with_thumbnail() -> bytes:
-    """A JPEG whose header holds a JPEG with an end mark of its own, as cameras write it."""
+    """Return a JPEG whose header contains a JPEG with an end mark, as cameras write it."""
     whole = encode(PICTURE, "JPEG")
     thumbnail = encode(smooth(64, 48), "JPEG")
     body = b"Exif\0\0" + thumbnail

@@ -40,7 +40,7 @@ def test_unusual_names_are_preserved(tmp_path: Path, name: bytes) -> None:
     path = os.path.join(os.fsencode(tmp_path), name)
     Path(os.fsdecode(path)).write_bytes(name)
     uri = uris.from_path(os.fsdecode(path))
-    # As a table would hold it.
+    # The name in a table.
     uri = uri.encode("utf-8").decode("utf-8")
     assert os.fsencode(uris.to_path(uri)) == path
     assert fetch(ImageLocation(uri), 1000) == name
@@ -135,7 +135,7 @@ _LONG = "0123456789abcdef0123456789abcdef"
             "https://d.cloudfront.net/a.jpg?Expires=1&Signature=abc&Key-Pair-Id=K",
             "https://d.cloudfront.net/a.jpg",
         ),
-        # Without a signature these are nobody's signing.
+        # Without a signature, these parameters do not sign anything.
         ("https://a.org/b?st=1&expires=2", "https://a.org/b?st=1&expires=2"),
         ("gs://bucket/a?token=b#c", "gs://bucket/a?token=b#c"),
         ("/folder/a?token=b@c", "/folder/a?token=b@c"),

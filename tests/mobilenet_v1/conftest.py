@@ -14,13 +14,13 @@ CHECKPOINT = "checkpoint/mobilenet_v1_0.5_160_quant.ckpt"
 
 @pytest.fixture(scope="session")
 def published_weights(reference: Path) -> Weights:
-    """The weights of 0.5/160 by their slim names."""
+    """Return the weights of 0.5/160 by their slim names."""
     return read_checkpoint(reference / CHECKPOINT)
 
 
 @pytest.fixture(scope="session")
 def published(published_weights: Weights) -> Network:
-    """The network with those weights; not to be changed."""
+    """Return the network with those weights; tests must not change it."""
     network = Network(Architecture(0.5, 160))
     load_weights(network, published_weights)
     return network
@@ -28,6 +28,6 @@ def published(published_weights: Weights) -> Network:
 
 @pytest.fixture(scope="session")
 def golden(reference: Path) -> dict[str, np.ndarray]:
-    """What TensorFlow 1.15 answered: pixels, logits, features, conv2d_0_relu6."""
+    """Return the values of TensorFlow 1.15: pixels, logits, features, conv2d_0_relu6."""
     with np.load(reference / "golden.npz") as values:
         return dict(values)

@@ -1,4 +1,4 @@
-"""Three kinds of drawn picture that a small network learns to tell apart within a minute."""
+"""Three kinds of drawn picture that a small network learns to distinguish within a minute."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ SIDE = 40
 
 
 def draw(label: int, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
-    """A shape of class `label` in random colours and place, uint8 (side, side, 3)."""
+    """Draw a shape of class `label` with random colours and position, uint8 (side, side, 3)."""
     dark, light = rng.integers(0, 90, 3), rng.integers(150, 256, 3)
     image = Image.new("RGB", (side, side), tuple(dark))
     pen = ImageDraw.Draw(image)
@@ -33,14 +33,14 @@ def draw(label: int, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
 
 
 def drawn(count: int, seed: int, side: int = SIDE) -> Pictures:
-    """`count` pictures, the classes in turn."""
+    """Draw `count` pictures with alternating classes."""
     rng = np.random.default_rng(seed)
     classes = np.arange(count) % len(CLASSES)
     return Pictures(np.stack([draw(int(label), rng, side) for label in classes]), classes)
 
 
 def write_folders(root: Path, count: int, seed: int = 0) -> None:
-    """`count` pictures of every class as PNG, each in the folder of its class."""
+    """Write `count` pictures of every class as PNG, into one folder per class."""
     rng = np.random.default_rng(seed)
     for label, name in enumerate(CLASSES):
         (root / name).mkdir(parents=True)
@@ -49,7 +49,7 @@ def write_folders(root: Path, count: int, seed: int = 0) -> None:
 
 
 def decode(data: bytes, side: int) -> np.ndarray:
-    """A decoder for training on what `write_folders` wrote."""
+    """Return a decoder for training on the output of `write_folders`."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BOX))

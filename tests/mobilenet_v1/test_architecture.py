@@ -1,4 +1,4 @@
-"""The table of layers against what was published, and against Keras's own MobileNet."""
+"""Test the table of layers against the publication and Keras's MobileNet."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_multiply_accumulates_are_the_published_ones(
 
 def test_the_count_without_the_last_layer_is_slims() -> None:
     # slim's test of its base network counts kernels and three values of batch norm for every
-    # channel, for slim.batch_norm has no scale unless told.
+    # channel, because slim.batch_norm has no scale by default.
     layers = Architecture(1.0, 224).layers[:-1]
     assert sum(layer.weights + 3 * layer.output_shape[2] for layer in layers) == 3_217_920
 

@@ -1,4 +1,4 @@
-"""Views: what varies, what must not, and that draws can be repeated."""
+"""Test views: the variations, their limits, and that draws can be repeated."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from imagebeam.mobilenet_v1.network import rescale
 
 SEED = tf.constant([3, 7], tf.int64)
 NONE = Augmentation(smallest_area=1, aspect=1, flip=False, colour=0)
-# Brightness grows to the right, so that a mirrored view shows.
+# Brightness grows to the right, so that a mirrored view can be recognised.
 RAMP = np.tile(np.linspace(0, 250, 48).astype(np.uint8)[:, None], (64, 48, 1, 3))
 
 

@@ -1,4 +1,4 @@
-"""Weights in and out: the published checkpoint and module, and what must be refused."""
+"""Test reading and writing weights: the published checkpoint and module, and refusals."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ SMALL = Architecture(0.25, 32, 3)
 
 @pytest.fixture
 def weights(tmp_path: Path) -> dict[str, np.ndarray]:
-    """Those of a small network, through a checkpoint."""
+    """Return the weights of a small network, read from a checkpoint."""
     write_checkpoint(Network(SMALL, seed=1), tmp_path / "small.ckpt")
     return dict(read_checkpoint(tmp_path / "small.ckpt"))
 

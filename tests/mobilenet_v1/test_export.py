@@ -1,4 +1,4 @@
-"""The SavedModel as its users load it: TensorFlow, TF-Hub, Keras, TensorFlow Serving."""
+"""Test the SavedModel as its users load it: TensorFlow, TF-Hub, Keras, TensorFlow Serving."""
 
 import json
 import resource

@@ -1,4 +1,4 @@
-"""The folder of a run belongs to one run."""
+"""Test that the folder of a run belongs to one run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Folders of classes: what counts, what is refused, what is held out."""
+"""Test folders of classes: the pictures in them, refusals, and the validation share."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A layer's training forms against batch norm's definition, and against its inference form."""
+"""Test a layer's training forms against the definition of batch norm and its inference form."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ INPUTS = tf.constant(np.random.default_rng(0).uniform(0, 6, (8, 6, 6, 4)), tf.fl
 
 
 def _layer(kind: Literal["convolution", "depthwise"] = "convolution") -> BatchNormLayer:
-    """A layer in the middle of its life: no value is a default one."""
+    """Return a partly trained layer: no value is a default one."""
     kernel, outputs = (3, 4) if kind == "depthwise" else (1, 5)
     layer = BatchNormLayer(Layer("a", kind, kernel, 1, (6, 6, 4), (6, 6, outputs)), (0, 0))
     rng = np.random.default_rng(1)

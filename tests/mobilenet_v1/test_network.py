@@ -1,4 +1,4 @@
-"""The network against the original tool chain's answers and against Keras's MobileNet."""
+"""Test the network against the original tool chain and Keras's MobileNet."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def test_top_classes_equal_the_original(
     endpoints: dict[str, Any], golden: dict[str, np.ndarray]
 ) -> None:
     answers = endpoints["Logits"].argmax(axis=1)
-    # Logits lie on 256 levels: an answer may tie with another for the first place.
+    # Logits have 256 levels: two classes can tie for the first place.
     for row, answer in zip(golden["logits"], answers, strict=True):
         assert row[answer] == row.max()
 
@@ -60,7 +60,7 @@ def test_predictions_are_the_softmax_of_the_logits(endpoints: dict[str, Any]) ->
 def test_every_single_layer_equals_the_original_graph(
     published: Network, reference: Path, golden: dict[str, np.ndarray]
 ) -> None:
-    """Feeds each layer what the original graph fed it, so that no rounding adds up."""
+    """Feeds each layer the input of the original graph, so that rounding does not add up."""
     module = tf.saved_model.load(str(reference / "module"))
     images = tf.constant(golden["pixels"][:2] / 255.0, tf.float32)
     original = module.signatures["image_classification"](images=images)
@@ -72,7 +72,7 @@ def test_every_single_layer_equals_the_original_graph(
         outputs = layer.activation_range.fake_quantise(expected)
     pooled = original["MobilenetV1/AvgPool_1a"]
     logits = published.logits.infer(pooled, quantised=True)[:, 0, 0]
-    # A sum that falls on the border between two levels may round to either.
+    # A sum between two levels can round to either.
     assert np.abs(logits - original["MobilenetV1/Logits"]).max() < 1.001 * LOGIT_STEP
     assert np.mean(np.abs(logits - original["MobilenetV1/Logits"]) < 1e-4) > 0.999
 
@@ -117,7 +117,7 @@ def test_variables_have_slims_names_and_count(published_weights: Weights) -> Non
 
 
 def test_input_is_rounded_only_on_request() -> None:
-    # Not pixels, for they lie halfway between two levels of the nearest range to [-1, 1].
+    # Not pixels, because they are halfway between two levels of the range nearest to [-1, 1].
     inputs = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     plain = Network(Architecture(0.5, 32), seed=3)
     rounding = Network(Architecture(0.5, 32), seed=3, quantise_input=True)

@@ -1,4 +1,4 @@
-"""Decoded pictures and the order in which batches show them."""
+"""Test decoded pictures and their order in batches."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from imagebeam.mobilenet_v1.folders import read_folder
 from imagebeam.mobilenet_v1.pictures import Pictures, decode_all
 from tests.mobilenet_v1 import shapes
 
-# Ten pictures of one pixel, each of its own colour.
+# Ten pictures of one pixel with different colours.
 PICTURES = Pictures(np.arange(10, dtype=np.uint8).repeat(3).reshape(10, 1, 1, 3), np.arange(10) % 2)
 
 

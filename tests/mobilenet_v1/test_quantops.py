@@ -1,4 +1,4 @@
-"""Fake quantisation against its definition, written out in NumPy."""
+"""Test fake quantisation against its definition, written in NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training: its schedule, its reports, its resumption, and that it learns."""
+"""Test training: its schedule, its reports, its resumption, and that it learns."""
 
 import json
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ class _Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> _Trained:
-    """A network that learnt to tell three shapes apart."""
+    """Return a network that learnt to distinguish three shapes."""
     state = tmp_path_factory.mktemp("run")
     network, reports = Network(SMALL), list[Progress]()
     pictures = shapes.drawn(600, seed=0)
@@ -151,7 +151,7 @@ def test_summaries_hold_what_was_reported(trained: _Trained) -> None:
 
 @pytest.mark.slow
 def test_transfer_trains_other_classes(trained: _Trained, tmp_path: Path) -> None:
-    """Two of the three classes, through a module, in a few steps and a tenth of the rate."""
+    """Two of the three classes, from a module, in a few steps at a tenth of the rate."""
     export_module(trained.network, tmp_path / "module", classes=shapes.CLASSES)
     shapes.write_folders(tmp_path / "images", 40, seed=2)
     for picture in (tmp_path / "images/disc").iterdir():

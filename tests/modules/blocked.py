@@ -1,4 +1,4 @@
-"""Python without TensorFlow: as after a base install, in a process of its own."""
+"""Run Python without TensorFlow, as after a base install, in a separate process."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 
-# What an import finds when a package is not there.
+# An import finds this in place of a package that is not installed.
 _BLOCK = """
 import sys
 
@@ -20,7 +20,7 @@ sys.meta_path.insert(0, _NotInstalled())
 
 
 def run_without_tensorflow(code: str, *arguments: str) -> str:
-    """What `code` prints, with `arguments` in `sys.argv[1:]`."""
+    """Return the output of `code`, with `arguments` in `sys.argv[1:]`."""
     command = [sys.executable, "-c", _BLOCK + code, *arguments]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Small flatbuffers, built with LiteRT's schema alone: what comes in is what goes out."""
+"""Small flatbuffers, built with LiteRT's schema alone: the output is the input."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ def echo(
     inputs: int = 1,
     statement: bytes | None = None,
 ) -> bytes:
-    """A flatbuffer whose outputs are its input in another shape, or the softmax of that.
+    """Return a flatbuffer whose outputs are its input in another shape, or the softmax of that.
 
     Args:
         input_shape: with the batch length first.

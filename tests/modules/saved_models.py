@@ -17,12 +17,12 @@ Function = Callable[[tf.Tensor], Any]
 def pictures(
     size: int | None = SIZE, channels: int = 3, dtype: str = "float32", batch: int | None = None
 ) -> tf.TensorSpec:
-    """The input of most modules here."""
+    """Return the input of most modules in this file."""
     return tf.TensorSpec([batch, size, size, channels], dtype, name="images")
 
 
 def mean_colours(images: tf.Tensor) -> tf.Tensor:
-    """float32 (N, CLASSES): sums of the mean red, green and blue, easy to compute by hand."""
+    """Return float32 (N, CLASSES): sums of mean red, green and blue, easy to compute by hand."""
     colours = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2])
     mixing = tf.constant([[1.0, 0, 0, 1, 2], [0, 1, 0, 1, -2], [0, 0, 1, 1, 3]])
     return colours @ mixing
@@ -34,7 +34,7 @@ def write_tf2(
     spec: tf.TensorSpec | None = None,
     call: Function | None = None,
 ) -> Path:
-    """A TF2 SavedModel whose signatures take `spec`; each function returns tensors by name."""
+    """Write a TF2 SavedModel whose signatures take `spec`; functions return tensors by name."""
     module = tf.Module()
     spec = spec or pictures()
     if call is not None:
@@ -53,7 +53,7 @@ def write_tf1(
     size: int | None = SIZE,
     tag_sets: tuple[tuple[str, ...], ...] = ((),),
 ) -> Path:
-    """A module in TF1 Hub format: the variant for inference has no tags.
+    """Write a module in TF1 Hub format: the variant for inference has no tags.
 
     Args:
         directory: to make.
@@ -88,7 +88,7 @@ def write_tf1(
 
 
 def _attachment(height: int, width: int) -> bytes:
-    """A ModuleAttachment with an ImageModuleInfo, encoded by hand for lengths below 16,384."""
+    """Return a ModuleAttachment with an ImageModuleInfo, encoded by hand, below 16,384 bytes."""
     size = b"\x08" + _varint(height) + b"\x10" + _varint(width)
     info = b"\x0a" + _varint(len(size)) + size
     key = b"image_module_info"
@@ -100,7 +100,7 @@ def _varint(value: int) -> bytes:
 
 
 def quantops_network(images: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A small network with fake quantisation where quantops modules have it.
+    """Return a small network with fake quantisation at the places where quantops modules have it.
 
     A 3×3 convolution of stride 2, relu6, average pooling (features, float32 (N, 8)) and a 1×1
     convolution (logits, float32 (N, CLASSES)).

@@ -1,4 +1,4 @@
-"""What works, and what is said, where TensorFlow is not installed."""
+"""Test the features and the messages of an installation without TensorFlow."""
 
 import hashlib
 import shutil

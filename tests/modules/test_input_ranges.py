@@ -1,4 +1,4 @@
-"""Networks whose input range, colours and kind of output differ, against independent runs."""
+"""Test networks with different input ranges, colours and outputs against independent runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ _FRONTS: dict[str, tuple[Front, tuple[float, float]]] = {
 
 
 class _Network(tf.Module):
-    """A convolution, pooling and a dense layer behind a front."""
+    """A front, followed by a convolution, pooling and a dense layer."""
 
     def __init__(self, front: Front, end: Front, classes: int = 3) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def _scaled(low: float, high: float) -> npt.NDArray[np.float32]:
 
 
 def _run_alone(path: Path, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Run a flatbuffer by LiteRT directly."""
+    """Run a flatbuffer directly with LiteRT."""
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     [entry] = interpreter.get_input_details()
     interpreter.resize_tensor_input(entry["index"], inputs.shape)

@@ -77,7 +77,7 @@ def quantops_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quantops_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiling takes a process of its own, so tests share what it leaves."""
+    """Return a cache that tests share, because compiling starts a process."""
     return tmp_path_factory.mktemp("cache", numbered=True) / "cache"
 
 

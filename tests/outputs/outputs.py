@@ -1,4 +1,4 @@
-"""Small outputs for the tests of what a job leaves behind."""
+"""Small outputs for the tests of `imagebeam.outputs`."""
 
 import errno
 import functools
@@ -37,26 +37,26 @@ IDENTITY = {
 
 
 def labelled(*uris: str) -> pa.Table:
-    """Rows of images whose best class is 1."""
+    """Write rows of images whose best class is 1."""
     sides = np.full(len(uris), 8, np.int32)
     scores = np.tile(np.array([0.25, 0.5, 0.25], np.float32), (len(uris), 1))
     return SCHEMA.table(uris, sides, sides, scores, None, None)
 
 
 def failed(*uris: str, code: str = "not_found", retryable: bool = True) -> pa.Table:
-    """Rows of images that ended in an error."""
+    """Write rows of images that ended in an error."""
     return SCHEMA.errors([(uri, "fetch", code, "message", retryable, ()) for uri in uris])
 
 
 def claimed(root: AnyPath, kind: Format = "parquet") -> Layout:
-    """An output folder that is ready for a job."""
+    """Return an output folder that is ready for a job."""
     layout = Layout(root, kind)
     identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False)
     return layout
 
 
 def finish(layout: Layout, labels: Sequence[str], errors: Sequence[str], shards: int) -> None:
-    """Write the account of a first run that did these images."""
+    """Write the summary of a first run on these images."""
     uris = [*labels, *errors]
     plan = Plan(
         requested=len(uris),
@@ -70,7 +70,7 @@ def finish(layout: Layout, labels: Sequence[str], errors: Sequence[str], shards:
 
 
 def rows(layout: Layout) -> tuple[set[str], set[str]]:
-    """The URIs that are labelled and those that failed; each stands once."""
+    """Return the URIs that are labelled and those that failed; each must occur once."""
     found = (
         [uri for part in layout.prediction_parts() for uri in parts.labelled_uris(part)],
         [uri for part in layout.error_parts() for uri in parts.failed_uris(part)],
@@ -80,12 +80,12 @@ def rows(layout: Layout) -> tuple[set[str], set[str]]:
 
 
 class _Watch:
-    """Counts the changes below a folder, and refuses those beyond what is left."""
+    """Counts the changes below a folder, and refuses those beyond a limit."""
 
     def __init__(self) -> None:
         self.folder: str | None = None
         self.left = 0
-        # The interpreter does not let go of a hook: it is added once, and mostly watches nothing.
+        # The interpreter never removes a hook: it is added once, and is usually inactive.
         sys.addaudithook(self)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -104,7 +104,7 @@ _watch = functools.cache(_Watch)
 
 @contextmanager
 def storage_that_goes_after(changes: int, folder: AnyPath) -> Iterator[None]:
-    """Let that many changes below a folder happen, and none after them.
+    """Allow this number of changes below a folder, and none after them.
 
     To the folder that is as if the process had been killed: not even cleaning up succeeds.
     """
@@ -145,7 +145,7 @@ def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
 
 
 def below(folder: AnyPath) -> dict[str, bytes]:
-    """The content of every file below a folder, by its name from there."""
+    """Return the content of every file below a folder, by its relative name."""
     paths = folder.below() if isinstance(folder, Location) else folder.rglob("*")
     return {
         str(path).removeprefix(f"{folder}/"): path.read_bytes()

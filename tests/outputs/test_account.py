@@ -22,7 +22,7 @@ from imagebeam.outputs.account import (
 from imagebeam.outputs.layout import Layout
 
 plans = st.builds(Plan, *[st.integers(0, 1 << 40)] * 6, st.integers(0, (1 << 128) - 1))
-# Sums of sixty-fourths are exact in any order; whether they are added at all is the question.
+# Sums of sixty-fourths are exact in any order; the test is that they are added.
 seconds = st.integers(0, 1000).map(lambda each: each / 64)
 costs = st.dictionaries(st.sampled_from("abc"), st.tuples(seconds, seconds))
 tallies = st.builds(

@@ -34,7 +34,7 @@ KINDS = pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
 
 
 def complete(root: AnyPath, kind: Format = "parquet") -> Layout:
-    """The output of a job of four shards: a to h are labelled, i to k failed."""
+    """Return the output of a job of four shards: a to h are labelled, i to k failed."""
     layout = claimed(root, kind)
     write_part(layout, "9", labelled("a", "b"), failed("i"))
     write_part(layout, "2", labelled("e", "f"), failed("j"))
@@ -45,7 +45,7 @@ def complete(root: AnyPath, kind: Format = "parquet") -> Layout:
 
 
 def listed(layout: Layout) -> dict[str, int]:
-    """How many parts there are, as any reader finds them."""
+    """Return the number of parts that any reader finds."""
     folders = (layout.predictions, layout.errors)
     return {
         folder.name: sum(path.name.startswith("part-") for path in folder.iterdir())
@@ -105,7 +105,7 @@ def test_a_full_part_is_followed_by_another(tmp_path: Path, kind: Format) -> Non
     compact(layout, full)
     found = [list(parts.labelled_uris(part)) for part in layout.prediction_parts()]
     assert 2 <= len(found) <= 34
-    # Each holds a run of neighbours.
+    # Each part contains consecutive images.
     assert [uri for uris in sorted(found) for uri in uris] == names
     assert verify(tmp_path) == []
     assert [each.rows for each in compact(layout, full).values()] == [0, 0]
@@ -194,7 +194,7 @@ def test_workers_of_an_earlier_run_cannot_write_afterwards(
 
 
 def test_a_run_that_takes_over_during_compaction_loses_no_row(tmp_path: Path) -> None:
-    """Where a file system has no locks, and another machine begins a run."""
+    """Simulate a file system without locks on which another machine begins a run."""
     layout = complete(tmp_path)
 
     def take_over(done: int, _of: int) -> None:
@@ -244,20 +244,20 @@ def test_after_a_kill_each_row_counts_once_and_the_next_run_repairs_the_output(
             with storage_that_goes_after(changes, layout.root):
                 compact(layout, LARGE)
         except (OSError, OutputError):
-            # As it was left, to our own readers.
+            # Our own readers see the output as the kill left it.
             assert rows(layout) == (set(LABELS), set(ERRORS))
             remaining = [each for each in verify(layout.root) if not each.endswith("not a part")]
             assert remaining == []
             AGAIN[again](layout)
             assert not layout.compaction.exists()
             assert [name for name in below(layout.root) if name.endswith(".tmp")] == []
-            # To any reader.
+            # Any other reader.
             seen = [uri for path in layout.predictions.iterdir() for uri in uris(path)]
             assert sorted(seen) == LABELS
             seen = [uri for path in layout.errors.iterdir() for uri in uris(path)]
             assert sorted(seen) == ERRORS
         else:
-            # Two parts made and, but for objects, named; seven taken away, and the notes.
+            # Two parts are made and, except in a bucket, renamed; seven are removed, and the notes.
             each = 1 if isinstance(root, Location) else 2
             assert changes >= each * 2 + 7 + each * 5 + 1
             break
@@ -287,7 +287,7 @@ def test_every_reader_reads_each_row_of_a_half_compacted_output_once(
             path.unlink()
     assert list(layout.prediction_parts()) == [joined]
     assert verify(tmp_path) == []
-    # The joined part never came to stand: its sources count.
+    # The joined part was never completed: its sources count.
     joined.unlink()
     assert len(list(layout.prediction_parts())) == 4
     assert verify(tmp_path) == []
@@ -362,7 +362,7 @@ def test_leftovers_of_a_killed_compaction_are_removed(tmp_path: Path) -> None:
 
 
 def test_wide_rows_are_read_in_small_batches(tmp_path: Path) -> None:
-    """A vector of a thousand floats a row: row groups are cut by bytes long before by rows."""
+    """Rows with a vector of a thousand floats: bytes limit the row groups before rows do."""
     layout = Layout(tmp_path)
     identity.claim(layout, IDENTITY | {"emit": ["logits"]}, overwrite=False)
     names = [f"{index:05}" for index in range(9000)]

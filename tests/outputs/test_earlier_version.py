@@ -1,4 +1,4 @@
-"""Outputs of the version before everything moved below one import name work under this one.
+"""Test that outputs of the version before the single import name work with this one.
 
 The folder `earlier_version` holds the outputs of a job that was limited to four images, one of
 which is not an image. They were listed below `/proc/self/cwd`, another folder in each test.
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not HERE.is_dir(), reason="needs /proc")
 
 @pytest.fixture(params=["parquet", "tfrecord"])
 def output(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An output of the earlier version, with its images and its module in their places."""
+    """Return an output of the earlier version, with its images and its module in their places."""
     (tmp_path / "in").mkdir()
     for name in (*DONE, *LEFT):
         shutil.copy(next(ARCHIVE.rglob(name)), tmp_path / "in" / name)

@@ -27,7 +27,7 @@ def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False
 
 
 def used(root: AnyPath) -> Layout:
-    """The output of a job that is complete."""
+    """Return the output of a complete job."""
     layout = claimed(root)
     write_part(layout, "1", labelled("a"), failed("b"))
     finish(layout, ["a"], ["b"], 1)
@@ -165,7 +165,7 @@ class TestAnotherJob:
         claim(layout, IDENTITY | CHANGED, overwrite=True)
         assert sorted(below(root)) == ["job/identity.json", "job/lease.json", "notes.txt"]
         assert json.loads(layout.identity.read_text()) == IDENTITY | CHANGED
-        # The folders are there for the rows to come.
+        # The folders for the next rows exist.
         write_part(layout, "1", labelled("a"), failed("b"))
 
     def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, root: AnyPath) -> None:

@@ -21,7 +21,7 @@ NEVER = 1e9
 
 @pytest.fixture(params=["gcs_bucket", "s3_bucket"])
 def uri(request: pytest.FixtureRequest) -> str:
-    """A name under which nothing is yet."""
+    """Return an unused name."""
     return f"{request.getfixturevalue(request.param)}/{uuid.uuid4().hex}/lease.json"
 
 
@@ -42,7 +42,7 @@ def is_leased(uri: str, timing: LeaseTiming = PATIENT) -> bool:
 
 
 def of_another(uri: str, **values: object) -> bytes:
-    """Leave what a process on another machine has left."""
+    """Write the lease of a process on another machine."""
     data = json.dumps({"id": "1", "host": "far", "process": 7, "machine": "m"} | values).encode()
     store_for(uri).write(uri, data)
     return data

@@ -95,7 +95,7 @@ def test_no_image_is_in_both_files_at_any_time(
     before: tuple[set[str], set[str]] | None,
     kind: Format,
 ) -> None:
-    """Whatever an earlier try left, and wherever the next one is killed."""
+    """Test every state that an earlier attempt can leave, with a kill at every change."""
     for number, after in enumerate(STATES):
         layout = claimed(root / str(number), kind)
         for changes in count():
@@ -113,12 +113,12 @@ def test_no_image_is_in_both_files_at_any_time(
                 assert {Path(name).name for name in files(layout)} <= expected
             else:
                 assert rows(layout) == after
-                # Taking away errors, and for each file its making and, but for objects, its naming.
+                # Errors are removed; each file is made and, except in a bucket, renamed.
                 taken = before is not None and bool(before[1])
                 each = 1 if isinstance(root, Location) else 2
                 assert changes >= taken + each * (bool(after[0]) + bool(after[1]))
                 break
-            # The next run, on storage that is well again.
+            # The next run has working storage.
             write_part(layout, ID, labelled(*sorted(after[0])), failed(*sorted(after[1])))
             assert rows(layout) == after
             write_part(layout, ID, labelled(), failed())
@@ -126,7 +126,7 @@ def test_no_image_is_in_both_files_at_any_time(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder that takes no file of a megabyte: a disk of that size, or else a limit of it."""
+    """Return a folder that cannot hold a megabyte: a small disk, or else a file size limit."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -154,7 +154,7 @@ def test_a_full_disk_leaves_no_part_of_a_file(
     with pytest.raises(OSError, match=r"No space left on device|File too large"):
         write_part(layout, "1" * 32, large, failed("b"))
     assert files(layout) == [f"predictions/part-{ID}.{kind}"]
-    # What was taken is given back.
+    # The permission is restored.
     write_part(layout, "2" * 32, labelled("c"), failed("d"))
     assert rows(layout) == ({"a", "c"}, {"d"})
 
@@ -224,13 +224,13 @@ def test_an_image_moves_between_predictions_and_errors(layout: Layout) -> None:
     for turn in range(3):
         assert parts.forget_errors(layout, []) == 1
         assert rows(layout) == ({"a"}, set())
-        # The images of the next run are another shard: its name is another.
+        # The images of the next run are another shard with another name.
         write_part(layout, f"{turn + 1}" * 32, labelled(), failed("b"))
         assert rows(layout) == ({"a"}, {"b"})
     assert parts.forget_errors(layout, []) == 1
     write_part(layout, "f" * 32, labelled("b"), failed())
     assert rows(layout) == ({"a", "b"}, set())
-    # A shard that is done again may end otherwise, either way.
+    # A repeated shard can have other outcomes.
     write_part(layout, "f" * 32, labelled(), failed("b"))
     assert rows(layout) == ({"a"}, {"b"})
     write_part(layout, "f" * 32, labelled("b"), failed())

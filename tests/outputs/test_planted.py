@@ -1,4 +1,4 @@
-"""Files in an output that no job of this version has written: damaged, hostile or of other jobs."""
+"""Test files that no job of this version wrote: damaged, hostile or of other jobs."""
 
 import json
 import os

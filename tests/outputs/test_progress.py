@@ -52,7 +52,7 @@ def test_a_part_that_is_replaced_during_a_scan_is_counted_later(
 ) -> None:
     layout = claimed(tmp_path, kind)
     watch = ProgressWatcher(layout)
-    # A link to nothing is as a part that is listed and then gone.
+    # A dangling link is like a part that is deleted after it was listed.
     (tmp_path / "predictions" / f"part-1.{kind}").symlink_to("gone")
     (tmp_path / "errors" / "part-1.parquet").symlink_to("gone")
     write_part(layout, "2", labelled("c"), failed("d"))

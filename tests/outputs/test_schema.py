@@ -22,7 +22,7 @@ URIS = ["/a b.jpg", "/ö\n.jpg", "file:///%FF.jpg"]
 WIDTHS = np.array([1, 500, 65_535], np.int32)
 HEIGHTS = np.array([2, 375, 65_535], np.int32)
 NAMES = ("tench", "cock, rooster", "Öl", "")
-# Chosen with ties within and between the best.
+# These scores have ties within the best and at their limit.
 SCORES = np.array([[0.1, 0.4, 0.4, 0.1], [0.25, 0.25, 0.25, 0.25], [0, 0, 0, 1]], np.float32)
 LOGITS = np.array([[-1.5, 0.1, np.pi, 1e-30], [0, -0.0, 1, 2], [3e38, 1, 2, 3]], np.float32)
 FEATURES = np.array([[0.5, 1], [2, 3], [4, 5]], np.float32)
@@ -43,7 +43,7 @@ def table(wanted: PredictionSchema) -> pa.Table:
 def row_by_row(
     emit: tuple[str, ...], top_k: int, names: tuple[str, ...] | None
 ) -> list[dict[str, Any]]:
-    """The rows as the contract has them, one dict each."""
+    """Return the rows in the form of the contract, as dicts."""
     found = []
     for index, uri in enumerate(URIS):
         row: dict[str, Any] = {
@@ -84,7 +84,7 @@ class TestPredictions:
         assert classes == [[1, 2, 0], [0, 1, 2], [3, 0, 1]]
 
     def test_the_top_classes_equal_those_of_a_full_sort(self) -> None:
-        # With few levels, so that ties are many.
+        # Few levels give many ties.
         levels = np.random.default_rng(5).integers(0, 20, (50, 300))
         scores = (levels / 20).astype(np.float32)
         sides = np.ones(50, np.int32)
@@ -139,7 +139,7 @@ def equal_rows(found: list[dict[str, Any]]) -> bool:
 
 
 class TestReaders:
-    """What a job leaves is read by others, with equal values."""
+    """Test that other libraries read the files of a job with equal values."""
 
     @pytest.fixture
     def part(self, tmp_path: Path) -> Path:

@@ -17,7 +17,7 @@ BEGAN = 1_000_000.0
 
 
 def half_done(root: Path, kind: Format = "parquet") -> Layout:
-    """A run that has two of six images to do; an earlier one labelled two and failed on one.
+    """Write a run with two of six images to do; an earlier run labelled two and failed on one.
 
     The images of the latest run took 40 seconds: two are done, one of them in vain.
     """
@@ -35,7 +35,7 @@ def half_done(root: Path, kind: Format = "parquet") -> Layout:
 
 
 def written(layout: Layout, seconds: float) -> None:
-    """Let all of an output be as old as that."""
+    """Set the age of all files of an output."""
     for path in Path(str(layout.root)).rglob("*"):
         os.utime(path, (seconds, seconds))
 
@@ -81,7 +81,7 @@ def test_a_job_on_a_cluster_is_detached(tmp_path: Path) -> None:
     found = at(tmp_path, BEGAN + 7200)
     assert (found["state"], found["silent_seconds"]) == ("detached", 7200.0)
     assert found["place"] == {"flink_master": "http://flink:8081", "job": "j"}
-    # Its submitter has stayed.
+    # The submitter is still running.
     with lock.held(layout):
         assert at(tmp_path, BEGAN + 7200)["state"] == "running"
 

@@ -57,7 +57,7 @@ def test_the_same_rows_are_the_same_bytes_in_another_process(whole: Path) -> Non
 
 
 def test_a_record_has_the_documented_layout() -> None:
-    """Against a record of one feature, `uri`, written down byte by byte."""
+    """Compare with a record of one feature, `uri`, written byte by byte."""
     schema = pa.schema([pa.field("uri", pa.string())])
     found = tfrecord_parts.encode(pa.table({"uri": ["x"]}, schema=schema))
     # Example{features{feature{key: "uri", value{bytes_list{value: "x"}}}}}
@@ -69,7 +69,7 @@ def test_a_record_has_the_documented_layout() -> None:
 
 
 def masked_crc32c(data: bytes) -> bytes:
-    """Bit by bit: the polynomial of RFC 3720, appendix B.4, reversed; then TFRecord's mask."""
+    """Compute bit by bit: the polynomial of RFC 3720, appendix B.4, reversed; then the mask."""
     checksum = 0xFFFFFFFF
     for byte in data:
         checksum ^= byte
@@ -178,7 +178,7 @@ def test_tensorflow_reads_the_file(whole: Path) -> None:
 
 @pytest.mark.slow
 def test_the_descriptor_does_not_conflict_with_tensorflow(whole: Path) -> None:
-    """Both register `tf.train.Example`, in either order."""
+    """Register `tf.train.Example` twice, in either order."""
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed: pip install 'imagebeam[tensorflow]'")
     for modules in (

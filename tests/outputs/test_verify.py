@@ -14,7 +14,7 @@ from tests.outputs.outputs import claimed, failed, finish, labelled
 
 
 def sound(root: AnyPath, kind: Format = "parquet") -> Layout:
-    """A complete output: a to d are labelled, e and f failed."""
+    """Return a complete output: a to d are labelled, e and f failed."""
     layout = claimed(root, kind)
     write_part(layout, "1", labelled("a", "b"), failed("e"))
     write_part(layout, "2", labelled("c", "d"), failed())
@@ -103,7 +103,7 @@ def test_a_truncated_part_is_reported(root: AnyPath, kind: Format, share: float)
     part.write_bytes(data[: int(share * len(data))])
     found = verify(root)
     if share == 0 and kind == "tfrecord":
-        # Nothing is a TFRecord file of no records: only the account knows better.
+        # An empty file is a valid TFRecord file: only the summary shows that records are missing.
         assert found[0] == f"{root}: 4 rows, but the summary states 6"
     else:
         assert found[0].startswith(f"{part}: damaged: ")

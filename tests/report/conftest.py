@@ -1,4 +1,4 @@
-"""The places that an output may be in."""
+"""The places that an output can be in."""
 
 import uuid
 from pathlib import Path
@@ -12,7 +12,7 @@ from imagebeam.storage import AnyPath, location
 def root(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AnyPath:
-    """A name under which nothing is yet: of a local folder, and of objects in a bucket."""
+    """Return an unused name: of a local folder, and of objects in a bucket."""
     if request.param == "folder":
         return tmp_path / "out"
     return location(f"{request.getfixturevalue('gcs_bucket')}/{uuid.uuid4().hex}/out")

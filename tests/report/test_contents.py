@@ -26,7 +26,7 @@ SCHEMA = PredictionSchema(("labels",), 2, NAMES, {"module": "m", "versions": {"i
 
 
 def answers(rows: dict[str, tuple[int, float]], schema: PredictionSchema = SCHEMA) -> pa.Table:
-    """Rows of images with a best class and its score."""
+    """Return rows of images with a best class and its score."""
     scores = np.zeros((len(rows), len(NAMES)), np.float32)
     for place, (best, score) in enumerate(rows.values()):
         scores[place, best] = score

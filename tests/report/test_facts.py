@@ -12,7 +12,7 @@ from tests.outputs.outputs import claimed, failed, labelled
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """An output with three labelled images and one that failed."""
+    """Return an output with three labelled images and one failed image."""
     layout = claimed(tmp_path)
     write_part(layout, "1", labelled("a", "b", "c"), failed("d"))
     return layout

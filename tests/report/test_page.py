@@ -1,4 +1,4 @@
-"""The command `report` on real outputs, and the page as text; `test_report_page.py` opens it."""
+"""Test the command `report` on real outputs, and the text of the page."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ from tests.outputs.outputs import IDENTITY, claimed, failed, finish, labelled
 
 
 def data(page: AnyPath) -> dict[str, Any]:
-    """What the page's script is given."""
+    """Return the data that the page's script receives."""
     [text] = re.findall(
         r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL
     )
@@ -33,7 +33,7 @@ def data(page: AnyPath) -> dict[str, Any]:
 
 
 def output(root: Path, *uris: str) -> Layout:
-    """A complete output with rows of these images."""
+    """Write a complete output with rows of these images."""
     layout = claimed(root)
     write_part(layout, "1", labelled(*uris), failed("gone"))
     finish(layout, uris, ["gone"], 1)
@@ -57,7 +57,7 @@ def test_the_page_shows_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert head == "data:image/webp;base64"
         with Image.open(io.BytesIO(base64.b64decode(encoded))) as thumbnail:
             assert (thumbnail.size, thumbnail.format) == ((160, 120), "WEBP")
-    # A page lies beside the rows and is none of them.
+    # The page is beside the rows and is not counted as a part.
     assert imagebeam("verify", out) == 0
 
 

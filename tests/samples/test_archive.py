@@ -1,4 +1,4 @@
-"""The sample archive is what its documentation says, as real decoding shows."""
+"""Test by decoding that the sample archive is as documented."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ _BROKEN = {
 
 
 def _files(archive: Path) -> dict[str, bytes]:
-    """Every file outside the tar, by its path in the archive."""
+    """Return every file outside the tar, by its path in the archive."""
     return {
         path.relative_to(archive).as_posix(): path.read_bytes()
         for path in archive.rglob("*")

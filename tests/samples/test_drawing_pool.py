@@ -1,4 +1,4 @@
-"""A pool of pictures does not depend on how many processes drew it."""
+"""Test that a pool of pictures does not depend on the number of processes."""
 
 from pathlib import Path
 

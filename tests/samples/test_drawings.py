@@ -1,4 +1,4 @@
-"""What the drawings promise: equal for an equal seed, balanced, any size, no two alike."""
+"""Test that drawings are equal for an equal seed, balanced, of any size, and all different."""
 
 import numpy as np
 import pytest

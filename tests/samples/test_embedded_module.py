@@ -1,4 +1,4 @@
-"""The embedded module knows the drawn things as well as it says, without TensorFlow."""
+"""Test that the embedded module has its stated accuracy, without TensorFlow."""
 
 import csv
 import json
@@ -75,5 +75,5 @@ def _decoded(path: Path) -> NDArray[np.uint8]:
 
 
 def _lowest(stated: float, count: int, stated_count: int) -> float:
-    """The least share of `count` that is no surprise when `stated` was measured on others."""
+    """Return the smallest plausible share of `count` if `stated` was measured on other pictures."""
     return stated - _SURE * sqrt(stated * (1 - stated) * (1 / count + 1 / stated_count))

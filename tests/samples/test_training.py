@@ -1,4 +1,4 @@
-"""The recipe of the embedded module, on a small scale."""
+"""Test the training of the embedded module on a small scale."""
 
 import json
 from pathlib import Path

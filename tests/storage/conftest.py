@@ -1,4 +1,4 @@
-"""A real server of the web."""
+"""A real web server."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.storage.web import Site
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A web server on this machine."""
+    """Run a web server on this machine."""
     with Site().running() as site:
         yield site

@@ -1,4 +1,4 @@
-"""A server between clients and a real one, with whatever can go wrong on the way."""
+"""A server between clients and a real one, which simulates faults."""
 
 import http.client
 import socket
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Reply:
-    """What the real server answers."""
+    """The response of the real server."""
 
     status: int
     headers: dict[str, str]
@@ -24,7 +24,7 @@ class Reply:
 
 
 class Exchange:
-    """One request, for a fault to answer."""
+    """One request, for a fault to handle."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, target: str, body: bytes) -> None:
         self._handler = handler
@@ -35,7 +35,7 @@ class Exchange:
         self.query = dict(parse_qsl(urlsplit(handler.path).query))
 
     def ask(self, query: str = "") -> Reply:
-        """Ask the real server, with more in the query."""
+        """Forward the request to the real server, with more parameters in the query."""
         path = self._handler.path + (f"&{query}" if query else "")
         headers = dict(self._handler.headers)
         connection = http.client.HTTPConnection(self._target, timeout=30)
@@ -72,7 +72,7 @@ class Exchange:
             self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
 
     def wait(self) -> None:
-        """Until the client leaves."""
+        """Wait until the client disconnects."""
         self._handler.close_connection = True
         self._handler.rfile.read()
 
@@ -81,7 +81,7 @@ Fault: TypeAlias = Callable[[Exchange], None]
 
 
 class Relay:
-    """The server, and what goes wrong next.
+    """The server and its next faults.
 
     Attributes:
         faults: the first is for the next request, and so on; those after are relayed.
@@ -105,7 +105,7 @@ class Relay:
                 return super().get_request()
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """Nothing: clients that hang up are what the tests are about."""
+                """Print nothing: clients that disconnect are the subject of the tests."""
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -121,13 +121,13 @@ class Relay:
             do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _relay  # noqa: N815
 
             def log_message(self, *args: object) -> None:
-                """Nothing, on no stream."""
+                """Print nothing."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def forget(self) -> None:
-        """Be as new."""
+        """Restore the initial state."""
         self.faults.clear()
         self.requests.clear()
         self.connections = 0
@@ -145,12 +145,12 @@ class Relay:
 
 
 def honest(exchange: Exchange) -> None:
-    """As the real server answers."""
+    """Forward the request without a fault."""
     exchange.reply(exchange.ask())
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Fault:
-    """An answer that is its status."""
+    """Respond with a status."""
 
     def answer(exchange: Exchange) -> None:
         exchange.reply(Reply(code, headers, body))
@@ -159,18 +159,18 @@ def status(code: int, body: bytes = b"", **headers: str) -> Fault:
 
 
 def refused(exchange: Exchange) -> None:
-    """Nothing, and the end of the connection."""
+    """Close the connection without a response."""
     exchange.hang_up()
 
 
 def lost(exchange: Exchange) -> None:
-    """The server does it, and its answer does not arrive."""
+    """Forward the request and drop the response."""
     exchange.ask()
     exchange.hang_up(reset=True)
 
 
 def cut(exchange: Exchange) -> None:
-    """The first half, and the end of the connection."""
+    """Send the first half and close the connection."""
     reply = exchange.ask()
     exchange.head(reply)
     exchange.send(reply.body[: len(reply.body) // 2])
@@ -178,14 +178,14 @@ def cut(exchange: Exchange) -> None:
 
 
 def corrupted(exchange: Exchange) -> None:
-    """One wrong bit."""
+    """Change one bit."""
     reply = exchange.ask()
     exchange.head(reply)
     exchange.send(bytes([reply.body[0] ^ 1]) + reply.body[1:])
 
 
 def shortened(exchange: Exchange) -> None:
-    """The last byte is missing, and is not announced either."""
+    """Drop the last byte and announce the shorter length."""
     reply = exchange.ask()
     exchange.head(
         replace(reply, headers=reply.headers | {"Content-Length": str(len(reply.body) - 1)})
@@ -194,12 +194,12 @@ def shortened(exchange: Exchange) -> None:
 
 
 def stalled(exchange: Exchange) -> None:
-    """Nothing, until the client leaves."""
+    """Send nothing until the client disconnects."""
     exchange.wait()
 
 
 def stalled_body(exchange: Exchange) -> None:
-    """All but the last byte, and nothing until the client leaves."""
+    """Send all but the last byte, then wait until the client disconnects."""
     reply = exchange.ask()
     exchange.head(reply)
     exchange.send(reply.body[:-1])
@@ -207,13 +207,13 @@ def stalled_body(exchange: Exchange) -> None:
 
 
 def trickling(exchange: Exchange) -> None:
-    """A byte of an endless body every now and then, until the client leaves."""
+    """Send a byte of an endless body now and then until the client disconnects."""
     exchange.head(replace(exchange.ask(), headers={"Content-Length": "1000"}))
     _trickle(exchange)
 
 
 def trickling_head(exchange: Exchange) -> None:
-    """A byte of an endless header every now and then, until the client leaves."""
+    """Send a byte of an endless header now and then until the client disconnects."""
     exchange.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
     _trickle(exchange)
 

@@ -1,4 +1,4 @@
-"""What goes wrong between a client and its bucket, and what is made of it."""
+"""Test faults between a client and its bucket."""
 
 import functools
 import json
@@ -52,7 +52,7 @@ class Place:
     def __init__(self, relay: Relay, kind: Callable[[Settings], Store]) -> None:
         self.relay = relay
         self.uri = ""
-        # Clients are dear to make.
+        # Making clients is slow.
         self.store_with = functools.cache(kind)
 
     def store(self, seconds: float = 30, attempts: int = 2) -> Store:
@@ -182,7 +182,7 @@ def test_a_server_that_ignores_ranges_is_detected(place: Place) -> None:
 
 
 def _page(exchange: Exchange) -> None:
-    """A listing of two objects at a time, as the service has it; fake-gcs-server sends all."""
+    """List two objects at a time like the service; fake-gcs-server sends all at once."""
     reply = exchange.ask(query="max-keys=2")
     if reply.body.startswith(b"{"):
         listing = json.loads(reply.body)

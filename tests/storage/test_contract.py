@@ -1,4 +1,4 @@
-"""What every store does alike, on the disk and on real servers."""
+"""Test the common behaviour of all stores, on the disk and on real servers."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ _DATA = bytes(range(256))
 
 
 class Place:
-    """A store and a place in it that is nobody else's."""
+    """A store and an unused place in it."""
 
     def __init__(self, store: Store, base: str) -> None:
         self.store = store
@@ -112,7 +112,7 @@ def test_an_old_version_of_an_overwritten_object_is_not_read(place: Place) -> No
     version = place.store.info(place / "a").version
     place.store.write(place / "a", b"later")
     if "://" not in place.base:
-        # A file system's clock may stand still for longer than two writes take.
+        # The resolution of a file system's clock can be coarser than two writes.
         os.utime(place / "a", ns=(0, os.stat(place / "a").st_mtime_ns + 1))
     with pytest.raises(Changed):
         place.store.read(place / "a", 999, version=version)

@@ -112,7 +112,7 @@ def relay(gcs_server: str) -> Iterator[Relay]:
 
 @pytest.fixture
 def abroad(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Relay:
-    """What the client takes for Google's servers, on a machine without any credentials."""
+    """Replace Google's servers, on a machine without credentials."""
     for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
@@ -122,7 +122,7 @@ def abroad(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rel
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
-    """A metadata server."""
+    """Run a metadata server."""
     with Relay("nowhere").running() as relay:
         address = relay.address.removeprefix("http://")
         monkeypatch.setenv("GCE_METADATA_IP", address)
@@ -150,7 +150,7 @@ def test_public_objects_are_read_without_credentials(
 def test_without_credentials_googles_servers_are_used(
     abroad: Relay, machine: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The client library asks its session more where it makes up the address itself.
+    # The client library uses more of its session if it builds the address itself.
     monkeypatch.delenv("API_ENDPOINT_OVERRIDE")
     machine.faults.extend([status(404)] * 9)
     assert GcsStore(Settings())._client.client.api_endpoint == "https://storage.googleapis.com"
@@ -194,7 +194,7 @@ def test_credentials_come_from_the_metadata_server(
     abroad: Relay, machine: Relay, gcs_server: str
 ) -> None:
     machine.faults.extend([_token] * 9)
-    # Google's library looks once a process for who tells about the machine.
+    # Google's library searches for the metadata server once per process.
     code = (
         "import sys; from imagebeam.storage import store_for; "
         "sys.stdout.buffer.write(store_for(sys.argv[1]).read(sys.argv[1], 999))"
@@ -222,7 +222,7 @@ def test_an_invalid_key_file_is_reported(
 
 @pytest.fixture
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
-    """Who gives out tokens for a key file."""
+    """Run a server that issues tokens for a key file."""
     key = rsa.generate_private_key(65537, 2048).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )

@@ -18,7 +18,7 @@ _MIB = 1 << 20
 
 
 class _Noting(LocalStore):
-    """A store that notes what it is asked for."""
+    """A store that records its requests."""
 
     def __init__(self) -> None:
         super().__init__(Settings())

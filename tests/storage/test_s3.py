@@ -30,7 +30,7 @@ _DATA = bytes(range(200))
 
 @pytest.fixture(scope="module")
 def stores() -> dict[str, S3Store]:
-    """Clients are dear to make, so one serves all."""
+    """Return one client for all tests, because making clients is slow."""
     return {}
 
 
@@ -128,7 +128,7 @@ def test_the_checksum_or_the_md5_is_compared(relay: Relay, uri: str, fault: Any)
 
 @pytest.fixture
 def nobody(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
-    """A machine without credentials, and its metadata server."""
+    """Set up a machine without credentials, and its metadata server."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))

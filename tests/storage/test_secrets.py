@@ -123,6 +123,6 @@ def test_a_cleaned_name_is_stable(text: str, hide: HideQuery) -> None:
     "part", ["x", "token", "%", "-", "a:", "a.b+", "https://", "sig=", "=", ";a", ")", "cookie "]
 )
 def test_a_long_text_is_cleaned_in_a_bounded_number_of_steps(part: str) -> None:
-    """The square of this length would take hours."""
+    """Test a length whose square would take hours."""
     text = part * (200_000 // len(part))
     assert clean_text(text).startswith(part[0])

@@ -1,4 +1,4 @@
-"""A web server on loopback, with whatever can go wrong with one."""
+"""A web server on loopback, which simulates faults."""
 
 import socket
 import ssl
@@ -12,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
 Request: TypeAlias = BaseHTTPRequestHandler
-"""What was asked, and `wfile` for the answer."""
+"""A function that receives the request and writes the response to `wfile`."""
 
 Answer: TypeAlias = Callable[[Request], None]
-"""Answers one request."""
+"""Handles one request."""
 
 
 class Site:
-    """A server and what it is to answer; anything else is not found.
+    """A server and its responses; other paths are not found.
 
     Attributes:
         requests: (method, path, headers) of each, in order.
@@ -54,7 +54,7 @@ class Site:
                     request.close()
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """Nothing: clients that hang up are what the tests are about."""
+                """Print nothing: clients that disconnect are the subject of the tests."""
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -66,7 +66,7 @@ class Site:
             do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *args: object) -> None:
-                """Nothing, on no stream."""
+                """Print nothing."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
@@ -75,7 +75,7 @@ class Site:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
     def add(self, path: str, *answers: Answer) -> str:
-        """Answer a path: the first request with the first, and so on; the last one stays."""
+        """Set the responses of a path, one per request; the last one is repeated."""
         left = list(answers)
 
         def answer(request: Request) -> None:
@@ -109,7 +109,7 @@ class Site:
 
 
 def send(request: Request, code: int, headers: dict[str, str], body: bytes = b"") -> None:
-    """Send an answer whose length is told, unless the headers tell another."""
+    """Send a response with its length, unless the headers state another."""
     request.send_response(code)
     for name, value in ({"Content-Length": str(len(body))} | headers).items():
         if value:
@@ -120,25 +120,25 @@ def send(request: Request, code: int, headers: dict[str, str], body: bytes = b""
 
 
 def status(code: int, **headers: str) -> Answer:
-    """An answer that is its status; `Retry_After` stands for the header Retry-After."""
+    """Respond with a status; `Retry_After` means the header Retry-After."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda request: send(request, code, named, HTTPStatus(code).phrase.encode())
 
 
 def redirect(target: str, code: int = 302, **headers: str) -> Answer:
-    """An answer that sends elsewhere."""
+    """Respond with a redirect."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda request: send(request, code, {"Location": target} | named)
 
 
 def whole(data: bytes, **headers: str) -> Answer:
-    """An object of a server that knows no ranges."""
+    """Serve an object without range support."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda request: send(request, 200, named, data)
 
 
 def stored(data: bytes, etag: str = "", **headers: str) -> Answer:
-    """An object of a server that knows ranges and versions."""
+    """Serve an object with ranges and versions."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     named |= {"ETag": etag} if etag else {}
 
@@ -162,7 +162,7 @@ def stored(data: bytes, etag: str = "", **headers: str) -> Answer:
 
 
 def chunked(*parts: bytes, end: bool = True) -> Answer:
-    """A body in chunks, with or without the last one."""
+    """Send a body in chunks, with or without the last one."""
 
     def answer(request: Request) -> None:
         send(request, 200, {"Content-Length": "", "Transfer-Encoding": "chunked"})
@@ -176,7 +176,7 @@ def chunked(*parts: bytes, end: bool = True) -> Answer:
 
 
 def trickle(head: bytes, drop: bytes = b"x", pause: float = 0.05) -> Answer:
-    """Bytes as they are, then one every now and then until the client leaves."""
+    """Send raw bytes, then one now and then until the client disconnects."""
 
     def answer(request: Request) -> None:
         request.close_connection = True
@@ -190,7 +190,7 @@ def trickle(head: bytes, drop: bytes = b"x", pause: float = 0.05) -> Answer:
 
 
 def stall(head: bytes = b"") -> Answer:
-    """Bytes as they are, then nothing until the client leaves."""
+    """Send raw bytes, then nothing until the client disconnects."""
 
     def answer(request: Request) -> None:
         request.close_connection = True
@@ -202,7 +202,7 @@ def stall(head: bytes = b"") -> Answer:
 
 
 def raw(data: bytes, reset: bool = False) -> Answer:
-    """Bytes as they are, then the end of the connection, polite or not."""
+    """Send raw bytes, then close the connection, politely or not."""
 
     def answer(request: Request) -> None:
         request.close_connection = True

@@ -15,14 +15,14 @@ SIZE = (8, 8)
 
 
 def grey(folder: Path, name: str, level: int, size: tuple[int, int] = (10, 12)) -> str:
-    """Save one plain grey PNG of (width, height) `size`; its URI."""
+    """Save one plain grey PNG of (width, height) `size`; return its URI."""
     path = folder / name
     Image.new("RGB", size, (level, level, level)).save(path, "PNG")
     return str(path)
 
 
 class MeanEngine:
-    """Answers with the mean level of each picture, and fails as told.
+    """Returns the mean level of each picture, and fails on request.
 
     `logits` are (N, 3): the mean, its negative, 0. Calls are recorded as lists of means.
     """
@@ -43,10 +43,10 @@ class MeanEngine:
 
 
 def listed(uri: str, ordinal: int = 0) -> ListedImage:
-    """An image as listing names it."""
+    """Return an image in the form of a listing."""
     return ListedImage(uri, ImageLocation(uri), ordinal=ordinal)
 
 
 def bad_entry(uri: str, ordinal: int, message: str) -> ListedImage:
-    """An image that cannot be listed."""
+    """Return an image that cannot be listed."""
     return ListedImage(uri, BadManifestEntry(message), ordinal=ordinal)

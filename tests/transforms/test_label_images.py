@@ -1,4 +1,4 @@
-"""The job's steps inside somebody else's pipeline."""
+"""Test the steps of the job inside another pipeline."""
 
 from collections.abc import Sequence
 from pathlib import Path

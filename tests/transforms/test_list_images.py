@@ -66,7 +66,7 @@ def test_a_long_list_is_split_into_pages() -> None:
 
 
 class _SlowSource(Source):
-    """A listing that keeps one waiting."""
+    """A listing that blocks."""
 
     def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
         for image in super().images(left_out):

@@ -1,4 +1,4 @@
-"""A module under Beam's own RunInference."""
+"""Test a module with Beam's own RunInference."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _BLUE = np.array([[[0, 0, 255]]], np.uint8)
 def handler(tmp_path: Path) -> ModuleHandler:
     path = write_module(tmp_path / "module.tflite")
     handler = ModuleHandler(str(path), max_batch_size=2)
-    # The flatbuffer is in the handler: workers elsewhere see no file of the submitter's.
+    # The flatbuffer is in the handler, because remote workers cannot read local files.
     path.unlink()
     return handler
 

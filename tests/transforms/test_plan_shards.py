@@ -54,7 +54,7 @@ def test_neighbours_share_a_shard_and_the_plan_is_in_the_output(tmp_path: Path) 
     with beam.Pipeline(FnApiRunner()) as pipeline:
         plan = pipeline | "Plan" >> beam.Create([Plan(requested=10, to_do=10)])
         pages = [
-            # Pages end where they end, shards where the plan says.
+            # Shards follow the plan and not the ends of pages.
             *(Page(1, 0, tuple(refs[5:8])), Page(1, 1, tuple(refs[8:]))),
             *(Page(0, 0, tuple(refs[:1])), Page(0, 1, tuple(refs[1:5]))),
         ]

@@ -135,7 +135,7 @@ def test_each_shard_gets_the_outputs_of_its_own_pictures() -> None:
 
 
 def test_a_shard_does_not_wait_until_the_one_before_it_is_complete() -> None:
-    """The first shard's last block and the second shard's blocks run at the same time."""
+    """Let the first shard's last block and the second shard's blocks run at the same time."""
     meeting = threading.Barrier(2, timeout=60)
 
     class _MeetingEngine(MeanEngine):

@@ -19,7 +19,7 @@ from tests.transforms.pictures import listed
 
 
 def _output(root: Path, kind: Format) -> Layout:
-    """An output in which an earlier run labelled old-1 and old-2, and failed on broken."""
+    """Return an output in which an earlier run labelled old-1 and old-2, and failed on broken."""
     layout = Layout(root, kind)
     layout.predictions.mkdir()
     layout.errors.mkdir()
@@ -82,7 +82,7 @@ def test_in_a_new_output_every_image_remains(tmp_path: Path) -> None:
 
 
 def test_duplicates_are_found_across_pages_and_bundles(tmp_path: Path) -> None:
-    """Thousands of names, so that each bucket has some of every page."""
+    """Return thousands of names, so that each bucket has some of every page."""
     first = tuple(listed(f"{n}", n) for n in range(PAGE_SIZE))
     second = tuple(listed(f"{n // 2}", n) for n in range(PAGE_SIZE, 2 * PAGE_SIZE))
     third = tuple(listed(f"{n}", n) for n in range(PAGE_SIZE // 2))

@@ -1,4 +1,4 @@
-"""The command `compact`, between runs of the job."""
+"""Test the command `compact` between runs of a job."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_job_resumes_in_a_compacted_output(
     again = ("label", manifest, "--output", out, "--images-per-shard", 3)
     assert imagebeam(*again, "--limit", 20) == 0
     if half:
-        # The account of a job that was stopped is not written.
+        # A stopped job writes no summary.
         (out / "summary.json").unlink()
     capfd.readouterr()
     assert imagebeam("compact", out) == 0

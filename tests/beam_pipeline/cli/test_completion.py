@@ -1,4 +1,4 @@
-"""Completion in real shells on a terminal."""
+"""Test completion in real shells on a terminal."""
 
 import os
 import pty
@@ -21,7 +21,7 @@ _LOAD = {
     "bash": 'eval "$(cat _imagebeam)"',
     "zsh": "fpath=($PWD $fpath); autoload -Uz compinit && compinit -D -u",
 }
-# What a completed line is run as.
+# The program that runs a completed line.
 _STAND_IN = 'imagebeam() { printf "<%s>" "$@"; echo " end"; }'
 
 
@@ -51,7 +51,7 @@ def test_the_shell_completes_a_command_line(
     with _terminal(_SHELLS[shell], tmp_path) as terminal:
         _type(terminal, f"{_LOAD[shell]}; {_STAND_IN}; echo rea''dy\n", "ready")
         said = _type(terminal, f"imagebeam {typed}\n", " end")
-    # zsh takes the slash of a folder back when the line ends.
+    # zsh removes the slash of a folder when the line ends.
     assert said.partition(" end")[0].rpartition("\n")[2].replace("/>", ">") == words
 
 
@@ -70,7 +70,7 @@ def _terminal(command: tuple[str, ...], folder: Path) -> Iterator[int]:
 
 
 def _type(terminal: int, line: str, until: str) -> str:
-    """Type a line; what the terminal shows from there until a word."""
+    """Type a line; return the text that the terminal shows from there up to a word."""
     os.write(terminal, line.encode())
     shown = ""
     while until not in shown.replace(_STAND_IN, ""):

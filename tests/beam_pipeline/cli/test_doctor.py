@@ -1,4 +1,4 @@
-"""The command `doctor`."""
+"""Test the command `doctor`."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Help, errors and exit codes of the command line."""
+"""Test help, errors and exit codes of the command line."""
 
 import logging
 import re
@@ -127,7 +127,7 @@ def test_help_imports_no_heavy_library(library: str) -> None:
 
 
 def _abandoned(*arguments: object) -> tuple[int, str]:
-    """Run a command whose output nobody reads; its exit code and what it says of that."""
+    """Run a command whose output has no reader; return its exit code and standard error."""
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=ROOT,

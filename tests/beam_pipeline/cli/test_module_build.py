@@ -1,4 +1,4 @@
-"""`module build` and `module train` as a person runs them, up to labelling with what they made."""
+"""Test `module build` and `module train` up to labelling with the new module."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The command `status`."""
+"""Test the command `status`."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Checks that fail, crash or hang."""
+"""Test checks that fail, crash or hang."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ class Fine:
 
 @dataclass(frozen=True)
 class Hung:
-    """Leaves word of its process, and waits for ever."""
+    """Records its process and then hangs."""
 
     word: Path
     about: str = "hung"

@@ -6,7 +6,7 @@ from imagebeam.beam_pipeline.doctor.estimate import Price, estimate
 from imagebeam.beam_pipeline.doctor.sample import Sample
 from imagebeam.images.stage_times import StageTime
 
-# A hundred images at 1 + 2 + 1 ms of a core, whose storage keeps them waiting for 3 ms.
+# A hundred images with 1 + 2 + 1 ms of CPU time and 3 ms of waiting for storage.
 _SAMPLE = Sample(100, Counter(), StageTime(0.4, 0.1), StageTime(0.2, 0.2), 0.1)
 
 

@@ -66,7 +66,7 @@ def test_a_sample_is_drawn_from_all_listed_images() -> None:
     chosen = [int(each.uri) for each in listing.chosen]
     assert (listing.images, listing.complete, len(set(chosen))) == (10_000, True, 100)
     assert chosen == sorted(chosen)
-    # Of a hundred drawn at random, this many or fewer in one half have a chance of 1 in 10^9.
+    # Of a hundred random draws, this number or fewer in one half has a probability of 1e-9.
     assert min(sum(each < 5000 for each in chosen), sum(each >= 5000 for each in chosen)) > 20
 
 

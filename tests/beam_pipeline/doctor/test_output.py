@@ -24,7 +24,7 @@ def _found(output: Path, **others: object) -> Finding:
 
 
 def _everything(folder: Path) -> dict[str, int]:
-    """Names and times of all that lies below a folder, itself included."""
+    """Return the names and times of everything below a folder, itself included."""
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""Stores that answer, and stores that do not: real servers on loopback."""
+"""Test stores that respond and stores that do not, with real servers on loopback."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The closing table of a job."""
+"""Test the closing table of a job."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tests.outputs.outputs import claimed, failed, labelled
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A wide terminal on which `imagebeam` is installed."""
+    """Set up a wide terminal on which `imagebeam` is installed."""
     monkeypatch.setenv("COLUMNS", "200")
     program = tmp_path_factory.mktemp("bin") / "imagebeam"
     program.touch(0o755)

@@ -12,7 +12,7 @@ from tests.outputs.outputs import storage_that_goes_after
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where files are made that nobody names."""
+    """Set up the folder for temporary files."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -1,4 +1,4 @@
-"""Reports of a job to another program, and `--quiet`."""
+"""Test the reports of a job to another program, and `--quiet`."""
 
 import io
 import json
@@ -19,7 +19,7 @@ _PLAN = Plan(requested=5000, to_do=5000)
 
 
 def _run(*arguments: object) -> tuple[int, str, list[dict[str, Any]]]:
-    """Run `imagebeam label --json`; exit code, standard output and the events."""
+    """Run `imagebeam label --json`; return exit code, standard output and the events."""
     done = subprocess.run(
         [*COMMAND, "label", *map(str, arguments), "--json"],
         cwd=ROOT,

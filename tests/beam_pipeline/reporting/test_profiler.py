@@ -7,7 +7,7 @@ from imagebeam.beam_pipeline.reporting.profiler import profiled
 
 
 def spin() -> None:
-    """Keep this thread busy long enough to be seen."""
+    """Keep this thread busy long enough to be sampled."""
     sum(range(50_000_000))
 
 

@@ -1,4 +1,4 @@
-"""Progress in a log and on a terminal, by a clock that the tests set."""
+"""Test progress in a log and on a terminal, with a clock that the tests set."""
 
 import fcntl
 import io
@@ -113,7 +113,7 @@ def _window(end: int, columns: int) -> None:
 
 
 def _lines(master: int, stream: TextIO) -> list[str]:
-    """What has been drawn on a terminal up to now, without colours and moves."""
+    """Return the text on a terminal up to now, without colours and cursor movements."""
     print("\nEND", file=stream, flush=True)
     drawn = ""
     while "END" not in drawn:
@@ -124,7 +124,7 @@ def _lines(master: int, stream: TextIO) -> list[str]:
 def test_the_bar_fits_the_terminal_after_a_resize(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Standard input and output are none, as in `find … | imagebeam label - … > log`."""
+    """Redirect standard input and output, as in `find … | imagebeam label - … > log`."""
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     master, slave = pty.openpty()

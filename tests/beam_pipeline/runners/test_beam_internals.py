@@ -1,4 +1,4 @@
-"""Checks of everything that imagebeam uses of Beam beyond its documented interface.
+"""Test everything that imagebeam uses of Beam beyond its documented interface.
 
 Each use has a canary, which fails when Beam changes what the use relies on, and a test that
 removes what it relies on and expects the warning or the refusal.
@@ -32,7 +32,7 @@ _SECONDS = 2.5
 
 
 def _numbers(source: int, folder: Path) -> Iterator[tuple[int, int]]:
-    """As many as come in some seconds: a buffer that is sent off by the clock is so, twice."""
+    """Enough lines for some seconds, so that a buffer that is sent by the clock is sent twice."""
     end, count = time.monotonic() + _SECONDS, 0
     while time.monotonic() < end:
         yield source, count
@@ -49,7 +49,7 @@ def _missing(group: tuple[int, Iterable[int]], folder: Path) -> tuple[int, int]:
 
 @pytest.fixture
 def hasty() -> Iterator[None]:
-    """Threads take turns as often as they can, so that what may come between two lines does."""
+    """Let threads alternate as often as possible, so that a race between two lines occurs."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -73,7 +73,7 @@ def test_no_element_that_two_threads_write_is_lost(tmp_path: Path) -> None:
 
 
 def test_local_workers_send_their_output_without_a_background_thread() -> None:
-    """The canary: the limit reaches the buffer, and 0 chooses the buffer without a thread."""
+    """Check that the limit reaches the buffer, and that 0 chooses the buffer without a thread."""
     assert type(worker_handlers.DATA_BUFFER_TIME_LIMIT_MS) is int
     local_runner()
     assert worker_handlers.DATA_BUFFER_TIME_LIMIT_MS == 0
@@ -82,7 +82,7 @@ def test_local_workers_send_their_output_without_a_background_thread() -> None:
     )
     assert type(stream) is data_plane.SizeBasedBufferingClosableOutputStream
     source = Path(worker_handlers.__file__).read_text(encoding="utf-8")
-    # Its definition, and the two kinds of workers that read it.
+    # The definition, and the two kinds of workers that read it.
     assert source.count("DATA_BUFFER_TIME_LIMIT_MS") == 3
 
 

@@ -1,4 +1,4 @@
-"""What is asked, and refused, before a job goes elsewhere."""
+"""Test the checks before a job is sent to a runner."""
 
 import json
 import re
@@ -190,7 +190,7 @@ def test_missing_dataflow_credentials_are_reported(
 
 @contextmanager
 def _flink(version: str, task_managers: int) -> Iterator[str]:
-    """A server that answers as a Flink of this version and size does."""
+    """Run a server that responds like a Flink of this version and size."""
     answers = {
         "/config": {"flink-version": version},
         "/overview": {"taskmanagers": task_managers},

@@ -1,4 +1,4 @@
-"""Requests to engines, against a server on loopback."""
+"""Test requests to engines with a server on loopback."""
 
 import threading
 from collections.abc import Iterator

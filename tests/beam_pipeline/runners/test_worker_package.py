@@ -1,4 +1,4 @@
-"""The wheel that workers elsewhere install."""
+"""Test the wheel that workers on other machines install."""
 
 import os
 import pickle
@@ -72,7 +72,7 @@ def test_it_contains_the_package_without_files_that_no_worker_needs(installed: P
 def test_a_worker_can_label_a_shard_with_it_alone(installed: Path, tmp_path: Path) -> None:
     [image] = archive(tmp_path / "in", 1)
     shutil.copytree(MODULE, tmp_path / "module")
-    # Every step of the job and every element type, by reference: a worker imports what they name.
+    # Every step of the job and every element type, by reference: a worker imports them.
     steps = tmp_path / "steps.pickle"
     steps.write_bytes(pickle.dumps([getattr(transforms, name) for name in transforms.__all__]))
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Makes Pillow's BMP decoder do what a file asks for: put this folder first on Python's path.
+"""Make Pillow's BMP decoder obey the file: put this folder first on Python's path.
 
 Python imports a module of this name when it starts, so decoding processes have it and the process
 that tests run in has not. What a file asks for stands behind its pixels: `fault:NAME`.
@@ -69,19 +69,19 @@ def _send(message: bytes) -> None:
 
 
 def _stutter() -> None:
-    """Begins an answer and never ends it."""
+    """Begin a result and never finish it."""
     _send(struct.pack("<I", 1000) + b"\0")
     time.sleep(3600)
 
 
 def _boast() -> None:
-    """Announces more than any picture has."""
+    """Announce more pixels than any picture has."""
     _send(struct.pack("<I", 0xFFFFFFFF))
     time.sleep(3600)
 
 
 def _babble() -> None:
-    """Answers what is no outcome, and would run code in whoever unpickles it."""
+    """Send a pickle that is not an outcome and would run code when it is loaded."""
     message = b"cos\nabort\n(tR."
     _send(struct.pack("<I", len(message)) + message)
     time.sleep(3600)
@@ -98,7 +98,7 @@ def _crash_once(path: Path) -> None:
 
 
 def _wait(path: Path) -> None:
-    """Says that it is there, and goes on when it is told to."""
+    """Report that the decoder has started, and wait for permission to continue."""
     path.with_suffix(".reached").touch()
     while not path.with_suffix(".go").exists():
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Containers that tests make: sound ones, and those of strangers."""
+"""Containers for tests: valid ones and hostile ones."""
 
 import io
 import struct
@@ -18,13 +18,13 @@ from imagebeam.images.errors import ImageError
 from imagebeam.storage import tfrecord
 
 PICTURES = {"a.jpg": b"first", "sub/ü b.PNG": b"second" * 300, "sub/c.webp": b"", "d.gif": b"4"}
-"""Contents that are no pictures: containers do not look inside."""
+"""Contents that are not pictures: containers do not look inside."""
 
 
 def tar(
     content: Mapping[str, bytes] = PICTURES, mode: str = "w", form: int = tarfile.PAX_FORMAT
 ) -> bytes:
-    """A tar; `mode` as for `tarfile.open`."""
+    """Return a tar; `mode` is that of `tarfile.open`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode, format=form) as archive:  # type: ignore[call-overload]
         for name, data in content.items():
@@ -35,7 +35,7 @@ def tar(
 
 
 def zipped(content: Mapping[str, bytes] = PICTURES, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip."""
+    """Return a zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in content.items():
@@ -44,7 +44,7 @@ def zipped(content: Mapping[str, bytes] = PICTURES, method: int = zipfile.ZIP_DE
 
 
 class RawEntry(NamedTuple):
-    """A member of a zip, with fields that no tool writes; it is stored as it is."""
+    """A member of a zip with fields that no tool writes; it is stored without changes."""
 
     name: bytes
     data: bytes
@@ -56,7 +56,7 @@ class RawEntry(NamedTuple):
 
 
 def raw_zip(*entries: RawEntry) -> bytes:
-    """A zip written field by field; None stands for the true value."""
+    """Return a zip written field by field; None means the correct value."""
     body, index = b"", b""
     for entry in entries:
         true = len(entry.data)
@@ -76,7 +76,7 @@ def raw_zip(*entries: RawEntry) -> bytes:
 
 
 def example(**features: bytes) -> bytes:
-    """A tf.train.Example; two underscores in a name stand for a slash."""
+    """Return a tf.train.Example; two underscores in a name mean a slash."""
     made = tfrecord.Example()
     for name, value in features.items():
         made.features.feature[name.replace("__", "/")].bytes_list.value.append(value)
@@ -85,7 +85,7 @@ def example(**features: bytes) -> bytes:
 
 
 def tfrecords(*records: bytes) -> bytes:
-    """A TFRecord file."""
+    """Return a TFRecord file."""
     buffer = io.BytesIO()
     for record in records:
         tfrecord.write(buffer, record)
@@ -93,7 +93,7 @@ def tfrecords(*records: bytes) -> bytes:
 
 
 def parquet(columns: Mapping[str, Any], rows_per_group: int = 2) -> bytes:
-    """A Parquet file."""
+    """Return a Parquet file."""
     buffer = io.BytesIO()
     pq.write_table(pa.table(dict(columns)), buffer, row_group_size=rows_per_group)
     return buffer.getvalue()
@@ -102,12 +102,12 @@ def parquet(columns: Mapping[str, Any], rows_per_group: int = 2) -> bytes:
 def opened(
     data: bytes, kind: ContainerKind, selection: MemberSelection | None = None, **more: Any
 ) -> Container:
-    """A container of these bytes."""
+    """Open a container with these bytes."""
     return open_container(io.BytesIO(data), kind, selection, **more)
 
 
 def content(container: Container, max_bytes: int = 1 << 20) -> dict[str, bytes | str]:
-    """What each member holds, or the code of its problem; in the order of the listing."""
+    """Return the content of each member, or the code of its problem, in listing order."""
     found: dict[str, bytes | str] = {}
     for entry in list(container):
         assert entry.name not in found

@@ -5,5 +5,5 @@ from imagebeam.errors import RAISE_UNEXPECTED
 
 @pytest.fixture(autouse=True)
 def defects_fail_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let exceptions pass that would become rows, unless a test is about them."""
+    """Raise exceptions that would become rows, unless a test is about them."""
     monkeypatch.setenv(RAISE_UNEXPECTED, "1")

@@ -1,4 +1,4 @@
-"""Containers whose names are wrong."""
+"""Test containers whose names are wrong."""
 
 import gzip
 

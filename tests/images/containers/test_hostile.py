@@ -1,4 +1,4 @@
-"""Sizes, positions and names that no honest tool writes, in every format."""
+"""Test sizes, positions and names that no real tool writes, in every format."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Archives inside archives, and archives that follow one another."""
+"""Test archives inside archives, and concatenated archives."""
 
 import gzip
 import io

@@ -114,7 +114,7 @@ def test_a_damaged_file_is_reported() -> None:
 
 
 def _bomb(rows: int, value: bytes, **options: Any) -> bytes:
-    """A file of rows that all stand for the same value."""
+    """Return a file whose rows all refer to the same value."""
     buffer = io.BytesIO()
     indices = pa.array(np.zeros(rows, np.int32))
     column = pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.binary()))
@@ -124,7 +124,7 @@ def _bomb(rows: int, value: bytes, **options: Any) -> bytes:
 
 @pytest.mark.slow
 def test_a_repeated_value_is_not_copied_per_row() -> None:
-    """Sixteen rows at once would take 4.8 GB, which the other process may not have."""
+    """Sixteen rows at once would take 4.8 GB, more than the other process may use."""
     value = np.random.default_rng(1).bytes(1000) * 300_000
     data = _bomb(20, value, compression="zstd")
     container = opened(data, ContainerKind.PARQUET, limits=ContainerLimits(ratio=1_000_000))

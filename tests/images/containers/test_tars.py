@@ -118,7 +118,7 @@ def test_members_before_a_cut_of_a_compressed_tar_are_kept(mode: str) -> None:
     whole = tar(mode=mode)
     for end in range(0, len(whole) - 1, 32):
         found = content(opened(whole[:end], COMPRESSED[mode]))
-        # Behind the tar's own end there may be padding that nobody misses.
+        # Padding behind the tar's own end is not needed.
         assert found.pop("", None) == "archive_damaged" or list(found) == list(PICTURES)
         assert list(found) == list(PICTURES)[: len(found)]
 

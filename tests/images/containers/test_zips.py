@@ -49,7 +49,7 @@ def test_an_encrypted_member_affects_only_itself() -> None:
 
 
 def test_members_that_share_their_bytes_are_refused() -> None:
-    """A bomb of many names over one piece of data, as in CVE-2024-0450."""
+    """Return a bomb: many names for one piece of data, as in CVE-2024-0450."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jpg", b"\0" * 100_000)

@@ -1,4 +1,4 @@
-"""Whatever a folder or a manifest holds, each entry is requested or counted as left out."""
+"""Test that each entry of a folder or manifest is requested or counted as left out."""
 
 import os
 import random
@@ -23,7 +23,7 @@ _CONTENTS = (b"", b"\xff\xd8\xff\xe0", b"text", b"\0" * 40)
 
 
 def _walked(folder: Path) -> int:
-    """The entries that a person would count: files, and folders that are left out as a whole."""
+    """Return the entries that a person would count: files, and folders left out as a whole."""
     seen = 0
     for root, below, names in os.walk(folder):
         skipped = [name for name in below if name.startswith(".") or name in FILE_SERVER_NAMES]
@@ -34,7 +34,7 @@ def _walked(folder: Path) -> int:
 
 
 def _counted(source: Source) -> tuple[int, int, dict[str, int]]:
-    """Images requested, entries left out, and these by reason."""
+    """Return the images requested, the entries left out, and these by reason."""
     left_out = LeftOut()
     requested = len(list(source.images(left_out)))
     by_reason = {reason: count for reason, (count, _) in left_out.take().items()}
@@ -93,13 +93,13 @@ def test_the_counts_of_lines_add_up(
 def test_the_counts_of_csv_lines_add_up(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
-    """Cells without line ends: however they are quoted, each line is an entry or lost in one."""
+    """Cells without newlines: with any quoting, each line is an entry or part of a lost one."""
     path = tmp_path_factory.mktemp("csv") / "list.csv"
     path.write_text("uri,x\n" + "".join(f"{uri},{x}\n" for uri, x in rows), newline="")
     source = Source("manifest", (str(path),), str(path.parent))
     requested, left_out, _ = _counted(source)
     spanned = path.read_text().count("\n") - 1 - requested - left_out
-    # A quoted cell may span lines: then its record stands for all of them.
+    # A quoted cell can span lines: its record then counts for all of them.
     assert spanned >= 0
     if not any('"' in cell for row in rows for cell in row):
         assert spanned == 0

@@ -18,7 +18,7 @@ NAMES = (
 
 
 class Names(LocalStore):
-    """A bucket of names, without objects; listed by name and not folder by folder."""
+    """A bucket of names without objects; it is listed by name and not folder by folder."""
 
     def __init__(self, *names: str) -> None:
         super().__init__(Settings())

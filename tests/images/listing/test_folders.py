@@ -12,7 +12,7 @@ from tests.images.reading.test_fetch import without_rights
 
 
 def tree(root: Path, *names: str) -> Path:
-    """Empty files, and the folders that they lie in."""
+    """Create empty files and their folders."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class TestWalk:
         (tmp_path / "in" / "e.jpg").symlink_to("a.jpg")
         assert walked(tmp_path / "in") == [
             *("a.jpg", "b/again/d.jpg", "b/c.jpg", "e.jpg", "link/d.jpg"),
-            # The folder above holds this one, whose second visit ends, and the other.
+            # The folder above contains this one, whose second visit ends, and the other.
             "up/out/d.jpg",
         ]
 
@@ -196,7 +196,7 @@ class TestExpand:
         assert [str(problem) for _, problem in found if problem] == [
             "the folder cannot be listed: Permission denied"
         ]
-        # Nobody can tell whether it is there: fetching it says that it may not be read.
+        # Its existence is unknown: fetching reports that it may not be read.
         assert direct == [(f"{root}/c/d.jpg", None)]
 
     def test_matches_can_be_of_any_kind(self, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.images.reading.test_fetch import without_rights
 
 
 def listed(*inputs: str | Path, stdin_copy: Path | None = None) -> list[str]:
-    """The URIs that the inputs stand for, none of which has a problem."""
+    """Return the URIs of the inputs; none of them may have a problem."""
     found = [each for source in sources([*map(str, inputs)], stdin_copy) for each in source]
     assert [each.error for each in found if each.error] == []
     return [each.uri for each in found]
@@ -37,7 +37,7 @@ def refusal(*inputs: str | Path) -> str:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with wildcards in its name."""
+    """Set a current folder with wildcards in its name."""
     folder = tmp_path / "photos [1] *"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -262,7 +262,7 @@ class TestContainers:
 
 
 class TestRefusals:
-    """Each says value, reason and cure."""
+    """Every refusal states value, reason and fix."""
 
     def test_a_missing_input_is_refused(self, here: Path) -> None:
         cure = "Check the spelling; put a glob in quotes."

@@ -14,7 +14,7 @@ from tests.images.reading.test_reader import size_of as sizes
 
 
 def packed(folder: Path, count: int) -> dict[str, list[str]]:
-    """Archives of drawn pictures, and the URIs of their members."""
+    """Write archives of drawn pictures; return the URIs of their members."""
     names = archive(folder / "loose", count)
     members = {name: Path(name).relative_to(folder / "loose").as_posix() for name in names}
     with zipfile.ZipFile(folder / "a.zip", "w") as file:
@@ -53,7 +53,7 @@ def test_other_names_are_plain_locations(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
 def test_the_search_ends_at_its_time_limit(tmp_path: Path, suffix: str) -> None:
     names = packed(tmp_path, 3)[suffix]
-    # The first member is the one look that there is time for.
+    # The time limit allows one look, at the first member.
     assert [each.container is not None for each in locate(names, -1)] == [True, False, False]
 
 

@@ -20,7 +20,7 @@ Found = list[tuple[str, str]]
 
 
 def read(path: Path) -> Found:
-    """Position and name of each entry; code and message where there is no name."""
+    """Return position and name of each entry; code and message if there is no name."""
     with path.open("rb") as file:
         return [
             (entry.position, entry.value)
@@ -281,7 +281,7 @@ class TestParquet:
         data[start : start + third.total_compressed_size] = bytes(third.total_compressed_size)
         path.write_bytes(data)
         found = read(path)
-        # pyarrow gives whole batches of 65,536 rows, so a damaged one takes up to that many.
+        # pyarrow returns batches of 65,536 rows, so damage can lose up to that number.
         whole = len(found) - 1
         assert 65_536 <= whole <= 100_000
         assert found[:whole] == [(f"row={row + 1}", names[row]) for row in range(whole)]
@@ -292,7 +292,7 @@ class TestParquet:
 
 class TestHostileTables:
     def test_a_repeated_long_text_is_not_copied(self, tmp_path: Path) -> None:
-        """A table of 400 MB in a file of some kilobytes."""
+        """Return a table of 400 MB in a file of some kilobytes."""
         names = pa.DictionaryArray.from_arrays([0] * 4000, ["x" * 100_000])
         pq.write_table(pa.table({"uri": names}), tmp_path / "a.parquet", compression="zstd")
         assert (tmp_path / "a.parquet").stat().st_size < 100_000

@@ -1,4 +1,4 @@
-"""Manifests with random damage: whatever their bytes, listing ends in rows or a refusal."""
+"""Test manifests with random damage: listing ends in rows or a refusal."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What the options of listing do: from the inputs to the images that they stand for."""
+"""Test the options of listing."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ from tests.images.listing.test_folders import tree
 
 
 def listed(*names: Path | str, entries: EntryRules | None = None) -> list[tuple[str, str | None]]:
-    """URI and error code of each image that inputs stand for."""
+    """Return the URI and the error code of each image of the inputs."""
     rules = ListingRules(entries=entries or EntryRules())
     found = sources([*map(str, names)], rules=rules)
     images = [each for source in found for each in source]

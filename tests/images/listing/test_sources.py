@@ -11,7 +11,7 @@ from imagebeam.images.listing.sources import Source
 
 
 def listed(text: str, base: str) -> list[ListedImage]:
-    """The images that one entry of a manifest in folder `base` stands for."""
+    """Return the images of one manifest entry in the folder `base`."""
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder, "list.jsonl")
         manifest.write_text(json.dumps({"uri": text}) + "\n")

@@ -1,4 +1,4 @@
-"""An exception of an unknown class, at each border of listing, costs a row or ends with exit 2."""
+"""Test that an unknown exception at any border of listing is a row or ends with exit code 2."""
 
 import io
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from tests.images.containers.archives import tar
 
 
 class UnforeseenError(Exception):
-    """An exception that no code knows; its text holds a secret."""
+    """An unknown exception whose text contains a secret."""
 
     def __init__(self) -> None:
         super().__init__("https://host/a.jpg?sig=secret")
 
 
 class _Breaks(io.BytesIO):
-    """A file that breaks after its first reads."""
+    """A file that fails after its first reads."""
 
     def __init__(self, data: bytes, reads: int) -> None:
         super().__init__(data)
@@ -37,7 +37,7 @@ class _Breaks(io.BytesIO):
 
 
 class BrokenStore(LocalStore):
-    """A store whose listings and files break in a way that nobody foresaw.
+    """A store whose listings and files fail in an unexpected way.
 
     Attributes:
         reads: of a file, before it breaks.

@@ -1,4 +1,4 @@
-"""Damaged TIFFs of which libtiff only speaks on standard error."""
+"""Test damaged TIFFs that libtiff reports only on standard error."""
 
 import io
 import os

@@ -15,7 +15,7 @@ NOBODY = 65534
 
 
 def outcome(uri: str | Path, max_bytes: int = 1000) -> tuple[str, str]:
-    """The code and the message that fetching ends in."""
+    """Return the code and the message of the error that fetching ends in."""
     with pytest.raises(FetchError) as caught:
         fetch(ImageLocation(str(uri)), max_bytes)
     return caught.value.code, str(caught.value)
@@ -23,7 +23,7 @@ def outcome(uri: str | Path, max_bytes: int = 1000) -> tuple[str, str]:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """As a user to whom permissions apply, which they do not to root."""
+    """Run as a user to whom permissions apply, unlike root."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY)
@@ -90,7 +90,7 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_socket_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Its address may be no longer than 107 bytes.
+    # The address of a socket has at most 107 bytes.
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("a.jpg")
@@ -116,7 +116,7 @@ def test_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
 
 
 def test_a_file_with_more_than_its_size_is_read_to_its_end() -> None:
-    # The kernel makes this file's content when it is read, and gives its size as 0.
+    # The kernel creates this file's content on reading, and reports the size 0.
     path = Path("/proc/version")
     assert path.stat().st_size == 0
     content = path.read_bytes()

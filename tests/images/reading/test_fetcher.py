@@ -41,7 +41,7 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 def wheres(folder: Path, name: str) -> list[ImageLocation]:
-    """Where each member of a container is."""
+    """Return the location of each member of a container."""
     (folder / name).write_bytes(CONTAINERS[name])
     found = [each.location for each in Source("container", (str(folder / name),))]
     assert all(isinstance(each, ImageLocation) for each in found)
@@ -49,7 +49,7 @@ def wheres(folder: Path, name: str) -> list[ImageLocation]:
 
 
 def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[bytes | str]:
-    """The bytes that each request stands for, or the code of its error."""
+    """Return the bytes of each request, or the code of its error."""
     found: list[bytes | str] = []
     for request in requests:
         try:
@@ -89,7 +89,7 @@ def test_a_replaced_container_is_detected(tmp_path: Path, fetcher: Fetcher, name
 def test_a_tar_truncated_after_listing_is_an_error(tmp_path: Path, fetcher: Fetcher) -> None:
     wanted = [each._replace(version="") for each in wheres(tmp_path, "a.tar")]
     (tmp_path / "a.tar").write_bytes(CONTAINERS["a.tar"][: wanted[1].place[0] + 10])
-    # Of the third there is nothing to be missed.
+    # The third member is empty, so nothing of it is missing.
     found = told(fetcher.requests(wanted, Meter()))
     assert found == [b"first", "bad_member", b"", "bad_member"]
 
@@ -138,14 +138,14 @@ def test_the_number_of_waiting_requests_is_bounded(monkeypatch: pytest.MonkeyPat
     requests = fetcher.requests((ImageLocation(f"gs://a/{index}") for index in range(50)), Meter())
     taken = [next(requests) for _ in range(3)]
     assert taken == [b"x" * 1000] * 3
-    # Those that were taken, those that wait, and those under way when the limit was met.
+    # Requests that were taken, that wait, and that were running when the limit was reached.
     assert store.reads <= 3 + 3 + 2 * 3 + 1
     assert len(list(requests)) == 47
     fetcher.close()
 
 
 class BrokenStore(LocalStore):
-    """A store that raises what nobody expects."""
+    """A store that raises an unexpected exception."""
 
     def read(self, *_: Any, **__: Any) -> bytes:
         raise LookupError("nobody expects this")

@@ -13,7 +13,7 @@ from imagebeam.images.settings import Preprocessing
 
 
 def size_of(outcome: DecodedImage | ImageError) -> tuple[int, int]:
-    """(width, height) of an image that was decoded."""
+    """Return (width, height) of a decoded image."""
     assert isinstance(outcome, DecodedImage)
     return outcome.width, outcome.height
 

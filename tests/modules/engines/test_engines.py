@@ -11,11 +11,11 @@ from tests.transforms.pictures import MeanEngine
 
 
 class ResourceExhaustedError(Exception):
-    """Named as TensorFlow's."""
+    """An exception with the name of TensorFlow's."""
 
 
 class _SmallEngine(MeanEngine):
-    """Has memory for so many pictures at once."""
+    """An engine with memory for a limited number of pictures."""
 
     def __init__(self, most: int, error: type[Exception] = MemoryError) -> None:
         super().__init__(self._check)
@@ -28,7 +28,7 @@ class _SmallEngine(MeanEngine):
         return 13 in means
 
     def sizes(self) -> list[int]:
-        """Of the calls since the last time."""
+        """Return the batch sizes of the calls since the last time."""
         sizes = [len(means) for means in self.calls]
         self.calls.clear()
         return sizes

@@ -128,7 +128,7 @@ def test_the_published_flatbuffer_classifies_the_photos(reference: Path) -> None
     )
 
 
-# What the README of the reference data lists.
+# The values in the README of the reference data.
 _EXPECTED = {
     "bird": "chickadee",
     "cat": "Egyptian cat",

@@ -70,7 +70,7 @@ def test_a_module_that_ends_in_a_softmax_gives_only_scores(tmp_path: Path) -> No
 
 
 def test_a_module_with_a_table_runs(tmp_path: Path) -> None:
-    # A table is a resource that is no variable: it cannot become a constant.
+    # A table is a resource but not a variable: it cannot become a constant.
     class WithTable(tf.Module):
         def __init__(self) -> None:
             super().__init__()

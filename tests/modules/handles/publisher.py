@@ -1,4 +1,4 @@
-"""A local server that answers as the publisher of the catalogue does."""
+"""A local server that responds like the publisher of the catalogue."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Publisher:
-    """Its files by path, and what it was asked for.
+    """The files of the server by path, and the requests that it received.
 
     Attributes:
         breaks_after: bytes of a body after which the connection is closed once; None for never.
@@ -82,7 +82,7 @@ def serving() -> Iterator[Publisher]:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """Pack files as the publisher does: names start with `./`."""
+    """Pack files like the publisher: names start with `./`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name, content in files.items():

@@ -100,7 +100,7 @@ def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path, content: bytes
 
 @pytest.mark.timeout(30)
 def test_a_negative_size_does_not_loop_for_ever(tmp_path: Path) -> None:
-    # CVE-2025-8194: base-256 sizes may be negative, and tarfile then goes back by as much.
+    # CVE-2025-8194: base-256 sizes can be negative, and tarfile then moves backwards.
     info, _ = _member("saved_model.pb", b"")
     header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
     header[124:136] = b"\xff" * 10 + b"\xfc\x00"

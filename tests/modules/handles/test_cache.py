@@ -12,7 +12,7 @@ from imagebeam.modules.handles.cache import Cache
 
 _ROOT = Path(__file__).parents[3]
 
-# Makes the entry "kind/key": says so, waits as long as it is told to, and leaves one file.
+# Makes the entry "kind/key": prints a line, waits for a given time, and leaves one file.
 _MAKER = """
 import sys, time
 from pathlib import Path

@@ -111,7 +111,7 @@ def test_another_archive_of_the_published_flatbuffer_is_accepted(
     _published(publisher, **{"a.ckpt.index": b"unknown"})
     entry = replace(catalogue()[_NAME], flatbuffer_sha256=_sha256(echo(dtype=UINT8)))
     path = fetch_published(entry, cache)
-    # Nothing vouches for the other files of this archive.
+    # The other files of this archive have no known digest.
     assert [each.name for each in path.parent.iterdir()] == [_FLATBUFFER]
     assert checkpoint_of(entry, cache) is None
 

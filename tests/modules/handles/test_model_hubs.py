@@ -290,7 +290,7 @@ class TestHuggingFace:
         other = tmp_path / "other.tflite"
         other.write_bytes(echo())
         hub.files = {"model.tflite": echo()}
-        # As if the library had no copy either.
+        # The library has no copy either.
         again = {"HF_HOME": str(tmp_path / "elsewhere")}
         found = hub.open("hf://owner/repo", tmp_path, **again)
         new = digest_of_file(other)

@@ -14,7 +14,7 @@ from tests.modules.flatbuffers import echo
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves bytes by path, and counts what it was asked for."""
+    """Serves bytes by path, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -95,7 +95,7 @@ def test_a_module_in_the_cache_of_tensorflow_hub_needs_no_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "https://tfhub.dev/google/imagenet/mobilenet_v1_050_160/quantops/classification/1"
-    # The directory that the library itself has for this URL.
+    # The directory that the library itself uses for this URL.
     _module(tmp_path / "hub" / "6daa3acca2438e4722c053155e6da8d20ed7fe60")
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     module = open_module(url, cache=tmp_path / "cache")

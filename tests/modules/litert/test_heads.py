@@ -32,7 +32,7 @@ def test_its_logits_and_features_are_the_golden_ones(reference: Path, published:
     assert outputs.logits is not None
     assert outputs.features is not None
     assert abs(outputs.logits - golden["logits"]).max() <= 4.01 * _LOGIT_STEP
-    # The features are averages of 25 activations, each some steps off.
+    # The features are averages of 25 activations, which differ by some steps.
     assert abs(outputs.features - golden["features"]).max() <= 16 * _FEATURE_STEP
     np.testing.assert_array_equal(outputs.logits.argmax(axis=1), golden["logits"].argmax(axis=1))
 

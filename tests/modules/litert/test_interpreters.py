@@ -1,4 +1,4 @@
-"""LiteRT writes past Python's streams, so these look at a process from outside."""
+"""Test from outside of the process, because LiteRT writes past Python's streams."""
 
 import subprocess
 import sys

@@ -31,7 +31,7 @@ def _floats(builder: flatbuffers.Builder, values: list[float]) -> int:
 
 
 def _statement(means: list[float], deviations: list[float]) -> bytes:
-    """TFLITE_METADATA, written by the flatbuffers library along the published schema."""
+    """TFLITE_METADATA, written with the flatbuffers library by the published schema."""
     builder = flatbuffers.Builder(256)
     mean, std = _floats(builder, means), _floats(builder, deviations)
     options = _table(builder, {0: mean, 1: std})

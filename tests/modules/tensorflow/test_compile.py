@@ -62,7 +62,7 @@ def test_a_quantops_module_becomes_a_network_of_integers(tmp_path: Path, write: 
     flatbuffer = _compiled(write(tmp_path / "module", _QUANTOPS))
     costs = count_costs(flatbuffer)
     assert set(costs.dtypes) == {"uint8", "int32"}
-    # Each convolution is there once, though two signatures have it.
+    # Each convolution is stored once, although two signatures use it.
     assert costs.operations == {"CONV_2D": 2, "AVERAGE_POOL_2D": 1, "RESHAPE": 2}
     interface = read_interface(flatbuffer, "it")
     assert interface.input.dtype == np.uint8
@@ -79,7 +79,7 @@ def test_the_compiled_network_gives_the_outputs_of_the_module(tmp_path: Path) ->
     assert found.logits is not None
     assert found.features is not None
     expected = quantops_network(tf.constant(pixels / np.float32(255)))
-    # Well-conditioned: a step of the logits is 0.031, and one of the activations 0.024.
+    # Well-conditioned: a step of the logits is 0.031, and a step of the activations 0.024.
     np.testing.assert_allclose(found.logits, expected["logits"].numpy(), rtol=0, atol=0.08)
     np.testing.assert_allclose(found.features, expected["features"].numpy(), rtol=0, atol=0.05)
 
@@ -167,7 +167,7 @@ def test_the_reference_module_gives_its_golden_values(
     assert answers.logits is not None
     assert answers.features is not None
     assert abs(answers.logits - golden["logits"]).max() <= 4.01 * _LOGIT_STEP
-    # The features are averages of 25 activations, each some steps off.
+    # The features are averages of 25 activations, which differ by some steps.
     assert abs(answers.features - golden["features"]).max() <= 16 * _FEATURE_STEP
     best = golden["logits"].max(axis=1)
     chosen = np.take_along_axis(golden["logits"], answers.logits.argmax(axis=1)[:, None], 1)[:, 0]
@@ -210,7 +210,7 @@ def test_the_reference_module_has_the_logits_of_the_published_flatbuffer(
 
 
 def _weights(content: bytes) -> list[npt.NDArray[np.uint8]]:
-    """The kernel of every convolution, in order."""
+    """Return the kernel of every convolution, in order."""
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
     operators = (graph.Operators(number) for number in range(graph.OperatorsLength()))

@@ -10,7 +10,7 @@ from tests.modules.saved_models import mean_colours, write_tf2
 
 
 def _interpreter(path: Path, script: str) -> str:
-    """An executable that stands in for Python."""
+    """Write an executable that replaces Python."""
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o700)
     return str(path)

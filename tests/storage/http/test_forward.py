@@ -14,7 +14,7 @@ _DATA = random.Random(1).randbytes(3_500_000)
 
 
 def opened(url: str, seconds: float = 10, attempts: int = 1) -> io.BufferedReader:
-    """A file of a server that knows no ranges."""
+    """Return a file of a server without range support."""
     settings = Settings(
         seconds=seconds, attempts=attempts, first_pause=0.01, allow_private_hosts=True
     )

@@ -27,7 +27,7 @@ _PUBLIC = "93.184.216.34"
 
 
 class Resolver:
-    """Names that lead where a test wants; each time to the next of their addresses."""
+    """Names that resolve as a test needs; each lookup gives the next of their addresses."""
 
     def __init__(self) -> None:
         self.names: dict[str, list[list[str]]] = {}
@@ -136,7 +136,7 @@ def test_one_private_address_among_public_ones_blocks_the_host(
 
 
 def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver: Resolver) -> None:
-    # A second look at the name, as a client library would take, would find another address.
+    # A second lookup, as a client library would do, would find another address.
     resolver.names = {"a.example": [["127.0.0.1"], ["127.9.9.9"]]}
     site.add("/a", whole(b"1"))
     assert store().read(site.url("/a", "a.example"), 99) == b"1"
@@ -147,7 +147,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver
 def test_a_name_with_a_changed_address_is_judged_again(
     site: Site, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An address first that passes for public and that nobody answers at, and then the site's.
+    # The first address is considered public but does not respond; the second is the site's.
     judge = addresses.check
     monkeypatch.setattr(
         addresses, "check", lambda address, _: judge(address, address == "127.9.9.9")
@@ -215,7 +215,7 @@ def test_redirects_are_judged_like_urls(site: Site, target: str, kind: type[Stor
 
 
 def test_a_public_host_cannot_redirect_to_a_private_one(site: Site, resolver: Resolver) -> None:
-    # Judged public, for this test only, is 127.0.0.1 by the name of a.example.
+    # For this test only, 127.0.0.1 is considered public under the name a.example.
     with Site().running() as canary:
         canary.add("/a", whole(b"secret"))
         resolver.names = {"a.example": [["127.0.0.1"]], "127.0.0.1": [["127.0.0.1"]]}
@@ -269,7 +269,7 @@ def test_redirect_targets_are_relative_to_the_redirecting_url(site: Site, locati
 
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
-    """Who is trusted in this test, and nobody else."""
+    """Return the only trusted certificate authority of this test."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

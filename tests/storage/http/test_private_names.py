@@ -1,4 +1,4 @@
-"""The private names of other libraries that `imagebeam.storage` relies on are still there.
+"""Test that the private names of other libraries that `imagebeam.storage` uses still exist.
 
 Each failure says what has to be looked at before the new release of that library is allowed.
 """

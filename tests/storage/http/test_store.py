@@ -62,7 +62,7 @@ def _bare_deflate(data: bytes) -> bytes:
 
 
 def store(seconds: float = 5, attempts: int = 1, **settings: Any) -> HttpStore:
-    """A store that reaches the server on this machine."""
+    """Return a store that may reach the server on this machine."""
     return HttpStore(
         Settings(
             seconds=seconds,
@@ -75,7 +75,7 @@ def store(seconds: float = 5, attempts: int = 1, **settings: Any) -> HttpStore:
 
 
 def failure(url: str, store: HttpStore, max_bytes: int = 1000) -> tuple[type[StoreError], str]:
-    """What reading ends in."""
+    """Return the error of reading."""
     with pytest.raises(StoreError) as caught:
         store.read(url, max_bytes)
     return type(caught.value), str(caught.value)
@@ -314,7 +314,7 @@ def test_a_long_retry_after_is_an_error(site: Site, after: str) -> None:
         "the server asks for a pause that is longer than the time left",
     )
     assert failure(url, reader) == expected
-    # Not even for something else.
+    # Not even a request for another object is sent.
     assert failure(site.add("/b", whole(b"1")), reader) == expected
     assert len(site.requests) == 1
 
@@ -641,7 +641,7 @@ def test_a_cookie_of_a_redirect_is_sent_to_its_host(site: Site) -> None:
 
     url = site.add("/a", with_cookie)
     assert store().read(url, 999) == _DATA
-    # The next read starts without it.
+    # The next read starts without the cookie.
     assert store().read(url, 999) == _DATA
     assert ["Cookie" in headers for _, _, headers in site.requests] == [False, True, False, True]
 
