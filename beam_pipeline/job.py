@@ -35,6 +35,7 @@ from imagebeam.images.stage_times import Stopwatch
 from imagebeam.modules import Module, StagedModule, staging
 from imagebeam.modules.handles.download import Progress
 from imagebeam.outputs import identity, lock, parts
+from imagebeam.outputs.changed import forget_changed
 from imagebeam.outputs.layout import Layout, remove, write_whole
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
@@ -110,7 +111,13 @@ def plan(
     found = inputs.sources(
         options.inputs, stdin_copy, options.access, tuple(options.keep), options.listing_rules
     )
-    sources = [_moved(source, stdin_copy, layout) for source in _limited(found, options.limit)]
+    sources = [
+        replace(
+            _moved(source, stdin_copy, layout),
+            columns_before_version=len(options.keep) if options.check_changed else None,
+        )
+        for source in _limited(found, options.limit)
+    ]
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
         module = job_module.open_job_module(options, progress)
     packed_module = staging.packed(module)
@@ -170,6 +177,8 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
             write_whole(job.layout.stdin, prepared.stdin_copy.read_bytes())
         if options.retry_failed is not None:
             parts.forget_errors(job.layout, options.retry_failed)
+        if options.check_changed:
+            _forget_changed(job, reporter)
         _stage(job.module, prepared.packed_module)
         startup_times = {"start": watch.cost()}
         if options.detach:
@@ -193,6 +202,14 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
     core_seconds = sum(os.times()[:4]) if is_direct else None
     reporter.show_summary(job.layout, summary, watch.cost().wall, core_seconds)
     return _exit_code(summary, options.max_failure_rate, reporter)
+
+
+def _forget_changed(job: Job, reporter: JobReporter) -> None:
+    listed = ((each.uri, each.extra_columns[-1]) for source in job.sources for each in source)
+    if again := forget_changed(job.layout, listed):
+        reporter.report_warning(
+            f"{again:,} images were replaced since they were labelled, and are labelled again"
+        )
 
 
 def _staged(module: Module, layout: Layout, packed: bytes) -> StagedModule:

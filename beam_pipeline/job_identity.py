@@ -15,6 +15,7 @@ from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.input_options import ASSUMED, RGB, STATED
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
+from imagebeam.outputs.schema import VERSION
 from imagebeam.version import __version__
 
 
@@ -57,8 +58,12 @@ def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str,
     Raises:
         InputError: two manifests differ in the type of a column.
     """
+    # Slow to import, and there already where rows are written.
+    import pyarrow as pa
+
     columns = inputs.extra_columns(sources)
-    return {name: columns[column] for column, name in options.keep.items()}
+    kept = {name: columns[column] for column, name in options.keep.items()}
+    return {**kept, VERSION: pa.string()} if options.check_changed else kept
 
 
 def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:

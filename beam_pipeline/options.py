@@ -24,7 +24,7 @@ from imagebeam.images.listing.sources import ListingRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize, Truncation
 from imagebeam.outputs.layout import Format
-from imagebeam.outputs.schema import EMITTED, RESERVED
+from imagebeam.outputs.schema import EMITTED, RESERVED, VERSION
 from imagebeam.storage import AnyPath, Settings, StoreError, location
 from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
 from imagebeam.storage.types import RequestHeader
@@ -335,6 +335,12 @@ class LabelOptions:
         metavar="CODE",
         convert=_codes,
     )
+    check_changed: bool = option(
+        False,
+        "label images again that were replaced under their names; adds a column `version`: time "
+        "and size of local files, versions of objects in buckets",
+        group=_JOB,
+    )
     overwrite: bool = option(False, "delete the rows of earlier runs first", group=_JOB)
     images_per_shard: int | None = option(
         None,
@@ -398,13 +404,23 @@ class LabelOptions:
         Raises:
             UsageError, UnwritableName: a value is not allowed.
         """
-        return cls(
+        options = cls(
             inputs=tuple(args.inputs),
             output=location(args.output).absolute(),
             beam_args=tuple(args.beam_args),
             debug=args.debug,
             **parsed_options(cls, args),
         )
+        if options.check_changed and VERSION in options.keep.values():
+            raise UsageError(
+                f"--check-changed: adds a column {VERSION!r}, which --keep names too. Give that "
+                f"one another name, such as --keep {VERSION}=known_{VERSION}."
+            )
+        if options.check_changed and options.format == "tfrecord":
+            raise UsageError(
+                "--check-changed: needs rows that can be deleted. Use --format parquet."
+            )
+        return options
 
     def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
         """Return the preprocessing for a module that takes (height, width) pixels."""

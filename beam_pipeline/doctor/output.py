@@ -43,6 +43,8 @@ class Output:
         facts = {"output": str(layout.root), "free_bytes": free, "held": held}
         space = "" if free is None else f", {free / 1e9:,.1f} GB free"
         message = f"{layout.root} can be written{space}; {_STATES[held]}"
+        if held == "resumed" and not self.options.check_changed:
+            message += "; images replaced under their names keep their labels (--check-changed)"
         state = FindingState.WARNING if held == "replaced" else FindingState.OK
         yield Finding(self.about, state, message, facts)
 

@@ -1,7 +1,7 @@
 """Writes the two files of a shard, each as a whole, and reads their URIs back."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -122,24 +122,39 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
         layout: of the output folder.
         codes: of the rows to delete; without any, all rows that are retryable.
     """
-    forgotten = 0
+    # Imported here because it is slow to import and most jobs do not need it.
+    import pyarrow.compute as pc
+
+    def again(table: pa.Table) -> Any:
+        return pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
+
     # All names are read first, because a folder that changes may list a file twice.
-    for part in sorted(layout.error_parts()):
-        [(rows, kept, data)] = readable(part, _without(part, codes))
-        forgotten += rows - kept
-        if not kept:
-            part.unlink()
-        elif kept < rows:
-            write_whole(part, data)
-    return forgotten
+    return sum(forget(part, again) for part in sorted(layout.error_parts()))
 
 
-def _without(part: AnyPath, codes: Sequence[str]) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the number of errors, of those that stay, and a file of the latter.
+def forget(part: AnyPath, again: Callable[[pa.Table], Any]) -> int:
+    """Delete rows of one Parquet file; return their number.
+
+    Args:
+        part: of the output; deleted if no row stays.
+        again: returns for each row of a table whether it is deleted.
+
+    Raises:
+        DamagedPartError: the part cannot be read to its end.
+    """
+    [(rows, kept, data)] = readable(part, _without(part, again))
+    if not kept:
+        part.unlink()
+    elif kept < rows:
+        write_whole(part, data)
+    return rows - kept
+
+
+def _without(part: AnyPath, again: Callable[[pa.Table], Any]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the number of rows, of those that stay, and a file of the latter.
 
     It is read by row groups, because a compacted file may be large.
     """
-    # Imported here because it is slow to import and most jobs do not need it.
     import pyarrow.compute as pc
 
     kept, buffer = 0, io.BytesIO()
@@ -150,8 +165,7 @@ def _without(part: AnyPath, codes: Sequence[str]) -> Iterator[tuple[int, int, by
         rows = file.metadata.num_rows
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
-            again = pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
-            if (rest := table.filter(pc.invert(again))).num_rows:
+            if (rest := table.filter(pc.invert(again(table)))).num_rows:
                 writer.write_table(rest)
                 kept += rest.num_rows
     yield rows, kept, buffer.getvalue()

@@ -45,6 +45,9 @@ RESERVED = frozenset(
 ErrorRow = tuple[str, str, str, str, bool, tuple[Any, ...]]
 """The values of `ERRORS`, followed by those of the --keep columns; () where there are none."""
 
+VERSION = "version"
+"""The column that --check-changed adds: what was known of an image before it was read."""
+
 _METADATA_KEY = "imagebeam"
 
 

@@ -192,6 +192,32 @@ def test_repaired_images_move_from_errors_to_predictions(tmp_path: Path) -> None
     assert verify(out) == []
 
 
+def test_replaced_images_are_labelled_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = archive(tmp_path / "in", 4)
+    out = tmp_path / "out"
+    again = ("label", tmp_path / "in", "--output", out, "--check-changed", "--keep", "folder")
+    assert imagebeam(*again) == 0
+    before = {row["uri"]: row["version"] for row in predictions(out)}
+    assert imagebeam(*again) == 0
+    assert _summary(out)["already_done"] == 4
+    Path(names[1]).write_bytes(Path(names[2]).read_bytes())
+    os.utime(names[1], ns=(0, 1_000))
+    Path(names[3]).write_bytes(b"rubbish")
+    capfd.readouterr()
+    assert imagebeam(*again) == 0
+    assert "2 images were replaced since they were labelled" in capfd.readouterr().err
+    after = {row["uri"]: row["version"] for row in predictions(out)}
+    size = Path(names[1]).stat().st_size
+    expected = {names[0]: before[names[0]], names[2]: before[names[2]]}
+    assert after == {**expected, names[1]: f"3e8-{size:x}"}
+    assert [(row["uri"], row["folder"]) for row in errors(out)] == [
+        (names[3], Path(names[3]).parent.name)
+    ]
+    assert verify(out) == []
+
+
 def test_too_many_failures_end_with_code_1_and_keep_all_rows(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

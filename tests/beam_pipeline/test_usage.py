@@ -58,6 +58,14 @@ def test_an_input_that_cannot_be_listed_is_refused(
         (["--top-k", "0"], "--top-k 0: must be at least 1."),
         (["--images-per-shard", "-1"], "--images-per-shard -1: must be at least 1."),
         (["--max-failure-rate", "7.5"], "--max-failure-rate 7.5: give a share such as 0.05, or"),
+        (
+            ["--check-changed", "--keep", "version"],
+            "--check-changed: adds a column 'version', which",
+        ),
+        (
+            ["--check-changed", "--format", "tfrecord"],
+            "--check-changed: needs rows that can be deleted. Use --format parquet.",
+        ),
         (["--retry-failed", "tired"], "--retry-failed tired: not an error code. Use any of"),
         (["--top_k=3"], "--top_k=3: no such option, here or in Beam. Did you mean `--top-k`?"),
         (

@@ -19,7 +19,7 @@ from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, Ma
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.path_columns import partition, values
 from imagebeam.images.settings import Access
-from imagebeam.storage import StoreError, store_for
+from imagebeam.storage import Settings, StoreError, store_for
 from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.secrets import HideQuery
 
@@ -56,6 +56,8 @@ class Source:
         access: how it is read.
         keep: columns whose values are copied to the rows, with their types.
         rules: what is taken.
+        columns_before_version: number of extra columns before one with the image's version, None
+            if that is unknown; None where there is no such column.
     """
 
     kind: Kind
@@ -65,6 +67,7 @@ class Source:
     access: Access = field(default_factory=Access)
     keep: Columns = field(default_factory=dict)
     rules: ListingRules = field(default_factory=ListingRules)
+    columns_before_version: int | None = None
 
     def __iter__(self) -> Iterator[ListedImage]:
         """The images in a fixed order: by name, or as the manifest or container has them."""
@@ -72,7 +75,10 @@ class Source:
 
     def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
         """Yield the images as `iter` does, and count what is met besides them."""
-        found = islice(_Listing(self, left_out).images(), self.limit)
+        found = self._with_columns(islice(_Listing(self, left_out).images(), self.limit))
+        return found if self.columns_before_version is None else map(self._with_version, found)
+
+    def _with_columns(self, found: Iterator[ListedImage]) -> Iterator[ListedImage]:
         if not self.keep or self.kind == "manifest":
             return found
         columns = tuple(self.keep)
@@ -80,6 +86,23 @@ class Source:
             each if each.extra_columns else each._replace(extra_columns=values(each.uri, columns))
             for each in found
         )
+
+    def _with_version(self, found: ListedImage) -> ListedImage:
+        columns = found.extra_columns or (None,) * (self.columns_before_version or 0)
+        return found._replace(extra_columns=(*columns, _version(found.location)))
+
+
+def _version(location: ImageLocation | ImageError) -> str | None:
+    """Return the version of the file that an image is in, if it takes no request to know it."""
+    if isinstance(location, ImageError):
+        return None
+    if location.version or uris.scheme(location.address) != "file":
+        return location.version or None
+    try:
+        return store_for(location.address, Settings()).info(location.address).version
+    except StoreError:
+        # Its error row says why.
+        return None
 
 
 def image(address: str, hide_query: HideQuery = "secret") -> ListedImage:

@@ -48,6 +48,9 @@ def test_an_output_of_this_job_passes_and_of_another_job_fails(tmp_path: Path) -
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "in", "--output", out) == 0
     assert _found(out).facts["held"] == "resumed"
+    assert _found(out).message.endswith(
+        "images replaced under their names keep their labels (--check-changed)"
+    )
     with pytest.raises(OutputError, match="belongs to another job: --top-k 5, now 2"):
         _found(out, top_k=2)
     replaced = _found(out, top_k=2, overwrite=True)
