@@ -10,6 +10,7 @@ from apache_beam.typehints.decorators import no_annotations
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
 from imagebeam.outputs.layout import Layout, temporaries
+from imagebeam.outputs.progress import error_counts
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import location
 from imagebeam.transforms.elements import ShardReport
@@ -115,6 +116,8 @@ def _write_summary(
     provenance: Mapping[str, Any],
     startup_times: StageTimes,
 ) -> dict[str, Any]:
-    summary = summarise(plan, tally, provenance, startup_times)
+    of_this_run = tally.labelled + sum(tally.failed.values())
+    failed_in_output = None if plan.rows == of_this_run else error_counts(layout)
+    summary = summarise(plan, tally, provenance, startup_times, failed_in_output)
     write_summary(layout, summary)
     return summary

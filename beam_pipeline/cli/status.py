@@ -91,7 +91,7 @@ def _print_json_line(found: "Status") -> None:
 
 def _print_line(found: "Status") -> None:
     """Print one line for a state of a job that is not complete."""
-    from imagebeam.beam_pipeline.reporting.progress import duration, failure_counts
+    from imagebeam.beam_pipeline.reporting.progress import duration, failure_counts, rate
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
 
     if found.state in ("complete", "stopped"):
@@ -100,7 +100,7 @@ def _print_line(found: "Status") -> None:
     if found.plan is not None:
         parts.append(f"{found.done:,}/{found.plan.to_do:,} images")
     if found.images_per_second is not None:
-        parts.append(f"{found.images_per_second:,.0f} images/s")
+        parts.append(rate(found.images_per_second, 1.0))
     if found.seconds_left is not None:
         parts.append(f"{duration(found.seconds_left)} left")
     parts.append(failure_counts(found.progress.failed))
@@ -124,7 +124,7 @@ def _print(found: "Status") -> None:
 
 def _standing(found: "Status") -> "Table":
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.beam_pipeline.reporting.progress import duration
+    from imagebeam.beam_pipeline.reporting.progress import duration, rate
     from imagebeam.beam_pipeline.reporting.terminal import SafeTable
 
     table = SafeTable(show_header=False)
@@ -138,7 +138,7 @@ def _standing(found: "Status") -> "Table":
     if found.images_per_second is not None:
         left = found.seconds_left
         eta = "" if left is None else f", {duration(left)} left"
-        table.add_row("rate", f"{found.images_per_second:,.0f} images/s{eta}")
+        table.add_row("rate", f"{rate(found.images_per_second, 1.0)}{eta}")
     table.add_row("labelled", f"{found.progress.labelled:,}", "by all runs")
     table.add_row("failed", f"{sum(found.progress.failed.values()):,}", "by all runs")
     for code, count in sorted(found.progress.failed.items()):

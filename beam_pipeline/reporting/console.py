@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imagebeam.beam_pipeline.cli.main import COMMANDS
 from imagebeam.beam_pipeline.reporting import progress as progress_display
-from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts
+from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts, rate
 from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import CODES
@@ -88,7 +88,7 @@ def show_summary(
     """
     show_output(layout, summary)
     done = summary["labelled"] + summary["failed"]
-    _out.print(f"time         {duration(seconds)}, {done / seconds:,.0f} images/s")
+    _out.print(f"time         {duration(seconds)}, {rate(done, seconds)}")
     if done and verbose:
         _out.print("")
         _out.print(_costs_table(summary["stages"], done, core_seconds))
@@ -103,7 +103,7 @@ def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
         _out.print(labels)
     _out.print("")
     _out.print(f"predictions  {layout.predictions}", soft_wrap=True)
-    if summary["failed"] or summary["already_failed"]:
+    if summary.get("output", summary)["failed"] or summary["already_failed"]:
         _out.print(f"errors       {layout.errors}", soft_wrap=True)
     _out.print(f"summary      {layout.summary}", soft_wrap=True)
 
@@ -111,7 +111,7 @@ def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
 def summary_table(summary: Mapping[str, Any]) -> Table:
     """The numbers of requested, labelled, failed and left out images, with reasons and fixes.
 
-    The first number is that of all runs together; this run's share stands behind it.
+    If the output holds rows of earlier runs, what it holds comes first and this run second.
     """
     table = SafeTable(show_header=False)
     table.add_column()
@@ -121,15 +121,23 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     def add(name: str, count: int, note: str | Text = "") -> None:
         table.add_row(name, f"{count:,}", note)
 
-    labelled, failed = summary["labelled"], summary["failed"]
-    earlier_labelled, earlier_failed = summary["already_labelled"], summary["already_failed"]
-    requested = summary["requested"] - summary["duplicates"]
-    add("requested", requested)
-    add("  labelled", labelled + earlier_labelled, _by_run(labelled, earlier_labelled))
-    if failed or earlier_failed:
-        add("  failed", failed + earlier_failed, _by_run(failed, earlier_failed))
-    for code, count in summary["failed_by_code"].items():
-        add(f"    {code}", count, fix_of(code))
+    def add_results(counts: Mapping[str, Any]) -> None:
+        add("  labelled", counts["labelled"])
+        if counts["failed"]:
+            add("  failed", counts["failed"])
+        for code, count in counts["failed_by_code"].items():
+            add(f"    {code}", count, fix_of(code))
+
+    if summary["rows"] == summary["labelled"] + summary["failed"]:
+        add("requested", summary["requested"] - summary["duplicates"])
+    else:
+        add("in the output", summary["rows"], Text("rows of all runs", "dim"))
+        # Summaries of earlier versions count no more than that.
+        if "output" in summary:
+            add_results(summary["output"])
+        add("in this run", summary["requested"] - summary["duplicates"], Text("requested", "dim"))
+        add("  done before", summary["already_done"])
+    add_results(summary)
     if summary["duplicates"]:
         add("duplicates", summary["duplicates"], Text("labelled once", "dim"))
     left_out = summary.get("left_out", {})
@@ -137,14 +145,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         add("left out", sum(entry["count"] for entry in left_out.values()))
     for reason, entry in left_out.items():
         add(f"  {reason}", entry["count"], Text(REASONS.get(reason, ""), "dim"))
-    if summary["rows"] != requested:
-        note = "images in the output, including those that only earlier runs requested"
-        add("in all", summary["rows"], Text(note, "dim"))
     return table
-
-
-def _by_run(now: int, earlier: int) -> str:
-    return f"{now:,} by this run, {earlier:,} by earlier runs" if earlier else ""
 
 
 def _labels_table(layout: Layout) -> Table | None:

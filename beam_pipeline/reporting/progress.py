@@ -116,7 +116,7 @@ class _Rate:
         rate = (step.done - done_before) / max(self._clock() - began, 1e-9)
         if not rate:
             return f"0 {self._unit}/s, time left unknown"
-        digits = 0 if rate >= 10 else 1
+        digits = 0 if rate >= 10 else 1 if rate >= 0.1 else 3
         return (
             f"{rate:,.{digits}f} {self._unit}/s, {duration((step.total - step.done) / rate)} left"
         )
@@ -175,6 +175,14 @@ def duration(seconds: float) -> str:
 
 
 _UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def rate(images: int, seconds: float) -> str:
+    """The number of images per second: `1,234 images/s`; `0.4 images/s`."""
+    value = images / max(seconds, 1e-3)
+    if 0 < value < 0.01:
+        return "less than 0.01 images/s"
+    return f"{value:,.0f} images/s" if value >= 9.95 or not images else f"{value:.2g} images/s"
 
 
 def failure_counts(failed: Mapping[str, int]) -> str:

@@ -127,15 +127,23 @@ def uri_digest(uri: str) -> int:
 
 
 def summarise(
-    plan: Plan, tally: Tally, provenance: Mapping[str, Any], before: Costs = _NOTHING
+    plan: Plan,
+    tally: Tally,
+    provenance: Mapping[str, Any],
+    before: Costs = _NOTHING,
+    failed_in_output: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the content of `summary.json`.
+
+    `output` counts the rows of all runs, and `run` the images of this one. The same counts of the
+    run stand beside them for programs that read summaries of earlier versions.
 
     Args:
         plan: of all inputs.
         tally: of all shards.
         provenance: what the summary says about the job besides the counts.
         before: time spent before there was a plan.
+        failed_in_output: rows in errors by code; None if the output holds rows of this run only.
 
     Raises:
         AccountError: an image is missing, or one is counted twice.
@@ -155,13 +163,31 @@ def summarise(
             f"{plan.seen:,} files, members and lines were listed, but {plan.requested:,} were "
             f"requested and {left_out:,} left out. Run the same command again to resume."
         )
+    failed_by_code = dict(sorted(tally.failed.items()))
+    in_output = failed_by_code
+    if failed_in_output is not None:
+        in_output = dict(sorted(failed_in_output.items()))
     return {
+        "output": {
+            "rows": plan.rows,
+            "labelled": plan.rows - sum(in_output.values()),
+            "failed": sum(in_output.values()),
+            "failed_by_code": in_output,
+        },
+        "run": {
+            "requested": plan.requested,
+            "duplicates": plan.duplicates,
+            "already_done": already_done,
+            "labelled": tally.labelled,
+            "failed": failed,
+            "failed_by_code": failed_by_code,
+        },
         "requested": plan.requested,
         "labelled": tally.labelled,
         "failed": failed,
         "already_done": already_done,
         "duplicates": plan.duplicates,
-        "failed_by_code": dict(sorted(tally.failed.items())),
+        "failed_by_code": failed_by_code,
         "already_labelled": plan.already_labelled,
         "already_failed": plan.already_failed,
         "left_out": {
@@ -196,6 +222,10 @@ def read_summary(layout: Layout) -> dict[str, Any]:
     _check_counts(summary, _COUNTS)
     by_code, stages = summary.get("failed_by_code"), summary.get("stages", {})
     _check_counts(by_code, by_code or ())
+    # Earlier versions wrote none.
+    if (output := summary.get("output")) is not None:
+        _check_counts(output, ("rows", "labelled", "failed"))
+        _check_counts(output.get("failed_by_code"), output.get("failed_by_code") or ())
     if not isinstance(summary.get("rows_digest"), str):
         raise ValueError("it has no text named 'rows_digest'")
     for times in stages.values() if isinstance(stages, dict) else [None]:

@@ -19,6 +19,9 @@ from imagebeam.storage import AnyPath
 
 State = Literal["complete", "running", "detached", "stopped"]
 
+_RUN = ("requested", "duplicates", "already_done", "labelled", "failed", "failed_by_code")
+"""What a summary states about its run."""
+
 SILENT_SECONDS = 1800.0
 """Seconds without activity after which a job is reported as silent."""
 
@@ -96,9 +99,31 @@ class Status:
             "done": self.done,
             "labelled": self.progress.labelled,
             "failed_by_code": dict(sorted(self.progress.failed.items())),
+            "rows": self._rows_as_json(),
+            "run": None if self.plan is None else self._run_as_json(self.plan),
             "images_per_second": None if rate is None else round(rate, 3),
             "seconds_left": None if left is None else round(left, 3),
             "summary": None,
+        }
+
+    def _rows_as_json(self) -> dict[str, Any]:
+        """Return what the output holds, from all runs."""
+        failed = dict(sorted(self.progress.failed.items()))
+        return {
+            "all": self.progress.labelled + sum(failed.values()),
+            "labelled": self.progress.labelled,
+            "failed": sum(failed.values()),
+            "failed_by_code": failed,
+        }
+
+    def _run_as_json(self, plan: Plan) -> dict[str, Any]:
+        """Return what the latest run, which is not complete, has to do and has done."""
+        return {
+            "requested": plan.requested,
+            "duplicates": plan.duplicates,
+            "already_done": plan.already_labelled + plan.already_failed,
+            "to_do": plan.to_do,
+            "done": self.done,
         }
 
     def _complete_as_json(self, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +143,8 @@ class Status:
             "done": done,
             "labelled": self.progress.labelled,
             "failed_by_code": dict(sorted(self.progress.failed.items())),
+            "rows": self._rows_as_json(),
+            "run": {name: summary[name] for name in _RUN},
             "images_per_second": None,
             "seconds_left": 0.0,
             "summary": dict(summary),
@@ -184,9 +211,14 @@ def _progress(layout: Layout) -> Progress:
 
 
 def _final_progress(layout: Layout, summary: Mapping[str, Any]) -> Progress:
-    """Return the rows of a complete output by its summary; only error files may be opened."""
+    """Return the rows of a complete output by its summary.
+
+    Earlier versions did not count the failures of all runs: then the error files are opened.
+    """
+    if (output := summary.get("output")) is not None:
+        return Progress(None, output["labelled"], output["failed_by_code"])
     failed = summary["failed_by_code"]
-    rows = summary.get("rows", summary["labelled"] + summary["failed"])
+    rows = summary["rows"]
     if rows != summary["labelled"] + summary["failed"]:
         failed = error_counts(layout)
     return Progress(None, rows - sum(failed.values()), failed)

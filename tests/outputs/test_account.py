@@ -108,7 +108,22 @@ TALLY = Tally(2, 8, {"truncated": 1, "corrupt": 2}, {"decode": (1.23456, 1.0), "
 
 class TestSummary:
     def test_a_correct_summary_has_every_field(self) -> None:
-        assert summarise(PLAN, TALLY, {"module": "m"}, {"start": (1.0, 0.75)}) == {
+        in_output = {"truncated": 1, "corrupt": 3, "not_found": 1}
+        assert summarise(PLAN, TALLY, {"module": "m"}, {"start": (1.0, 0.75)}, in_output) == {
+            "output": {
+                "rows": 18,
+                "labelled": 13,
+                "failed": 5,
+                "failed_by_code": {"corrupt": 3, "not_found": 1, "truncated": 1},
+            },
+            "run": {
+                "requested": 20,
+                "duplicates": 3,
+                "already_done": 6,
+                "labelled": 8,
+                "failed": 3,
+                "failed_by_code": {"corrupt": 2, "truncated": 1},
+            },
             "requested": 20,
             "labelled": 8,
             "failed": 3,

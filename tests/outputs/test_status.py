@@ -61,6 +61,13 @@ def test_a_stopped_job_shows_its_progress(tmp_path: Path, kind: Format) -> None:
         "done": 2,
         "labelled": 3,
         "failed_by_code": {"corrupt": 1, "not_found": 1},
+        "rows": {
+            "all": 5,
+            "labelled": 3,
+            "failed": 2,
+            "failed_by_code": {"corrupt": 1, "not_found": 1},
+        },
+        "run": {"requested": 8, "duplicates": 1, "already_done": 3, "to_do": 4, "done": 2},
         "images_per_second": 0.05,
         "seconds_left": None,
         "summary": None,

@@ -8,9 +8,11 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from imagebeam.images.stage_times import StageTime
 from imagebeam.outputs.account import Plan, Tally
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.transforms.elements import ShardReport
 from imagebeam.transforms.summarise import Summarise
+from tests.outputs.outputs import failed, labelled
 
 _PLAN = Plan(
     requested=9,
@@ -47,6 +49,10 @@ def run(tmp_path: Path) -> RunToken:
 
 
 def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
+    # Of an earlier run, and of this one.
+    write_part(run.layout, "0", labelled(), failed("a", code="not_found"))
+    write_part(run.layout, "1", labelled(), failed("b", code="corrupt"))
+    write_part(run.layout, "2", labelled(), failed("c", code="corrupt"))
     _summarise(
         run,
         [
@@ -55,8 +61,23 @@ def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
                 "2", Tally(1, 1, {"corrupt": 1}, {"decode": (0.25, 0.25), "infer": (2.0, 1.5)})
             ),
         ],
+        ((str(run.layout.error_part("0")), "failed"),),
     )
     assert json.loads(run.layout.summary.read_text()) == {
+        "output": {
+            "rows": 8,
+            "labelled": 5,
+            "failed": 3,
+            "failed_by_code": {"corrupt": 2, "not_found": 1},
+        },
+        "run": {
+            "requested": 9,
+            "duplicates": 1,
+            "already_done": 3,
+            "labelled": 3,
+            "failed": 2,
+            "failed_by_code": {"corrupt": 2},
+        },
         "requested": 9,
         "labelled": 3,
         "failed": 2,
@@ -90,6 +111,7 @@ def test_files_of_a_worker_considered_lost_are_removed(run: RunToken) -> None:
     strays = [layout.prediction_part("stray"), layout.error_part("found")]
     for part in (*kept, *strays):
         part.write_bytes(b"")
+    write_part(layout, "1", labelled(), failed("a", "b", code="corrupt"))
     reports = [ShardReport("1", Tally(1, 0, {"corrupt": 2})), ShardReport("2", Tally(1, 3))]
     _summarise(run, reports, ((str(kept[0]), "labelled"),))
     assert sorted((*layout.prediction_parts(), *layout.error_parts())) == sorted(kept)

@@ -53,7 +53,7 @@ def test_the_state_before_and_after_the_end_of_a_job(
     assert found["done"] == found["to_do"] == 31 - found["summary"]["already_done"]
     assert imagebeam("status", out) == 0
     said = _said(capfd)
-    assert said[:2] == ["complete", "requested 31"]
+    assert said[:3] == ["complete", "in the output 31 rows of all runs", "labelled 30"]
     assert said[-1] == f"summary {out}/summary.json"
 
 
@@ -75,7 +75,11 @@ def test_a_stopped_job_is_shown_as_a_table(
     _half_done(tmp_path)
     assert imagebeam("status", tmp_path) == 1
     said = _said(capfd)
-    assert said[:3] == ["state stopped while labelling", "done 3 of 3,000 (0 %)", "rate 0 images/s"]
+    assert said[:3] == [
+        "state stopped while labelling",
+        "done 3 of 3,000 (0 %)",
+        "rate less than 0.01 images/s",
+    ]
     assert said[3:6] == [
         "labelled 2 by all runs",
         "failed 1 by all runs",
@@ -141,14 +145,32 @@ def test_two_runs_with_different_inputs_are_shown(
     found = json.loads(capfd.readouterr().out)
     assert (found["requested"], found["to_do"]) == (1, 0)
     assert (found["labelled"], found["failed_by_code"]) == (4, {"empty_file": 1})
+    assert found["rows"] == {
+        "all": 5,
+        "labelled": 4,
+        "failed": 1,
+        "failed_by_code": {"empty_file": 1},
+    }
+    run = {
+        "requested": 1,
+        "duplicates": 0,
+        "already_done": 1,
+        "labelled": 0,
+        "failed": 0,
+        "failed_by_code": {},
+    }
+    assert found["run"] == found["summary"]["run"] == run
+    assert found["summary"]["output"] == {
+        "rows": 5,
+        "labelled": 4,
+        "failed": 1,
+        "failed_by_code": {"empty_file": 1},
+    }
     assert imagebeam("status", out) == 0
     said = _said(capfd)
-    assert said[:4] == [
-        "complete",
-        "requested 1",
-        "labelled 1 0 by this run, 1 by earlier runs",
-        "in all 5 images in the output, including those that only earlier runs requested",
-    ]
+    assert said[:4] == ["complete", "in the output 5 rows of all runs", "labelled 4", "failed 1"]
+    assert said[4].startswith("empty_file 1 ")
+    assert said[5:8] == ["in this run 1 requested", "done before 1", "labelled 0"]
 
 
 def test_a_job_is_followed_until_it_is_complete(

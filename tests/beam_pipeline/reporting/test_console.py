@@ -109,16 +109,54 @@ def test_two_runs_in_one_output_are_distinguished(capsys: pytest.CaptureFixture[
         "already_labelled": 2,
         "already_failed": 2,
         "rows": 20,
+        "output": {
+            "rows": 20,
+            "labelled": 14,
+            "failed": 6,
+            "failed_by_code": {"corrupt": 4, "not_found": 2},
+        },
     }
-    console.show_output(Layout(Path("out")), second)
-    assert _lines(capsys)[:6] == [
-        "requested 8",
-        "labelled 5 3 by this run, 2 by earlier runs",
-        "failed 3 1 by this run, 2 by earlier runs",
+    run = [
+        "in this run 8 requested",
+        "done before 4",
+        "labelled 3",
+        "failed 1",
         "corrupt 1 Restore the file from its source.",
         "duplicates 1 labelled once",
-        "in all 20 images in the output, including those that only earlier runs requested",
+        "",
     ]
+    console.show_output(Layout(Path("out")), second)
+    lines = _lines(capsys)
+    assert lines[:12] == [
+        "in the output 20 rows of all runs",
+        "labelled 14",
+        "failed 6",
+        "corrupt 4 Restore the file from its source.",
+        "not_found 2 Restore the file or correct the manifest; then run again with --retry-failed.",
+        *run,
+    ]
+    del second["output"]  # as earlier versions wrote it
+    console.show_output(Layout(Path("out")), second)
+    assert _lines(capsys)[:8] == ["in the output 20 rows of all runs", *run]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.1, "40 images/s"),
+        (2.0, "2 images/s"),
+        (10.0, "0.4 images/s"),
+        (100.0, "0.04 images/s"),
+        (10_000.0, "less than 0.01 images/s"),
+        (0.0, "4,000 images/s"),
+    ],
+)
+def test_a_slow_job_has_a_rate_too(
+    capsys: pytest.CaptureFixture[str], seconds: float, shown: str
+) -> None:
+    console.show_summary(Layout(Path("out")), _SUMMARY, seconds, None)
+    [line] = [line for line in _lines(capsys) if line.startswith("time ")]
+    assert line.partition(", ")[2] == shown
 
 
 def test_a_damaged_part_hides_only_the_labels(
