@@ -1,15 +1,19 @@
 """build a module from a slim checkpoint.
 
   imagebeam module build --checkpoint mobilenet_v1_0.5_160_quant.ckpt --output module/
+  imagebeam module build --checkpoint mobilenet_v1_050_160 --output module/
 
 The checkpoint is one of MobileNet V1 with simulated quantisation, as TensorFlow 1 wrote it:
-mobilenet_v1_0.5_160_quant.ckpt and similar. The module has the TensorFlow formats of TF-Hub for
-inference, and a LiteRT flatbuffer for installations without TensorFlow.
+mobilenet_v1_0.5_160_quant.ckpt and similar. A name that `imagebeam module list` shows stands for
+the checkpoint in the published archive, which is fetched if necessary. The module has the
+TensorFlow formats of TF-Hub for inference, and a LiteRT flatbuffer for installations without
+TensorFlow.
 """
 
 import argparse
 import glob
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +22,10 @@ from imagebeam.version import __version__
 
 if TYPE_CHECKING:
     from imagebeam.mobilenet_v1.network import Network
+    from imagebeam.modules.handles.catalogue import CatalogueEntry
+
+_WIDTH = 0.5
+_SIZE = 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,22 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         required=True,
-        type=Path,
-        metavar="PREFIX",
-        help="path of the checkpoint without .index or .data-…",
+        metavar="PREFIX|NAME",
+        help="path of the checkpoint without .index or .data-…, or a name of the catalogue",
     )
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="DIR", help="must not exist"
     )
     parser.add_argument(
-        "--width", type=float, default=0.5, metavar="X", help="0.25, 0.5, 0.75 or 1 (default: 0.5)"
+        "--width",
+        type=float,
+        metavar="X",
+        help="0.25, 0.5, 0.75 or 1 (default: that of NAME, else 0.5)",
     )
     parser.add_argument(
         "--size",
         type=int,
-        default=160,
         metavar="PIXELS",
-        help="128, 160, 192 or 224 (default: 160)",
+        help="128, 160, 192 or 224 (default: that of NAME, else 160)",
     )
     parser.add_argument(
         "--classes",
@@ -66,20 +75,74 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.modules import read_class_names
 
     refuse_existing(args.output)
-    weights = read_checkpoint(args.checkpoint)
-    architecture = Architecture(args.width, args.size, class_count_of(weights))
+    prefix, entry = checkpoint_of_handle(args.checkpoint)
+    if prefix is None:
+        prefix = Path(args.checkpoint)
+        _suggest_names(args.checkpoint)
+    width, size = (_WIDTH, _SIZE) if entry is None else (float(entry.width), entry.size)
+    weights = read_checkpoint(prefix)
+    architecture = Architecture(
+        width if args.width is None else args.width,
+        size if args.size is None else args.size,
+        class_count_of(weights),
+    )
     network = Network(architecture, quantise_input=args.quantise_input)
     load_weights(network, weights)
     classes = None
     if args.classes:
         classes = read_class_names(args.classes, architecture.class_count)
-    export(network, args.output, classes, _provenance(args.checkpoint))
+    export(network, args.output, classes, _provenance(prefix))
     print(
         f"module   {args.output}\n"
-        f"network  MobileNet V1 {args.width:g}/{args.size}, {architecture.class_count:,} classes, "
+        f"network  MobileNet V1 {architecture.width:g}/{architecture.size}, "
+        f"{architecture.class_count:,} classes, "
         f"{architecture.parameters:,} parameters, {architecture.macs:,} MACs"
     )
     return 0
+
+
+def checkpoint_of_handle(text: str) -> "tuple[Path | None, CatalogueEntry | None]":
+    """Find a checkpoint by its prefix or by a name of the catalogue; `module train` does so too.
+
+    The files of a prefix come first. A missing archive of the catalogue is fetched.
+
+    Returns:
+        The prefix and the entry of the catalogue, where there are any.
+
+    Raises:
+        ModuleError: the archive cannot be fetched, or holds no published checkpoint.
+    """
+    from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.modules import ModuleError
+    from imagebeam.modules.handles.cache import Cache
+    from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of, fetch_published
+
+    if Path(f"{text}.index").exists():
+        return Path(text), None
+    if (entry := catalogue().get(text)) is None:
+        return None, None
+    with console.fetching(sys.stderr) as progress:
+        fetch_published(entry, Cache(), progress)
+    if (prefix := checkpoint_of(entry, Cache())) is None:
+        raise ModuleError(
+            f"{text!r}: the fetched archive is not the published one, so only its flatbuffer is "
+            "kept. Give the path of a checkpoint without .index or .data-…."
+        )
+    return prefix, entry
+
+
+def _suggest_names(text: str) -> None:
+    """Refuse what is meant as a name of the catalogue, with the nearest names."""
+    from imagebeam.modules import ModuleError
+    from imagebeam.modules.handles.catalogue import DEMO, nearest_names
+
+    nearest = [name for name in nearest_names(text) if name != DEMO]
+    # The old format of TensorFlow 1 is a single file.
+    if nearest and "/" not in text and not Path(text).exists():
+        raise ModuleError(
+            f"{text!r}: no checkpoint and not in the catalogue. Did you mean "
+            f"{' or '.join(nearest)}?"
+        )
 
 
 def _provenance(prefix: Path) -> dict[str, object]:

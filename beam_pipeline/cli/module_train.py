@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="MODULE|CHECKPOINT",
-        help="initial weights: the handle of a module, or the path of a slim checkpoint without "
-        ".index (default: random weights)",
+        help="initial weights: the handle of a module, a name of the catalogue, or the path of a "
+        "slim checkpoint without .index (default: random weights)",
     )
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -200,21 +200,14 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
 
 def _weights(source: str) -> tuple[Any, int]:
     """Weights by name, and the input size that they were trained with, if known."""
+    from imagebeam.beam_pipeline.cli.module_build import checkpoint_of_handle
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
-    from imagebeam.modules import ModuleError, open_module
-    from imagebeam.modules.handles.cache import Cache
-    from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of
+    from imagebeam.modules import open_module
 
-    if Path(f"{source}.index").exists():
-        return read_checkpoint(source), _DEFAULT_SIZE
-    if (entry := catalogue().get(source)) is not None:
-        # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
-        if (checkpoint := checkpoint_of(entry, Cache())) is None:
-            raise ModuleError(
-                f"{source!r}: the fetched archive is not the published one, and only its module "
-                "is kept. Give the prefix of a checkpoint's files with --from."
-            )
-        return read_checkpoint(str(checkpoint)), entry.size
+    # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
+    checkpoint, entry = checkpoint_of_handle(source)
+    if checkpoint is not None:
+        return read_checkpoint(checkpoint), _DEFAULT_SIZE if entry is None else entry.size
     module = open_module(source, engine="tensorflow")
     return read_module(module.path), module.info.image_size[0]
 

@@ -88,7 +88,8 @@ def show_summary(
     """
     show_output(layout, summary)
     done = summary["labelled"] + summary["failed"]
-    _out.print(f"time         {duration(seconds)}, {rate(done, seconds)}")
+    speed = f", {rate(done, seconds)}" if done else ""
+    _out.print(f"time         {duration(seconds)}{speed}")
     if done and verbose:
         _out.print("")
         _out.print(_costs_table(summary["stages"], done, core_seconds))

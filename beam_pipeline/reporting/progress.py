@@ -177,7 +177,7 @@ def duration(seconds: float) -> str:
 _UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
-def rate(images: int, seconds: float) -> str:
+def rate(images: float, seconds: float) -> str:
     """The number of images per second: `1,234 images/s`; `0.4 images/s`."""
     value = images / max(seconds, 1e-3)
     if 0 < value < 0.01:

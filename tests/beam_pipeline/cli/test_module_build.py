@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network, rescale
 from imagebeam.modules import load_engine, open_module
+from imagebeam.modules.handles.cache import Cache
 from tests.beam_pipeline.jobs import COMMAND, ROOT, imagebeam, predictions, stop_when
 from tests.mobilenet_v1 import shapes
 
@@ -63,6 +65,61 @@ def test_input_can_be_quantised_as_in_version_1(tmp_path: Path, reference: Path)
     metadata = json.loads((output / "assets.extra/module.json").read_text(encoding="utf-8"))
     assert metadata["network"]["input_quantised"] is True
     assert open_module(str(output)).engine == "litert"
+
+
+@pytest.mark.slow
+def test_a_name_of_the_catalogue_stands_for_the_checkpoint_that_was_fetched(
+    tmp_path: Path,
+    reference: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = "mobilenet_v1_050_160"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("IMAGEBEAM_CATALOGUE", "http://127.0.0.1:9")
+
+    def fill(folder: Path) -> None:
+        stem = "mobilenet_v1_0.5_160_quant"
+        shutil.copy(reference / f"{stem}.tflite", folder)
+        for file in (reference / "checkpoint").iterdir():
+            shutil.copy(file, folder)
+
+    Cache().entry("catalogue", name, fill)
+    output = tmp_path / "module"
+    assert imagebeam("module", "build", "--checkpoint", name, "--output", output) == 0
+    assert capfd.readouterr().out.splitlines()[1] == (
+        "network  MobileNet V1 0.5/160, 1,001 classes, 1,343,049 parameters, 76,525,312 MACs"
+    )
+    metadata = json.loads((output / "assets.extra/module.json").read_text(encoding="utf-8"))
+    assert metadata["provenance"]["checkpoint"] == "mobilenet_v1_0.5_160_quant.ckpt"
+
+
+def test_a_catalogue_archive_without_checkpoint_is_refused(
+    tmp_path: Path,
+    reference: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = "mobilenet_v1_050_160"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    flatbuffer = reference / "mobilenet_v1_0.5_160_quant.tflite"
+    Cache().entry("catalogue", name, lambda folder: shutil.copy(flatbuffer, folder))
+    assert _refusal(capfd, "build", "--checkpoint", name, "--output", tmp_path / "m") == (
+        f"{name!r}: the fetched archive is not the published one, so only its flatbuffer is kept. "
+        "Give the path of a checkpoint without .index or .data-…."
+    )
+
+
+def test_a_name_that_is_not_in_the_catalogue_has_its_nearest_ones(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = _refusal(
+        capfd, "build", "--checkpoint", "mobilenet_v1_50_160", "--output", tmp_path / "m"
+    )
+    assert said.startswith(
+        "'mobilenet_v1_50_160': no checkpoint and not in the catalogue. "
+        "Did you mean mobilenet_v1_050_160 or"
+    )
 
 
 def test_checkpoint_of_another_width_is_refused(
