@@ -1,11 +1,14 @@
 """Start Python child processes that import the same packages as this process."""
 
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
+_PR_SET_PDEATHSIG = 1
 
 _PROGRAM = """
 import sys
@@ -36,3 +39,12 @@ def environment() -> dict[str, str]:
     current = str(_ROOT) if Path.cwd() == _ROOT else ""
     found = filter(None, (entry or current for entry in sys.path))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
+
+
+def end_with_parent() -> None:
+    """Make the system kill this process when the thread that started it ends. Linux only.
+
+    A process that hangs would never notice by itself that its parent is gone.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

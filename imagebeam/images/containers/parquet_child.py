@@ -4,7 +4,6 @@ Messages to this process are pickled. Its own are a letter and plain bytes or JS
 a file has taken over must not be able to run anything in another one.
 """
 
-import ctypes
 import io
 import json
 import os
@@ -13,11 +12,11 @@ import resource
 import signal
 import socket
 import struct
-import sys
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
+from imagebeam.child_process import end_with_parent
 from imagebeam.images.channel import ANY_SIZE, Channel
 from imagebeam.images.containers import parquets
 from imagebeam.images.containers.types import (
@@ -41,7 +40,6 @@ KINDS = {
     kind.__name__: kind
     for kind in (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
 }
-_PR_SET_PDEATHSIG = 1
 _ENTRIES_AT_ONCE = 1000
 
 
@@ -80,8 +78,7 @@ def serve(socket_descriptor: str, memory: str) -> None:
         memory: bytes of address space that this process may take.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Memory for threads would be taken from that for data.
     pa.set_cpu_count(1)

@@ -1,6 +1,5 @@
 """The main function of a decoding process: it answers one list of requests after the other."""
 
-import ctypes
 import pickle
 import resource
 import signal
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagebeam.child_process import end_with_parent
 from imagebeam.images import signatures
 from imagebeam.images.channel import ANY_SIZE, Channel
 from imagebeam.images.decode import DecodedImage, decode
@@ -23,8 +23,6 @@ from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage.errors import describe_unexpected
 
-_PR_SET_PDEATHSIG = 1
-
 
 def serve(socket_descriptor: str, memory_descriptor: str) -> None:
     """Serve the process at the other end of a socket until it ends.
@@ -35,9 +33,7 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
     """
     # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # A decoder that hangs would never notice that the parent has ended.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     # The job's own limit is checked from the same header.
     Image.MAX_IMAGE_PIXELS = None
     # Core files of expected crashes would fill the disk.

@@ -1,13 +1,15 @@
 """Run work that needs TensorFlow in a child process.
 
 TensorFlow adds 5 s and 400 MB to a process, its converter writes to the standard streams from C++,
-and it aborts on some graphs. A child process keeps all this away from the caller.
+and it aborts on some graphs. A SavedModel is a program, which may also run for ever. A child
+process with a deadline keeps all this away from the caller.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -22,11 +24,23 @@ from imagebeam.modules.errors import ModuleError
 
 _CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGILL, -signal.SIGFPE, -signal.SIGBUS)
 
+SECONDS_VARIABLE = "IMAGEBEAM_TENSORFLOW_SECONDS"
+"""The environment variable that changes the deadline."""
+
+_SECONDS = 1800.0
+"""The converter needs minutes for large modules on slow machines."""
+
+_LONGEST = 1_000_000.0
+
 INSTALL_COMMAND = install_command("tensorflow")
 
 
 class TaskCrashedError(ModuleError):
     """TensorFlow ended the process by an assertion or a fault."""
+
+
+class TaskTimedOutError(ModuleError):
+    """The process did not end before its deadline."""
 
 
 def tensorflow_is_installed() -> bool:
@@ -68,20 +82,26 @@ def run_task(task: str, environment: Mapping[str, str] | None = None, **argument
 
     Raises:
         TaskCrashedError: TensorFlow crashed.
+        TaskTimedOutError: the deadline passed; the process is killed.
         ModuleError: the function raised it, or the process ended in another way.
     """
+    seconds = _deadline()
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
         result_file = Path(folder) / "result.json"
-        process = subprocess.run(
-            child_process.command("imagebeam.modules.tensorflow.tasks:main", task, result_file),
-            input=json.dumps(arguments),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            env={**_environment(), **(environment or {})},
-        )
+        try:
+            process = subprocess.run(
+                child_process.command("imagebeam.modules.tensorflow.tasks:main", task, result_file),
+                input=json.dumps(arguments),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=seconds,
+                env={**_environment(), **(environment or {})},
+            )
+        except subprocess.TimeoutExpired:
+            raise TaskTimedOutError(_timeout_report(task, seconds, arguments)) from None
         if process.returncode != 0:
             kind = TaskCrashedError if process.returncode in _CRASHES else ModuleError
             raise kind(_death_report(task, process))
@@ -98,6 +118,31 @@ def _environment() -> dict[str, str]:
         # Starting a GPU takes longer than reading or converting one module.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
+
+
+def _deadline() -> float:
+    text = os.environ.get(SECONDS_VARIABLE, "")
+    try:
+        seconds = float(text) if text else _SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise ModuleError(
+            f"{SECONDS_VARIABLE}={text!r}: not a number of seconds. Give one above 0 and up to "
+            f"{_LONGEST:,.0f}."
+        )
+    return seconds
+
+
+def _timeout_report(task: str, seconds: float, arguments: Mapping[str, str]) -> str:
+    more = f"allow more time with {SECONDS_VARIABLE}=SECONDS"
+    if "path" not in arguments:
+        return f"TensorFlow did not finish in {seconds:g} s ({task}). Check the network, or {more}."
+    return (
+        f"{arguments['path']!r}: TensorFlow did not finish in {seconds:g} s ({task}). A SavedModel "
+        "is a program and may run for ever: if you do not trust this one, use a .tflite module "
+        f"with --engine litert. If it is only large, {more}."
+    )
 
 
 def _death_report(task: str, process: subprocess.CompletedProcess[str]) -> str:

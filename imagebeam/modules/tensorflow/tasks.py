@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from imagebeam.child_process import end_with_parent
 from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.input_options import InputOptions
 
@@ -82,6 +83,7 @@ _TASKS: dict[str, Callable[..., Any]] = {
 
 def main(task: str, result_file: str) -> None:
     """Run one task."""
+    end_with_parent()
     try:
         result = {"value": _TASKS[task](**json.load(sys.stdin))}
     except ModuleError as error:

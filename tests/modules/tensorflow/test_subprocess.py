@@ -1,11 +1,22 @@
+import os
+import signal as signals
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import tensorflow as tf
 
 from imagebeam.modules import ModuleError, open_module
-from imagebeam.modules.tensorflow.subprocess import TaskCrashedError, run_task
+from imagebeam.modules.tensorflow.subprocess import (
+    SECONDS_VARIABLE,
+    TaskCrashedError,
+    TaskTimedOutError,
+    run_task,
+)
+from tests.beam_pipeline.jobs import ROOT
 from tests.modules.saved_models import mean_colours, write_tf2
 
 
@@ -48,3 +59,57 @@ def test_a_module_that_crashes_the_converter_runs_with_tensorflow(
     module = open_module(str(directory), cache=tmp_path / "cache")
     assert (module.engine, module.path, module.info.class_count) == ("tensorflow", directory, 5)
     assert module.engine_reason.startswith("the LiteRT converter crashes on it")
+
+
+def _endless(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Loop for ever on the probe pictures, as only running the module shows."""
+    values = tf.while_loop(
+        lambda values: tf.reduce_all(values < 2.0),
+        lambda values: (tf.minimum(values + 0.0, 1.0),),
+        (mean_colours(images) * 0.0,),
+    )
+    return {"default": values[0]}
+
+
+@pytest.mark.slow
+def test_a_module_that_never_ends_is_stopped_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_tf2(tmp_path / "module", {"default": _endless})
+    monkeypatch.setenv(SECONDS_VARIABLE, "20")
+    for engine in ("auto", "tensorflow"):
+        with pytest.raises(TaskTimedOutError) as stopped:
+            open_module(str(directory), engine, cache=tmp_path / "cache")
+        assert str(stopped.value).startswith(f"{str(directory)!r}: TensorFlow did not finish in 20")
+        assert "use a .tflite module with --engine litert" in str(stopped.value)
+    assert psutil.Process().children(recursive=True) == []
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "1e9"])
+def test_a_deadline_that_is_no_time_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(SECONDS_VARIABLE, text)
+    with pytest.raises(ModuleError, match=f"{SECONDS_VARIABLE}='{text}': not a number of seconds"):
+        run_task("describe", path="x")
+
+
+@pytest.mark.slow
+def test_a_module_that_never_ends_dies_with_a_killed_parent(tmp_path: Path) -> None:
+    directory = write_tf2(tmp_path / "module", {"default": _endless})
+    command = [sys.executable, "-m", "beam_pipeline", "module", "show", str(directory)]
+    shown = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    )
+    parent = psutil.Process(shown.pid)
+    while not (
+        below := [each for each in parent.children() if "tasks:main" in str(each.cmdline())]
+    ):
+        assert shown.poll() is None
+        time.sleep(0.05)
+    [task] = below
+    # The interpreter has started TensorFlow long before it has taken so much memory.
+    while task.memory_info().rss < 200_000_000:
+        assert shown.poll() is None
+        time.sleep(0.05)
+    shown.kill()
+    assert shown.wait() == -signals.SIGKILL
+    assert psutil.wait_procs([task], timeout=300)[1] == []
