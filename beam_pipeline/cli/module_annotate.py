@@ -11,6 +11,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebeam.escape_control_chars import escape_control_chars
+
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.main import CommandParser
 
@@ -52,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
         names = read_class_names(args.classes, before.info.class_count)
     annotate(args.module, args.output, names, stated)
     after = open_module(str(args.output))
-    print(f"{args.output}: {args.output.stat().st_size:,} bytes")
+    output = escape_control_chars(str(args.output))
+    print(f"{output}: {args.output.stat().st_size:,} bytes")
     print(f"digest before  {before.digest}")
     print(f"digest now     {after.digest}")
-    print(f"Show it with: imagebeam module show {args.output}")
+    print(f"Show it with: imagebeam module show {output}")
     return 0

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.version import __version__
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         classes = read_class_names(args.classes, architecture.class_count)
     export(network, args.output, classes, _provenance(prefix))
     print(
-        f"module   {args.output}\n"
+        f"module   {escape_control_chars(str(args.output))}\n"
         f"network  MobileNet V1 {architecture.width:g}/{architecture.size}, "
         f"{architecture.class_count:,} classes, "
         f"{architecture.parameters:,} parameters, {architecture.macs:,} MACs"

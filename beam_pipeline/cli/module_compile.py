@@ -10,6 +10,8 @@ metadata: it can be used as a HANDLE, and needs no TensorFlow.
 import argparse
 from pathlib import Path
 
+from imagebeam.escape_control_chars import escape_control_chars
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix != ".tflite":
         raise ModuleError(f"{str(args.output)!r}: not a .tflite file. Give a name that ends so.")
     compile_module(args.handle, args.output)
-    print(f"{args.output}: {args.output.stat().st_size:,} bytes")
-    print(f"Show it with: imagebeam module show {args.output}")
+    output = escape_control_chars(str(args.output))
+    print(f"{output}: {args.output.stat().st_size:,} bytes")
+    print(f"Show it with: imagebeam module show {output}")
     return 0

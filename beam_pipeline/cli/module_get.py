@@ -11,6 +11,8 @@ as mobilenet_v1_2018_08_02/mobilenet_v1_0.5_160_quant.tgz.
 
 import argparse
 
+from imagebeam.escape_control_chars import escape_control_chars
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -35,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = checkpoint_of(entry, Cache())
     print(f"module      {args.name}")
     print(f"digest      {module.digest}")
-    print(f"file        {module.path}")
+    print(f"file        {escape_control_chars(str(module.path))}")
     print(f"outputs     {', '.join(sorted(module.info.heads))}; runs without TensorFlow")
     if checkpoint is not None:
-        print(f"checkpoint  {checkpoint}")
+        print(f"checkpoint  {escape_control_chars(str(checkpoint))}")
         print("            for `imagebeam module build` and `module train`, which need TensorFlow")
     print(f"\nUse it with: imagebeam label INPUT --output DIR --module {args.name}")
     return 0

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagebeam.escape_control_chars import escape_control_chars
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -168,7 +170,8 @@ def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
             )
     except KeyboardInterrupt:
         print(
-            f"\nimagebeam: stopped. The run stays in {state}; the same command continues it.",
+            f"\nimagebeam: stopped. The run stays in {escape_control_chars(str(state))}; the same "
+            "command continues it.",
             file=sys.stderr,
         )
         raise
