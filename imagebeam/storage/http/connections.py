@@ -209,7 +209,30 @@ class ExactResponse(TimedResponse):
 class TimedConnection(http.client.HTTPConnection):
     """Makes a connection of urllib3 keep to the deadline; comes before it among the bases."""
 
-    response_class = TimedResponse
+    response_kind: type[http.client.HTTPResponse] = TimedResponse
+    _last_response: http.client.HTTPResponse | None = None
+
+    def response_class(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> http.client.HTTPResponse:
+        """Make the object that reads a response."""
+        self._last_response = self.response_kind(*args, **kwargs)
+        return self._last_response
+
+    def getresponse(self) -> Any:
+        """Return the response; one that urllib3 refuses, for its headers, is closed.
+
+        A response without a valid length owns the socket, which would stay open until the garbage
+        is collected.
+        """
+        try:
+            return super().getresponse()
+        except BaseException:
+            if self._last_response is not None:
+                self._last_response.close()
+            raise
+        finally:
+            self._last_response = None
 
     def send(self, data: Any, *args: Any) -> Any:
         """Send within the time that is left."""

@@ -45,7 +45,7 @@ _KEPT_HOSTS = 256
 
 
 class _Connection(TimedConnection, HTTPConnection):
-    response_class = ExactResponse
+    response_kind = ExactResponse
 
     def __init__(self, host: str, *args: Any, allow_private: bool, **kwargs: Any) -> None:
         super().__init__(host, *args, **kwargs)

@@ -1,7 +1,9 @@
+import gc
 import logging
 import socket
 import ssl
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -374,6 +376,19 @@ def test_failures_release_their_connection(site: Site) -> None:
     with pytest.raises(BlockedAddress):
         reader.read("http://169.254.169.254/", 9)
     assert reader.read(site.add("/a", whole(b"1")), 9) == b"1"
+
+
+@pytest.mark.parametrize("length", ["3, 6", "x", "-3"])
+def test_a_malformed_length_leaves_no_socket_open(site: Site, length: str) -> None:
+    url = site.add("/x", raw(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc".encode()))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        try:
+            store().read(url, 100)
+        except ConnectionFailed:
+            assert length == "3, 6"
+        gc.collect()
+    assert [str(warning.message) for warning in seen] == []
 
 
 def test_the_number_of_connected_hosts_is_limited(resolver: Resolver) -> None:

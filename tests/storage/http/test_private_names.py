@@ -103,4 +103,4 @@ def test_timed_pools_make_timed_connections() -> None:
     pool = timed_pools(HTTPConnectionPool)["http"]("a.example")
     connection = pool.ConnectionCls("a.example")
     assert isinstance(connection, TimedConnection)
-    assert connection.response_class is TimedResponse
+    assert connection.response_kind is TimedResponse
