@@ -20,7 +20,7 @@ from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.path_columns import partition, values
 from imagebeam.images.settings import Access
 from imagebeam.storage import Settings, StoreError, store_for
-from imagebeam.storage.errors import describe_unexpected
+from imagebeam.storage.errors import UnexpectedError, describe_unexpected
 from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
@@ -142,6 +142,8 @@ class _Listing:
             yield from found
         except (ManifestError, *CONTAINER_ERRORS) as error:
             yield ListedImage(shown, UnreadableListing(str(error)))
+        except UnexpectedError as error:
+            yield ListedImage(shown, UnexpectedListing(str(error)))
         except StoreError as error:
             yield ListedImage(shown, UnreadableListing(f"it cannot be read: {error}"))
         except OSError as error:

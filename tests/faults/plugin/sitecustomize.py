@@ -2,6 +2,9 @@
 
 Python imports a module of this name when it starts, so decoding processes have it and the process
 that tests run in has not. What a file asks for stands behind its pixels: `fault:NAME`.
+
+Opening a file or listing a folder whose name begins with `unheard-of` raises an exception of a type
+that no code expects, in every process of a job.
 """
 
 import ctypes
@@ -133,3 +136,20 @@ def _open(image: Any) -> None:
 
 
 BmpImagePlugin.BmpImageFile._open = _open  # type: ignore[method-assign, assignment]
+
+
+class UnheardOfError(Exception):
+    """An exception of a type that no code expects."""
+
+
+_OPENING = ("open", "os.listdir", "os.scandir")
+
+
+def _raise_when_opened(event: str, arguments: tuple[object, ...]) -> None:
+    if event in _OPENING and isinstance(arguments[0], (str, bytes)):
+        name = os.path.basename(os.fsdecode(arguments[0]))
+        if name.startswith("unheard-of"):
+            raise UnheardOfError(f"{event} of {name}")
+
+
+sys.addaudithook(_raise_when_opened)
