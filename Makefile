@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 CONTAINERS ?= docker
 IMAGE ?= imagebeam
 SECONDS ?= 3600
+KILLS ?= 1000
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pythons check docs fuzz peers bench tools image clean
+.PHONY: help setup demo test pythons check docs fuzz chaos peers bench tools image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ docs: $(VENV)/tests-ready ## build the documentation as a site
 
 fuzz: $(VENV)/tests-ready ## feed damaged inputs for an hour, or `make fuzz SECONDS=60`
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+chaos: $(VENV)/tests-ready ## kill jobs at random moments and resume them, or `make chaos KILLS=30`
+	$(BIN)/python -m tests.faults.chaos --kills $(KILLS) --seed $(SEED)
 
 peers: ## install the peers that benchmarks compare with, in a separate environment
 	$(PYTHON) -m venv .venv-peers
