@@ -33,8 +33,7 @@ def range_option() -> Any:
     """Declare `--input-range`."""
     return option(
         None,
-        "values of the pixels 0 and 255 at the input, such as -1 1 or 0 255; put INPUT before this "
-        "option",
+        "values of the pixels 0 and 255 at the input, such as -1 1 or 0 255",
         group=_INPUT,
         kind=float,
         nargs=2,

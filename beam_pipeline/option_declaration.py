@@ -8,9 +8,12 @@ import argparse
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
+
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandGroup, CommandParser
 
 _UNITS = {
     "": 1,
@@ -69,17 +72,17 @@ def option(default: Any, text: str, **spec: Any) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def add_options(parser: argparse.ArgumentParser, options: type) -> Iterator[argparse.Action]:
-    """Declare the options of a dataclass, in the order of its fields; the argparse actions."""
-    groups: dict[str, Any] = {"": parser}
+def add_options(parser: "CommandParser", options: type) -> None:
+    """Declare the options of a dataclass, in the order of its fields."""
+    groups: dict[str, CommandParser | CommandGroup] = {"": parser}
     for each, spec in _declared(options):
         if spec.group not in groups:
-            groups[spec.group] = parser.add_argument_group(spec.group)
+            groups[spec.group] = parser.add_group(spec.group)
         names = [f"--{each.name.replace('_', '-')}"]
         if spec.short:
             names.insert(0, spec.short)
         help_text = f"{spec.help}{_default_text(each, spec)}".replace("%", "%%")
-        yield groups[spec.group].add_argument(*names, help=help_text, **_arguments(each, spec))
+        groups[spec.group].add_argument(*names, help=help_text, **_arguments(each, spec))
 
 
 def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:

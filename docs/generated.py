@@ -84,14 +84,14 @@ def command(name: str) -> Iterator[str]:
     yield f"# imagebeam {name}\n"
     yield f"```text\n{parser.usage}\n```\n"
     yield from _prose(str(parser.description))
-    groups: dict[str, list[Any]] = {"positional arguments": []}
+    groups: dict[str, list[Any]] = {"arguments": []}
     for action in parser.arguments:
         if action.dest != "help":
-            groups.setdefault(action.container.title, []).append(action)
-    for title, actions in groups.items():
+            default = "options" if action.option_strings else "arguments"
+            groups.setdefault(parser.headings.get(action.dest, default), []).append(action)
+    for heading, actions in groups.items():
         if not actions:
             continue
-        heading = title.removeprefix("positional ")
         column = "argument" if heading == "arguments" else "option"
         yield f"\n## {heading[:1].upper()}{heading[1:]}\n\n| {column} | meaning |\n|---|---|"
         for action in actions:

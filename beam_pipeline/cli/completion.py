@@ -3,7 +3,8 @@
   eval "$(imagebeam completion bash)"
   imagebeam completion zsh > _imagebeam
 
-Put the first line into ~/.bashrc. The second writes a file for a folder of zsh's $fpath.
+Put the first line into ~/.bashrc. The second line writes a file: put it into a folder of zsh's
+$fpath.
 """
 
 import argparse

@@ -34,7 +34,7 @@ def add_arguments(parser: "CommandParser") -> None:
         "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
     )
     parser.add_argument("-o", "--output", metavar="DIR", help="the output folder of the job")
-    doctor = parser.add_argument_group("doctor")
+    doctor = parser.add_group("doctor")
     doctor.add_argument(
         "--sample",
         type=int,

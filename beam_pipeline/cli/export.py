@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING
 from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
     from imagebeam.outputs.reading import Output, Selection
     from imagebeam.outputs.sidecars import Result
 
 _MOST_PROBLEMS = 20
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     targets = parser.add_mutually_exclusive_group(required=True)
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     targets.add_argument("--xmp", action="store_true", help="write XMP sidecar files")
     targets.add_argument("--undo", action="store_true", help="remove what --xmp has written")
     targets.add_argument("--folders", metavar="FOLDER", help="make a folder per label")
-    rows = parser.add_argument_group("images")
+    rows = parser.add_group("images")
     rows.add_argument(
         "--label", action="append", default=[], metavar="LABEL", help="only this label; repeatable"
     )
@@ -52,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rows.add_argument(
         "--top", type=int, default=1, metavar="N", help="use the N best classes (default: 1)"
     )
-    table = parser.add_argument_group("tables")
+    table = parser.add_group("tables")
     table.add_argument(
         "--columns", metavar="NAMES", help="comma-separated columns (default: all but vectors)"
     )
     table.add_argument("--overwrite", action="store_true", help="replace an existing FILE")
-    sidecars = parser.add_argument_group("sidecars and folders")
+    sidecars = parser.add_group("sidecars and folders")
     sidecars.add_argument(
         "--prefix",
         default="imagebeam",

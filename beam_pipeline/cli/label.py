@@ -50,7 +50,7 @@ def add_arguments(parser: "CommandParser") -> None:
         metavar="FILE.svg",
         help="draw with py-spy where threads and decoding processes spend their time",
     )
-    output = parser.add_argument_group("output options").add_mutually_exclusive_group()
+    output = parser.add_group("output options", exclusive=True)
     output.add_argument("-q", "--quiet", action="store_true", help="only print errors")
     output.add_argument(
         "-v", "--verbose", action="store_true", help="show the time per image of every stage too"
@@ -68,8 +68,7 @@ def add_job_arguments(parser: "CommandParser") -> None:
     from imagebeam.beam_pipeline.option_declaration import add_options
     from imagebeam.beam_pipeline.options import LabelOptions
 
-    for action in add_options(parser, LabelOptions):
-        parser.remember(action)
+    add_options(parser, LabelOptions)
 
 
 @contextmanager

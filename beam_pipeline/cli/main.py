@@ -98,26 +98,46 @@ class CommandParser(argparse.ArgumentParser):
     """The options of one command.
 
     Attributes:
-        arguments: those declared on the parser itself or given to `remember`.
+        arguments: all of them, in the order of their declaration.
+        headings: titles below which the help text lists arguments, by `dest`.
     """
 
     def __init__(self, **settings: Any) -> None:
         self.arguments: list[argparse.Action] = []
+        self.headings: dict[str, str] = {}
         super().__init__(**settings)
 
     def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
         """Declare one argument."""
-        return self.remember(super().add_argument(*names, **settings))
-
-    def remember(self, action: argparse.Action) -> argparse.Action:
-        """Keep an argument of a group in `arguments` too."""
-        if action not in self.arguments:
-            self.arguments.append(action)
+        action = super().add_argument(*names, **settings)
+        self.arguments.append(action)
         return action
+
+    def add_group(self, heading: str, exclusive: bool = False) -> "CommandGroup":
+        """Add a heading to the help text; only one of exclusive arguments can be given."""
+        group = self.add_argument_group(heading)
+        return CommandGroup(
+            self, heading, group.add_mutually_exclusive_group() if exclusive else group
+        )
 
     def error(self, message: str) -> NoReturn:
         """Report wrong usage in the form of all other errors."""
         raise UsageError(f"{message}. Run `{self.prog} --help` for the options.")
+
+
+class CommandGroup:
+    """Arguments of a command that the help text lists below one heading."""
+
+    def __init__(self, parser: CommandParser, heading: str, group: Any) -> None:
+        self._parser = parser
+        self._heading = heading
+        self._group = group
+
+    def add_argument(self, *names: Any, **settings: Any) -> None:
+        """Declare one argument."""
+        action = self._group.add_argument(*names, **settings)
+        self._parser.arguments.append(action)
+        self._parser.headings[action.dest] = self._heading
 
 
 def run(argv: Sequence[str]) -> int:

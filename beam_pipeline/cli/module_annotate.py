@@ -2,9 +2,9 @@
 
   imagebeam module annotate model.tflite --output new.tflite --classes labels.txt --input-range -1 1
 
-The copy needs no further options and can be given to others. What is written is `module.json` in a
-zip archive at the end of the file, where TensorFlow Lite Metadata keeps its files. The digest of
-the copy differs, so a pin of the original does not fit it.
+The copy needs no further options and can be given to others. Names and range are stored as
+`module.json` in a zip archive at the end of the file, where TensorFlow Lite Metadata keeps its
+files. The digest of the copy differs, so a pin of the original does not fit it.
 """
 
 import argparse
@@ -29,8 +29,7 @@ def add_arguments(parser: "CommandParser") -> None:
     parser.add_argument(
         "--classes", type=Path, metavar="FILE", help="class names, one per line, index 0 first"
     )
-    for action in add_options(parser, InputArguments):
-        parser.remember(action)
+    add_options(parser, InputArguments)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -47,8 +47,7 @@ def add_arguments(parser: "CommandParser") -> None:
         metavar="FILE",
         help="class names, one per line (default: the module's own)",
     )
-    for action in add_options(parser, InputArguments):
-        parser.remember(action)
+    add_options(parser, InputArguments)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -4,7 +4,7 @@
 
 `imagebeam module list` shows the names. The archive of the publisher is checked against its pinned
 digest and kept in the cache, ~/.cache/imagebeam. Commands that are given the name fetch it
-themselves; fetch it before you go where there is no network. Set IMAGEBEAM_CATALOGUE to the
+themselves; fetch it in advance for a machine without network. Set IMAGEBEAM_CATALOGUE to the
 address of a mirror, or to a folder, that has the archives under the paths of the publisher, such
 as mobilenet_v1_2018_08_02/mobilenet_v1_0.5_160_quant.tgz.
 """

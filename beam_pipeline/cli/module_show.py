@@ -29,8 +29,7 @@ def add_arguments(parser: "CommandParser") -> None:
         default="auto",
         help="library that runs the module (default: litert where possible)",
     )
-    for action in add_options(parser, InputArguments):
-        parser.remember(action)
+    add_options(parser, InputArguments)
     parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from imagebeam.beam_pipeline.cli.main import CommandParser
     from imagebeam.images.settings import Resize
     from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
     from imagebeam.mobilenet_v1.pictures import Decoder
@@ -36,7 +37,7 @@ _RATE_OF_TRANSFER = 0.001
 _SKIPPED_SHOWN = 5
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
     parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
     parser.add_argument(
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="initial weights: the handle of a module, a name of the catalogue, or the path of a "
         "slim checkpoint without .index (default: random weights)",
     )
-    network = parser.add_argument_group("network")
+    network = parser.add_group("network")
     network.add_argument(
         "--width",
         type=float,
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="128, 160, 192 or 224 (default: that of the module in --from, else 160)",
     )
-    learning = parser.add_argument_group("learning")
+    learning = parser.add_group("learning")
     learning.add_argument(
         "--epochs",
         type=int,

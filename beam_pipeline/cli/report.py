@@ -2,8 +2,8 @@
 
   imagebeam report labels/
 
-The page is one file that works from disk and uses no network. Thumbnails are made from the images
-as far as they can still be read. The job may be running: the page shows the results so far.
+The page is one file that works from disk and uses no network. Thumbnails are made of images
+that can still be read. The job may be running: the page then shows the results so far.
 """
 
 import argparse

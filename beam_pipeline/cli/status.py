@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=2.0,
         metavar="S",
-        help="time between two looks with --watch (default: 2)",
+        help="seconds between two updates with --watch (default: 2)",
     )
 
 

@@ -65,6 +65,12 @@ class Compacted:
     rows: int
 
 
+class _Sizes(NamedTuple):
+    part_bytes: int
+    group_rows: int
+    group_bytes: int
+
+
 class _Part(NamedTuple):
     path: AnyPath
     modified: float
@@ -73,7 +79,10 @@ class _Part(NamedTuple):
 
 
 def compact(
-    layout: Layout, part_bytes: int, show: Show = lambda done, of: None
+    layout: Layout,
+    part_bytes: int,
+    show: Show = lambda done, of: None,
+    group_rows: int = _ROW_GROUP_ROWS,
 ) -> dict[str, Compacted]:
     """Join parts into parts of `part_bytes`, separately for predictions and errors.
 
@@ -85,6 +94,7 @@ def compact(
         layout: of the output; its job need not be complete.
         part_bytes: target size of a joined part.
         show: called with the number of parts that have been joined and of those to join.
+        group_rows: limit for the rows of a row group.
 
     Returns:
         the result by the name of the folder.
@@ -109,8 +119,9 @@ def compact(
         groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
         progress = _Progress(show, total)
+        sizes = _Sizes(part_bytes, group_rows, min(_ROW_GROUP_BYTES, part_bytes))
         rows = {
-            name: sum(_join_all(run, group, part_bytes, progress) for group in found)
+            name: sum(_join_all(run, group, sizes, progress) for group in found)
             for name, found in groups.items()
         }
         clear(layout)
@@ -212,23 +223,23 @@ def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
     yield schema, "" if uris is None else uris.column(0)[0].as_py() or ""
 
 
-def _join_all(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progress) -> int:
+def _join_all(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Progress) -> int:
     """Join parts of one kind and return the number of their rows."""
     rows = 0
     while len(parts) > 1:
-        rows += _join(run, parts, part_bytes, progress)
+        rows += _join(run, parts, sizes, progress)
     return rows
 
 
-def _join(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progress) -> int:
+def _join(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Progress) -> int:
     first = parts[0].path
     # A new name: the journal treats the target as committed once the file exists.
     target = first.with_name(f"part-{uuid.uuid4().hex}{first.suffix}")
     taken: list[_Part] = []
     rows = 0
     with whole_file(target) as file:
-        with _appending(file, first, part_bytes) as append:
-            while parts and file.tell() < part_bytes:
+        with _appending(file, first, sizes) as append:
+            while parts and file.tell() < sizes.part_bytes:
                 taken.append(parts.popleft())
                 rows += append(taken[-1].path)
                 progress.advance()
@@ -246,7 +257,7 @@ def _join(run: RunToken, parts: deque[_Part], part_bytes: int, progress: _Progre
 
 @contextmanager
 def _appending(
-    file: IO[bytes], first: AnyPath, part_bytes: int
+    file: IO[bytes], first: AnyPath, sizes: _Sizes
 ) -> Iterator[Callable[[AnyPath], int]]:
     """Yield a function that appends the rows of a part to a file and returns their number."""
     if first.suffix == ".tfrecord":
@@ -254,7 +265,7 @@ def _appending(
         return
     with opened(first) as parquet:
         schema = parquet.schema_arrow
-    with _RowGroups(file, schema, min(_ROW_GROUP_BYTES, part_bytes)) as groups:
+    with _RowGroups(file, schema, sizes) as groups:
         yield groups.append
 
 
@@ -269,10 +280,10 @@ def _append_records(file: IO[bytes], part: AnyPath) -> int:
 class _RowGroups:
     """Collects batches of rows into row groups of a given size."""
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema, group_bytes: int) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, sizes: _Sizes) -> None:
         self._writer = pq.ParquetWriter(file, schema, **PARQUET_OPTIONS)
         self._schema = schema
-        self._group_bytes = group_bytes
+        self._sizes = sizes
         self._clear()
 
     def __enter__(self) -> "_RowGroups":
@@ -290,7 +301,7 @@ class _RowGroups:
             self._rows += batch.num_rows
             self._bytes += batch.nbytes
             rows += batch.num_rows
-            if self._bytes >= self._group_bytes or self._rows >= _ROW_GROUP_ROWS:
+            if self._bytes >= self._sizes.group_bytes or self._rows >= self._sizes.group_rows:
                 self._flush()
         return rows
 

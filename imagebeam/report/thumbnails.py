@@ -52,12 +52,19 @@ class Thumbnails:
     stopped: str = ""
 
 
-def make(names: Sequence[str], most: int) -> Thumbnails:
+def make(
+    names: Sequence[str],
+    most: int,
+    max_seconds: float = _MOST_SECONDS,
+    max_bytes: int = _MOST_BYTES,
+) -> Thumbnails:
     """Read the first images of a list until there are enough thumbnails.
 
     Args:
         names: URIs, the most important first.
         most: thumbnails to make; one that cannot be made counts too.
+        max_seconds: no more are begun after this time.
+        max_bytes: no more are begun once all together are larger.
     """
     names = names[:most]
     if not names:
@@ -70,9 +77,9 @@ def make(names: Sequence[str], most: int) -> Thumbnails:
     reader = ImageReader(preprocessing, resources.available().decode_processes(), _IMAGE_LIMITS)
     with closing(reader):
         for first in range(0, len(names), _CHUNK):
-            if time.monotonic() - start > _MOST_SECONDS:
-                return Thumbnails(originals, unreadable, f"after {_MOST_SECONDS:g} s")
-            if size > _MOST_BYTES:
+            if time.monotonic() - start > max_seconds:
+                return Thumbnails(originals, unreadable, f"after {max_seconds:g} s")
+            if size > max_bytes:
                 return Thumbnails(originals, unreadable, f"after {size / 1e6:,.0f} MB")
             chunk, places = names[first : first + _CHUNK], wanted[first : first + _CHUNK]
             outcomes = reader.read(places).outcomes

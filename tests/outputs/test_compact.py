@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imagebeam.outputs import compact as module
 from imagebeam.outputs import identity, lock, parts, tfrecord_parts
 from imagebeam.outputs.compact import Compacted, compact
 from imagebeam.outputs.layout import DamagedPartError, Format, Layout, OutputError
@@ -138,10 +137,9 @@ def test_only_parts_of_one_provenance_are_joined(tmp_path: Path) -> None:
     }
 
 
-def test_row_groups_and_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROW_GROUP_ROWS", 4)
+def test_row_groups_are_bounded(tmp_path: Path) -> None:
     layout = complete(tmp_path)
-    compact(layout, LARGE)
+    compact(layout, LARGE, group_rows=4)
     [part] = layout.prediction_parts()
     groups = pq.read_metadata(part)
     assert [groups.row_group(index).num_rows for index in range(2)] == [4, 4]

@@ -104,18 +104,14 @@ def test_members_of_archives_have_thumbnails_but_no_link(tmp_path: Path) -> None
     assert (shown["file"], shown["link"]) == ("b.jpg", "")
 
 
-def test_making_thumbnails_has_a_time_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_making_thumbnails_has_a_time_limit(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 2)
-    monkeypatch.setattr(thumbnails, "_MOST_SECONDS", -1.0)
-    assert thumbnails.make(names, 2) == thumbnails.Thumbnails({}, 0, "after -1 s")
+    assert thumbnails.make(names, 2, max_seconds=-1.0) == thumbnails.Thumbnails({}, 0, "after -1 s")
 
 
-def test_thumbnails_have_a_byte_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thumbnails_have_a_byte_limit(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 40)
-    monkeypatch.setattr(thumbnails, "_MOST_BYTES", 100)
-    made = thumbnails.make(names, 40)
+    made = thumbnails.make(names, 40, max_bytes=100)
     assert sorted(made.originals) == names[:32]
     assert made.stopped == "after 0 MB"
 

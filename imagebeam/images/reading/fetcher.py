@@ -6,9 +6,9 @@ here, so that decoders need neither network nor credentials.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, TypeAlias, cast
 
 from imagebeam.images import uris
 from imagebeam.images.containers.container import Container, open_container, read_range
@@ -18,18 +18,26 @@ from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
-from imagebeam.storage import store_for
+from imagebeam.storage import Settings, Store, store_for
 
 _LOOK_AHEAD = 2
 """Images fetched ahead per concurrent read."""
 
 _BYTES_AHEAD = 64_000_000
 
+StoreOf: TypeAlias = Callable[[str, Settings], Store]
+
 
 class Fetcher:
     """Reads images for all threads of one worker process."""
 
-    def __init__(self, access: Access, max_bytes: int, bytes_ahead: int = _BYTES_AHEAD) -> None:
+    def __init__(
+        self,
+        access: Access,
+        max_bytes: int,
+        bytes_ahead: int = _BYTES_AHEAD,
+        store_of: StoreOf = store_for,
+    ) -> None:
         """Start nothing yet.
 
         Args:
@@ -37,12 +45,14 @@ class Fetcher:
             max_bytes: more than this is refused for one image.
             bytes_ahead: of images that wait for a decoder. No more are requested until some of
                 them are taken.
+            store_of: finds the store of an address.
         """
         self._bytes_ahead = bytes_ahead
         self._access = access
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(access.concurrent_reads, thread_name_prefix="fetch")
-        self._streams = _Streams(access)
+        self._store_of = store_of
+        self._streams = _Streams(access, store_of)
 
     def requests(self, locations: Iterable[ImageLocation], meter: Meter) -> Iterator[FetchRequest]:
         """Yield the request for each image, in the order given.
@@ -96,7 +106,7 @@ class Fetcher:
             with translate_store_errors():
                 if location.read_together > 1:
                     return self._streams.read(location, self._max_bytes)
-                store = store_for(location.address, self._access.settings)
+                store = self._store_of(location.address, self._access.settings)
                 if location.container is None:
                     return store.read(location.address, self._max_bytes, version=location.version)
 
@@ -172,8 +182,9 @@ class _Streams:
 
     _MOST = 8
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, store_of: StoreOf) -> None:
         self._access = access
+        self._store_of = store_of
         self._lock = threading.Lock()
         self._idle: dict[ImageLocation, list[_Stream]] = {}
 
@@ -213,7 +224,7 @@ class _Streams:
                 idle.remove(nearest)
                 return nearest
         assert location.container is not None
-        store = store_for(location.address, self._access.settings)
+        store = self._store_of(location.address, self._access.settings)
         file = cast(IO[bytes], store.open(location.address, location.version))
         container = open_container(file, location.container, self._access.selection)
         return _Stream(file, container, ())

@@ -2,6 +2,7 @@ import io
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.sources import Source
-from imagebeam.images.reading import fetcher as fetcher_module
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.settings import Access
@@ -40,7 +40,12 @@ def fetcher() -> Iterator[Fetcher]:
     made.close()
 
 
-def wheres(folder: Path, name: str) -> list[ImageLocation]:
+def reading_from(store: LocalStore, bytes_ahead: int = 64_000_000) -> Fetcher:
+    """Return a fetcher for which every address is in this store."""
+    return Fetcher(Access(concurrent_reads=3), 10_000, bytes_ahead, store_of=lambda *_: store)
+
+
+def locations_in(folder: Path, name: str) -> list[ImageLocation]:
     """Return the location of each member of a container."""
     (folder / name).write_bytes(CONTAINERS[name])
     found = [each.location for each in Source("container", (str(folder / name),))]
@@ -48,7 +53,7 @@ def wheres(folder: Path, name: str) -> list[ImageLocation]:
     return [each for each in found if isinstance(each, ImageLocation)]
 
 
-def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[bytes | str]:
+def outcomes(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[bytes | str]:
     """Return the bytes of each request, or the code of its error."""
     found: list[bytes | str] = []
     for request in requests:
@@ -63,47 +68,47 @@ def told(requests: Iterator[FetchRequest], max_bytes: int = 10_000) -> list[byte
 def test_members_are_returned_in_the_requested_order(
     tmp_path: Path, fetcher: Fetcher, name: str
 ) -> None:
-    wanted = wheres(tmp_path, name)
+    wanted = locations_in(tmp_path, name)
     expected = list(PICTURES.values())
-    assert told(fetcher.requests(wanted, Meter())) == expected
-    assert told(fetcher.requests(wanted[1:], Meter())) == expected[1:]
-    assert told(fetcher.requests(wanted[::-1], Meter())) == expected[::-1]
-    assert told(fetcher.requests([], Meter())) == []
+    assert outcomes(fetcher.requests(wanted, Meter())) == expected
+    assert outcomes(fetcher.requests(wanted[1:], Meter())) == expected[1:]
+    assert outcomes(fetcher.requests(wanted[::-1], Meter())) == expected[::-1]
+    assert outcomes(fetcher.requests([], Meter())) == []
 
 
 def test_a_decoding_process_reads_local_files_and_members_of_local_tars(
     tmp_path: Path, fetcher: Fetcher
 ) -> None:
-    first = wheres(tmp_path, "a.tar")[0]
+    first = locations_in(tmp_path, "a.tar")[0]
     wanted = [ImageLocation("/a.jpg"), first]
     assert list(fetcher.requests(wanted, Meter())) == wanted
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_replaced_container_is_detected(tmp_path: Path, fetcher: Fetcher, name: str) -> None:
-    wanted = wheres(tmp_path, name)
+    wanted = locations_in(tmp_path, name)
     (tmp_path / name).write_bytes(CONTAINERS[name] + b"more")
-    assert told(fetcher.requests(wanted, Meter())) == ["changed"] * 4
+    assert outcomes(fetcher.requests(wanted, Meter())) == ["changed"] * 4
 
 
 def test_a_tar_truncated_after_listing_is_an_error(tmp_path: Path, fetcher: Fetcher) -> None:
-    wanted = [each._replace(version="") for each in wheres(tmp_path, "a.tar")]
+    wanted = [each._replace(version="") for each in locations_in(tmp_path, "a.tar")]
     (tmp_path / "a.tar").write_bytes(CONTAINERS["a.tar"][: wanted[1].place[0] + 10])
     # The third member is empty, so nothing of it is missing.
-    found = told(fetcher.requests(wanted, Meter()))
+    found = outcomes(fetcher.requests(wanted, Meter()))
     assert found == [b"first", "bad_member", b"", "bad_member"]
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_member_over_the_limit_affects_only_itself(tmp_path: Path, name: str) -> None:
     small = Fetcher(Access(), 500)
-    found = told(small.requests(wheres(tmp_path, name), Meter()), 500)
+    found = outcomes(small.requests(locations_in(tmp_path, name), Meter()), 500)
     small.close()
     assert found == [b"first", "file_too_large", b"", b"4"]
 
 
 def test_unsupported_schemes_are_errors(fetcher: Fetcher) -> None:
-    assert told(fetcher.requests([ImageLocation("ftp://a/b.jpg")], Meter())) == [
+    assert outcomes(fetcher.requests([ImageLocation("ftp://a/b.jpg")], Meter())) == [
         "unsupported_scheme"
     ]
 
@@ -122,19 +127,16 @@ class SlowStore(LocalStore):
         return b"x" * 1000
 
 
-def test_several_files_are_read_concurrently(
-    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
-) -> None:
+def test_several_files_are_read_concurrently() -> None:
     store = SlowStore(3)
-    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
     wanted = [ImageLocation(f"gs://a/{index}") for index in range(6)]
-    assert told(fetcher.requests(wanted, Meter())) == [b"x" * 1000] * 6
+    with closing(reading_from(store)) as fetcher:
+        assert outcomes(fetcher.requests(wanted, Meter())) == [b"x" * 1000] * 6
 
 
-def test_the_number_of_waiting_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_requests_is_bounded() -> None:
     store = SlowStore(1)
-    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
-    fetcher = Fetcher(Access(concurrent_reads=3), 10_000, bytes_ahead=2500)
+    fetcher = reading_from(store, bytes_ahead=2500)
     requests = fetcher.requests((ImageLocation(f"gs://a/{index}") for index in range(50)), Meter())
     taken = [next(requests) for _ in range(3)]
     assert taken == [b"x" * 1000] * 3
@@ -148,17 +150,14 @@ class BrokenStore(LocalStore):
     """A store that raises an unexpected exception."""
 
     def read(self, *_: Any, **__: Any) -> bytes:
-        raise LookupError("nobody expects this")
+        raise LookupError("unexpected")
 
     def open(self, *_: Any, **__: Any) -> Any:
-        raise RecursionError("nor this")
+        raise RecursionError("also unexpected")
 
 
-def test_an_unexpected_exception_fails_one_image(
-    monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
-) -> None:
-    store = BrokenStore(Settings())
-    monkeypatch.setattr(fetcher_module, "store_for", lambda *_: store)
+def test_an_unexpected_exception_fails_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetcher = reading_from(BrokenStore(Settings()))
     locations = [
         ImageLocation("gs://a/b.jpg"),
         ImageLocation("gs://a/b.tar.gz", kind="TAR_GZIP", place=(0, 1)),
@@ -170,27 +169,31 @@ def test_an_unexpected_exception_fails_one_image(
     monkeypatch.setenv(RAISE_UNEXPECTED, "1")
     with pytest.raises(LookupError):
         list(fetcher.requests(locations[:1], Meter()))
+    fetcher.close()
 
 
-def test_a_stream_continues_at_its_last_position(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetcher: Fetcher
-) -> None:
-    wanted = wheres(tmp_path, "a.tar.gz")
-    opened = []
-    real = LocalStore.open
+class CountingStore(LocalStore):
+    """A store that records which files are opened."""
 
-    def counted(self: LocalStore, uri: str, version: str = "") -> io.BufferedReader:
-        opened.append(uri)
-        return real(self, uri, version)
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.opened: list[str] = []
 
-    monkeypatch.setattr(LocalStore, "open", counted)
-    for each in wanted:
-        told(fetcher.requests([each], Meter()))
-    assert len(opened) == 1
+    def open(self, uri: str, version: str = "") -> io.BufferedReader:
+        self.opened.append(uri)
+        return super().open(uri, version)
+
+
+def test_a_stream_continues_at_its_last_position(tmp_path: Path) -> None:
+    store = CountingStore()
+    with closing(reading_from(store)) as fetcher:
+        for location in locations_in(tmp_path, "a.tar.gz"):
+            outcomes(fetcher.requests([location], Meter()))
+    assert store.opened == [str(tmp_path / "a.tar.gz")]
 
 
 def test_threads_share_a_fetcher(tmp_path: Path, fetcher: Fetcher) -> None:
-    wanted = {name: wheres(tmp_path, name) for name in CONTAINERS}
+    wanted = {name: locations_in(tmp_path, name) for name in CONTAINERS}
     wrong: list[object] = []
 
     def ask(seed: int) -> None:
@@ -198,7 +201,7 @@ def test_threads_share_a_fetcher(tmp_path: Path, fetcher: Fetcher) -> None:
         for _ in range(20):
             name = rng.choice(list(CONTAINERS))
             start = rng.randrange(4)
-            found = told(fetcher.requests(wanted[name][start:], Meter()))
+            found = outcomes(fetcher.requests(wanted[name][start:], Meter()))
             if found != list(PICTURES.values())[start:]:
                 wrong.append((name, start, found))
 
