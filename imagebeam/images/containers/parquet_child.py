@@ -123,7 +123,7 @@ def _list(channel: Channel, file: Any, opened: Opened) -> None:
             batch.append(
                 (entry.name, entry.place, None)
                 if isinstance(entry, Member)
-                else (entry.name, None, (entry.error.code, str(entry.error)))
+                else (entry.name, None, (entry.error.code, str(entry.error), entry.path))
             )
             if len(batch) == _ENTRIES_AT_ONCE or (is_member and counter.seen == 1):
                 channel.send(ENTRIES + json.dumps((counter.seen, batch)).encode())

@@ -263,8 +263,8 @@ def _entry(entry: Any) -> Entry:
     name, place, error = entry
     if error is None:
         return Member(name, tuple(place), ContainerKind.PARQUET)
-    code, text = error
-    return MemberProblem(name, CODES[code](text))
+    code, text, path = error
+    return MemberProblem(name, CODES[code](text), path=path)
 
 
 def _failure(message: bytes) -> Exception:

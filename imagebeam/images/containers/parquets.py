@@ -7,6 +7,7 @@ be a copy of a large value in a dictionary.
 
 import io
 from collections.abc import Iterator
+from itertools import repeat
 from typing import IO, Any
 
 import pyarrow as pa
@@ -55,15 +56,20 @@ def members(
     """
     try:
         with pq.ParquetFile(file) as table:
-            image_column(table.schema_arrow, selection)
+            column = image_column(table.schema_arrow, selection)
             rows, size = table.metadata.num_rows, file.seek(0, io.SEEK_END)
             if rows > max(_FREE_ROWS, size):
                 raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
             names = _names(file, table, selection, limits)
+            paths = _paths(file, table, column, limits)
             for number, place in enumerate(_places(table), 1):
                 counter.add()
                 name = next(names) if names is not None else f"row={number}"
-                if name is None:
+                path = next(paths)
+                if path is not None:
+                    error = BadMember("the row has no image: it names a file")
+                    yield MemberProblem(name or f"row={number}", error, path=path)
+                elif name is None:
                     reason = f"column {selection.id_key!r} is null"
                     yield MemberProblem(f"row={number}", BadMember(reason))
                 else:
@@ -205,6 +211,41 @@ def _read_names(
         for batch in table.iter_batches(rows, row_groups=[group], columns=[key]):
             for value in _leaf(batch):
                 yield _name(value, limits)
+
+
+def _paths(
+    file: IO[bytes], table: pq.ParquetFile, column: str, limits: ContainerLimits
+) -> Iterator[str | None]:
+    """Yield for each row the `path` in its struct if `bytes` is null, as Hugging Face allows."""
+    name, _, field = column.partition(".")
+    kind = table.schema_arrow.field(name).type
+    has_path = bool(field) and kind.get_field_index("path") >= 0
+    columns = [f"{name}.bytes", f"{name}.path"]
+    chunks: list[list[ColumnChunk]] = []
+    for number in range(table.num_row_groups):
+        group = table.metadata.row_group(number)
+        if not has_path or not _has_nulls(group, column):
+            yield from repeat(None, group.num_rows)
+            continue
+        chunks = chunks or row_groups(file)
+        sizes = page_sizes(file, chunks[number], column, limits)
+        rows = _rows_at_once(sizes, _ROWS_AT_ONCE)
+        for batch in table.iter_batches(rows, row_groups=[number], columns=columns):
+            images = batch.column(0)
+            data, paths = (
+                images.flatten()[images.type.get_field_index(each)] for each in ("bytes", "path")
+            )
+            for is_null, path in zip(data.is_null().to_pylist(), paths, strict=True):
+                yield _name(path, limits) if is_null else None
+
+
+def _has_nulls(group: Any, column: str) -> bool:
+    """Return whether the file says that a column has nulls; what is not said, reading shows."""
+    for number in range(group.num_columns):
+        chunk = group.column(number)
+        if chunk.path_in_schema == column and chunk.statistics is not None:
+            return bool(chunk.statistics.null_count)
+    return False
 
 
 def _name(value: Any, limits: ContainerLimits) -> str | None:

@@ -31,11 +31,13 @@ class MemberProblem(NamedTuple):
         name: of the member; "" for the container as a whole.
         error: the reason.
         kept: values of the columns to keep, in their order; () where it has none.
+        path: of a file that a record names instead of holding an image; None where it names none.
     """
 
     name: str
     error: ImageError
     kept: tuple[str | None, ...] = ()
+    path: str | None = None
 
 
 Entry = Member | MemberProblem

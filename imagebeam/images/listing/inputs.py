@@ -298,7 +298,7 @@ class _Inputs:
                 return self._source(kind, address)
 
     def _container(self, address: str, text: str) -> Source:
-        source = self._source("container", address)
+        source = self._source("container", address, self._rules.entries.root or _parent(address))
         if not self._keep:
             return source
         try:

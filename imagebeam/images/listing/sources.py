@@ -9,7 +9,13 @@ from imagebeam.images import uris
 from imagebeam.images.containers.archive_walk import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
-from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, Entry, Member
+from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
+    ContainerLimits,
+    Entry,
+    Member,
+    MemberProblem,
+)
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, folders, manifest_tables, manifests
@@ -194,7 +200,9 @@ class _Listing:
             for entry in container:
                 uri = uris.member(shown, entry.name) if entry.name else shown
                 kept = self._kept(entry, uri) if entry.kept else ()
-                if isinstance(entry, Member):
+                if isinstance(entry, MemberProblem) and entry.path is not None:
+                    yield self._named(entry.path, uri, address, next(rows, ()))
+                elif isinstance(entry, Member):
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
                     yield ListedImage(uri, location, kept or next(rows, ()))
                 else:
@@ -203,6 +211,16 @@ class _Listing:
                     yield ListedImage(uri, entry.error, kept)
             if not container.counter.seen and not is_damaged:
                 self._left_out.add("empty_archive", shown)
+
+    def _named(self, path: str, uri: str, table: str, columns: tuple[Any, ...]) -> ListedImage:
+        """Return the image that a row of a table names instead of holding it."""
+        source = self._source
+        try:
+            rules = replace(self._rules.entries, template=None)
+            found = resolve(path, table, source.base, rules, self._access.hide_query)
+        except (ListingError, ImageError) as error:
+            return ListedImage(uri, type(error)(*error.args), columns)
+        return ListedImage(found.uri, ImageLocation(found.address), columns)
 
     def _kept_rows(self, address: str, version: str) -> Iterator[tuple[Any, ...]]:
         """Yield the columns to keep of a Parquet file, a tuple per row; nothing otherwise."""

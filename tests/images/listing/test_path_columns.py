@@ -6,8 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.images.errors import InputError
+from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.inputs import extra_columns, sources
 from imagebeam.images.listing.path_columns import available, values
+from imagebeam.images.listing.sources import ListingRules
 from imagebeam.storage import tfrecord
 from tests.images.containers.archives import tar
 from tests.images.listing.test_folders import tree
@@ -55,6 +58,41 @@ def test_columns_of_a_table_of_images_are_kept(tmp_path: Path) -> None:
     assert [each.extra_columns for each in source] == [(4, "x"), (5, None), (6, "y")]
     with pytest.raises(InputError, match="no column 'truth' to keep; it has 'image', 'label'"):
         sources([str(tmp_path / "t.parquet")], keep=["truth"])
+
+
+def test_a_row_without_bytes_names_a_file(tmp_path: Path) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    rows = [
+        {"bytes": b"\x89PNG", "path": "a.png"},
+        {"bytes": None, "path": "b.png"},
+        {"bytes": None, "path": None},
+        None,
+        {"bytes": None, "path": "data:image/png,x"},
+    ]
+    table = pa.table({"image": pa.array(rows, kind), "label": [1, 2, 3, 4, 5]})
+    file = tmp_path / "t.parquet"
+    pq.write_table(table, file, row_group_size=2)
+    [source] = sources([str(file)], keep=["label"])
+    found = [(each.uri, each.error and each.error.code, each.extra_columns) for each in source]
+    assert found == [
+        (f"{file}!/row=1", None, (1,)),
+        (f"{tmp_path}/b.png", None, (2,)),
+        (f"{file}!/row=3", None, (3,)),
+        (f"{file}!/row=4", None, (4,)),
+        (f"{file}!/row=5", "bad_entry", (5,)),
+    ]
+    rules = ListingRules(entries=EntryRules(root=str(tmp_path / "in")))
+    [source] = sources([str(file)], rules=rules)
+    named = list(source)[1]
+    assert (named.uri, named.location) == ("b.png", ImageLocation(f"{tmp_path}/in/b.png"))
+
+
+def test_a_table_of_paths_without_any_bytes(tmp_path: Path) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    rows = [{"bytes": None, "path": f"{number}.png"} for number in range(40)]
+    pq.write_table(pa.table({"image": pa.array(rows, kind)}), tmp_path / "t.parquet")
+    [source] = sources([str(tmp_path / "t.parquet")])
+    assert [each.uri for each in source] == [f"{tmp_path}/{number}.png" for number in range(40)]
 
 
 class TestValuesInArchives:
