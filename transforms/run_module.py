@@ -195,11 +195,6 @@ def tensorflow_threads(cores: int) -> int:
     return max(1, cores // _THREADS_PER_SHARD)
 
 
-def score_shard(shard: DecodedShard, engine: ParallelEngine) -> ScoredShard:
-    """Return the model outputs of a shard, and a failure for each picture without any."""
-    return complete_shard(shard, engine.start(shard.pixels))
-
-
 def complete_shard(shard: DecodedShard, inference: Inference) -> ScoredShard:
     """Wait for the model outputs of a shard; each picture without any becomes a failure."""
     outputs, errors, times = inference.result()

@@ -62,17 +62,6 @@ def read_module(directory: str | Path) -> Weights:
     return _recognised(weights, str(directory))
 
 
-def write_checkpoint(network: Network, prefix: str | Path) -> None:
-    """Write the 249 variables of the network as a checkpoint that the tools of slim can read."""
-    names = [_name(variable) for variable in network.variables]
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[variable.value() for variable in network.variables],
-    )
-
-
 def width_of(weights: Weights) -> float:
     """Return the width of the network of `weights`; they fit any input size."""
     return float(weights[_LAST_KERNEL].shape[-1] / _FULL_DEPTH)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from imagebeam.mobilenet_v1 import Architecture, NetworkError
 from imagebeam.mobilenet_v1.checkpoint import (
@@ -15,7 +16,6 @@ from imagebeam.mobilenet_v1.checkpoint import (
     read_module,
     transfer_weights,
     width_of,
-    write_checkpoint,
 )
 from imagebeam.mobilenet_v1.network import Network
 from tests.mobilenet_v1.conftest import CHECKPOINT
@@ -26,7 +26,14 @@ SMALL = Architecture(0.25, 32, 3)
 @pytest.fixture
 def weights(tmp_path: Path) -> dict[str, np.ndarray]:
     """Return the weights of a small network, read from a checkpoint."""
-    write_checkpoint(Network(SMALL, seed=1), tmp_path / "small.ckpt")
+    variables = Network(SMALL, seed=1).variables
+    names = [variable.name.removesuffix(":0") for variable in variables]
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "small.ckpt"),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[variable.value() for variable in variables],
+    )
     return dict(read_checkpoint(tmp_path / "small.ckpt"))
 
 

@@ -10,6 +10,8 @@ from PIL import Image
 from imagebeam.images.errors import BadManifestEntry
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.modules import ModelOutputs
+from imagebeam.transforms.elements import DecodedShard, ScoredShard
+from imagebeam.transforms.run_module import ParallelEngine, complete_shard
 
 SIZE = (8, 8)
 
@@ -40,6 +42,11 @@ class MeanEngine:
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponents / exponents.sum(axis=1, keepdims=True)
         return ModelOutputs(logits=logits, scores=scores, features=means[:, None])
+
+
+def score_shard(shard: DecodedShard, engine: ParallelEngine) -> ScoredShard:
+    """Return a shard with its model outputs, without any other shard in progress."""
+    return complete_shard(shard, engine.start(shard.pixels))
 
 
 def listed(uri: str, ordinal: int = 0) -> ListedImage:

@@ -16,10 +16,9 @@ from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
 from imagebeam.transforms.run_module import (
     ParallelEngine,
     RunModule,
-    score_shard,
     tensorflow_threads,
 )
-from tests.transforms.pictures import MeanEngine
+from tests.transforms.pictures import MeanEngine, score_shard
 
 
 def _pixels(*levels: int) -> npt.NDArray[np.uint8]:

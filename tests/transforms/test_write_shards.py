@@ -8,9 +8,9 @@ from imagebeam.images.stage_times import StageTime
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
-from imagebeam.transforms.run_module import ParallelEngine, score_shard
+from imagebeam.transforms.run_module import ParallelEngine
 from imagebeam.transforms.write_shards import write_shard
-from tests.transforms.pictures import MeanEngine
+from tests.transforms.pictures import MeanEngine, score_shard
 
 _SCHEMA = PredictionSchema(("labels",), 2, ("light", "dark", "none"), {})
 _GONE = Failure("gone", "fetch", "not_found", "no such file", True)
