@@ -31,6 +31,8 @@ _DECIDES_ROWS = (
 )
 """Options that the values of a row depend on. Module name, versions and limits may differ."""
 
+_IDENTITY_NAME = "job/identity.json"
+
 
 def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
     """Open an output for reading; return its layout and the identity of its job.
@@ -48,8 +50,12 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
         raise
     # Whatever is in that file, the folder is not one that a job has left.
     except Exception as error:
+        reason = str(error)
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            missing = isinstance(root, Path) and not root.exists()
+            reason = "there is no such folder" if missing else f"it holds no {_IDENTITY_NAME}"
         raise OutputError(
-            f"{root}: not an output of imagebeam ({error}). Give the --output folder of a job."
+            f"{root}: not an output of imagebeam ({reason}). Give the --output folder of a job."
         ) from error
 
 

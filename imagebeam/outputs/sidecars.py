@@ -5,6 +5,7 @@ that is changed. So everything can be undone, also after the process was killed.
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -315,7 +316,10 @@ def _apply(change: _Change) -> str:
         with atomic_file(Path(change.path), place) as file:
             file.write(change.content)
     except OSError as error:
-        return f"{change.path}: {error.strerror or error}."
+        fix = ""
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            fix = " Write the sidecars to a folder of their own: --xmp-folder FOLDER."
+        return f"{change.path}: {error.strerror or error}.{fix}"
     return ""
 
 

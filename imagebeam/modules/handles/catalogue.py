@@ -174,7 +174,12 @@ def _unpack_published(entry: CatalogueEntry, archive: Path, directory: Path) -> 
     trusted = found == entry.archive_sha256
     if not trusted and not entry.flatbuffer_sha256:
         raise _other_digest(entry, "archive", found, entry.archive_sha256)
-    unpack(archive, directory)
+    try:
+        unpack(archive, directory)
+    except ModuleError as error:
+        if trusted:
+            raise
+        raise _other_digest(entry, "archive", found, entry.archive_sha256) from error
     flatbuffer = _flatbuffer(directory, entry)
     if not flatbuffer.is_file():
         raise ModuleError(

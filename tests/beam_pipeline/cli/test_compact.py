@@ -69,8 +69,8 @@ def test_the_joined_files_are_listed(tmp_path: Path, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("none",), "none: not an output of imagebeam ([Errno 2]"),
-        ((".",), ": not an output of imagebeam ("),
+        (("none",), "none: not an output of imagebeam (there is no such folder). "),
+        ((".",), ": not an output of imagebeam (it holds no job/identity.json). "),
         ((".", "--part-bytes", 0), "--part-bytes 0: must be at least 1."),
         ((".", "--runner=FlinkRunner"), "--runner=FlinkRunner: no such option"),
     ],

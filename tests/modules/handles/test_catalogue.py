@@ -94,10 +94,13 @@ def test_the_checkpoint_is_kept_and_the_rest_is_not(publisher: Publisher, cache:
     assert checkpoint_of(entry, cache) == path.with_name("a.ckpt")
 
 
-def test_an_archive_with_another_digest_is_refused(publisher: Publisher, cache: Cache) -> None:
-    entry = _published(publisher)
+@pytest.mark.parametrize("content", [archive({_FLATBUFFER: b"another"}), b"<html>Sign in</html>"])
+def test_an_archive_with_another_digest_is_refused(
+    publisher: Publisher, cache: Cache, content: bytes
+) -> None:
+    entry = replace(_published(publisher), flatbuffer_sha256="0" * 64)
     expected = entry.archive_sha256
-    publisher.files[_PATH] = archive({_FLATBUFFER: b"another"})
+    publisher.files[_PATH] = content
     found = _sha256(publisher.files[_PATH])
     with pytest.raises(ModuleError, match=f"sha256:{found}, not sha256:{expected} as published"):
         fetch_published(entry, cache)
