@@ -26,11 +26,16 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.modules import ModuleError, open_module
     from imagebeam.modules.handles.cache import Cache
-    from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of, nearest_names
+    from imagebeam.modules.handles.catalogue import DEMO, catalogue, checkpoint_of, nearest_names
 
     if (entry := catalogue().get(args.name)) is None:
-        nearest = nearest_names(args.name)
-        fix = f"Did you mean {' or '.join(nearest)}?" if nearest else "See `imagebeam module list`."
+        nearest = [name for name in nearest_names(args.name) if name != DEMO]
+        if args.name == DEMO:
+            fix = f"It comes with the package: use it with --module {DEMO}."
+        elif nearest:
+            fix = f"Did you mean {' or '.join(nearest)}?"
+        else:
+            fix = "See `imagebeam module list`."
         raise ModuleError(f"{args.name!r}: not in the catalogue. {fix}")
     with console.fetching(sys.stderr) as progress:
         module = open_module(args.name, progress=progress)

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from imagebeam.outputs.layout import OutputError, whole_file
@@ -79,6 +80,10 @@ def _check_target(output: Output, target: AnyPath, overwrite: bool) -> None:
             raise OutputError(
                 f"{target}: is inside {folder}, where only jobs may write. Choose another place."
             )
+    if isinstance(target, Path) and not target.parent.is_dir():
+        raise OutputError(
+            f"{target}: there is no folder {target.parent}. Create it, or choose another name."
+        )
     if target.exists() and not overwrite:
         raise OutputError(
             f"{target}: exists already. Choose another name, or use --overwrite to replace it."

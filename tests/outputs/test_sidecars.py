@@ -41,6 +41,19 @@ def tree(folder: Path) -> dict[str, bytes]:
     return found | {str(path) + "/": b"" for path in folder.rglob("*") if path.is_dir()}
 
 
+def test_a_folder_that_cannot_be_written_to_has_a_way_out(
+    tmp_path: Path, photos: list[Path]
+) -> None:
+    # The kernel allows nobody to write there, not even root.
+    result = export(made(tmp_path / "out", photos), mirror=Path("/sys/kernel"))
+    assert (result.done, len(result.problems)) == (0, 4)
+    for problem in result.problems:
+        assert problem.startswith("/sys/kernel/")
+        assert problem.endswith(
+            ". Write the sidecars to a folder of their own: --xmp-folder FOLDER."
+        )
+
+
 def test_each_image_gets_a_sidecar_beside_it_and_undo_removes_them(
     tmp_path: Path, photos: list[Path]
 ) -> None:

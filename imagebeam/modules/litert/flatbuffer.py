@@ -85,14 +85,17 @@ def read_flatbuffer(path: Path) -> bytes:
     """Read the `.tflite` file `path`.
 
     Raises:
-        ModuleError: it cannot be read.
+        ModuleError: it cannot be read, or is empty.
     """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ModuleError(
             f"{str(path)!r}: {error.strerror}. Give a readable .tflite file."
         ) from error
+    if not content:
+        raise ModuleError(f"{str(path)!r}: an empty file. Fetch or compile it again.")
+    return content
 
 
 def read_interface(content: bytes, source: str, options: InputOptions = NO_OPTIONS) -> Interface:

@@ -62,6 +62,17 @@ def test_an_unknown_name_is_refused(
     assert "not in the catalogue. Did you mean mobilenet_v1_050_160" in capsys.readouterr().err
 
 
+def test_the_small_module_needs_no_fetching(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imagebeam("module", "get", "demo") == 2
+    assert capsys.readouterr().err == (
+        "imagebeam: error: 'demo': not in the catalogue. It comes with the package: use it with "
+        "--module demo.\n"
+    )
+    assert publisher.ranges == []
+
+
 @pytest.mark.parametrize("command", ["label", "doctor"])
 def test_without_network_the_job_does_not_start(
     publisher: Publisher, tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str

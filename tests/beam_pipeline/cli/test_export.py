@@ -73,6 +73,17 @@ def test_wrong_usage_is_refused(
     assert message in capsys.readouterr().err
 
 
+def test_a_table_in_a_folder_that_does_not_exist_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_part(claimed(tmp_path / "out"), "1", labelled("a"), failed("b"))
+    target = tmp_path / "missing" / "t.csv"
+    assert imagebeam("export", tmp_path / "out", "--to", target) == 2
+    assert capsys.readouterr().err.endswith(
+        f"{target}: there is no folder {target.parent}. Create it, or choose another name.\n"
+    )
+
+
 def search(*words: object) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "beam_pipeline", "search", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False)

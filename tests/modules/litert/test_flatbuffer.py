@@ -178,3 +178,9 @@ def test_a_published_flatbuffer_is_read(reference: Path) -> None:
         class_names=tuple(names),
         quantops=True,
     )
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.tflite").touch()
+    with pytest.raises(ModuleError, match=r"empty\.tflite': an empty file\. Fetch or compile"):
+        read_flatbuffer(tmp_path / "empty.tflite")
