@@ -10,14 +10,14 @@ from typing import IO, Any, cast
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
-from imagebeam.images.errors import InputError
+from imagebeam.images.errors import ArchiveDamaged, InputError
 from imagebeam.images.listing import buckets, folders, manifest_tables
 from imagebeam.images.listing.input_kinds import FileKinds, expand_braces, unreachable
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
 from imagebeam.images.listing.names import is_image_name
-from imagebeam.images.listing.path_columns import available, partition
+from imagebeam.images.listing.path_columns import available, has_partition
 from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
@@ -64,9 +64,9 @@ def sources(
         raise reader.refusals[0]
     if keep and not any(source.keep for source in found):
         raise InputError(
-            f"--keep {' '.join(keep)}: no input has columns. Name a table, such as a .csv or "
-            ".parquet file; `folder` is the name of each image's folder, and `cls` a file of that "
-            "extension beside each image in a tar."
+            f"--keep {' '.join(keep)}: no input has such columns. Name columns of a .csv or "
+            ".parquet file, extensions of the files next to images in a tar (`cls`), features of "
+            "TFRecords, or `folder`: the name of each image's folder."
         )
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
@@ -104,7 +104,7 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
 
 
 class _NoValueError(InputError):
-    """An archive without a value of a column to keep: another archive is no replacement."""
+    """A table or archive without a column to keep: another one is no replacement."""
 
 
 class _Inputs:
@@ -218,6 +218,8 @@ class _Inputs:
                 path = uris.from_path(os.path.join(folder, name))
                 try:
                     found.append(self._named(path, path))
+                except _NoValueError:
+                    raise
                 except (InputError, ManifestError):
                     return []
         return found
@@ -317,8 +319,8 @@ class _Inputs:
         import pyarrow as pa
 
         for name in self._keep:
-            if name not in columns and partition(uris.path(address), name) is None:
-                raise InputError(
+            if name not in columns and not has_partition(uris.path(address), name):
+                raise _NoValueError(
                     f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
                 )
         return {name: columns.get(name, pa.string()) for name in self._keep}
@@ -366,7 +368,11 @@ class _Inputs:
                 "glob": ". Check its name and your rights to read it.",
                 "container": ". Pack or download it again.",
             }
-            raise InputError(f"{text}: {first.error}{fixes.get(source.kind, '')}")
+            fix = fixes.get(source.kind, "")
+            if source.kind == "container" and not isinstance(first.error, ArchiveDamaged):
+                # The text says what to do.
+                fix = "."
+            raise InputError(f"{text}: {first.error}{fix}")
         raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
 
     def _keeping(self, source: Source, first: str, text: str) -> Source:

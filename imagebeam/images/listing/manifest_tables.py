@@ -30,6 +30,8 @@ _FREE_ROWS = 1_000_000
 """Rows that a file may have however small it is. More must take a byte each."""
 
 _LIMITS = ContainerLimits()
+_ARROW_MAGIC = b"ARROW1"
+"""The beginning of a file; a stream, as the caches of Hugging Face hold it, has none."""
 
 
 class _Table(NamedTuple):
@@ -185,12 +187,14 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
             def batches(names: list[str]) -> Iterator[Any]:
                 return _parquet_batches(file, parquet, names)
         else:
-            arrow = pa.ipc.open_file(file)
+            is_file = file.read(len(_ARROW_MAGIC)) == _ARROW_MAGIC
+            file.seek(0)
+            arrow = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
             schema = arrow.schema
 
             def batches(names: list[str]) -> Iterator[Any]:
-                for number in range(arrow.num_record_batches):
-                    batch = arrow.get_batch(number)
+                found = map(arrow.get_batch, range(arrow.num_record_batches)) if is_file else arrow
+                for batch in found:
                     # Offsets in the file may point outside its buffers.
                     batch.validate(full=True)
                     yield batch.select(names)

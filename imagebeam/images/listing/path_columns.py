@@ -1,14 +1,17 @@
 """Values that `--keep` takes from the path of an image: its folder, and Hive's partitions."""
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 FOLDER = "folder"
 """The column that holds the name of the folder that an image is in."""
 
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
 
 def available(path: str, columns: Sequence[str]) -> bool:
     """Return whether the path of an image has a value for each of the columns."""
-    return all(column == FOLDER or partition(path, column) is not None for column in columns)
+    return all(column == FOLDER or has_partition(path, column) for column in columns)
 
 
 def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
@@ -24,7 +27,17 @@ def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
 
 
 def partition(path: str, column: str) -> str | None:
-    """Return the value of one of Hive's partitions; None if the path has none of that name."""
+    """Return the value of one of Hive's partitions; None if it is null or not in the path."""
+    found = _written(path, column)
+    return None if found in (None, _NULL) else unquote(found)
+
+
+def has_partition(path: str, column: str) -> bool:
+    """Return whether a path names one of Hive's partitions."""
+    return _written(path, column) is not None
+
+
+def _written(path: str, column: str) -> str | None:
     prefix = f"{column}="
     for part in reversed(path.split("/")[:-1]):
         if part.startswith(prefix):

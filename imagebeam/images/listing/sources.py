@@ -23,7 +23,7 @@ from imagebeam.images.listing.entry_addresses import EntryRules, resolve
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, ManifestError
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.listing.path_columns import partition, values
+from imagebeam.images.listing.path_columns import has_partition, partition, values
 from imagebeam.images.settings import Access
 from imagebeam.storage import Settings, StoreError, store_for
 from imagebeam.storage.errors import UnexpectedError, describe_unexpected
@@ -255,7 +255,7 @@ class _Listing:
         name = uris.path(address).rpartition("/")[2]
         with store_for(address, self._access.settings).open(address) as file:
             table, keep = cast(IO[bytes], file), self._source.keep
-            if any(partition(uris.path(address), column) is not None for column in keep):
+            if any(has_partition(uris.path(address), column) for column in keep):
                 columns = manifests.columns(table, name, uri_column)
                 keep = {column: kind for column, kind in keep.items() if column in columns}
                 table.seek(0)

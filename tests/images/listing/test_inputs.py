@@ -379,9 +379,9 @@ class TestRefusals:
         with pytest.raises(InputError) as caught:
             sources(["a.jpg"], keep=["id"])
         assert str(caught.value) == (
-            "--keep id: no input has columns. Name a table, such as a .csv or .parquet file; "
-            "`folder` is the name of each image's folder, and `cls` a file of that extension "
-            "beside each image in a tar."
+            "--keep id: no input has such columns. Name columns of a .csv or .parquet file, "
+            "extensions of the files next to images in a tar (`cls`), features of TFRecords, or "
+            "`folder`: the name of each image's folder."
         )
 
     def test_a_missing_column_to_keep_is_refused(self, here: Path) -> None:

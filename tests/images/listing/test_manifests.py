@@ -350,6 +350,20 @@ class TestAnyManifest:
             ("row=2", "bad_entry: `uri` is None, not the name of an image"),
         ]
 
+    def test_an_arrow_stream(self, tmp_path: Path) -> None:
+        table = pa.table({"uri": ["a.jpg", "b.jpg"]})
+        buffer = io.BytesIO()
+        with pa.ipc.new_stream(buffer, table.schema) as stream:
+            stream.write_table(table, max_chunksize=1)
+        data = buffer.getvalue()
+        path = written(tmp_path, "a.arrow", data)
+        assert read(path) == [("row=1", "a.jpg"), ("row=2", "b.jpg")]
+        # Behind the first batch comes part of the second one.
+        cut = read(written(tmp_path, "b.arrow", data[:-40]))
+        assert cut[0] == ("row=1", "a.jpg")
+        assert cut[1][0] == "row=2"
+        assert cut[1][1].startswith("listing_failed: the rest cannot be read")
+
     def test_the_name_column_of_mxnet_lists_is_read(self, tmp_path: Path) -> None:
         assert read(written(tmp_path, "a.lst", "0\t3.0\tx/a.jpg\nb.jpg\n")) == [
             ("line=1", "x/a.jpg"),

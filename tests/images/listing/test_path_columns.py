@@ -189,6 +189,13 @@ class TestValuesInArchives:
         (tmp_path / "t/year=2024/z.csv").write_text("uri,id\nc.jpg,5\n")
         assert kept(tmp_path / "t/*/*.parquet", "year", "id") == [("2023", 1), ("2024", 1)]
         assert kept(tmp_path / "t/year=2024/z.csv", "id", "year") == [("5", "2024")]
+        for folder in ("t/year=__HIVE_DEFAULT_PARTITION__", "t/year=a%20b"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "z.csv").write_text("uri,id\nc.jpg,5\n")
+            expected = None if "HIVE" in folder else "a b"
+            assert kept(tmp_path / folder / "z.csv", "year", "id") == [(expected, "5")]
+        with pytest.raises(InputError, match="no column 'nope' to keep; it has 'uri', 'id'"):
+            kept(tmp_path / "t", "nope")
         images = pa.table({"image": [b"\x89PNG"], "label": [4]})
         pq.write_table(images, tmp_path / "t/year=2024/images.parquet")
         assert kept(tmp_path / "t/year=2024/images.parquet", "year", "label") == [("2024", 4)]
