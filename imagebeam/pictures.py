@@ -106,7 +106,7 @@ def label_pictures(
     """Label one picture or several in this process, by the rules of the job.
 
     The module stays loaded for the next call. The job decodes pictures in isolated processes; this
-    function decodes them here, so use the job for pictures from strangers.
+    function decodes them here, so use the job for untrusted pictures.
 
     Examples:
         >>> from PIL import Image

@@ -1,6 +1,6 @@
 """Consoles and tables that print names of files and labels safely.
 
-Names come from strangers: an escape sequence in one could recolour a terminal, move its cursor or
+Names are untrusted: an escape sequence in one could recolour a terminal, move its cursor or
 hide text. Everything printed through these classes has its control characters made visible.
 """
 

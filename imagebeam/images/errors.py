@@ -279,7 +279,7 @@ def translate_store_errors() -> Iterator[None]:
     """Raise every exception of the block as the error of the image that was to be read.
 
     Raises:
-        ImageError: in place of any `Exception`, so that no stranger's bytes end a job.
+        ImageError: in place of any `Exception`, so that no untrusted bytes end a job.
     """
     try:
         yield

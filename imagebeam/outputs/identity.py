@@ -124,9 +124,9 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
         with own_file(layout.identity, "Run with --overwrite to start again."):
             earlier = read_document(layout.identity)
     except FileNotFoundError:
-        if (stranger := _stranger(layout)) is not None:
+        if (foreign := _foreign_file(layout)) is not None:
             raise OutputError(
-                f"{layout.root}: is not empty (it holds {stranger!r}) and was not created by "
+                f"{layout.root}: is not empty (it holds {foreign!r}) and was not created by "
                 "imagebeam. Choose an --output folder that is new or empty."
             ) from None
         return False
@@ -189,7 +189,7 @@ def _shown(value: Any) -> str:
     return "the default" if value is None else str(value)
 
 
-def _stranger(layout: Layout) -> str | None:
+def _foreign_file(layout: Layout) -> str | None:
     """Return the name of a foreign file, if any.
 
     A claim that was killed before it wrote the identity leaves a lease and temporary files.

@@ -33,7 +33,7 @@ def verify(root: AnyPath) -> list[str]:
     schema = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
     before = fingerprint(layout)
     seen: Counter[int] = Counter()
-    findings = [*_strangers(layout), *_count(layout, schema, identity, seen)]
+    findings = [*_foreign_files(layout), *_count(layout, schema, identity, seen)]
     findings += _against_account(layout, seen)
     if (changed := changed_module(layout, identity)) is not None:
         findings.append(f"{changed}: was changed since a run of this job wrote it")
@@ -49,7 +49,7 @@ def fingerprint(layout: Layout) -> tuple[RunToken | None, frozenset[AnyPath]]:
     return RunToken.latest(layout), layout.replaced_parts()
 
 
-def _strangers(layout: Layout) -> Iterator[str]:
+def _foreign_files(layout: Layout) -> Iterator[str]:
     known = {*layout.prediction_parts(), *layout.error_parts(), *layout.replaced_parts()}
     for folder in (layout.predictions, layout.errors):
         with suppress(FileNotFoundError, NotADirectoryError):

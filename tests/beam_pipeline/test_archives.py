@@ -157,6 +157,6 @@ def test_secrets_are_refused_as_options(
 ) -> None:
     [name] = archive(tmp_path / "in", 1)
     assert imagebeam("label", name, "--output", tmp_path / "out", option) == 2
-    said = capsys.readouterr().err
-    assert f"{option[:-2]}: the secret would be visible in the process list" in said
-    assert "=x" not in said
+    captured = capsys.readouterr().err
+    assert f"{option[:-2]}: the secret would be visible in the process list" in captured
+    assert "=x" not in captured

@@ -57,9 +57,9 @@ def test_an_output_in_a_bucket_has_the_same_files_and_bytes(
     compacted = fetched(root, tmp_path / "compacted")
     assert predictions(compacted) == predictions(local)
     assert errors(compacted) == errors(local)
-    said = capfd.readouterr()
-    assert f" {root}/predictions" in said.out
-    assert "Traceback" not in said.err
+    captured = capfd.readouterr()
+    assert f" {root}/predictions" in captured.out
+    assert "Traceback" not in captured.err
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_a_missing_bucket_is_refused(
     archive(tmp_path / "in", 1)
     nowhere = f"{str(root).partition('://')[0]}://never-made/labels"
     assert imagebeam("label", tmp_path / "in", "--output", nowhere) == 2
-    said = capfd.readouterr().err.strip()
-    assert said.startswith(f"imagebeam: error: {nowhere}: there is no such ")
-    assert said.endswith("Choose an --output that can be written.")
+    captured = capfd.readouterr().err.strip()
+    assert captured.startswith(f"imagebeam: error: {nowhere}: there is no such ")
+    assert captured.endswith("Choose an --output that can be written.")
     assert imagebeam("verify", nowhere) == 2
 
 
@@ -155,10 +155,10 @@ def test_an_invalid_object_name_is_refused(
     capfd: pytest.CaptureFixture[str], command: tuple[str, ...], name: str
 ) -> None:
     assert imagebeam(*command, name) == 2
-    said = capfd.readouterr().err
-    assert "secret" not in said
-    assert said.startswith("imagebeam: error: ")
-    assert "Give " in said
+    captured = capfd.readouterr().err
+    assert "secret" not in captured
+    assert captured.startswith("imagebeam: error: ")
+    assert "Give " in captured
 
 
 @pytest.mark.slow
@@ -214,10 +214,10 @@ def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
         relay.faults = _Always([allowed_a_few])
         assert imagebeam(*command) == 3
-        said = capfd.readouterr().err
-        assert f"{root}/" in said
-        assert "access is denied (status 403)" in said
-        assert "run the same command again" in said
+        captured = capfd.readouterr().err
+        assert f"{root}/" in captured
+        assert "access is denied (status 403)" in captured
+        assert "run the same command again" in captured
         relay.faults.clear()
         # The process that could not remove its lease still lives, so the lease would be valid.
         Layout(root).lease.unlink(missing_ok=True)

@@ -352,9 +352,9 @@ def test_a_damaged_part_is_reported_with_a_fix(
     [part] = (out / "predictions").iterdir()
     part.write_bytes(part.read_bytes()[:-9])
     assert imagebeam(*again) == 3
-    said = capfd.readouterr().err
-    assert f"{part}: damaged" in said
-    assert "Delete it, then run the job again" in said
+    captured = capfd.readouterr().err
+    assert f"{part}: damaged" in captured
+    assert "Delete it, then run the job again" in captured
     part.unlink()
     assert imagebeam(*again) == 0
     assert [row["uri"] for row in predictions(out)] == names

@@ -40,8 +40,10 @@ def test_parts_of_another_job_are_refused(
         shutil.copy(part, tmp_path / "out/predictions" / f"part-{'0' * 32}.parquet")
     capfd.readouterr()
     assert imagebeam(*label, tmp_path / "out") == 3
-    said = capfd.readouterr().err
-    assert f"part-{'0' * 32}.parquet: was written by another job (resize stretch, not crop)" in said
+    stderr = capfd.readouterr().err
+    assert (
+        f"part-{'0' * 32}.parquet: was written by another job (resize stretch, not crop)" in stderr
+    )
 
 
 def test_an_input_in_a_folder_of_the_output_is_refused(

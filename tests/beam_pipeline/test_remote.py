@@ -93,11 +93,11 @@ def test_no_secret_of_a_url_or_of_the_environment_is_written(
     once = ["opted_out", "permission_denied", "throttled", "too_many_redirects", "not_found"]
     assert codes == sorted([*3 * [*once, "unsupported_scheme"], *2 * ["unsupported_scheme"]])
     assert verify(out) == []
-    told = [done.stdout, done.stderr, str(predictions(out)), str(errors(out))]
-    told += [
+    texts = [done.stdout, done.stderr, str(predictions(out)), str(errors(out))]
+    texts += [
         path.read_bytes().decode(errors="replace") for path in out.rglob("*") if path.is_file()
     ]
-    assert [text for text in told if _CANARY in text] == []
+    assert [text for text in texts if _CANARY in text] == []
     # Every image has its own name; a signed URL keeps its unsigned name.
     assert f"http://127.0.0.1:{web.port}/good.jpg" in {row["uri"] for row in predictions(out)}
 

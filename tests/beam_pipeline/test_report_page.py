@@ -181,20 +181,20 @@ def test_the_content_policy_blocks_injected_code(
     context: BrowserContext, report: Path, attack: str
 ) -> None:
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     requested: list[str] = []
     page.on("requestfinished", lambda request: requested.append(request.url))
     page.goto(report.as_uri())
     # The policy does not apply to the debugger's own calls, so a timer of the page makes this.
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.evaluate(f"setTimeout(() => {{ {attack} }})")
     for _ in range(1000):
-        if any("Content Security Policy" in each or "Trusted" in each for each in said):
+        if any("Content Security Policy" in each or "Trusted" in each for each in messages):
             break
         page.wait_for_timeout(20)
     else:
-        pytest.fail(f"nothing was refused; the page said {said}")
+        pytest.fail(f"nothing was refused; the messages of the page: {messages}")
     assert page.evaluate("window.ran") is None
     assert [url for url in requested if "invalid" in url] == []
 

@@ -15,9 +15,9 @@ def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object
     """Run a command that must be refused without any output; return the message."""
     assert imagebeam("label", *arguments, "--output", output) == 2
     assert not output.exists()
-    said = capfd.readouterr()
-    assert said.out == ""
-    message = said.err.strip()
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    message = captured.err.strip()
     assert message.startswith("imagebeam: error: ")
     assert message.count("imagebeam: error:") == 1
     return message.removeprefix("imagebeam: error: ")
@@ -45,9 +45,9 @@ def test_an_input_that_cannot_be_listed_is_refused(
     (tmp_path / "columns.csv").write_text("path,label\na.jpg,1\n")
     (tmp_path / "blank.txt").write_text("\n\n")
     monkeypatch.chdir(tmp_path)
-    said = _refused(capfd, tmp_path / "out", entry)
-    assert entry in said
-    assert message in said
+    captured = _refused(capfd, tmp_path / "out", entry)
+    assert entry in captured
+    assert message in captured
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_labels_that_do_not_fit_the_module_are_refused(
     archive(tmp_path / "in", 1)
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"name {n}\n" for n in range(lines)))
-    said = _refused(capfd, tmp_path / "out", tmp_path / "in", "--labels", labels)
-    assert str(labels) in said
-    assert reason in said
-    assert "24" in said
+    captured = _refused(capfd, tmp_path / "out", tmp_path / "in", "--labels", labels)
+    assert str(labels) in captured
+    assert reason in captured
+    assert "24" in captured
 
 
 def test_a_missing_model_output_is_refused(
@@ -100,10 +100,10 @@ def test_a_missing_model_output_is_refused(
 ) -> None:
     archive(tmp_path / "in", 1)
     module = write_module(tmp_path / "module.tflite")
-    said = _refused(
+    captured = _refused(
         capfd, tmp_path / "out", tmp_path / "in", "--module", module, "--emit", "labels,features"
     )
-    assert said == (
+    assert captured == (
         f"--emit features: module {module} does not provide features: it has no features. "
         "It provides labels, logits."
     )
@@ -114,8 +114,8 @@ def test_an_output_that_cannot_be_written_is_refused(
 ) -> None:
     archive(tmp_path / "in", 1)
     (tmp_path / "file").touch()
-    said = _refused(capfd, tmp_path / "file" / "out", tmp_path / "in")
-    assert "Not a directory. Choose an --output that can be written." in said
+    captured = _refused(capfd, tmp_path / "file" / "out", tmp_path / "in")
+    assert "Not a directory. Choose an --output that can be written." in captured
 
 
 def test_an_output_with_foreign_files_is_refused(
@@ -139,9 +139,9 @@ def test_an_output_of_another_job_is_refused_with_the_difference_named(
     assert imagebeam(*again) == 0
     capfd.readouterr()
     assert imagebeam(*again, "--resize", "stretch", "--top-k", 2) == 2
-    said = capfd.readouterr().err
-    assert "--resize crop, now stretch; --top-k 5, now 2" in said
-    assert "--overwrite" in said
+    captured = capfd.readouterr().err
+    assert "--resize crop, now stretch; --top-k 5, now 2" in captured
+    assert "--overwrite" in captured
     assert imagebeam(*again, "--resize", "stretch", "--top-k", 2, "--overwrite") == 0
 
 
@@ -154,5 +154,5 @@ def test_a_job_that_needs_tensorflow_names_the_install_command(
     (bare / "saved_model.pb").write_bytes((MODULE / "saved_model.pb").read_bytes())
     # An entry of None makes the import fail as if the package were not installed.
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
-    said = _refused(capfd, tmp_path / "out", tmp_path / "in", "--module", bare)
-    assert install_command("tensorflow") in said
+    captured = _refused(capfd, tmp_path / "out", tmp_path / "in", "--module", bare)
+    assert install_command("tensorflow") in captured

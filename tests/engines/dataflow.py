@@ -238,8 +238,8 @@ class Dataflow:
                     self._refuse(401, "Request had invalid authentication credentials.")
                     return
                 for refusal in service.refusals:
-                    asked = refusal.method == self.command and re.search(refusal.what, url.path)
-                    if asked and refusal.times > 0:
+                    matches = refusal.method == self.command and re.search(refusal.what, url.path)
+                    if matches and refusal.times > 0:
                         refusal.times -= 1
                         self._refuse(refusal.code, refusal.message)
                         return

@@ -49,8 +49,8 @@ def test_it_is_small(container: Container, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_contains_the_versions_of_the_submitter(container: Container) -> None:
-    told = "from imagebeam.transforms import worker_versions as w; print(w.installed_versions())"
-    assert container.run("python", "-c", told) == str(installed_versions())
+    code = "from imagebeam.transforms import worker_versions as w; print(w.installed_versions())"
+    assert container.run("python", "-c", code) == str(installed_versions())
 
 
 def test_it_submits_and_runs_a_flink_job(

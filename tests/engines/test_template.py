@@ -60,7 +60,7 @@ def test_a_named_image_is_used_for_the_workers(tmp_path: Path, dataflow: Dataflo
 
 def _launch(*parameters: str) -> None:
     launch = ROOT / "deploy" / "dataflow" / "launch.py"
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, launch, *parameters], capture_output=True, text=True, check=False
     )
-    assert said.returncode == 0, said.stderr
+    assert completed.returncode == 0, completed.stderr

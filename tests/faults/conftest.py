@@ -3,12 +3,12 @@
 import psutil
 import pytest
 
-from tests.faults.decoding import PLUGIN, strangers
+from tests.faults.decoding import PLUGIN, leftovers
 
 
 @pytest.fixture
 def faulty_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make new decoding processes obey the requests of `decoding.bmp`."""
-    strangers.clear()
-    strangers.update(psutil.Process().children(recursive=True))
+    leftovers.clear()
+    leftovers.update(psutil.Process().children(recursive=True))
     monkeypatch.syspath_prepend(PLUGIN)

@@ -50,11 +50,11 @@ def _level(pixels: npt.NDArray[np.uint8]) -> int:
     return int(level)
 
 
-strangers: set[psutil.Process] = set()
+leftovers: set[psutil.Process] = set()
 """Processes that earlier tests left, such as a job's reader that Beam still holds."""
 
 
 def children() -> list[psutil.Process]:
     """Return the processes below this one, including dead ones in the process table."""
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if child not in strangers]
+    return [child for child in found if child not in leftovers]

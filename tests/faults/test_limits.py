@@ -48,9 +48,9 @@ def test_a_full_disk_breaks_the_job_and_free_space_resumes_it(
     code, stderr = Job(*job).finish()
     assert code == 3
     assert before < parts(output) < 20
-    [said] = [line for line in stderr.splitlines() if "error" in line]
-    assert "No space left on device. Free disk space: the missing rows need about " in said
-    assert "run the same command again" in said
+    [error] = [line for line in stderr.splitlines() if "error" in line]
+    assert "No space left on device. Free disk space: the missing rows need about " in error
+    assert "run the same command again" in error
     assert verify(output) == [
         f"{output}/summary.json: missing: the job is not complete. Run its command to resume it."
     ]

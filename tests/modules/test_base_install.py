@@ -38,8 +38,8 @@ _FIFTH = float(np.float32(0.2))
 
 def test_a_flatbuffer_runs(tmp_path: Path) -> None:
     (tmp_path / "module.tflite").write_bytes(echo())
-    said = run_without_tensorflow(_RUN, str(tmp_path / "module.tflite"), str(tmp_path / "cache"))
-    assert said == f"litert {[_FIFTH] * 3} False\n"
+    printed = run_without_tensorflow(_RUN, str(tmp_path / "module.tflite"), str(tmp_path / "cache"))
+    assert printed == f"litert {[_FIFTH] * 3} False\n"
 
 
 def _with_flatbuffer(directory: Path) -> Path:
@@ -51,15 +51,15 @@ def _with_flatbuffer(directory: Path) -> Path:
 
 def test_a_module_that_ships_its_flatbuffer_runs(tmp_path: Path) -> None:
     module = _with_flatbuffer(tmp_path / "module")
-    said = run_without_tensorflow(_RUN, str(module), str(tmp_path / "cache"))
-    assert said == f"litert {[_FIFTH] * 3} False\n"
+    printed = run_without_tensorflow(_RUN, str(module), str(tmp_path / "cache"))
+    assert printed == f"litert {[_FIFTH] * 3} False\n"
 
 
 def test_an_archive_of_a_module_with_a_flatbuffer_runs(tmp_path: Path) -> None:
     module = _with_flatbuffer(tmp_path / "module")
     archive = shutil.make_archive(str(tmp_path / "archive"), "gztar", module)
-    said = run_without_tensorflow(_RUN, archive, str(tmp_path / "cache"))
-    assert said == f"litert {[_FIFTH] * 3} False\n"
+    printed = run_without_tensorflow(_RUN, archive, str(tmp_path / "cache"))
+    assert printed == f"litert {[_FIFTH] * 3} False\n"
 
 
 def test_a_url_in_the_cache_of_tensorflow_hub_runs(
@@ -68,8 +68,8 @@ def test_a_url_in_the_cache_of_tensorflow_hub_runs(
     url = "https://tfhub.dev/google/imagenet/mobilenet_v1_050_160/quantops/classification/1"
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     _with_flatbuffer(tmp_path / "hub" / hashlib.sha1(url.encode()).hexdigest())
-    said = run_without_tensorflow(_RUN, url, str(tmp_path / "cache"))
-    assert said == f"litert {[_FIFTH] * 3} False\n"
+    printed = run_without_tensorflow(_RUN, url, str(tmp_path / "cache"))
+    assert printed == f"litert {[_FIFTH] * 3} False\n"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_bare_saved_model_names_the_install_command(
     module = tmp_path / "module"
     module.mkdir()
     (module / "saved_model.pb").write_bytes(b"graph")
-    said = run_without_tensorflow(_REFUSED, str(module), str(tmp_path / "cache"), engine)
-    assert said == (
+    printed = run_without_tensorflow(_REFUSED, str(module), str(tmp_path / "cache"), engine)
+    assert printed == (
         f"{str(module)!r}: {purpose} needs TensorFlow, which is not installed. "
         f"Run: {install_command('tensorflow')}\n"
     )
@@ -98,8 +98,8 @@ def test_a_url_that_is_not_cached_names_the_install_command(
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     url = "https://tfhub.dev/x/1"
-    said = run_without_tensorflow(_REFUSED, url, str(tmp_path / "cache"), "auto")
-    assert said == (
+    printed = run_without_tensorflow(_REFUSED, url, str(tmp_path / "cache"), "auto")
+    assert printed == (
         f"{url!r}: fetching a TF-Hub module needs TensorFlow, which is not installed. "
         f"Run: {install_command('tensorflow')}\n"
     )

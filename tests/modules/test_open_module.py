@@ -164,7 +164,7 @@ def test_two_processes_open_the_reference_module_concurrently(reference: Path, c
     openers = [
         subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    said = [opener.communicate()[0] for opener in openers]
+    printed = [opener.communicate()[0] for opener in openers]
     assert [opener.returncode for opener in openers] == [0, 0]
-    assert said[0] == said[1]
+    assert printed[0] == printed[1]
     assert len(list((cache / "compiled").glob("*/files/module.tflite"))) == 1

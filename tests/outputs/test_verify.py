@@ -126,15 +126,15 @@ def test_a_folder_in_place_of_a_part_is_reported(tmp_path: Path) -> None:
 
 def test_foreign_files_are_reported(root: AnyPath) -> None:
     layout = sound(root)
-    strangers = [
+    foreign = [
         layout.errors / "part-9.tfrecord",
         layout.predictions / ".part-9.parquet.1.tmp",
         layout.predictions / "notes.txt",
         layout.predictions / "part-9.tfrecord",
     ]
-    for path in strangers:
+    for path in foreign:
         path.write_bytes(b"")
-    assert sorted(verify(root)) == [f"{path}: not a part" for path in strangers]
+    assert sorted(verify(root)) == [f"{path}: not a part" for path in foreign]
 
 
 @pytest.mark.parametrize(

@@ -175,9 +175,9 @@ def test_a_damaged_output_is_shown_with_exit_code_1(
     layout = output(tmp_path, "a")
     layout.prediction_part("\n2").write_bytes(b"<script>rubbish")
     assert imagebeam("report", tmp_path) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith(f"imagebeam: {layout.predictions}/part-␊2.parquet: damaged: ")
-    assert said.out == f"1 labelled, 1 failed\npage     {layout.report}\n"
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"imagebeam: {layout.predictions}/part-␊2.parquet: damaged: ")
+    assert captured.out == f"1 labelled, 1 failed\npage     {layout.report}\n"
     text = layout.report.read_text()
     assert '<strong class="state bad">damaged</strong>' in text
     assert "part-␊2.parquet: damaged: " in text

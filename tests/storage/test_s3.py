@@ -127,7 +127,7 @@ def test_the_checksum_or_the_md5_is_compared(relay: Relay, uri: str, fault: Any)
 
 
 @pytest.fixture
-def nobody(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+def anonymous(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     """Set up a machine without credentials, and its metadata server."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -140,20 +140,20 @@ def nobody(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def test_public_objects_are_read_without_credentials(
-    nobody: Relay, relay: Relay, client: Any, uri: str
+    anonymous: Relay, relay: Relay, client: Any, uri: str
 ) -> None:
     client.put_object(Bucket=BUCKET, Key=_name(uri), Body=b"picture", ACL="public-read")
-    nobody.faults.extend([status(404)] * 9)
+    anonymous.faults.extend([status(404)] * 9)
     assert S3Store(Settings()).read(uri, 999) == b"picture"
     assert "authorization" not in relay.requests[0][2]
 
 
 @pytest.mark.parametrize("answer", [status(404), pytest.param(stalled, marks=pytest.mark.slow)])
 def test_private_objects_report_where_credentials_were_searched(
-    nobody: Relay, client: Any, uri: str, answer: Any
+    anonymous: Relay, client: Any, uri: str, answer: Any
 ) -> None:
     client.put_object(Bucket=BUCKET, Key=_name(uri), Body=b"picture")
-    nobody.faults.extend([answer] * 9)
+    anonymous.faults.extend([answer] * 9)
     store = S3Store(Settings())
     with pytest.raises(NoCredentials) as caught:
         store.read(uri, 999)

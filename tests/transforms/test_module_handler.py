@@ -29,7 +29,7 @@ def test_arrays_become_results(handler: ModuleHandler) -> None:
     pictures = [_RED, _BLUE, _RED]
     with beam.Pipeline("FnApiRunner") as pipeline:
         results = pipeline | beam.Create(pictures) | RunInference(handler)
-        told = results | beam.Map(
+        described = results | beam.Map(
             lambda result: (
                 result.example.tolist(),
                 result.inference["logits"].tolist(),
@@ -38,7 +38,7 @@ def test_arrays_become_results(handler: ModuleHandler) -> None:
         )
         heads = ["logits", "scores"]
         red, blue = ([[[255, 0, 0]]], [1, 0, 0], heads), ([[[0, 0, 255]]], [0, 0, 1], heads)
-        assert_that(told, equal_to([red, blue, red]))
+        assert_that(described, equal_to([red, blue, red]))
 
 
 def test_keys_stay_with_their_pictures(handler: ModuleHandler) -> None:
@@ -55,16 +55,18 @@ def test_keys_stay_with_their_pictures(handler: ModuleHandler) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "told"),
+    ("picture", "shape"),
     [
         (np.zeros((1, 1, 3), np.float32), r"float32 \(1, 1, 3\)"),
         (np.zeros((2, 1, 3), np.uint8), r"uint8 \(2, 1, 3\)"),
     ],
 )
 def test_other_arrays_are_refused(
-    handler: ModuleHandler, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], told: str
+    handler: ModuleHandler, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], shape: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"a picture of {told}: the module takes uint8 \(1, 1, 3"):
+    with pytest.raises(
+        ValueError, match=rf"a picture of {shape}: the module takes uint8 \(1, 1, 3"
+    ):
         handler.run_inference([_RED, picture], handler.load_model())
 
 

@@ -86,7 +86,7 @@ def _begun(path: Path, key: str, resume: bool) -> tuple[Path, IO[bytes]]:
     """Open the file of bytes that have arrived, or a new one; delete those of other versions.
 
     The names are random, and only a regular file of this user with a single name is continued:
-    nothing is written through a link that somebody put there.
+    nothing is written through a planted link.
 
     Args:
         path: the file that is complete at the end.

@@ -79,9 +79,9 @@ def test_without_network_the_job_does_not_start(
 ) -> None:
     archive(tmp_path / "in", 1)
     code = imagebeam(command, tmp_path / "in", "--output", tmp_path / "out")
-    said = capfd.readouterr()
+    captured = capfd.readouterr()
     assert code == (2 if command == "label" else 1)
-    assert f"'{_NAME}': cannot be fetched from {publisher.address}" in said.out + said.err
+    assert f"'{_NAME}': cannot be fetched from {publisher.address}" in captured.out + captured.err
     assert not (tmp_path / "out").exists()
 
 

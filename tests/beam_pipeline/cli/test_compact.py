@@ -30,9 +30,9 @@ def test_a_job_resumes_in_a_compacted_output(
         (out / "summary.json").unlink()
     capfd.readouterr()
     assert imagebeam("compact", out) == 0
-    said = capfd.readouterr()
-    assert ("The job is not complete" in said.out) is half
-    assert said.err.startswith("imagebeam: joining ")
+    captured = capfd.readouterr()
+    assert ("The job is not complete" in captured.out) is half
+    assert captured.err.startswith("imagebeam: joining ")
     assert _parts(out) == [1, 1]
     assert imagebeam(*again) == 0
     assert _parts(out)[0] > 1
@@ -59,8 +59,8 @@ def test_the_joined_files_are_listed(tmp_path: Path, capfd: pytest.CaptureFixtur
     )
     capfd.readouterr()
     assert imagebeam("compact", tmp_path / "o") == 0
-    said = [line.split() for line in capfd.readouterr().out.splitlines()]
-    assert [(line[0], *line[1:3], line[-1]) for line in said[1:]] == [
+    captured = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert [(line[0], *line[1:3], line[-1]) for line in captured[1:]] == [
         ("predictions", "3", "1", "6"),
         ("errors", "1", "1", "0"),
     ]
@@ -84,7 +84,7 @@ def test_wrong_arguments_are_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert imagebeam("compact", *arguments) == 2
-    said = capfd.readouterr()
-    assert message in said.err
-    assert said.err.count("\n") == 1
+    captured = capfd.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -18,9 +18,9 @@ def test_the_comparison_is_printed(
     outputs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("compare", *outputs) == 0
-    said = capsys.readouterr().out
-    assert "3 of 4 images keep their label (75.00%)." in said
-    assert "/a\u240a.jpg" in said
+    captured = capsys.readouterr().out
+    assert "3 of 4 images keep their label (75.00%)." in captured
+    assert "/a\u240a.jpg" in captured
 
 
 @pytest.mark.parametrize(("limit", "code"), [("25%", 0), ("0.25", 0), ("24.9%", 1), ("0", 1)])
@@ -28,9 +28,9 @@ def test_the_limit_decides_the_exit_code(
     outputs: tuple[Path, Path], limit: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imagebeam("compare", *outputs, "--max-drift", limit, "--json") == code
-    said = capsys.readouterr()
-    assert json.loads(said.out)["drift"] == 0.25
-    assert ("25.00% of the labels changed" in said.err) == bool(code)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["drift"] == 0.25
+    assert ("25.00% of the labels changed" in captured.err) == bool(code)
 
 
 @pytest.mark.parametrize("limit", ["-1", "101%", "x", "2", ""])

@@ -50,9 +50,9 @@ def test_the_shell_completes_a_command_line(
     (tmp_path / "photos.txt").touch()
     with _terminal(_SHELLS[shell], tmp_path) as terminal:
         _type(terminal, f"{_LOAD[shell]}; {_STAND_IN}; echo rea''dy\n", "ready")
-        said = _type(terminal, f"imagebeam {typed}\n", " end")
+        shown = _type(terminal, f"imagebeam {typed}\n", " end")
     # zsh removes the slash of a folder when the line ends.
-    assert said.partition(" end")[0].rpartition("\n")[2].replace("/>", ">") == words
+    assert shown.partition(" end")[0].rpartition("\n")[2].replace("/>", ">") == words
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from tests.engines.tools import free_port
 def _findings(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     capfd.readouterr()
     code = imagebeam("doctor", *arguments, "--json")
-    said = json.loads(capfd.readouterr().out)
-    assert said["ready"] is (code == 0)
-    return {each["about"]: each for each in said["findings"]}
+    captured = json.loads(capfd.readouterr().out)
+    assert captured["ready"] is (code == 0)
+    return {each["about"]: each for each in captured["findings"]}
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_wrong_usage_is_refused(
     capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     assert imagebeam("doctor", *arguments) == 2
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert message in said.err
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
 
 
 @pytest.mark.slow

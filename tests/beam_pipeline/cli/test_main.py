@@ -138,8 +138,8 @@ def _abandoned(*arguments: object) -> tuple[int, str]:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        said = process.stderr.read()
-    return process.returncode, said
+        stderr = process.stderr.read()
+    return process.returncode, stderr
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("completion", "bash")])
@@ -152,10 +152,10 @@ def test_a_closed_pipe_does_not_change_the_exit_code(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
     job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--max-failure-rate", 0.1)
-    code, said = _abandoned(*job)
+    code, stderr = _abandoned(*job)
     assert code == 1
-    assert "1 of 2 images failed" in said
-    assert "Broken pipe" not in said
+    assert "1 of 2 images failed" in stderr
+    assert "Broken pipe" not in stderr
 
 
 def test_output_on_a_full_disk_is_an_error() -> None:

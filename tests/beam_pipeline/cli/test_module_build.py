@@ -27,9 +27,9 @@ LOGIT_STEP = 0.146457
 
 def _refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert imagebeam("module", *arguments) == 2
-    said = capfd.readouterr()
-    assert said.out == ""
-    return said.err.strip().removeprefix("imagebeam: error: ")
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    return captured.err.strip().removeprefix("imagebeam: error: ")
 
 
 @pytest.mark.slow
@@ -39,9 +39,9 @@ def test_the_module_of_a_checkpoint_gives_the_outputs_of_the_original(
     output = tmp_path / "module"
     arguments = ("--checkpoint", reference / CHECKPOINT, "--output", output)
     assert imagebeam("module", "build", *arguments) == 0
-    said = capfd.readouterr()
-    assert said.err == ""
-    assert said.out.splitlines() == [
+    captured = capfd.readouterr()
+    assert captured.err == ""
+    assert captured.out.splitlines() == [
         f"module   {output}",
         "network  MobileNet V1 0.5/160, 1,001 classes, 1,343,049 parameters, 76,525,312 MACs",
     ]
@@ -113,10 +113,10 @@ def test_a_catalogue_archive_without_checkpoint_is_refused(
 def test_a_name_that_is_not_in_the_catalogue_has_its_nearest_ones(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = _refusal(
+    captured = _refusal(
         capfd, "build", "--checkpoint", "mobilenet_v1_50_160", "--output", tmp_path / "m"
     )
-    assert said.startswith(
+    assert captured.startswith(
         "'mobilenet_v1_50_160': no checkpoint and not in the catalogue. "
         "Did you mean mobilenet_v1_050_160 or"
     )

@@ -34,9 +34,9 @@ def _evaluated(capfd: pytest.CaptureFixture[str], *arguments: object) -> Any:
 
 def _refused(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert imagebeam("module", "evaluate", *arguments) == 2
-    said = capfd.readouterr()
-    assert said.out == ""
-    return said.err
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    return captured.err
 
 
 def test_folders_of_classes_are_evaluated(
@@ -124,16 +124,16 @@ def test_a_module_without_classes_is_refused(
     tmp_path: Path, folders: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "features.tflite").write_bytes(echo(names=("embedding",)))
-    said = _refused(capfd, tmp_path / "features.tflite", folders)
-    assert "it provides only features. Give a module with classes." in said
+    captured = _refused(capfd, tmp_path / "features.tflite", folders)
+    assert "it provides only features. Give a module with classes." in captured
 
 
 def test_a_name_of_two_classes_is_refused(
     tmp_path: Path, module: Path, folders: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "names.txt").write_text("red\nblue\nblue\n")
-    said = _refused(capfd, module, folders, "--labels", tmp_path / "names.txt")
-    assert "'blue': matches classes 1, 2 of the module" in said
+    captured = _refused(capfd, module, folders, "--labels", tmp_path / "names.txt")
+    assert "'blue': matches classes 1, 2 of the module" in captured
 
 
 def test_the_published_flatbuffer_is_evaluated_on_photos(

@@ -63,10 +63,10 @@ def test_a_flatbuffer_is_shown_as_a_table(
     path.write_bytes(echo(dtype=UINT8, quantisation=Quantisation(1 / 128, 128), free_batch=True))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert imagebeam("module", "show", f"{path}@sha256:{digest}") == 0
-    said = capfd.readouterr()
-    assert said.err == ""
+    captured = capfd.readouterr()
+    assert captured.err == ""
     size = f"{path.stat().st_size / 1e6:.2f} MB"
-    assert said.out.splitlines() == [
+    assert captured.out.splitlines() == [
         f"module      {path}",
         f"digest      sha256:{digest}",
         f"format      LiteRT flatbuffer, {size}",
@@ -127,9 +127,9 @@ def test_the_reference_module_is_compiled_to_a_file(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     output = tmp_path / "module.tflite"
     assert imagebeam("module", "compile", reference / "module", "--output", output) == 0
-    said = capfd.readouterr()
-    assert said.out.startswith(f"{output}: {output.stat().st_size:,} bytes\n")
-    assert said.err == ""
+    captured = capfd.readouterr()
+    assert captured.out.startswith(f"{output}: {output.stat().st_size:,} bytes\n")
+    assert captured.err == ""
     facts = _facts(capfd, output)
     assert facts["heads"] == ["features", "logits", "scores"]
     assert sorted(facts["flatbuffer"]["dtypes"]) == ["int32", "uint8"]

@@ -20,7 +20,7 @@ from tests.beam_pipeline.jobs import ROOT, archive, imagebeam, parts, stop_when
 from tests.outputs.outputs import claimed, failed, finish, labelled
 
 
-def _said(capfd: pytest.CaptureFixture[str]) -> list[str]:
+def _lines(capfd: pytest.CaptureFixture[str]) -> list[str]:
     return [" ".join(line.split()) for line in capfd.readouterr().out.splitlines() if line]
 
 
@@ -52,9 +52,9 @@ def test_the_state_before_and_after_the_end_of_a_job(
     assert (found["phase"], found["requested"], found["labelled"]) == ("complete", 31, 30)
     assert found["done"] == found["to_do"] == 31 - found["summary"]["already_done"]
     assert imagebeam("status", out) == 0
-    said = _said(capfd)
-    assert said[:3] == ["complete", "in the output 31 rows of all runs", "labelled 30"]
-    assert said[-1] == f"summary {out}/summary.json"
+    lines = _lines(capfd)
+    assert lines[:3] == ["complete", "in the output 31 rows of all runs", "labelled 30"]
+    assert lines[-1] == f"summary {out}/summary.json"
 
 
 def _half_done(root: Path) -> Layout:
@@ -74,19 +74,19 @@ def test_a_stopped_job_is_shown_as_a_table(
 ) -> None:
     _half_done(tmp_path)
     assert imagebeam("status", tmp_path) == 1
-    said = _said(capfd)
-    assert said[:3] == [
+    lines = _lines(capfd)
+    assert lines[:3] == [
         "state stopped while labelling",
         "done 3 of 3,000 (0 %)",
         "rate less than 0.01 images/s",
     ]
-    assert said[3:6] == [
+    assert lines[3:6] == [
         "labelled 2 by all runs",
         "failed 1 by all runs",
         "corrupt 1 Restore the file from its source.",
     ]
-    assert said[6].startswith("last activity 1 min 4")
-    assert said[7].startswith("No running process found on this machine.")
+    assert lines[6].startswith("last activity 1 min 4")
+    assert lines[7].startswith("No running process found on this machine.")
 
 
 def test_a_job_without_recent_activity_is_reported(
@@ -97,15 +97,15 @@ def test_a_job_without_recent_activity_is_reported(
     for path in tmp_path.rglob("*"):
         os.utime(path, (time.time() - 9000, time.time() - 9000))
     assert imagebeam("status", tmp_path) == 1
-    said = _said(capfd)
-    assert said[0] == "state labelling, detached to http://flink:8081, j"
-    assert said[-1].startswith("Nothing was finished for 2 h 30 min. Check on the cluster if")
+    lines = _lines(capfd)
+    assert lines[0] == "state labelling, detached to http://flink:8081, j"
+    assert lines[-1].startswith("Nothing was finished for 2 h 30 min. Check on the cluster if")
     with lock.held(layout):
         assert imagebeam("status", tmp_path) == 1
-    said = _said(capfd)
-    assert said[0] == "state labelling"
-    assert said[-1].startswith("Nothing was finished for 2 h 30 min. ")
-    assert said[-1].endswith("job/log.txt for the reason.")
+    lines = _lines(capfd)
+    assert lines[0] == "state labelling"
+    assert lines[-1].startswith("Nothing was finished for 2 h 30 min. ")
+    assert lines[-1].endswith("job/log.txt for the reason.")
 
 
 def test_a_stopped_compaction_is_reported(
@@ -167,10 +167,10 @@ def test_two_runs_with_different_inputs_are_shown(
         "failed_by_code": {"empty_file": 1},
     }
     assert imagebeam("status", out) == 0
-    said = _said(capfd)
-    assert said[:4] == ["complete", "in the output 5 rows of all runs", "labelled 4", "failed 1"]
-    assert said[4].startswith("empty_file 1 ")
-    assert said[5:8] == ["in this run 1 requested", "done before 1", "labelled 0"]
+    lines = _lines(capfd)
+    assert lines[:4] == ["complete", "in the output 5 rows of all runs", "labelled 4", "failed 1"]
+    assert lines[4].startswith("empty_file 1 ")
+    assert lines[5:8] == ["in this run 1 requested", "done before 1", "labelled 0"]
 
 
 def test_a_job_is_followed_until_it_is_complete(
@@ -206,11 +206,11 @@ def test_watching_a_job_that_has_stopped_ends_at_once(
 ) -> None:
     _half_done(tmp_path)
     assert imagebeam("status", tmp_path, "--watch", *arguments) == 1
-    said = capfd.readouterr().out
+    lines = capfd.readouterr().out
     if arguments:
-        assert json.loads(said)["state"] == "stopped"
+        assert json.loads(lines)["state"] == "stopped"
     else:
-        assert " stopped while labelling" in said
+        assert " stopped while labelling" in lines
 
 
 def test_an_invalid_interval_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -41,15 +41,15 @@ def test_an_image_with_unknown_contents_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "description"),
     [
         (("--runner=PrismRunner",), "prism can be started"),
         (("--runner=FlinkRunner", "--flink_master=f:1"), "flink answers at http://f:1"),
         (("--runner=PortableRunner", "--job_endpoint=j:2"), "portable answers at j:2"),
     ],
 )
-def test_the_runner_is_described(arguments: tuple[str, ...], told: str) -> None:
-    assert runner(pipeline_options(arguments)).message == told
+def test_the_runner_is_described(arguments: tuple[str, ...], description: str) -> None:
+    assert runner(pipeline_options(arguments)).message == description
 
 
 def test_a_local_runner_is_described_with_the_cores_that_it_may_use() -> None:

@@ -33,23 +33,23 @@ def _run(*arguments: object) -> tuple[int, str, list[dict[str, Any]]]:
 def test_the_events_of_a_whole_job(tmp_path: Path) -> None:
     archive(tmp_path / "in", 6, rubbish=2)
     out = tmp_path / "out"
-    code, stdout, told = _run(tmp_path / "in", "--output", out, "--max-failure-rate", 0.1)
+    code, stdout, events = _run(tmp_path / "in", "--output", out, "--max-failure-rate", 0.1)
     assert (code, stdout) == (1, "")
-    assert told[0] == {"event": "listing"}
-    progress = [each for each in told if each["event"] == "progress"]
+    assert events[0] == {"event": "listing"}
+    progress = [each for each in events if each["event"] == "progress"]
     assert {each["to_do"] for each in progress} == {8}
-    assert [each["event"] for each in told[1 + len(progress) :]] == ["summary", "too_many_failed"]
-    assert told[-2].pop("seconds") > 0
-    assert told[-2].pop("core_seconds") > 0
+    assert [each["event"] for each in events[1 + len(progress) :]] == ["summary", "too_many_failed"]
+    assert events[-2].pop("seconds") > 0
+    assert events[-2].pop("core_seconds") > 0
     summary = json.loads((out / "summary.json").read_text())
-    assert told[-2] == {"event": "summary", "output": str(out), "summary": summary}
-    assert told[-1] == {"event": "too_many_failed", "failed": 2, "images": 8, "limit": "0.1"}
+    assert events[-2] == {"event": "summary", "output": str(out), "summary": summary}
+    assert events[-1] == {"event": "too_many_failed", "failed": 2, "images": 8, "limit": "0.1"}
 
 
 def test_wrong_usage_is_one_error_event(tmp_path: Path) -> None:
-    code, stdout, told = _run(tmp_path / "in", "--output", tmp_path / "out")
+    code, stdout, events = _run(tmp_path / "in", "--output", tmp_path / "out")
     assert (code, stdout) == (2, "")
-    [error] = told
+    [error] = events
     assert (error["event"], error["exit_code"]) == ("error", 2)
     assert "no such file or folder" in error["message"]
 
@@ -67,10 +67,10 @@ def test_progress_is_reported_once_per_second_on_change() -> None:
         ):
             now[0] = seconds
             show(progress)
-    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
     event = {"event": "progress", "to_do": 5000}
     nothing = {"images_per_second": None, "seconds_left": None}
-    assert told == [
+    assert events == [
         {"event": "listing"},
         event | {"done": 0, "failed_by_code": {}} | nothing,
         event
@@ -94,15 +94,15 @@ def test_names_that_are_not_utf8_are_written(capfd: pytest.CaptureFixture[str]) 
 def test_quiet_prints_only_errors(tmp_path: Path) -> None:
     archive(tmp_path / "in", 6, rubbish=2)
     command = [*COMMAND, "label", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
-    said = [
+    completed = [
         subprocess.run(
             [*command, "--quiet", *more], cwd=ROOT, capture_output=True, text=True, check=False
         )
         for more in ([], ["--max-failure-rate", "0.1"])
     ]
-    assert [(each.returncode, each.stdout) for each in said] == [(0, ""), (1, "")]
-    assert said[0].stderr == ""
-    assert said[1].stderr.startswith("imagebeam: 2 of 8 images failed, more than")
+    assert [(each.returncode, each.stdout) for each in completed] == [(0, ""), (1, "")]
+    assert completed[0].stderr == ""
+    assert completed[1].stderr.startswith("imagebeam: 2 of 8 images failed, more than")
 
 
 def test_every_event_is_documented() -> None:

@@ -79,9 +79,9 @@ def test_paths_that_workers_cannot_see_are_refused(
     archive(tmp_path / "in", 1)
     job = ("label", tmp_path / "in", "--output", tmp_path / "out", "--runner=FlinkRunner", _MASTER)
     assert imagebeam(*job) == 2
-    said = capfd.readouterr().err
-    assert f"{tmp_path / 'in'}: the workers of flink cannot read this local path" in said
-    assert "--shared-disk" in said
+    captured = capfd.readouterr().err
+    assert f"{tmp_path / 'in'}: the workers of flink cannot read this local path" in captured
+    assert "--shared-disk" in captured
     assert not (tmp_path / "out").exists()
 
 

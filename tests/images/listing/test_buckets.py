@@ -78,15 +78,15 @@ def test_all_objects_that_match_are_listed_on_request() -> None:
 
 def test_only_objects_below_the_fixed_part_are_listed() -> None:
     class Watched(Names):
-        asked = ""
+        prefix = ""
 
         def list(self, prefix: str) -> Iterator[ObjectInfo]:
-            self.asked = prefix
+            self.prefix = prefix
             return super().list(prefix)
 
     bucket = Watched()
     assert list(buckets.expand(bucket, "gs://b/in/x/*/[ab].jpg", NameRules(), LeftOut())) == []
-    assert bucket.asked == "gs://b/in/x/"
+    assert bucket.prefix == "gs://b/in/x/"
 
 
 def test_errors_of_the_store_are_passed_on() -> None:

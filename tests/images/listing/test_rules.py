@@ -173,7 +173,7 @@ class TestInputs:
         ]
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "reason"),
         [
             (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it"),
             (b"Rar!\x1a\x07\x01", "a RAR archive. Unpack it"),
@@ -181,9 +181,9 @@ class TestInputs:
             (b"\0\1\2\3" * 20, "not a picture, an archive or a manifest"),
         ],
     )
-    def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, said: str) -> None:
+    def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
         (tmp_path / "x.dat").write_bytes(content)
-        assert said in refusal(tmp_path / "x.dat")
+        assert reason in refusal(tmp_path / "x.dat")
 
     def test_a_column_of_digests_is_not_a_column_of_images(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"md5": [b"\1" * 16], "URL": ["a.jpg"]}), tmp_path / "a.parquet")

@@ -43,8 +43,8 @@ def test_the_documented_command_gives_the_digest(directory: Path) -> None:
     command = (
         r"find -L . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
     )
-    said = subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, check=True)
-    assert _digest(directory) == "sha256:" + said.stdout.split()[0].decode()
+    done = subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, check=True)
+    assert _digest(directory) == "sha256:" + done.stdout.split()[0].decode()
 
 
 def test_the_digest_of_a_file_is_that_of_its_content(directory: Path) -> None:

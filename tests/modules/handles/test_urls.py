@@ -19,7 +19,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content: dict[str, bytes] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -28,7 +28,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, _Server)
-        self.server.asked.append(self.path)
+        self.server.requests.append(self.path)
         content = self.server.content.get(self.path)
         if content is None:
             self.send_error(404)
@@ -113,7 +113,7 @@ def test_tensorflow_hub_fetches_a_module_once(
     assert found.name == hashlib.sha1(url.encode()).hexdigest()
     assert (found / "saved_model.pb").read_bytes() == b"graph"
     assert fetch(url, cache) == found
-    assert server.asked == ["/google/m/1?tf-hub-format=compressed"]
+    assert server.requests == ["/google/m/1?tf-hub-format=compressed"]
 
 
 @pytest.mark.slow

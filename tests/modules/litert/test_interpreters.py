@@ -19,14 +19,14 @@ for opener in openers:
 for opener in openers:
     opener.join()
 print("opened")
-os.write(2, b"said later")
+os.write(2, b"written later")
 """
 
 
-@pytest.mark.parametrize(("close", "expected"), [("", b"said later"), ("2>&-", b"")])
+@pytest.mark.parametrize(("close", "expected"), [("", b"written later"), ("2>&-", b"")])
 def test_litert_prints_no_greeting(reference: Path, close: str, expected: bytes) -> None:
     flatbuffer = reference / "mobilenet_v1_0.25_128_quant.tflite"
-    code = _OPEN if not close else _OPEN.replace('os.write(2, b"said later")', "")
+    code = _OPEN if not close else _OPEN.replace('os.write(2, b"written later")', "")
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" -c "$1" "$2" {close}', sys.executable, code, str(flatbuffer)],
         cwd=_ROOT,

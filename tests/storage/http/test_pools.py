@@ -33,12 +33,12 @@ class Resolver:
 
     def __init__(self) -> None:
         self.names: dict[str, list[list[str]]] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def __call__(
         self, host: str, port: int
     ) -> list[tuple[socket.AddressFamily, addresses.SocketAddress]]:
-        self.asked.append(host)
+        self.requested.append(host)
         answers = self.names[host]
         found = answers.pop(0) if len(answers) > 1 else answers[0]
         return [
@@ -125,7 +125,7 @@ def test_a_blocked_host_is_tried_once(resolver: Resolver) -> None:
     resolver.names = {"a.example": [["10.0.0.1"]]}
     with pytest.raises(BlockedAddress, match=r"^10\.0\.0\.1 is private"):
         store(private=False, attempts=5).read("http://a.example/", 99)
-    assert resolver.asked == ["a.example"]
+    assert resolver.requested == ["a.example"]
 
 
 def test_one_private_address_among_public_ones_blocks_the_host(
@@ -142,7 +142,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver
     resolver.names = {"a.example": [["127.0.0.1"], ["127.9.9.9"]]}
     site.add("/a", whole(b"1"))
     assert store().read(site.url("/a", "a.example"), 99) == b"1"
-    assert resolver.asked == ["a.example"]
+    assert resolver.requested == ["a.example"]
     assert site.requests[0][2]["Host"] == f"a.example:{site.port}"
 
 
@@ -157,7 +157,7 @@ def test_a_name_with_a_changed_address_is_judged_again(
     resolver.names = {"a.example": [["127.9.9.9"], ["127.0.0.1"]]}
     with pytest.raises(BlockedAddress):
         store(private=False, attempts=4).read(site.url("/a", "a.example"), 99)
-    assert resolver.asked == ["a.example"] * 2
+    assert resolver.requested == ["a.example"] * 2
     assert site.connections == 0
 
 
@@ -168,29 +168,29 @@ def test_the_next_address_is_tried(site: Site, resolver: Resolver) -> None:
 
 
 def test_a_missing_host_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requested = []
 
     def unknown(host: str, port: int) -> None:
-        asked.append(host)
+        requested.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(addresses, "look_up", unknown)
     with pytest.raises(ConnectionFailed, match=r"^there is no host of that name$"):
         store(attempts=5).read("http://a.example/?secret", 99)
-    assert asked == ["a.example"]
+    assert requested == ["a.example"]
 
 
 def test_a_failing_resolver_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requested = []
 
     def absent(host: str, port: int) -> None:
-        asked.append(host)
+        requested.append(host)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(addresses, "look_up", absent)
     with pytest.raises(ConnectionFailed, match=r"^the host's name cannot be resolved$"):
         store(attempts=3).read("http://a.example/", 99)
-    assert len(asked) == 3
+    assert len(requested) == 3
 
 
 @pytest.mark.parametrize(
@@ -289,15 +289,15 @@ def test_tls_verifies_the_name_and_not_the_address(
     authority: trustme.CA, resolver: Resolver
 ) -> None:
     resolver.names = {"a.example": [["127.0.0.1"]], "b.example": [["127.0.0.1"]]}
-    asked: list[str | None] = []
+    requested: list[str | None] = []
     context = _context(authority, "a.example")
-    context.sni_callback = lambda connection, name, context: asked.append(name)
+    context.sni_callback = lambda connection, name, context: requested.append(name)
     with Site(context).running() as site:
         site.add("/a", whole(b"1"))
         reader = store(attempts=5)
         assert reader.read(site.url("/a", "a.example"), 99) == b"1"
         assert reader.read(site.url("/a", "a.example"), 99) == b"1"
-        assert (asked, site.connections) == (["a.example"], 1)
+        assert (requested, site.connections) == (["a.example"], 1)
         with pytest.raises(ConnectionFailed, match="cannot prove its name: Hostname mismatch"):
             reader.read(site.url("/a", "b.example"), 99)
         assert site.connections == 2
@@ -399,7 +399,7 @@ def test_the_number_of_connected_hosts_is_limited(resolver: Resolver) -> None:
         reader = HttpStore(settings, WebHosts(settings, kept_hosts=2))
         for number in [0, 1, 0, 2, 0, 1]:
             assert reader.read(site.url("/a", f"{number}.example"), 9) == b"1"
-    assert resolver.asked == ["0.example", "1.example", "2.example", "1.example"]
+    assert resolver.requested == ["0.example", "1.example", "2.example", "1.example"]
 
 
 def test_environment_and_netrc_are_ignored(

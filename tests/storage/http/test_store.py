@@ -291,18 +291,18 @@ def test_a_server_that_stalls_once_leaves_time_for_another_try(site: Site) -> No
 
 
 def test_retry_after_is_respected(site: Site) -> None:
-    asked: list[float] = []
+    times: list[float] = []
 
     def noting(answer: Answer) -> Answer:
         def note(request: Request) -> None:
-            asked.append(time.monotonic())
+            times.append(time.monotonic())
             answer(request)
 
         return note
 
     url = site.add("/a", noting(status(429, Retry_After="1")), noting(whole(b"1")))
     assert store(seconds=20, attempts=2).read(url, 9) == b"1"
-    assert asked[1] - asked[0] >= 1
+    assert times[1] - times[0] >= 1
 
 
 @pytest.mark.parametrize("after", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
