@@ -66,6 +66,11 @@ class DecodingProcess:
         self._shared: SharedPixels | None = None
         self._ended = False
 
+    @property
+    def is_ended(self) -> bool:
+        """True after `end` was called."""
+        return self._ended
+
     def start(self) -> None:
         """Start the child, if there is none.
 

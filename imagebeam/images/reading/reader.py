@@ -1,5 +1,7 @@
 """Fetch and decode many images in parallel. Each ends in pixels or an error."""
 
+import logging
+import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
+
+_log = logging.getLogger(__name__)
 
 _CHUNKS_AHEAD = 4
 """Chunks per decoding process that wait for it."""
@@ -56,6 +60,8 @@ class ImageReader:
         self._size = preprocessing.size
         self._fetcher = Fetcher(access or Access(), preprocessing.max_bytes)
         self._processes = processes
+        self._usable = processes
+        self._lock = threading.Lock()
         self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
         decoding = [
             DecodingProcess(preprocessing, limits or DecodeLimits()) for _ in range(processes)
@@ -104,11 +110,40 @@ class ImageReader:
     def _read_chunk(
         self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
     ) -> list[DecodedImage | ImageError]:
-        process = self._idle.get()
+        process = self._started()
         try:
             return process.read(requests, pixels, meter)
         finally:
             self._idle.put(process)
+
+    def _started(self) -> DecodingProcess:
+        """Wait for a decoding process that is idle and can be started.
+
+        Where the system allows only some of them, the others are not used any more.
+
+        Raises:
+            OSError: none can be started.
+        """
+        while True:
+            process = self._idle.get()
+            try:
+                process.start()
+            except OSError as error:
+                with self._lock:
+                    is_last = self._usable == 1 or process.is_ended
+                    self._usable -= not is_last
+                if is_last:
+                    self._idle.put(process)
+                    raise
+                _log.warning(
+                    "%d of %d decoding processes are used: no more can be started (%s). Raise the "
+                    "limits of processes and memory, or give a lower --decode-processes.",
+                    self._usable,
+                    self._processes,
+                    error,
+                )
+            else:
+                return process
 
 
 def _close(

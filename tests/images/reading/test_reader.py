@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +66,42 @@ def test_processes_started_in_advance_read_like_others(tmp_path: Path) -> None:
     [outcome] = reader.read([ImageLocation(str(tmp_path / "none.jpg"))]).outcomes
     assert isinstance(outcome, NotFound)
     reader.close()
+
+
+def _interpreter(path: Path, script: str) -> str:
+    """Write an executable that stands in for Python."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def _read_pictures(tmp_path: Path) -> list[DecodedImage | ImageError]:
+    for index in range(40):
+        Image.new("L", (12, 10), index).save(tmp_path / f"{index}.png")
+    reader = ImageReader(Preprocessing((4, 5)), 3)
+    try:
+        return reader.read(
+            [ImageLocation(str(tmp_path / f"{index}.png")) for index in range(40)]
+        ).outcomes
+    finally:
+        reader.close()
+
+
+def test_fewer_decoding_processes_than_wanted_do_the_work_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = f'mkdir "{tmp_path}/first" 2>/dev/null && exec {sys.executable} "$@"; exit 7'
+    monkeypatch.setattr(sys, "executable", _interpreter(tmp_path / "python", script))
+    outcomes = _read_pictures(tmp_path)
+    assert [size_of(outcome) for outcome in outcomes] == [(12, 10)] * 40
+    warnings = [record.getMessage() for record in caplog.records]
+    assert "1 of 3 decoding processes are used: no more can be started" in warnings[-1]
+    assert "it ended with exit code 7" in warnings[-1]
+
+
+def test_no_decoding_process_is_an_error_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", _interpreter(tmp_path / "python", "exit 7"))
+    with pytest.raises(OSError, match="no decoding process can be started: it ended with exit"):
+        _read_pictures(tmp_path)
