@@ -37,6 +37,12 @@ _RUNS = re.compile(r"[a-z]+|[A-Z]+|[0-9]+|[^a-zA-Z0-9]+")
 _FEWEST_RUNS = 6
 """A word in which letters, capitals and digits change this often is taken for random."""
 
+# A URL that is taken for a local path, because of a quote before it or a slash too few, and that
+# has a user or a query.
+_MISTYPED_URL = re.compile(
+    r"\b((?:https?|ftp|s3|gs):/{1,3})((?=[^/]{0,1024}@|.{0,4096}\?).+)", re.IGNORECASE
+)
+
 _HIDDEN = re.compile(r"~[0-9a-f]{16}")
 _ENCODINGS = 3
 """Times that a name may be percent-encoded and is still recognised."""
@@ -53,7 +59,7 @@ def without_secrets(address: str, hide: HideQuery = "secret") -> str:
     """
     kind = scheme(address)
     if kind == "file":
-        return address
+        return _MISTYPED_URL.sub(lambda match: f"{match[1]}{_digest(match[2])}", address)
     if is_plain(address):
         return _bucket_name(address)
     try:
@@ -78,6 +84,7 @@ def clean_text(text: str) -> str:
     Every text that leaves the process passes here: messages, rows, logs and stack traces.
     """
     text = _URL.sub(_clean_url, text)
+    text = _USER.sub(r"\1", text)
     text = _HEADER.sub(r"\1…", text)
     return _ASSIGNMENT.sub(_clean_assignment, text)
 
@@ -85,6 +92,10 @@ def clean_text(text: str) -> str:
 # Repetitions before a fixed part have an upper bound: without one, time grows with the square of
 # the length of a text, which may come from anybody.
 _URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
+_USER = re.compile(
+    r"((?<![\w:/])//|\b(?:https?|ftp|s3|gs):/)[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,256}@", re.IGNORECASE
+)
+"""User and password in an address without a scheme, or with a slash too few."""
 _TAIL = ").,;:!]}"
 _ENCODED_URL = re.compile(r"%3A%2F%2F", re.IGNORECASE)
 _HEADER = re.compile(
@@ -137,8 +148,8 @@ def _bucket_name(address: str) -> str:
     """Return the name of an object in a bucket, whose `?` is part of it unless it is signed."""
     head, _, rest = address.partition("://")
     bucket, slash, name = rest.partition("/")
-    if ":" in bucket and "@" not in bucket and "@" in name:
-        # A key with a slash, KEY:SE/CRET@bucket: where it ends is not certain.
+    if ":" in bucket and "@" not in bucket:
+        # A key with a slash, KEY:SE/CRET@bucket, or without a bucket: where it ends is not certain.
         return f"{head}://{_digest(address)}"
     name = f"{head}://{bucket.rpartition('@')[2]}{slash}{name}"
     path, question, query = name.partition("?")

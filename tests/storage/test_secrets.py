@@ -126,3 +126,32 @@ def test_a_long_text_is_cleaned_in_a_bounded_number_of_steps(part: str) -> None:
     """Test a length whose square would take hours."""
     text = part * (200_000 // len(part))
     assert clean_text(text).startswith(part[0])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        '/in/"https:/u:CANARY@h/a.jpg?q=1"',
+        "/in/https:/u:CANARY@h/a.jpg",
+        "/in/ 'HTTPS:///h/a.jpg?q=CANARY",
+        "s3://KEY:CANARY/bucket/a.jpg",
+    ],
+)
+def test_a_mistyped_address_hides_what_may_be_secret(address: str) -> None:
+    shown = without_secrets(address)
+    assert "CANARY" not in shown
+    assert shown != without_secrets(address.replace("CANARY", "OTHER"))
+    assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "path", ["/in/https:/h/a.jpg", "/in/a?b.jpg", "/in/u:p@h/a.jpg", "/s3/x@y"]
+)
+def test_a_local_path_is_shown_as_it_is(path: str) -> None:
+    assert without_secrets(path) == path
+
+
+@pytest.mark.parametrize("text", ["'//u:CANARY@h/x.jpg' has no scheme", "https:/:CANARY@h/x: no"])
+def test_a_password_in_an_address_without_a_scheme_is_in_no_message(text: str) -> None:
+    assert "CANARY" not in clean_text(text)
+    assert "h/x" in clean_text(text)
