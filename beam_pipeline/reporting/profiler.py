@@ -22,11 +22,12 @@ _END_SECONDS = 60.0
 
 
 @contextmanager
-def profiled(output: Path | None) -> Iterator[None]:
+def profiled(output: Path | None, folders: str | None = None) -> Iterator[None]:
     """Sample all threads and child processes of this process until the end of the block.
 
     Args:
         output: the SVG to write; None does nothing.
+        folders: where py-spy may be, in the form of PATH; by default beside this Python, then PATH.
 
     Raises:
         UsageError: py-spy is not installed, or there is no folder for the SVG.
@@ -35,7 +36,7 @@ def profiled(output: Path | None) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryFile("w+") as stderr:
-        profiler = _start(output, stderr)
+        profiler = _start(output, folders or _folders(), stderr)
         try:
             yield
         finally:
@@ -45,13 +46,16 @@ def profiled(output: Path | None) -> Iterator[None]:
                 console.report_no_profile(stderr.read().strip())
 
 
-def _start(output: Path, stderr: IO[str]) -> "subprocess.Popen[bytes]":
+def _folders() -> str:
+    return os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+
+
+def _start(output: Path, folders: str, stderr: IO[str]) -> "subprocess.Popen[bytes]":
     if not output.parent.is_dir():
         raise UsageError(
             f"--profile {output}: the folder does not exist. Create it, or choose another path."
         )
-    beside = sysconfig.get_path("scripts")
-    program = shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    program = shutil.which("py-spy", path=folders)
     if program is None:
         raise UsageError(f"--profile: py-spy is not installed. Run `{install_command('profile')}`.")
     profiler = subprocess.Popen(

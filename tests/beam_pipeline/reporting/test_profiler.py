@@ -33,25 +33,20 @@ def test_a_missing_folder_is_reported_before_the_job(tmp_path: Path) -> None:
         pytest.fail("the job has begun")
 
 
-def test_a_missing_profiler_is_reported_before_the_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_a_missing_profiler_is_reported_before_the_job(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match="py-spy is not installed"),
-        profiled(tmp_path / "p.svg"),
+        profiled(tmp_path / "p.svg", str(tmp_path)),
     ):
         pytest.fail("the job has begun")
 
 
 def test_a_profiler_without_permission_does_not_stop_the_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = tmp_path / "py-spy"
     program.write_text("#!/bin/sh\necho Permission denied >&2\nexit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    with profiled(tmp_path / "p.svg"):
+    with profiled(tmp_path / "p.svg", str(tmp_path)):
         spin()
     assert "no profile was written: Permission denied." in capsys.readouterr().err
