@@ -69,7 +69,7 @@ def resolve(
         raise BadManifestEntry(f"{shown(entry)} holds a NUL byte")
     if rules.template is not None:
         entry = rules.template.replace("{}", entry.strip())
-    text = entry.strip()
+    text = _trimmed(entry)
     if len(text) > (_LONGEST_PATH if uris.scheme(text) == "file" else _LONGEST_URL):
         raise BadManifestEntry(f"a name of {len(text):,} characters: {shown(text)}")
     if uris.scheme(base) == "file" and uris.scheme(text) == "file":
@@ -93,9 +93,14 @@ def resolve(
     return _relative(joined, text, rules, hide_query)
 
 
+def _trimmed(entry: str) -> str:
+    """Return an entry without blanks and byte order marks, which joined files have inside."""
+    return entry.strip().lstrip("\ufeff")
+
+
 def _local(entry: str, manifest: str, base: str, rules: EntryRules) -> EntryAddress:
     folder = uris.to_path(base)
-    text = entry.strip()
+    text = _trimmed(entry)
     path = os.path.join(folder, uris.to_path(text))
     if uris.scheme(manifest) != "file":
         # The root is local, the manifest is not: its names stay below the root.

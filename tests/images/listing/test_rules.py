@@ -97,6 +97,15 @@ class TestEntries:
             *(f"{tmp_path}/ a.jpg ", f"{tmp_path}/b.jpg", "https://host/c.jpg"),
         ]
 
+    def test_marks_of_joined_files_are_no_part_of_a_name(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.jpg", "b.jpg", "\ufeffc.jpg")
+        (tmp_path / "l.txt").write_text("\ufeffa.jpg\n\ufeffb.jpg\n\ufeffc.jpg\n")
+        assert listed(tmp_path / "l.txt") == [
+            (f"{tmp_path}/a.jpg", None),
+            (f"{tmp_path}/b.jpg", None),
+            (f"{tmp_path}/\ufeffc.jpg", None),
+        ]
+
     def test_an_archive_without_an_image_is_counted(self, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar({"a.txt": b"1"}))
         (tmp_path / "b.zip").write_bytes(zipped({}))
