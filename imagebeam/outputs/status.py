@@ -20,7 +20,7 @@ from imagebeam.storage import AnyPath
 State = Literal["complete", "running", "detached", "stopped"]
 
 _RUN = ("requested", "duplicates", "already_done", "labelled", "failed", "failed_by_code")
-"""What a summary states about its run."""
+"""The fields of a summary that describe its run."""
 
 SILENT_SECONDS = 1800.0
 """Seconds without activity after which a job is reported as silent."""

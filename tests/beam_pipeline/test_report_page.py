@@ -251,7 +251,7 @@ def test_the_address_restores_all_choices(
     assert len(files(page)) == 12
 
 
-def test_a_strange_class_name_survives_the_address(page: Page) -> None:
+def test_a_special_class_name_is_preserved_in_the_address(page: Page) -> None:
     page.get_by_label("Find a class").fill("code=trunc")
     page.locator("#classes .pick").click()
     page.reload()

@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 _HASH = "\0"
 _CHANGING = r"(?:\d+ (?:h|min) )?\d[\d.,]*(?= (?:min|s|ms|MB|GB|images/s)\b)|sha256:[0-9a-f]+"
-"""What differs from run to run: times, rates, sizes and digests."""
+"""The parts that differ from run to run: times, rates, sizes and digests."""
 
 
 class Step(NamedTuple):

@@ -159,14 +159,14 @@ def _all_rows(output: Path) -> Counter[tuple[str, str]]:
 
 
 def rows_of(rows: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
-    """Return how often there is each row, with its URI."""
+    """Return the number of occurrences of each row, with its URI."""
     return Counter((row["uri"], repr(sorted(row.items()))) for row in rows)
 
 
 def differences(
     clean: Counter[tuple[str, str]], found: Counter[tuple[str, str]]
 ) -> tuple[int, int, int]:
-    """Return how many rows are lost, doubled and changed, by their URIs."""
+    """Count the rows that are lost, doubled and changed, by their URIs."""
     uris = Counter(uri for uri, _ in found.elements())
     lost = len({uri for uri, _ in clean} - uris.keys())
     doubled = sum(count - 1 for count in uris.values())
@@ -236,7 +236,7 @@ def _can_mount() -> bool:
 
 
 def _fill(disk: Path, left: int) -> None:
-    """Take all space of a disk but for some bytes; the job may take some at the same time."""
+    """Fill a disk except for some bytes; the job may take some at the same time."""
     state = os.statvfs(disk)
     with suppress(OSError), (disk / "filler").open("wb") as filler:
         filler.write(bytes(max(0, state.f_bavail * state.f_frsize - left)))
@@ -288,7 +288,7 @@ _KINDS: dict[str, tuple[str, str]] = {
 
 
 def run(kills: int, seed: int, seconds: float, folder: Path, kinds: list[str]) -> list[Row]:
-    """Disturb `kills` jobs, of all kinds in turn, in at most about `seconds`."""
+    """Disturb `kills` jobs with alternating kinds of disturbance, for about `seconds` at most."""
     choose = random.Random(seed)
     images = folder / "images"
     archive(images, _PICTURES, rubbish=_RUBBISH)

@@ -203,7 +203,7 @@ class TestFormats:
         )
         assert np.array_equal(same_size(data), np.full((9, 12, 3), (0, 255, 0)))
 
-    def test_a_gif_frame_smaller_than_its_screen_lies_on_white(self) -> None:
+    def test_a_gif_frame_smaller_than_its_screen_is_on_white(self) -> None:
         frame = encode(Image.new("P", (4, 4)), "GIF")
         image, end = frame.index(b",", 13), frame.rindex(b";")
         # A screen of 8×8 whose only frame is at 2, 2; its transparent index fills the rest.

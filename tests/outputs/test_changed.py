@@ -53,17 +53,17 @@ def test_a_file_without_rows_is_deleted(layout: Layout) -> None:
     assert rows(layout) == ({"a", "b"}, {"c", "d", "f"})
 
 
-def test_what_is_no_longer_listed_stays(layout: Layout) -> None:
+def test_rows_of_images_that_are_no_longer_listed_are_kept(layout: Layout) -> None:
     before = layout.prediction_part("0" * 32).read_bytes()
     assert forget_changed(layout, []) == 0
     assert layout.prediction_part("0" * 32).read_bytes() == before
 
 
-def test_an_output_without_rows(tmp_path: Path) -> None:
+def test_an_output_without_rows_has_nothing_to_forget(tmp_path: Path) -> None:
     assert forget_changed(Layout(tmp_path, "parquet"), [("a", "1")]) == 0
 
 
-def test_a_damaged_part_is_named(layout: Layout) -> None:
+def test_a_damaged_part_is_reported(layout: Layout) -> None:
     layout.prediction_part("0" * 32).write_bytes(b"PAR1 rubbish")
     with pytest.raises(DamagedPartError, match="damaged"):
         forget_changed(layout, [("a", "2")])

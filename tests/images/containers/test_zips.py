@@ -141,7 +141,7 @@ def test_joined_zips_are_all_read() -> None:
     assert found == {"a.jpg": b"1", "b.jpg": b"2", "a.jpg#2": b"3", "c.jpg": b"4"}
 
 
-def test_a_damaged_zip_before_another_is_told() -> None:
+def test_a_damaged_zip_before_another_is_reported() -> None:
     first = bytearray(zipped({"a.jpg": b"1"}))
     # The size of its index, beyond what precedes it.
     first[-10:-6] = struct.pack("<I", 1 << 20)

@@ -164,7 +164,7 @@ class TestCsv:
         pq.write_table(table, tmp_path / "a.parquet")
         assert refusal(tmp_path / "a.parquet") == "2 columns are called `uri`. Rename one."
 
-    def test_of_two_columns_of_one_name_none_is_kept(self, tmp_path: Path) -> None:
+    def test_columns_with_the_same_name_are_not_kept(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "uri,id,id\na.jpg,1,2\n")
         with path.open("rb") as file:
             assert list(manifests.columns(file, "a.csv")) == ["uri"]

@@ -123,7 +123,7 @@ class TestValuesInArchives:
         (tmp_path / "o.tar").write_bytes(tar(outer))
         assert kept(tmp_path / "o.tar", "cls") == [("3",), ("4",)]
 
-    def test_what_lies_before_damage_has_its_values(self, tmp_path: Path) -> None:
+    def test_members_before_damage_have_their_values(self, tmp_path: Path) -> None:
         data = tar({"1.jpg": b"1", "1.cls": b"3", "2.jpg": b"2"})
         (tmp_path / "a.tar").write_bytes(data[: 4 * 512 + 100])
         assert kept(tmp_path / "a.tar", "cls") == [("3",), (None,)]

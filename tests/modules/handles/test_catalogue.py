@@ -146,7 +146,7 @@ def test_an_interrupted_download_is_continued(publisher: Publisher, tmp_path: Pa
 
 
 @pytest.mark.parametrize("plant", ["link", "hard link", "pipe"])
-def test_a_file_that_somebody_put_in_the_place_of_the_partial_one_is_not_written_to(
+def test_a_planted_file_in_place_of_the_partial_one_is_not_written(
     publisher: Publisher, tmp_path: Path, plant: str
 ) -> None:
     content = publisher.files["/file"] = bytes(3 << 20)

@@ -35,7 +35,7 @@ print(module.path.name, module.digest)
 
 @dataclass
 class _Hub:
-    """A local server that answers as both hubs do.
+    """A local server that responds like both hubs.
 
     Attributes:
         files: of its only model, by path.
@@ -280,7 +280,7 @@ class TestHuggingFace:
             "or .tgz file. Give a model in the format of TensorFlow Hub or LiteRT."
         )
 
-    def test_what_is_behind_a_handle_is_pinned_at_its_first_use(
+    def test_a_module_is_pinned_at_the_first_use_of_its_handle(
         self, hub: _Hub, tmp_path: Path, digest: str
     ) -> None:
         hub.files = {"model.tflite": echo(dtype=UINT8)}
