@@ -148,10 +148,11 @@ def _bucket_name(address: str) -> str:
     """Return the name of an object in a bucket, whose `?` is part of it unless it is signed."""
     head, _, rest = address.partition("://")
     bucket, slash, name = rest.partition("/")
-    if ":" in bucket and "@" not in bucket:
+    bucket = bucket.rpartition("@")[2]
+    if ":" in bucket:
         # A key with a slash, KEY:SE/CRET@bucket, or without a bucket: where it ends is not certain.
         return f"{head}://{_digest(address)}"
-    name = f"{head}://{bucket.rpartition('@')[2]}{slash}{name}"
+    name = f"{head}://{bucket}{slash}{name}"
     path, question, query = name.partition("?")
     signed = any(_SIGNATURE.fullmatch(part.partition("=")[0]) for part in query.split("&"))
     return f"{path}{question}{_digest(query)}" if signed else name
