@@ -189,12 +189,12 @@ def own_file(path: AnyPath, fix: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        ConnectionError: its store does not answer.
+        ConnectionError, PermissionError: its store does not answer, or refuses.
         OutputError: the file is damaged; whatever is in it.
     """
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, ConnectionError, OutputError):
+    except (FileNotFoundError, NotADirectoryError, ConnectionError, PermissionError, OutputError):
         raise
     except Exception as error:
         reason = str(error) if isinstance(error, (OSError, ValueError)) else repr(error)

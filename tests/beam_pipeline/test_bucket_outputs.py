@@ -81,7 +81,7 @@ def test_a_stopped_run_is_finished_by_the_next(
     assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)
     assert not layout.summary.exists()
     if how == signal.SIGINT:
-        assert f"What is finished stays in {root}" in stderr
+        assert f"Finished results are kept in {root}" in stderr
         assert layout.log.exists()
     # The lease of a dead process remains.
     assert imagebeam("label", tmp_path / "in", "--output", root) == 0
