@@ -86,7 +86,7 @@ def test_it_writes_the_same_files_from_the_staged_package(
     )
     code, stderr = _job(dataflow, images, output, *EVERYTHING, *SHARDS, *machines).finish()
     assert code == 0
-    assert "imagebeam: 301 images to do" in stderr
+    assert "imagebeam: labelling 301 images" in stderr
     assert _parts(output) == _parts(clean)
     assert verify(output) == []
     [submitted] = dataflow.jobs.values()
@@ -169,7 +169,7 @@ def test_a_cancelled_job_is_reported(
             Refusal("GET", "jobs$", 403, "Permission denied on resource project project."),
             2,
             f"--project={PROJECT} --region={REGION}: Dataflow refuses it (Permission denied on "
-            "resource project project). Give the account that submits the role "
+            "resource project project). Grant the submitting account the role "
             "roles/dataflow.developer, and enable the Dataflow API in the project.",
         ),
         (
@@ -242,7 +242,7 @@ def test_a_lost_job_is_reported(dataflow: Dataflow, place: Location, pictures: L
     dataflow.jobs.clear()
     code, stderr = job.finish()
     assert code == 3
-    assert "Dataflow knows of none with its id any more" in _told(stderr)
+    assert "Dataflow no longer knows its id" in _told(stderr)
 
 
 def test_ctrl_c_cancels_the_job(dataflow: Dataflow, place: Location, pictures: Location) -> None:
@@ -276,7 +276,7 @@ def test_a_second_run_cancels_the_job_of_a_killed_submitter(
     # The second run needs no option that names the first job.
     code, stderr = Job(pictures, "--output", output).finish()
     assert code == 0
-    assert "It is cancelled" in stderr
+    assert "imagebeam: cancelled the job " in stderr
     [left] = dataflow.jobs.values()
     assert left.state == "JOB_STATE_CANCELLED"
     assert verify(output) == []

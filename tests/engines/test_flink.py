@@ -77,7 +77,7 @@ def test_a_second_run_takes_over_from_a_killed_submitter(
     # The shards differ from those of the first run: duplicates would be visible.
     code, stderr = Job(*again, "--images-per-shard", 7).finish()
     assert code == 0
-    assert "It is cancelled" in stderr
+    assert "imagebeam: cancelled the job " in stderr
     assert len(predictions(output)) == len(list(long_work.iterdir()))
     assert verify(output) == []
     wait_until(lambda: flink.running_jobs() == [], "the earlier job to end")
