@@ -67,7 +67,7 @@ def test_it_submits_and_runs_a_flink_job(
         *("imagebeam", "label", photos, "--output", there, *EVERYTHING, *SHARDS, *flink.options()),
         *("--environment_type=EXTERNAL", f"--environment_config=localhost:{_POOL_PORT}"),
         # The pool serves one task manager, as it does in a pod.
-        *("--parallelism=1", "--sdk_container_image=imagebeam"),
+        *("--parallelism=1", "--sdk_container_image=imagebeam", "--module", "demo"),
     )
     assert not listens(_POOL_PORT)
     with container.started("--worker_pool", volumes=volumes, log=tmp_path / "pool.log") as pool:
