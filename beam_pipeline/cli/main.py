@@ -142,17 +142,15 @@ class CommandGroup:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; every failure ends in a message on standard error and an exit code."""
-    with _quiet_logging():
+    debug = "--debug" in argv[1:]
+    with _quiet_logging(), _unexpected_raised(debug):
         try:
-            return _run(argv)
+            return _run(argv, debug)
         except KeyboardInterrupt:
             return INTERRUPTED
 
 
-def _run(argv: Sequence[str]) -> int:
-    debug = "--debug" in argv[1:]
-    if debug:
-        os.environ[RAISE_UNEXPECTED] = "1"
+def _run(argv: Sequence[str], debug: bool) -> int:
     try:
         if not argv:
             raise UsageError("no command given. Run `imagebeam --help` for the list.")
@@ -187,6 +185,19 @@ def _run(argv: Sequence[str]) -> int:
 
 def _print_stack_trace(error: Exception) -> None:
     print(clean_text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+
+
+@contextmanager
+def _unexpected_raised(debug: bool) -> Iterator[None]:
+    """Let the nets for unexpected exceptions raise them, here and in child processes."""
+    before = os.environ.get(RAISE_UNEXPECTED)
+    if debug:
+        os.environ[RAISE_UNEXPECTED] = "1"
+    try:
+        yield
+    finally:
+        if debug and before is None:
+            del os.environ[RAISE_UNEXPECTED]
 
 
 @contextmanager

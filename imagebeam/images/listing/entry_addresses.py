@@ -85,7 +85,11 @@ def resolve(
     if "://" in text or (text.startswith("/") and not text.startswith("//")):
         raise UnsupportedScheme("a local name in a manifest that is not local")
     if uris.scheme(base) in _WEB:
-        return _relative(urljoin(f"{base}/", text), text, rules, hide_query)
+        try:
+            joined = urljoin(f"{base}/", text)
+        except ValueError as error:
+            raise BadManifestEntry(f"{shown(text)} is not an address ({error})") from None
+        return _relative(joined, text, rules, hide_query)
     if text.startswith("//"):
         raise BadManifestEntry(_no_scheme(text))
     scheme, _, folder = base.partition("://")

@@ -1,6 +1,7 @@
 """Test help, errors and exit codes of the command line."""
 
 import logging
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from imagebeam.beam_pipeline import exit_codes
 from imagebeam.beam_pipeline.cli import main
+from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.version import __version__
 from tests.beam_pipeline.colours import draw
 from tests.beam_pipeline.jobs import COMMAND, ROOT
@@ -223,3 +225,9 @@ def test_a_misspelt_runner_is_reported_first(
     assert main.run(["label", "/nowhere", "-o", "out", "--runner=FlinkRuner"]) == 2
     message = capsys.readouterr().err
     assert "--runner=FlinkRuner: no such runner. Did you mean `FlinkRunner`?" in message
+
+
+def test_debug_ends_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RAISE_UNEXPECTED, raising=False)
+    assert main.run(["status", "missing", "--debug"]) == exit_codes.USAGE
+    assert RAISE_UNEXPECTED not in os.environ

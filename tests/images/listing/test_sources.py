@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imagebeam.images.listed_image import ImageLocation, ListedImage
@@ -32,6 +32,7 @@ def listed(text: str, base: str) -> list[ListedImage]:
     ),
     st.sampled_from(["/folder", "gs://bucket/folder", "https://host/folder", "https://host"]),
 )
+@example("//[", "https://host/folder")
 @settings(max_examples=400)
 def test_every_entry_has_one_name_that_a_table_can_hold(text: str, base: str) -> None:
     [found] = listed(text, base)
