@@ -71,7 +71,7 @@ _EPILOG = """\
 exit codes:
   0    done
   1    too many images failed, the summary does not add up, or doctor found a problem
-  2    wrong usage: nothing was started
+  2    wrong usage, or no decoding process starts: nothing was labelled
   3    the job broke: run the same command again to resume
   130  stopped by Ctrl-C: run the same command again to resume
 

@@ -1,15 +1,42 @@
 """The log of the submitting process: what libraries wrote, kept in the output."""
 
+import logging
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
+
+
+@contextmanager
+def own_warnings(report: Callable[[str], object]) -> Iterator[None]:
+    """Report each warning that this package logs in this process, once, at the end of the block.
+
+    Meanwhile a progress bar may be on the terminal.
+    """
+    collected = _Warnings(logging.WARNING)
+    logger = logging.getLogger("imagebeam")
+    logger.addHandler(collected)
+    try:
+        yield
+    finally:
+        logger.removeHandler(collected)
+        for text in collected.texts:
+            report(text)
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.texts: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts[record.getMessage()] = None
 
 
 @dataclass

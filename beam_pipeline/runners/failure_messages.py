@@ -3,11 +3,14 @@
 import re
 from http import HTTPStatus
 
+from imagebeam.images.reading.decoding_process import NO_DECODER
+
 _NO_PACKAGE = re.compile(r"No module named 'imagebeam")
 _MISMATCH = re.compile(r"WorkerMismatchError: ([^\n]*?)(?: \[while running|\n|$)")
 _DATAFLOW_ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\nNone")
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 _NAME_TAKEN = re.compile(r"already (?:an )?active job named")
+_NO_DECODER = re.compile(rf"{NO_DECODER}: [^\n]*?(?= \[while running|\n|$)")
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
 
 
@@ -21,6 +24,12 @@ def worker_problem(text: str) -> str | None:
     if mismatch := _MISMATCH.search(text):
         return f"{mismatch[1]}."
     return None
+
+
+def no_decoder(error: BaseException) -> str | None:
+    """Return why no image can be decoded, and the fix; None for other errors."""
+    found = _NO_DECODER.search(str(error))
+    return found and found[0]
 
 
 def of_service(error: BaseException) -> str | None:

@@ -16,9 +16,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from imagebeam import stderr_redirection
-from imagebeam.beam_pipeline.exit_codes import BROKEN, FAILED, INTERRUPTED, BrokenJobError
+from imagebeam.beam_pipeline.exit_codes import (
+    BROKEN,
+    FAILED,
+    INTERRUPTED,
+    BrokenJobError,
+    UsageError,
+)
 from imagebeam.beam_pipeline.pipeline import Job, build
-from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log
+from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log, own_warnings
 from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight
@@ -63,12 +69,14 @@ def run(
 
     Raises:
         BrokenJobError: the runner gave up.
+        UsageError: no image can be decoded here.
     """
     watchdog = Watchdog(limits)
     watcher = ProgressWatcher(job.layout)
     remote_errors = RemoteErrorPoller(job.layout, options)
     try:
         with (
+            own_warnings(reporter.report_warning),
             job_log(job.layout) as log,
             stderr_redirection.redirect_library_stderr(log.file, debug) as stderr,
             reporter.progress(stderr) as show,
@@ -101,6 +109,8 @@ def run(
         return read_summary(job.layout)
     if debug:
         raise pipeline_thread.error
+    if not progress.done and (nothing := failure_messages.no_decoder(pipeline_thread.error)):
+        raise UsageError(nothing)
     reason = failure_messages.explain(pipeline_thread.error)
     if os.strerror(errno.ENOSPC) in reason:
         reason = f"{reason.removesuffix(' Remove the cause.')} {_space_to_free(job)}"

@@ -132,6 +132,36 @@ def test_failing_decoders_write_error_rows_and_a_retry_repeats_them(tmp_path: Pa
     assert verify(output) == []
 
 
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_job_uses_the_decoding_processes_that_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], allowed: int
+) -> None:
+    archive(tmp_path / "in", 20)
+    plugin = f"import os\ntry: os.mkdir({str(tmp_path / 'first')!r})\nexcept OSError: os._exit(7)"
+    if not allowed:
+        (tmp_path / "first").mkdir()
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "sitecustomize.py").write_text(plugin)
+    job = (tmp_path / "in", "--output", tmp_path / "out", "--decode-processes", 3)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path / "plugin")
+        code = label(*job)
+    stderr = capfd.readouterr().err
+    reason = "no more can be started (it ended with exit code 7). Raise the limits"
+    assert (
+        f"imagebeam: warning: {allowed or 1} of 3 decoding processes are used: {reason}" in stderr
+    )
+    if allowed:
+        assert code == 0
+    else:
+        assert code == 2
+        reason = "no decoding process can be started: it ended with exit code 7. Raise the limits "
+        assert f"imagebeam: error: {reason}" in stderr
+        assert parts(tmp_path / "out") == 0
+        assert label(*job) == 0
+    assert len(predictions(tmp_path / "out")) == 20
+
+
 class _PoisonedEngine:
     """Raises an error for every batch that contains a picture of one grey level."""
 

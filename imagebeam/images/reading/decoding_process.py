@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam import child_process
+from imagebeam.errors import ImagebeamError
 from imagebeam.images.channel import Channel
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
@@ -35,6 +36,13 @@ _LOOKS = 10
 
 _STARTS = 3
 """Attempts to start a child: something else may kill it before it is ready."""
+
+
+NO_DECODER = "no decoding process can be started"
+
+
+class NoDecoderError(ImagebeamError, OSError):
+    """A decoding process cannot be started; the text states the reason and the fix."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,22 @@ class DecodingProcess:
         """Start the child, if there is none.
 
         Raises:
-            OSError: no child can be started, or `end` was called.
+            NoDecoderError: no child can be started, or `end` was called.
         """
         if self._ended:
-            raise OSError("the decoding process was ended")
+            raise NoDecoderError("the work was ended")
         if self._channel is None:
             try:
                 self._start()
-            except BaseException:
+            except BaseException as error:
                 # A child that is only half started must not be used.
                 self.close()
-                raise
+                if not isinstance(error, OSError):
+                    raise
+                raise NoDecoderError(
+                    f"{NO_DECODER}: {error.strerror or error}. Raise the limits of processes, "
+                    "memory and open files, or repair the installation of Python and Pillow."
+                ) from error
 
     def read(
         self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
@@ -98,7 +111,7 @@ class DecodingProcess:
             meter: counts the costs; those of a lost child are not counted.
 
         Raises:
-            OSError: no child can be started.
+            NoDecoderError: no child can be started.
         """
         outcomes: list[DecodedImage | ImageError] = []
         suspect = -1
@@ -204,7 +217,7 @@ class DecodingProcess:
             except (EOFError, OSError):
                 reason = f"it ended with {self._ending()}"
             self.close()
-        raise OSError(f"no decoding process can be started: {reason}")
+        raise OSError(reason)
 
     def _spawn(self, *descriptors: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
+from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess, NoDecoderError
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.reading.shared_pixels import SLOTS
@@ -122,13 +122,13 @@ class ImageReader:
         Where the system allows only some of them, the others are not used any more.
 
         Raises:
-            OSError: none can be started.
+            NoDecoderError: none can be started.
         """
         while True:
             process = self._idle.get()
             try:
                 process.start()
-            except OSError as error:
+            except NoDecoderError as error:
                 with self._lock:
                     is_last = self._usable == 1 or process.is_ended
                     self._usable -= not is_last
@@ -140,7 +140,7 @@ class ImageReader:
                     "limits of processes and memory, or give a lower --decode-processes.",
                     self._usable,
                     self._processes,
-                    error,
+                    error.__cause__,
                 )
             else:
                 return process

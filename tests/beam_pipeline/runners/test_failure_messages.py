@@ -1,7 +1,7 @@
 import pytest
 from google.api_core import exceptions
 
-from imagebeam.beam_pipeline.runners.failure_messages import explain
+from imagebeam.beam_pipeline.runners.failure_messages import explain, no_decoder
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain
 )
 def test_the_innermost_reason_is_reported(error: str, message: str) -> None:
     assert explain(RuntimeError(error)) == message
+
+
+def test_a_worker_without_a_decoder_is_found_in_the_trace_of_any_runner() -> None:
+    reason = "no decoding process can be started: it ended with exit code 7. Raise the limits."
+    trace = f"Traceback\n  File\nRuntimeError: {reason} [while running 'DecodeImages']\n\nmore"
+    assert no_decoder(RuntimeError(trace)) == reason
+    assert no_decoder(RuntimeError("boom")) is None
 
 
 @pytest.mark.parametrize(
