@@ -65,17 +65,21 @@ def job_log(layout: Layout) -> Iterator[JobLog]:
                 layout.log.unlink()
         yield JobLog(layout.log, layout.log)
         return
+    earlier = b""
+    with suppress(FileNotFoundError):
+        earlier = layout.log.read_bytes()
     folder = tempfile.mkdtemp(prefix="imagebeam-")
     log = JobLog(Path(folder) / layout.log.name, layout.log)
-    log.file.touch()
-    with suppress(FileNotFoundError):
-        log.file.write_bytes(layout.log.read_bytes())
+    log.file.write_bytes(earlier)
     try:
         yield log
     finally:
+        content = log.file.read_bytes()
         try:
-            layout.log.write_bytes(log.file.read_bytes())
-        except OSError:
-            log.place = log.file
-        else:
-            shutil.rmtree(folder)
+            layout.log.write_bytes(content)
+        # Whatever a store raises must not replace the error of the job.
+        except Exception:
+            if content != earlier:
+                log.place = log.file
+        if log.place != log.file:
+            shutil.rmtree(folder, ignore_errors=True)

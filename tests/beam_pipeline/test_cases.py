@@ -26,7 +26,7 @@ OUTCOMES = {
     "c02_parquet_URL_TEXT": _expected(2, "it has 'URL', 'TEXT', 'WIDTH', 'HEIGHT'"),
     "c03_tsv": _expected(labelled=2),
     "c08_csv_unquoted_comma": _expected(ALL_FAILED, failed={"bad_entry": 1}),
-    "c09_csv_unclosed_quote": _expected(labelled=1, failed={"bad_entry": 1}, left_out=18),
+    "c09_csv_unclosed_quote": _expected(labelled=19, failed={"bad_entry": 1}),
     "c10_csv_long_field": _expected(labelled=3),
     "c11_csv_header_space": _expected(labelled=1),
     "c13_txt_label_after_name": _expected(ALL_FAILED, failed={"not_found": 2}),

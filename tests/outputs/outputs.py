@@ -103,13 +103,20 @@ _watch = functools.cache(_Watch)
 
 
 @contextmanager
-def storage_that_goes_after(changes: int, folder: AnyPath) -> Iterator[None]:
+def storage_that_goes_after(
+    changes: int, folder: AnyPath, error: Exception | None = None
+) -> Iterator[None]:
     """Allow this number of changes below a folder, and none after them.
 
     To the folder that is as if the process had been killed: not even cleaning up succeeds.
+
+    Args:
+        changes: that are allowed.
+        folder: local or in a bucket.
+        error: that a bucket raises after them; None is its usual one.
     """
     if isinstance(folder, Location):
-        with _store_that_goes_after(changes, folder):
+        with _store_that_goes_after(changes, folder, error or ServerFailed("the storage is gone")):
             yield
         return
     watch = _watch()
@@ -121,14 +128,14 @@ def storage_that_goes_after(changes: int, folder: AnyPath) -> Iterator[None]:
 
 
 @contextmanager
-def _store_that_goes_after(changes: int, folder: Location) -> Iterator[None]:
+def _store_that_goes_after(changes: int, folder: Location, error: Exception) -> Iterator[None]:
     store = store_for(str(folder))
     number = itertools.count()
 
     def limited(change: Callable[..., None]) -> Callable[..., None]:
         def changed(uri: str, *arguments: Any, **options: Any) -> None:
             if next(number) >= changes:
-                raise ServerFailed("the storage is gone")
+                raise error
             change(uri, *arguments, **options)
 
         return changed

@@ -1,10 +1,11 @@
 """Read CSV and TSV record by record, so that a stray quote costs its own lines and no others.
 
 Python's `csv` takes all that follows a quote that is never closed for one cell, and lines inside
-a cell that is too long for records. Here, text inside quotes is never a record: a record that
-cannot be read is one error that names its lines.
+a cell that is too long for records. Here, a record that cannot be read is one error that names its
+lines. If each line after the first looks like a record, these lines are read one by one.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
@@ -58,16 +59,33 @@ def lines(file: IO[str], most: int = MOST_CHARACTERS) -> Iterator[Line]:
         yield Line(number, text, piece[len(piece.rstrip("\r\n")) :])
 
 
-def records(text_lines: Iterable[Line], delimiter: str, quotes: bool = True) -> Iterator[Record]:
+class _Source:
+    """Lines, to which some can be given back."""
+
+    def __init__(self, text_lines: Iterable[Line]) -> None:
+        self._lines = iter(text_lines)
+        self._returned: deque[Line] = deque()
+
+    def next(self) -> Line | None:
+        return self._returned.popleft() if self._returned else next(self._lines, None)
+
+    def give_back(self, some: Iterable[Line]) -> None:
+        self._returned.extendleft(reversed(list(some)))
+
+
+def records(
+    text_lines: Iterable[Line], delimiter: str, quotes: bool = True, width: int | None = None
+) -> Iterator[Record]:
     """Yield the records of a table.
 
     Args:
         text_lines: of the table.
         delimiter: between cells.
         quotes: whether a quoted cell may hold delimiters and line ends, as in CSV.
+        width: the number of cells by which a line looks like a record; None if it is unknown.
     """
-    source = iter(text_lines)
-    for line in source:
+    source = _Source(text_lines)
+    while (line := source.next()) is not None:
         number, text, _ = line
         if text is None:
             yield Record(number, number, (), _TOO_LONG)
@@ -77,18 +95,30 @@ def records(text_lines: Iterable[Line], delimiter: str, quotes: bool = True) -> 
             cells = [_unquoted(cell) for cell in text.split(delimiter)]
             yield Record(number, number, cells, "", text)
         else:
-            yield _quoted(line, source, delimiter)
+            yield _quoted(line, source, delimiter, width)
 
 
 _TOO_LONG = f"a line of more than {MOST_CHARACTERS:,} characters"
 
 
-def _quoted(start_line: Line, source: Iterator[Line], delimiter: str) -> Record:
+def _quoted(start_line: Line, source: _Source, delimiter: str, width: int | None) -> Record:
     """Read a record that has quotes, with as many further lines as its cells span."""
     cells: list[str] = []
-    first = last = start_line.number
+    first = start_line.number
     line, line_end = start_line.text or "", start_line.end
-    text, at = line, 0
+    text, at, size = line, 0, 0
+    spanned: list[Line] = []
+    last = first
+
+    def unreadable(reason: str) -> Record:
+        if last > first and size <= MOST_CHARACTERS and _are_records(spanned, delimiter, width):
+            source.give_back(spanned)
+            again = (
+                f"lines {first + 1:,} to {last:,} are" if last > first + 1 else "the next line is"
+            )
+            return Record(first, first, (), f"{reason}; {again} read alone", text)
+        return Record(first, last, (), _span(reason, first, last), text)
+
     while True:
         if not line.startswith('"', at):
             end = line.find(delimiter, at)
@@ -98,14 +128,16 @@ def _quoted(start_line: Line, source: Iterator[Line], delimiter: str) -> Record:
             at = end + len(delimiter)
             continue
         parts: list[str] = []
-        start, size = at + 1, 0
+        start = at + 1
         while (close := _closing_quote(line, start)) < 0:
             size += len(line)
             if size <= MOST_CHARACTERS:
                 parts += [line[start:], line_end]
-            following = next(source, None)
+            following = source.next()
             if following is None:
-                return Record(first, last, (), _span("a quote is never closed", first, last), text)
+                return unreadable(_NEVER_CLOSED)
+            if size <= MOST_CHARACTERS:
+                spanned.append(following)
             last = following.number
             line, line_end, start = following.text or "", following.end, 0
             size += MOST_CHARACTERS if following.text is None else 0
@@ -113,13 +145,23 @@ def _quoted(start_line: Line, source: Iterator[Line], delimiter: str) -> Record:
         if size > MOST_CHARACTERS:
             return Record(first, last, (), _span(_LONG_CELL, first, last), text)
         if line[close + 1 : close + 2] not in ("", delimiter):
-            return Record(first, last, (), _span(_AFTER_QUOTE, first, last), text)
+            return unreadable(_AFTER_QUOTE)
         cells.append("".join(parts).replace('""', '"'))
         if close + 1 == len(line):
             return Record(first, last, cells, "", text)
         at = close + 2
 
 
+def _are_records(some: Iterable[Line], delimiter: str, width: int | None) -> bool:
+    """Return whether each line, taken alone, is blank or a record of the expected width."""
+    return width is not None and all(
+        not record.error and len(record.cells) in (0, width)
+        for line in some
+        for record in records([line], delimiter)
+    )
+
+
+_NEVER_CLOSED = "a quote is never closed"
 _AFTER_QUOTE = "a closing quote is followed by text"
 _LONG_CELL = f"a cell of more than {MOST_CHARACTERS:,} characters"
 

@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterator
 
-from imagebeam.images.errors import UnreadableListing
+from imagebeam.images.errors import ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.names import (
     SNIFFED_BYTES,
@@ -15,12 +15,16 @@ from imagebeam.images.listing.names import (
     judge_content,
     judge_suffix,
 )
+from imagebeam.storage.errors import describe_unexpected
 
-FolderEntry = tuple[str, UnreadableListing | None]
+FolderEntry = tuple[str, ListingError | None]
 """The path of an image, or of a folder that cannot be listed with the error."""
 
 _Chain = tuple[tuple[int, int], ...]
 """Device and inode of each folder on the way down: a link that leads back to one is a loop."""
+
+_Pending = tuple[str, tuple[str, ...], _Chain | None]
+"""A path, its parts below the input, and the folders above it; None for a file."""
 
 ANY_FOLDERS = "**"
 """The part of a glob that stands for any folders, and for none."""
@@ -36,29 +40,43 @@ def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEnt
         rules: which names are left out.
         left_out: counts what is not an image. A folder that is left out counts once.
     """
-    pending: list[tuple[str, tuple[str, ...], _Chain | None]] = [(folder, (), ())]
+    pending: list[_Pending] = [(folder, (), ())]
     while pending:
         path, parts, above = pending.pop()
         if above is None:
-            if (judgement := _judge_file(path)) == "image":
-                yield path, None
-            else:
-                left_out.add_path(judgement, path)
+            yield from _file(path, left_out)
             continue
         try:
-            entries, below = _entries(path, above)
-        except OSError as error:
-            yield path, _unreadable(error)
-            continue
-        if below == above:
-            left_out.add_path("link_loop", path)
-        # Reversed, because the last to be added is the first to be taken.
-        for entry in reversed(entries):
-            names = (*parts, entry.name)
-            if reason := rules.reason_to_skip(names, entry.name):
-                left_out.add_path(reason, entry.path)
-            else:
-                pending.append((entry.path, names, below if _is_folder(entry) else None))
+            pending += _inside(path, parts, above, rules, left_out)
+        # One folder that fails must not end the listing of the others.
+        except Exception as error:
+            yield path, _problem(error)
+
+
+def _inside(
+    folder: str, parts: tuple[str, ...], above: _Chain, rules: NameRules, left_out: LeftOut
+) -> list[_Pending]:
+    """Return what is in a folder, the last one first, because the last to be added is taken first.
+
+    Args:
+        folder: its path.
+        parts: of its path below the input.
+        above: the folders above it.
+        rules: which names are left out.
+        left_out: counts those.
+    """
+    entries, below = _entries(folder, above)
+    judged = [(entry, rules.reason_to_skip((*parts, entry.name), entry.name)) for entry in entries]
+    if below == above:
+        left_out.add_path("link_loop", folder)
+    for entry, reason in judged:
+        if reason:
+            left_out.add_path(reason, entry.path)
+    return [
+        (entry.path, (*parts, entry.name), below if _is_folder(entry) else None)
+        for entry, reason in reversed(judged)
+        if not reason
+    ]
 
 
 def expand(pattern: str, base: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEntry]:
@@ -71,15 +89,19 @@ def expand(pattern: str, base: str, rules: NameRules, left_out: LeftOut) -> Iter
         name = os.path.basename(path)
         if error is not None:
             yield path, error
-        elif reason := rules.reason_to_skip((name,), "" if is_hidden(name) else name):
+            continue
+        try:
+            reason = rules.reason_to_skip((name,), "" if is_hidden(name) else name)
+        except Exception as unexpected:
+            yield path, _problem(unexpected)
+            continue
+        if reason:
             left_out.add_path(reason, path)
         elif os.path.isdir(path):
             walked.add(path)
             yield from walk(path, rules, left_out)
-        elif (judgement := _judge_file(path)) == "image":
-            yield path, None
         else:
-            left_out.add_path(judgement, path)
+            yield from _file(path, left_out)
 
 
 def matches(pattern: str, base: str) -> Iterator[FolderEntry]:
@@ -106,8 +128,8 @@ def matches(pattern: str, base: str) -> Iterator[FolderEntry]:
             entries, below = _entries(path, above)
         except NotADirectoryError:
             continue
-        except OSError as error:
-            yield path, _unreadable(error)
+        except Exception as error:
+            yield path, _problem(error)
             continue
         if part == ANY_FOLDERS:
             if below == above:
@@ -126,6 +148,19 @@ def matches(pattern: str, base: str) -> Iterator[FolderEntry]:
 def is_match(name: str, part: str) -> bool:
     """Return whether one part of a glob matches a name; wildcards match no leading dot."""
     return fnmatch.fnmatchcase(name, part) and (not is_hidden(name) or is_hidden(part))
+
+
+def _file(path: str, left_out: LeftOut) -> Iterator[FolderEntry]:
+    """Yield a file if it is an image, or else count it."""
+    try:
+        judgement = _judge_file(path)
+    except Exception as error:
+        yield path, _problem(error)
+        return
+    if judgement == "image":
+        yield path, None
+    else:
+        left_out.add_path(judgement, path)
 
 
 def _judge_file(path: str) -> str:
@@ -186,5 +221,7 @@ def _is_below(path: str, folders: set[str]) -> bool:
     return False
 
 
-def _unreadable(error: OSError) -> UnreadableListing:
-    return UnreadableListing(f"the folder cannot be listed: {error.strerror}")
+def _problem(error: Exception) -> ListingError:
+    if isinstance(error, OSError):
+        return UnreadableListing(f"the folder cannot be listed: {error.strerror}")
+    return UnexpectedListing(describe_unexpected(error))

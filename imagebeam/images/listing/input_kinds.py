@@ -25,9 +25,12 @@ from imagebeam.images.listing.manifest_format import (
 from imagebeam.images.listing.names import is_image_name, judge_content
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
-from imagebeam.storage.errors import Unsupported
+from imagebeam.storage.errors import UnexpectedError, Unsupported
 
 FileKind = Literal["manifest", "container", "images"]
+
+REPORT_IT = "Report it, and leave this input out."
+"""The fix where the package is at fault, and not the input."""
 
 _FIRST_ROWS = 8
 _MOST_NAMES = 100_000
@@ -214,5 +217,7 @@ def unreachable(text: str, error: StoreError | OSError) -> InputError:
     if isinstance(error, Unsupported):
         # Its text says what to do: no name and no right helps.
         return InputError(f"{text}: {error}.")
+    if isinstance(error, UnexpectedError):
+        return InputError(f"{text}: {error}. {REPORT_IT}")
     reason = error if isinstance(error, StoreError) else error.strerror or error
     return InputError(f"{text}: {reason}. Check its name and your rights to read it.")

@@ -10,9 +10,14 @@ from typing import IO, Any, cast
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
-from imagebeam.images.errors import ArchiveDamaged, InputError
+from imagebeam.images.errors import ArchiveDamaged, InputError, UnexpectedListing
 from imagebeam.images.listing import buckets, folders, manifest_tables
-from imagebeam.images.listing.input_kinds import FileKinds, expand_braces, unreachable
+from imagebeam.images.listing.input_kinds import (
+    REPORT_IT,
+    FileKinds,
+    expand_braces,
+    unreachable,
+)
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
@@ -99,7 +104,7 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
     except Exception as error:
         raise InputError(
             f"{uris.without_secrets(text)}: it cannot be listed: {describe_unexpected(error)}. "
-            "Report it, and leave this input out."
+            f"{REPORT_IT}"
         ) from error
 
 
@@ -372,6 +377,8 @@ class _Inputs:
             if source.kind == "container" and not isinstance(first.error, ArchiveDamaged):
                 # The text says what to do.
                 fix = "."
+            if isinstance(first.error, UnexpectedListing):
+                fix = f". {REPORT_IT}"
             raise InputError(f"{text}: {first.error}{fix}")
         raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
 

@@ -45,6 +45,9 @@ _MOST_JSON = 200_000_000
 
 _DELIMITERS = (",", "\t", ";", "|")
 _SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
+_OTHER_LINE_END = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Characters that Unicode counts as line ends, and CSV does not."""
+
 _TABLES = {Format.PARQUET, Format.ARROW}
 _LIMITS = ContainerLimits()
 
@@ -213,6 +216,11 @@ def _table(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterato
         if following is None or following.text is None:
             raise NoColumnError(no_column([], column))
         first = following
+    if separator := _OTHER_LINE_END.search((first.text or "").strip()):
+        raise ManifestError(
+            f"the line of its header holds U+{ord(separator[0]):04X}, which only some programs "
+            "take for the end of a line. Save it with line feeds."
+        )
     header: list[str] = []
     # A semicolon in place of the comma, for example, is accepted if the header proves it.
     for delimiter in (own, *_DELIMITERS):
@@ -223,7 +231,8 @@ def _table(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterato
         if names.count(column) > 1:
             raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
         if column in names:
-            return names, records(_all(text, first), delimiter, form is not Format.TSV)
+            is_csv = form is not Format.TSV
+            return names, records(_all(text, first), delimiter, is_csv, len(names))
     if error:
         raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
     raise NoColumnError(no_column(header, column))

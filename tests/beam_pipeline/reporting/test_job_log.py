@@ -39,10 +39,24 @@ def test_the_log_is_uploaded_to_a_bucket_after_logs_of_earlier_runs(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_log_that_the_bucket_refuses_is_kept_locally(gcs_bucket: str, temporary: Path) -> None:
+@pytest.mark.parametrize("error", [None, RuntimeError("of a client library")])
+def test_a_log_that_the_bucket_refuses_is_kept_locally(
+    gcs_bucket: str, temporary: Path, error: Exception | None
+) -> None:
     layout = Layout(location(f"{gcs_bucket}/refused"))
-    with storage_that_goes_after(0, layout.root), job_log(layout) as log:
+    with storage_that_goes_after(0, layout.root, error), job_log(layout) as log:
         log.file.write_text("why")
     assert log.place == log.file
     assert temporary in log.file.parents
     assert log.file.read_text() == "why"
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("of a client library")])
+def test_an_empty_log_that_the_bucket_refuses_leaves_no_folder(
+    gcs_bucket: str, temporary: Path, error: Exception | None
+) -> None:
+    layout = Layout(location(f"{gcs_bucket}/refused-empty"))
+    with storage_that_goes_after(0, layout.root, error), job_log(layout) as log:
+        pass
+    assert log.place == layout.log
+    assert list(temporary.iterdir()) == []

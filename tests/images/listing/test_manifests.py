@@ -108,21 +108,55 @@ class TestCsv:
             ("line=6", "d.jpg"),
         ]
 
-    def test_an_unclosed_quote_is_an_error(self, tmp_path: Path) -> None:
-        path = written(tmp_path, "list.csv", 'uri\na.jpg\n"b.jpg\nc.jpg\n')
+    @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\f"])
+    def test_a_header_that_ends_in_another_line_separator_is_refused(
+        self, tmp_path: Path, separator: str
+    ) -> None:
+        path = written(tmp_path, "list.csv", f"uri,x{separator}a.jpg,1\nb.jpg,2\n")
+        code = f"U+{ord(separator):04X}"
+        assert refusal(path).startswith(f"the line of its header holds {code}, ")
+
+    def test_separators_around_a_header_are_blanks(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.csv", "\fx,uri\u2028\n1,a.jpg\n")
+        assert read(path) == [("line=2", "a.jpg")]
+
+    def test_lines_after_an_unclosed_quote_are_read_alone_if_they_look_like_rows(
+        self, tmp_path: Path
+    ) -> None:
+        text = 'uri,x\na.jpg,1\nb.jpg,"oops\nc.jpg,2\n\nd.jpg,3\n'
+        path = written(tmp_path, "list.csv", text)
+        reason = "a quote is never closed; lines 4 to 6 are read alone"
         assert read(path) == [
             ("line=2", "a.jpg"),
-            ("line=3", "bad_entry: lines 3 to 4: a quote is never closed: '\"b.jpg'"),
+            ("line=3", f"bad_entry: {reason}: 'b.jpg,\"oops'"),
+            ("line=4", "c.jpg"),
+            ("line=6", "d.jpg"),
         ]
-        assert [each.lines_lost for each in entries(path)] == [0, 1]
+        assert [each.lines_lost for each in entries(path)] == [0, 0, 0, 0, 0]
+
+    def test_lines_after_an_unclosed_quote_that_look_like_text_are_counted(
+        self, tmp_path: Path
+    ) -> None:
+        text = 'uri,x\na.jpg,1\nb.jpg,"some text\nand, as it goes on, more\nc.jpg,2\n'
+        path = written(tmp_path, "list.csv", text)
+        assert read(path) == [
+            ("line=2", "a.jpg"),
+            ("line=3", "bad_entry: lines 3 to 5: a quote is never closed: 'b.jpg,\"some text'"),
+        ]
+        assert [each.lines_lost for each in entries(path)] == [0, 2]
 
     def test_reading_continues_after_a_stray_quote(self, tmp_path: Path) -> None:
         text = 'uri,x\na.jpg,"oops\nb.jpg,1\nc.jpg,"fine"\nd.jpg,2\n'
+        reason = "a closing quote is followed by text"
         assert read(written(tmp_path, "list.csv", text)) == [
-            (
-                "line=2",
-                "bad_entry: lines 2 to 4: a closing quote is followed by text: 'a.jpg,\"oops'",
-            ),
+            ("line=2", f"bad_entry: {reason}; lines 3 to 4 are read alone: 'a.jpg,\"oops'"),
+            ("line=3", "b.jpg"),
+            ("line=4", "c.jpg"),
+            ("line=5", "d.jpg"),
+        ]
+        text = 'uri,x\na.jpg,"oops\nb.jpg\nc.jpg,"fine"\nd.jpg,2\n'
+        assert read(written(tmp_path, "list.csv", text)) == [
+            ("line=2", f"bad_entry: lines 2 to 4: {reason}: 'a.jpg,\"oops'"),
             ("line=5", "d.jpg"),
         ]
 

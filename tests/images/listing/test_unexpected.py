@@ -1,15 +1,16 @@
 """Test that an unknown exception at any border of listing is a row or ends with exit code 2."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import inputs
-from imagebeam.images.listing.sources import Source
+from imagebeam.images.listing.names import NameRules
+from imagebeam.images.listing.sources import Kind, ListingRules, Source
 from imagebeam.storage import ObjectInfo, Settings, registry
 from imagebeam.storage.local import LocalStore
 from tests.images.containers.archives import tar
@@ -96,19 +97,43 @@ def test_an_unexpected_exception_while_checking_an_input_is_a_refusal(
         inputs.sources([name])
     assert str(caught.value).startswith(name)
     assert "secret" not in str(caught.value)
+    assert str(caught.value).endswith("Report it, and leave this input out.")
 
 
-def test_an_unexpected_exception_in_a_local_folder_is_an_error_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class _BrokenRules(NameRules):
+    """Rules that fail in an unexpected way at one name."""
+
+    def reason_to_skip(
+        self, parts: Sequence[str], name: str
+    ) -> Literal["hidden", "excluded"] | None:
+        if name == "broken":
+            raise UnforeseenError
+        return super().reason_to_skip(parts, name)
+
+
+@pytest.mark.parametrize("kind", ["folder", "glob"])
+def test_an_unexpected_exception_in_a_folder_is_one_error_row_and_the_others_are_listed(
+    tmp_path: Path, kind: Kind
 ) -> None:
-    (tmp_path / "a.jpg").touch()
+    for name in ("a.jpg", "b/1.jpg", "b/broken/2.jpg", "c.jpg", "d/e/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    pattern = str(tmp_path) + ("/*" if kind == "glob" else "")
+    source = Source(kind, (pattern,), rules=ListingRules(names=_BrokenRules()))
+    rows = [(each.uri.removeprefix(f"{tmp_path}/"), each.error) for each in source]
+    assert [uri for uri, _ in rows] == ["a.jpg", "b", "c.jpg", "d/e/3.jpg"]
+    [error] = [error for _, error in rows if error is not None]
+    assert error.code == "listing_defect"
+    assert "UnforeseenError" in str(error)
+    assert "secret" not in str(error)
 
-    def broken(*_: object) -> Iterator[object]:
-        yield str(tmp_path / "a.jpg"), None
-        raise MemoryError
 
-    monkeypatch.setattr("imagebeam.images.listing.folders.walk", broken)
-    first, second = Source("folder", (str(tmp_path),))
-    assert first.error is None
-    assert second.error is not None
-    assert second.error.code == "listing_defect"
+def test_an_unexpected_exception_at_what_a_glob_matches_is_its_error_row(tmp_path: Path) -> None:
+    for name in ("broken", "c.jpg"):
+        (tmp_path / name).touch()
+    source = Source("glob", (f"{tmp_path}/*",), rules=ListingRules(names=_BrokenRules()))
+    first, second = source
+    assert (first.uri, second.uri) == (f"{tmp_path}/broken", f"{tmp_path}/c.jpg")
+    assert first.error is not None
+    assert first.error.code == "listing_defect"
+    assert second.error is None
