@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.input_options import InputOptions
-    from imagebeam.outputs.schema import RankedClass
+    from imagebeam.outputs.schema import RankedClass, row_as_dict
     from imagebeam.pictures import Label, iter_labels, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
     from imagebeam.transforms.module_handler import ModuleHandler
@@ -33,6 +33,7 @@ __all__ = [
     "iter_labels",
     "label_pictures",
     "local_runner",
+    "row_as_dict",
 ]
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "iter_labels": "pictures",
     "label_pictures": "pictures",
     "local_runner": "beam_pipeline.runners.beam_internals",
+    "row_as_dict": "outputs.schema",
 }
 
 

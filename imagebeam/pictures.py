@@ -21,7 +21,7 @@ from imagebeam.images.reading.fetch import fetch
 from imagebeam.images.settings import Preprocessing, Resize
 from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
 from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
-from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, prediction_rows
+from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, ranked_classes
 
 _BATCH = 32
 _HEADS = {"labels": "scores", "logits": "logits", "features": "features"}
@@ -318,20 +318,17 @@ def _label(
     if not images:
         return
     outputs = engine.run(np.stack([image.pixels for image in images]))
-    sizes = np.array([(image.width, image.height) for image in images], np.int32)
-    labels = PredictionSchema(
-        tuple(name for name in schema.emit if name == "labels"),
-        schema.top_k,
-        schema.class_names,
-        {},
+    ranked = (
+        ranked_classes(outputs.scores, schema.class_names, schema.top_k)
+        if "labels" in schema.emit and outputs.scores is not None
+        else None
     )
-    names = [""] * len(images)
-    table = labels.table(names, sizes[:, 0], sizes[:, 1], outputs.scores, None, None)
-    for row, values in enumerate(prediction_rows(table)):
+    for row in range(len(images)):
+        top_k = () if ranked is None else tuple(ranked[row])
         yield Label(
-            values.get("label", ""),
-            values.get("score", 0.0),
-            tuple(values.get("top_k", ())),
+            top_k[0].label if top_k else "",
+            top_k[0].score if top_k else 0.0,
+            top_k,
             None if "logits" not in schema.emit or outputs.logits is None else outputs.logits[row],
             None
             if "features" not in schema.emit or outputs.features is None

@@ -17,7 +17,7 @@ from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.left_out import LeftOutCount
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.modules import ModelOutputs
+from imagebeam.modules import ModelOutputs, StagedModule
 from imagebeam.outputs.account import Tally
 from imagebeam.storage.secrets import clean_text
 
@@ -118,6 +118,7 @@ class ScoredShard:
         outputs: logits, scores and features, float32, with N rows each.
         failures: the other images of the shard.
         costs: so far, by stage.
+        module: the one that gave the outputs, where it may change while the pipeline runs.
     """
 
     id: str
@@ -128,6 +129,7 @@ class ScoredShard:
     outputs: ModelOutputs
     failures: tuple[Failure, ...]
     costs: StageTimes
+    module: StagedModule | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,23 @@ class FusedCoder(beam.coders.Coder):
 
     Beam estimates the size of many of a step's first elements. Its default pickles them, pixels
     included, only to measure the length.
+
+    Args:
+        record: the class of the records. Runners that rebuild a pipeline from its definition, such
+            as the interactive one, ask the coder for it.
     """
+
+    def __init__(self, record: type) -> None:
+        self._record = record
+
+    def to_type_hint(self) -> type:
+        """Return the class of the records."""
+        return self._record
+
+    @classmethod
+    def from_type_hint(cls, record: type, registry: Any) -> "FusedCoder":
+        """Return the coder for this class; Beam calls this."""
+        return cls(record)
 
     def encode(self, value: Any) -> bytes:
         """Return the pickled record."""

@@ -1,7 +1,7 @@
 """URIs → rows: the steps of the job inside any other pipeline."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -12,11 +12,12 @@ from apache_beam.typehints.row_type import RowTypeConstraint
 from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize
-from imagebeam.modules import open_module
+from imagebeam.modules import StagedModule, open_module
 from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ScoredShard, Shard
+from imagebeam.transforms.picture_decoder import uri_of
 from imagebeam.transforms.plan_shards import shard_id
 from imagebeam.transforms.run_module import RunModule
 
@@ -57,7 +58,7 @@ class LabelImages(beam.PTransform):
     Nothing is shuffled and duplicate URIs are kept: put a `Reshuffle` or `Distinct` before this
     step if the pipeline needs one. Names are taken literally, so a relative path starts where the
     worker runs. gs://, s3:// and http(s):// are read too; the `uri` of a row is the URL without
-    user, password and signature.
+    user, password and signature. Elements are URIs, or rows with the field `uri`.
 
     Examples:
         >>> import apache_beam as beam
@@ -85,6 +86,9 @@ class LabelImages(beam.PTransform):
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
         options: facts about the input of the module that it does not state.
+        model_metadata_pcoll: as for Beam's RunInference, `ModelMetadata` whose `model_id` is the
+            handle of the module to use from then on. Workers must be able to read it. Rows then
+            have the column `module`, the handle that gave them.
 
     Raises:
         ModuleError: there is no such module. Raised while the pipeline is built.
@@ -101,22 +105,26 @@ class LabelImages(beam.PTransform):
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
     options: InputOptions = NO_OPTIONS
+    model_metadata_pcoll: beam.PCollection[Any] | None = None
 
     @no_annotations  # Beam takes hints only from a single PCollection.
-    def expand(self, uris: beam.PCollection[str]) -> LabelledImages:
-        """Label all URIs."""
+    def expand(self, images: beam.PCollection[Any]) -> LabelledImages:
+        """Label all images."""
         module = open_module(self.module, self.engine, options=self.options)
         schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
-        for name in self.emit:
-            if (head := "scores" if name == "labels" else name) not in module.info.heads:
-                raise ValueError(f"emit={name!r}: {self.module} has no {head}. Leave it out.")
+        _require_heads(self.emit, module)
         size = self.images_per_shard
         row = RowTypeConstraint.from_fields(
-            [*_BASE, *(field for name in self.emit for field in _EMITTED[name])]
+            [
+                *_BASE,
+                *(field for name in self.emit for field in _EMITTED[name]),
+                *([] if self.model_metadata_pcoll is None else [("module", str)]),
+            ]
         )
         error = RowTypeConstraint.from_fields(_ERROR_FIELDS)
         scored = (
-            uris
+            images
+            | "Name images" >> beam.Map(uri_of).with_output_types(str)
             | "Batch URIs" >> beam.BatchElements(min_batch_size=size, max_batch_size=size)
             | "Make shards" >> beam.Map(_shard).with_output_types(Shard)
             | DecodeImages(
@@ -125,7 +133,7 @@ class LabelImages(beam.PTransform):
                 self.limits,
                 self.access,
             )
-            | RunModule(module, embed_model=True)
+            | RunModule(module, embed_model=True, updates=self.model_metadata_pcoll)
         )
         return LabelledImages(
             scored | "Make rows" >> beam.FlatMap(_rows, schema).with_output_types(row),
@@ -138,13 +146,23 @@ def _shard(uris: Sequence[str]) -> Shard:
     return Shard(shard_id(image.uri for image in images), images)
 
 
+def _require_heads(emit: Sequence[str], module: StagedModule) -> None:
+    for name in emit:
+        if (head := "scores" if name == "labels" else name) not in module.info.heads:
+            raise ValueError(f"emit={name!r}: {module.handle} has no {head}. Leave it out.")
+
+
 def _rows(shard: ScoredShard, schema: PredictionSchema) -> Iterator[beam.Row]:
-    outputs = shard.outputs
+    outputs, more = shard.outputs, {}
+    if shard.module is not None:
+        _require_heads(schema.emit, shard.module)
+        schema = replace(schema, class_names=shard.module.info.class_names)
+        more = {"module": shard.module.handle}
     table = schema.table(
         shard.uris, shard.widths, shard.heights, outputs.scores, outputs.logits, outputs.features
     )
     for values in prediction_rows(table):
-        yield beam.Row(**values)
+        yield beam.Row(**values, **more)
 
 
 def _errors(shard: ScoredShard) -> Iterator[beam.Row]:

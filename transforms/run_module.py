@@ -50,14 +50,23 @@ class RunModule(beam.PTransform):
         embed_model: send the flatbuffer with the pipeline; otherwise workers must be able to read
             its path.
         cores: of a worker process; None for all that it may use.
+        updates: `ModelMetadata` of Beam's RunInference, whose `model_id` is the handle of the
+            module to run from then on; None for always the same module.
     """
 
     module: StagedModule
     embed_model: bool = False
     cores: int | None = None
+    updates: beam.PCollection[Any] | None = None
 
     def expand(self, shards: beam.PCollection[DecodedShard]) -> beam.PCollection[ScoredShard]:
         """Score all shards."""
+        if self.updates is not None:
+            from imagebeam.transforms.run_updated_module import RunUpdatedFn
+
+            update = beam.pvalue.AsSingleton(self.updates)
+            updated = beam.ParDo(RunUpdatedFn(self.module, self.cores), update)
+            return shards | updated.with_output_types(ScoredShard)
         run = RunFn(ModuleLoader(self.module, self.embed_model), self.cores)
         return shards | beam.ParDo(run).with_output_types(ScoredShard)
 

@@ -10,10 +10,18 @@ from tests.modules.flatbuffers import echo
 CLASSES = ("red", "green, verdant", "blue")
 
 
-def write_module(path: Path) -> Path:
-    """Return a flatbuffer for one-pixel pictures; its logits are red, green and blue in [0, 1]."""
-    metadata = Metadata(value_range=(0.0, 1.0), classes=CLASSES, outputs={"logits": 0})
-    path.write_bytes(append_to_flatbuffer(echo((1, 1, 1, 3), ((1, 3),)), metadata))
+def write_module(path: Path, classes: tuple[str, ...] | None = CLASSES, side: int = 1) -> Path:
+    """Write a flatbuffer that returns the pixels of square pictures, from 0 to 1.
+
+    Args:
+        path: of the file.
+        classes: names of the pixels' values, which are logits then; None makes them features.
+        side: of the pictures in pixels.
+    """
+    outputs = {"features" if classes is None else "logits": 0}
+    metadata = Metadata(value_range=(0.0, 1.0), classes=classes, outputs=outputs)
+    content = echo((1, side, side, 3), ((1, 3 * side**2),))
+    path.write_bytes(append_to_flatbuffer(content, metadata))
     return path
 
 

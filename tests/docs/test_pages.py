@@ -109,7 +109,7 @@ def test_the_snippet_on_failures_counts_them_by_code(
     [
         ("A few pictures, in a notebook", ""),
         ("Many pictures, in your own Beam pipeline", "label='apple'"),
-        ("Pixels that you already have", "(24,)\n"),
+        ("RunInference", "(128, 128) 24\n"),
     ],
 )
 def test_the_python_snippets_run(
