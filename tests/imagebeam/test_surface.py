@@ -25,6 +25,7 @@ def test_the_documented_names_are_exported() -> None:
         "iter_labels",
         "label_pictures",
         "local_runner",
+        "row_as_dict",
     ]
     with pytest.raises(AttributeError, match="'imagebeam' has no attribute 'label_image'"):
         getattr(imagebeam, "label_image")  # noqa: B009 - the checker knows that it is not there
