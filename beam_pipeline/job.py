@@ -258,7 +258,7 @@ def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ..
         return sources
     cut = []
     for source in sources:
-        count = sum(1 for _ in itertools.islice(source, limit))
+        count = sum(1 for _ in itertools.islice(replace(source, is_look=True), limit))
         cut.append(replace(source, limit=count))
         limit -= count
     return tuple(cut)

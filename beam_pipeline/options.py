@@ -190,7 +190,7 @@ class LabelOptions:
     )
     keep: Mapping[str, str] = option(
         dict,
-        "copy these columns of tables, files beside images in tars (cls, json.label) or features "
+        "copy these columns of tables, files beside images (cls, json.label) or features "
         "of TFRecords to the output; COLUMN=NAME renames one; put INPUT before this option",
         group=_SOURCES,
         nargs="+",

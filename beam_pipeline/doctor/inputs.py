@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ class Inputs:
             options.inputs, None, options.access, tuple(options.keep), options.listing_rules
         )
         left_out = LeftOut()
-        found = chain.from_iterable(source.images(left_out) for source in sources)
+        looks = (replace(source, is_look=True) for source in sources)
+        found = chain.from_iterable(look.images(left_out) for look in looks)
         seconds = self.seconds * _SHARE_OF_LISTING
         listing = list_images(islice(found, options.limit), self.sample, seconds)
         yield _finding(listing, left_out.take(), options.access.settings)

@@ -22,6 +22,7 @@ from imagebeam.images.containers.types import (
     UnsupportedContainerError,
 )
 from imagebeam.images.containers.zip_methods import COMPRESSIONS
+from imagebeam.images.containers.zip_sidecars import ZipSidecars
 from imagebeam.images.errors import ArchiveDamaged, BadMember, ImageError
 from imagebeam.images.listing.names import SNIFFED_BYTES as PICTURE_BYTES
 from imagebeam.images.listing.names import NameRules, judge_content
@@ -169,6 +170,7 @@ class ArchiveWalk:
 
     def _zip_members(self, archive: Archive) -> Iterator[Entry]:
         nameless = 0
+        beside = ZipSidecars(archive.file, self._selection.keep, self._limits)
         for entry in zips.entries(archive.file, self._limits, self._counter):
             if entry.is_folder:
                 continue
@@ -183,7 +185,7 @@ class ArchiveWalk:
                 judgement = judge_content(head)
             if judgement == "image":
                 problem = BadMember(entry.problem) if entry.problem else None
-                yield archive.entry(entry.name, entry.place, problem)
+                yield beside.added(archive.entry(entry.name, entry.place, problem), entry.name)
             elif judgement == "archive" and kind_of(entry.name):
                 yield from self._archive_in_zip(archive, entry)
             else:

@@ -10,7 +10,10 @@ from imagebeam.images.containers.archive_walk import KNOWN_ERRORS, Archive, Arch
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.nested import NestedPlace
-from imagebeam.images.containers.numbering import Numbering
+from imagebeam.images.containers.numbering import (
+    numbered_after_the_first,
+    numbered_before_the_last,
+)
 from imagebeam.images.containers.streams import (
     ByteSource,
     CheckedFile,
@@ -146,13 +149,22 @@ class Container:
 
         Where the container is damaged or exceeds a limit, what lies before is listed, and a last
         problem without a name gives the reason.
+
+        Of the members of an archive that share a name, the last is the valid one and keeps the
+        name. An archive is therefore read to its end first.
         """
+        return self._listed(is_look=False)
+
+    def look(self) -> Iterator[Entry]:
+        """Yield the images as soon as they are found; a repeated name may stand for another one."""
+        return self._listed(is_look=True)
+
+    def _listed(self, is_look: bool) -> Iterator[Entry]:
         found = 0
         self.counter = MemberCounter(self._limits)
-        numbering = Numbering()
         try:
-            for entry in self._entries():
-                yield numbering.numbered(entry)
+            for entry in self._entries(is_look):
+                yield entry
                 found += 1
         except KNOWN_ERRORS as error:
             before = f"; {found:,} images before that were found" if found else ""
@@ -210,13 +222,16 @@ class Container:
             case _:
                 return self._table().read(place, max_bytes)
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self, is_look: bool) -> Iterator[Entry]:
         self._raw.seek(0)
         kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
         if kind.format == "parquet":
-            return self._table().members(self.counter)
+            return numbered_after_the_first(self._table().members(self.counter))
         walk = ArchiveWalk(self._selection, self._limits, self.counter, self._names)
-        return walk.members(Archive(self._file(kind.compression), kind, kind.format))
+        found = walk.members(Archive(self._file(kind.compression), kind, kind.format))
+        if is_look or kind.format == "tfrecord":
+            return numbered_after_the_first(found)
+        return numbered_before_the_last(found)
 
     def _file(self, compression: Compression | None) -> ByteSource:
         if compression not in self._opened:

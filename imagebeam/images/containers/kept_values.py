@@ -4,8 +4,9 @@ All of them are text, so that a column has one type whatever the first image hol
 """
 
 import json
+import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +54,29 @@ class Sidecars:
         """Return whether a file has one of the extensions."""
         return _split(name)[1] in self._extensions
 
+    def has_extension(self, name: str) -> bool:
+        """Return whether the name of a file ends with one of the extensions."""
+        return name.lower().endswith(tuple(f".{extension}" for extension in self._extensions))
+
+    def values(self, image: str, content: Callable[[str], bytes | None]) -> tuple[str | None, ...]:
+        """Return the values of the files beside an image that can be found by name.
+
+        Args:
+            image: its name.
+            content: returns the content of a file by its name; None if there is no such file.
+
+        Raises:
+            BadMember: a value is no text, or too long.
+        """
+        stems = dict.fromkeys((posixpath.splitext(image)[0], _split(image)[0]))
+        found: dict[str, bytes | None] = {}
+        for extension in self._extensions:
+            for name in (f"{stem}.{extension}" for stem in stems):
+                if (data := content(name)) is not None:
+                    found[extension] = data
+                    break
+        return self._of(found)
+
     def added(self, found: Iterable[Entry | Sidecar]) -> Iterator[Entry]:
         """Yield the images with their values, in order."""
         sample, files = "", dict[str, bytes | None]()
@@ -81,9 +105,12 @@ class Sidecars:
                 yield image
                 continue
             try:
-                yield image._replace(kept=tuple(_value(each, files) for each in self._columns))
+                yield image._replace(kept=self._of(files))
             except BadMember as error:
                 yield problem(image, error, len(self._columns))
+
+    def _of(self, files: dict[str, bytes | None]) -> tuple[str | None, ...]:
+        return tuple(_value(each, files) for each in self._columns)
 
 
 def problem(entry: Entry, error: BadMember, columns: int) -> MemberProblem:

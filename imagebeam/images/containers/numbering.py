@@ -1,32 +1,86 @@
 """Numbers for members that share a name, so that each has a URI of its own."""
 
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from imagebeam.images.containers.types import Entry
 
+_AT_ONCE = 1_000
+_MOST_IN_MEMORY = 16_000_000
+"""Bytes of entries that are held before a file takes them."""
 
-class Numbering:
-    """Numbers the members of one container that have the same name.
 
-    The first keeps its name; the next ones are called `NAME#2`, `NAME#3` and so on, in the
-    container's order. The one with the highest number is what unpacking a tar leaves.
+def numbered_after_the_first(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries as they come; the second of a name is called `NAME#2`, the third `NAME#3`.
+
+    The entries of a container whose members are equal, or of one that is only looked at.
     """
+    names = _Names()
+    for entry in entries:
+        if not entry.name or names.is_new(entry.name):
+            yield entry
+        else:
+            yield entry._replace(name=names.numbered(entry.name, first=2))
+
+
+def numbered_before_the_last(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries once all are known; the last of a name keeps it, because it is the valid one.
+
+    Those before it are called `NAME#1`, `NAME#2` and so on. A file holds the entries meanwhile, so
+    that the container is read only once. An exception of the entries is raised after those before
+    it were yielded.
+    """
+    names, repeated = _Names(), Counter[str]()
+    problem: Exception | None = None
+    source = iter(entries)
+    with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as waiting:
+        while problem is None:
+            some: list[Entry] = []
+            try:
+                for entry in islice(source, _AT_ONCE):
+                    some.append(entry)
+            except Exception as error:
+                problem = error
+            if not some:
+                break
+            repeated.update(
+                entry.name for entry in some if entry.name and not names.is_new(entry.name)
+            )
+            pickle.dump(some, waiting, pickle.HIGHEST_PROTOCOL)
+        end = waiting.tell()
+        waiting.seek(0)
+        while waiting.tell() < end:
+            for entry in pickle.load(waiting):
+                if repeated[entry.name] > 0:
+                    repeated[entry.name] -= 1
+                    yield entry._replace(name=names.numbered(entry.name, first=1))
+                else:
+                    yield entry
+    if problem is not None:
+        raise problem
+
+
+class _Names:
+    """The names of the members of one container."""
 
     def __init__(self) -> None:
         # Hashes take less memory than names; of 64 bits, no two names share one in practice.
         self._seen: set[int] = set()
-        self._repeated: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
-    def numbered(self, entry: Entry) -> Entry:
-        """Return the entry under a name that no entry before it has."""
-        if not entry.name:
-            return entry
-        name = entry.name
-        if (key := hash(name)) not in self._seen:
-            self._seen.add(key)
-            return entry
-        number = self._repeated.get(name, 1)
-        while key in self._seen:
+    def is_new(self, name: str) -> bool:
+        """Return whether a name comes for the first time."""
+        count = len(self._seen)
+        self._seen.add(hash(name))
+        return len(self._seen) > count
+
+    def numbered(self, name: str, first: int) -> str:
+        """Return a name with the next number that gives a new one."""
+        number = self._numbers.get(name, first)
+        while not self.is_new(f"{name}#{number}"):
             number += 1
-            key = hash(f"{name}#{number}")
-        self._seen.add(key)
-        self._repeated[name] = number
-        return entry._replace(name=f"{name}#{number}")
+        self._numbers[name] = number + 1
+        return f"{name}#{number}"

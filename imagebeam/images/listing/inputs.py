@@ -70,8 +70,8 @@ def sources(
     if keep and not any(source.keep for source in found):
         raise InputError(
             f"--keep {' '.join(keep)}: no input has such columns. Name columns of a .csv or "
-            ".parquet file, extensions of the files next to images in a tar (`cls`), features of "
-            "TFRecords, or `folder`: the name of each image's folder."
+            ".parquet file, extensions of the files next to images in a folder or archive (`cls`), "
+            "features of TFRecords, or `folder`: the name of each image's folder."
         )
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
@@ -362,7 +362,7 @@ class _Inputs:
             InputError: it does not.
         """
         left_out = LeftOut()
-        first = next(source.images(left_out), None)
+        first = next(replace(source, is_look=True).images(left_out), None)
         # Only the reason why the whole of it cannot be read comes under its own name.
         if first is not None and first.uri != self._shown(source.names[0]):
             self.has_images = True
@@ -395,13 +395,14 @@ class _Inputs:
         keeping = replace(source, keep=dict.fromkeys(self._keep, pa.string()))
         if available(first, self._keep):
             return keeping
-        if source.kind != "container":
+        if source.kind not in ("container", "folder", "glob"):
             return source
-        rows = [each.extra_columns for each in replace(keeping, limit=_FIRST_IMAGES)]
+        look = replace(keeping, limit=_FIRST_IMAGES, is_look=True)
+        rows = [each.extra_columns for each in look if each.extra_columns]
         empty = [
             name
-            for name, column in zip(self._keep, zip(*rows, strict=True), strict=True)
-            if all(value is None for value in column)
+            for at, name in enumerate(self._keep)
+            if all(columns[at] is None for columns in rows)
         ]
         if empty and len(empty) < len(self._keep):
             raise _NoValueError(

@@ -26,6 +26,16 @@ def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(folder if column == FOLDER else partition(path, column) for column in columns)
 
 
+def or_of_path(
+    found: Sequence[str | None], path: str, columns: Sequence[str]
+) -> tuple[str | None, ...]:
+    """Return the values that were found for an image, and those of its path for the others."""
+    of_path = values(path, columns)
+    return tuple(
+        of_name if value is None else value for value, of_name in zip(found, of_path, strict=True)
+    )
+
+
 def partition(path: str, column: str) -> str | None:
     """Return the value of one of Hive's partitions; None if it is null or not in the path."""
     found = _written(path, column)

@@ -12,18 +12,17 @@ from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import (
     CONTAINER_ERRORS,
     ContainerLimits,
-    Entry,
     Member,
     MemberProblem,
 )
 from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import buckets, folders, manifest_tables, manifests
+from imagebeam.images.listing import buckets, files_beside, folders, manifest_tables, manifests
 from imagebeam.images.listing.entry_addresses import EntryRules, resolve
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.manifest_entries import Columns, ManifestEntry, ManifestError
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.listing.path_columns import has_partition, partition, values
+from imagebeam.images.listing.path_columns import has_partition, or_of_path, partition, values
 from imagebeam.images.settings import Access
 from imagebeam.storage import Settings, StoreError, store_for
 from imagebeam.storage.errors import UnexpectedError, describe_unexpected
@@ -31,8 +30,9 @@ from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
-LISTING_VERSION = 2
-"""Changes with the rules for what is requested. Version 1 took fewer kinds of names."""
+LISTING_VERSION = 3
+"""Changes with the rules for what is requested. Version 1 took fewer kinds of names; in version 2,
+the first of several members of one name kept it, and not the last."""
 
 _LIMITS = ContainerLimits()
 
@@ -62,6 +62,8 @@ class Source:
         access: how it is read.
         keep: columns whose values are copied to the rows, with their types.
         rules: what is taken.
+        is_look: whether this is only a look at the input: members of archives are yielded as soon
+            as they are found, and one whose name comes again may have another name in the job.
         columns_before_version: number of extra columns before one with the image's version, None
             if that is unknown; None where there is no such column.
     """
@@ -73,6 +75,7 @@ class Source:
     access: Access = field(default_factory=Access)
     keep: Columns = field(default_factory=dict)
     rules: ListingRules = field(default_factory=ListingRules)
+    is_look: bool = False
     columns_before_version: int | None = None
 
     def __iter__(self) -> Iterator[ListedImage]:
@@ -174,9 +177,11 @@ class _Listing:
             paths = folders.walk(uris.to_path(name), rules, left_out)
         else:
             paths = folders.expand(name, uris.to_path(self._source.base), rules, left_out)
+        columns = tuple(self._source.keep)
         for path, error in paths:
             uri = uris.from_path(path)
-            yield ListedImage(uri, error or ImageLocation(uri))
+            listed = ListedImage(uri, error or ImageLocation(uri))
+            yield files_beside.added(listed, path, columns) if columns else listed
 
     def _members(self, address: str, shown: str) -> Iterator[ListedImage]:
         return self._guarded(shown, self._container(address, shown))
@@ -197,9 +202,9 @@ class _Listing:
             container = open_container(file, kind, selection, _LIMITS, names)
             rows = self._kept_rows(address, version)
             is_damaged = False
-            for entry in container:
+            for entry in container.look() if self._source.is_look else container:
                 uri = uris.member(shown, entry.name) if entry.name else shown
-                kept = self._kept(entry, uri) if entry.kept else ()
+                kept = or_of_path(entry.kept, uri, tuple(self._source.keep)) if entry.kept else ()
                 if isinstance(entry, MemberProblem) and entry.path is not None:
                     yield self._named(entry.path, uri, address, next(rows, ()))
                 elif isinstance(entry, Member):
@@ -233,14 +238,6 @@ class _Listing:
                 names = [name for name in self._source.keep if name in columns]
                 for row in manifest_tables.column_rows(file, names):
                     yield self._with_partitions(dict(zip(names, row, strict=True)), address)
-
-    def _kept(self, entry: Entry, uri: str) -> tuple[Any, ...]:
-        """Return the values of a member: its own, or else those of its path."""
-        of_path = values(uri, tuple(self._source.keep))
-        return tuple(
-            of_name if value is None else value
-            for value, of_name in zip(entry.kept, of_path, strict=True)
-        )
 
     def _with_partitions(self, found: dict[str, Any], address: str) -> tuple[Any, ...]:
         """Return the values to keep: those of a table, and the others from its path."""

@@ -182,19 +182,6 @@ def test_the_unicode_name_is_used_if_its_checksum_matches() -> None:
     assert found == {"x.jpg": b"x", "z.jpg": b"z"}
 
 
-def test_duplicate_names_are_numbered() -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for data in (b"1", b"22", b"333"):
-            info = tarfile.TarInfo("a.jpg")
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    expected = {"a.jpg": b"1", "a.jpg#2": b"22", "a.jpg#3": b"333"}
-    assert content(opened(buffer.getvalue(), ContainerKind.TAR)) == expected
-    packed = raw_zip(*(RawEntry(b"a.jpg", data) for data in (b"1", b"22", b"333")))
-    assert content(opened(packed, ContainerKind.ZIP)) == expected
-
-
 class _Unforeseen(io.BytesIO):
     def read(self, *_: Any) -> bytes:
         raise LookupError("\x1b[31munexpected text")

@@ -138,7 +138,7 @@ def test_joined_zips_are_all_read() -> None:
         zipped({"c.jpg": b"4"}),
     ]
     found = content(opened(b"".join(parts), ContainerKind.ZIP))
-    assert found == {"a.jpg": b"1", "b.jpg": b"2", "a.jpg#2": b"3", "c.jpg": b"4"}
+    assert found == {"a.jpg#1": b"1", "b.jpg": b"2", "a.jpg": b"3", "c.jpg": b"4"}
 
 
 def test_a_damaged_zip_before_another_is_reported() -> None:

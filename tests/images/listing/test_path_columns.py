@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from imagebeam.images.listing.inputs import extra_columns, sources
 from imagebeam.images.listing.path_columns import available, values
 from imagebeam.images.listing.sources import ListingRules
 from imagebeam.storage import tfrecord
-from tests.images.containers.archives import tar
+from tests.images.containers.archives import tar, zipped
 from tests.images.listing.test_folders import tree
 
 
@@ -154,6 +155,65 @@ class TestValuesInArchives:
             content = {"in/1.jpg": b"1", "in/1.cls": str(number).encode()}
             (tmp_path / f"{number}.tar").write_bytes(tar(content))
         assert kept(tmp_path / "*.tar", "cls", "folder") == [("0", "in"), ("1", "in")]
+
+    def test_files_beside_images_in_a_zip_in_any_order(self, tmp_path: Path) -> None:
+        content = {
+            "in/2.txt": "ü".encode(),
+            "in/1.jpg": b"1",
+            "in/1.json": b'{"label": 3}',
+            "in/2.jpg": b"2",
+            "in/2.json": b"{}",
+            "in/1.v2.TXT": b"two dots",
+            "in/1.v2.jpg": b"3",
+            "out/1.txt": b"elsewhere",
+        }
+        (tmp_path / "a.zip").write_bytes(zipped(content))
+        expected = [("3", None, "in"), (None, "ü", "in"), ("3", "two dots", "in")]
+        assert kept(tmp_path / "a.zip", "json.label", "txt", "folder") == expected
+
+    def test_a_zip_in_a_tar_has_its_own(self, tmp_path: Path) -> None:
+        inner = zipped({"1.jpg": b"1", "1.cls": b"3"})
+        outer = {"a.cls": b"9", "a.zip": inner, "b.jpg": b"2", "b.cls": b"4"}
+        (tmp_path / "o.tar").write_bytes(tar(outer))
+        assert kept(tmp_path / "o.tar", "cls") == [("3",), ("4",)]
+
+    def test_images_of_a_zip_before_damage_have_their_values(self, tmp_path: Path) -> None:
+        data = bytearray(zipped({"1.jpg": b"1", "1.cls": b"3", "2.jpg": b"2", "2.cls": b"4"}))
+        at = data.index(b"PK\1\2", data.index(b"PK\1\2") + 4)
+        at = data.index(b"PK\1\2", data.index(b"PK\1\2", at + 4) + 4)
+        data[at] ^= 0xFF
+        (tmp_path / "a.zip").write_bytes(data)
+        # The last one is the row about the damage.
+        assert kept(tmp_path / "a.zip", "cls") == [("3",), (None,), (None,)]
+
+    def test_files_beside_images_in_a_folder(self, tmp_path: Path) -> None:
+        for name, text in (
+            ("x/1.jpg", ""),
+            ("x/1.txt", "a cat\n"),
+            ("x/2.v1.jpg", ""),
+            ("x/2.v1.txt", "two"),
+            ("y/3.jpg", ""),
+        ):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        (tmp_path / "y/3.folder").write_text("no")
+        os.mkfifo(tmp_path / "y/3.txt")
+        expected = [("a cat", "x"), ("two", "x"), (None, "y")]
+        assert kept(tmp_path, "txt", "folder") == expected
+        assert kept(tmp_path / "*", "txt", "folder") == expected
+        assert kept(tmp_path, "folder") == [("x",), ("x",), ("y",)]
+        with pytest.raises(InputError, match="no value 'cls' to keep with its first 3 images"):
+            kept(tmp_path, "txt", "cls")
+
+    def test_a_bad_file_beside_an_image_in_a_folder_costs_the_image(self, tmp_path: Path) -> None:
+        for number, data in ((1, b"good"), (2, b"\xff\xff"), (3, b"x" * 1_000_001)):
+            (tmp_path / f"{number}.jpg").touch()
+            (tmp_path / f"{number}.txt").write_bytes(data)
+        [source] = sources([str(tmp_path)], keep=["txt"])
+        first, *bad = source
+        assert (first.error, first.extra_columns) == (None, ("good",))
+        assert [str(each.error).partition(",")[0] for each in bad] == ["`.txt`"] * 2
+        assert {each.extra_columns for each in bad} == {(None,)}
 
     def test_a_column_without_a_value_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar({"1.jpg": b"1", "1.cls": b"3"}))

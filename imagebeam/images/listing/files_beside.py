@@ -1,0 +1,51 @@
+"""Values that `--keep` takes from the files beside an image in a local folder."""
+
+import os
+import stat
+from collections.abc import Sequence
+
+from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars
+from imagebeam.images.errors import BadMember
+from imagebeam.images.listed_image import ListedImage
+from imagebeam.images.listing.path_columns import FOLDER, has_partition, values
+
+
+def added(listed: ListedImage, path: str, columns: Sequence[str]) -> ListedImage:
+    """Return an image with the values of the files beside it, and of its path.
+
+    Args:
+        listed: the image.
+        path: of its file.
+        columns: extensions such as `txt`, `json.KEY`, or what a path holds.
+    """
+    of_path = values(listed.uri, columns)
+    beside = [name for name in columns if name != FOLDER and not has_partition(listed.uri, name)]
+    try:
+        found = dict(zip(beside, Sidecars(beside).values(path, _content), strict=True))
+    except BadMember as error:
+        nothing: tuple[str | None, ...] = (None,) * len(columns)
+        return listed._replace(location=listed.error or error, extra_columns=nothing)
+    kept = (found.get(name, value) for name, value in zip(columns, of_path, strict=True))
+    return listed._replace(extra_columns=tuple(kept))
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        # Opening a pipe would block until another process writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    with open(descriptor, "rb") as file:
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> BadMember:
+    reason = getattr(error, "strerror", None) or error
+    return BadMember(f"`{os.path.basename(path)}`, which is to be kept, cannot be read: {reason}")
