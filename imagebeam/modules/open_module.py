@@ -30,7 +30,7 @@ from imagebeam.storage.atomic_files import write_file
 AUTO = "auto"
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 2
+_COMPILER_VERSION = 3
 _DESCRIPTION_VERSION = 2
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"

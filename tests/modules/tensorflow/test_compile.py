@@ -134,13 +134,67 @@ def test_operations_for_known_shapes_are_compiled_for_one_picture(tmp_path: Path
     np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=1e-3)
 
 
-def test_a_partly_quantised_network_is_refused(tmp_path: Path) -> None:
-    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"default": tf.sin(quantops_network(images)["logits"])}
+def _retrained(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    weights = np.random.default_rng(2).normal(0, 0.5, [8, 3]).astype(np.float32)
+    return {"default": quantops_network(images)["features"] @ weights + [0.5, 0.0, -0.5]}
 
-    directory = write_tf2(tmp_path / "module", {"default": classify})
-    with pytest.raises(NotCompilableError, match=r"\d+ tensors would stay float32"):
-        _compiled(directory)
+
+def test_a_new_head_stays_float_behind_a_network_of_integers(tmp_path: Path) -> None:
+    flatbuffer = _compiled(write_tf2(tmp_path / "module", {"default": _retrained}))
+    interface = read_interface(flatbuffer, "it")
+    assert interface.input.dtype == np.uint8
+    assert interface.batch is None
+    assert interface.outputs["logits"].dtype == np.float32
+    assert count_costs(flatbuffer).operations == {
+        "CONV_2D": 1,
+        "AVERAGE_POOL_2D": 1,
+        "RESHAPE": 1,
+        "DEQUANTIZE": 1,
+        "FULLY_CONNECTED": 1,
+    }
+    pixels = probe_pictures((SIZE, SIZE), 9)
+    expected = _retrained(tf.constant(pixels / np.float32(255)))["default"].numpy()
+    np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=0, atol=0.08)
+
+
+def test_a_quantops_module_that_cannot_take_bytes_becomes_float(tmp_path: Path) -> None:
+    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"default": quantops_network(images)["logits"] + mean_colours(images * 2.0)}
+
+    flatbuffer = _compiled(write_tf2(tmp_path / "module", {"default": classify}))
+    assert read_interface(flatbuffer, "it").input.dtype == np.float32
+    pixels = probe_pictures((SIZE, SIZE), 9)
+    expected = classify(tf.constant(pixels / np.float32(255)))["default"].numpy()
+    np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=0, atol=0.08)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of tf_keras, about its own use of TensorFlow
+def test_a_retrained_hub_module_gives_the_outputs_that_tensorflow_computes(
+    reference: Path, tmp_path: Path
+) -> None:
+    """Train a head on the features of the published module, as hub's examples do, and save it."""
+    import tensorflow_hub
+    import tf_keras
+
+    body = tensorflow_hub.KerasLayer(
+        str(reference / "module"), signature="image_feature_vector", output_key="default"
+    )
+    model = tf_keras.Sequential(
+        [
+            tf_keras.layers.InputLayer(input_shape=(160, 160, 3)),
+            body,
+            tf_keras.layers.Dense(7, kernel_initializer=tf_keras.initializers.RandomNormal(seed=1)),
+        ]
+    )
+    model.save(tmp_path / "retrained")
+    flatbuffer = _compiled(tmp_path / "retrained")
+    interface = read_interface(flatbuffer, "it")
+    assert interface.input.dtype == np.uint8
+    pixels = probe_pictures((160, 160), 5)
+    expected = model(tf.constant(pixels / np.float32(255))).numpy()
+    # The sum of 512 features that are one step off, times weights of 0.05, is about 0.03.
+    np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=0, atol=0.15)
 
 
 def test_a_flatbuffer_with_other_outputs_is_refused(tmp_path: Path) -> None:
