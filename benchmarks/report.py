@@ -76,7 +76,7 @@ def _output(root: Path, rows: int) -> Layout:
         parts.write_part(layout, f"{start:032x}", table, schema.errors(errors))
         labelled += len(uris)
     codes = {"truncated": rows - labelled}
-    plan = Plan(requested=rows, to_do=rows, rows=rows)
+    plan = Plan(requested=rows, seen=rows, to_do=rows, rows=rows)
     write_summary(layout, summarise(plan, Tally(1, labelled, codes), {}))
     return layout
 

@@ -2,13 +2,12 @@
 
   imagebeam report labels/
 
-The page is one file that works from disk and uses no network. Thumbnails are made of images
-that can still be read. The job may be running: the page then shows the results so far.
+The page works from disk and uses no network. With more than about 60,000 images, some of the rows
+are in files in the folder DIR/report.files. The job may be running: the page then shows the results
+so far.
 """
 
 import argparse
-
-_THUMBNAILS = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     thumbnails.add_argument(
         "--thumbnails",
         type=int,
-        default=_THUMBNAILS,
         metavar="N",
-        help=f"number of images to read and show (default: {_THUMBNAILS})",
+        help="number of images to read and show (default: as many as 30 s and 8 MB allow)",
     )
     thumbnails.add_argument(
         "--no-thumbnails",
@@ -41,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.report.page import write_report
     from imagebeam.storage import location
 
-    if args.thumbnails < 0:
+    if args.thumbnails is not None and args.thumbnails < 0:
         raise UsageError(f"--thumbnails {args.thumbnails}: give 0 or more.")
     target = None if args.output is None else location(args.output)
     found, page = write_report(location(args.labels), target, args.thumbnails)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,7 @@ def _clear(layout: Layout) -> None:
             own.append(path)
     layout.summary.unlink(missing_ok=True)
     layout.report.unlink(missing_ok=True)
+    own += _report_files(layout)
     remove_all(path for path in own if isinstance(path, Location))
     for path in own:
         if isinstance(path, Path):
@@ -237,6 +239,12 @@ def _files(layout: Layout) -> Iterator[AnyPath]:
             yield from folder.iterdir()
 
 
+def _report_files(layout: Layout) -> list[AnyPath]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [path for path in layout.report_files.iterdir() if _PAGE.fullmatch(path.name)]
+    return []
+
+
 def _is_ours(path: AnyPath, layout: Layout) -> bool:
     if isinstance(path, Path) and path.is_dir() and not path.is_symlink():
         return False
@@ -247,6 +255,7 @@ def _is_ours(path: AnyPath, layout: Layout) -> bool:
 
 _TEMPORARY = r"\..+\.[0-9a-f]+\.tmp"
 _PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{_TEMPORARY}", re.DOTALL)
+_PAGE = re.compile(r"[0-9a-f]{32}\.html")
 _JOB_FILE = re.compile(
     r"(identity|plan|run|compaction|lease|listing-\d+)\.json|stdin\.txt|log\.txt|sidecars\.jsonl"
     rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{_TEMPORARY}",

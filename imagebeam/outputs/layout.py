@@ -75,6 +75,11 @@ class Layout:
         return self.root / "report.html"
 
     @property
+    def report_files(self) -> AnyPath:
+        """Folder of the rows that do not fit into the page."""
+        return self.root / "report.files"
+
+    @property
     def identity(self) -> AnyPath:
         """The identity: what two runs of one job have in common."""
         return self.job / "identity.json"

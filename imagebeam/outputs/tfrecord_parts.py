@@ -7,8 +7,7 @@ UTF-8; null values are left out.
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -45,20 +44,6 @@ def records(path: AnyPath) -> Iterator[bytes]:
     with path.open("rb") as file:
         for start, length in tfrecord.places(file):
             yield tfrecord.read(file, start, length)
-
-
-def batches(path: AnyPath, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of a file, `rows` at a time; only columns with one value per row.
-
-    Raises:
-        DamagedRecordError: the file is not a complete TFRecord file, or a record lacks a column.
-    """
-    remaining = records(path)
-    while some := list(islice(remaining, rows)):
-        values = [_values(record, names) for record in some]
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(column) for column in zip(*values, strict=True)], list(names)
-        )
 
 
 def rows(path: AnyPath) -> Iterator[dict[str, Any]]:
@@ -100,14 +85,6 @@ def _uri(record: bytes) -> str:
         raise DamagedRecordError("a record is not an Example with a `uri`") from error
 
 
-def _values(record: bytes, names: Sequence[str]) -> list[Any]:
-    try:
-        feature = Example.FromString(record).features.feature
-        return [_value(feature[name]) for name in names]
-    except (DecodeError, LookupError, UnicodeDecodeError) as error:
-        raise DamagedRecordError(f"a record is not an Example with {', '.join(names)}") from error
-
-
 def _values_of(name: str, feature: Any) -> Any:
     kind = feature.WhichOneof("kind")
     values = list(getattr(feature, kind).value) if kind else []
@@ -115,16 +92,6 @@ def _values_of(name: str, feature: Any) -> Any:
         values = [value.decode() for value in values]
     is_list = name in ("logits", "features") or name.startswith("top_k/")
     return values if is_list else values[0] if values else None
-
-
-def _value(feature: Any) -> Any:
-    match kind := feature.WhichOneof("kind"):
-        case "bytes_list":
-            return feature.bytes_list.value[0].decode()
-        case None:
-            raise LookupError("no value")
-        case _:
-            return getattr(feature, kind).value[0]
 
 
 def _example(row: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagebeam.images.listing.left_out import REASONS
+from imagebeam.report.breakdown import GroupCount
 from imagebeam.report.contents import Contents
 
 
@@ -157,6 +158,27 @@ def left_out(contents: Contents) -> list[LeftOutEntry]:
         ]
     except (TypeError, LookupError, ValueError, AttributeError):
         return []
+
+
+def folders_note(contents: Contents, left: Sequence[GroupCount]) -> str:
+    """Return a note about the folders that are not listed; empty where all are."""
+    images = sum(each.labelled + each.failed for each in left) + contents.breakdown.others
+    return f"Smaller folders, with {images:,} images together, are not listed." if images else ""
+
+
+def years_note(contents: Contents) -> str:
+    """Return a note about the years."""
+    known = sum(each.labelled for each in contents.breakdown.years())
+    text = "The year is that of the last change of the file."
+    if unknown := contents.labelled - known:
+        text += (
+            f" {unknown:,} images have no year, because they are not files of the machine that "
+            "made this page"
+        )
+        if contents.dates_skipped:
+            text += f", or because {contents.dates_skipped:,} files were too many to look up"
+        text += "."
+    return text
 
 
 @dataclass(frozen=True)

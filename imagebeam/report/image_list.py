@@ -1,84 +1,144 @@
-"""Collects the names of all labelled images for the page, up to a size that it can hold."""
+"""Collects the names of all images for the page: some in the page, the rest in files beside it."""
 
-import math
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.report.grouping import CategoryCodes
 
-_MOST_BYTES = 5_000_000
-"""Limit for the JSON: about 100,000 images with short names. Pictures fill most of the 20 MB."""
+_CHUNK_ROWS = 8192
+PAGE_BYTES = 4_500_000
+"""Limit for the JSON in the page: about 60,000 images. Pictures fill most of the 20 MB."""
 
-_BYTES_PER_IMAGE = 16
-"""Bytes of JSON besides the name: folder, class, score and punctuation."""
+_FILE_BYTES = 4_000_000
+_MOST_BYTES = 64_000_000
+"""Limit for the JSON in the page and in all files beside it, which a browser holds in memory."""
 
 
 class ImageList:
-    """The labelled images of an output, in the order of its parts.
+    """Rows by column as JSON, in chunks.
 
     Attributes:
-        total: number of all images, also of those that did not fit.
+        total: number of all rows, also of those that did not fit.
+        held: number of rows that did.
     """
 
-    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, page_bytes: int = PAGE_BYTES, most_bytes: int = _MOST_BYTES) -> None:
         self.total = 0
+        self.held = 0
+        self._chunks: list[str] = []
+        self._page_chunks = 0
+        self._page_left = page_bytes
         self._left = most_bytes
-        self._folders: dict[str, int] = {}
-        self._labels: dict[str, int] = {}
-        self._files: list[str] = []
-        self._columns: list[tuple[int, int, int]] = []
-        self._raw: dict[int, str] = {}
+        self._labels = CategoryCodes()
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Return class names, or codes, by number, without control characters."""
+        return [escape_control_chars(name) for name in self._labels.names]
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Add a batch of rows with the columns `uri` and, if there are any, `label` and `score`."""
+        """Add a batch of labelled rows, as a `Sink`."""
+        self._add(rows, self._image_columns)
+
+    def page_chunks(self) -> list[str]:
+        """Return the JSON of the chunks that belong into the page."""
+        return self._chunks[: self._page_chunks]
+
+    def files(self) -> list[str]:
+        """Return JSON lists of the other chunks, one for each file beside the page."""
+        files: list[list[str]] = []
+        size = _FILE_BYTES
+        for chunk in self._chunks[self._page_chunks :]:
+            if size >= _FILE_BYTES:
+                files.append([])
+                size = 0
+            files[-1].append(chunk)
+            size += len(chunk)
+        return [f"[{','.join(chunks)}]" for chunks in files]
+
+    def _add(self, rows: pa.RecordBatch, columns: Any) -> None:
         self.total += rows.num_rows
-        if self._left <= 0:
-            return
-        uris = rows["uri"].to_pylist()
-        has_labels = "label" in rows.schema.names
-        labels = rows["label"].to_pylist() if has_labels else [""] * len(uris)
-        scores = rows["score"].to_pylist() if has_labels else [0.0] * len(uris)
-        for uri, label, score in zip(uris, labels, scores, strict=True):
-            self._add(uri, label, score)
+        for first in range(0, rows.num_rows, _CHUNK_ROWS):
             if self._left <= 0:
                 return
-
-    def _add(self, uri: str, label: str, score: float) -> None:
-        shown = escape_control_chars(uri)
-        folder, separator, file = shown.rpartition("/")
-        folder += separator
-        if shown != uri:
-            self._raw[len(self._files)] = uri
-            self._left -= len(uri.encode())
-        if folder not in self._folders:
-            self._left -= len(folder.encode())
-        self._files.append(file)
-        thousandths = round(1000 * score) if math.isfinite(score) else 0
-        self._columns.append(
-            (
-                self._folders.setdefault(folder, len(self._folders)),
-                self._labels.setdefault(label, len(self._labels)),
-                thousandths,
+            some = rows.slice(first, _CHUNK_ROWS)
+            text = json.dumps(
+                _names(some["uri"].to_pylist()) | columns(some),
+                ensure_ascii=False,
+                separators=(",", ":"),
             )
-        )
-        self._left -= len(file.encode()) + _BYTES_PER_IMAGE
+            size = len(text.encode())
+            self._left -= size
+            self.held += some.num_rows
+            self._chunks.append(text)
+            # All chunks of the page come first.
+            if self._page_chunks == len(self._chunks) - 1 and size <= self._page_left:
+                self._page_chunks += 1
+                self._page_left -= size
 
-    def data(self, classes: Mapping[str, int]) -> dict[str, Any]:
-        """Return the images by column, as the page's script reads them.
-
-        Args:
-            classes: positions of class names in the data of the page.
-        """
-        positions = [classes.get(label, -1) for label in self._labels]
-        folders, labels, scores = zip(*self._columns, strict=True) if self._columns else ((),) * 3
-        return {
-            "total": self.total,
-            "folders": list(self._folders),
-            "files": self._files,
-            "folder": folders,
-            "class": [positions[label] for label in labels],
-            "score": scores,
-            "raw": self._raw,
+    def _image_columns(self, rows: pa.RecordBatch) -> Mapping[str, Any]:
+        dates = rows["date"].to_numpy()
+        columns: dict[str, Any] = {
+            "width": rows["width"].to_pylist(),
+            "height": rows["height"].to_pylist(),
+            "date": dates.tolist(),
+            "changed": np.flatnonzero(dates > rows["written"].to_numpy()).tolist(),
         }
+        if "label" in rows.schema.names:
+            columns["label"] = self._labels.of(rows["label"]).tolist()
+            columns["score"] = thousandths(rows["score"])
+            columns["top"] = self._others(rows["top_k"])
+        return columns
+
+    def _others(self, top: pa.ListArray) -> list[list[int]]:
+        """Return the classes after the best one: [label, score, label, score, …] of each row."""
+        entries = top.flatten()
+        flat = np.stack(
+            [self._labels.of(entries.field("label")), thousandths(entries.field("score"))], axis=1
+        ).ravel()
+        ends = np.cumsum(top.value_lengths().to_numpy())
+        starts = np.concatenate([[0], ends[:-1]])
+        values = flat.tolist()
+        return [values[2 * start + 2 : 2 * end] for start, end in zip(starts, ends, strict=True)]
+
+
+class FailureList(ImageList):
+    """Failed rows, as an `ImageList`; the column `label` holds codes."""
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of failed rows, as a `Sink`."""
+        self._add(rows, self._failure_columns)
+
+    def _failure_columns(self, rows: pa.RecordBatch) -> Mapping[str, Any]:
+        return {
+            "label": self._labels.of(rows["code"]).tolist(),
+            "message": [escape_control_chars(text) for text in rows["message"].to_pylist()],
+        }
+
+
+def thousandths(scores: pa.Array) -> list[int]:
+    """Return scores as whole thousandths; one that is not a number counts as 0."""
+    values = np.nan_to_num(scores.to_numpy(zero_copy_only=False).astype(np.float64))
+    found: list[int] = np.rint(1000 * np.clip(values, 0, 1)).astype(int).tolist()
+    return found
+
+
+def _names(uris: Sequence[str]) -> dict[str, Any]:
+    """Return the names without control characters; `raw` has those that were changed."""
+    folders: dict[str, int] = {}
+    files: list[str] = []
+    numbers: list[int] = []
+    raw: dict[int, str] = {}
+    for place, uri in enumerate(uris):
+        shown = escape_control_chars(uri)
+        if shown != uri:
+            raw[place] = uri
+        folder, separator, file = shown.rpartition("/")
+        files.append(file)
+        numbers.append(folders.setdefault(folder + separator, len(folders)))
+    return {"folders": list(folders), "file": files, "folder": numbers, "raw": raw}

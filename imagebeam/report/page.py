@@ -1,40 +1,33 @@
-"""Writes the report: one self-contained HTML page that runs only its own script.
-
-Names and labels are untrusted. They reach the page through a template that escapes them, or as JSON
-in an element that browsers do not run. Control characters are made visible, and the content
-security policy of the page admits only the script and the style that are put in here.
+"""Writes the report: one HTML page that shows an output, works from disk and uses no network.
 
 Charts are drawn by uPlot (npm's uplot 1.6.32, MIT, unchanged in `template/uplot`), which is small
 and needs neither `eval` nor inline styles. Bars in tables belong to their rows, so that they can be
 filtered, printed and read aloud.
 """
 
-import base64
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import CODES
 from imagebeam.outputs.layout import write_whole
 from imagebeam.report import contents as output_contents
-from imagebeam.report import facts, thumbnails
+from imagebeam.report import facts, rendering, side_files, thumbnails
 from imagebeam.report.contents import Contents
-from imagebeam.report.data import Original, by_importance, data
-from imagebeam.report.grouping import Row
+from imagebeam.report.data import RowList, by_importance, data
+from imagebeam.report.image_list import PAGE_BYTES, FailureList, ImageList
 from imagebeam.report.timeline import Timeline
 from imagebeam.storage import AnyPath
 from imagebeam.version import __version__
 
-_PACKAGE = "imagebeam.report"
-_FOLDER = "template"
 _MOST_FINDINGS = 20
+_MOST_FOLDERS = 200
+_SCRIPTS = ("state", "classes", "rows", "gallery", "failures", "charts", "page")
+"""Files that make the page's script, in this order."""
+
+ON_DISK = {"img-src": "data: file:", "frame-src": "'self' file:"}
+"""What the policy of a page on disk admits: original pictures, and files beside it."""
 
 
 class Explanation(NamedTuple):
@@ -44,60 +37,83 @@ class Explanation(NamedTuple):
     fix: str
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all pictures and failed images.
+
+    Attributes:
+        lists: by name, "images" and "failures".
+        chunks: JSON texts in the page, likewise.
+    """
+
+    lists: Mapping[str, RowList]
+    chunks: Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: {"images": (), "failures": ()}
+    )
+
+
 def write_report(
-    output: AnyPath, target: AnyPath | None, most_thumbnails: int
+    output: AnyPath,
+    target: AnyPath | None = None,
+    most_thumbnails: int | None = None,
+    page_bytes: int = PAGE_BYTES,
 ) -> tuple[Contents, AnyPath]:
     """Write the page of an output; return its contents and its path.
 
     Args:
         output: of a job.
         target: path of the page; None puts it into the output.
-        most_thumbnails: number of images to read again for thumbnails.
+        most_thumbnails: number of images to read again for thumbnails; None reads them until a
+            limit of time or size.
+        page_bytes: of the rows in the page. Others are in files beside it.
     """
-    found = output_contents.read(output.absolute())
-    rows = by_importance(found)
-    made = thumbnails.make([row["uri"] for row in rows], most_thumbnails)
-    text = render(
-        found,
-        made.originals,
-        {code: Explanation(leaf.cause, leaf.fix) for code, leaf in CODES.items()},
-        __version__,
-        datetime.now(timezone.utc),
-        _note(rows, made, most_thumbnails),
-    )
+    images, failures = ImageList(page_bytes), FailureList(page_bytes // 8)
+    found = output_contents.read(output.absolute(), images, failures)
+    names = [row["uri"] for row in by_importance(found)]
+    made = thumbnails.make(names, most_thumbnails)
     target = target or found.layout.report
+    lists = {"images": images, "failures": failures}
+    files = side_files.write(target, {name: each.files() for name, each in lists.items()})
+    rows = Rows(
+        {
+            name: RowList(each.total, each.held, each.labels, files[name])
+            for name, each in lists.items()
+        },
+        {name: each.page_chunks() for name, each in lists.items()},
+    )
+    text = render(found, made.encoded, rows, pictures_note=_note(len(names), made, most_thumbnails))
     write_whole(target, text.encode())
+    side_files.remove_others(target, [name for some in files.values() for name in some])
     return found, target
 
 
 def render(
     contents: Contents,
-    originals: Mapping[str, Original],
-    codes: Mapping[str, Explanation],
-    version: str,
-    made: datetime,
+    encoded: Mapping[str, str],
+    rows: Rows,
+    sources: Mapping[str, str] = ON_DISK,
     pictures_note: str = "",
 ) -> str:
     """Return the page.
 
     Args:
         contents: of the output.
-        originals: pictures that could be read, by URI.
-        codes: explanations of error codes.
-        version: of this program.
-        made: the current time, with its time zone.
+        encoded: thumbnails as `data:` URIs, by the URI of the picture.
+        rows: of all images.
+        sources: what the policy of the page admits besides its script and its style.
         pictures_note: a note about the pictures that are shown.
     """
     timeline = Timeline.of(contents.parts)
-    style = _asset("uplot/uPlot.min.css") + _asset("page.css")
-    library, script = _asset("uplot/uPlot.iife.min.js"), _asset("page.js")
     drawn = timeline if timeline and timeline.is_drawn else None
-    text: str = _template().render(
-        policy=_policy(style, library, script),
-        style=style,
-        library=library,
-        script=script,
-        data=_json(data(contents, originals, drawn)),
+    script = "\n".join(rendering.asset(f"script/{name}.js") for name in _SCRIPTS)
+    folders = contents.breakdown.folders()
+    return rendering.render(
+        "page.html",
+        rendering.asset("uplot/uPlot.min.css") + rendering.asset("page.css"),
+        [rendering.asset("uplot/uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{script}}})();'],
+        sources,
+        data=rendering.json_text(data(contents, encoded, rows.lists, drawn)),
+        chunks={name: map(rendering.safe_json, some) for name, some in rows.chunks.items()},
         title=contents.layout.root.name,
         root=str(contents.layout.root),
         state=facts.state(contents),
@@ -110,72 +126,34 @@ def render(
         pictures_note=pictures_note,
         failures=contents.failures,
         most_failures=max((failure.images for failure in contents.failures), default=0),
-        codes=codes,
+        codes={code: Explanation(leaf.cause, leaf.fix) for code, leaf in CODES.items()},
         left_out=facts.left_out(contents),
+        folders=folders[:_MOST_FOLDERS],
+        folders_note=facts.folders_note(contents, folders[_MOST_FOLDERS:]),
+        years=contents.breakdown.years(),
+        years_note=facts.years_note(contents),
         timeline=timeline,
         stages=facts.stages(contents),
         facts=facts.provenance(contents),
-        version=version,
-        made=made,
-    )
-    return text
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader(_PACKAGE, _FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["escape_control_chars"] = escape_control_chars
-    environment.filters["number"] = "{:,}".format
-    return environment.get_template("page.html")
-
-
-def _asset(name: str) -> Markup:
-    """Return a file of this package, which goes into the page unescaped."""
-    path = files(_PACKAGE).joinpath(_FOLDER, *name.split("/"))
-    return Markup(path.read_text(encoding="utf-8"))
-
-
-def _policy(style: str, *scripts: str) -> str:
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {' '.join(map(_hash, scripts))}",
-            f"style-src {_hash(style)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
+        version=__version__,
+        made=datetime.now(timezone.utc),
     )
 
 
-def _hash(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
-
-
-def _json(values: Any) -> Markup:
-    """Return JSON that cannot end the element that contains it."""
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    escaped = text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-    return Markup(escaped)
-
-
-def _note(rows: list[Row], made: thumbnails.Thumbnails, most: int) -> str:
+def _note(wanted: int, made: thumbnails.Thumbnails, most: int | None) -> str:
     """Return a note about the thumbnails."""
-    if not most:
+    if most == 0:
         return "Made without thumbnails (--no-thumbnails)."
-    sentences = [f"{len(made.originals):,} pictures have thumbnails."]
-    if made.unreadable:
-        sentences.append(f"{made.unreadable:,} can no longer be read and are shown by name.")
+    sentences = [f"{len(made.encoded):,} pictures have thumbnails."]
+    if unreadable := sum(made.unreadable.values()):
+        codes = ", ".join(f"{count:,} {code}" for code, count in sorted(made.unreadable.items()))
+        sentences.append(f"{unreadable:,} can no longer be read and are shown by name ({codes}).")
     if made.stopped:
         sentences.append(f"No more thumbnails were made {made.stopped}.")
-    elif len(rows) > most:
-        sentences.append("The rest are shown by name; use --thumbnails N to make more.")
+    elif most is not None and wanted > most:
+        sentences.append(f"No more thumbnails were made because of --thumbnails {most}.")
+    sentences.append(
+        "Other pictures are shown from their files, where the page is opened on the machine that "
+        "has them."
+    )
     return " ".join(sentences)

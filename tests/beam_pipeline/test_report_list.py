@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.beam_pipeline.jobs import imagebeam
-from tests.beam_pipeline.test_report_page import browser  # noqa: F401 - a fixture
 from tests.outputs.outputs import CLASSES, named
 
 pytestmark = pytest.mark.slow
@@ -29,7 +28,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, report: Path) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, report: Path) -> Iterator[Page]:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
     errors: list[str] = []
@@ -63,32 +62,33 @@ def test_a_class_can_be_browsed_to_its_last_page(page: Page) -> None:
 
 def test_pictures_without_a_link_state_the_reason(page: Page) -> None:
     page.locator("#classes .pick", has_text="tiger").click()
+    gone = "not found when this page was made"
     found = {
         item.locator(".file").text_content(): (
-            item.locator(".thumb").text_content(),
+            item.locator(".why").text_content(),
             item.locator("a").get_attribute("href") if item.locator("a").count() else None,
         )
-        for item in page.locator("#gallery li").all()
+        for item in page.locator("#gallery > li").all()
     }
     assert found == {
-        "=cmd.jpg": ("no thumbnail", "file:///%3Dcmd.jpg"),
-        "new\u240aline.jpg": ("no thumbnail", "file:///photos/new%0Aline.jpg"),
-        "%FF.jpg": ("no thumbnail", "file:///photos/%FF.jpg"),
+        "=cmd.jpg": (gone, "file:///%3Dcmd.jpg"),
+        "new\u240aline.jpg": (gone, "file:///photos/new%0Aline.jpg"),
+        "%FF.jpg": (gone, "file:///photos/%FF.jpg"),
         "a.jpg": ("in an archive", None),
         "b.jpg": ("in a bucket", None),
-        "c.jpg": ("no thumbnail", "https://example.org/c.jpg"),
+        "c.jpg": ("on the web", "https://example.org/c.jpg"),
     }
 
 
 def test_names_can_be_searched_sorted_and_exported(page: Page) -> None:
-    page.get_by_label("Name contains").fill("10")
+    page.get_by_label("Name or label contains").fill("10")
     page.locator("#sort").select_option("by name")
     names = [f"{index:03} ä%.jpg" for index in range(COUNT) if "10" in f"{index:03}"]
     assert page.locator("#gallery .file").all_text_contents() == names
     page.locator("#copy").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "".join(f"/photos/{name}\n" for name in names)
-    page.get_by_label("Name contains").fill("cmd")
+    page.get_by_label("Name or label contains").fill("cmd")
     with page.expect_download() as download:
         page.locator("#download").click()
     text = Path(download.value.path()).read_text()
@@ -101,7 +101,8 @@ def test_names_can_be_searched_sorted_and_exported(page: Page) -> None:
 def test_the_lowest_score_is_part_of_the_address(page: Page, report: Path) -> None:
     page.goto(f"{report.as_uri()}#show=all&from=0.8")
     page.reload()
-    assert page.locator("#gallery li").count() == 0
+    assert page.locator("#gallery > li").count() == 0
     assert page.get_by_label("Lowest score").input_value() == "0.8"
+    assert page.locator("#from-value").text_content() == "0.80"
     page.get_by_label("Lowest score").fill("0.75")
-    assert page.locator("#gallery li").count() == 60
+    assert page.locator("#gallery > li").count() == 60

@@ -1,6 +1,7 @@
 """Test the report page in a real browser, with hostile names and labels."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
 from imagebeam.samples import ARCHIVE, drawings
 from tests.beam_pipeline.jobs import imagebeam
-from tests.engines.tools import tool
 
 pytestmark = pytest.mark.slow
 
@@ -71,16 +71,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # A sandbox needs a user that is not root.
-        unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=unsafe)
-        yield browser
-        browser.close()
-
-
 class Complaints(list[str]):
     """Collect the events that must not happen on a page: dialogs, errors, violations, requests."""
 
@@ -95,7 +85,9 @@ class Complaints(list[str]):
         dialog.dismiss()
 
     def _requested(self, url: str) -> None:
-        if not url.startswith("data:image/webp;base64,") and "/report.html" not in url:
+        # Pictures without a thumbnail are shown from their files.
+        is_picture = url.startswith("data:image/webp;base64,") or re.match("file:///.*/in/", url)
+        if not is_picture and "/report.html" not in url:
             self.append(f"request {url}")
 
 
@@ -147,6 +139,13 @@ def test_names_and_labels_are_text(page: Page) -> None:
     assert f"/in/<svg onload={RUN}>.png" in examples
     assert "/in/c␊⟨U+202E⟩.png" in examples
     assert f"</script><script>{RUN}</script>.png" in examples
+    page.get_by_label("All", exact=True).check()
+    assert set(files(page)) == seen | set(files(page))
+    page.locator("#errors .pick", has_text="unsupported_format").click()
+    assert len(page.locator("#examples .failed .name").all()) == len(BROKEN)
+    listed = page.locator("#examples .failed").all_text_contents()
+    assert any(f"/in/<svg onload={RUN}>.png" in row for row in listed)
+    page.get_by_role("button", name="Show all codes").click()
     assert f"<script>{RUN}" in examples
     assert page.title() == "out<b> – imagebeam report"
     # Code from a hostile name would react to this.
@@ -154,7 +153,8 @@ def test_names_and_labels_are_text(page: Page) -> None:
         place.dispatch_event("mouseover")
         place.dispatch_event("click")
     assert page.evaluate("window.ran") is None
-    assert page.evaluate("document.scripts.length") == 3
+    # The data, the lists of pictures and of failed images, the library and the page's own.
+    assert page.evaluate("document.scripts.length") == 5
     hooks = "document.querySelectorAll('[onerror],[onload],[onclick],[onmouseover]').length"
     assert page.evaluate(hooks) == 0
     images = page.evaluate("[...document.images].map(image => image.src.slice(0, 16))")
@@ -244,8 +244,8 @@ def test_the_address_restores_all_choices(
     assert labels(page) == {"__proto__"}
     assert page.get_by_label("Most confident").is_checked()
     assert page.locator("#classes .pick").all_text_contents() == ["__proto__"]
-    shown = page.locator("#examples li:visible .code").all_text_contents()
-    assert shown == ["unsupported_format"] * len(BROKEN)
+    codes = page.locator("#examples li:visible .code")
+    assert codes.all_text_contents() == ["unsupported_format"] * len(BROKEN)
     page.goto(f"{report.as_uri()}#class=nobody&code=<img>&show=x&order=__proto__")
     page.reload()
     assert len(files(page)) == 12

@@ -18,6 +18,7 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.report import thumbnails
+from imagebeam.report.file_dates import GONE, UNKNOWN
 from imagebeam.samples import ARCHIVE
 from imagebeam.storage import AnyPath, location
 from tests.beam_pipeline.jobs import archive, imagebeam
@@ -51,8 +52,7 @@ def test_the_page_shows_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert shown["all"]["images"] == sum(each["images"] for each in shown["classes"]) == 30
     assert len(shown["pictures"]) == 30
     for picture in shown["pictures"]:
-        name = f"{picture['folder']}/{picture['file']}"
-        assert picture["link"] == Path(name).as_uri()
+        assert Path(picture["path"]).is_file()
         head, _, encoded = picture["thumbnail"].partition(",")
         assert head == "data:image/webp;base64"
         with Image.open(io.BytesIO(base64.b64decode(encoded))) as thumbnail:
@@ -67,7 +67,8 @@ def test_thumbnails_are_bounded_in_number(tmp_path: Path) -> None:
     assert imagebeam("report", layout.root, "--thumbnails", 3) == 0
     made = [each["thumbnail"] for each in data(layout.report)["pictures"]]
     assert [bool(thumbnail) for thumbnail in made] == [True] * 3 + [False] * 2
-    assert "3 pictures have thumbnails. The rest are shown by name" in layout.report.read_text()
+    note = "3 pictures have thumbnails. No more thumbnails were made because of --thumbnails 3."
+    assert note in layout.report.read_text()
 
 
 def test_no_thumbnails_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,10 +88,15 @@ def test_unreadable_images_are_shown_by_name(tmp_path: Path) -> None:
     names = [name, str(broken), "/nowhere/a.jpg", "gs://bucket/b.jpg", "javascript:alert(1)"]
     layout = output(tmp_path / "out", *names)
     assert imagebeam("report", layout.root) == 0
-    shown = {each["file"]: each for each in data(layout.report)["pictures"]}
-    assert [file for file, each in shown.items() if each["thumbnail"]] == [Path(name).name]
-    assert [file for file, each in shown.items() if each["link"]] == [Path(name).name]
-    assert "4 can no longer be read and are shown by name." in layout.report.read_text()
+    shown = {each["path"]: each for each in data(layout.report)["pictures"]}
+    assert [path for path, each in shown.items() if each["thumbnail"]] == [name]
+    assert {path for path, each in shown.items() if each["date"] == GONE} == {
+        "/nowhere/a.jpg",
+        "javascript:alert(1)",
+    }
+    text = layout.report.read_text()
+    note = "4 can no longer be read and are shown by name (3 not_found, 1 truncated)."
+    assert note in text
 
 
 def test_members_of_archives_have_thumbnails_but_no_link(tmp_path: Path) -> None:
@@ -101,18 +107,20 @@ def test_members_of_archives_have_thumbnails_but_no_link(tmp_path: Path) -> None
     assert imagebeam("report", layout.root) == 0
     [shown] = data(layout.report)["pictures"]
     assert shown["thumbnail"].startswith("data:image/webp;base64,")
-    assert (shown["file"], shown["link"]) == ("b.jpg", "")
+    assert (shown["name"], shown["date"]) == (f"{tmp_path}/a.zip!/b.jpg", UNKNOWN)
 
 
 def test_making_thumbnails_has_a_time_limit(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 2)
-    assert thumbnails.make(names, 2, max_seconds=-1.0) == thumbnails.Thumbnails({}, 0, "after -1 s")
+    assert thumbnails.make(names, 2, max_seconds=-1.0) == thumbnails.Thumbnails(
+        {}, {}, "after -1 s"
+    )
 
 
 def test_thumbnails_have_a_byte_limit(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 40)
     made = thumbnails.make(names, 40, max_bytes=100)
-    assert sorted(made.originals) == names[:32]
+    assert sorted(made.encoded) == names[:32]
     assert made.stopped == "after 0 MB"
 
 
@@ -121,7 +129,7 @@ def test_tfrecord_rows_are_shown(tmp_path: Path) -> None:
     write_part(layout, "1", labelled("a", "b"), failed())
     finish(layout, "ab", [], 1)
     assert imagebeam("report", tmp_path) == 0
-    assert sorted(each["file"] for each in data(layout.report)["pictures"]) == ["a", "b"]
+    assert sorted(each["path"] for each in data(layout.report)["pictures"]) == ["a", "b"]
 
 
 def test_rows_without_labels_are_shown(tmp_path: Path) -> None:
