@@ -66,8 +66,11 @@ setup(
             "google-auth-httplib2>=0.2",
             "google-cloud-dataflow-client>=0.13",
         ],
+        "delta": ["deltalake>=1.6"],
         "heif": ["pillow-heif>=1.0"],
         "hf": ["huggingface_hub>=0.30"],
+        # With catalogues in SQLite, which need no server.
+        "iceberg": ["pyiceberg[sql-sqlite]>=0.12"],
         "kaggle": ["kagglehub>=0.3.12"],
         "profile": ["py-spy>=0.4"],
         "s3": ["boto3>=1.36"],

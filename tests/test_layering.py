@@ -12,10 +12,11 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _BELOW: dict[str, set[str]] = {
     "beam_pipeline": {
-        *("transforms", "images", "modules", "outputs", "storage"),
+        *("transforms", "images", "modules", "outputs", "storage", "tables"),
         *("report", "evaluation", "mobilenet_v1", "samples"),
     },
     "transforms": {"images", "modules", "outputs", "storage"},
+    "tables": {"outputs", "storage"},
     "report": {"images", "outputs", "storage"},
     "evaluation": {"images", "modules", "storage"},
     "images": {"storage"},

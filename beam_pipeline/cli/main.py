@@ -43,6 +43,7 @@ _COMMANDS = (
         "compare",
         "verify",
         "compact",
+        "commit",
     ),
     "completion",
 )

@@ -1,0 +1,1 @@
+"""Commits finished outputs to tables of Delta Lake and Apache Iceberg, exactly once."""

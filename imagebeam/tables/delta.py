@@ -1,0 +1,186 @@
+"""Tables of Delta Lake, read and written with `deltalake`, which needs no Java."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import pyarrow as pa
+
+from imagebeam.extras import install_command
+from imagebeam.storage import AnyPath, Settings
+from imagebeam.tables import credentials, rows
+from imagebeam.tables.table import Change, ConflictError, Owner, TableError, shortened
+
+try:
+    from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+except ImportError:
+    raise TableError(f"--delta needs deltalake. Run `{install_command('delta')}`.") from None
+
+_GONE = "__gone"
+_DIGITS = 15
+"""Of an owner's digest: they fit into the signed number of 64 bits that a log keeps."""
+
+
+class Delta:
+    """A table of Delta Lake.
+
+    The log keeps one number per writer for good, unlike the properties of a commit. In it, a commit
+    leaves part of the digest of the table's rows.
+    """
+
+    def __init__(self, place: AnyPath, attempts: int = Settings.attempts) -> None:
+        """Open the latest version of a table, if there is one.
+
+        Args:
+            place: of the table, a folder.
+            attempts: number of attempts of a request to a store.
+
+        Raises:
+            TableError: it cannot be read, or is something else.
+        """
+        self.name = str(place)
+        self._options = credentials.delta_options(place, attempts)
+        self._table: DeltaTable | None = None
+        with self._translated(), suppress(TableNotFoundError):
+            self._table = DeltaTable(self.name, storage_options=self._options)
+        if self._table is None:
+            _check_unused(place)
+
+    def schema(self) -> pa.Schema | None:
+        """Return the columns; None if there is no table yet."""
+        return None if self._table is None else pa.schema(self._table.schema().to_arrow())
+
+    def owner(self, output: str) -> Owner | None:
+        """Return what the last commit of this output left; None if it never committed here."""
+        number = None if self._table is None else self._table.transaction_version(_writer(output))
+        return None if number is None else Owner(output, f"{number:0{_DIGITS}x}")
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows."""
+        if self._table is None:
+            return
+        with self._translated():
+            query = QueryBuilder(_SESSION).register("t", self._table)
+            yield from pa.RecordBatchReader.from_stream(query.execute("SELECT * FROM t"))
+
+    def commit(self, change: Change) -> str:
+        """Change the table in one commit, or not at all; return its version."""
+        properties = CommitProperties(
+            custom_metadata=dict(change.properties),
+            app_transactions=[
+                Transaction(_writer(change.owner.output), int(change.owner.total[:_DIGITS], 16))
+            ],
+            # What was compared is this version: any later one is a conflict.
+            max_commit_retries=0,
+        )
+        with self._translated():
+            if change.gone is not None and len(change.gone):
+                self._merge(change, properties)
+            else:
+                self._write(change, properties)
+            return str(DeltaTable(self.name, storage_options=self._options).version())
+
+    def _write(self, change: Change, properties: CommitProperties) -> None:
+        added = pa.RecordBatchReader.from_batches(change.schema, change.added())
+        if self._table is None:
+            write_deltalake(
+                self.name, added, storage_options=self._options, commit_properties=properties
+            )
+        elif change.gone is None:
+            write_deltalake(
+                self._table,
+                added,
+                mode="overwrite",
+                schema_mode="merge",
+                commit_properties=properties,
+            )
+        else:
+            write_deltalake(
+                self._table,
+                added,
+                mode="append",
+                schema_mode="merge",
+                commit_properties=properties,
+            )
+
+    def _merge(self, change: Change, properties: CommitProperties) -> None:
+        assert self._table is not None
+        flagged = change.schema.append(pa.field(_GONE, pa.bool_()))
+        # Read before the merge starts: while it runs, the library cannot read the table for us.
+        gone = self._gone(change)
+        source = pa.RecordBatchReader.from_batches(flagged, _flagged(change, gone, flagged))
+        self._table.merge(
+            source,
+            "t.uri = s.uri",
+            source_alias="s",
+            target_alias="t",
+            merge_schema=True,
+            commit_properties=properties,
+        ).when_matched_delete(f"s.{_GONE}").when_matched_update_all(
+            f"NOT s.{_GONE}", except_cols=[_GONE]
+        ).when_not_matched_insert_all(f"NOT s.{_GONE}", except_cols=[_GONE]).execute()
+
+    def _gone(self, change: Change) -> set[str]:
+        """Return the names of the images whose rows are to be removed."""
+        names: set[str] = set()
+        for batch in self.batches():
+            # What the library reads is text of a type that Arrow cannot filter.
+            uris = batch.column("uri").cast(pa.string())
+            names.update(uris.filter(pa.array(change.is_gone(batch))).to_pylist())
+        return names
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except CommitFailedError as error:
+            raise ConflictError(
+                f"{self.name}: another commit changed the table at the same time, so this one "
+                "wrote nothing. Run the same command again."
+            ) from error
+        except (DeltaError, OSError) as error:
+            if "already exists" in str(error):
+                raise ConflictError(
+                    f"{self.name}: another commit created the table at the same time, so this one "
+                    "wrote nothing. Run the same command again."
+                ) from error
+            raise TableError(
+                f"{self.name}: {shortened(error)}. Check the name, the credentials and the network."
+            ) from error
+
+
+_SESSION = {"datafusion.execution.parquet.schema_force_view_types": "false"}
+
+
+def _writer(output: str) -> str:
+    return f"imagebeam {output}"
+
+
+def _flagged(change: Change, gone: set[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows to add, then the names of the rows to remove that have no new value."""
+    for batch in change.added():
+        gone.difference_update(batch.column("uri").to_pylist())
+        yield rows.conform(_with_flag(batch, False), schema)
+    names = pa.RecordBatch.from_arrays([pa.array(gone, pa.string())], ["uri"])
+    yield rows.conform(_with_flag(names, True), schema)
+
+
+def _with_flag(batch: pa.RecordBatch, value: bool) -> pa.RecordBatch:
+    return batch.append_column(_GONE, pa.array(np.full(batch.num_rows, value)))
+
+
+def _check_unused(place: AnyPath) -> None:
+    """Refuse a folder that is used for something else. A killed commit leaves only data files."""
+    try:
+        names = [path.name for path in place.iterdir()]
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        names = [place.name]
+    for name in names:
+        if name != "_delta_log" and not (name.startswith("part-") and name.endswith(".parquet")):
+            raise TableError(
+                f"{place}: holds no table of Delta Lake but {name!r}. Choose another --delta, "
+                "which does not exist yet or is a table."
+            )

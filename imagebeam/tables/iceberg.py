@@ -1,0 +1,204 @@
+"""Tables of Apache Iceberg, read and written with `pyiceberg`, which needs no Java."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from imagebeam.errors import ImagebeamError
+from imagebeam.extras import install_command
+from imagebeam.tables import credentials, rows
+from imagebeam.tables.table import Change, ConflictError, Owner, TableError, shortened
+
+try:
+    from pyiceberg import exceptions
+    from pyiceberg.catalog import Catalog, load_catalog
+    from pyiceberg.expressions import AlwaysTrue
+    from pyiceberg.io.pyarrow import (
+        ArrowScan,
+        bin_pack_record_batches,
+        pyarrow_to_schema,
+        schema_to_pyarrow,
+        write_file,
+    )
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table import WriteTask
+    from pyiceberg.utils.config import Config
+except ImportError:
+    raise TableError(f"--iceberg needs pyiceberg. Run `{install_command('iceberg')}`.") from None
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import FileScanTask, Transaction
+
+_OUTPUT, _TOTAL = "imagebeam.output", "imagebeam.rows-digest"
+_FILE_BYTES = 128_000_000
+"""Of rows in memory; a file of them takes a fifth to a half of it."""
+
+
+class Iceberg:
+    """A table of Iceberg in a catalogue that the user has configured.
+
+    All that a commit changes is one update of the catalogue: the columns, one snapshot, and the
+    properties of the table, which outlive that snapshot.
+    """
+
+    def __init__(self, catalogue: Catalog, identifier: tuple[str, ...]) -> None:
+        """Open the latest version of a table, if there is one.
+
+        Args:
+            catalogue: that has the table, or gets it.
+            identifier: the namespace and the table.
+
+        Raises:
+            TableError: the catalogue does not answer, or the table cannot be written.
+        """
+        self.name = ".".join((catalogue.name, *identifier))
+        self._identifier = identifier
+        self._catalogue = catalogue
+        self._table: IcebergTable | None = None
+        missing = (exceptions.NoSuchTableError, exceptions.NoSuchNamespaceError)
+        with self._translated(), suppress(*missing):
+            self._table = catalogue.load_table(identifier)
+        if self._table is not None and not self._table.spec().is_unpartitioned():
+            raise TableError(
+                f"{self.name}: is partitioned, which commit does not write. Commit to another "
+                "table."
+            )
+
+    def schema(self) -> pa.Schema | None:
+        """Return the columns; None if there is no table yet."""
+        if self._table is None:
+            return None
+        return schema_to_pyarrow(self._table.schema(), include_field_ids=False)
+
+    def owner(self, output: str) -> Owner | None:
+        """Return what the last commit of this output left; None if it never committed here."""
+        properties = {} if self._table is None else self._table.properties
+        if properties.get(_OUTPUT) != output:
+            return None
+        return Owner(output, properties.get(_TOTAL, ""))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows."""
+        for task in self._files():
+            yield from self._rows(task)
+
+    def commit(self, change: Change) -> str:
+        """Change the table in one snapshot, or not at all; return the snapshot's id."""
+        with self._translated():
+            transaction = self._begin(change)
+            snapshot = transaction.update_snapshot(
+                snapshot_properties=dict(change.properties)
+            ).overwrite()
+            rewritten = []
+            if change.gone is None or len(change.gone):
+                for task in self._files():
+                    if any(change.is_gone(batch).any() for batch in self._rows(task)):
+                        snapshot.delete_data_file(task.file)
+                        rewritten.append(task)
+            for file in self._write(transaction, change, self._changed_rows(change, rewritten)):
+                snapshot.append_data_file(file)
+            snapshot.commit()
+            transaction.set_properties({_OUTPUT: change.owner.output, _TOTAL: change.owner.total})
+            transaction.commit_transaction()
+            return str(snapshot.snapshot_id)
+
+    def _begin(self, change: Change) -> "Transaction":
+        if self._table is None:
+            self._catalogue.create_namespace_if_not_exists(self._identifier[:-1])
+            return self._catalogue.create_table_transaction(self._identifier, change.schema)
+        transaction = self._table.transaction()
+        with transaction.update_schema() as update:
+            update.union_by_name(change.schema)
+        return transaction
+
+    def _files(self) -> "Iterator[FileScanTask]":
+        if self._table is not None:
+            with self._translated():
+                yield from self._table.scan().plan_files()
+
+    def _rows(self, task: "FileScanTask") -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one data file that the table has not deleted."""
+        assert self._table is not None
+        metadata = self._table.metadata
+        scan = ArrowScan(metadata, self._table.io, metadata.schema(), AlwaysTrue())
+        with self._translated():
+            yield from scan.to_record_batches([task])
+
+    def _changed_rows(
+        self, change: Change, rewritten: "list[FileScanTask]"
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that stay of the files to rewrite, then the rows to add."""
+        if change.gone is not None:
+            for task in rewritten:
+                for batch in self._rows(task):
+                    yield batch.filter(pa.array(~change.is_gone(batch)))
+        yield from change.added()
+
+    def _write(
+        self, transaction: "Transaction", change: Change, found: Iterator[pa.RecordBatch]
+    ) -> "Iterator[DataFile]":
+        """Write rows to data files, one after the other, and yield these."""
+        metadata = transaction.table_metadata
+        schema = pyarrow_to_schema(
+            change.schema,
+            name_mapping=metadata.schema().name_mapping,
+            format_version=metadata.format_version,
+        )
+        commit_id = uuid.uuid4()
+        conformed = (rows.conform(batch, change.schema) for batch in found)
+        for number, some in enumerate(bin_pack_record_batches(conformed, _FILE_BYTES)):
+            task = WriteTask(commit_id, number, schema, some)
+            # It starts all tasks that it is given at once, which would need memory for all rows.
+            yield from write_file(transaction._table.io, metadata, iter([task]))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except ImagebeamError:
+            raise
+        except (
+            exceptions.CommitFailedException,
+            exceptions.ValidationException,
+            exceptions.TableAlreadyExistsError,
+        ) as error:
+            raise ConflictError(
+                f"{self.name}: another commit changed the table at the same time, so this one "
+                "wrote nothing. Run the same command again."
+            ) from error
+        # Every kind of catalogue has a client library with errors of its own.
+        except Exception as error:
+            raise TableError(
+                f"{self.name}: {shortened(error)}. Check the catalogue, the credentials and the "
+                "network."
+            ) from error
+
+
+def catalogue(name: str) -> Catalog:
+    """Open a catalogue that is configured for pyiceberg.
+
+    Raises:
+        TableError: there is none of this name, or it cannot be opened.
+    """
+    config = Config()
+    known = config.get_known_catalogs()
+    if name not in known:
+        raise TableError(
+            f"{name}: no such catalogue is configured for pyiceberg (known: "
+            f"{', '.join(known) or 'none'}). Describe it in ~/.pyiceberg.yaml, or in "
+            f"PYICEBERG_CATALOG__{name.upper()}__URI and similar variables."
+        )
+    try:
+        configured = {
+            key: str(value) for key, value in (config.get_catalog_config(name) or {}).items()
+        }
+        return load_catalog(name, **credentials.iceberg_properties(configured), **configured)
+    except Exception as error:
+        raise TableError(
+            f"{name}: the catalogue cannot be opened: {shortened(error)}. Check its properties in "
+            "~/.pyiceberg.yaml, and the network."
+        ) from error

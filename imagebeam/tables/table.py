@@ -1,0 +1,92 @@
+"""What a commit needs from a table, whatever its format."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from imagebeam.errors import ImagebeamError
+from imagebeam.storage.secrets import clean_text
+from imagebeam.tables import rows
+from imagebeam.tables.rows import Digests
+
+
+class TableError(ImagebeamError, ValueError):
+    """A table that cannot be used; the text states value, reason and fix."""
+
+
+class ConflictError(ImagebeamError, RuntimeError):
+    """Another commit changed the table meanwhile; the text states value, reason and fix."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The output whose rows a table holds, and the rows that its last commit left there.
+
+    Attributes:
+        output: the folder.
+        total: `rows.total` of all rows of the table.
+    """
+
+    output: str
+    total: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit changes in a table.
+
+    Attributes:
+        schema: the columns of the table afterwards.
+        added: yields the rows to add; may be called several times.
+        gone: sorted digests of the rows to remove; None replaces all rows.
+        owner: of the table afterwards.
+        properties: facts that the snapshot carries.
+    """
+
+    schema: pa.Schema
+    added: Callable[[], Iterator[pa.RecordBatch]]
+    gone: Digests | None
+    owner: Owner
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def is_gone(self, batch: pa.RecordBatch) -> "np.typing.NDArray[np.bool_]":
+        """Return which rows of a batch are to be removed."""
+        if self.gone is None:
+            return np.ones(batch.num_rows, np.bool_)
+        return rows.is_in(rows.digests(rows.conform(batch, self.schema)), self.gone)
+
+
+class Table(Protocol):
+    """One version of a table. What another process commits later is not seen."""
+
+    name: str
+
+    def schema(self) -> pa.Schema | None:
+        """Return the columns; None if there is no table yet."""
+
+    def owner(self, output: str) -> Owner | None:
+        """Return what the last commit of this output left; None if it never committed here."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows."""
+
+    def commit(self, change: Change) -> str:
+        """Change the table in one snapshot, or not at all; return the name of the snapshot.
+
+        Raises:
+            ConflictError: the table has changed since this version.
+            TableError: the table cannot be written.
+        """
+
+
+def shortened(error: Exception) -> str:
+    """Return a library's message on one line, shortened, without colours and secrets."""
+    text = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)) or type(error).__name__
+    return clean_text(" ".join(text.split()))[:_LONGEST].rstrip(". ")
+
+
+_LONGEST = 300
