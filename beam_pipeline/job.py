@@ -38,7 +38,7 @@ from imagebeam.outputs import identity, lock, parts
 from imagebeam.outputs.changed import forget_changed
 from imagebeam.outputs.layout import Layout, remove, write_whole
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.schema import JOB, PredictionSchema
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def plan(
     job_identity.check_emit(options, module)
     class_names = job_identity.class_names(options, module)
     extra_columns = job_identity.extra_columns(options, sources)
+    job_facts = job_identity.of(options, module, class_names, extra_columns)
     provenance = job_identity.provenance(options, module)
+    provenance |= {JOB: identity.job_digest(job_facts)}
     worker_cores = preflight.cores_of_a_worker(pipeline_options, resources.cores())
     staged = _staged(module, layout, packed_module)
     job = Job(
@@ -148,8 +150,7 @@ def plan(
         pipeline_options,
         module,
         packed_module,
-        job_identity.of(options, module, class_names, extra_columns)
-        | {"staged_module": {"file": staged.path.name, "sha256": staged.file_digest}},
+        job_facts | {"staged_module": {"file": staged.path.name, "sha256": staged.file_digest}},
         stdin_copy,
         job_module.warnings(options, module),
     )

@@ -214,7 +214,7 @@ def _describe(found: tuple[AnyPath, Stat]) -> _Part:
 
 def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
     if path.suffix == ".tfrecord":
-        yield "", next(tfrecord_parts.uris(path), "")
+        yield str(tfrecord_parts.provenance(path)), next(tfrecord_parts.uris(path), "")
         return
     with opened(path) as file:
         check_text(file, "uri")

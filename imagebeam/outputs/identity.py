@@ -166,6 +166,16 @@ def changed_module(layout: Layout, identity: Mapping[str, Any]) -> AnyPath | Non
     return None if digest == staged["sha256"] else path
 
 
+def job_digest(identity: Mapping[str, Any]) -> str:
+    """Return a digest of what the rows of a job depend on, for its parts.
+
+    Options at their defaults are left out, so that one more option leaves the digest as it is.
+    """
+    decisive = {name: identity.get(name) for name in _DECIDES_ROWS if name != "format"}
+    stated = {name: value for name, value in decisive.items() if value is not None}
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name a difference by the option that makes it: `--top-k 5, now 2`."""
     match name:

@@ -18,7 +18,7 @@ from imagebeam.outputs.layout import (
     remove,
     write_whole,
 )
-from imagebeam.outputs.schema import provenance_differences
+from imagebeam.outputs.schema import provenance, provenance_differences
 from imagebeam.outputs.writers import Writers
 from imagebeam.storage import AnyPath
 
@@ -61,15 +61,12 @@ def labelled_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[
 
     Args:
         part: of the output.
-        job: its identity or provenance, to which the part must belong. Only Parquet files say by
-            which job they were written.
+        job: its provenance, to which the part must belong.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.
         OutputError: another job wrote it.
     """
-    if part.suffix == ".tfrecord":
-        return readable(part, tfrecord_parts.uris(part))
     return readable(part, _uris(part, job))
 
 
@@ -83,13 +80,13 @@ def failed_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[st
     return readable(part, _uris(part, job))
 
 
-def check_job(part: AnyPath, schema: pa.Schema, job: Mapping[str, Any]) -> None:
-    """Refuse a part of another job.
+def _check_job(part: AnyPath, found: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+    """Refuse a part whose provenance is that of another job.
 
     Raises:
-        OutputError: its metadata says that another job wrote it.
+        OutputError: another job wrote it.
     """
-    if differences := provenance_differences(schema, job):
+    if differences := provenance_differences(found, job):
         raise OutputError(
             f"{part}: was written by another job ({', '.join(differences)}). Move it elsewhere, "
             "then run the same command again."
@@ -196,8 +193,11 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 def _uris(part: AnyPath, job: Mapping[str, Any]) -> Iterator[str]:
+    if part.suffix == ".tfrecord":
+        yield from tfrecord_parts.uris(part, lambda found: _check_job(part, found, job))
+        return
     with opened(part) as file:
-        check_job(part, file.schema_arrow, job)
+        _check_job(part, provenance(file.schema_arrow), job)
         check_text(file, "uri")
         for batch in file.iter_batches(columns=["uri"], use_threads=False):
             if batch.column(0).null_count:

@@ -50,6 +50,9 @@ VERSION = "version"
 
 _METADATA_KEY = "imagebeam"
 
+JOB = "job"
+"""The entry of a provenance with the digest of all that decides the rows of a job."""
+
 
 @dataclass(frozen=True)
 class PredictionSchema:
@@ -223,27 +226,26 @@ def row_as_dict(row: Any) -> dict[str, Any]:
 
 
 def provenance(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance that a part of predictions carries in its metadata."""
-    return dict(json.loads((schema.metadata or {})[_METADATA_KEY.encode()]))
+    """Return the provenance that a part carries in its metadata; {} if it carries none."""
+    return dict(json.loads((schema.metadata or {}).get(_METADATA_KEY.encode(), "{}")))
 
 
-def provenance_differences(schema: pa.Schema, expected: Mapping[str, Any]) -> list[str]:
+def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """Return how a part differs from a job in what the values of its rows depend on.
 
     Args:
-        schema: of the part; one without metadata has no known difference.
-        expected: the identity or the provenance of the job.
+        found: the provenance of the part. Parts of earlier versions state less; what a part does
+            not state is no difference.
+        expected: the provenance of the job, or its identity.
     """
-    if _METADATA_KEY.encode() not in (schema.metadata or {}):
-        return []
-    found, wanted = (
-        {**values, **values.get("preprocessing", {})} for values in (provenance(schema), expected)
-    )
-    return [
+    found, wanted = ({**values, **values.get("preprocessing", {})} for values in (found, expected))
+    differences = [
         f"{name.replace('_', ' ')} {found[name]}, not {wanted[name]}"
-        for name in ("module_digest", "engine", "image_size", "resize")
+        for name in ("module_digest", "engine", "image_size", "resize", JOB)
         if name in found and name in wanted and found[name] != wanted[name]
     ]
+    # The digest tells nobody more than the difference that it includes.
+    return differences[:-1] if len(differences) > 1 and JOB in found else differences
 
 
 def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int32]:

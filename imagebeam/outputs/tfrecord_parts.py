@@ -3,36 +3,61 @@
 One Example per image: `uri` bytes, `width` and `height` int64, and depending on --emit `label`
 bytes, `score` float, `top_k/class` int64, `top_k/label` bytes and `top_k/score` float lists,
 `logits` and `features` float lists, and the columns that --keep copies from a manifest. Text is
-UTF-8; null values are left out.
+UTF-8; null values are left out. `imagebeam/job` is the digest of the job, the same in each Example.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
+from imagebeam.outputs import schema
+from imagebeam.outputs.schema import JOB
 from imagebeam.storage import AnyPath, tfrecord
 from imagebeam.storage.tfrecord import DamagedRecordError, Example
+
+_JOB = f"imagebeam/{JOB}"
 
 
 def encode(table: pa.Table) -> bytes:
     """Return the rows of a table of predictions as the content of a TFRecord file."""
     buffer = io.BytesIO()
+    job = schema.provenance(table.schema).get(JOB)
     for row in table.to_pylist():
+        row[_JOB] = job
         # Maps have no order of their own, but a shard that is done again must give the same bytes.
         tfrecord.write(buffer, _example(row).SerializeToString(deterministic=True))
     return buffer.getvalue()
 
 
-def uris(path: AnyPath) -> Iterator[str]:
+def uris(
+    path: AnyPath, check: Callable[[Mapping[str, Any]], object] = lambda provenance: None
+) -> Iterator[str]:
     """Yield the `uri` of every Example in a file.
+
+    Args:
+        path: of the file.
+        check: called with the file's provenance before the first `uri`.
 
     Raises:
         DamagedRecordError: the file is not a complete TFRecord file.
     """
-    return map(_uri, records(path))
+    for number, record in enumerate(records(path)):
+        example = _parsed(record)
+        if number == 0:
+            check(_provenance(example))
+        yield _text(example, "uri")
+
+
+def provenance(path: AnyPath) -> dict[str, Any]:
+    """Return the provenance of a file, which its first record states; earlier versions wrote none.
+
+    Raises:
+        DamagedRecordError: the first record is damaged.
+    """
+    return next((_provenance(_parsed(record)) for record in records(path)), {})
 
 
 def records(path: AnyPath) -> Iterator[bytes]:
@@ -77,12 +102,22 @@ def count(path: AnyPath) -> int:
         return sum(1 for _ in tfrecord.places(file))
 
 
-def _uri(record: bytes) -> str:
+def _parsed(record: bytes) -> Any:
     try:
-        example = Example.FromString(record)
-        return str(example.features.feature["uri"].bytes_list.value[0].decode())
-    except (DecodeError, LookupError, UnicodeDecodeError) as error:
-        raise DamagedRecordError("a record is not an Example with a `uri`") from error
+        return Example.FromString(record)
+    except DecodeError as error:
+        raise DamagedRecordError("a record is not an Example") from error
+
+
+def _provenance(example: Any) -> dict[str, Any]:
+    return {JOB: _text(example, _JOB)} if _JOB in example.features.feature else {}
+
+
+def _text(example: Any, name: str) -> str:
+    try:
+        return str(example.features.feature[name].bytes_list.value[0].decode())
+    except (LookupError, UnicodeDecodeError) as error:
+        raise DamagedRecordError(f"a record is not an Example with a `{name}`") from error
 
 
 def _values_of(name: str, feature: Any) -> Any:

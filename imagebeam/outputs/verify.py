@@ -8,12 +8,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from imagebeam.outputs import lock, parts
+from imagebeam.outputs import lock, parts, tfrecord_parts
 from imagebeam.outputs.account import read_summary, uri_digest
-from imagebeam.outputs.identity import changed_module, read
+from imagebeam.outputs.identity import changed_module, job_digest, read
 from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import ERRORS, PredictionSchema, provenance_differences
+from imagebeam.outputs.schema import (
+    ERRORS,
+    JOB,
+    PredictionSchema,
+    provenance,
+    provenance_differences,
+)
 from imagebeam.storage import AnyPath
 
 _NAMES_SHOWN = 20
@@ -65,6 +71,7 @@ def _count(
     seen: Counter[int],
 ) -> Iterator[str]:
     kept = dict(identity.get("kept") or {})
+    job = {**identity, JOB: job_digest(identity)}
     readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
     readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
     for part, schema, uris in sorted(readers, key=itemgetter(0)):
@@ -74,8 +81,11 @@ def _count(
                 if not _fits(found, schema, kept):
                     yield f"{part}: its columns are not the expected ones"
                     continue
-                if differences := provenance_differences(found, identity):
-                    yield f"{part}: was written by another job: {', '.join(differences)}"
+                stated = provenance(found)
+            else:
+                stated = tfrecord_parts.provenance(part)
+            if differences := provenance_differences(stated, job):
+                yield f"{part}: was written by another job: {', '.join(differences)}"
             repeated = []
             for uri in uris(part):
                 digest = uri_digest(uri)

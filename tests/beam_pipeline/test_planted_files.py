@@ -1,6 +1,7 @@
 """Test jobs on outputs in which files were planted or altered."""
 
 import io
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, imagebeam, predictions
 
 
@@ -29,21 +31,59 @@ def test_an_altered_module_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert [row["uri"] for row in predictions(out)] == names
 
 
+def _job(output: Path) -> str:
+    """Return the digest of the job in an output."""
+    return str(json.loads((output / "summary.json").read_text())["job"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "difference"),
+    [
+        ("parquet", ("--resize", "stretch"), "resize stretch, not crop"),
+        ("tfrecord", ("--top-k", 2), ""),
+    ],
+)
 def test_parts_of_another_job_are_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    kind: str,
+    options: tuple[object, ...],
+    difference: str,
 ) -> None:
+    archive(tmp_path / "in", 3, rubbish=1)
+    out, other = tmp_path / "out", tmp_path / "other"
+    label = ("label", tmp_path / "in", "--module", "demo", "--format", kind, "--output")
+    assert imagebeam(*label, out, "--limit", 1) == 0
+    assert imagebeam(*label, other, *options) == 0
+    difference = difference or f"job {_job(other)}, not {_job(out)}"
+    for folder, suffix in (("predictions", kind), ("errors", "parquet")):
+        [part] = (other / folder).iterdir()
+        planted = out / folder / f"part-{'0' * 32}.{suffix}"
+        shutil.copy(part, planted)
+        capfd.readouterr()
+        assert imagebeam("verify", out) == 1
+        assert f"{planted}: was written by another job: {difference}\n" in capfd.readouterr().out
+        assert imagebeam(*label, out) == 3
+        stderr = capfd.readouterr().err
+        assert f"{planted}: was written by another job ({difference}). Move it" in stderr
+        planted.unlink()
+    assert imagebeam(*label, out) == 0
+    assert imagebeam("verify", out) == 0
+
+
+def test_parts_of_another_job_are_not_joined_with_others(tmp_path: Path) -> None:
     archive(tmp_path / "in", 3)
-    label = ("label", tmp_path / "in", "--module", "demo", "--output")
-    assert imagebeam(*label, tmp_path / "out", "--limit", 1) == 0
-    assert imagebeam(*label, tmp_path / "other", "--resize", "stretch") == 0
-    for part in (tmp_path / "other/predictions").iterdir():
-        shutil.copy(part, tmp_path / "out/predictions" / f"part-{'0' * 32}.parquet")
-    capfd.readouterr()
-    assert imagebeam(*label, tmp_path / "out") == 3
-    stderr = capfd.readouterr().err
-    assert (
-        f"part-{'0' * 32}.parquet: was written by another job (resize stretch, not crop)" in stderr
-    )
+    out, other = tmp_path / "out", tmp_path / "other"
+    job = ("label", tmp_path / "in", "--module", "demo", "--format", "tfrecord")
+    label = (*job, "--images-per-shard", 1, "--output")
+    assert imagebeam(*label, out) == 0
+    assert imagebeam(*label, other, "--top-k", 2) == 0
+    for number, part in enumerate((other / "predictions").iterdir()):
+        shutil.copy(part, out / "predictions" / f"part-{number:032}.tfrecord")
+    assert imagebeam("compact", out) == 0
+    assert len(list((out / "predictions").iterdir())) == 2
+    [finding] = [text for text in verify(out) if "by another job" in text]
+    assert finding.endswith(f"job {_job(other)}, not {_job(out)}")
 
 
 def test_an_input_in_a_folder_of_the_output_is_refused(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.outputs.identity import claim, names_digest
+from imagebeam.outputs.identity import claim, job_digest, names_digest
 from imagebeam.outputs.layout import Layout, OutputError
 from imagebeam.outputs.parts import write_part
 from imagebeam.storage import AnyPath, Location, location, store_for
@@ -32,6 +32,20 @@ def used(root: AnyPath) -> Layout:
     write_part(layout, "1", labelled("a"), failed("b"))
     finish(layout, ["a"], ["b"], 1)
     return layout
+
+
+def test_the_digest_of_a_job_depends_on_what_decides_its_rows() -> None:
+    digest = job_digest(IDENTITY)
+    assert len(digest) == 16
+    same: dict[str, object] = {
+        "module": "elsewhere",
+        "format": "tfrecord",
+        "versions": {},
+        "root": None,
+    }
+    assert job_digest(IDENTITY | same) == digest
+    others = (("module_digest", "2"), ("top_k", 3), ("labels", "x"), ("input_range", [[0, 1]]))
+    assert len({digest, *(job_digest(IDENTITY | {name: value}) for name, value in others)}) == 5
 
 
 class TestClaim:

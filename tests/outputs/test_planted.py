@@ -170,6 +170,16 @@ def test_a_part_of_another_job_is_named(tmp_path: Path) -> None:
         assert len(list(read(part, made))) == 1
 
 
+def test_a_part_of_a_job_with_other_options_is_named(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    schema = PredictionSchema(("labels",), 2, None, {"job": "0" * 16})
+    errors = schema.errors([("y", "fetch", "not_found", "", True, ())])
+    write_part(layout, "9", schema.arrow().empty_table(), errors)
+    part, wanted = layout.error_part("9"), identity.job_digest(IDENTITY)
+    finding = f"{part}: was written by another job: job {'0' * 16}, not {wanted}"
+    assert finding in verify(tmp_path)
+
+
 def test_the_file_of_the_module_is_compared_with_its_record(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     record = {"staged_module": {"file": "module-1.tflite", "sha256": "0" * 64}}

@@ -11,7 +11,8 @@ import pytest
 
 from imagebeam.outputs import tfrecord_parts
 from imagebeam.outputs.schema import EMITTED, PredictionSchema
-from imagebeam.storage.tfrecord import DamagedRecordError
+from imagebeam.storage import tfrecord
+from imagebeam.storage.tfrecord import DamagedRecordError, Example
 
 URIS = ["/a b.jpg", "/ö\n.jpg", "file:///%FF.jpg"]
 SIDES = np.array([1, 500, 65_535], np.int32)
@@ -66,6 +67,33 @@ def test_a_record_has_the_documented_layout() -> None:
     assert found[12:-4] == example
     assert found[8:12] == masked_crc32c(found[:8])
     assert found[-4:] == masked_crc32c(example)
+
+
+def test_each_record_states_the_job(tmp_path: Path) -> None:
+    schema = PredictionSchema(("labels",), 2, None, {"job": "0f"})
+    path = tmp_path / "part.tfrecord"
+    path.write_bytes(
+        tfrecord_parts.encode(schema.table(URIS, SIDES, SIDES, SCORES, LOGITS, FEATURES))
+    )
+    assert [row["imagebeam/job"] for row in tfrecord_parts.rows(path)] == ["0f"] * 3
+    assert tfrecord_parts.provenance(path) == {"job": "0f"}
+    path.write_bytes(tfrecord_parts.encode(table()))
+    assert tfrecord_parts.provenance(path) == {}
+
+
+@pytest.mark.parametrize("value", [7, 0.5, b"\xff"])
+def test_names_and_jobs_that_are_not_text_are_damage(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "part.tfrecord"
+    for name in ("uri", "imagebeam/job"):
+        values = {"uri": b"a"} | {name: value}
+        example = Example()
+        for feature, one in values.items():
+            kind = {bytes: "bytes_list", int: "int64_list", float: "float_list"}[type(one)]
+            getattr(example.features.feature[feature], kind).value.append(one)
+        with path.open("wb") as file:
+            tfrecord.write(file, example.SerializeToString())
+        with pytest.raises(DamagedRecordError):
+            list(tfrecord_parts.uris(path))
 
 
 def masked_crc32c(data: bytes) -> bytes:
@@ -125,7 +153,7 @@ def test_records_of_other_programs_are_refused(tmp_path: Path, record: bytes) ->
     path = tmp_path / "strange.tfrecord"
     path.write_bytes(length + masked_crc32c(length) + record + masked_crc32c(record))
     assert tfrecord_parts.count(path) == 1
-    with pytest.raises(DamagedRecordError, match="a record is not an Example with a `uri`"):
+    with pytest.raises(DamagedRecordError, match="a record is not an Example"):
         list(tfrecord_parts.uris(path))
 
 
