@@ -239,13 +239,16 @@ def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]
         expected: the provenance of the job, or its identity.
     """
     found, wanted = ({**values, **values.get("preprocessing", {})} for values in (found, expected))
-    differences = [
-        f"{name.replace('_', ' ')} {found[name]}, not {wanted[name]}"
-        for name in ("module_digest", "engine", "image_size", "resize", JOB)
-        if name in found and name in wanted and found[name] != wanted[name]
-    ]
-    # The digest tells nobody more than the difference that it includes.
-    return differences[:-1] if len(differences) > 1 and JOB in found else differences
+
+    def differences(*names: str) -> list[str]:
+        return [
+            f"{name.replace('_', ' ')} {found[name]}, not {wanted[name]}"
+            for name in names
+            if name in found and name in wanted and found[name] != wanted[name]
+        ]
+
+    # The digest covers the others, but says less to a person.
+    return differences("module_digest", "engine", "image_size", "resize") or differences(JOB)
 
 
 def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int32]:
