@@ -138,6 +138,7 @@ def plan(
         decode_limits=options.decode_limits,
         access=options.access,
         worker_cores=worker_cores,
+        read_columns=options.read_columns,
         module=staged,
         schema=PredictionSchema(
             options.emit, options.top_k, class_names, provenance, extra_columns

@@ -15,7 +15,6 @@ from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.input_options import ASSUMED, RGB, STATED
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
-from imagebeam.outputs.schema import VERSION
 from imagebeam.version import __version__
 
 
@@ -53,7 +52,9 @@ def class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None
 
 
 def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
-    """Return the manifest columns that rows keep: their names in rows and their types.
+    """Return the columns of rows after those of the module: their names and their types.
+
+    They are the manifest columns that rows keep, and those that listing and reading add.
 
     Raises:
         InputError: two manifests differ in the type of a column.
@@ -63,7 +64,7 @@ def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str,
 
     columns = inputs.extra_columns(sources)
     kept = {name: columns[column] for column, name in options.keep.items()}
-    return {**kept, VERSION: pa.string()} if options.check_changed else kept
+    return kept | dict.fromkeys(options.added_columns, pa.string())
 
 
 def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
@@ -150,4 +151,5 @@ def _listing(options: LabelOptions) -> dict[str, Any]:
         "uri_column": options.uri_column,
         "name": options.name,
         "exclude": list(options.exclude),
+        "check_digest": options.check_digest,
     }

@@ -17,14 +17,15 @@ from imagebeam.beam_pipeline.option_declaration import byte_count, option, parse
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
 from imagebeam.images import uris
 from imagebeam.images.containers.types import MemberSelection
+from imagebeam.images.digests import Digest
 from imagebeam.images.errors import CODES
 from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.sources import ListingRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Access, Preprocessing, Resize, Truncation
+from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
 from imagebeam.outputs.layout import Format
-from imagebeam.outputs.schema import EMITTED, RESERVED, VERSION
+from imagebeam.outputs.schema import EMITTED, FINAL_URL, RESERVED, VERSION
 from imagebeam.storage import AnyPath, Settings, StoreError, location
 from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
 from imagebeam.storage.types import RequestHeader
@@ -33,6 +34,10 @@ _ROWS = "output rows"
 _PICTURES = "pictures"
 _SOURCES = "archives and remote storage"
 _JOB = "job"
+
+_ADDED_BY = {VERSION: "--check-changed", FINAL_URL: "--final-url"} | dict.fromkeys(
+    get_args(Digest), "--digest"
+)
 
 
 def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -159,6 +164,17 @@ class LabelOptions:
     format: Format = option(
         "parquet", "file format of the predictions", group=_ROWS, choices=get_args(Format)
     )
+    digest: Digest | None = option(
+        None,
+        "add a column with this digest of each image's bytes, and count images of the same content",
+        group=_ROWS,
+        choices=get_args(Digest),
+    )
+    final_url: bool = option(
+        False,
+        "add a column `final_url`: the address that redirects of a web server led to",
+        group=_ROWS,
+    )
     resize: Resize = option(
         "crop",
         "crop: the centre, 87.5 % of the shorter side, averaged; stretch: scale the whole image "
@@ -212,6 +228,13 @@ class LabelOptions:
         metavar="DIR",
         shown="the manifest's folder",
         convert=_root,
+    )
+    check_digest: str | None = option(
+        None,
+        "column of a manifest with the MD5, SHA-1 or SHA-2 of each image; an image with another "
+        "one becomes an error row",
+        group=_SOURCES,
+        metavar="COLUMN",
     )
     name: str | None = option(
         None,
@@ -411,11 +434,12 @@ class LabelOptions:
             debug=args.debug,
             **parsed_options(cls, args),
         )
-        if options.check_changed and VERSION in options.keep.values():
-            raise UsageError(
-                f"--check-changed: adds a column {VERSION!r}, which --keep names too. Give that "
-                f"one another name, such as --keep {VERSION}=known_{VERSION}."
-            )
+        for column in options.added_columns:
+            if column in options.keep.values():
+                raise UsageError(
+                    f"{_ADDED_BY[column]}: adds a column {column!r}, which --keep names too. Give "
+                    f"that one another name, such as --keep {column}=known_{column}."
+                )
         if options.check_changed and options.format == "tfrecord":
             raise UsageError(
                 "--check-changed: needs rows that can be deleted. Use --format parquet."
@@ -425,8 +449,26 @@ class LabelOptions:
     def preprocessing(self, size: tuple[int, int]) -> Preprocessing:
         """Return the preprocessing for a module that takes (height, width) pixels."""
         return Preprocessing(
-            size, self.resize, self.max_image_bytes, self.max_image_pixels, self.truncated
+            size,
+            self.resize,
+            self.max_image_bytes,
+            self.max_image_pixels,
+            self.truncated,
+            self.digest,
         )
+
+    @property
+    def added_columns(self) -> tuple[str, ...]:
+        """The columns that listing and reading add to rows, in their order."""
+        version = (VERSION,) if self.check_changed else ()
+        digest = () if self.digest is None else (self.digest,)
+        return (*version, *digest, *((FINAL_URL,) if self.final_url else ()))
+
+    @property
+    def read_columns(self) -> ReadColumns:
+        """Return the columns that reading adds."""
+        listed = len(self.keep) + self.check_changed
+        return ReadColumns(listed, self.digest is not None, self.final_url)
 
     @property
     def decode_limits(self) -> DecodeLimits:
@@ -451,5 +493,5 @@ class LabelOptions:
     @property
     def listing_rules(self) -> ListingRules:
         """Return the rules of listing and of reading manifest entries."""
-        entries = EntryRules(self.uri_column, self.root, self.name)
+        entries = EntryRules(self.uri_column, self.root, self.name, self.check_digest)
         return ListingRules(NameRules(self.exclude), entries)

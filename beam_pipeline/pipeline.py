@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import StagedModule
 from imagebeam.outputs.layout import Layout
@@ -41,6 +41,7 @@ class Job:
         provenance: facts about the job for the summary.
         access: how images are reached that are not local files.
         worker_cores: cores per worker process; None for all that it may use.
+        read_columns: the columns that reading adds to rows.
     """
 
     sources: Sequence[Source]
@@ -54,6 +55,7 @@ class Job:
     provenance: Mapping[str, Any]
     access: Access = field(default_factory=Access)
     worker_cores: int | None = None
+    read_columns: ReadColumns = NO_READ_COLUMNS
 
     @property
     def layout(self) -> Layout:
@@ -71,9 +73,16 @@ def build(
         (pages, plan)
         | PlanShards(job.run, job.preprocessing.image_bytes, job.images_per_shard)
         | DecodeImages(
-            job.preprocessing, job.decode_processes, job.decode_limits, job.access, job.worker_cores
+            job.preprocessing,
+            job.decode_processes,
+            job.decode_limits,
+            job.access,
+            job.worker_cores,
+            job.read_columns,
         )
         | RunModule(job.module, cores=job.worker_cores)
         | WriteShards(job.run, job.schema)
     )
-    return (reports, plan, earlier_parts) | Summarise(job.run, job.provenance, startup_times or {})
+    return (reports, plan, earlier_parts) | Summarise(
+        job.run, job.provenance, startup_times or {}, job.preprocessing.digest
+    )

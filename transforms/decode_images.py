@@ -13,12 +13,15 @@ import numpy as np
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
+from imagebeam.images import uris
 from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.reader import ImageReader, Reading
 from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
 from imagebeam.resources import Resources
+from imagebeam.storage.secrets import HideQuery
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
 from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.shared_resource import SharedResource
@@ -48,6 +51,7 @@ class DecodeImages(beam.PTransform):
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
         cores: of a worker process; None for all that it may use.
+        columns: that reading adds to rows.
     """
 
     preprocessing: Preprocessing
@@ -55,10 +59,18 @@ class DecodeImages(beam.PTransform):
     limits: DecodeLimits
     access: Access = field(default_factory=Access)
     cores: int | None = None
+    columns: ReadColumns = NO_READ_COLUMNS
 
     def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard]:
         """Decode the images of all shards."""
-        decode = DecodeFn(self.preprocessing, self.processes, self.limits, self.access, self.cores)
+        decode = DecodeFn(
+            self.preprocessing,
+            self.processes,
+            self.limits,
+            self.access,
+            self.cores,
+            columns=self.columns,
+        )
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
@@ -73,6 +85,7 @@ class DecodeFn(beam.DoFn):
         access: Access,
         cores: int | None,
         reader: Callable[[Preprocessing, int, DecodeLimits, Access], ImageReader] = ImageReader,
+        columns: ReadColumns = NO_READ_COLUMNS,
     ) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
@@ -80,6 +93,7 @@ class DecodeFn(beam.DoFn):
         self._access = access
         self._cores = cores
         self._make_reader = reader
+        self._columns = columns
         self._shared = SharedResource[ImageReader]()
         self._versions = installed_versions()
 
@@ -114,7 +128,9 @@ class DecodeFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
         """Queue a shard; yield those that enough others follow."""
-        future = self._pool.submit(decode_shard, shard, self._reader)
+        future = self._pool.submit(
+            decode_shard, shard, self._reader, self._columns, self._access.hide_query
+        )
         self._pending.add(len(shard.images), (future, timestamp, window))
         yield from starmap(_windowed, self._pending.ready())
 
@@ -157,14 +173,39 @@ def fit_decoding(
     return fitting, replace(limits, memory=memory)
 
 
-def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
-    """Return the pictures of a shard, and a failure for each image that was not decoded."""
+def decode_shard(
+    shard: Shard,
+    reader: ImageReader,
+    columns: ReadColumns = NO_READ_COLUMNS,
+    hide_query: HideQuery = "secret",
+) -> DecodedShard:
+    """Return the pictures of a shard, and a failure for each image that was not decoded.
+
+    Args:
+        shard: the images.
+        reader: reads them.
+        columns: that reading adds to rows.
+        hide_query: which values of a URL's query the final URL hides.
+    """
+
+    def extra(image: ListedImage, read: Reading | None = None, row: int = 0) -> tuple[Any, ...]:
+        if not (columns.digest or columns.final_url):
+            return image.extra_columns
+        added: list[str | None] = []
+        if columns.digest:
+            has_digest = read is not None and read.digests[row].any()
+            added.append(read.digests[row].tobytes().hex() if read and has_digest else None)
+        if columns.final_url:
+            url = read.final_urls[row] if read is not None else ""
+            added.append(uris.without_secrets(url, hide_query) if url else None)
+        return (*(image.extra_columns or (None,) * columns.listed), *added)
+
     images = []
     locations = []
     failures = []
     for image in shard.images:
         if isinstance(image.location, ImageError):
-            failures.append(Failure.of(image.uri, image.location, image.extra_columns))
+            failures.append(Failure.of(image.uri, image.location, extra(image)))
         else:
             images.append(image)
             locations.append(image.location)
@@ -173,7 +214,7 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     sizes: list[tuple[int, int]] = []
     for row, (image, outcome) in enumerate(zip(images, reading.outcomes, strict=True)):
         if isinstance(outcome, ImageError):
-            failures.append(Failure.of(image.uri, outcome, image.extra_columns))
+            failures.append(Failure.of(image.uri, outcome, extra(image, reading, row)))
         else:
             rows.append(row)
             sizes.append((outcome.width, outcome.height))
@@ -181,7 +222,7 @@ def decode_shard(shard: Shard, reader: ImageReader) -> DecodedShard:
     return DecodedShard(
         id=shard.id,
         uris=[images[row].uri for row in rows],
-        extra_columns=[images[row].extra_columns for row in rows],
+        extra_columns=[extra(images[row], reading, row) for row in rows],
         widths=widths,
         heights=heights,
         pixels=reading.pixels if len(rows) == len(images) else reading.pixels[rows],

@@ -12,7 +12,9 @@ from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
 from imagebeam.outputs.layout import Layout, temporaries
 from imagebeam.outputs.progress import error_counts
 from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.same_content import SameContent
 from imagebeam.storage import location
+from imagebeam.transforms.count_same_content import CountSameContent
 from imagebeam.transforms.elements import ShardReport
 from imagebeam.transforms.skip_done import finished_parts
 
@@ -32,11 +34,13 @@ class Summarise(beam.PTransform):
         run: the run that owns the output.
         provenance: facts about the job for the summary.
         startup_times: spent before the pipeline started.
+        digest: name of the column with the digests of images; None if there is none.
     """
 
     run: RunToken
     provenance: Mapping[str, Any]
     startup_times: StageTimes = field(default_factory=dict)
+    digest: str | None = None
 
     @no_annotations  # Beam takes hints only from a single PCollection.
     def expand(
@@ -60,12 +64,16 @@ class Summarise(beam.PTransform):
             _REPORTED: reports | "ReportedFiles" >> beam.FlatMap(_reported_files, layout),
             _PRESENT: tally | "PresentFiles" >> beam.FlatMap(_present_files, self.run),
         }
+        compared = files | "CompareFiles" >> beam.CoGroupByKey()
         stray_count = (
-            files
-            | "CompareFiles" >> beam.CoGroupByKey()
+            compared
             | "RemoveStrayFiles" >> beam.MapTuple(_remove_stray)
             | "CountStrayFiles" >> beam.CombineGlobally(sum)
         )
+        same_content = None
+        if self.digest is not None:
+            written = compared | "WrittenFiles" >> beam.FlatMapTuple(_written)
+            same_content = beam.pvalue.AsSingleton(written | CountSameContent(self.digest))
         return tally | "WriteSummary" >> beam.Map(
             _write_summary,
             beam.pvalue.AsSingleton(stray_count),
@@ -73,6 +81,7 @@ class Summarise(beam.PTransform):
             layout,
             self.provenance,
             self.startup_times,
+            same_content,
         )
 
 
@@ -108,6 +117,12 @@ def _remove_stray(part: str, group: Mapping[str, Iterable[None]]) -> int:
     return 1
 
 
+def _written(part: str, group: Mapping[str, Iterable[None]]) -> Iterable[str]:
+    """Yield the file if it is there and no stray one."""
+    if list(group[_PRESENT]) and (list(group[_EARLIER]) or list(group[_REPORTED])):
+        yield part
+
+
 def _write_summary(
     tally: Tally,
     _stray_count: int,
@@ -115,9 +130,10 @@ def _write_summary(
     layout: Layout,
     provenance: Mapping[str, Any],
     startup_times: StageTimes,
+    same_content: SameContent | None,
 ) -> dict[str, Any]:
     of_this_run = tally.labelled + sum(tally.failed.values())
     failed_in_output = None if plan.rows == of_this_run else error_counts(layout)
-    summary = summarise(plan, tally, provenance, startup_times, failed_in_output)
+    summary = summarise(plan, tally, provenance, startup_times, failed_in_output, same_content)
     write_summary(layout, summary)
     return summary

@@ -141,6 +141,9 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     add_results(summary)
     if summary["duplicates"]:
         add("duplicates", summary["duplicates"], Text("labelled once", "dim"))
+    if same_content := summary.get("same_content"):
+        note = f"images with equal bytes (groups: {same_content['groups']:,}); each has its row"
+        add("same content", same_content["images"], Text(note, "dim"))
     left_out = summary.get("left_out", {})
     if left_out:
         add("left out", sum(entry["count"] for entry in left_out.values()))

@@ -149,6 +149,12 @@ class WrongBytes(FetchError, code="wrong_bytes", retryable=True):
     fix = "Run again with --retry-failed."
 
 
+class DigestMismatch(FetchError, code="digest_mismatch", retryable=True):
+    """The bytes do not have the digest that the manifest states (--check-digest)."""
+
+    fix = "Get the image again or correct the manifest; then run again with --retry-failed."
+
+
 class Changed(FetchError, code="changed", retryable=True):
     """The object was replaced between listing and reading."""
 

@@ -16,12 +16,14 @@ class ImageLocation(NamedTuple):
         version: of that object when it was listed; "" if unknown.
         kind: name of the `ContainerKind`; None for an image that is an object itself.
         place: position in the container; its meaning depends on the kind.
+        digest: that the bytes must have, as `KIND:HEX`; "" if none is known.
     """
 
     address: str
     version: str = ""
     kind: str | None = None
     place: tuple[int, ...] = ()
+    digest: str = ""
 
     @property
     def container(self) -> ContainerKind | None:

@@ -1,9 +1,10 @@
 """Settings that workers receive: access to images, and their preprocessing."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from imagebeam.images.containers.types import MemberSelection
+from imagebeam.images.digests import Digest
 from imagebeam.storage import Settings
 from imagebeam.storage.secrets import HideQuery
 
@@ -31,6 +32,23 @@ class Access:
     hide_query: HideQuery = "secret"
 
 
+class ReadColumns(NamedTuple):
+    """The columns that reading adds to rows, after those of the listing.
+
+    Attributes:
+        listed: number of columns of the listing.
+        digest: whether there is one with the digest of the image's bytes.
+        final_url: whether there is one with the address that redirects led to.
+    """
+
+    listed: int = 0
+    digest: bool = False
+    final_url: bool = False
+
+
+NO_READ_COLUMNS = ReadColumns()
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Settings that turn pictures into a module's input; two outputs compare only if they agree.
@@ -41,6 +59,7 @@ class Preprocessing:
         max_bytes: an encoded image with more is refused.
         max_pixels: a picture with more is refused.
         truncated: whether pictures that end early are decoded as far as they go.
+        digest: kind of the digest of the encoded bytes that reading adds; None adds none.
     """
 
     size: tuple[int, int]
@@ -48,6 +67,7 @@ class Preprocessing:
     max_bytes: int = 100_000_000
     max_pixels: int = MAX_PIXELS
     truncated: Truncation = "refuse"
+    digest: Digest | None = None
 
     @property
     def image_bytes(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from imagebeam.errors import ImagebeamError
 from imagebeam.outputs.layout import Layout, read_document, write_whole
 from imagebeam.outputs.listing_count import forget_listed_images
+from imagebeam.outputs.same_content import SameContent
 from imagebeam.outputs.writers import Writers
 
 _DIGEST_BITS = 128
@@ -132,6 +133,7 @@ def summarise(
     provenance: Mapping[str, Any],
     before: Costs = _NOTHING,
     failed_in_output: Mapping[str, int] | None = None,
+    same_content: SameContent | None = None,
 ) -> dict[str, Any]:
     """Return the content of `summary.json`.
 
@@ -144,6 +146,7 @@ def summarise(
         provenance: what the summary says about the job besides the counts.
         before: time spent before there was a plan.
         failed_in_output: rows in errors by code; None if the output holds rows of this run only.
+        same_content: images of the output with equal bytes; None if they have no digests.
 
     Raises:
         AccountError: an image is missing, or one is counted twice.
@@ -194,6 +197,7 @@ def summarise(
             reason: {"count": count, "examples": list(examples)}
             for reason, (count, examples) in plan.left_out.items()
         },
+        **({"same_content": same_content.as_json()} if same_content is not None else {}),
         "shards": tally.shards,
         "rows": plan.rows,
         "rows_digest": f"{plan.rows_digest:032x}",

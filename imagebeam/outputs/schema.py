@@ -48,6 +48,9 @@ ErrorRow = tuple[str, str, str, str, bool, tuple[Any, ...]]
 VERSION = "version"
 """The column that --check-changed adds: what was known of an image before it was read."""
 
+FINAL_URL = "final_url"
+"""The column that --final-url adds: the address that redirects led to; null where none did."""
+
 _METADATA_KEY = "imagebeam"
 
 JOB = "job"

@@ -182,6 +182,26 @@ def years_note(contents: Contents) -> str:
 
 
 @dataclass(frozen=True)
+class SameContent:
+    """Images of the output whose bytes are equal; `largest` has digest and images of groups."""
+
+    images: int
+    groups: int
+    largest: Sequence[tuple[str, int]]
+
+
+def same_content(contents: Contents) -> SameContent | None:
+    """Return what the latest run counted; None if rows have no digests or all are different."""
+    counts = (contents.summary or {}).get("same_content") or {}
+    try:
+        largest = [(str(each["digest"]), int(each["images"])) for each in counts["largest"]]
+        found = SameContent(int(counts["images"]), int(counts["groups"]), largest)
+    except (TypeError, LookupError, ValueError, AttributeError):
+        return None
+    return found if found.images else None
+
+
+@dataclass(frozen=True)
 class SummaryEntry:
     """One count of the summary; `kind` selects the colour."""
 

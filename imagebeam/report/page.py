@@ -132,6 +132,7 @@ def render(
         folders_note=facts.folders_note(contents, folders[_MOST_FOLDERS:]),
         years=contents.breakdown.years(),
         years_note=facts.years_note(contents),
+        same_content=facts.same_content(contents),
         timeline=timeline,
         stages=facts.stages(contents),
         facts=facts.provenance(contents),

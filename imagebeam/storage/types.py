@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -107,3 +107,11 @@ class Store(Protocol):
 
     def remove(self, uri: str) -> None:
         """Remove an object, if it is there."""
+
+
+@runtime_checkable
+class RedirectingStore(Protocol):
+    """A store that may find an object under another address."""
+
+    def read_redirected(self, uri: str, max_bytes: int, version: str = "") -> tuple[bytes, str]:
+        """Read a whole object; return its bytes and its address, "" if that is `uri` itself."""

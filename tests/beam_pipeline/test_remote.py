@@ -1,5 +1,6 @@
 """Test jobs on images on the web and in buckets."""
 
+import hashlib
 import io
 import json
 import os
@@ -164,6 +165,58 @@ def test_urls_have_the_same_rows_as_files(
     assert archived == web.url(f"/no-ranges.tar.gz!/{next(iter(pictures))}")
     assert imagebeam("label", web.url("/gone.tar"), "--output", tmp_path / "x", _HERE) == 2
     assert "gone.tar: it cannot be read: nothing is there" in capsys.readouterr().err
+
+
+def test_digests_and_final_urls_are_columns_and_equal_bytes_are_counted(
+    tmp_path: Path, web: Site, pictures: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (_, first), (_, second), *_ = pictures.items()
+    digest = hashlib.sha256(first).hexdigest()
+    web.add("/a.jpg", stored(first))
+    web.add("/moved.jpg", redirect(f"/new/a.jpg?token={_CANARY}"))
+    web.add(f"/new/a.jpg?token={_CANARY}", stored(first))
+    web.add("/b.jpg", stored(second))
+    web.add("/away.jpg", redirect("/removed.html"))
+    web.add("/removed.html", stored(b"<html>"))
+    rows = [("a", digest), ("moved", digest), ("b", digest), ("away", ""), ("gone", digest)]
+    manifest, out = tmp_path / "list.csv", tmp_path / "out"
+    lines = [f"{web.url(f'/{name}.jpg')},{stated}" for name, stated in rows]
+    manifest.write_text("\n".join(["uri,sha", *lines]))
+    columns = ("--digest", "sha256", "--final-url", "--emit", "labels")
+    job = ("label", manifest, "--output", out, _HERE, "--read-attempts", "1", *columns)
+    assert imagebeam(*job, "--check-digest", "sha") == 0
+    moved = web.url("/new/a.jpg")
+    found = {row["uri"]: (row["sha256"], row["final_url"]) for row in predictions(out)}
+    assert found.keys() == {web.url("/a.jpg"), web.url("/moved.jpg")}
+    assert found[web.url("/a.jpg")] == (digest, None)
+    assert found[web.url("/moved.jpg")][0] == digest
+    assert str(found[web.url("/moved.jpg")][1]).startswith(f"{moved}?token=")
+    assert _CANARY not in str(found)
+    failed = {row["uri"].rpartition("/")[2]: row for row in errors(out)}
+    assert {name: row["code"] for name, row in failed.items()} == {
+        "b.jpg": "digest_mismatch",
+        "list.csv#line=5": "bad_entry",
+        "gone.jpg": "not_found",
+    }
+    other = hashlib.sha256(second).hexdigest()
+    assert failed["b.jpg"]["message"] == f"its sha256 is {other}, and the manifest says {digest}"
+    # Without the check, in the same output: the rows of both runs are compared.
+    assert imagebeam(*job, "--retry-failed", "digest_mismatch", "bad_entry") == 0
+    failed = {row["uri"].rpartition("/")[2]: row for row in errors(out)}
+    assert failed["away.jpg"]["code"] == "unsupported_format"
+    assert failed["away.jpg"]["final_url"] == web.url("/removed.html")
+    assert failed["away.jpg"]["sha256"] == hashlib.sha256(b"<html>").hexdigest()
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["same_content"] == {
+        "images": 2,
+        "groups": 1,
+        "largest": [{"digest": digest, "images": 2}],
+    }
+    capsys.readouterr()
+    assert imagebeam("report", out) == 0
+    page = (out / "report.html").read_text()
+    assert "2 images have the same bytes as another image, in 1 group. " in page
+    assert digest in page
 
 
 def test_a_remote_manifest_cannot_name_local_files(

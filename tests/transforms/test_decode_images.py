@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.settings import Preprocessing
+from imagebeam.images.settings import Preprocessing, ReadColumns
 from imagebeam.resources import Resources
 from imagebeam.transforms.decode_images import DecodeImages, decode_shard, fit_decoding
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
@@ -40,6 +41,28 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
         Failure(str(missing), "fetch", "not_found", "No such file or directory", True),
     )
     assert list(shard.costs) == ["fetch", "decode"]
+
+
+def test_columns_of_reading_follow_those_of_the_listing(tmp_path: Path) -> None:
+    good, missing = grey(tmp_path, "a.png", 200), str(tmp_path / "missing.png")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    refs = (
+        listed(good, 0)._replace(extra_columns=("x",)),
+        listed(missing, 1),
+        bad_entry("list.txt#line=3", 2, "no name"),
+        listed(str(empty), 3)._replace(extra_columns=("y",)),
+    )
+    reader = ImageReader(Preprocessing(SIZE, digest="sha256"), processes=1)
+    shard = decode_shard(Shard("id", refs), reader, ReadColumns(1, True, True))
+    reader.close()
+    digest = hashlib.sha256(Path(good).read_bytes()).hexdigest()
+    assert shard.extra_columns == [("x", digest, None)]
+    assert [failure.extra_columns for failure in shard.failures] == [
+        (None, None, None),
+        (None, None, None),
+        ("y", hashlib.sha256(b"").hexdigest(), None),
+    ]
 
 
 def test_a_shard_without_pictures_has_only_failures(tmp_path: Path) -> None:

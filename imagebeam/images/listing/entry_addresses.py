@@ -26,11 +26,13 @@ class EntryRules:
         uri_column: the column that names the images; None is `uri`.
         root: address of the folder that relative entries start from; None is the manifest's.
         template: a name in which `{}` stands for the entry, such as `train/{}.jpg`.
+        digest_column: that states the digest of each image; None if nothing is compared.
     """
 
     uri_column: str | None = None
     root: str | None = None
     template: str | None = None
+    digest_column: str | None = None
 
 
 class EntryAddress(NamedTuple):

@@ -67,6 +67,12 @@ def sources(
                 found.append(source)
     if reader.refusals and not singles and not reader.has_images:
         raise reader.refusals[0]
+    digest = rules.entries.digest_column
+    if digest is not None and not any(source.kind == "manifest" for source in found):
+        raise InputError(
+            f"--check-digest {digest}: no input is a manifest, which states digests. Name one, or "
+            "leave the option out."
+        )
     if keep and not any(source.keep for source in found):
         raise InputError(
             f"--keep {' '.join(keep)}: no input has such columns. Name columns of a .csv or "
@@ -336,9 +342,16 @@ class _Inputs:
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
         keep = self._kept(columns, address, text) if columns else {}
+        self._check_digest_column(columns, text)
         base = self._rules.entries.root or base
         source = replace(self._source("manifest", address, base), keep=keep)
         return self._checked(source, text)
+
+    def _check_digest_column(self, columns: dict[str, Any], text: str) -> None:
+        digest = self._rules.entries.digest_column
+        if digest is not None and digest not in columns:
+            found = ", ".join(map(repr, columns)) or "no columns"
+            raise _NoValueError(f"{text}: no column {digest!r} for --check-digest; it has {found}.")
 
     def _shown(self, address: str) -> str:
         return uris.without_secrets(address, self._access.hide_query)

@@ -15,7 +15,14 @@ from imagebeam.images.containers.types import (
     Member,
     MemberProblem,
 )
-from imagebeam.images.errors import ImageError, ListingError, UnexpectedListing, UnreadableListing
+from imagebeam.images.digests import stated_digest
+from imagebeam.images.errors import (
+    BadManifestEntry,
+    ImageError,
+    ListingError,
+    UnexpectedListing,
+    UnreadableListing,
+)
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets, files_beside, folders, manifest_tables, manifests
 from imagebeam.images.listing.entry_addresses import EntryRules, resolve
@@ -247,22 +254,32 @@ class _Listing:
         )
 
     def _manifest(self, address: str) -> Iterator[ListedImage]:
+        import pyarrow as pa
+
         shown = self._shown(address)
-        uri_column = self._rules.entries.uri_column
+        rules, keep = self._rules.entries, self._source.keep
         name = uris.path(address).rpartition("/")[2]
         with store_for(address, self._access.settings).open(address) as file:
-            table, keep = cast(IO[bytes], file), self._source.keep
+            table, own = cast(IO[bytes], file), dict(keep)
             if any(has_partition(uris.path(address), column) for column in keep):
-                columns = manifests.columns(table, name, uri_column)
-                keep = {column: kind for column, kind in keep.items() if column in columns}
+                columns = manifests.columns(table, name, rules.uri_column)
+                own = {column: kind for column, kind in keep.items() if column in columns}
                 table.seek(0)
-            for entry in manifests.read(table, name, keep, uri_column):
-                if len(keep) < len(self._source.keep):
-                    own = dict(zip(keep, entry.extra_columns, strict=True))
-                    entry = entry._replace(extra_columns=self._with_partitions(own, address))
-                yield from self._entry(entry, f"{shown}#{entry.position}", address)
+            is_whole = len(own) == len(keep)
+            if rules.digest_column is not None:
+                own.setdefault(rules.digest_column, pa.string())
+            for entry in manifests.read(table, name, own, rules.uri_column):
+                digest: object = _NO_DIGEST
+                if not is_whole or rules.digest_column is not None:
+                    row = dict(zip(own, entry.extra_columns, strict=True))
+                    digest = row.get(rules.digest_column or "", _NO_DIGEST)
+                    kept = self._with_partitions(row, address)
+                    entry = entry._replace(extra_columns=kept)
+                yield from self._entry(entry, f"{shown}#{entry.position}", address, digest)
 
-    def _entry(self, entry: ManifestEntry, place: str, manifest: str) -> Iterator[ListedImage]:
+    def _entry(
+        self, entry: ManifestEntry, place: str, manifest: str, digest: object
+    ) -> Iterator[ListedImage]:
         if entry.lines_lost:
             self._left_out.add("quoted", place, entry.lines_lost)
         if entry.value is None:
@@ -271,19 +288,30 @@ class _Listing:
         if isinstance(entry.value, ImageError):
             yield ListedImage(place, entry.value, entry.extra_columns)
             return
+        rules, stated = self._rules.entries, ""
         try:
             found = resolve(
-                entry.value,
-                manifest,
-                self._source.base,
-                self._rules.entries,
-                self._access.hide_query,
+                entry.value, manifest, self._source.base, rules, self._access.hide_query
             )
+            is_container = kind_of(uris.path(found.address)) is not None
+            if digest is not _NO_DIGEST:
+                if is_container:
+                    raise BadManifestEntry(_DIGEST_OF_CONTAINER)
+                stated = stated_digest(digest, str(rules.digest_column))
         except (ListingError, ImageError) as error:
             yield ListedImage(place, type(error)(*error.args), entry.extra_columns)
             return
-        if kind_of(uris.path(found.address)) is None:
-            yield ListedImage(found.uri, ImageLocation(found.address), entry.extra_columns)
+        if not is_container:
+            location = ImageLocation(found.address, digest=stated)
+            yield ListedImage(found.uri, location, entry.extra_columns)
             return
         for listed in self._members(found.address, found.uri):
             yield listed._replace(extra_columns=entry.extra_columns)
+
+
+_NO_DIGEST = object()
+"""Stands for the digest of an entry where none is compared."""
+
+_DIGEST_OF_CONTAINER = (
+    "an archive, whose digest is not compared. Leave it out, or leave out --check-digest"
+)

@@ -14,6 +14,7 @@ from imagebeam.child_process import end_with_parent
 from imagebeam.images import signatures
 from imagebeam.images.channel import ANY_SIZE, Channel
 from imagebeam.images.decode import DecodedImage, decode
+from imagebeam.images.digests import digest_of
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
 from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
@@ -51,7 +52,7 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
                 meter = Meter()
                 messages.forget()
                 for row, request in enumerate(requests):
-                    outcome = _read(preprocessing, request, shared.slots[row], meter, messages)
+                    outcome = _read(preprocessing, request, shared, row, meter, messages)
                     last = row == len(requests) - 1
                     if not isinstance(outcome, ImageError) and not last:
                         # A message per picture would cost more than all else except decoding.
@@ -68,6 +69,7 @@ def read_image(
     preprocessing: Preprocessing,
     meter: Meter,
     messages: DecoderMessages | None = None,
+    digest: npt.NDArray[np.uint8] | None = None,
 ) -> DecodedImage | ImageError:
     """Fetch and decode one image in this process.
 
@@ -76,10 +78,13 @@ def read_image(
         preprocessing: how it becomes the module's input.
         meter: counts what it costs.
         messages: of decoders, where this process collects them.
+        digest: uint8 (DIGEST_BYTES,), which receives that of the bytes if there shall be one.
     """
     try:
         with meter.stage("fetch"):
             data = fetch(request, preprocessing.max_bytes)
+            if preprocessing.digest is not None and digest is not None:
+                digest[:] = np.frombuffer(digest_of(data, preprocessing.digest), np.uint8)
         with meter.stage("decode"):
             is_tiff = signatures.is_tiff(data)
             if messages is not None and is_tiff:
@@ -102,15 +107,16 @@ def read_image(
 def _read(
     preprocessing: Preprocessing,
     request: FetchRequest,
-    slot: npt.NDArray[np.uint8],
+    shared: SharedPixels,
+    row: int,
     meter: Meter,
     messages: DecoderMessages,
 ) -> tuple[int, int] | ImageError:
     try:
-        read = read_image(request, preprocessing, meter, messages)
+        read = read_image(request, preprocessing, meter, messages, shared.digests[row])
         if isinstance(read, ImageError):
             return read
-        slot[...] = read.pixels
+        shared.slots[row] = read.pixels
         return read.width, read.height
     except MemoryError:
         return DecodeMemory("no memory was left to read it")

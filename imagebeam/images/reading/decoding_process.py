@@ -101,7 +101,11 @@ class DecodingProcess:
                 ) from error
 
     def read(
-        self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
+        self,
+        requests: Sequence[FetchRequest],
+        pixels: npt.NDArray[np.uint8],
+        meter: Meter,
+        digests: npt.NDArray[np.uint8] | None = None,
     ) -> list[DecodedImage | ImageError]:
         """Return the outcome of each image, in the order given.
 
@@ -109,6 +113,8 @@ class DecodingProcess:
             requests: for N images.
             pixels: (N, H, W, 3); row i is filled if image i was decoded, otherwise unchanged.
             meter: counts the costs; those of a lost child are not counted.
+            digests: (N, DIGEST_BYTES); row i is filled if the bytes of image i were read and the
+                preprocessing has a kind of digest, otherwise unchanged.
 
         Raises:
             NoDecoderError: no child can be started.
@@ -117,7 +123,7 @@ class DecodingProcess:
         suspect = -1
         try:
             while len(outcomes) < len(requests):
-                loss = self._read_on(requests, pixels, meter, outcomes)
+                loss = self._read_on(requests, pixels, meter, outcomes, digests)
                 if loss is None:
                     continue
                 self.close()
@@ -158,6 +164,7 @@ class DecodingProcess:
         pixels: npt.NDArray[np.uint8],
         meter: Meter,
         outcomes: list[DecodedImage | ImageError],
+        digests: npt.NDArray[np.uint8] | None,
     ) -> ImageError | None:
         """Append as many outcomes as the child has slots; return how it was lost, if it was."""
         self.start()
@@ -182,6 +189,9 @@ class DecodingProcess:
             return DecodeCrash(f"the decoding process ended with {self._ending()}")
         finally:
             taken.take()
+            if digests is not None:
+                last = first + len(taken.outcomes)
+                digests[first:last] = self._shared.digests[: len(taken.outcomes)]
             outcomes += taken.outcomes
         return None
 
@@ -254,6 +264,7 @@ class _Taken:
         self._shared = shared
         self._pixels = pixels
         shared.sizes[:] = 0
+        shared.digests[:] = 0
 
     def ready(self) -> list[tuple[int, int]]:
         """Return the sizes of the pictures that are there and not taken yet."""

@@ -1,6 +1,7 @@
 """Fetch the bytes of one image, within a limit."""
 
 from imagebeam.images import uris
+from imagebeam.images.digests import verify_digest
 from imagebeam.images.errors import (
     BadMember,
     ImageError,
@@ -20,7 +21,7 @@ FetchRequest = ImageLocation | bytes | ImageError
 
 
 def fetch(request: FetchRequest, max_bytes: int) -> bytes:
-    """Return the bytes of one image.
+    """Return the bytes of one image, which have the digest that the location states.
 
     Args:
         request: the location, the bytes themselves, or an error.
@@ -34,6 +35,13 @@ def fetch(request: FetchRequest, max_bytes: int) -> bytes:
             return request
         case ImageError():
             raise request
+    data = _read(request, max_bytes)
+    if request.digest:
+        verify_digest(data, request.digest)
+    return data
+
+
+def _read(request: ImageLocation, max_bytes: int) -> bytes:
     if (scheme := uris.scheme(request.address)) != "file":
         raise UnsupportedScheme(f"{scheme}:// cannot be read")
     with translate_store_errors():

@@ -13,12 +13,14 @@ from typing import IO, NamedTuple, TypeAlias, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.container import Container, open_container, read_range
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.digests import verify_digest
 from imagebeam.images.errors import ImageError, translate_store_errors
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage import Settings, Store, store_for
+from imagebeam.storage.types import RedirectingStore
 
 _LOOK_AHEAD = 2
 """Images fetched ahead per concurrent read."""
@@ -54,29 +56,42 @@ class Fetcher:
         self._store_of = store_of
         self._streams = _Streams(access, store_of)
 
-    def requests(self, locations: Iterable[ImageLocation], meter: Meter) -> Iterator[FetchRequest]:
+    def requests(
+        self,
+        locations: Iterable[ImageLocation],
+        meter: Meter,
+        final_urls: list[str] | None = None,
+    ) -> Iterator[FetchRequest]:
         """Yield the request for each image, in the order given.
 
         Args:
             locations: of the images. Neighbours in a container that is read from its start are in
                 its order.
             meter: counts the cost of fetching.
+            final_urls: receives for each request the address that redirects led to; "" if none.
         """
-        ahead: deque[FetchRequest | Future[_Fetched]] = deque()
+
+        def taken(begun: FetchRequest | Future[_Fetched] | _Fetched) -> FetchRequest:
+            request, final_url = _finish(begun, meter)
+            if final_urls is not None:
+                final_urls.append(final_url)
+            return waiting.taken(request)
+
+        ahead: deque[FetchRequest | Future[_Fetched] | _Fetched] = deque()
         waiting = _Waiting()
         for location in locations:
             begun = self._begin(location, waiting, meter)
             if not ahead and not isinstance(begun, Future):
-                yield waiting.taken(begun)
+                yield taken(begun)
                 continue
             ahead.append(begun)
             while (
                 len(ahead) > _LOOK_AHEAD * self._access.concurrent_reads
                 or waiting.bytes > self._bytes_ahead
             ):
-                yield waiting.taken(_finish(ahead.popleft(), meter))
+                yield taken(ahead.popleft())
         while ahead:
-            yield waiting.taken(_finish(ahead.popleft(), meter))
+            yield taken(ahead.popleft())
 
     def close(self) -> None:
         """Stop reading."""
@@ -85,55 +100,65 @@ class Fetcher:
 
     def _begin(
         self, location: ImageLocation, waiting: "_Waiting", meter: Meter
-    ) -> "FetchRequest | Future[_Fetched]":
+    ) -> "FetchRequest | Future[_Fetched] | _Fetched":
         is_local = uris.scheme(location.address) == "file"
         if is_local and location.container in (None, ContainerKind.TAR):
             return location
         if location.read_together > 1:
             # Not in a thread: out of order, the container would be decompressed again and again.
-            return _finish(self._fetch(location, waiting), meter)
+            return self._fetch(location, waiting)
         return self._threads.submit(self._fetch, location, waiting)
 
     def _fetch(self, location: ImageLocation, waiting: "_Waiting") -> "_Fetched":
         meter = Meter()
         with meter.stage("fetch"):
-            request = self._read(location)
+            request, final_url = self._read(location)
         waiting.come(request)
-        return _Fetched(request, meter)
+        return _Fetched(request, meter, final_url)
 
-    def _read(self, location: ImageLocation) -> FetchRequest:
+    def _read(self, location: ImageLocation) -> tuple[FetchRequest, str]:
         try:
             with translate_store_errors():
-                if location.read_together > 1:
-                    return self._streams.read(location, self._max_bytes)
-                store = self._store_of(location.address, self._access.settings)
-                if location.container is None:
-                    return store.read(location.address, self._max_bytes, version=location.version)
-
-                def part(start: int, size: int) -> bytes:
-                    return store.read(location.address, size, start, size, location.version)
-
-                selection = self._access.selection
-                return read_range(
-                    part, location.container, location.place, selection, self._max_bytes
-                )
+                data, final_url = self._bytes(location)
+                if location.digest:
+                    verify_digest(data, location.digest)
+                return data, final_url
         except ImageError as error:
             # A new object: traceback and cause would keep the picture's bytes as long as the error.
-            return type(error)(*error.args)
+            return type(error)(*error.args), ""
+
+    def _bytes(self, location: ImageLocation) -> tuple[bytes, str]:
+        """Return the bytes of an image, and the address that redirects led to, if they did."""
+        if location.read_together > 1:
+            return self._streams.read(location, self._max_bytes), ""
+        store = self._store_of(location.address, self._access.settings)
+        if location.container is None:
+            if isinstance(store, RedirectingStore):
+                return store.read_redirected(location.address, self._max_bytes, location.version)
+            return store.read(location.address, self._max_bytes, version=location.version), ""
+
+        def part(start: int, size: int) -> bytes:
+            return store.read(location.address, size, start, size, location.version)
+
+        selection = self._access.selection
+        return read_range(part, location.container, location.place, selection, self._max_bytes), ""
 
 
 class _Fetched(NamedTuple):
     request: FetchRequest
     meter: Meter
+    final_url: str
 
 
-def _finish(begun: "FetchRequest | Future[_Fetched] | _Fetched", meter: Meter) -> FetchRequest:
+def _finish(
+    begun: "FetchRequest | Future[_Fetched] | _Fetched", meter: Meter
+) -> tuple[FetchRequest, str]:
     if isinstance(begun, Future):
         begun = begun.result()
     if isinstance(begun, _Fetched):
         meter.add(begun.meter.costs)
-        return begun.request
-    return begun
+        return begun.request, begun.final_url
+    return begun, ""
 
 
 class _Waiting:
@@ -174,7 +199,7 @@ class _Stream(NamedTuple):
 
 def _key(location: ImageLocation) -> ImageLocation:
     """Return the container of a location. Members of another kind have other positions."""
-    return location._replace(place=())
+    return location._replace(place=(), digest="")
 
 
 class _Streams:

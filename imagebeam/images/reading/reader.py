@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.images.decode import DecodedImage
+from imagebeam.images.digests import DIGEST_BYTES
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess, NoDecoderError
@@ -37,11 +38,18 @@ class Reading:
         pixels: uint8 (N, H, W, 3), RGB; row i is valid only if image i was decoded.
         outcomes: for each image the picture, whose pixels are its row, or the error.
         costs: of fetching and decoding, summed over all processes.
+        digests: uint8 (N, DIGEST_BYTES), of the encoded images if the preprocessing asks for them;
+            0 where the bytes were not read, or their decoding process was lost.
+        final_urls: for each image the address that redirects led to; "" if there were none.
     """
 
     pixels: npt.NDArray[np.uint8]
     outcomes: list[DecodedImage | ImageError]
     costs: StageTimes
+    digests: npt.NDArray[np.uint8] = field(
+        default_factory=lambda: np.zeros((0, DIGEST_BYTES), np.uint8)
+    )
+    final_urls: list[str] = field(default_factory=list)
 
 
 class ImageReader:
@@ -80,21 +88,24 @@ class ImageReader:
     def read(self, wanted: Sequence[ImageLocation]) -> Reading:
         """Fetch and decode images."""
         pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
+        digests = np.zeros((len(wanted), DIGEST_BYTES), np.uint8)
+        final_urls: list[str] = []
         outcomes: list[DecodedImage | ImageError] = []
         meters = [Meter()]
         decoding: deque[Future[list[DecodedImage | ImageError]]] = deque()
-        requests = self._fetcher.requests(wanted, meters[0])
+        requests = self._fetcher.requests(wanted, meters[0], final_urls)
         for start in range(0, len(wanted), SLOTS):
             chunk = list(islice(requests, SLOTS))
             meters.append(Meter())
-            rows = pixels[start : start + SLOTS]
-            decoding.append(self._feeders.submit(self._read_chunk, chunk, rows, meters[-1]))
+            rows, own = pixels[start : start + SLOTS], digests[start : start + SLOTS]
+            decoding.append(self._feeders.submit(self._read_chunk, chunk, rows, meters[-1], own))
             # Bounds the number of fetched images that wait for a decoder.
             if len(decoding) > _CHUNKS_AHEAD * self._processes:
                 outcomes += decoding.popleft().result()
         for chunk_decoding in decoding:
             outcomes += chunk_decoding.result()
-        return Reading(pixels, outcomes, total(meter.costs for meter in meters))
+        costs = total(meter.costs for meter in meters)
+        return Reading(pixels, outcomes, costs, digests, final_urls)
 
     def close(self) -> None:
         """End all decoding processes. A closed reader cannot be used again."""
@@ -108,11 +119,15 @@ class ImageReader:
             self._idle.put(process)
 
     def _read_chunk(
-        self, requests: Sequence[FetchRequest], pixels: npt.NDArray[np.uint8], meter: Meter
+        self,
+        requests: Sequence[FetchRequest],
+        pixels: npt.NDArray[np.uint8],
+        meter: Meter,
+        digests: npt.NDArray[np.uint8],
     ) -> list[DecodedImage | ImageError]:
         process = self._started()
         try:
-            return process.read(requests, pixels, meter)
+            return process.read(requests, pixels, meter, digests)
         finally:
             self._idle.put(process)
 

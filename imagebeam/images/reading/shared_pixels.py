@@ -10,10 +10,13 @@ import tempfile
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam.images.digests import DIGEST_BYTES
+
 SLOTS = 16
 """Number of pictures that fit: a decoding process gets as many at once."""
 
 _SIZES_BYTES = 2 * SLOTS * 4
+_DIGESTS_BYTES = SLOTS * DIGEST_BYTES
 
 
 class SharedPixels:
@@ -22,6 +25,7 @@ class SharedPixels:
     Attributes:
         descriptor: of the file behind it, which a child process inherits.
         sizes: int32 (SLOTS, 2), width and height of the originals; 0 where no picture is yet.
+        digests: uint8 (SLOTS, DIGEST_BYTES), of the encoded images; 0 where there is none.
         slots: uint8 (SLOTS, H, W, 3).
     """
 
@@ -36,13 +40,14 @@ class SharedPixels:
             OSError: there is not enough memory.
         """
         shape = (SLOTS, *size, 3)
-        count = _SIZES_BYTES + math.prod(shape)
+        count = _SIZES_BYTES + _DIGESTS_BYTES + math.prod(shape)
         self.descriptor = _new_file(count) if descriptor is None else descriptor
         memory = mmap.mmap(self.descriptor, count)
         self.sizes: npt.NDArray[np.int32] = np.frombuffer(memory, np.int32, 2 * SLOTS)
         self.sizes = self.sizes.reshape(SLOTS, 2)
-        self.slots: npt.NDArray[np.uint8] = np.frombuffer(memory, np.uint8, offset=_SIZES_BYTES)
-        self.slots = self.slots.reshape(shape)
+        rest: npt.NDArray[np.uint8] = np.frombuffer(memory, np.uint8, offset=_SIZES_BYTES)
+        self.digests: npt.NDArray[np.uint8] = rest[:_DIGESTS_BYTES].reshape(SLOTS, DIGEST_BYTES)
+        self.slots: npt.NDArray[np.uint8] = rest[_DIGESTS_BYTES:].reshape(shape)
 
     def close(self) -> None:
         """Close the file. The memory is freed when nothing refers to it."""

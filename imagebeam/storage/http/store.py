@@ -64,8 +64,12 @@ class HttpStore:
             self._retry(lambda: self._probe(uri, version))
             return b""
         if start == 0 and size is None:
-            return self._retry(lambda: self._read_whole(uri, max_bytes, version))
+            return self.read_redirected(uri, max_bytes, version)[0]
         return self._retry(lambda: self._read_part(uri, max_bytes, start, size, version))
+
+    def read_redirected(self, uri: str, max_bytes: int, version: str = "") -> tuple[bytes, str]:
+        """Read a whole object; return the address that redirects led to, "" if there were none."""
+        return self._retry(lambda: self._read_whole(uri, max_bytes, version))
 
     def open(self, uri: str, version: str = "") -> io.BufferedReader:
         """Open an object, by ranges where the server has them, else from its start."""
@@ -114,11 +118,13 @@ class HttpStore:
             drain(got)
             return ObjectInfo(uri, size, version_of(got.headers)), by_range
 
-    def _read_whole(self, uri: str, max_bytes: int, version: str) -> bytes:
-        with self._requests.response(uri, version=version) as response:
+    def _read_whole(self, uri: str, max_bytes: int, version: str) -> tuple[bytes, str]:
+        redirects: list[str] = []
+        with self._requests.response(uri, version=version, redirects=redirects) as response:
             data = read_body(response, response.headers.get("Content-Length"), max_bytes)
             verify_checksums(response.headers, data)
-            return decoded(data, response.headers.get("Content-Encoding"), max_bytes)
+            data = decoded(data, response.headers.get("Content-Encoding"), max_bytes)
+            return data, redirects[-1] if redirects else ""
 
     def _read_part(
         self, uri: str, max_bytes: int, start: int, size: int | None, version: str

@@ -58,8 +58,9 @@ class WebRequests:
         headers: dict[str, str] | None = None,
         version: str = "",
         expected: tuple[int, ...] = (200,),
+        redirects: list[str] | None = None,
     ) -> Iterator[BaseHTTPResponse]:
-        """Yield the response at the end of all redirects."""
+        """Yield the response at the end of all redirects; add their addresses to `redirects`."""
         url = _parse(uri)
         origin = _origin(url)
         sent = self._headers(url, version) | (headers or {})
@@ -74,6 +75,8 @@ class WebRequests:
                 cookies.keep(response, url)
                 drain(response)
             url = _redirected(url, location)
+            if redirects is not None:
+                redirects.append(_bare(url))
             if _origin(url) != origin:
                 sent.pop("Authorization", None)
         raise TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects, one after the other")
@@ -177,7 +180,8 @@ class _HasHeaders:
 
 
 def _bare(url: Url) -> str:
-    return url._replace(auth=None, fragment=None).url
+    port = None if url.port == _PORTS.get(url.scheme or "") else url.port
+    return url._replace(auth=None, fragment=None, port=port).url
 
 
 def version_of(headers: HTTPHeaderDict) -> str:

@@ -45,6 +45,46 @@ class TestEntries:
             (str(tmp_path / name), None) for name in ("a.jpg", "c.jpg", "d.jpg")
         ]
 
+    def test_digests_of_manifests_are_kept_for_the_reader(self, tmp_path: Path) -> None:
+        md5, sha = "0" * 32, "a" * 64
+        (tmp_path / "a.csv").write_text(f"uri,d\na.jpg,{md5}\nb.jpg,\nc.tar,{md5}\n")
+        (tmp_path / "b.jsonl").write_text(
+            json.dumps({"uri": "d.jpg", "d": sha}) + '\n{"uri": "f.jpg"}'
+        )
+        pq.write_table(pa.table({"uri": ["e.jpg"], "d": [bytes(20)]}), tmp_path / "c.parquet")
+        names = [str(tmp_path / name) for name in ("a.csv", "b.jsonl", "c.parquet")]
+        rules = ListingRules(entries=EntryRules(digest_column="d"))
+        found = sources(names, rules=rules)
+        rows = [
+            each.location.digest if isinstance(each.location, ImageLocation) else str(each.error)
+            for source in found
+            for each in source
+        ]
+        assert rows == [
+            f"md5:{md5}",
+            "`d` is '', not a digest (MD5, SHA-1 or SHA-2)",
+            "an archive, whose digest is not compared. Leave it out, or leave out --check-digest",
+            f"sha256:{sha}",
+            "`d` is None, not a digest (MD5, SHA-1 or SHA-2)",
+            f"sha1:{bytes(20).hex()}",
+        ]
+        found = sources([names[0]], rules=rules, keep=["d"])
+        kept = [each.extra_columns for source in found for each in source]
+        assert kept == [(md5,), ("",), (md5,)]
+
+    def test_a_manifest_without_the_column_of_digests_is_refused(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a.jpg")
+        (tmp_path / "a.csv").write_text("uri,x\na.jpg,1\n")
+        (tmp_path / "a.txt").write_text("a.jpg\n")
+        rules = EntryRules(digest_column="d")
+        expected = "no column 'd' for --check-digest; it has"
+        assert f"a.csv: {expected} 'uri', 'x'." in refusal(tmp_path / "a.csv", entries=rules)
+        assert f"a.txt: {expected} no columns." in refusal(tmp_path / "a.txt", entries=rules)
+        assert refusal(tmp_path, entries=rules) == (
+            "--check-digest d: no input is a manifest, which states digests. Name one, or leave "
+            "the option out."
+        )
+
     def test_names_start_at_the_root_and_are_not_changed(self, tmp_path: Path) -> None:
         tree(tmp_path, "images/x/a.jpg")
         (tmp_path / "list.csv").write_text(f"uri\n x/a.jpg\n{tmp_path}/b.jpg\n")

@@ -1,3 +1,4 @@
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from PIL import Image
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError, NotFound
 from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listing.sources import Source
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import Preprocessing
+from tests.images.containers.archives import zipped
 
 
 def size_of(outcome: DecodedImage | ImageError) -> tuple[int, int]:
@@ -53,6 +56,45 @@ def test_each_uri_has_its_outcome_in_the_order_given(reader: ImageReader, tmp_pa
     assert found == expected
     assert list(reading.costs) == ["fetch", "decode"]
     assert all(min(cost) > 0 for cost in reading.costs.values())
+
+
+def test_digests_are_those_of_the_bytes_also_of_images_that_fail(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{index}.png" for index in range(40)]
+    for index, path in enumerate(paths):
+        match index % 4:
+            case 0:
+                path.write_bytes(b"<html>%d" % index)
+            case 1:
+                continue
+            case _:
+                Image.new("L", (12, 10), index).save(path, "PNG")
+    opened = ImageReader(Preprocessing((4, 5), digest="sha256"), 2)
+    # One process reads local files itself, and receives the bytes of others.
+    members = tmp_path / "a.zip"
+    members.write_bytes(zipped({"a.jpg": b"not a picture"}))
+    [zipped_image] = Source("container", (str(members),))
+    assert isinstance(zipped_image.location, ImageLocation)
+    reading = opened.read([*(ImageLocation(str(path)) for path in paths), zipped_image.location])
+    opened.close()
+    contents = [path.read_bytes() if path.exists() else None for path in paths]
+    expected = [
+        bytes(32) if data is None else hashlib.sha256(data).digest()
+        for data in (*contents, b"not a picture")
+    ]
+    assert [digest.tobytes() for digest in reading.digests] == expected
+    assert reading.final_urls == [""] * 41
+
+
+def test_bytes_of_another_digest_are_refused(reader: ImageReader, tmp_path: Path) -> None:
+    Image.new("L", (12, 10)).save(tmp_path / "a.png")
+    digest = hashlib.md5((tmp_path / "a.png").read_bytes()).hexdigest()
+    stated = [f"md5:{digest}", "md5:" + "0" * 32, ""]
+    wanted = [ImageLocation(str(tmp_path / "a.png"), digest=each) for each in stated]
+    first, second, third = reader.read(wanted).outcomes
+    assert size_of(first) == size_of(third) == (12, 10)
+    assert isinstance(second, ImageError)
+    assert (second.code, second.retryable) == ("digest_mismatch", True)
+    assert str(second) == f"its md5 is {digest}, and the manifest says {'0' * 32}"
 
 
 def test_an_empty_request_has_no_outcomes(reader: ImageReader) -> None:

@@ -12,12 +12,14 @@ def test_one_end_reads_the_pixels_that_the_other_writes() -> None:
     theirs = SharedPixels((2, 3), os.dup(ours.descriptor))
     theirs.slots[-1] = 7
     theirs.sizes[0] = 640, 480
+    theirs.digests[1] = 9
     assert ours.slots.shape == (SLOTS, 2, 3, 3)
     assert np.unique(ours.slots[-1]).tolist() == [7]
     assert np.unique(ours.slots[:-1]).tolist() == [0]
     assert ours.sizes.shape == (SLOTS, 2)
     assert ours.sizes[0].tolist() == [640, 480]
     assert np.unique(ours.sizes[1:]).tolist() == [0]
+    assert np.nonzero(ours.digests.any(axis=1))[0].tolist() == [1]
     ours.close()
     theirs.close()
 
