@@ -1,16 +1,25 @@
 """write an HTML page that shows an output: classes, scores, pictures, errors, speed.
 
   imagebeam report labels/
+  imagebeam report labels/ --serve
 
 The page works from disk and uses no network. With more than about 60,000 images, some of the rows
 are in files in the folder DIR/report.files. The job may be running: the page then shows the results
 so far.
+
+--serve shows the page from this process, until Ctrl-C, to browsers of this machine. It writes
+nothing, reads pictures when they are shown, also those in archives and buckets, and has no limit
+for the number of images.
 """
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
     parser.add_argument("labels", metavar="DIR", help="the --output of a job")
     parser.add_argument(
@@ -31,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read no images: the page shows their names",
     )
 
+    serving = parser.add_group("serving")
+    serving.add_argument(
+        "--serve", action="store_true", help="show the page to browsers of this machine"
+    )
+    serving.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port for --serve (default: any free one)"
+    )
+
 
 def run(args: argparse.Namespace) -> int:
     """Write the page; the exit code."""
@@ -41,7 +58,39 @@ def run(args: argparse.Namespace) -> int:
 
     if args.thumbnails is not None and args.thumbnails < 0:
         raise UsageError(f"--thumbnails {args.thumbnails}: give 0 or more.")
+    if args.serve:
+        return _serve(args)
+    if args.port:
+        raise UsageError(f"--port {args.port}: is for --serve.")
     target = None if args.output is None else location(args.output)
     found, page = write_report(location(args.labels), target, args.thumbnails)
     console.show_report(found, page)
     return FAILED if found.findings else DONE
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C; the exit code."""
+    from contextlib import closing, suppress
+
+    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+    from imagebeam.beam_pipeline.reporting import console
+    from imagebeam.report.server import HOST, PortError, ReportServer
+    from imagebeam.storage import location
+
+    for option, value in (("--output", args.output), ("--thumbnails", args.thumbnails)):
+        if value is not None:
+            raise UsageError(f"{option} {value}: --serve writes no page. Leave one of them out.")
+    if not 0 <= args.port <= 65535:
+        raise UsageError(f"--port {args.port}: give 1 to 65535.")
+    try:
+        server = ReportServer(location(args.labels), args.port)
+    except PortError as error:
+        raise UsageError(
+            f"--port {args.port}: cannot be used on {HOST}: {error}. Give another port, or none."
+        ) from error
+    with closing(server):
+        console.show_report(server.contents, server.address)
+        print("Press Ctrl-C to stop.", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve()
+    return FAILED if server.contents.findings else DONE

@@ -206,7 +206,7 @@ def fix_of(code: str) -> Text:
     return Text(CODES[code].fix if code in CODES else "", "dim")
 
 
-def show_report(contents: "Contents", page: AnyPath) -> None:
+def show_report(contents: "Contents", page: AnyPath | str) -> None:
     """Print where the report is, and the problems of the output that it shows."""
     for finding in contents.findings:
         _errors.print(f"imagebeam: {escape_control_chars(finding)}", soft_wrap=True)

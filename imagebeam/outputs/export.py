@@ -99,15 +99,16 @@ def _csv(file: IO[bytes], names: Sequence[str], top: int) -> Iterator[Write]:
 
     def write(row: Row) -> None:
         classes = [*row.pop("")[1:top], *[("", None)] * top][: top - 1]
-        values = [_cell(value) for value in row.values()]
-        values += [_cell(value) for label, score in classes for value in (label, score)]
+        values = [spreadsheet_cell(value) for value in row.values()]
+        values += [spreadsheet_cell(value) for label, score in classes for value in (label, score)]
         writer.writerow(values)
 
     yield write
     text.detach()
 
 
-def _cell(value: Any) -> Any:
+def spreadsheet_cell(value: Any) -> Any:
+    """Return a value for a CSV file; text that a spreadsheet would run gets an apostrophe."""
     match value:
         case str():
             return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

@@ -15,7 +15,7 @@ PAGE_BYTES = 4_500_000
 """Limit for the JSON in the page: about 60,000 images. Pictures fill most of the 20 MB."""
 
 _FILE_BYTES = 4_000_000
-_MOST_BYTES = 64_000_000
+_MOST_BYTES = 48_000_000
 """Limit for the JSON in the page and in all files beside it, which a browser holds in memory."""
 
 
@@ -92,19 +92,21 @@ class ImageList:
         if "label" in rows.schema.names:
             columns["label"] = self._labels.of(rows["label"]).tolist()
             columns["score"] = thousandths(rows["score"])
-            columns["top"] = self._others(rows["top_k"])
+            columns |= self._others(rows["top_k"])
         return columns
 
-    def _others(self, top: pa.ListArray) -> list[list[int]]:
-        """Return the classes after the best one: [label, score, label, score, …] of each row."""
+    def _others(self, top: pa.ListArray) -> dict[str, Any]:
+        """Return `top`: label and score of the `others` classes after the best one, of all rows."""
+        lengths = top.value_lengths().to_numpy()
+        length = int(lengths[0])
+        # All rows of a job have the same number of classes, but a damaged part may hold anything.
+        if not length or (lengths != length).any():
+            return {"top": [], "others": 0}
         entries = top.flatten()
-        flat = np.stack(
-            [self._labels.of(entries.field("label")), thousandths(entries.field("score"))], axis=1
-        ).ravel()
-        ends = np.cumsum(top.value_lengths().to_numpy())
-        starts = np.concatenate([[0], ends[:-1]])
-        values = flat.tolist()
-        return [values[2 * start + 2 : 2 * end] for start, end in zip(starts, ends, strict=True)]
+        labels = self._labels.of(entries.field("label"))
+        values = np.stack([labels, thousandths(entries.field("score"))], axis=1)
+        others = values.reshape(len(top), length, 2)[:, 1:]
+        return {"top": others.ravel().tolist(), "others": length - 1}
 
 
 class FailureList(ImageList):

@@ -136,6 +136,7 @@ def render(
         timeline=timeline,
         stages=facts.stages(contents),
         facts=facts.provenance(contents),
+        is_served=rows.lists["images"].is_served,
         version=__version__,
         made=datetime.now(timezone.utc),
     )

@@ -42,11 +42,12 @@ def test_pictures_are_kept_by_column() -> None:
         "changed": [1],
         "label": [0, 0, 0],
         "score": [500, 500, 500],
-        "top": [[1, 250]] * 3,
+        "top": [1, 250, 1, 250, 1, 250],
+        "others": 1,
     }
     assert images.labels == ["cat", "dog", "d\u240ao", "e"]
     assert (second["label"], second["score"]) == ([2], [1000])
-    assert second["top"] == [[0, 0, 3, 0]]
+    assert (second["top"], second["others"]) == ([0, 0, 3, 0], 2)
     assert (images.total, images.held, images.files()) == (4, 4, [])
 
 
@@ -54,7 +55,7 @@ def test_a_score_that_is_not_a_number_counts_as_0() -> None:
     images = ImageList()
     images.add(batch("a", top=(("cat", float("nan")), ("dog", float("inf")))))
     [chunk] = map(json.loads, images.page_chunks())
-    assert (chunk["score"], chunk["top"]) == ([0], [[1, 1000]])
+    assert (chunk["score"], chunk["top"]) == ([0], [1, 1000])
 
 
 def test_rows_that_do_not_fit_into_the_page_go_into_files_and_then_are_only_counted() -> None:

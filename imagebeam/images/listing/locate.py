@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
@@ -23,13 +23,31 @@ def locate(names: Sequence[str], seconds: float) -> list[ImageLocation]:
     found: dict[str, ImageLocation] = {}
     until = time.monotonic() + seconds
     for archive, missing in _by_archive(names).items():
-        for listed in Source("container", (archive,)):
-            if listed.uri in missing and isinstance(listed.location, ImageLocation):
-                found[listed.uri] = listed.location
-                missing.discard(listed.uri)
-            if not missing or time.monotonic() > until:
+        for uri, location in _members(archive, until):
+            if uri in missing:
+                found[uri] = location
+                missing.discard(uri)
+            if not missing:
                 break
     return [found.get(name) or ImageLocation(name) for name in names]
+
+
+def members(archive: str, seconds: float) -> dict[str, ImageLocation]:
+    """Return the locations of the images in an archive that are found in time, by URI.
+
+    Args:
+        archive: its URI.
+        seconds: wall time.
+    """
+    return dict(_members(archive, time.monotonic() + seconds))
+
+
+def _members(archive: str, until: float) -> Iterator[tuple[str, ImageLocation]]:
+    for listed in Source("container", (archive,)):
+        if isinstance(listed.location, ImageLocation):
+            yield listed.uri, listed.location
+        if time.monotonic() > until:
+            return
 
 
 def _by_archive(names: Sequence[str]) -> dict[str, set[str]]:

@@ -152,12 +152,11 @@ function anchor(href, text, described) {
 
 // Lists to take along
 
-function download(text) {
+function download(href) {
   const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  anchor.href = href;
   anchor.download = "pictures.csv";
   anchor.click();
-  setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
 }
 
 async function copy(text, what) {

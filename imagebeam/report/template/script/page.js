@@ -86,11 +86,11 @@ function start() {
     at("from")?.addEventListener("input", (event) => go({ from: Number(event.target.value), page: 1 }, true));
     at("sort").addEventListener("change", (event) => go({ sort: event.target.value, page: 1 }));
     at("copy").addEventListener("click", async () => {
-      const text = await source.text(state(), "txt");
+      const text = await source.paths(state());
       await copy(text, `${count(text.split("\n").length - 1)} paths`);
     });
     at("copy-command").addEventListener("click", () => copy(at("command").textContent, "Command"));
-    at("download").addEventListener("click", async () => download(await source.text(state(), "csv")));
+    at("download").addEventListener("click", async () => download(await source.table(state())));
   }
   addEventListener("hashchange", render);
   // Paper is white and has another width.

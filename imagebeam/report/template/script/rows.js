@@ -28,6 +28,7 @@ class Rows {
     this.raw = new Map();
     for (const column of Rows.COLUMNS) this[column] = [];
     this.changed = new Set();
+    this.tops = [];
     for (const element of document.querySelectorAll(`script.${name}`)) this.append(JSON.parse(element.textContent));
   }
 
@@ -37,6 +38,7 @@ class Rows {
     for (const number of chunk.folder) this.folder.push(folder + number);
     for (const column of Rows.COLUMNS) if (column !== "folder") for (const value of chunk[column] || []) this[column].push(value);
     for (const [index, path] of Object.entries(chunk.raw)) this.raw.set(first + Number(index), path);
+    this.tops.push({ first, top: chunk.top || [], others: chunk.others || 0 });
     for (const index of chunk.changed || []) this.changed.add(first + index);
   }
 
@@ -52,9 +54,17 @@ class Rows {
 
   name(index) { return this.folders[this.folder[index]] + this.file[index]; }
   path(index) { return this.raw.get(index) ?? this.name(index); }
+  // Label and score of each class that is known of a picture, the best first.
+  best(index) {
+    const { first, top, others } = this.tops.findLast((each) => each.first <= index);
+    const start = 2 * others * (index - first), found = [[this.labelOf(index), this.score[index] / 1000]];
+    for (let place = start; place < start + 2 * others; place += 2) found.push([this.info.labels[top[place]], top[place + 1] / 1000]);
+    return found;
+  }
+
   labelOf(index) { return this.info.labels[this.label[index]] ?? ""; }
 }
-Rows.COLUMNS = ["folder", "file", "label", "score", "width", "height", "date", "top", "message"];
+Rows.COLUMNS = ["folder", "file", "label", "score", "width", "height", "date", "message"];
 
 const images = new Rows("images"), failures = new Rows("failures");
 const HAS_LABELS = data.classes.length > 0;
@@ -95,13 +105,10 @@ function selected(now) {
 }
 
 function item(index) {
-  const label = images.labelOf(index), others = images.top[index] || [];
-  const top = [[label, images.score[index] / 1000]];
-  for (let place = 0; place < others.length; place += 2) top.push([images.info.labels[others[place]], others[place + 1] / 1000]);
-  const path = images.path(index);
+  const path = images.path(index), label = images.labelOf(index);
   return {
     path, label, name: images.name(index), width: images.width[index], height: images.height[index],
-    score: HAS_LABELS ? images.score[index] / 1000 : null, top: HAS_LABELS ? top : [],
+    score: HAS_LABELS ? images.score[index] / 1000 : null, top: HAS_LABELS ? images.best(index) : [],
     date: images.date[index], changed: images.changed.has(index), thumbnail: thumbnails.get(path) || "",
   };
 }
@@ -121,7 +128,8 @@ function failed(code) {
 
 const slice = (found, first, make) => ({ found: found.length, items: found.slice(first, first + PER_PAGE).map(make) });
 
-// Both sources answer alike: a page of pictures or failed images, and the texts to take along.
+// Both sources answer alike: a page of pictures or failed images, the paths of all pictures that are
+// chosen, and the address of a table of them.
 const inPage = {
   async pictures(now) {
     await images.load();
@@ -132,9 +140,15 @@ const inPage = {
     await failures.load();
     return slice(failed(now.code), (now.errors - 1) * PER_PAGE, (index) => ({ name: failures.name(index), message: failures.message[index] }));
   },
-  async text(now, kind) {
+  async paths(now) {
     await images.load();
-    return kind === "csv" ? csv(selected(now)) : selected(now).map((index) => `${images.path(index)}\n`).join("");
+    return selected(now).map((index) => `${images.path(index)}\n`).join("");
+  },
+  async table(now) {
+    await images.load();
+    const address = URL.createObjectURL(new Blob([csv(selected(now))], { type: "text/csv" }));
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+    return address;
   },
 };
 
@@ -146,6 +160,7 @@ const served = {
   },
   async pictures(now) { return (await this.get("pictures", now)).json(); },
   async failures(now) { return (await this.get("failures", now)).json(); },
-  async text(now, kind) { return (await this.get(`pictures.${kind}`, now)).text(); },
+  async paths(now) { return (await this.get("pictures.txt", now)).text(); },
+  async table(now) { return `pictures.csv?${new URLSearchParams(now)}`; },
 };
 const source = images.info.is_served ? served : inPage;

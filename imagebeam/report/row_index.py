@@ -1,0 +1,267 @@
+"""Finds the rows of an output by class, folder, year and name, in any order.
+
+The rows are in a temporary file without a name, which the system removes with the process. In
+memory are a few numbers per row, which answer most questions in milliseconds.
+"""
+
+import mmap
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.report.breakdown import folders_of
+from imagebeam.report.grouping import CategoryCodes, Row
+from imagebeam.report.image_list import thousandths
+
+_REMEMBERED = 6
+"""Answers that are kept, of up to 4 bytes per row."""
+
+_NAMED = pa.list_(pa.struct([("label", pa.int32()), ("score", pa.float32())]))
+
+SORTS = ("name", "high", "low", "large", "small", "new", "old")
+
+Places = npt.NDArray[np.int32]
+"""(N,) numbers of rows."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which rows are wanted, and in which order.
+
+    Attributes:
+        label: of the row, or its error code; "" stands for all, also below.
+        folder: of the image.
+        year: of its date, in UTC.
+        name: part of its name or its label, in any case.
+        least: thousandths of the score.
+        sort: one of `SORTS`; "" is the order of the output.
+    """
+
+    label: str = ""
+    folder: str = ""
+    year: str = ""
+    name: str = ""
+    least: int = 0
+    sort: str = ""
+
+
+class RowIndex:
+    """All labelled or all failed rows of an output; a `Sink`."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="imagebeam-")  # noqa: SIM115 - until `close`
+        self._writer: pa.RecordBatchFileWriter | None = None
+        self._batches: list[pa.RecordBatch] = []
+        self._starts = np.zeros(0, np.int64)
+        self._labels = CategoryCodes()
+        self._folders = CategoryCodes()
+        self._columns: dict[str, list[npt.NDArray[Any]]] = {}
+        self._column: dict[str, npt.NDArray[Any]] = {}
+        self._remembered: OrderedDict[object, Places] = OrderedDict()
+        self._orders: dict[str, Places] = {}
+        self._lock = threading.Lock()
+        self.total = 0
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of rows, as a `Sink`."""
+        is_failed = "code" in rows.schema.names
+        has_labels = is_failed or "label" in rows.schema.names
+        labels = rows["code" if is_failed else "label"] if has_labels else None
+        numbers: dict[str, npt.NDArray[Any]] = {
+            "folder": self._folders.of(folders_of(rows["uri"])).astype(np.int32),
+            "label": np.zeros(rows.num_rows, np.int32)
+            if labels is None
+            else self._labels.of(labels).astype(np.int32),
+        }
+        names = ["uri", "message"] if is_failed else ["uri", "width", "height", "written"]
+        columns = {name: rows[name] for name in names}
+        if not is_failed:
+            numbers["date"] = rows["date"].to_numpy()
+            numbers["score"] = np.array(
+                thousandths(rows["score"]) if has_labels else [0] * rows.num_rows, np.int16
+            )
+            columns["top_k"] = self._best(rows)
+        for name, values in numbers.items():
+            self._columns.setdefault(name, []).append(values)
+        batch = pa.RecordBatch.from_pydict(columns)
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(self._file, batch.schema)
+        self._writer.write_batch(batch)
+        self.total += rows.num_rows
+
+    def finish(self) -> None:
+        """Make the rows ready for questions. No more can be added."""
+        self._column = {name: np.concatenate(some) for name, some in self._columns.items()}
+        self._columns = {}
+        if self._writer is None:
+            return
+        self._writer.close()
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
+        self._batches = [reader.get_batch(place) for place in range(reader.num_record_batches)]
+        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])[:-1]
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._batches = []
+        self._file.close()
+
+    def find(self, question: Question) -> Places:
+        """Return the rows that answer a question."""
+        with self._lock:
+            return self._remember(question, lambda: self._find(question))
+
+    def rows(self, places: Sequence[int] | Places) -> list[Row]:
+        """Return rows by column; `label` and those of `top_k` are names."""
+        return [self._row(int(place)) for place in places]
+
+    def uri(self, place: int) -> str:
+        """Return the URI of a row.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        if not 0 <= place < self.total:
+            raise IndexError(place)
+        batch, row = self._place(place)
+        return str(batch["uri"][row].as_py())
+
+    def _row(self, place: int) -> Row:
+        batch, at = self._place(place)
+        row: Row = {name: batch[name][at].as_py() for name in batch.schema.names}
+        names = self._labels.names
+        label = int(self._column["label"][place])
+        row |= {"row": place, "label": names[label] if names else ""}
+        if "date" in self._column:
+            row |= {
+                "date": int(self._column["date"][place]),
+                "score": int(self._column["score"][place]) / 1000 if names else None,
+                "top_k": [
+                    {"label": names[entry["label"]], "score": entry["score"]}
+                    for entry in row["top_k"]
+                ],
+            }
+        return row
+
+    def _place(self, place: int) -> tuple[pa.RecordBatch, int]:
+        number = int(np.searchsorted(self._starts, place, "right")) - 1
+        return self._batches[number], place - int(self._starts[number])
+
+    def _best(self, rows: pa.RecordBatch) -> pa.Array:
+        if "top_k" not in rows.schema.names:
+            return pa.array([[]] * rows.num_rows, _NAMED)
+        top = rows["top_k"]
+        entries = top.flatten()
+        labels = pa.array(self._labels.of(entries.field("label")), pa.int32())
+        fields = list(_NAMED.value_type)
+        values = pa.StructArray.from_arrays([labels, entries.field("score")], fields=fields)
+        lengths = top.value_lengths().to_numpy()
+        return pa.ListArray.from_arrays(
+            pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32()), values, type=_NAMED
+        )
+
+    def _remember(self, key: object, find: Callable[[], Places]) -> Places:
+        if key not in self._remembered:
+            self._remembered[key] = find()
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
+
+    def _find(self, question: Question) -> Places:
+        mask = np.ones(self.total, bool)
+        if not self.total:
+            return np.flatnonzero(mask).astype(np.int32)
+        for wanted, column, names in (
+            (question.label, "label", self._labels.names),
+            (question.folder, "folder", self._folders.names),
+        ):
+            if wanted:
+                numbers = [at for at, name in enumerate(names) if _shown(name) == wanted]
+                mask &= _is_in(self._column[column], numbers, len(names))
+        if question.least:
+            mask &= self._column["score"] >= question.least
+        if question.year:
+            date = self._column["date"]
+            mask &= (
+                (date > 0) & (date >= _start(question.year, 0)) & (date < _start(question.year, 1))
+            )
+        if question.name:
+            mask &= self._remember(("name", question.name), lambda: self._named(question.name))
+        if not question.sort:
+            return np.flatnonzero(mask).astype(np.int32)
+        if mask.sum() > self.total // 4:
+            if question.sort not in self._orders:
+                self._orders[question.sort] = self._sorted(question.sort)
+            order = self._orders[question.sort]
+            return order if mask.all() else order[mask[order]]
+        return self._sorted(question.sort, np.flatnonzero(mask).astype(np.int32))
+
+    def _named(self, text: str) -> Any:
+        """Return whether each row has a text in its name or its label."""
+        low = text.casefold()
+        labels = [at for at, name in enumerate(self._labels.names) if low in name.casefold()]
+        found = _is_in(self._column["label"], labels, len(self._labels.names))
+        return found | pc.match_substring(self._all("uri"), text, ignore_case=True).to_numpy()
+
+    def _sorted(self, sort: str, places: Places | None = None) -> Places:
+        """Return places, or those of all rows, in an order; equal ones as in the output."""
+        if places is None:
+            places = np.arange(self.total, dtype=np.int32)
+        if sort == "name":
+            names = [self.uri(int(place)) for place in places] if len(places) < self.total else None
+            sorted_names = pc.sort_indices(self._all("uri") if names is None else pa.array(names))
+            order: npt.NDArray[Any] = sorted_names.to_numpy()
+        else:
+            order = np.argsort(self._keys(sort)[places], kind="stable")
+        found: Places = places[order]
+        return found
+
+    def _keys(self, sort: str) -> npt.NDArray[Any]:
+        """Return the numbers by which an order sorts all rows, the lowest first."""
+        match sort:
+            case "high" | "low":
+                score: npt.NDArray[Any] = self._column["score"]
+                return np.negative(score) if sort == "high" else score
+            case "new" | "old":
+                date: npt.NDArray[Any] = self._column["date"]
+                # Rows whose date is not known come last in both orders.
+                known = np.where(date <= 0, np.iinfo(np.int64).max, date)
+                keys: npt.NDArray[Any] = -date if sort == "new" else known
+                return keys
+        pixels: npt.NDArray[Any] = self._all("width").to_numpy().astype(np.int64)
+        pixels *= self._all("height").to_numpy()
+        return -pixels if sort == "large" else pixels
+
+    def _all(self, name: str) -> pa.ChunkedArray:
+        return pa.chunked_array([batch[name] for batch in self._batches])
+
+
+def _is_in(
+    column: npt.NDArray[np.int32], numbers: Sequence[int], count: int
+) -> npt.NDArray[np.bool_]:
+    wanted = np.zeros(max(count, 1), bool)
+    wanted[list(numbers)] = True
+    return wanted[column]
+
+
+def _shown(name: str) -> str:
+    """Return a name as the page shows it; "/" for the folder without a name."""
+    return escape_control_chars(name) or "/"
+
+
+def _start(year: str, further: int = 0) -> float:
+    """Return the start of a year, in seconds since 1970."""
+    number = min(max(int(year) + further, 1), 9999)
+    return datetime(number, 1, 1, tzinfo=timezone.utc).timestamp()
