@@ -141,7 +141,12 @@ def plan(
         read_columns=options.read_columns,
         module=staged,
         schema=PredictionSchema(
-            options.emit, options.top_k, class_names, provenance, extra_columns
+            options.emit,
+            options.top_k,
+            class_names,
+            provenance,
+            extra_columns,
+            options.min_score,
         ),
         provenance=provenance,
     )

@@ -12,7 +12,7 @@ from imagebeam.images import uris
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import LISTING_VERSION, Source
 from imagebeam.modules import Module, read_class_names
-from imagebeam.modules.input_options import ASSUMED, RGB, STATED
+from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
 from imagebeam.version import __version__
@@ -33,9 +33,14 @@ def check_emit(options: LabelOptions, module: Module) -> None:
                 if name == "logits" and "scores" in module.info.heads
                 else f"it has no {needed[name]}"
             )
+            fix = (
+                " If its output holds classes, give --module-output NAME=logits."
+                if name == "labels"
+                else ""
+            )
             raise UsageError(
                 f"--emit {name}: module {module.handle} does not provide {name}: {reason}. "
-                f"It provides {', '.join(available)}."
+                f"It provides {', '.join(available)}.{fix}"
             )
 
 
@@ -88,6 +93,7 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
             **({"truncated": options.truncated} if options.truncated != "refuse" else {}),
         },
         **({"warnings": notes} if (notes := job_module.warnings(options, module)) else {}),
+        **_scores(options, module),
         "vector_lengths": {"logits": info.class_count, "features": info.feature_length},
         "versions": {
             "imagebeam": __version__,
@@ -95,6 +101,15 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
             **{package: version(package) for package in packages},
         },
     }
+
+
+def _scores(options: LabelOptions, module: Module) -> dict[str, Any]:
+    """Return what scores are: results of a softmax sum to one, independent ones do not."""
+    if "labels" not in options.emit:
+        return {}
+    kind = "independent" if module.info.independent else "softmax"
+    least = {} if options.min_score is None else {"min_score": options.min_score}
+    return {"scores": kind, **least}
 
 
 def _input_range(module: Module) -> list[list[float]] | None:
@@ -126,9 +141,12 @@ def of(
         "image_size": list(module.info.image_size),
         "input_range": _input_range(module),
         "channels": None if module.info.channels == RGB else module.info.channels,
+        "signature": options.signature,
+        "module_output": [f"{name}={kind}" for name, kind in options.module_output] or None,
         "resize": options.resize,
         "emit": list(options.emit),
         "top_k": options.top_k if "labels" in options.emit else None,
+        "min_score": options.min_score if "labels" in options.emit else None,
         "labels": identity.names_digest(names) if "labels" in options.emit else None,
         "format": options.format,
         "hide_query": None if options.hide_query == "secret" else options.hide_query,

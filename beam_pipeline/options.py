@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import get_args
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.input_arguments import (
+from imagebeam.beam_pipeline.module_arguments import (
     channels_option,
     mean_option,
+    module_output_option,
     range_option,
+    signature_option,
+    size_option,
     std_option,
 )
 from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
@@ -24,6 +27,7 @@ from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.sources import ListingRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, FINAL_URL, RESERVED, VERSION
 from imagebeam.storage import AnyPath, Settings, StoreError, location
@@ -143,6 +147,9 @@ class LabelOptions:
     mean: tuple[float, ...] | None = mean_option()
     std: tuple[float, ...] | None = std_option()
     channels: str | None = channels_option()
+    image_size: tuple[int, int] | None = size_option()
+    signature: str | None = signature_option()
+    module_output: tuple[tuple[str, str], ...] = module_output_option()
     emit: tuple[str, ...] = option(
         ("labels",),
         "outputs to write: any of labels, logits, features",
@@ -153,9 +160,18 @@ class LabelOptions:
     top_k: int = option(
         5, "number of classes in `top_k`", group=_ROWS, kind=int, metavar="N", least=1
     )
+    min_score: float | None = option(
+        None,
+        "leave classes with a lower score out of `top_k`, for modules that give each class a score "
+        "of its own",
+        group=_ROWS,
+        kind=float,
+        metavar="SCORE",
+        least=0,
+    )
     labels: Path | None = option(
         None,
-        "class names, one per line",
+        "class names, one per line, or the word imagenet",
         group=_ROWS,
         kind=Path,
         metavar="FILE",
@@ -469,6 +485,19 @@ class LabelOptions:
         """Return the columns that reading adds."""
         listed = len(self.keep) + self.check_changed
         return ReadColumns(listed, self.digest is not None, self.final_url)
+
+    @property
+    def module_options(self) -> ModuleOptions:
+        """Return the facts about the module that the options state."""
+        return ModuleOptions(
+            self.input_range,
+            self.mean,
+            self.std,
+            self.channels,
+            self.image_size,
+            self.signature,
+            self.module_output,
+        )
 
     @property
     def decode_limits(self) -> DecodeLimits:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imagebeam.errors import ImagebeamError
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
-    from imagebeam.modules.input_options import InputOptions
+    from imagebeam.modules.module_options import ModuleOptions
     from imagebeam.outputs.schema import RankedClass, row_as_dict
     from imagebeam.pictures import Label, iter_labels, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ImageError",
     "ImagebeamError",
-    "InputOptions",
     "Label",
     "LabelImages",
     "LabelledImages",
     "ModuleError",
     "ModuleHandler",
+    "ModuleOptions",
     "RankedClass",
     "__version__",
     "iter_labels",
@@ -39,7 +39,7 @@ __all__ = [
 _HOMES = {
     "ImageError": "images.errors",
     "ImagebeamError": "errors",
-    "InputOptions": "modules.input_options",
+    "ModuleOptions": "modules.module_options",
     "Label": "pictures",
     "LabelImages": "transforms.label_images",
     "LabelledImages": "transforms.label_images",

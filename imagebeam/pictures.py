@@ -20,7 +20,7 @@ from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.images.settings import Preprocessing, Resize
 from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
-from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, ranked_classes
 
 _BATCH = 32
@@ -60,7 +60,7 @@ def label_pictures(  # type: ignore[overload-overlap] # a str is a picture, not 
     *,
     emit: Sequence[str] = ("labels",),
     errors: Literal["raise"] = "raise",
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
 ) -> Label: ...
 
 
@@ -74,7 +74,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Literal["raise"] = "raise",
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
 ) -> list[Label]: ...
 
 
@@ -88,7 +88,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors,
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
 ) -> Any: ...
 
 
@@ -101,7 +101,7 @@ def label_pictures(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors = "raise",
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
 ) -> Any:
     """Label one picture or several in this process, by the rules of the job.
 
@@ -153,7 +153,7 @@ def iter_labels(
     *,
     emit: Sequence[str] = ("labels",),
     errors: Errors = "raise",
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
     progress: Callable[[int], object] | None = None,
 ) -> Iterator[Any]:
     """Yield one `Label` per picture while the pictures are read, for collections of any size.
@@ -224,7 +224,7 @@ def _is_picture(value: object) -> bool:
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(handle: str, engine: str, options: InputOptions) -> tuple[Module, Engine]:
+def _loaded(handle: str, engine: str, options: ModuleOptions) -> tuple[Module, Engine]:
     module = open_module(handle, engine, options=options)
     for note in module.notes:
         warnings.warn(note, stacklevel=4)

@@ -13,7 +13,7 @@ from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.modules import StagedModule, open_module
-from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ScoredShard, Shard
@@ -104,7 +104,7 @@ class LabelImages(beam.PTransform):
     decode_processes: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
-    options: InputOptions = NO_OPTIONS
+    options: ModuleOptions = NO_OPTIONS
     model_metadata_pcoll: beam.PCollection[Any] | None = None
 
     @no_annotations  # Beam takes hints only from a single PCollection.

@@ -9,7 +9,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from imagebeam.images.settings import Preprocessing
 from imagebeam.modules import ModuleInfo, open_module
-from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.outputs.schema import ranked_classes
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 from imagebeam.transforms.picture_decoder import Picture, PictureDecoder
@@ -67,7 +67,7 @@ class ModuleHandler(ModelHandler[Example, PredictionResult, "LoadedModule"]):
         self,
         handle: str,
         engine: str = "auto",
-        options: InputOptions = NO_OPTIONS,
+        options: ModuleOptions = NO_OPTIONS,
         **batching: Any,
     ) -> None:
         super().__init__(**batching)

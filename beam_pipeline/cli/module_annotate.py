@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import add_options
 
     parser.add_argument("module", type=Path, metavar="FILE.tflite", help="the flatbuffer to copy")
@@ -29,17 +29,17 @@ def add_arguments(parser: "CommandParser") -> None:
     parser.add_argument(
         "--classes", type=Path, metavar="FILE", help="class names, one per line, index 0 first"
     )
-    add_options(parser, InputArguments)
+    add_options(parser, ModuleArguments)
 
 
 def run(args: argparse.Namespace) -> int:
     """Annotate the module; the exit code."""
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.modules import ModuleError, open_module, read_class_names
     from imagebeam.modules.annotate import annotate
 
-    stated = InputArguments(**parsed_options(InputArguments, args)).stated()
+    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
     if args.module.suffix != ".tflite" or args.output.suffix != ".tflite":
         raise ModuleError(
             f"{str(args.module)!r}: only .tflite files can be annotated. Run `imagebeam module "

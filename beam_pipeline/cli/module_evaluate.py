@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import add_options
 
     parser.add_argument(
@@ -47,7 +47,7 @@ def add_arguments(parser: "CommandParser") -> None:
         metavar="FILE",
         help="class names, one per line (default: the module's own)",
     )
-    add_options(parser, InputArguments)
+    add_options(parser, ModuleArguments)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from imagebeam import resources
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
     from imagebeam.modules import ModuleError, load_engine, open_module, read_class_names
-    from imagebeam.modules.input_options import ASSUMED, CANDIDATES
+    from imagebeam.modules.input_ranges import ASSUMED, CANDIDATES
 
     images = labelled_images.read(args.images)
-    stated = InputArguments(**parsed_options(InputArguments, args)).stated()
+    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
     module = open_module(args.handle, args.engine, options=stated)
     info = module.info
     if info.class_count is None:

@@ -17,7 +17,7 @@ _NAME_WIDTH = 12
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import add_options
 
     parser.add_argument(
@@ -29,18 +29,18 @@ def add_arguments(parser: "CommandParser") -> None:
         default="auto",
         help="library that runs the module (default: litert where possible)",
     )
-    add_options(parser, InputArguments)
+    add_options(parser, ModuleArguments)
     parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the module; the exit code."""
-    from imagebeam.beam_pipeline.input_arguments import InputArguments
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.modules import open_module
     from imagebeam.modules.inspection import facts_of
 
-    stated = InputArguments(**parsed_options(InputArguments, args)).stated()
+    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
     facts = facts_of(open_module(args.handle, args.engine, options=stated))
     if args.json:
         import json

@@ -12,6 +12,7 @@ from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.modules import ModelOutputs, Module, load_engine
+from imagebeam.modules.notes import CONSTANT_ANSWERS
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class ModuleCheck:
             facts,
         )
         for warning in job_module.warnings(self.options, module):
-            yield Finding(self.about, FindingState.WARNING, warning)
+            constant = warning.startswith(CONSTANT_ANSWERS)
+            state = FindingState.FAILURE if constant else FindingState.WARNING
+            yield Finding(self.about, state, warning)
         job_identity.check_emit(self.options, module)
         yield self._labels(module)
 
@@ -68,13 +71,7 @@ class ModuleCheck:
         if "labels" not in self.options.emit:
             return Finding("labels", FindingState.OK, "not requested", facts)
         if names is None:
-            return Finding(
-                "labels",
-                FindingState.WARNING,
-                f"{module.info.class_count:,} classes without names: the column `label` would "
-                "hold numbers. Give --labels FILE with one name per line.",
-                facts,
-            )
+            return Finding("labels", FindingState.WARNING, "the classes have no names", facts)
         source = f"from {self.options.labels}" if self.options.labels else "built into the module"
         return Finding("labels", FindingState.OK, f"{len(names):,} class names, {source}", facts)
 

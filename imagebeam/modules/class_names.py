@@ -14,6 +14,7 @@ from pathlib import Path
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.metadata import lines_of
 
+IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1001
 _MOST_CHARACTERS = 50_000_000
 
@@ -27,9 +28,14 @@ def imagenet_class_names() -> tuple[str, ...]:
 def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
     """Read class names from a UTF-8 text file: one name per line, index 0 first.
 
+    The word "imagenet" instead of a path stands for the names of ImageNet, with or without
+    "background".
+
     Raises:
         ModuleError: the file cannot be read, or the number of names is not `class_count`.
     """
+    if str(path) == IMAGENET and class_count in (IMAGENET_CLASS_COUNT - 1, IMAGENET_CLASS_COUNT):
+        return imagenet_class_names()[-class_count:]
     try:
         # A device such as /dev/zero has no end, and opening a named pipe may wait forever.
         if Path(path).exists() and not Path(path).is_file():

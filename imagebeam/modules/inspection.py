@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam.modules.handles.digest import file_hashes
-from imagebeam.modules.litert.flatbuffer import Tensor, read_flatbuffer, read_interface
+from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.heads import names_by_value, operation_name
+from imagebeam.modules.litert.tensors import Tensor
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.tensorflow.subprocess import run_task, tensorflow_is_installed
 from imagebeam.modules.types import LITERT, Module
 
@@ -66,7 +68,7 @@ def facts_of(module: Module) -> dict[str, Any]:
         "network": network or None,
         "provenance": dict(info.provenance),
         "signatures": _signatures(module.source),
-        "flatbuffer": _flatbuffer(module.path) if module.engine == LITERT else None,
+        "flatbuffer": _flatbuffer(module.path, info.options) if module.engine == LITERT else None,
     }
 
 
@@ -89,9 +91,9 @@ def _signatures(source: Path) -> Any:
     return run_task("signatures", path=str(source))
 
 
-def _flatbuffer(path: Path) -> dict[str, Any]:
+def _flatbuffer(path: Path, options: ModuleOptions) -> dict[str, Any]:
     content = read_flatbuffer(path)
-    interface = read_interface(content, repr(str(path)))
+    interface = read_interface(content, repr(str(path)), options)
     costs = count_costs(content)
     return {
         "bytes": len(content),

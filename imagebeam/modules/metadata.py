@@ -12,10 +12,12 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.input_ranges import STATED, InputFacts, Range
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.version import MODULE_FORMAT
 
 ASSET = "assets.extra/module.json"
@@ -35,6 +37,11 @@ class Metadata:
     Attributes:
         outputs: for each head, its position among the outputs of a flatbuffer.
         labels: the lines of each associated text file, by file name.
+        channel_ranges: instead of `value_range`, one range for each channel.
+        channels: the order of the colours, "rgb" or "bgr".
+        range_origin: how the range was found out; None if the author states it.
+        signature: the function to run.
+        kinds: the kind of each output to use, by its name; `outputs` comes first.
     """
 
     image_size: tuple[int, int] | None = None
@@ -45,6 +52,31 @@ class Metadata:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, int] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    channel_ranges: tuple[Range, ...] | None = None
+    channels: str | None = None
+    range_origin: str | None = None
+    signature: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    def input_facts(self) -> InputFacts | None:
+        """Return what is stated of the range of the input; None if nothing is."""
+        ranges = self.channel_ranges or (self.value_range and (self.value_range,))
+        return InputFacts(ranges, self.range_origin or STATED, self.channels) if ranges else None
+
+    def with_options(self, options: ModuleOptions) -> Metadata:
+        """Add what `options` state; it replaces earlier statements."""
+        changed: dict[str, Any] = {}
+        if options.ranges is not None:
+            one = len(options.ranges) == 1
+            changed["value_range"] = options.ranges[0] if one else None
+            changed["channel_ranges"] = None if one else options.ranges
+            changed["range_origin"] = None
+        if options.outputs:
+            changed |= {"kinds": options.kinds, "outputs": None}
+        for name in ("channels", "signature", "image_size"):
+            if (value := getattr(options, name)) is not None:
+                changed[name] = value
+        return replace(self, **changed)
 
     def class_names(self, class_count: int, source: str) -> tuple[str, ...] | None:
         """Return one name per class: from `classes`, else from a text file with as many lines.
@@ -86,7 +118,9 @@ def _from_json(values: dict[str, Any]) -> Metadata:
     size, value_range, classes = (
         values.get(key) for key in ("image_size", "value_range", "classes")
     )
-    outputs = values.get("outputs")
+    outputs, ranges = values.get("outputs"), values.get("channel_ranges")
+    # The options check the order of colours and the kinds of outputs.
+    stated = ModuleOptions(channels=values.get("channels"), outputs=values.get("kinds") or {})
     return Metadata(
         image_size=None if size is None else _pair(int, size),
         value_range=None if value_range is None else _pair(float, value_range),
@@ -95,6 +129,11 @@ def _from_json(values: dict[str, Any]) -> Metadata:
         network=values.get("network"),
         provenance=dict(values.get("provenance") or {}),
         outputs=None if outputs is None else {str(k): int(v) for k, v in outputs.items()},
+        channel_ranges=None if ranges is None else tuple(_pair(float, each) for each in ranges),
+        channels=stated.channels,
+        range_origin=values.get("range_origin"),
+        signature=values.get("signature"),
+        kinds=stated.kinds,
     )
 
 
@@ -115,6 +154,8 @@ def render(metadata: Metadata) -> str:
         "provenance": dict(metadata.provenance),
         "outputs": metadata.outputs,
     }
+    optional = ("channel_ranges", "channels", "range_origin", "signature", "kinds")
+    values |= {name: value for name in optional if (value := getattr(metadata, name))}
     return json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
@@ -128,6 +169,26 @@ def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
         for name, text in entries.items():
             archive.writestr(zipfile.ZipInfo(name, _ENTRY_TIME), text)
     return buffer.getvalue()
+
+
+def restated(flatbuffer: bytes, options: ModuleOptions, source: str) -> bytes:
+    """Return `flatbuffer` with metadata that states `options` too.
+
+    Raises:
+        ModuleError: its metadata is damaged.
+    """
+    metadata = read_from_flatbuffer(flatbuffer, source).with_options(options)
+    return append_to_flatbuffer(without_archive(flatbuffer), metadata)
+
+
+def without_archive(content: bytes) -> bytes:
+    """Cut off the zip archive at the end of a flatbuffer."""
+    buffer = io.BytesIO(content)
+    if not zipfile.is_zipfile(buffer):
+        return content
+    with zipfile.ZipFile(buffer) as archive:
+        starts = [entry.header_offset for entry in archive.infolist()]
+    return content[: min(starts)] if starts else content
 
 
 def read_from_flatbuffer(content: bytes, source: str) -> Metadata:

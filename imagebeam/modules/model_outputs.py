@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
+from imagebeam.modules.types import FloatArray
 
 _HEADS = (LOGITS, SCORES, FEATURES)
 
@@ -31,6 +32,9 @@ class ModelOutputs:
     def from_heads(cls, heads: Mapping[str, FloatArray]) -> ModelOutputs:
         """Wrap the computed heads; without scores, they are computed from the logits."""
         logits, scores = heads.get(LOGITS), heads.get(SCORES)
+        if logits is not None and logits.shape[1] == 1:
+            # One logit separates two classes: the softmax of (0, x) is (1 - p, p).
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         if scores is None and logits is not None:
             scores = softmax(logits)
         if scores is not None and scores.shape[1] == 1:

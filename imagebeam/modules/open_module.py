@@ -15,9 +15,10 @@ from imagebeam.modules.handles.digest import PREFIX
 from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
-from imagebeam.modules.input_options import ASSUMED, NO_OPTIONS, InputOptions
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
-from imagebeam.modules.metadata import FLATBUFFER_ASSET
+from imagebeam.modules.metadata import FLATBUFFER_ASSET, restated
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.notes import notes_of
 from imagebeam.modules.tensorflow.subprocess import (
     TaskCrashedError,
     require_tensorflow,
@@ -30,8 +31,8 @@ from imagebeam.storage.atomic_files import write_file
 AUTO = "auto"
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 3
-_DESCRIPTION_VERSION = 2
+_COMPILER_VERSION = 4
+_DESCRIPTION_VERSION = 3
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 
@@ -54,7 +55,7 @@ def open_module(
     engine: str = AUTO,
     cache: Path | None = None,
     progress: Progress | None = None,
-    options: InputOptions = NO_OPTIONS,
+    options: ModuleOptions = NO_OPTIONS,
 ) -> Module:
     """Resolve `handle`, verify its pin, read its interface and make it ready for `engine`.
 
@@ -67,7 +68,7 @@ def open_module(
         cache: directory for fetched, unpacked and compiled modules; None for `imagebeam` in the
             cache directory of the user.
         progress: shows the progress of a download.
-        options: facts about the input that the module does not state, or states wrongly.
+        options: facts that the module does not state, or states wrongly.
 
     Raises:
         ModuleError: the handle or the module cannot be used.
@@ -87,10 +88,12 @@ def open_module(
             network=resolved.published.network,
             provenance={"publisher": PUBLISHER, "archive": resolved.published.archive},
         )
-    return replace(module, info=info, notes=(*resolved.notes, *_notes(info)))
+    return replace(module, info=info, notes=(*resolved.notes, *notes_of(info)))
 
 
-def compile_module(handle: str, output: Path, cache: Path | None = None) -> None:
+def compile_module(
+    handle: str, output: Path, cache: Path | None = None, options: ModuleOptions = NO_OPTIONS
+) -> tuple[str, ...]:
     """Compile the SavedModel that `handle` names to the flatbuffer file `output`.
 
     `output` appears only when it is complete; an existing file is replaced.
@@ -99,6 +102,10 @@ def compile_module(handle: str, output: Path, cache: Path | None = None) -> None
         handle: as for `open_module`, but not a flatbuffer.
         output: the file to write.
         cache: as for `open_module`.
+        options: facts that the module does not state; the file states them.
+
+    Returns:
+        What a user must know about the compiled module, see `notes`.
 
     Raises:
         ModuleError: as for `open_module`; or LiteRT cannot run the module; or `output` cannot be
@@ -111,19 +118,24 @@ def compile_module(handle: str, output: Path, cache: Path | None = None) -> None
         raise ModuleError(
             f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
         )
-    compiled = _compiled(parsed.text, path, digest, store)
+    compiled = _compiled(parsed.text, path, digest, store, options)
     if compiled.refusal is not None:
         raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+    content = compiled.flatbuffer.read_bytes()
+    info = read_interface(content, repr(parsed.text), options.of_input).info
+    if options.of_input != NO_OPTIONS:
+        content = restated(content, options.of_input, repr(parsed.text))
     try:
-        write_file(output, compiled.flatbuffer.read_bytes())
+        write_file(output, content)
     except OSError as error:
         raise ModuleError(
             f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."
         ) from error
+    return notes_of(info)
 
 
 def _prepare(
-    handle: str, path: Path, digest: str, engine: str, cache: Cache, options: InputOptions
+    handle: str, path: Path, digest: str, engine: str, cache: Cache, options: ModuleOptions
 ) -> Module:
     if path.is_file():
         if engine == TENSORFLOW:
@@ -133,73 +145,72 @@ def _prepare(
             )
         return _on_litert(handle, digest, path, "it is a flatbuffer", path, options)
     shipped = path / FLATBUFFER_ASSET
-    if engine != TENSORFLOW and shipped.is_file():
+    if engine != TENSORFLOW and shipped.is_file() and options.of_graph == NO_OPTIONS:
         reason = f"it ships {FLATBUFFER_ASSET}"
         return _on_litert(handle, digest, shipped, reason, path, options)
     if engine == TENSORFLOW:
         require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
         info = _described(path, digest, cache, options)
         return Module(handle, digest, TENSORFLOW, path, info, "--engine names it", path)
-    compiled = _compiled(handle, path, digest, cache)
+    compiled = _compiled(handle, path, digest, cache, options)
     if compiled.refusal is None:
-        return _on_litert(handle, digest, compiled.flatbuffer, "LiteRT can run it", path, options)
+        stated, reason = options.of_input, "LiteRT can run it"
+        return _on_litert(handle, digest, compiled.flatbuffer, reason, path, stated)
     if engine == LITERT:
         raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
-    info = compiled.info if options == NO_OPTIONS else _described(path, digest, cache, options)
+    known = options.of_input == NO_OPTIONS
+    info = compiled.info if known else _described(path, digest, cache, options)
     return Module(handle, digest, TENSORFLOW, path, info, compiled.refusal, path)
 
 
 def _on_litert(
-    handle: str, digest: str, flatbuffer: Path, reason: str, source: Path, options: InputOptions
+    handle: str, digest: str, flatbuffer: Path, reason: str, source: Path, options: ModuleOptions
 ) -> Module:
     info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer)), options).info
     return Module(handle, digest, LITERT, flatbuffer, info, reason, source)
 
 
-def _compiled(handle: str, path: Path, digest: str, cache: Cache) -> _Compiled:
+def _compiled(
+    handle: str, path: Path, digest: str, cache: Cache, options: ModuleOptions
+) -> _Compiled:
     require_tensorflow(handle, "compiling a module that carries no flatbuffer")
+    stated = _text(options.of_graph)
 
     def compile_into(directory: Path) -> None:
+        flatbuffer = str(directory / _FLATBUFFER)
         try:
-            result = run_task("compile", path=str(path), output=str(directory / _FLATBUFFER))
+            result = run_task("compile", path=str(path), output=flatbuffer, options=stated)
         except TaskCrashedError as error:
-            info = run_task("describe", path=str(path))
+            info = run_task("describe", path=str(path), options=stated)
             result = {"info": info, "refusal": f"the LiteRT converter crashes on it: {error}"}
         (directory / _RESULT).write_text(json.dumps(result), "utf-8")
 
-    entry = cache.entry("compiled", _key(digest, _COMPILER_VERSION), compile_into)
+    entry = cache.entry("compiled", _key(digest, _COMPILER_VERSION, options.of_graph), compile_into)
     result = json.loads((entry / _RESULT).read_text("utf-8"))
     return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
 
 
-def _described(path: Path, digest: str, cache: Cache, options: InputOptions) -> ModuleInfo:
-    stated = json.dumps(options.to_json(), sort_keys=True)
+def _described(path: Path, digest: str, cache: Cache, options: ModuleOptions) -> ModuleInfo:
+    stated = _text(options)
 
     def describe_into(directory: Path) -> None:
         info = run_task("describe", path=str(path), options=stated)
         (directory / _RESULT).write_text(json.dumps(info), "utf-8")
 
-    key = _key(digest, _DESCRIPTION_VERSION)
-    if options != NO_OPTIONS:
-        key += f"-{hashlib.sha256(stated.encode()).hexdigest()[:16]}"
+    key = _key(digest, _DESCRIPTION_VERSION, options)
     entry = cache.entry("described", key, describe_into)
     return ModuleInfo.from_json(json.loads((entry / _RESULT).read_text("utf-8")))
 
 
-def _key(digest: str, version: int) -> str:
-    return f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
+def _key(digest: str, version: int, options: ModuleOptions) -> str:
+    key = f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
+    if options != NO_OPTIONS:
+        key += f"-{hashlib.sha256(_text(options).encode()).hexdigest()[:16]}"
+    return key
 
 
-def _notes(info: ModuleInfo) -> tuple[str, ...]:
-    """State what is assumed about a module because nothing states it."""
-    if info.range_origin != ASSUMED:
-        return ()
-    low, high = info.value_range
-    return (
-        f"nothing states the input range of the module; {low:g} to {high:g} is assumed, and with a "
-        "wrong range its labels are wrong. `imagebeam module evaluate` finds the right one with a "
-        "few labelled pictures. Give --input-range LOW HIGH, for example -1 1 or 0 255.",
-    )
+def _text(options: ModuleOptions) -> str:
+    return json.dumps(options.to_json(), sort_keys=True)
 
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:

@@ -3,28 +3,21 @@
 The names are those of TF-Hub's common signatures for images
 (https://www.tensorflow.org/hub/common_signatures/images): `image_classification` and
 `image_feature_vector`, each with the output `default`. For modules without them, `default`,
-`serving_default` or the `__call__` of a TF2 module is used.
+`serving_default`, the `__call__` of a TF2 module, or the only one that takes pictures is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.types import FEATURES, LOGITS
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, Output, choose_outputs
 
-_HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
+HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 _GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
-_DEFAULT_OUTPUT = "default"
-_FEATURE_WORDS = (
-    *("feature", "embedding", "bottleneck"),
-    # The last layer of `keras.applications` with include_top=False.
-    *("global_average_pooling", "global_max_pooling", "avg_pool", "avgpool"),
-)
-# Beside logits, these hold the same answer in another form.
-_DERIVED_WORDS = ("prob", "softmax", "class", "label", "index", "indices", "top_k", "score")
 
 
 @dataclass(frozen=True)
@@ -57,75 +50,58 @@ class Head:
     output: str
 
 
-def names_features(name: str) -> bool:
-    """Tell if the name of an output is one of a feature vector."""
-    return any(word in name.lower() for word in _FEATURE_WORDS)
+def choose_heads(
+    signatures: Mapping[str, Signature], source: str, options: ModuleOptions = NO_OPTIONS
+) -> dict[str, Head]:
+    """Choose the heads "logits", "scores" and "features" among `signatures`; at least one.
 
-
-def choose_heads(signatures: Mapping[str, Signature], source: str) -> dict[str, Head]:
-    """Choose the heads "logits" and "features" among `signatures` by name; at least one.
-
-    Names do not tell logits from scores, so "logits" may hold scores.
+    Names do not tell logits from scores, so "logits" may hold scores unless `options` state it.
 
     Raises:
         ModuleError: no signature belongs to an image module; the text lists the signatures.
     """
-    heads = {
-        head: Head(signatures[name], _main_output(signatures[name], source))
-        for head, name in _HUB_SIGNATURES.items()
-        if name in signatures
+    if options.signature is not None:
+        if options.signature not in signatures:
+            raise ModuleError(
+                f"{source}: it has no signature {options.signature!r}. Give one of its signatures "
+                f"with --signature: {', '.join(sorted(signatures))}."
+            )
+        return _heads_of(signatures[options.signature], source, options)
+    taking_pictures = {
+        name: each for name, each in signatures.items() if any(map(_is_picture, _inputs(each)))
     }
-    if heads:
-        return heads
-    for name in _GENERAL_SIGNATURES:
-        if name in signatures:
-            return _heads_of(signatures[name], source)
-    raise ModuleError(
-        f"{source}: its signatures are {sorted(signatures) or 'missing'}, none of "
-        f"{[*_HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES]}. Give an image module of TF-Hub."
-    )
+    usable = taking_pictures or signatures
+    if not options.outputs and any(name in usable for name in HUB_SIGNATURES.values()):
+        return {
+            kind: head
+            for name in HUB_SIGNATURES.values()
+            if name in usable
+            for kind, head in _heads_of(usable[name], source, options).items()
+        }
+    names = [name for name in (*HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES) if name in usable]
+    if not names and len(usable) == 1:
+        names = list(usable)
+    if not names:
+        raise ModuleError(
+            f"{source}: its signatures are {sorted(signatures) or 'missing'}, none of "
+            f"{[*HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES]}. Give an image module of TF-Hub, "
+            "or name the signature to run with --signature."
+        )
+    fitting = [name for name in names if {*options.kinds} <= {*usable[name].outputs}]
+    return _heads_of(usable[(fitting or names)[0]], source, options)
 
 
-def _main_output(signature: Signature, source: str) -> str:
-    if _DEFAULT_OUTPUT in signature.outputs:
-        return _DEFAULT_OUTPUT
-    if len(signature.outputs) == 1:
-        return next(iter(signature.outputs))
-    raise _unclear(signature, source)
+def _heads_of(signature: Signature, source: str, options: ModuleOptions) -> dict[str, Head]:
+    outputs = [Output(name, spec.dtype, spec.shape) for name, spec in signature.outputs.items()]
+    described = f"{source}: signature {signature.name!r}"
+    chosen = choose_outputs(outputs, options.kinds, described)
+    if signature.name == HUB_SIGNATURES[FEATURES] and not options.outputs:
+        chosen = {FEATURES: next(iter(chosen.values()))}
+    return {kind: Head(signature, name) for kind, name in chosen.items()}
 
 
-def _heads_of(signature: Signature, source: str) -> dict[str, Head]:
-    if _DEFAULT_OUTPUT in signature.outputs:
-        return {LOGITS: Head(signature, _DEFAULT_OUTPUT)}
-    names = list(signature.outputs)
-    features = [name for name in names if names_features(name)]
-    classifying = [name for name in names if name not in features]
-    if len(classifying) > 1:
-        classifying = _main_of_several(signature, classifying)
-    if len(features) > 1 or len(classifying) > 1 or not names:
-        raise _unclear(signature, source)
-    chosen = [*((FEATURES, name) for name in features), *((LOGITS, name) for name in classifying)]
-    return {kind: Head(signature, name) for kind, name in chosen}
-
-
-def _main_of_several(signature: Signature, names: Sequence[str]) -> list[str]:
-    """Choose among outputs with the same answer: logits, else probabilities, not class numbers."""
-    floats = [name for name in names if signature.outputs[name].dtype.startswith("float")]
-    for words in (("logit",), ("prob", "softmax", "score")):
-        found = [name for name in floats if any(word in name.lower() for word in words)]
-        others = [name for name in names if name not in found]
-        if len(found) == 1 and all(
-            any(word in name.lower() for word in _DERIVED_WORDS) for name in others
-        ):
-            return found
-    return list(names)
-
-
-def _unclear(signature: Signature, source: str) -> ModuleError:
-    return ModuleError(
-        f"{source}: signature {signature.name!r} has the outputs {sorted(signature.outputs)}, "
-        f"and none is called {_DEFAULT_OUTPUT!r}. Give a module with one classification output."
-    )
+def _inputs(signature: Signature) -> list[Spec]:
+    return list(signature.inputs.values()) if len(signature.inputs) == 1 else []
 
 
 def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.modules.input_options import NO_OPTIONS, RGB, STATED, InputOptions, Range
+from imagebeam.modules.input_ranges import RGB, STATED, Range
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.output_kinds import FEATURES
 from imagebeam.storage import AnyPath
 
 FloatArray = npt.NDArray[np.float32]
@@ -19,10 +21,6 @@ Pixels = npt.NDArray[np.uint8]
 LITERT = "litert"
 TENSORFLOW = "tensorflow"
 ENGINES = (LITERT, TENSORFLOW)
-
-LOGITS = "logits"
-SCORES = "scores"
-FEATURES = "features"
 
 GRAPH_FILE = "saved_model.pb"
 FLATBUFFER_SUFFIX = ".tflite"
@@ -52,6 +50,10 @@ class ModuleInfo:
             family, given as an option, or assumed.
         independent: True if scores do not sum to one, because each is the result of a sigmoid.
         options: the facts that the user has stated.
+        contradictions: sentences about options that contradict the module.
+        constant_answers: True if it gives the same answer to very different pictures.
+        varying_ranges: if its answers are constant with an assumed range, the ranges with which
+            they vary.
     """
 
     image_size: tuple[int, int]
@@ -67,12 +69,15 @@ class ModuleInfo:
     channels: str = RGB
     range_origin: str = field(default=STATED, compare=False)
     independent: bool = False
-    options: InputOptions = NO_OPTIONS
+    options: ModuleOptions = NO_OPTIONS
+    contradictions: tuple[str, ...] = ()
+    constant_answers: bool = field(default=False, compare=False)
+    varying_ranges: tuple[Range, ...] = field(default=(), compare=False)
 
     @property
-    def input_ranges(self) -> Range | tuple[Range, ...]:
+    def input_ranges(self) -> tuple[Range, ...]:
         """Return the range of the input: one for all channels, or one for each."""
-        return self.channel_ranges or self.value_range
+        return self.channel_ranges or (self.value_range,)
 
     def length(self, head: str) -> int:
         """Return the length of a row of `head`.
@@ -104,7 +109,11 @@ class ModuleInfo:
                 "heads": frozenset(values["heads"]),
                 "class_names": None if names is None else tuple(names),
                 "channel_ranges": ranges and tuple((low, high) for low, high in ranges),
-                "options": InputOptions.from_json(values.get("options", {})),
+                "options": ModuleOptions.from_json(values.get("options", {})),
+                "contradictions": tuple(values.get("contradictions", ())),
+                "varying_ranges": tuple(
+                    (low, high) for low, high in values.get("varying_ranges", ())
+                ),
             }
         )
 

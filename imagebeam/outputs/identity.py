@@ -28,7 +28,18 @@ from imagebeam.storage import AnyPath, Location, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "input_range", "channels", "resize"),
-    *("emit", "top_k", "labels", "format", "kept", "hide_query", "root"),
+    *(
+        "signature",
+        "module_output",
+        "emit",
+        "top_k",
+        "min_score",
+        "labels",
+        "format",
+        "kept",
+        "hide_query",
+        "root",
+    ),
 )
 """Options that the values of a row depend on. Module name, versions and limits may differ."""
 

@@ -68,6 +68,7 @@ class PredictionSchema:
         provenance: written into every file: module, engine, preprocessing, versions.
         kept: columns that are copied from manifests (--keep), by name, with their Arrow types. They
             are the last columns of predictions and of errors.
+        min_score: classes with a lower score are left out of `top_k`; None keeps them.
     """
 
     emit: tuple[str, ...]
@@ -75,6 +76,7 @@ class PredictionSchema:
     class_names: tuple[str, ...] | None
     provenance: Mapping[str, Any]
     kept: Mapping[str, pa.DataType] = field(default_factory=dict)
+    min_score: float | None = None
 
     def arrow(self) -> pa.Schema:
         """Return the Arrow schema, the same for every part."""
@@ -152,21 +154,22 @@ class PredictionSchema:
         count = min(self.top_k, scores.shape[1])
         classes = _best(scores, count)
         best = np.take_along_axis(scores, classes, axis=1)
-        labels = self._names(classes)
+        listed = np.ones(best.shape, np.bool_) if self.min_score is None else best >= self.min_score
         entries = pa.StructArray.from_arrays(
-            [pa.array(classes.ravel()), labels, pa.array(best.ravel())],
+            [pa.array(classes[listed]), self._names(classes[listed]), pa.array(best[listed])],
             fields=list(_TOP_K.value_type),
         )
+        offsets = np.concatenate([[0], listed.sum(axis=1).cumsum()]).astype(np.int32)
         return {
-            "label": labels.take(pa.array(np.arange(len(scores)) * count)),
+            "label": self._names(classes[:, 0]),
             "score": pa.array(best[:, 0]),
-            "top_k": pa.ListArray.from_arrays(_offsets(len(scores), count), entries, type=_TOP_K),
+            "top_k": pa.ListArray.from_arrays(pa.array(offsets), entries, type=_TOP_K),
         }
 
     def _names(self, classes: npt.NDArray[np.int32]) -> pa.Array:
         if self.class_names is None:
-            return pa.array(classes.ravel()).cast(pa.string())
-        return pa.array(self.class_names, pa.string()).take(pa.array(classes.ravel()))
+            return pa.array(classes).cast(pa.string())
+        return pa.array(self.class_names, pa.string()).take(pa.array(classes))
 
 
 class RankedClass(NamedTuple):

@@ -14,7 +14,7 @@ def test_the_documented_names_are_exported() -> None:
     assert imagebeam.__all__ == [
         "ImageError",
         "ImagebeamError",
-        "InputOptions",
+        "ModuleOptions",
         "Label",
         "LabelImages",
         "LabelledImages",

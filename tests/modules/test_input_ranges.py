@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from imagebeam.modules import ModelOutputs, Module, ModuleError, load_engine, open_module
-from imagebeam.modules.input_options import InputOptions
+from imagebeam.modules.module_options import ModuleOptions
 
 _SIZE = 16
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
@@ -134,7 +134,7 @@ def test_an_unknown_range_is_assumed_and_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["flatbuffer", "litert", "tensorflow"])
 def test_a_given_range_takes_precedence(tmp_path: Path, kind: str) -> None:
     network = _Network(tf.identity, tf.identity)
-    options = InputOptions(value_range=(-1.0, 1.0))
+    options = ModuleOptions(value_range=(-1.0, 1.0))
     if kind == "flatbuffer":
         path, engine = _flatbuffer(tmp_path / "module.tflite", network), "litert"
     else:
@@ -149,7 +149,7 @@ def test_a_given_range_takes_precedence(tmp_path: Path, kind: str) -> None:
 def test_mean_std_and_colours_can_be_given(tmp_path: Path, engine: str) -> None:
     network = _Network(tf.identity, tf.identity)
     path = _saved_model(tmp_path / "module", network)
-    options = InputOptions(mean=tuple(_MEAN.tolist()), std=tuple(_STD.tolist()), channels="bgr")
+    options = ModuleOptions(mean=tuple(_MEAN.tolist()), std=tuple(_STD.tolist()), channels="bgr")
     module = open_module(str(path), engine, tmp_path / "cache", options=options)
     assert module.info.channels == "bgr"
     inputs = (_pictures()[..., ::-1].astype(np.float32) - _MEAN) / _STD
@@ -215,11 +215,22 @@ def test_a_softmax_gains_logits_and_features(tmp_path: Path) -> None:
 )
 def test_invalid_statements_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleError) as refused:
-        InputOptions(**options)
+        ModuleOptions(**options)
     assert message in str(refused.value)
 
 
-def test_a_quantised_input_has_no_other_range(reference: Path) -> None:
+def test_an_option_that_contradicts_the_module_wins_and_is_reported(reference: Path) -> None:
     handle = str(reference / "mobilenet_v1_0.25_128_quant.tflite")
-    with pytest.raises(ModuleError, match="its input takes pixel bytes"):
-        open_module(handle, options=InputOptions(value_range=(0.0, 1.0)))
+    module = open_module(handle, options=ModuleOptions(value_range=(0.0, 1.0)))
+    assert (module.info.value_range, module.info.range_origin) == ((0.0, 1.0), "given as an option")
+    assert module.notes == (
+        "the stated input range 0 to 1 contradicts the module, whose range is -1 to 0.9922 "
+        "(stated). 0 to 1 is used.",
+    )
+    # The bytes stand for -1 to 1, so pixels from 0 to 255 become bytes from 128 to 255.
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3)).astype(np.uint8)
+    shifted = np.minimum(128 + np.round(pixels / 255 * 128), 255).astype(np.uint8)
+    plain = open_module(handle)
+    expected = load_engine(plain.engine, plain.path, plain.info).run(shifted)
+    found = load_engine(module.engine, module.path, module.info).run(pixels)
+    np.testing.assert_array_equal(found.scores, expected.scores)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_options import InputOptions
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.types import LITERT, TENSORFLOW, ModuleInfo, Pixels
 
 
@@ -91,7 +91,7 @@ class _LoadedEngine(Engine, Protocol):
     info: ModuleInfo
 
 
-def _load(engine: str, path: Path, options: InputOptions, threads: int | None) -> _LoadedEngine:
+def _load(engine: str, path: Path, options: ModuleOptions, threads: int | None) -> _LoadedEngine:
     if engine == LITERT:
         from imagebeam.modules.engines.litert import LiteRTEngine
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
-from imagebeam.modules.litert.flatbuffer import Interface, read_interface, write_pixels
+from imagebeam.modules.litert.flatbuffer import Interface, read_interface
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
 from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.types import Pixels
 
 # Images per second with batches of 1, 4, 8 and 32 (one thread, XNNPACK): 1,239, 1,251, 1,270 and
@@ -28,7 +28,7 @@ class LiteRTEngine:
     for every concurrent call of `run`. All of them share the bytes of the flatbuffer.
     """
 
-    def __init__(self, content: bytes, source: str, options: InputOptions = NO_OPTIONS) -> None:
+    def __init__(self, content: bytes, source: str, options: ModuleOptions = NO_OPTIONS) -> None:
         self._source = source
         self._interface = read_interface(content, source, options)
         self.info = self._interface.info
@@ -60,7 +60,7 @@ class _Runner:
 
     def run(self, pixels: Pixels) -> dict[str, npt.NDArray[Any]]:
         """Return the raw output rows of each head."""
-        batch, info = len(self._buffer), self._interface.info
+        batch = len(self._buffer)
         results = {
             head: np.empty((len(pixels), math.prod(tensor.shape[1:])), tensor.dtype)
             for head, tensor in self._interface.outputs.items()
@@ -69,7 +69,7 @@ class _Runner:
             part = pixels[start : start + batch]
             # Behind a shorter last part, older pictures stay in the buffer and their rows are not
             # read: to allocate for another batch size would cost more than to compute them.
-            write_pixels(part, self._buffer[: len(part)], info.input_ranges, info.channels)
+            self._interface.write_pixels(part, self._buffer[: len(part)])
             self._interpreter.set_tensor(self._interface.input.index, self._buffer)
             self._interpreter.invoke()
             for head, tensor in self._interface.outputs.items():

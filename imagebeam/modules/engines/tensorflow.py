@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imagebeam.modules.input_options import NO_OPTIONS, InputOptions
 from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.tensorflow.subprocess import require_tensorflow
 from imagebeam.modules.types import FloatArray, Pixels
 
@@ -26,7 +26,7 @@ class TensorFlowEngine:
     """
 
     def __init__(
-        self, path: Path, threads: int | None = None, options: InputOptions = NO_OPTIONS
+        self, path: Path, threads: int | None = None, options: ModuleOptions = NO_OPTIONS
     ) -> None:
         require_tensorflow(str(path), "the engine 'tensorflow'")
         import tensorflow as tf

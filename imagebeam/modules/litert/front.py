@@ -1,8 +1,8 @@
 """Find the input range of a float flatbuffer that states none.
 
 The first operations of a graph often rescale pictures: a multiplication by 1/255 takes pixel values
-from 0 to 255, and x * 2 - 1 takes values from 0 to 1. Without such operations, the names of tensors
-can show the family of the network, whose published models share one range.
+from 0 to 255, and x * 2 - 1 takes values from 0 to 1. A network of 8-bit integers with a float
+input starts with a quantisation, whose limits are those of the pictures it was calibrated with.
 """
 
 from __future__ import annotations
@@ -12,47 +12,45 @@ from typing import Any
 
 import numpy as np
 
-from imagebeam.modules.input_options import fitting_range
+from imagebeam.modules.input_ranges import Front, Range, fitting_range, usual_range
 from imagebeam.modules.litert.heads import operation_name
 
 _ARITHMETIC = ("MUL", "ADD", "SUB", "DIV")
-_TRANSPARENT = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE", "CAST", "QUANTIZE")
+_TRANSPARENT = (
+    "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "RESHAPE",
+    "CAST",
+    "STRIDED_SLICE",
+    "REVERSE_V2",
+)
 
-_SLIM = ("MobilenetV1/", "MobilenetV2/", "MobilenetV3/", "InceptionV", "NASNet")
-_KERAS = ("mobilenet_", "mobilenetv2_", "xception", "inception_v3", "inception_resnet_v2")
 
-
-def range_of_front(content: bytes) -> tuple[float, float] | None:
-    """Return the range that the rescaling at the front expects; None where there is none."""
+def front_of(content: bytes) -> Front:
+    """Return what the first operations of the flatbuffer `content` do with its pictures."""
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        rescaled = _rescaled(schema, schema.Model.GetRootAs(content, 0))
+        return _front(schema, schema.Model.GetRootAs(content, 0))
     except (struct.error, AttributeError, IndexError, TypeError, ValueError):
-        return None
-    return None if rescaled is None else fitting_range(rescaled)
+        return Front()
 
 
-def range_of_family(content: bytes) -> tuple[float, float] | None:
-    """Return the range of the family that the names of tensors show; None for an unknown one."""
+def tensor_names(content: bytes) -> list[str]:
+    """Return the names of all tensors of the flatbuffer `content`."""
     from ai_edge_litert import schema_py_generated as schema
 
     try:
         graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
-        names = [
+        return [
             (graph.Tensors(number).Name() or b"").decode("utf-8", "replace")
             for number in range(graph.TensorsLength())
         ]
     except (struct.error, AttributeError, IndexError, TypeError, ValueError):
-        return None
-    parts = [part for name in names for part in name.split(";")]
-    if any(part.startswith(_SLIM) or part.lower().startswith(_KERAS) for part in parts):
-        return -1.0, 1.0
-    return None
+        return []
 
 
-def _rescaled(schema: Any, model: Any) -> Any:
-    """Return the function from a value at the input to its value after the rescaling."""
+def _front(schema: Any, model: Any) -> Front:
     graph = model.Subgraphs(0)
     operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
     tensor = graph.Inputs(0)
@@ -69,13 +67,15 @@ def _rescaled(schema: Any, model: Any) -> Any:
             if values is None or values.size not in (1, 3):
                 break
             steps.append((name, values.ravel()))
+        elif name == "QUANTIZE" and not steps:
+            return Front(range=_calibrated_range(schema, graph.Tensors(user.Outputs(0))))
         elif name not in _TRANSPARENT:
             break
         tensor = user.Outputs(0)
     if not steps:
-        return None
+        return Front()
 
-    def apply(value: float) -> Any:
+    def rescale(value: float) -> Any:
         result = np.full(3, value)
         for name, values in steps:
             match name:
@@ -89,7 +89,18 @@ def _rescaled(schema: Any, model: Any) -> Any:
                     result = result - values
         return result
 
-    return apply
+    return Front(True, fitting_range(rescale))
+
+
+def _calibrated_range(schema: Any, quantised: Any) -> Range | None:
+    """Return the usual range that fits the limits of a quantised tensor."""
+    limits = {schema.TensorType.INT8: (-128, 127), schema.TensorType.UINT8: (0, 255)}
+    parameters = quantised.Quantization()
+    if quantised.Type() not in limits or parameters is None or parameters.ScaleLength() != 1:
+        return None
+    scale, zero_point = parameters.Scale(0), parameters.ZeroPoint(0)
+    low, high = ((limit - zero_point) * scale for limit in limits[quantised.Type()])
+    return usual_range(low, high)
 
 
 def _inputs(operator: Any) -> list[int]:

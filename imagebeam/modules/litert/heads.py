@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagebeam.modules.types import FEATURES, LOGITS, SCORES
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 
 _RESHAPING = ("RESHAPE", "SQUEEZE")
+_CONVERTING = ("QUANTIZE", "DEQUANTIZE", "CAST")
 _LAST_LAYERS = ("CONV_2D", "FULLY_CONNECTED")
 # The result of these operations for one picture does not depend on the number of pictures.
 _ANY_BATCH = (
@@ -49,8 +50,6 @@ def expose_heads(content: bytes) -> ExposedHeads | None:
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        if last_operation(content) != "SOFTMAX":
-            return None
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         return _expose(schema, model)
     except (struct.error, AttributeError, IndexError, TypeError, ValueError):
@@ -58,18 +57,52 @@ def expose_heads(content: bytes) -> ExposedHeads | None:
         return None
 
 
-def last_operation(content: bytes) -> str | None:
-    """Return the operation that computes the only output; None if there are several outputs."""
+@dataclass(frozen=True)
+class LastOperation:
+    """The operation that computes an output.
+
+    Attributes:
+        name: for example CONV_2D.
+        activates: whether an activation such as relu is part of it.
+    """
+
+    name: str
+    activates: bool
+
+
+def last_operation(content: bytes) -> LastOperation | None:
+    """Return the operation that computes the only output; None if there are several outputs.
+
+    Operations that only change the form of its result are passed over.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    if len(model.subgraphs) != 1 or len(graph.outputs) != 1:
+        return None
+    producers = {int(output): each for each in graph.operators for output in each.outputs}
+    tensor = int(graph.outputs[0])
+    while (operator := producers.get(tensor)) is not None:
+        code = model.operatorCodes[operator.opcodeIndex]
+        name = operation_name(schema, code.builtinCode, code.deprecatedBuiltinCode)
+        if name not in (*_RESHAPING, *_CONVERTING):
+            activation = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
+            return LastOperation(name, bool(activation))
+        tensor = int(operator.inputs[0])
+    return None
+
+
+def has_operation(content: bytes, name: str) -> bool:
+    """Tell if the flatbuffer `content` has an operation called `name`."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
-    graph = model.Subgraphs(0) if model.SubgraphsLength() == 1 else None
-    if graph is None or graph.OutputsLength() != 1 or not graph.OperatorsLength():
-        return None
-    last = graph.Operators(graph.OperatorsLength() - 1)
-    code = model.OperatorCodes(last.OpcodeIndex())
-    name = operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    return name if last.Outputs(0) == graph.Outputs(0) else None
+    codes = (model.OperatorCodes(number) for number in range(model.OperatorCodesLength()))
+    return any(
+        operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode()) == name
+        for code in codes
+    )
 
 
 def operation_name(schema: Any, code: int, deprecated_code: int) -> str:
@@ -101,7 +134,11 @@ def _expose(schema: Any, model: Any) -> ExposedHeads | None:
             tensor = int(producers[tensor][1].inputs[0])
         return tensor
 
+    if len(model.subgraphs) != 1 or len(graph.outputs) != 1 or not graph.operators:
+        return None
     softmax = graph.operators[-1]
+    if names[softmax.opcodeIndex] != "SOFTMAX" or int(softmax.outputs[0]) != graph.outputs[0]:
+        return None
     logits = before(int(softmax.inputs[0]))
     if logits not in producers:
         return None

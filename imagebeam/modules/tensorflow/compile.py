@@ -24,10 +24,10 @@ import tensorflow as tf
 
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_options import ASSUMED
+from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.modules.probe_images import probe_pictures
+from imagebeam.modules.probes import probe_pictures
 from imagebeam.modules.tensorflow.freezing import Frozen, freeze
 from imagebeam.modules.tensorflow.rescaling import cut_rescaling
 from imagebeam.modules.tensorflow.saved_model import SavedModel
@@ -132,6 +132,9 @@ def _metadata(info: ModuleInfo, heads: tuple[str, ...]) -> Metadata:
     return Metadata(
         image_size=info.image_size,
         value_range=None if info.range_origin == ASSUMED else info.value_range,
+        channel_ranges=info.channel_ranges,
+        channels=info.channels if info.channels != RGB else None,
+        range_origin=None if info.range_origin in (STATED, ASSUMED) else info.range_origin,
         classes=info.class_names,
         quantops=info.quantops,
         network=info.network,

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from imagebeam.modules.input_options import fitting_range
+from imagebeam.modules.input_ranges import Front, fitting_range
 
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "Add": lambda a, b: a + b,
     "AddV2": lambda a, b: a + b,
+    "BiasAdd": lambda a, b: a + b,
     "Div": lambda a, b: a / b,
     "Mul": lambda a, b: a * b,
     "RealDiv": lambda a, b: a / b,
@@ -29,7 +30,7 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
 
 
-_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape")
+_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "StridedSlice", "ReverseV2")
 
 
 class NotRescaledError(ValueError):
@@ -92,20 +93,28 @@ def cut_rescaling(
     return RescalingPoint(cut, name, ends[0].low, ends[0].high)
 
 
-def range_of_front(graph: Any, input_name: str) -> tuple[float, float] | None:
-    """Return the range that the rescaling at the front of a frozen graph expects; None without.
+def front_of(graph: Any, input_name: str) -> Front:
+    """Return what the first operations of a frozen graph do with the values of pictures.
 
     A resize before the rescaling changes no range.
     """
 
     def rescale(value: float) -> np.ndarray[Any, Any]:
-        ends = _ends(graph, input_name, (value, value), (*_TRANSPARENT, *_RESIZING))
-        return np.array([end.low for end in ends])
+        return np.array(
+            [
+                end.low
+                for channel in range(3)
+                for end in _ends(
+                    graph, input_name, (value, value), (*_TRANSPARENT, *_RESIZING), channel
+                )
+            ]
+        )
 
     # Without arithmetic, the value of a pixel stays as it is.
-    if len(set(rescale(0.5).tolist())) != 1 or rescale(0.5)[0] == 0.5:
-        return None
-    return fitting_range(rescale)
+    ends = rescale(0.5)
+    if not ends.size or (ends == 0.5).any():
+        return Front(rescales=bool((ends != 0.5).any()))
+    return Front(True, fitting_range(rescale))
 
 
 def _ends(
@@ -113,8 +122,12 @@ def _ends(
     input_name: str,
     value_range: tuple[float, float],
     transparent: tuple[str, ...] = _TRANSPARENT,
+    channel: int | None = None,
 ) -> Iterator[_Point]:
-    """Find the places where rescaled pictures enter another kind of operation."""
+    """Find the places where rescaled pictures enter another kind of operation.
+
+    Constants for each channel count where `channel` names one.
+    """
     nodes = {node.name: node for node in graph.node}
     consumers = defaultdict(list)
     for node in graph.node:
@@ -124,7 +137,11 @@ def _ends(
     while open_ends:
         name, low, high = open_ends.pop()
         for node, position in consumers[name]:
-            rescaled = [_apply(node, position, value, nodes, transparent) for value in (low, high)]
+            if node.op == "Shape":
+                continue
+            rescaled = [
+                _apply(node, position, value, nodes, transparent, channel) for value in (low, high)
+            ]
             if None in rescaled:
                 yield _Point(node, position, low, high)
             else:
@@ -132,24 +149,31 @@ def _ends(
 
 
 def _apply(
-    node: Any, position: int, value: float, nodes: dict[str, Any], transparent: tuple[str, ...]
+    node: Any,
+    position: int,
+    value: float,
+    nodes: dict[str, Any],
+    transparent: tuple[str, ...],
+    channel: int | None,
 ) -> float | None:
     """Apply `node` to the scalar `value`; None when the node is not a rescaling."""
     if node.op in transparent and position == 0:
         return value
     if node.op not in _ARITHMETIC:
         return None
-    other = _scalar(nodes[node.input[1 - position].removesuffix(":0")], nodes)
+    other = _scalar(nodes[node.input[1 - position].removesuffix(":0")], nodes, channel)
     if other is None:
         return None
     operands = (value, other) if position == 0 else (other, value)
     return _ARITHMETIC[node.op](*operands)
 
 
-def _scalar(node: Any, nodes: dict[str, Any]) -> float | None:
+def _scalar(node: Any, nodes: dict[str, Any], channel: int | None) -> float | None:
     while node.op == "Identity":
         node = nodes[node.input[0].removesuffix(":0")]
     if node.op != "Const":
         return None
     value: np.ndarray[Any, Any] = tf.make_ndarray(node.attr["value"].tensor)
+    if value.size == 3 and channel is not None:
+        return float(value.ravel()[channel])
     return float(value.reshape(())) if value.size == 1 else None

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_options import (
-    ASSUMED,
-    BGR,
-    GRAPH,
-    NO_OPTIONS,
-    OPTION,
-    RGB,
-    STATED,
-    InputOptions,
-    Range,
-)
+from imagebeam.modules.input_ranges import ASSUMED, BGR, HUB_RANGE, RGB, Range, decide_input
 from imagebeam.modules.metadata import ASSET, Metadata, parse
-from imagebeam.modules.probe_images import are_independent, are_probabilities, probe_pictures
-from imagebeam.modules.signatures import Head, Signature, Spec, check_picture_input, choose_heads
-from imagebeam.modules.tensorflow.freezing import freeze
-from imagebeam.modules.tensorflow.rescaling import range_of_front
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.output_kinds import LOGITS, renamed
+from imagebeam.modules.probes import kind_of_classifier, probe_pictures, varying_ranges
+from imagebeam.modules.signatures import (
+    HUB_SIGNATURES,
+    Head,
+    Spec,
+    check_picture_input,
+    choose_heads,
+)
+from imagebeam.modules.tensorflow.graph_facts import GraphFacts, graph_facts
+from imagebeam.modules.tensorflow.input_facts import input_facts
+from imagebeam.modules.tensorflow.loaded_signatures import signatures_of
 from imagebeam.modules.tensorflow.saved_model_proto import (
     default_image_size,
     has_fake_quantisation,
@@ -35,13 +35,7 @@ from imagebeam.modules.tensorflow.saved_model_proto import (
     is_hub_module,
     read_graphs,
 )
-from imagebeam.modules.types import FEATURES, LOGITS, SCORES, FloatArray, ModuleInfo, Pixels
-
-_HUB_RANGE = (0.0, 1.0)
-_RAW_RANGE = (0.0, 255.0)
-_HUB_SIGNATURES = {"image_classification", "image_feature_vector"}
-
-_T = TypeVar("_T")
+from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
 
 
 @dataclass(frozen=True)
@@ -96,7 +90,7 @@ class SavedModel:
     lengths: Mapping[str, int]
 
 
-def load_saved_model(path: Path, options: InputOptions = NO_OPTIONS) -> SavedModel:
+def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedModel:
     """Load the SavedModel directory `path` and read its interface.
 
     The outputs for a few probe pictures decide if a classifier ends in logits or in a softmax:
@@ -109,69 +103,47 @@ def load_saved_model(path: Path, options: InputOptions = NO_OPTIONS) -> SavedMod
     graphs = read_graphs(path)
     metadata = _read_metadata(path)
     loaded = _load(path, inference_tags(graphs), source)
-    by_kind = choose_heads(signatures_of(loaded), source)
+    wanted = replace(
+        options,
+        signature=options.signature or metadata.signature,
+        outputs=options.outputs or metadata.kinds,
+    )
+    by_kind = choose_heads(signatures_of(loaded), source, wanted)
     spec = check_picture_input(by_kind, source)
-    size = _image_size(spec, metadata, default_image_size(graphs), source)
+    size = _image_size(spec, metadata, default_image_size(graphs), options, source)
     batch = spec.shape[0] if spec.shape else None
-    heads = Heads(by_kind, batch, spec.dtype, (_HUB_RANGE,), options.channels or RGB)
-    is_hub = is_hub_module(path) or not _HUB_SIGNATURES.isdisjoint(
+    heads = Heads(by_kind, batch, spec.dtype, (HUB_RANGE,))
+    is_hub = is_hub_module(path) or not set(HUB_SIGNATURES.values()).isdisjoint(
         head.signature.name for head in by_kind.values()
     )
-    ranges, origin = _input_ranges(heads, size, metadata, is_hub, options, source)
-    heads = replace(heads, ranges=ranges)
-    outputs = _probe(heads, size, source)
-    independent = False
-    if LOGITS in outputs:
-        independent = has_operation(graphs, "Sigmoid") and are_independent(outputs[LOGITS])
-        if independent or are_probabilities(outputs[LOGITS]):
-            outputs = _logits_as_scores(outputs)
-            heads = replace(heads, by_kind=_logits_as_scores(by_kind))
+    graph = GraphFacts() if is_hub else graph_facts(heads.infer, spec.dtype, batch, size)
+    known = input_facts(spec.dtype, metadata, is_hub, graph)
+    if heads.dtype == "uint8" and options.ranges is not None:
+        raise ModuleError(
+            f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
+            "--input-range, --mean and --std."
+        )
+    facts, contradictions = decide_input(known, options.ranges, options.channels)
+    heads = replace(heads, ranges=facts.ranges, channels=facts.channels or RGB)
+    rows = _probe(heads, size, source)
+    if LOGITS in rows and not wanted.outputs:
+        named = metadata.class_names(rows[LOGITS].shape[1], source) is not None
+        sigmoids = has_operation(graphs, "Sigmoid")
+        kind = kind_of_classifier(rows[LOGITS], graph.ends.get(LOGITS), sigmoids, named)
+        rows, by_kind = renamed(rows, kind), renamed(by_kind, kind)
+        heads = replace(heads, by_kind=by_kind)
+    info = describe(size, facts, rows, metadata, source)
+    if info.constant_answers and facts.origin == ASSUMED:
+        varying = varying_ranges(lambda each: _probe(replace(heads, ranges=(each,)), size, source))
+        info = replace(info, varying_ranges=varying)
     info = replace(
-        _info(size, ranges[0], outputs, metadata, has_fake_quantisation(graphs), source),
-        channel_ranges=ranges if len(ranges) > 1 else None,
-        channels=heads.channels,
-        range_origin=origin,
-        independent=independent,
+        info,
+        quantops=has_fake_quantisation(graphs),
+        contradictions=contradictions,
         options=options,
     )
-    lengths = {kind: rows.shape[1] for kind, rows in outputs.items()}
+    lengths = {kind: values.shape[1] for kind, values in rows.items()}
     return SavedModel(source, info, heads, loaded, lengths)
-
-
-def _input_ranges(
-    heads: Heads,
-    size: tuple[int, int],
-    metadata: Metadata,
-    is_hub: bool,
-    options: InputOptions,
-    source: str,
-) -> tuple[tuple[Range, ...], str]:
-    """Return the range of the input, one for all channels or one for each, and its origin."""
-    if heads.dtype == "uint8":
-        if options.ranges is not None:
-            raise ModuleError(
-                f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
-                "--input-range, --mean and --std."
-            )
-        return (_RAW_RANGE,), STATED
-    if options.ranges is not None:
-        return options.ranges, OPTION
-    if metadata.value_range is not None:
-        return (metadata.value_range,), STATED
-    if is_hub:
-        # The common signatures of TF-Hub take pixels in [0, 1].
-        return (_HUB_RANGE,), STATED
-    spec = tf.TensorSpec([heads.batch or 1, *size, 3], tf.float32)
-    try:
-        frozen = freeze(heads.infer, spec)
-        found = range_of_front(frozen.function.graph.as_graph_def(), frozen.input_name)
-    except Exception:  # the range is then assumed, whatever the graph has that cannot be frozen
-        found = None
-    return ((_HUB_RANGE,), ASSUMED) if found is None else ((found,), GRAPH)
-
-
-def _logits_as_scores(values: Mapping[str, _T]) -> dict[str, _T]:
-    return {SCORES if kind == LOGITS else kind: value for kind, value in values.items()}
 
 
 def _read_metadata(path: Path) -> Metadata:
@@ -190,18 +162,15 @@ def _load(path: Path, tags: list[str] | None, source: str) -> Any:
 
 
 def _image_size(
-    spec: Spec, metadata: Metadata, attached: tuple[int, int] | None, source: str
+    spec: Spec,
+    metadata: Metadata,
+    attached: tuple[int, int] | None,
+    options: ModuleOptions,
+    source: str,
 ) -> tuple[int, int]:
     _, height, width, _ = spec.shape or (None,) * 4
-    if height and width:
-        return height, width
-    size = metadata.image_size or attached
-    if size is None:
-        raise ModuleError(
-            f"{source}: accepts pictures of any size and states no default size. "
-            f"Add {ASSET} with an image_size to it."
-        )
-    return size
+    fixed = (height, width) if height and width else None
+    return decide_size(fixed, metadata.image_size or attached, options.image_size, source)
 
 
 def _probe(heads: Heads, size: tuple[int, int], source: str) -> dict[str, FloatArray]:
@@ -227,91 +196,3 @@ def _rows(value: tf.Tensor) -> tf.Tensor:
     if len(lengths) != 1:
         raise ValueError(f"its output has the shape {value.shape}, not one vector per picture")
     return tf.cast(tf.reshape(value, [-1, *lengths]), tf.float32)
-
-
-def _info(
-    size: tuple[int, int],
-    value_range: tuple[float, float],
-    answers: Mapping[str, FloatArray],
-    metadata: Metadata,
-    quantops: bool,
-    source: str,
-) -> ModuleInfo:
-    lengths = {kind: rows.shape[1] for kind, rows in answers.items()}
-    class_count = lengths.get(LOGITS, lengths.get(SCORES))
-    if lengths.get(SCORES) == 1:
-        # One sigmoid separates two classes.
-        class_count = 2
-    return ModuleInfo(
-        image_size=size,
-        value_range=value_range,
-        heads=frozenset({*answers, SCORES} if LOGITS in answers else answers),
-        class_count=class_count,
-        feature_length=lengths.get(FEATURES),
-        class_names=None if class_count is None else metadata.class_names(class_count, source),
-        quantops=quantops,
-        network=metadata.network,
-        provenance=metadata.provenance,
-    )
-
-
-def signatures_of(loaded: Any) -> dict[str, Signature]:
-    """Collect the signatures of a loaded SavedModel, and its `__call__`, by name."""
-    found = {name: _from_signature(name, each) for name, each in loaded.signatures.items()}
-    for function in _traces_of_call(loaded):
-        arguments, keywords = function.structured_input_signature
-        # Keras traces one function for training and one without.
-        if not any(each is True for each in (*arguments, *keywords.values())):
-            found.setdefault("__call__", _from_call(loaded, function))
-    return found
-
-
-def _traces_of_call(loaded: Any) -> Iterable[Any]:
-    return loaded.__call__.concrete_functions if callable(loaded) else ()
-
-
-def _from_signature(name: str, function: Any) -> Signature:
-    _, inputs = function.structured_input_signature
-    only_input = next(iter(inputs), "")
-    return Signature(
-        name=name,
-        inputs={key: _spec(tensor) for key, tensor in inputs.items()},
-        outputs={key: _spec(tensor) for key, tensor in function.structured_outputs.items()},
-        call=lambda pictures: function(**{only_input: pictures}),
-    )
-
-
-def _from_call(loaded: Any, function: Any) -> Signature:
-    example = function.structured_input_signature
-    specs = [each for each in tf.nest.flatten(example) if _is_spec(each)]
-
-    def call(pictures: tf.Tensor) -> dict[str, Any]:
-        arguments, keywords = tf.nest.map_structure(
-            lambda each: pictures if _is_spec(each) else each, example
-        )
-        return _by_name(loaded(*arguments, **keywords))
-
-    return Signature(
-        name="__call__",
-        inputs={each.name or str(number): _spec(each) for number, each in enumerate(specs)},
-        outputs={key: _spec(each) for key, each in _by_name(function.structured_outputs).items()},
-        call=call,
-    )
-
-
-def _is_spec(value: Any) -> bool:
-    return isinstance(value, tf.TensorSpec)
-
-
-def _by_name(outputs: Any) -> dict[str, Any]:
-    if isinstance(outputs, Mapping):
-        return dict(outputs)
-    several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    if len(several) == 1:
-        return {"default": several[0]}
-    return {str(number): each for number, each in enumerate(several)}
-
-
-def _spec(tensor: Any) -> Spec:
-    shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
-    return Spec(shape, tensor.dtype.name)

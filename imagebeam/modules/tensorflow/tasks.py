@@ -14,7 +14,7 @@ from typing import Any
 
 from imagebeam.child_process import end_with_parent
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_options import InputOptions
+from imagebeam.modules.module_options import ModuleOptions
 
 _NETWORK_SECONDS = 60.0
 
@@ -23,11 +23,10 @@ def describe(path: str, options: str = "{}") -> dict[str, Any]:
     """Describe the SavedModel directory `path`: its `ModuleInfo` as JSON values."""
     from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
-    stated = InputOptions.from_json(json.loads(options))
-    return load_saved_model(Path(path), stated).info.to_json()
+    return load_saved_model(Path(path), _options(options)).info.to_json()
 
 
-def compile_module(path: str, output: str) -> dict[str, Any]:
+def compile_module(path: str, output: str, options: str = "{}") -> dict[str, Any]:
     """Compile the SavedModel directory `path` to the flatbuffer file `output`.
 
     Returns:
@@ -36,13 +35,17 @@ def compile_module(path: str, output: str) -> dict[str, Any]:
     from imagebeam.modules.tensorflow.compile import NotCompilableError, compile_saved_model
     from imagebeam.modules.tensorflow.saved_model import load_saved_model
 
-    module = load_saved_model(Path(path))
+    module = load_saved_model(Path(path), _options(options))
     refusal = None
     try:
         Path(output).write_bytes(compile_saved_model(module))
     except NotCompilableError as error:
         refusal = str(error)
     return {"info": module.info.to_json(), "refusal": refusal}
+
+
+def _options(text: str) -> ModuleOptions:
+    return ModuleOptions.from_json(json.loads(text))
 
 
 def signatures(path: str) -> dict[str, Any]:

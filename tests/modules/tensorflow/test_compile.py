@@ -13,7 +13,7 @@ from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.inspection import count_costs
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.metadata import read_from_flatbuffer
-from imagebeam.modules.probe_images import probe_pictures
+from imagebeam.modules.probes import probe_pictures
 from imagebeam.modules.tensorflow.compile import (
     NotCompilableError,
     check_agreement,

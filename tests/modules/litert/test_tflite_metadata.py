@@ -6,7 +6,7 @@ import pytest
 
 from imagebeam.modules import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_interface
-from imagebeam.modules.litert.normalisation import stated_value_range
+from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from tests.modules.flatbuffers import echo
 
 
@@ -57,38 +57,43 @@ def test_mean_and_std_give_the_range(
     mean: float, deviation: float, expected: tuple[float, float]
 ) -> None:
     flatbuffer = echo(statement=_statement([mean], [deviation]))
-    assert stated_value_range(flatbuffer, "it") == expected
+    assert stated_ranges(flatbuffer, "it") == (expected,)
     assert read_interface(flatbuffer, "it").info.value_range == expected
 
 
 def test_equal_values_for_each_colour_are_one() -> None:
     flatbuffer = echo(statement=_statement([127.5] * 3, [127.5] * 3))
-    assert stated_value_range(flatbuffer, "it") == (-1.0, 1.0)
+    assert stated_ranges(flatbuffer, "it") == ((-1.0, 1.0),)
+
+
+def test_each_colour_can_have_its_own_values() -> None:
+    flatbuffer = echo(statement=_statement([0.0, 51.0, 255.0], [1.0, 51.0, 255.0]))
+    info = read_interface(flatbuffer, "it").info
+    assert info.channel_ranges == ((0.0, 255.0), (-1.0, 4.0), (-1.0, 0.0))
 
 
 @pytest.mark.parametrize("statement", [None, _statement([], [])])
 def test_the_default_is_the_range_of_hub_modules(statement: bytes | None) -> None:
     flatbuffer = echo(statement=statement)
-    assert stated_value_range(flatbuffer, "it") is None
+    assert stated_ranges(flatbuffer, "it") is None
     assert read_interface(flatbuffer, "it").info.value_range == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        (_statement([0.0, 1.0], [1.0, 1.0]), "one mean and std per colour"),
         (_statement([0.0], [0.0]), "division by zero"),
-        (_statement([0.0, 1.0], [1.0]), "shorter"),
+        (_statement([0.0, 1.0], [1.0]), "2 values, not one or three"),
         (_statement([0.0], [1.0])[:60], "unpack_from requires"),
         (struct.pack("<IiI", 4, 1000, 0), "unpack_from requires|bad number"),
     ],
 )
 def test_unusable_statements_are_refused(statement: bytes, reason: str) -> None:
     with pytest.raises(ModuleError, match=f"cannot use the normalisation.*({reason})"):
-        stated_value_range(echo(statement=statement), "it")
+        stated_ranges(echo(statement=statement), "it")
 
 
 @pytest.mark.parametrize("name", ["0.5_160", "0.25_128"])
 def test_the_statement_of_a_published_flatbuffer_is_read(reference: Path, name: str) -> None:
     content = (reference / f"mobilenet_v1_{name}_quant.tflite").read_bytes()
-    assert stated_value_range(content, "it") == (-1.0, 1.0)
+    assert stated_ranges(content, "it") == ((-1.0, 1.0),)

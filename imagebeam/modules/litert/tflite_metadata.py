@@ -14,6 +14,8 @@ from flatbuffers.number_types import Float32Flags, Uint8Flags
 from flatbuffers.table import Table
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.input_ranges import Range
+from imagebeam.modules.module_options import ranges_of
 
 _BUFFER_NAME = b"TFLITE_METADATA"
 _NORMALISATION_OPTIONS = 1
@@ -26,11 +28,13 @@ _UNIT_OPTIONS_TYPE, _UNIT_OPTIONS = 0, 1
 _OPTIONS_MEAN, _OPTIONS_STD = 0, 1
 
 
-def stated_value_range(content: bytes, source: str) -> tuple[float, float] | None:
+def stated_ranges(content: bytes, source: str) -> tuple[Range, ...] | None:
     """Return the values of pixels 0 and 255 at the input of `content`; None if it states none.
 
+    There is one range for all channels, or one for each.
+
     Raises:
-        ModuleError: the metadata is damaged, or has a mean and std for each colour.
+        ModuleError: the metadata is damaged.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -40,21 +44,13 @@ def stated_value_range(content: bytes, source: str) -> tuple[float, float] | Non
         for each in named:
             if each.Name() == _BUFFER_NAME:
                 statement = model.Buffers(each.Buffer()).DataAsNumpy().tobytes()
-                return _value_range(*_mean_and_std(statement))
+                mean, std = _mean_and_std(statement)
+                return ranges_of(mean, std) if mean else None
     except (struct.error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise ModuleError(
             f"{source}: cannot use the normalisation that its metadata states ({error}). "
             "Give the SavedModel that it was made from."
         ) from error
-    return None
-
-
-def _value_range(means: list[float], deviations: list[float]) -> tuple[float, float] | None:
-    pairs = set(zip(means, deviations, strict=True))
-    if len(pairs) > 1:
-        raise ValueError(f"one mean and std per colour: {means}, {deviations}")
-    for mean, deviation in pairs:
-        return -mean / deviation, (255 - mean) / deviation
     return None
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imagebeam.modules.probe_images import are_probabilities, probe_pictures
+from imagebeam.modules.probes import are_probabilities, probe_pictures
 
 
 def test_probe_pictures_are_the_same_each_time() -> None:

@@ -1,0 +1,91 @@
+"""Describe a module from what is known of its input and from its answers to probe pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.input_ranges import RGB, InputFacts
+from imagebeam.modules.metadata import Metadata
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
+from imagebeam.modules.probes import are_constant, are_independent
+from imagebeam.modules.types import FloatArray, ModuleInfo
+
+
+def describe(
+    size: tuple[int, int],
+    facts: InputFacts,
+    rows: Mapping[str, FloatArray],
+    metadata: Metadata,
+    source: str,
+) -> ModuleInfo:
+    """Describe a module.
+
+    Args:
+        size: (height, width) of its pictures.
+        facts: of its input.
+        rows: its answers to the probe pictures by head, (N, length).
+        metadata: what its author states.
+        source: names it in errors.
+
+    Raises:
+        ModuleError: the metadata, or the kind that is stated for an output, does not fit.
+    """
+    scores = rows.get(SCORES)
+    if scores is not None and not ((scores >= -1e-3) & (scores <= 1 + 1e-3)).all():
+        raise ModuleError(
+            f"{source}: the output that is stated to be scores has values from "
+            f"{scores.min():.3g} to {scores.max():.3g}, and scores are from 0 to 1. State it as "
+            f"{LOGITS}."
+        )
+    classifier = rows.get(LOGITS, scores)
+    # One sigmoid, or one logit, separates two classes.
+    class_count = None if classifier is None else max(2, classifier.shape[1])
+    one = len(facts.ranges) == 1
+    return ModuleInfo(
+        image_size=size,
+        value_range=facts.ranges[0],
+        heads=frozenset({*rows, SCORES} if LOGITS in rows else rows),
+        class_count=class_count,
+        feature_length=rows[FEATURES].shape[1] if FEATURES in rows else None,
+        class_names=None if class_count is None else metadata.class_names(class_count, source),
+        network=metadata.network,
+        provenance=metadata.provenance,
+        channel_ranges=None if one else facts.ranges,
+        channels=facts.channels or RGB,
+        range_origin=facts.origin,
+        independent=scores is not None and scores.shape[1] > 1 and are_independent(scores),
+        constant_answers=are_constant(rows),
+    )
+
+
+def decide_size(
+    fixed: tuple[int, int] | None,
+    default: tuple[int, int] | None,
+    stated: tuple[int, int] | None,
+    source: str,
+) -> tuple[int, int]:
+    """Decide the (height, width) of the pictures.
+
+    Args:
+        fixed: that of the network; None if it takes any size.
+        default: the one that the module states.
+        stated: the one that the user states.
+        source: names the module in errors.
+
+    Raises:
+        ModuleError: the network does not take the stated size, or nothing states one.
+    """
+    if fixed is not None:
+        if stated not in (None, fixed):
+            height, width = fixed
+            raise ModuleError(
+                f"{source}: takes pictures of {height}x{width} only. Leave out --image-size."
+            )
+        return fixed
+    if (size := stated or default) is None:
+        raise ModuleError(
+            f"{source}: takes pictures of any size, and states none. Give the size that it was "
+            "trained with, such as --image-size 224."
+        )
+    return size

@@ -1,0 +1,128 @@
+"""The range of the pixels at the input of a module: what is known of it, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Range = tuple[float, float]
+
+RGB, BGR = "rgb", "bgr"
+
+STATED = "stated"
+GRAPH = "found in the graph"
+FAMILY = "the convention of its family"
+OPTION = "given as an option"
+ASSUMED = "assumed"
+
+HUB_RANGE: Range = (0.0, 1.0)
+"""The range of TF-Hub's common signatures, which is assumed where nothing is known."""
+
+# The ranges in which pictures come.
+CANDIDATES: tuple[Range, ...] = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
+# Networks compute with such values: pictures normalised by mean and std of ImageNet lie in
+# [-2.2, 2.7].
+_LARGEST, _SMALLEST_SPAN = 2.8, 0.9
+_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What is known of an input.
+
+    Attributes:
+        ranges: the values of pixels 0 and 255: one pair for all channels, or one for each.
+        origin: how they are known.
+        channels: the order of the colours, "rgb" or "bgr"; None where nothing states it.
+    """
+
+    ranges: tuple[Range, ...]
+    origin: str
+    channels: str | None = None
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the first operations of a network do with its pictures.
+
+    Attributes:
+        rescales: whether they change the values. The network then prepares its pictures itself, so
+            the convention of its family does not apply.
+        range: the range that they expect; None if it is unclear.
+    """
+
+    rescales: bool = False
+    range: Range | None = None
+
+
+def decide_input(
+    known: InputFacts | None, ranges: tuple[Range, ...] | None, channels: str | None
+) -> tuple[InputFacts, tuple[str, ...]]:
+    """Decide the range and the order of colours of an input.
+
+    Args:
+        known: what the module shows of itself; None for nothing.
+        ranges: what the user states; it takes precedence.
+        channels: likewise.
+
+    Returns:
+        The facts with known channels, and a sentence about each contradiction.
+    """
+    facts = known or InputFacts((HUB_RANGE,), ASSUMED)
+    contradictions = []
+    if channels and facts.channels and channels != facts.channels:
+        contradictions.append(
+            f"--channels {channels} contradicts the module, whose channels are {facts.channels} "
+            f"({facts.origin}). {channels} is used."
+        )
+    if ranges is not None and known is not None and not _are_equal(ranges, known.ranges):
+        contradictions.append(
+            f"the stated input range {text_of(ranges)} contradicts the module, whose range is "
+            f"{text_of(known.ranges)} ({known.origin}). {text_of(ranges)} is used."
+        )
+    origin = facts.origin if ranges is None else OPTION
+    decided = InputFacts(ranges or facts.ranges, origin, channels or facts.channels or RGB)
+    return decided, tuple(contradictions)
+
+
+def text_of(ranges: tuple[Range, ...]) -> str:
+    """Return `ranges` as text, such as "-1 to 1"."""
+    return "; ".join(f"{low:.4g} to {high:.4g}" for low, high in ranges)
+
+
+def fitting_range(rescale: Callable[[float], npt.NDArray[np.float64]]) -> Range | None:
+    """Return the usual range that `rescale` turns into values that networks compute with."""
+    if _subtracts_mean(rescale(0.0), rescale(255.0)):
+        return 0.0, 255.0
+    fitting = []
+    for low, high in CANDIDATES:
+        first, last = rescale(low), rescale(high)
+        largest = max(float(np.abs(first).max()), float(np.abs(last).max()))
+        if largest <= _LARGEST and float(np.abs(last - first).min()) >= _SMALLEST_SPAN:
+            fitting.append((low, high))
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _subtracts_mean(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
+    """Tell if pixels from 0 to 255 lose their mean only, as the networks of Caffe want it."""
+    spans = last - first
+    return bool((abs(spans - 255) < 1).all() and ((first > -150) & (first < -80)).all())
+
+
+def usual_range(low: float, high: float) -> Range | None:
+    """Return the usual range that a quantised tensor from `low` to `high` was made for."""
+    for first, last in CANDIDATES:
+        distance = max(abs(low - first), abs(high - last))
+        if distance <= 2 * _TOLERANCE * (last - first):
+            return first, last
+    return None
+
+
+def _are_equal(first: tuple[Range, ...], second: tuple[Range, ...]) -> bool:
+    """Tell if two ranges are the same, but for the rounding of a quantised input."""
+    one, other = np.array(first), np.array(second)
+    span = float(np.ptp(other))
+    return len(one) in (1, len(other)) and bool((abs(one - other) <= _TOLERANCE * span).all())

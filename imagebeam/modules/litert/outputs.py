@@ -1,0 +1,140 @@
+"""Find the outputs of a flatbuffer, and what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.litert.heads import last_operation
+from imagebeam.modules.litert.tensors import DTYPES, Tensor
+from imagebeam.modules.metadata import Metadata
+from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.output_kinds import Output, choose_outputs, length_of
+from imagebeam.modules.probes import POOLING, SIGMOID
+from imagebeam.modules.types import FloatArray
+
+# The last operation of a network that computes features: no classifier ends in these.
+_POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
+_ACTIVATIONS = ("RELU", "RELU6", "TANH", "HARD_SWISH", "GELU", "ELU")
+
+
+def output_names(content: bytes, signature: str | None, source: str) -> dict[int, str]:
+    """Return the names that a signature gives to outputs, by the index of their tensor.
+
+    Args:
+        content: the flatbuffer.
+        signature: the one to use; None for the first one.
+        source: names the flatbuffer in errors.
+
+    Raises:
+        ModuleError: it has no such signature.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    # An interpreter runs the first graph of a file.
+    found = {
+        (each.SignatureKey() or b"").decode("utf-8", "replace"): each
+        for each in (model.SignatureDefs(at) for at in range(model.SignatureDefsLength()))
+        if each.SubgraphIndex() == 0
+    }
+    if signature is not None and signature not in found:
+        available = ", ".join(found) or "missing"
+        raise ModuleError(
+            f"{source}: it has no signature {signature!r} that can be run. Its signatures are "
+            f"{available}. Give another one, or leave out --signature."
+        )
+    chosen = found.get(signature) if signature is not None else next(iter(found.values()), None)
+    if chosen is None:
+        return {}
+    outputs = (chosen.Outputs(at) for at in range(chosen.OutputsLength()))
+    return {each.TensorIndex(): (each.Name() or b"").decode("utf-8", "replace") for each in outputs}
+
+
+def find_outputs(
+    tensors: Sequence[Tensor],
+    names: Mapping[int, str],
+    metadata: Metadata,
+    options: ModuleOptions,
+    source: str,
+) -> dict[str, Tensor]:
+    """Return the output of each kind; "logits" may hold scores, unless its kind is stated.
+
+    Args:
+        tensors: the outputs, in their order.
+        names: further names of outputs, see `output_names`.
+        metadata: its `module.json`.
+        options: they take precedence.
+        source: names the flatbuffer in errors.
+
+    Raises:
+        ModuleError: an output that is stated is missing, or it is unclear which to use.
+    """
+    kinds = options.kinds or dict(metadata.kinds)
+    if metadata.outputs is not None and not kinds:
+        return _placed(tensors, metadata.outputs, source)
+    outputs = [
+        Output(
+            names.get(each.index) or each.name,
+            each.dtype.name,
+            (None, *each.shape[1:]) if each.shape else (),
+            (each.name,) if each.index in names else (),
+        )
+        for each in tensors
+    ]
+    by_name = {output.name: each for output, each in zip(outputs, tensors, strict=True)}
+    if options.signature is not None:
+        outputs = [output for output in outputs if by_name[output.name].index in names]
+    chosen = {kind: by_name[name] for kind, name in choose_outputs(outputs, kinds, source).items()}
+    for tensor in chosen.values():
+        if not _is_vector(tensor):
+            raise ModuleError(
+                f"{source}: its output {tensor.name!r} {tensor.dtype.name} {list(tensor.shape)} is "
+                "not one vector per image. Name another with --module-output NAME=logits."
+            )
+    return chosen
+
+
+def _placed(tensors: Sequence[Tensor], places: Mapping[str, int], source: str) -> dict[str, Tensor]:
+    heads = {head: tensors[place] for head, place in places.items() if 0 <= place < len(tensors)}
+    if not heads or len(heads) != len(places) or not all(map(_is_vector, heads.values())):
+        found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in tensors)
+        raise ModuleError(
+            f"{source}: its outputs are {found or 'missing'}, not one vector per image where its "
+            f"metadata {dict(places)} says. Give a module for classification or feature vectors."
+        )
+    return heads
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    _, *lengths = tensor.shape or (0,)
+    return bool(lengths) and tensor.dtype in DTYPES and length_of(tensor.shape) == max(lengths) > 0
+
+
+def end_of(content: bytes) -> str | None:
+    """Tell if the only output of the flatbuffer `content` comes from sigmoids or from a pooling."""
+    last = last_operation(content)
+    if last is None:
+        return None
+    if last.name == "LOGISTIC":
+        return SIGMOID
+    return POOLING if last.name in (*_POOLING, *_ACTIVATIONS) or last.activates else None
+
+
+def has_quantised_scores(output: Tensor) -> bool:
+    """Tell if an output has the scale and zero point of a quantised softmax or sigmoid.
+
+    Its rows need not sum to one, because small probabilities round to 0.
+    """
+    if not output.scale or output.dtype == np.int16:
+        return False
+    return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
+
+
+def rows_of(interpreter: Any, tensor: Tensor) -> FloatArray:
+    """Return the values of an output after a run, float32 (N, length)."""
+    values = interpreter.get_tensor(tensor.index)
+    return tensor.dequantise(values.reshape(len(values), -1))

@@ -1,0 +1,155 @@
+"""Decide what the outputs of a module are: logits, scores or features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from imagebeam.modules.errors import ModuleError
+
+_T = TypeVar("_T")
+
+LOGITS = "logits"
+SCORES = "scores"
+FEATURES = "features"
+KINDS = (LOGITS, SCORES, FEATURES)
+"""The kinds of outputs: before a softmax, after it or after sigmoids, and feature vectors."""
+
+DEFAULT_OUTPUT = "default"
+
+_FEATURE_WORDS = (
+    *("feature", "embedding", "bottleneck"),
+    # The last layer of `keras.applications` with include_top=False.
+    *("global_average_pooling", "global_max_pooling", "avg_pool", "avgpool"),
+)
+# Beside logits, these hold the same answer in another form.
+_DERIVED_WORDS = ("prob", "softmax", "class", "label", "index", "indices", "top_k", "score")
+_NUMBERS = ("float", "int8", "uint8", "int16")
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a module.
+
+    Attributes:
+        shape: its lengths, with that of the batch first and None for a free one; None if unknown.
+        other_names: further names by which it is known.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+    other_names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all its names."""
+        return (self.name, *self.other_names)
+
+    @property
+    def can_be_vector(self) -> bool:
+        """Tell if it can hold one vector of numbers per image."""
+        if self.shape is None:
+            return self.dtype.startswith(_NUMBERS)
+        lengths = [length for length in self.shape[1:] if length != 1]
+        return bool(self.shape[1:]) and self.dtype.startswith(_NUMBERS) and len(lengths) <= 1
+
+
+def names_features(*names: str) -> bool:
+    """Tell if one of the names of an output is that of a feature vector."""
+    return any(word in name.lower() for name in names for word in _FEATURE_WORDS)
+
+
+def choose_outputs(
+    outputs: Sequence[Output], stated: Mapping[str, str], source: str
+) -> dict[str, str]:
+    """Choose the outputs to use among those of one function; return the name of each by its kind.
+
+    Names do not tell logits from scores, so the output called "logits" may hold scores, unless
+    `stated` names it.
+
+    Args:
+        outputs: of the function.
+        stated: the kind of the outputs to use, by name; empty to decide by names and shapes.
+        source: names the function in errors.
+
+    Raises:
+        ModuleError: a stated output is missing, or it is unclear which one to use.
+    """
+    if stated:
+        return {kind: _called(name, outputs, source).name for name, kind in stated.items()}
+    usable = [output for output in outputs if output.can_be_vector]
+    for output in usable:
+        if output.name == DEFAULT_OUTPUT:
+            return {LOGITS: output.name}
+    features = [output for output in usable if names_features(*output.names)]
+    classifying = [output for output in usable if output not in features]
+    if len(classifying) > 1:
+        classifying = _main_of_several(classifying)
+    if len(features) > 1 or len(classifying) > 1 or not usable:
+        raise _unclear(outputs, source)
+    return {
+        kind: output.name
+        for kind, chosen in ((FEATURES, features), (LOGITS, classifying))
+        for output in chosen
+    }
+
+
+def _called(name: str, outputs: Sequence[Output], source: str) -> Output:
+    for output in outputs:
+        if name in output.names:
+            return output
+    raise ModuleError(
+        f"{source} has no output {name!r}. Its outputs are {_listed(outputs)}: give one of them "
+        f"with its kind, such as --module-output {outputs[0].name if outputs else 'NAME'}=logits."
+    )
+
+
+def _main_of_several(outputs: Sequence[Output]) -> list[Output]:
+    """Choose among outputs with the same answer: logits, else probabilities, not class numbers."""
+    floats = [output for output in outputs if output.dtype.startswith("float")] or outputs
+    for words in (("logit",), ("prob", "softmax", "score")):
+        found = [output for output in floats if _contains(output, words)]
+        others = [output for output in outputs if output not in found]
+        if len(found) == 1 and all(_contains(output, _DERIVED_WORDS) for output in others):
+            return found
+    return list(outputs)
+
+
+def _contains(output: Output, words: Sequence[str]) -> bool:
+    return any(word in name.lower() for name in output.names for word in words)
+
+
+def _unclear(outputs: Sequence[Output], source: str) -> ModuleError:
+    if outputs and not any(output.can_be_vector for output in outputs):
+        return ModuleError(
+            f"{source}: its outputs are {_listed(outputs)}, not one vector per image. Give a "
+            'module for classification or feature vectors; Keras exports one with pooling="avg".'
+        )
+    return ModuleError(
+        f"{source}: its outputs are {_listed(outputs) or 'missing'}, and it is unclear which to "
+        "use. Name those to use with their kinds: --module-output NAME=logits, NAME=scores or "
+        "NAME=features, several separated by commas."
+    )
+
+
+def _listed(outputs: Sequence[Output]) -> str:
+    return "; ".join(f"{each.name!r} {_shape(each.shape)}" for each in outputs)
+
+
+def _shape(shape: tuple[int | None, ...] | None) -> str:
+    if shape is None:
+        return "of unknown shape"
+    return f"[{', '.join('?' if length is None else str(length) for length in shape)}]"
+
+
+def renamed(values: Mapping[str, _T], kind: str) -> dict[str, _T]:
+    """Return values by kind, with that of "logits" under `kind`."""
+    return {kind if each == LOGITS else each: value for each, value in values.items()}
+
+
+def length_of(shape: Sequence[int]) -> int:
+    """Return the length of the vectors in an output of `shape`."""
+    return math.prod(shape[1:])

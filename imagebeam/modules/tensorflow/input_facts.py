@@ -1,0 +1,32 @@
+"""Find out what pictures a SavedModel expects: their range and the order of their colours."""
+
+from __future__ import annotations
+
+from imagebeam.modules.families import facts_of_family
+from imagebeam.modules.input_ranges import GRAPH, HUB_RANGE, STATED, InputFacts
+from imagebeam.modules.metadata import Metadata
+from imagebeam.modules.tensorflow.graph_facts import GraphFacts
+
+_RAW_RANGE = (0.0, 255.0)
+
+
+def input_facts(
+    dtype: str, metadata: Metadata, is_hub: bool, graph: GraphFacts
+) -> InputFacts | None:
+    """Return what a SavedModel shows of its input; None if it shows nothing.
+
+    Args:
+        dtype: of the input, "float32" or "uint8".
+        metadata: its `module.json`.
+        is_hub: whether it has the common signatures of TF-Hub, which take pixels in [0, 1].
+        graph: what its graph shows.
+    """
+    if dtype == "uint8":
+        return InputFacts((_RAW_RANGE,), STATED, metadata.channels)
+    if (stated := metadata.input_facts()) is not None:
+        return stated
+    if is_hub:
+        return InputFacts((HUB_RANGE,), STATED, metadata.channels)
+    if graph.front.range is not None:
+        return InputFacts((graph.front.range,), GRAPH, metadata.channels)
+    return None if graph.front.rescales else facts_of_family(graph.names)
