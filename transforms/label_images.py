@@ -79,6 +79,7 @@ class LabelImages(beam.PTransform):
         engine: an engine as `--engine` takes it.
         emit: any of labels, logits and features.
         top_k: number of classes in the field `top_k`.
+        min_score: classes with a lower score are left out of `top_k`; None keeps them.
         resize: `crop` or `stretch`.
         images_per_shard: the most pictures that a worker thread holds at once.
         decode_processes: decoding processes per worker; None for one per core, or as many as the
@@ -105,13 +106,16 @@ class LabelImages(beam.PTransform):
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     access: Access = field(default_factory=Access)
     options: ModuleOptions = NO_OPTIONS
+    min_score: float | None = None
     model_metadata_pcoll: beam.PCollection[Any] | None = None
 
     @no_annotations  # Beam takes hints only from a single PCollection.
     def expand(self, images: beam.PCollection[Any]) -> LabelledImages:
         """Label all images."""
         module = open_module(self.module, self.engine, options=self.options)
-        schema = PredictionSchema(self.emit, self.top_k, module.info.class_names, {})
+        schema = PredictionSchema(
+            self.emit, self.top_k, module.info.class_names, {}, min_score=self.min_score
+        )
         _require_heads(self.emit, module)
         size = self.images_per_shard
         row = RowTypeConstraint.from_fields(

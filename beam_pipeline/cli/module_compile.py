@@ -4,17 +4,26 @@
 
 A quantops module becomes a network of 8-bit integers that takes pixel bytes unchanged; any other
 stays float32. The file takes any batch size, provides all outputs of the module and contains its
-metadata: it can be used as a HANDLE, and needs no TensorFlow.
+metadata: it can be used as a HANDLE, and needs no TensorFlow. Facts that the options state are
+written into it.
 """
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagebeam.escape_control_chars import escape_control_chars
 
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
+    from imagebeam.beam_pipeline.option_declaration import add_options
+
     parser.add_argument(
         "handle", metavar="HANDLE", help="folder, .tar.gz or hub URL, with or without pin"
     )
@@ -26,15 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.tflite",
         help="replaced if it exists",
     )
+    add_options(parser, ModuleArguments)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compile the module; the exit code."""
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
+    from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.modules import ModuleError, compile_module
 
+    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
     if args.output.suffix != ".tflite":
         raise ModuleError(f"{str(args.output)!r}: not a .tflite file. Give a name that ends so.")
-    compile_module(args.handle, args.output)
+    for note in compile_module(args.handle, args.output, options=stated):
+        print(f"warning: {escape_control_chars(note)}", file=sys.stderr)
     output = escape_control_chars(str(args.output))
     print(f"{output}: {args.output.stat().st_size:,} bytes")
     print(f"Show it with: imagebeam module show {output}")

@@ -143,21 +143,23 @@ def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None
         "input_range": list(module.info.value_range),
         "resize": resize,
         "failed": dict(evaluation.failed),
-        **_figures(evaluation.tally),
-        "classes": {label: _figures(tally) for label, tally in evaluation.tallies.items()},
+        **_figures(evaluation.tally, module),
+        "classes": {label: _figures(tally, module) for label, tally in evaluation.tallies.items()},
     }
     print(json.dumps(result, indent=2))
 
 
-def _figures(tally: "Tally") -> dict[str, Any]:
-    from imagebeam.evaluation.accuracy import wilson_interval
+def _figures(tally: "Tally", module: "Module") -> dict[str, Any]:
+    """Return shares; those of the best five are None where a module has no more classes."""
+    from imagebeam.evaluation.accuracy import TOP, wilson_interval
 
+    has_top_5 = (module.info.class_count or 0) > TOP
     return {
         "images": tally.images,
         "top_1": tally.top_1 / tally.images,
         "top_1_interval": wilson_interval(tally.top_1, tally.images),
-        "top_5": tally.top_5 / tally.images,
-        "top_5_interval": wilson_interval(tally.top_5, tally.images),
+        "top_5": tally.top_5 / tally.images if has_top_5 else None,
+        "top_5_interval": wilson_interval(tally.top_5, tally.images) if has_top_5 else None,
     }
 
 
@@ -165,24 +167,28 @@ def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> Non
     """Print the result for a person."""
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
+    from imagebeam.evaluation.accuracy import TOP
 
     table = SafeTable(padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("class", overflow="fold")
-    for name in ("images", "top-1", "top-5"):
+    # All of five classes or fewer are among the best five.
+    has_top_5 = (module.info.class_count or 0) > TOP
+    for name in ("images", "top-1", *(["top-5"] if has_top_5 else [])):
         table.add_column(name, justify="right")
     for label, tally in evaluation.tallies.items():
         table.add_row(
             label,
             f"{tally.images:,}",
             f"{tally.top_1 / tally.images:.1%}",
-            f"{tally.top_5 / tally.images:.1%}",
+            *([f"{tally.top_5 / tally.images:.1%}"] if has_top_5 else []),
         )
     out = SafeConsole(soft_wrap=True)
     out.print(table)
     out.print(f"\n{module.handle} on {module.engine}, {resize}")
     tally = evaluation.tally
     out.print(_line("top-1", tally.top_1, tally.images))
-    out.print(_line("top-5", tally.top_5, tally.images))
+    if has_top_5:
+        out.print(_line("top-5", tally.top_5, tally.images))
     if evaluation.failed:
         out.print(f"not decoded, not counted: {failure_counts(evaluation.failed)}")
 

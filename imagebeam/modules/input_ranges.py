@@ -90,7 +90,7 @@ def decide_input(
 
 def text_of(ranges: tuple[Range, ...]) -> str:
     """Return `ranges` as text, such as "-1 to 1"."""
-    return "; ".join(f"{low:.4g} to {high:.4g}" for low, high in ranges)
+    return "; ".join(f"{low + 0.0:.4g} to {high:.4g}" for low, high in ranges)
 
 
 def fitting_range(rescale: Callable[[float], npt.NDArray[np.float64]]) -> Range | None:

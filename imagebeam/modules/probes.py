@@ -41,6 +41,19 @@ def probe_pictures(size: tuple[int, int], count: int = _PROBE_COUNT) -> Pixels:
     return pictures
 
 
+def probe_batches(size: tuple[int, int], batch: int | None) -> Pixels:
+    """Make uint8 (batches, N, height, width, 3): all probe pictures in batches of one length.
+
+    Args:
+        size: (height, width) of the pictures.
+        batch: their number in a batch; None for any.
+    """
+    pictures = probe_pictures(size)
+    length = batch or len(pictures)
+    count = -(-len(pictures) // length)
+    return np.resize(pictures, (count, length, *size, 3))
+
+
 def _interpolate(
     values: npt.NDArray[np.float64], positions: npt.NDArray[np.float64], axis: int
 ) -> npt.NDArray[np.float64]:

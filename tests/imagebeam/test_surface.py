@@ -14,12 +14,12 @@ def test_the_documented_names_are_exported() -> None:
     assert imagebeam.__all__ == [
         "ImageError",
         "ImagebeamError",
-        "ModuleOptions",
         "Label",
         "LabelImages",
         "LabelledImages",
         "ModuleError",
         "ModuleHandler",
+        "ModuleOptions",
         "RankedClass",
         "__version__",
         "iter_labels",

@@ -61,3 +61,9 @@ def test_numbered_lines_lose_their_numbers(tmp_path: Path) -> None:
     assert read_class_names(path, 2) == ("tabby cat", "dog")
     path.write_text("1 cat\n2 dog\n")
     assert read_class_names(path, 2) == ("1 cat", "2 dog")
+
+
+@pytest.mark.parametrize(("count", "first"), [(1000, "tench, Tinca tinca"), (1001, "background")])
+def test_the_names_of_imagenet_can_be_asked_for(count: int, first: str) -> None:
+    names = read_class_names("imagenet", count)
+    assert (len(names), names[0], names[-1]) == (count, first, imagenet_class_names()[-1])

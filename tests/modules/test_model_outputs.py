@@ -1,6 +1,6 @@
 import numpy as np
 
-from imagebeam.modules.model_outputs import softmax
+from imagebeam.modules.model_outputs import ModelOutputs, softmax
 
 
 def test_scores_are_exponentials_over_their_sum() -> None:
@@ -17,3 +17,11 @@ def test_no_rows_have_no_scores() -> None:
     scores = softmax(np.empty((0, 3), np.float32))
     assert scores.shape == (0, 3)
     assert scores.dtype == np.float32
+
+
+def test_one_logit_separates_two_classes() -> None:
+    outputs = ModelOutputs.from_heads({"logits": np.array([[0.0], [np.log(3)]], np.float32)})
+    assert outputs.scores is not None
+    assert outputs.logits is not None
+    np.testing.assert_allclose(outputs.scores, [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+    np.testing.assert_allclose(outputs.logits, [[0, 0], [0, np.log(3)]], rtol=1e-6)

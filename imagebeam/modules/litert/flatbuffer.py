@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_ranges import ASSUMED, RGB, InputFacts, Range, decide_input
+from imagebeam.modules.input_ranges import ASSUMED, RGB, Range, decide_input
 from imagebeam.modules.litert.heads import expose_heads, has_operation
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, run_once
@@ -20,13 +22,12 @@ from imagebeam.modules.litert.outputs import (
     find_outputs,
     has_quantised_scores,
     output_names,
-    rows_of,
 )
 from imagebeam.modules.litert.tensors import DTYPES, PixelWriter, Tensor, pixel_writer, tensor_of
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, SCORES, renamed
-from imagebeam.modules.probes import kind_of_classifier, probe_pictures, varying_ranges
+from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
 from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
 
 
@@ -88,11 +89,12 @@ def read_interface(content: bytes, source: str, options: ModuleOptions = NO_OPTI
     size = _image_size(details[0], metadata, options, source)
     known = input_facts(picture, metadata, content, source)
     facts, contradictions = decide_input(known, options.ranges, options.channels)
-    pixels = np.resize(probe_pictures(size), (batch or len(probe_pictures(size)), *size, 3))
-    write_pixels = _probe(interpreter, picture, facts, pixels, source)
+    write_pixels = pixel_writer(picture, facts.ranges, facts.channels or RGB)
+    batches = probe_batches(size, batch)
+    values = _answers(interpreter, picture, write_pixels, batches, source)
     tensors = [tensor_of(each) for each in interpreter.get_output_details()]
     outputs = find_outputs(tensors, names, metadata, options, source)
-    rows = {kind: rows_of(interpreter, tensor) for kind, tensor in outputs.items()}
+    rows = _rows(outputs, values)
     if LOGITS in outputs and not named and metadata.outputs is None:
         kind = _kind(outputs[LOGITS], rows[LOGITS], content, metadata, source)
         outputs, rows = renamed(outputs, kind), renamed(rows, kind)
@@ -100,9 +102,8 @@ def read_interface(content: bytes, source: str, options: ModuleOptions = NO_OPTI
     if info.constant_answers and facts.origin == ASSUMED:
 
         def rows_with(candidate: Range) -> dict[str, FloatArray]:
-            other = replace(facts, ranges=(candidate,))
-            _probe(interpreter, picture, other, pixels, source)
-            return {kind: rows_of(interpreter, tensor) for kind, tensor in outputs.items()}
+            write = pixel_writer(picture, (candidate,), facts.channels or RGB)
+            return _rows(outputs, _answers(interpreter, picture, write, batches, source))
 
         info = replace(info, varying_ranges=varying_ranges(rows_with))
     integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
@@ -111,15 +112,33 @@ def read_interface(content: bytes, source: str, options: ModuleOptions = NO_OPTI
     return Interface(content, picture, outputs, batch, info, write_pixels)
 
 
-def _probe(
-    interpreter: Any, picture: Tensor, facts: InputFacts, pixels: Pixels, source: str
-) -> PixelWriter:
-    """Run `interpreter` on pixels; return the function that made them its input."""
-    write_pixels = pixel_writer(picture, facts.ranges, facts.channels or RGB)
-    pictures = np.empty(pixels.shape, picture.dtype)
-    write_pixels(pixels, pictures)
-    run_once(interpreter, picture.index, pictures, source)
-    return write_pixels
+def _answers(
+    interpreter: Any, picture: Tensor, write_pixels: PixelWriter, batches: Pixels, source: str
+) -> dict[int, npt.NDArray[Any]]:
+    """Run `interpreter` on batches of pixels; return the values of each output by its index."""
+    pictures = np.empty(batches.shape[1:], picture.dtype)
+    values: dict[int, list[npt.NDArray[Any]]] = defaultdict(list)
+    for pixels in batches:
+        write_pixels(pixels, pictures)
+        run_once(interpreter, picture.index, pictures, source)
+        for each in interpreter.get_output_details():
+            values[each["index"]].append(interpreter.get_tensor(each["index"]))
+    return {index: _joined(each) for index, each in values.items()}
+
+
+def _joined(batches: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    # An output without axes cannot be joined; it is refused by its shape.
+    return np.concatenate(batches) if batches[0].ndim else batches[0]
+
+
+def _rows(
+    outputs: Mapping[str, Tensor], values: Mapping[int, npt.NDArray[Any]]
+) -> dict[str, FloatArray]:
+    """Return the real values of each head, float32 (N, length)."""
+    rows = {kind: values[tensor.index] for kind, tensor in outputs.items()}
+    return {
+        kind: outputs[kind].dequantise(each.reshape(len(each), -1)) for kind, each in rows.items()
+    }
 
 
 def _kind(output: Tensor, rows: FloatArray, content: bytes, metadata: Metadata, source: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import Output, choose_outputs, length_of
 from imagebeam.modules.probes import POOLING, SIGMOID
-from imagebeam.modules.types import FloatArray
 
 # The last operation of a network that computes features: no classifier ends in these.
 _POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
@@ -132,9 +130,3 @@ def has_quantised_scores(output: Tensor) -> bool:
     if not output.scale or output.dtype == np.int16:
         return False
     return output.scale == 1 / 256 and output.zero_point == np.iinfo(output.dtype).min
-
-
-def rows_of(interpreter: Any, tensor: Tensor) -> FloatArray:
-    """Return the values of an output after a run, float32 (N, length)."""
-    values = interpreter.get_tensor(tensor.index)
-    return tensor.dequantise(values.reshape(len(values), -1))

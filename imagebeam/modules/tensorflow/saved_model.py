@@ -16,7 +16,7 @@ from imagebeam.modules.input_ranges import ASSUMED, BGR, HUB_RANGE, RGB, Range, 
 from imagebeam.modules.metadata import ASSET, Metadata, parse
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, renamed
-from imagebeam.modules.probes import kind_of_classifier, probe_pictures, varying_ranges
+from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
 from imagebeam.modules.signatures import (
     HUB_SIGNATURES,
     Head,
@@ -35,7 +35,7 @@ from imagebeam.modules.tensorflow.saved_model_proto import (
     is_hub_module,
     read_graphs,
 )
-from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
+from imagebeam.modules.types import FloatArray, ModuleInfo
 
 
 @dataclass(frozen=True)
@@ -174,18 +174,19 @@ def _image_size(
 
 
 def _probe(heads: Heads, size: tuple[int, int], source: str) -> dict[str, FloatArray]:
-    pixels: Pixels = probe_pictures(size)
-    if heads.batch is not None:
-        pixels = np.resize(pixels, (heads.batch, *pixels.shape[1:]))
     try:
-        answers = heads.infer_pixels(tf.constant(pixels))
+        answers = [
+            heads.infer_pixels(tf.constant(pixels)) for pixels in probe_batches(size, heads.batch)
+        ]
     except (ValueError, TypeError, tf.errors.OpError) as error:
         height, width = size
         raise ModuleError(
             f"{source}: fails on pictures of {height}x{width} ({reason_of(error)}). "
             "Give an image module."
         ) from error
-    return {kind: rows.numpy() for kind, rows in answers.items()}
+    return {
+        kind: np.concatenate([each[kind].numpy() for each in answers]) for kind in heads.by_kind
+    }
 
 
 def _rows(value: tf.Tensor) -> tf.Tensor:

@@ -32,12 +32,14 @@ def test_classes_without_names_are_a_warning(tmp_path: Path) -> None:
     assert [(each.about, each.state.value) for each in found] == [
         ("module", "ok"),
         ("module", "warning"),
+        ("module", "warning"),
         ("labels", "warning"),
     ]
     assert found[1].message.startswith("nothing states the input range of the module; 0 to 1 is")
     assert found[2].message == (
-        "3 classes without names: the column `label` would hold numbers. Give --labels FILE "
-        "with one name per line."
+        "the module has 3 classes without names, so the column `label` holds numbers. Give "
+        "--labels FILE with one name per line. If they are not classes but features, give "
+        "--emit features and --module-output NAME=features."
     )
 
 
