@@ -64,6 +64,7 @@ def _container(kind: ContainerKind, **selection: Any) -> Callable[[bytes], objec
         unnamed = [entry for entry in entries if not entry.name]
         assert len(unnamed) <= 2, "more than two rows are about the container"
         for entry in entries:
+            assert len(entry.kept) in (0, len(chosen.keep))
             if isinstance(entry, Member):
                 container = open_container(io.BytesIO(data), entry.kind, chosen, _LIMITS)
                 try:
@@ -96,6 +97,13 @@ _STRUCTS = pa.array(
 _NESTED = tar(
     {"n.zip": zipped(_MEMBERS), "n.tar.gz": tar(_MEMBERS, "w:gz"), "n.tar": tar(_MEMBERS)}
 )
+_BESIDE = _MEMBERS | {
+    "a.json": b'{"a": {"b": [1, "x"]}}',
+    "a.cls": b"7",
+    "folder/\u00fc.json": b'{"a": 1}',
+    "b.cls": b"\xff",
+}
+_KEEP = ("cls", "json.a", "json.a.b")
 _RECORDS = tfrecords(
     *(example(image__encoded=value, name=name.encode()) for name, value in _MEMBERS.items())
 )
@@ -127,6 +135,21 @@ TARGETS = {
         [zipped(_MEMBERS), zipped({"n.zip": zipped(_MEMBERS), "n.tar": tar(_MEMBERS)})],
         mutations.damage_zip,
         _container(ContainerKind.ZIP),
+    ),
+    "tar with files beside": Target(
+        [tar(_BESIDE), tar({"n.zip": zipped(_BESIDE), "n.tar": tar(_BESIDE)})],
+        mutations.damage_tar,
+        _container(ContainerKind.TAR, keep=_KEEP),
+    ),
+    "zip with files beside": Target(
+        [zipped(_BESIDE), zipped({"n.zip": zipped(_BESIDE), "n.tar": tar(_BESIDE)})],
+        mutations.damage_zip,
+        _container(ContainerKind.ZIP, keep=_KEEP),
+    ),
+    "tfrecord with features": Target(
+        [_RECORDS],
+        mutations.damage_records,
+        _container(ContainerKind.TFRECORD, keep=("name", "image/encoded", "gone")),
     ),
     "tfrecord": Target(
         [_RECORDS], mutations.damage_records, _container(ContainerKind.TFRECORD, id_key="name")

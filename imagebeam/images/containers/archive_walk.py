@@ -21,6 +21,7 @@ from imagebeam.images.containers.types import (
     MemberSelection,
     UnsupportedContainerError,
 )
+from imagebeam.images.containers.zip_entries import ZipEntry
 from imagebeam.images.containers.zip_methods import COMPRESSIONS
 from imagebeam.images.containers.zip_sidecars import ZipSidecars
 from imagebeam.images.errors import ArchiveDamaged, BadMember, ImageError
@@ -40,6 +41,9 @@ class MemberNames:
     Args:
         rules: which names are left out.
         leave_out: receives reason and name of each member that is left out.
+
+    Attributes:
+        left_out: number of members that were left out.
     """
 
     def __init__(
@@ -48,7 +52,13 @@ class MemberNames:
         leave_out: Callable[[str, str], None] = lambda reason, name: None,
     ) -> None:
         self.judge = (rules or NameRules()).judge
-        self.leave_out = leave_out
+        self.left_out = 0
+        self._leave_out = leave_out
+
+    def leave_out(self, reason: str, name: str) -> None:
+        """Count a member that is left out."""
+        self.left_out += 1
+        self._leave_out(reason, name)
 
 
 class Archive(NamedTuple):
@@ -192,7 +202,7 @@ class ArchiveWalk:
                 self._names.leave_out(judgement, archive.full_name(entry.name))
         yield from _nameless(nameless)
 
-    def _archive_in_zip(self, archive: Archive, entry: zips.ZipEntry) -> Iterator[Entry]:
+    def _archive_in_zip(self, archive: Archive, entry: ZipEntry) -> Iterator[Entry]:
         try:
             if entry.problem or entry.method not in COMPRESSIONS:
                 raise BadMember(entry.problem or _UNREADABLE)
@@ -236,7 +246,12 @@ class ArchiveWalk:
             layers = (compression, kind.compression)
             first, second = layers if compression is not None else layers[::-1]
             place = place._replace(first=first, second=second, format=kind.format)
-            yield from self.members(Archive.inside(outer, name, place, kind, self._limits))
+            found, left_out = 0, self._names.left_out
+            for entry in self.members(Archive.inside(outer, name, place, kind, self._limits)):
+                yield entry
+                found += 1
+            if found == 0 and self._names.left_out == left_out:
+                self._names.leave_out("empty_archive", outer.full_name(name))
         except KNOWN_ERRORS as error:
             yield outer.entry(name, (), BadMember(f"the archive in the archive: {error}"))
 

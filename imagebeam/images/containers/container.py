@@ -121,9 +121,6 @@ class Container:
     """The images in one container. Used by one thread at a time.
 
     Errors of the file itself, from its disk or server, pass through.
-
-    Attributes:
-        counter: of the members that the last listing has seen.
     """
 
     def __init__(
@@ -142,7 +139,7 @@ class Container:
         self._opened: dict[Compression | None, ByteSource] = {}
         self._nested: tuple[NestedPlace, ByteSource] | None = None
         self._parquet: ParquetProcess | None = None
-        self.counter = MemberCounter(limits)
+        self._counter = MemberCounter(limits)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the images in the container's order.
@@ -161,7 +158,7 @@ class Container:
 
     def _listed(self, is_look: bool) -> Iterator[Entry]:
         found = 0
-        self.counter = MemberCounter(self._limits)
+        self._counter = MemberCounter(self._limits)
         try:
             for entry in self._entries(is_look):
                 yield entry
@@ -226,8 +223,8 @@ class Container:
         self._raw.seek(0)
         kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
         if kind.format == "parquet":
-            return numbered_after_the_first(self._table().members(self.counter))
-        walk = ArchiveWalk(self._selection, self._limits, self.counter, self._names)
+            return numbered_after_the_first(self._table().members(self._counter))
+        walk = ArchiveWalk(self._selection, self._limits, self._counter, self._names)
         found = walk.members(Archive(self._file(kind.compression), kind, kind.format))
         if is_look or kind.format == "tfrecord":
             return numbered_after_the_first(found)

@@ -15,7 +15,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "other_kind": "neither its name nor its content is that of a picture",
         "quoted": "a line inside a quote that is never closed, or closed in a wrong place",
         "blank": "a line or row of a manifest without a name",
-        "empty_archive": "an archive without members",
+        "empty_archive": "an archive without files",
         "link_loop": "a link to a folder above it",
     }
 )

@@ -208,8 +208,9 @@ class _Listing:
                 selection = replace(selection, keep=tuple(self._source.keep))
             container = open_container(file, kind, selection, _LIMITS, names)
             rows = self._kept_rows(address, version)
-            is_damaged = False
+            is_empty = True
             for entry in container.look() if self._source.is_look else container:
+                is_empty = False
                 uri = uris.member(shown, entry.name) if entry.name else shown
                 kept = or_of_path(entry.kept, uri, tuple(self._source.keep)) if entry.kept else ()
                 if isinstance(entry, MemberProblem) and entry.path is not None:
@@ -218,10 +219,9 @@ class _Listing:
                     location = ImageLocation(address, version, entry.kind.name, entry.place)
                     yield ListedImage(uri, location, kept or next(rows, ()))
                 else:
-                    is_damaged = is_damaged or not entry.name
                     kept = kept or (next(rows, ()) if entry.name else ())
                     yield ListedImage(uri, entry.error, kept)
-            if not container.counter.seen and not is_damaged:
+            if is_empty and not names.left_out:
                 self._left_out.add("empty_archive", shown)
 
     def _named(self, path: str, uri: str, table: str, columns: tuple[Any, ...]) -> ListedImage:

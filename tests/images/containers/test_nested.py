@@ -11,6 +11,7 @@ import pytest
 from imagebeam.images.containers.archive_walk import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import ContainerLimits, MemberProblem
 from imagebeam.images.listing.names import NameRules
 from tests.images.containers.archives import content, example, opened, tar, tfrecords, zipped
 
@@ -102,7 +103,6 @@ def test_members_are_counted_over_all_levels() -> None:
         names=MemberNames(NameRules(("2.*",)), lambda *what: left_out.append(what)),
     )
     assert [entry.name for entry in container] == ["n.tar!/1.jpg"]
-    assert container.counter.seen == 7
     assert left_out == [
         ("excluded", "n.tar!/2.jpg"),
         ("other_kind", "n.tar!/b.txt"),
@@ -110,6 +110,10 @@ def test_members_are_counted_over_all_levels() -> None:
         ("archive", "c.7z"),
         ("other_kind", "d"),
     ]
+    for most, problems in ((7, []), (6, ["archive_limit"])):
+        found = opened(packed, ContainerKind.TAR, limits=ContainerLimits(members=most))
+        codes = [entry.error.code for entry in found if isinstance(entry, MemberProblem)]
+        assert codes == problems
 
 
 @pytest.mark.parametrize("outer", OUTER)
