@@ -79,12 +79,14 @@ def run(args: argparse.Namespace) -> int:
 def _delta(name: str, output: str) -> "tuple[Table, Table]":
     from imagebeam.beam_pipeline.exit_codes import UsageError
     from imagebeam.storage import location
+    from imagebeam.tables.credentials import delta_options
     from imagebeam.tables.delta import Delta
 
     place = location(name.rstrip("/")).absolute()
     if f"{place}/".startswith(f"{location(output).absolute()}/"):
         raise UsageError(f"--delta {name}: is inside the output. Choose another place.")
-    return Delta(place), Delta(place.with_name(f"{place.name}_errors"))
+    options = delta_options(place)
+    return Delta(place, options), Delta(place.with_name(f"{place.name}_errors"), options)
 
 
 def _iceberg(name: str) -> "tuple[Table, Table]":

@@ -1,25 +1,17 @@
 """The credentials of outputs, as the libraries of tables take them.
 
 Those libraries have clients of their own. Here they get what our stores would use: the profiles,
-roles and servers that boto3 finds, and the emulator that Google's client finds.
+roles and servers that boto3 finds. Google's they find themselves, but for an emulator.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from imagebeam.storage import AnyPath, Location, Settings, uris
 
-_ANONYMOUS_ACCOUNT = {
-    "disable_oauth": True,
-    "client_email": "",
-    "private_key": "",
-    "private_key_id": "",
-}
 
-
-def delta_options(place: AnyPath, attempts: int) -> dict[str, str]:
+def delta_options(place: AnyPath, attempts: int = Settings.attempts) -> dict[str, str]:
     """Return the options with which `deltalake` reaches a table.
 
     Args:
@@ -43,12 +35,6 @@ def delta_options(place: AnyPath, attempts: int) -> dict[str, str]:
             "aws_conditional_put": "etag",
         }
         return retries | {name: value for name, value in options.items() if value}
-    if emulator := os.environ.get("STORAGE_EMULATOR_HOST"):
-        account = {"gcs_base_url": emulator, **_ANONYMOUS_ACCOUNT}
-        return retries | {
-            "google_service_account_key": json.dumps(account),
-            "allow_http": "true" if _is_plain_http(emulator) else "false",
-        }
     return retries
 
 
@@ -61,13 +47,17 @@ def iceberg_properties(configured: Mapping[str, Any]) -> dict[str, str]:
     # What boto3 finds takes it a while.
     is_local = str(configured.get("warehouse", "")).startswith(("/", "file:"))
     found = {} if is_local else _s3()
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
     properties = {
         "s3.endpoint": found.get("endpoint"),
         "s3.region": found.get("region"),
         "s3.access-key-id": found.get("key"),
         "s3.secret-access-key": found.get("secret"),
         "s3.session-token": found.get("token"),
-        "gcs.service.host": os.environ.get("STORAGE_EMULATOR_HOST"),
+        "gcs.service.host": emulator,
+        # An emulator wants none, but without any the library looks for real credentials.
+        "gcs.oauth2.token": "emulator" if emulator else None,
+        "gcs.oauth2.token-expires-at": "4102444800000" if emulator else None,
     }
     if any(name.startswith("s3.") for name in configured):
         # A key belongs to its endpoint.

@@ -1,14 +1,14 @@
 """Tables of Delta Lake, read and written with `deltalake`, which needs no Java."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import numpy as np
 import pyarrow as pa
 
 from imagebeam.extras import install_command
-from imagebeam.storage import AnyPath, Settings
-from imagebeam.tables import credentials, rows
+from imagebeam.storage import AnyPath
+from imagebeam.tables import rows
 from imagebeam.tables.table import Change, ConflictError, Owner, TableError, shortened
 
 try:
@@ -29,18 +29,18 @@ class Delta:
     leaves part of the digest of the table's rows.
     """
 
-    def __init__(self, place: AnyPath, attempts: int = Settings.attempts) -> None:
+    def __init__(self, place: AnyPath, options: Mapping[str, str]) -> None:
         """Open the latest version of a table, if there is one.
 
         Args:
             place: of the table, a folder.
-            attempts: number of attempts of a request to a store.
+            options: made by `credentials.delta_options`.
 
         Raises:
             TableError: it cannot be read, or is something else.
         """
         self.name = str(place)
-        self._options = credentials.delta_options(place, attempts)
+        self._options = dict(options)
         self._table: DeltaTable | None = None
         with self._translated(), suppress(TableNotFoundError):
             self._table = DeltaTable(self.name, storage_options=self._options)
@@ -79,7 +79,9 @@ class Delta:
                 self._merge(change, properties)
             else:
                 self._write(change, properties)
-            return str(DeltaTable(self.name, storage_options=self._options).version())
+            if self._table is None:
+                self._table = DeltaTable(self.name, storage_options=self._options)
+            return str(self._table.version())
 
     def _write(self, change: Change, properties: CommitProperties) -> None:
         added = pa.RecordBatchReader.from_batches(change.schema, change.added())

@@ -9,9 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.utils.config import Config
 
 from imagebeam.outputs import identity, parts
 from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
@@ -102,10 +100,11 @@ class DeltaKind(Kind):
 
     def __init__(self, folder: AnyPath, options: dict[str, str] | None = None) -> None:
         self.place = folder / "labels"
-        self._options = options
+        self.options = options or {}
 
     def open(self) -> tuple[Table, Table]:
-        return Delta(self.place, 1), Delta(self.place.with_name("labels_errors"), 1)
+        errors = self.place.with_name("labels_errors")
+        return Delta(self.place, self.options), Delta(errors, self.options)
 
     def table(self, suffix: str = "") -> pa.Table:
         return self._table(suffix).to_pyarrow_table()
@@ -120,7 +119,7 @@ class DeltaKind(Kind):
         write_deltalake(self._table(), rows, mode="append", schema_mode="merge")
 
     def _table(self, suffix: str = "") -> DeltaTable:
-        return DeltaTable(f"{self.place}{suffix}", storage_options=self._options)
+        return DeltaTable(f"{self.place}{suffix}", storage_options=self.options)
 
 
 class IcebergKind(Kind):
@@ -150,9 +149,7 @@ class IcebergKind(Kind):
         self.loaded().append(rows)
 
     def loaded(self, suffix: str = "") -> IcebergTable:
-        config = Config().get_catalog_config(self._catalogue) or {}
-        properties = {name: str(value) for name, value in config.items()}
-        return load_catalog(self._catalogue, **properties).load_table(f"photos.labels{suffix}")
+        return iceberg.catalogue(self._catalogue).load_table(f"photos.labels{suffix}")
 
 
 def unused() -> str:

@@ -93,6 +93,23 @@ def test_a_catalogue_that_cannot_be_reached(
     assert message in error
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", ""])
+def test_a_bucket_that_cannot_be_reached(
+    labels: Path,
+    address: str,
+    s3_bucket: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+    place = f"{s3_bucket}-missing/table"
+    assert imagebeam("commit", labels, "--delta", place) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"imagebeam: error: {place}")
+    assert ("tcp connect error" if address else "NoSuchBucket") in error
+
+
 @pytest.mark.parametrize(
     ("option", "name", "package", "extra"),
     [("--delta", "table", "deltalake", "delta"), ("--iceberg", "a.b.c", "pyiceberg", "iceberg")],
