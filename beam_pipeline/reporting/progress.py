@@ -146,7 +146,7 @@ class _Lines:
         elif is_end or self._clock() >= self._next:
             self._ended = self._ended or is_end
             parts = (counted(step, self._unit), step.details, self._rate.text(step), step.problems)
-            self._print(f"{step.phase}: {', '.join(filter(None, parts))}")
+            self._print(": ".join(filter(None, (step.phase, ", ".join(filter(None, parts))))))
 
     def _print(self, text: str) -> None:
         self._next = self._clock() + LINE_SECONDS

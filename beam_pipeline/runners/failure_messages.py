@@ -3,6 +3,8 @@
 import re
 from http import HTTPStatus
 
+import grpc
+
 from imagebeam.images.reading.decoding_process import NO_DECODER
 
 _NO_PACKAGE = re.compile(r"No module named 'imagebeam")
@@ -11,6 +13,8 @@ _DATAFLOW_ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\n
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 _NAME_TAKEN = re.compile(r"already (?:an )?active job named")
 _NO_DECODER = re.compile(rf"{NO_DECODER}: [^\n]*?(?= \[while running|\n|$)")
+_REFUSED = re.compile(r"PermissionError: \[Errno 13\] ([^\n]*credentials[^\n]*?)(?: \[while|\n|$)")
+_NO_JOB_SERVER = re.compile(r"[Uu]nable to fetch remote job server jar at (\S+): (.*?)\. ")
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
 
 
@@ -23,6 +27,8 @@ def worker_problem(text: str) -> str | None:
         )
     if mismatch := _MISMATCH.search(text):
         return f"{mismatch[1]}."
+    if refused := _REFUSED.search(text):
+        return f"a worker cannot use the bucket ({refused[1]}). Give the workers valid credentials."
     return None
 
 
@@ -67,6 +73,17 @@ def explain(error: BaseException) -> str:
     if ended := _DATAFLOW_ENDED.search(text):
         return (
             f"Dataflow reports only the state {ended[1]}. See the page of the job in the console."
+        )
+    if missing := _NO_JOB_SERVER.search(text):
+        return (
+            f"Beam's job server is not installed and could not be downloaded ({missing[2]}). Get "
+            f"{missing[1]}, or build it with deploy/flink/job-server.xml, and name the file by "
+            "--flink_job_server_jar."
+        )
+    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        return (
+            f"Beam's job server no longer answers ({error.details()}). See its log; Flink itself "
+            "may be well."
         )
     if _NO_PRISM.search(text):
         return (

@@ -27,9 +27,8 @@ from imagebeam.beam_pipeline.pipeline import Job, build
 from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log, own_warnings
 from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
-from imagebeam.beam_pipeline.runners import failure_messages, preflight
+from imagebeam.beam_pipeline.runners import failure_messages, preflight, remote_jobs
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
-from imagebeam.beam_pipeline.runners.remote_jobs import RemoteErrorPoller
 from imagebeam.beam_pipeline.runners.submit import submitted
 from imagebeam.beam_pipeline.runners.watchdog import (
     AbortLimits,
@@ -73,7 +72,7 @@ def run(
     """
     watchdog = Watchdog(limits)
     watcher = ProgressWatcher(job.layout)
-    remote_errors = RemoteErrorPoller(job.layout, options)
+    remote_errors = remote_jobs.RemoteErrorPoller(job.layout, options)
     try:
         with (
             own_warnings(reporter.report_warning),
@@ -183,6 +182,9 @@ def _started(
             thread = _PipelineThread(lambda: result)
             thread.start()
             yield thread
+            if thread.error is not None:
+                # The job itself may continue if only the connection to it was lost.
+                remote_jobs.cancel(remote_jobs.job_handle(options, result), options)
         return
 
     def start_pipeline() -> PipelineResult:

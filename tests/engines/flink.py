@@ -59,6 +59,7 @@ _WORKER = """\
 set -e
 place=$(mktemp -d "{folder}/worker-XXXXXXXX")
 "{python}" -m venv --without-pip "$place"
+[ ! -f "{folder}/environment" ] || . "{folder}/environment"
 echo "{packages}" > "$(echo "$place"/lib/python*/site-packages)/beam.pth"
 cd "$place"
 export PATH="$place/bin:$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
@@ -97,8 +98,8 @@ class Flink:
 
     def start(self, task_managers: int) -> None:
         """Start everything and wait until the cluster has its slots."""
-        rest, rpc, job = free_port(), free_port(), free_port()
-        self.rest, self.job_endpoint = f"localhost:{rest}", f"localhost:{job}"
+        rest, rpc = free_port(), free_port()
+        self.rest = f"localhost:{rest}"
         (self._folder / "config.yaml").write_text(
             _SETTINGS.read_text(encoding="utf-8")
             + _PLACE.format(rest=rest, rpc=rpc, folder=self._folder)
@@ -106,14 +107,21 @@ class Flink:
         self._run_flink("job-manager", _JOB_MANAGER, "--executionMode", "cluster")
         for _ in range(task_managers):
             self.start_task_manager()
-        self._start(
+        self.start_job_server()
+        self.wait_for_task_managers(task_managers)
+
+    def start_job_server(self) -> psutil.Popen:
+        """Start a job server, and use it from now on."""
+        port = free_port()
+        self.job_endpoint = f"localhost:{port}"
+        server = self._start(
             "job-server",
             *("-Xmx512m", "-jar", str(self._job_server), "--flink-master", self.rest),
-            *("--job-port", str(job), "--artifact-port", "0", "--expansion-port", "0"),
+            *("--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"),
             *("--artifacts-dir", str(self._folder / "artifacts")),
         )
-        wait_until(lambda: self._lives() and listens(job), "Beam's job server does not listen")
-        self.wait_for_task_managers(task_managers)
+        wait_until(lambda: self._lives() and listens(port), "Beam's job server does not listen")
+        return server
 
     def start_task_manager(self) -> psutil.Popen:
         """Start one more task manager."""
@@ -134,6 +142,11 @@ class Flink:
             if manager.is_running() and manager.status() != psutil.STATUS_ZOMBIE
             for process in workers_below(manager)
         ]
+
+    def set_worker_environment(self, **variables: str) -> None:
+        """Set the variables of workers that start from now on, such as their own credentials."""
+        lines = "".join(f"export {name}='{value}'\n" for name, value in variables.items())
+        (self._folder / "environment").write_text(lines)
 
     def options(self, runner: Runner = "with job server") -> tuple[str, ...]:
         """Return the command-line options that run a job on it."""

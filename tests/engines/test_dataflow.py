@@ -20,7 +20,7 @@ from imagebeam.storage.location import AnyPath, Location
 from tests.beam_pipeline.jobs import ROOT, archive
 from tests.conftest import BUCKET
 from tests.engines.dataflow import PROJECT, REGION, Dataflow, Refusal, pipeline_of
-from tests.engines.jobs import EVERYTHING, SHARDS
+from tests.engines.jobs import EVERYTHING, SHARDS, bucket_parts, uploaded
 from tests.engines.tools import wait_until
 from tests.faults.jobs import Job, label
 
@@ -39,24 +39,7 @@ def place(gcs_bucket: str) -> Location:
 def pictures(tmp_path: Path, place: Location) -> Location:
     """Put a few pictures into the bucket."""
     archive(tmp_path / "in", 4)
-    return _uploaded(place / "in", tmp_path / "in")
-
-
-def _uploaded(place: Location, *folders: Path) -> Location:
-    for folder in folders:
-        for path in folder.rglob("*"):
-            if path.is_file():
-                (place / folder.name / str(path.relative_to(folder))).write_bytes(path.read_bytes())
-    return place
-
-
-def _parts(output: Location) -> dict[str, bytes]:
-    """Return the content of every part, by name."""
-    return {
-        f"{folder}/{part.name}": part.read_bytes()
-        for folder in ("predictions", "errors")
-        for part in (output / folder).iterdir()
-    }
+    return uploaded(place / "in", tmp_path / "in")
 
 
 def _job(dataflow: Dataflow, inputs: object, output: object, *more: object) -> Job:
@@ -77,7 +60,7 @@ def test_it_writes_the_same_files_from_the_staged_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", _SECRET)
-    images = _uploaded(place / "in", *inputs)
+    images = uploaded(place / "in", *inputs)
     clean, output = place / "clean", place / "out"
     assert label(images, "--output", clean, *EVERYTHING, *SHARDS) == 0
     machines = (
@@ -87,7 +70,7 @@ def test_it_writes_the_same_files_from_the_staged_package(
     code, stderr = _job(dataflow, images, output, *EVERYTHING, *SHARDS, *machines).finish()
     assert code == 0
     assert "imagebeam: labelling 301 images" in stderr
-    assert _parts(output) == _parts(clean)
+    assert bucket_parts(output) == bucket_parts(clean)
     assert verify(output) == []
     [submitted] = dataflow.jobs.values()
     assert submitted.state == "JOB_STATE_DONE"
@@ -260,7 +243,7 @@ def test_a_detached_job_runs_on(dataflow: Dataflow, place: Location, pictures: L
     assert label(pictures, "--output", clean) == 0
     assert _job(dataflow, pictures, output, "--detach").finish()[0] == 0
     wait_until((output / "summary.json").exists, "the summary of the detached job")
-    assert _parts(output) == _parts(clean)
+    assert bucket_parts(output) == bucket_parts(clean)
     assert verify(output) == []
 
 

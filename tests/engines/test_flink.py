@@ -93,6 +93,22 @@ def test_ctrl_c_cancels_the_job(tmp_path: Path, flink: Flink, long_work: Path) -
     assert not (output / "summary.json").exists()
 
 
+def test_a_killed_job_server_is_reported_as_such(
+    tmp_path: Path, flink: Flink, long_work: Path
+) -> None:
+    earlier = flink.job_endpoint
+    server = flink.start_job_server()
+    output = tmp_path / "out"
+    job = Job(long_work, "--output", output, *SHARDS, *flink.options())
+    flink.job_endpoint = earlier
+    job.wait_until(lambda: parts(output) >= _SOME)
+    server.kill()
+    code, stderr = job.finish()
+    assert code == 3
+    assert "Beam's job server no longer answers" in stderr
+    wait_until(lambda: flink.running_jobs() == [], "the job to end")
+
+
 def test_workers_without_the_package_are_reported_at_once(
     tmp_path: Path, flink: Flink, inputs: tuple[Path, ...]
 ) -> None:

@@ -212,7 +212,8 @@ def test_byte_counts_have_a_fitting_unit(count: int, text: str) -> None:
 def test_a_long_listing_shows_how_many_images_it_has_found() -> None:
     clock, stream = _Clock(), io.StringIO()
     with console.progress(stream, clock) as show:
-        show(Progress(None, 0, {}, 1000))
+        clock.now += 30
+        show(Progress(None, 0, {}, 0))
         clock.now += 30
         show(Progress(None, 0, {}, 120_000))
-    assert stream.getvalue() == "imagebeam: listing: 120,000 images\n"
+    assert stream.getvalue() == "imagebeam: listing\nimagebeam: listing: 120,000 images\n"

@@ -22,6 +22,19 @@ from imagebeam.beam_pipeline.runners.failure_messages import explain, no_decoder
             "a worker has pillow 1 (submitter: 2)",
             "a worker has pillow 1 (submitter: 2).",
         ),
+        (
+            "PermissionError: [Errno 13] the credentials that were found are not valid; renew "
+            "them: 's3://bucket/out' [while running 'WriteResults']",
+            "a worker cannot use the bucket (the credentials that were found are not valid; renew "
+            "them: 's3://bucket/out'). Give the workers valid credentials.",
+        ),
+        (
+            "Unable to fetch remote job server jar at https://maven.example/job-server-2.77.0.jar: "
+            "HTTP Error 404: Not Found. Also failed to fetch from a mirror.",
+            "Beam's job server is not installed and could not be downloaded (HTTP Error 404: Not "
+            "Found). Get https://maven.example/job-server-2.77.0.jar, or build it with "
+            "deploy/flink/job-server.xml, and name the file by --flink_job_server_jar.",
+        ),
         ("", "RuntimeError. Remove the cause."),
     ],
 )

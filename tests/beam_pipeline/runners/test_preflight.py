@@ -115,7 +115,7 @@ def test_a_missing_flink_is_reported() -> None:
 
 @pytest.mark.parametrize(
     ("version", "task_managers", "reason"),
-    [("1.16.3", 2, "runs Flink 1.16.3"), ("1.19.3", 0, "this Flink has no task manager")],
+    [("1.16.3", 2, "runs Flink 1.16.3"), ("1.20.5", 0, "this Flink has no task manager")],
 )
 def test_a_flink_without_slots_or_of_another_version_is_reported(
     version: str, task_managers: int, reason: str
@@ -128,10 +128,10 @@ def test_a_flink_without_slots_or_of_another_version_is_reported(
 
 
 def test_the_job_server_is_of_the_version_of_the_cluster() -> None:
-    with _flink("1.19.3", 2) as master:
+    with _flink("1.20.5", 2) as master:
         options = pipeline_options(("--runner=FlinkRunner", master))
         preflight.check(options)
-    assert options.view_as(FlinkRunnerOptions).flink_version == "1.19"
+    assert options.view_as(FlinkRunnerOptions).flink_version == "1.20"
 
 
 @pytest.mark.parametrize(
