@@ -17,7 +17,7 @@ _BELOW: dict[str, set[str]] = {
     },
     "transforms": {"images", "modules", "outputs", "storage"},
     "tables": {"outputs", "storage"},
-    "report": {"images", "outputs", "storage"},
+    "report": {"evaluation", "images", "outputs", "storage"},
     "evaluation": {"images", "modules", "storage"},
     "images": {"storage"},
     "modules": {"storage"},

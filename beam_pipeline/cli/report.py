@@ -2,6 +2,7 @@
 
   imagebeam report labels/
   imagebeam report labels/ --serve
+  imagebeam report labels/ --truth labelled.csv
 
 The page works from disk and uses no network. With more than about 60,000 images, some of the rows
 are in files in the folder DIR/report.files. The job may be running: the page then shows the results
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.report.truth import TruthRows
 
 
 def add_arguments(parser: "CommandParser") -> None:
@@ -24,6 +26,11 @@ def add_arguments(parser: "CommandParser") -> None:
     parser.add_argument("labels", metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)"
+    )
+    parser.add_argument(
+        "--truth",
+        metavar="PATH",
+        help="show the accuracy: a CSV file with the columns uri and label, or folders of classes",
     )
     thumbnails = parser.add_mutually_exclusive_group()
     thumbnails.add_argument(
@@ -63,9 +70,21 @@ def run(args: argparse.Namespace) -> int:
     if args.port:
         raise UsageError(f"--port {args.port}: is for --serve.")
     target = None if args.output is None else location(args.output)
-    found, page = write_report(location(args.labels), target, args.thumbnails)
+    found, page = write_report(location(args.labels), target, args.thumbnails, truth=_truth(args))
     console.show_report(found, page)
     return FAILED if found.findings else DONE
+
+
+def _truth(args: argparse.Namespace) -> "TruthRows | None":
+    """Read the true labels."""
+    from pathlib import Path
+
+    from imagebeam.evaluation import labelled_images
+    from imagebeam.report.truth import TruthRows
+
+    if args.truth is None:
+        return None
+    return TruthRows(args.truth, labelled_images.read(Path(args.truth)))
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -83,7 +102,7 @@ def _serve(args: argparse.Namespace) -> int:
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port {args.port}: give 1 to 65535.")
     try:
-        server = ReportServer(location(args.labels), args.port)
+        server = ReportServer(location(args.labels), args.port, _truth(args))
     except PortError as error:
         raise UsageError(
             f"--port {args.port}: cannot be used on {HOST}: {error}. Give another port, or none."

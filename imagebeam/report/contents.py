@@ -79,16 +79,16 @@ class Contents:
 
 def read(
     root: AnyPath,
-    images: Sink | None = None,
-    failures: Sink | None = None,
+    images: Sequence[Sink] = (),
+    failures: Sequence[Sink] = (),
     dates: FileDates | None = None,
 ) -> Contents:
     """Count an output. Damaged files become findings and are skipped.
 
     Args:
         root: of the output.
-        images: gets all labelled rows.
-        failures: gets all failed rows.
+        images: get all labelled rows.
+        failures: get all failed rows.
         dates: looks up when files were modified.
 
     Raises:
@@ -127,8 +127,8 @@ class _Reading:
         self,
         layout: Layout,
         schema: pa.Schema,
-        images: Sink | None,
-        failures: Sink | None,
+        images: Sequence[Sink],
+        failures: Sequence[Sink],
         dates: FileDates,
     ) -> None:
         self._layout = layout
@@ -164,13 +164,13 @@ class _Reading:
             place += batch.num_rows
             self.class_stats.count(rows)
             self.breakdown.count_labelled(rows)
-            if self._images is not None:
-                self._images.add(rows)
+            for sink in self._images:
+                sink.add(rows)
         for batch in self.rows.errors():
             self.error_groups.count(batch)
             self.breakdown.count_failed(batch)
-            if self._failures is not None:
-                self._failures.add(batch)
+            for sink in self._failures:
+                sink.add(batch)
 
     def compare(self, summary: Mapping[str, Any]) -> None:
         """Compare the counts with the summary of a complete job."""

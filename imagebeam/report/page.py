@@ -18,6 +18,7 @@ from imagebeam.report.contents import Contents
 from imagebeam.report.data import RowList, by_importance, data
 from imagebeam.report.image_list import PAGE_BYTES, FailureList, ImageList
 from imagebeam.report.timeline import Timeline
+from imagebeam.report.truth import Accuracy, TruthRows
 from imagebeam.storage import AnyPath
 from imagebeam.version import __version__
 
@@ -57,6 +58,7 @@ def write_report(
     target: AnyPath | None = None,
     most_thumbnails: int | None = None,
     page_bytes: int = PAGE_BYTES,
+    truth: TruthRows | None = None,
 ) -> tuple[Contents, AnyPath]:
     """Write the page of an output; return its contents and its path.
 
@@ -66,10 +68,18 @@ def write_report(
         most_thumbnails: number of images to read again for thumbnails; None reads them until a
             limit of time or size.
         page_bytes: of the rows in the page. Others are in files beside it.
+        truth: true labels to compare with.
+
+    Raises:
+        OutputError: the folder is not an output.
+        InputError: the true labels do not fit.
     """
     images, failures = ImageList(page_bytes), FailureList(page_bytes // 8)
-    found = output_contents.read(output.absolute(), images, failures)
-    names = [row["uri"] for row in by_importance(found)]
+    truths = [truth] if truth else []
+    found = output_contents.read(output.absolute(), [images, *truths], [failures, *truths])
+    accuracy = truth.accuracy() if truth else None
+    rows_shown = [*(accuracy.pictures if accuracy else ()), *by_importance(found)]
+    names = list(dict.fromkeys(row["uri"] for row in rows_shown))
     made = thumbnails.make(names, most_thumbnails)
     target = target or found.layout.report
     lists = {"images": images, "failures": failures}
@@ -81,7 +91,13 @@ def write_report(
         },
         {name: each.page_chunks() for name, each in lists.items()},
     )
-    text = render(found, made.encoded, rows, pictures_note=_note(len(names), made, most_thumbnails))
+    text = render(
+        found,
+        made.encoded,
+        rows,
+        pictures_note=_note(len(names), made, most_thumbnails),
+        accuracy=accuracy,
+    )
     write_whole(target, text.encode())
     side_files.remove_others(target, [name for some in files.values() for name in some])
     return found, target
@@ -93,6 +109,7 @@ def render(
     rows: Rows,
     sources: Mapping[str, str] = ON_DISK,
     pictures_note: str = "",
+    accuracy: Accuracy | None = None,
 ) -> str:
     """Return the page.
 
@@ -102,6 +119,7 @@ def render(
         rows: of all images.
         sources: what the policy of the page admits besides its script and its style.
         pictures_note: a note about the pictures that are shown.
+        accuracy: of the labels, where the true ones are known.
     """
     timeline = Timeline.of(contents.parts)
     drawn = timeline if timeline and timeline.is_drawn else None
@@ -133,6 +151,8 @@ def render(
         years=contents.breakdown.years(),
         years_note=facts.years_note(contents),
         same_content=facts.same_content(contents),
+        accuracy=accuracy,
+        thumbnails=encoded,
         timeline=timeline,
         stages=facts.stages(contents),
         facts=facts.provenance(contents),

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -111,6 +112,10 @@ class RowIndex:
         reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         self._batches = [reader.get_batch(place) for place in range(reader.num_record_batches)]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])[:-1]
+        self._orders[""] = np.arange(self.total, dtype=np.int32)
+        if "score" in self._column:
+            # The frequent ones are ready before the first question.
+            self._orders |= {sort: self._sorted(sort) for sort in ("high", "low")}
 
     def close(self) -> None:
         """Remove the file."""
@@ -199,7 +204,7 @@ class RowIndex:
             )
         if question.name:
             mask &= self._remember(("name", question.name), lambda: self._named(question.name))
-        if not question.sort:
+        if not question.sort and not mask.all():
             return np.flatnonzero(mask).astype(np.int32)
         if mask.sum() > self.total // 4:
             if question.sort not in self._orders:
@@ -213,7 +218,15 @@ class RowIndex:
         low = text.casefold()
         labels = [at for at, name in enumerate(self._labels.names) if low in name.casefold()]
         found = _is_in(self._column["label"], labels, len(self._labels.names))
-        return found | pc.match_substring(self._all("uri"), text, ignore_case=True).to_numpy()
+
+        def is_named(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+            matches: npt.NDArray[np.bool_] = pc.match_substring(
+                batch["uri"], text, ignore_case=True
+            ).to_numpy(zero_copy_only=False)
+            return matches
+
+        with ThreadPoolExecutor() as threads:
+            return found | np.concatenate([*threads.map(is_named, self._batches)])
 
     def _sorted(self, sort: str, places: Places | None = None) -> Places:
         """Return places, or those of all rows, in an order; equal ones as in the output."""

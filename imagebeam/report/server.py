@@ -26,6 +26,7 @@ from imagebeam.report.data import RowList, picture
 from imagebeam.report.page import Rows, render
 from imagebeam.report.picture_reader import PictureReader
 from imagebeam.report.row_index import SORTS, Question, RowIndex
+from imagebeam.report.truth import Accuracy, TruthRows
 from imagebeam.storage import AnyPath
 
 HOST = "127.0.0.1"
@@ -63,12 +64,13 @@ class ReportServer:
         contents: of the output, when it was opened.
     """
 
-    def __init__(self, output: AnyPath, port: int = 0) -> None:
+    def __init__(self, output: AnyPath, port: int = 0, truth: TruthRows | None = None) -> None:
         """Read an output and listen.
 
         Args:
             output: of a job.
             port: to listen on; 0 is any that is free.
+            truth: true labels to compare with.
 
         Raises:
             PortError: the port cannot be used.
@@ -84,10 +86,15 @@ class ReportServer:
         with ExitStack() as opened:
             opened.callback(self._http.server_close)
             images, failures = (opened.enter_context(closing(RowIndex())) for _ in range(2))
-            self.contents = output_contents.read(output.absolute(), images, failures)
+            truths = [truth] if truth else []
+            self.contents = output_contents.read(
+                output.absolute(), [images, *truths], [failures, *truths]
+            )
             images.finish()
             failures.finish()
-            self._http.answers = _Answers(self.contents, images, failures)
+            self._http.answers = _Answers(
+                self.contents, images, failures, truth.accuracy() if truth else None
+            )
             opened.callback(self._http.answers.close)
             self._opened = opened.pop_all()
 
@@ -113,7 +120,13 @@ class ReportServer:
 class _Answers:
     """What the page may ask for."""
 
-    def __init__(self, contents: Contents, images: RowIndex, failures: RowIndex) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        images: RowIndex,
+        failures: RowIndex,
+        accuracy: Accuracy | None,
+    ) -> None:
         self._images = images
         self._failures = failures
         self._reader = PictureReader()
@@ -121,7 +134,7 @@ class _Answers:
             "images": RowList(images.total, images.total, is_served=True),
             "failures": RowList(failures.total, failures.total, is_served=True),
         }
-        self.page = render(contents, {}, Rows(lists), _POLICY, _NOTE).encode()
+        self.page = render(contents, {}, Rows(lists), _POLICY, _NOTE, accuracy).encode()
 
     def pictures(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Return a page of pictures."""

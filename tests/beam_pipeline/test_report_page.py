@@ -1,5 +1,6 @@
 """Test the report page in a real browser, with hostile names and labels."""
 
+import csv
 import os
 import re
 import shutil
@@ -67,7 +68,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The times of a long job make a curve.
     for index, part in enumerate(sorted((out / "predictions").iterdir())):
         os.utime(part, (1_800_000_000 + 7 * index,) * 2)
-    assert imagebeam("report", out) == 0
+    with (root / "truth.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["uri", "label"])
+        places = sorted(path for path in (root / "in").glob("*/*"))
+        rows.writerows([place, LABELS[index % 6]] for index, place in enumerate(places))
+    assert imagebeam("report", out, "--truth", root / "truth.csv") == 0
     return out / "report.html"
 
 
@@ -147,6 +153,8 @@ def test_names_and_labels_are_text(page: Page) -> None:
     assert any(f"/in/<svg onload={RUN}>.png" in row for row in listed)
     page.get_by_role("button", name="Show all codes").click()
     assert f"<script>{RUN}" in examples
+    confusions = page.locator("#accuracy summary").all_text_contents()
+    assert any(text.startswith(f"{LABELS[1]} labelled as ") for text in confusions)
     assert page.title() == "out<b> – imagebeam report"
     # Code from a hostile name would react to this.
     for place in page.locator("bdi").all()[:40]:

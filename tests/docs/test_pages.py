@@ -75,9 +75,11 @@ def test_configurations_are_yaml() -> None:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """Return a folder with pictures, some of them broken."""
+    """Return a folder with pictures, some of them broken, and the true label of one of them."""
     shutil.copytree(ARCHIVE / "kitchen", tmp_path / "photos")
     (tmp_path / "photos" / "empty.jpg").touch()
+    known = min((tmp_path / "photos").glob("IMG_2*.jpg"))
+    (tmp_path / "labelled.csv").write_text(f"uri,label\nphotos/{known.name},clock\n")
     return tmp_path
 
 

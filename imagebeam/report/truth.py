@@ -1,0 +1,259 @@
+"""Compares the labels of an output with the true ones: accuracy, confusion, reliability."""
+
+import difflib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import pyarrow as pa
+
+from imagebeam.evaluation.accuracy import TOP, wilson_interval
+from imagebeam.evaluation.labelled_images import Labelled
+from imagebeam.images.errors import InputError
+from imagebeam.report.grouping import Row
+
+BINS = 10
+_MOST_CONFUSIONS = 30
+_MOST_PICTURES = 6
+_REMEMBERED = 1000
+"""Names of the output that are remembered, to find similar ones if no name matches."""
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """The images whose true class is `label`, or all for "".
+
+    Attributes:
+        label: as the truth names it.
+        images: number of images.
+        top_1: those whose label is correct.
+        top_5: those whose true class is among the five best.
+    """
+
+    label: str
+    images: int
+    top_1: int
+    top_5: int
+
+    @property
+    def share(self) -> float:
+        """Return the share of correct labels."""
+        return self.top_1 / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % confidence interval of that share."""
+        return wilson_interval(self.top_1, self.images)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Images of the class `truth` that are labelled `label`.
+
+    Attributes:
+        pictures: rows of the images of which the module is most confident.
+    """
+
+    truth: str
+    label: str
+    images: int
+    pictures: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class ScoreBin:
+    """Images whose score is in one bin, with their mean score and their share of correct labels."""
+
+    images: int
+    score: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The result of a comparison.
+
+    Attributes:
+        name: of the file or folder with the true labels.
+        all: the tally of all images.
+        classes: the classes, those with most wrong labels first.
+        confusions: pairs of classes, the most frequent first.
+        bins: of equal width from score 0 to 1; None where there is no image.
+        failed: images with a true label that are in errors.
+        missing: images with a true label that are not in the output.
+        unknown: true labels that no image of the output has among its best classes.
+    """
+
+    name: str
+    all: ClassAccuracy
+    classes: Sequence[ClassAccuracy]
+    confusions: Sequence[Confusion]
+    bins: Sequence[ScoreBin | None]
+    failed: int
+    missing: int
+    unknown: Sequence[str]
+
+    @property
+    def pictures(self) -> Sequence[Row]:
+        """Return the rows of all pictures of confusions."""
+        return [row for confusion in self.confusions for row in confusion.pictures]
+
+    @property
+    def gap(self) -> float:
+        """Return the expected calibration error: the mean distance of score and correctness."""
+        some = [each for each in self.bins if each]
+        return sum(each.images * abs(each.score - each.share) for each in some) / self.all.images
+
+
+@dataclass(frozen=True)
+class _Judged:
+    truth: str
+    row: Row
+    rank: int | None
+
+
+class TruthRows:
+    """Collects the rows whose true label is known; a `Sink` for labelled rows."""
+
+    def __init__(self, name: str, images: Sequence[Labelled]) -> None:
+        """Take true labels.
+
+        Args:
+            name: of the file or folder that they come from.
+            images: images with their labels.
+        """
+        self._name = name
+        self._truth = {each.uri: each.label for each in images}
+        self._files = {os.path.basename(uri) for uri in self._truth}
+        self._rows: list[Row] = []
+        self._failed = 0
+        self._seen: list[str] = []
+        self._similar = ""
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take a batch of rows, labelled or failed."""
+        uris = rows["uri"].to_pylist()
+        known = [place for place, uri in enumerate(uris) if uri in self._truth]
+        if "code" in rows.schema.names:
+            self._failed += len(known)
+        elif "label" not in rows.schema.names:
+            raise InputError(
+                f"{self._name!r}: the output has no labels to compare. Label with --emit labels."
+            )
+        else:
+            self._rows += rows.take(pa.array(known, pa.int64())).to_pylist()
+        self._seen += uris[: _REMEMBERED - len(self._seen)]
+        if not self._rows and not self._similar:
+            same = (uri for uri in uris if os.path.basename(uri) in self._files)
+            self._similar = next(same, "")
+
+    def accuracy(self) -> Accuracy:
+        """Compare the labels.
+
+        Raises:
+            InputError: no image is in the output, or a true label matches several classes.
+        """
+        if not self._rows:
+            raise InputError(self._nothing())
+        classes = _Classes(self._rows)
+        judged = [
+            _Judged(truth, row, classes.rank(truth, row))
+            for row in self._rows
+            for truth in [self._truth[row["uri"]]]
+        ]
+        by_truth: defaultdict[str, list[_Judged]] = defaultdict(list)
+        for each in judged:
+            by_truth[each.truth].append(each)
+        found = [_tally(label, some) for label, some in by_truth.items()]
+        return Accuracy(
+            self._name,
+            _tally("", judged),
+            sorted(found, key=lambda each: (each.top_1 - each.images, each.label)),
+            list(_confusions(judged)),
+            _bins(judged),
+            self._failed,
+            len(self._truth) - len(judged) - self._failed,
+            sorted(label for label in by_truth if not classes.of(label)),
+        )
+
+    def _nothing(self) -> str:
+        if self._failed:
+            return f"{self._name!r}: all {self._failed:,} of its images failed. See the errors."
+        first = next(iter(self._truth))
+        if not self._seen:
+            return f"{self._name!r}: the output has no labelled image to compare."
+        close = difflib.get_close_matches(first, self._seen, 1, 0)
+        return (
+            f"{self._name!r}: none of its {len(self._truth):,} names is in the output, such as "
+            f"{first!r}. The most similar name there is {self._similar or close[0]!r}. Name the "
+            "images as the output does."
+        )
+
+
+class _Classes:
+    """The classes of an output, by every name that a truth may use: name, synonym or number."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._names: dict[str, set[str]] = {}
+        self._others: defaultdict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            for entry in row["top_k"]:
+                name = entry["label"]
+                if name not in self._names:
+                    self._names[name] = {name}
+                    for synonym in (*name.split(", "), str(entry["class"])):
+                        self._others[synonym].add(name)
+
+    def of(self, truth: str) -> set[str]:
+        """Return the class that a true label names; none where no image has it.
+
+        Raises:
+            InputError: it names several classes.
+        """
+        found = self._names.get(truth) or self._others.get(truth) or set()
+        if len(found) > 1:
+            raise InputError(
+                f"{truth!r}: is a name of several classes: {'; '.join(sorted(found))}. Use the "
+                "whole name of the class, or its number."
+            )
+        return found
+
+    def rank(self, truth: str, row: Row) -> int | None:
+        """Return the place of the true class among the best ones, from 0."""
+        wanted = self.of(truth)
+        labels = [row["label"], *(entry["label"] for entry in row["top_k"][1:])]
+        return next((place for place, label in enumerate(labels) if label in wanted), None)
+
+
+def _tally(label: str, judged: Sequence[_Judged]) -> ClassAccuracy:
+    ranks = [each.rank for each in judged if each.rank is not None]
+    return ClassAccuracy(
+        label, len(judged), sum(rank == 0 for rank in ranks), sum(rank < TOP for rank in ranks)
+    )
+
+
+def _confusions(judged: Sequence[_Judged]) -> Iterator[Confusion]:
+    pairs: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for each in judged:
+        if each.rank != 0:
+            pairs[each.truth, each.row["label"]].append(each.row)
+    order = sorted(pairs, key=lambda pair: (-len(pairs[pair]), pair))
+    for truth, label in order[:_MOST_CONFUSIONS]:
+        rows = sorted(pairs[truth, label], key=lambda row: (-row["score"], row["uri"]))
+        yield Confusion(truth, label, len(rows), rows[:_MOST_PICTURES])
+
+
+def _bins(judged: Sequence[_Judged]) -> list[ScoreBin | None]:
+    bins: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
+    for each in judged:
+        # A score that is not a number, in a damaged part, counts as 0.
+        score = min(max(float(each.row["score"]), 0.0), 1.0) if each.row["score"] > 0 else 0.0
+        bins[min(int(score * BINS), BINS - 1)].append((score, each.rank == 0))
+    return [
+        ScoreBin(len(some), fmean(score for score, _ in some), fmean(right for _, right in some))
+        if some
+        else None
+        for some in bins
+    ]
