@@ -36,7 +36,7 @@ docs: $(VENV)/tests-ready ## build the documentation as a site
 fuzz: $(VENV)/tests-ready ## feed damaged inputs for an hour, or `make fuzz SECONDS=60`
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-chaos: $(VENV)/tests-ready ## kill jobs at random moments and resume them, or `make chaos KILLS=30`
+chaos: $(VENV)/tests-ready ## disturb commands at random moments and repeat them, or `make chaos KILLS=30`
 	$(BIN)/python -m tests.faults.chaos --kills $(KILLS) --seed $(SEED)
 
 peers: ## install the peers that benchmarks compare with, in a separate environment

@@ -10,6 +10,12 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 _PR_SET_PDEATHSIG = 1
 
+_ENDING = f"""
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
 _PROGRAM = """
 import sys
 # Nothing in the current folder was meant to be imported.
@@ -48,3 +54,12 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def ended_with_parent(words: Sequence[str]) -> Sequence[str]:
+    """Return a command that runs another one, which ends with the thread that starts it.
+
+    Args:
+        words: the other command, which need not be a Python program.
+    """
+    return [sys.executable, "-c", _ENDING, *words] if sys.platform == "linux" else words

@@ -2,29 +2,21 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import boto3
 import pytest
-import requests
 from hypothesis import settings
 
 from imagebeam.samples import MODULE
 from imagebeam.storage import registry
-from tests.engines.tools import free_port, listens, tool, wait_until
-
-BUCKET = "pictures"
+from tests.storage import servers
 
 collect_ignore = [] if find_spec("tensorflow") else ["mobilenet_v1"]
 
 _TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 """Variables of a user's terminal that change the layout of tables."""
-
-_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 _REFERENCE = Path(
     os.environ.get(
@@ -57,22 +49,8 @@ def reference() -> Path:
 @pytest.fixture(scope="session")
 def gcs_server() -> Iterator[str]:
     """Yield the address of a fake-gcs-server with a bucket."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    command = [
-        *(str(tool("bin/fake-gcs-server")), "-backend", "memory", "-scheme", "http"),
-        *("-host", "127.0.0.1", "-port", str(port), "-log-level", "error"),
-        # The server answers an upload of a large object with this address.
-        *("-external-url", address, "-public-host", address.removeprefix("http://")),
-    ]
-    with subprocess.Popen(command) as server:
-        try:
-            wait_until(lambda: listens(port), "fake-gcs-server does not listen")
-            made = requests.post(f"{address}/storage/v1/b", json={"name": BUCKET}, timeout=60)
-            made.raise_for_status()
-            yield address
-        finally:
-            server.terminate()
+    with servers.gcs_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -81,23 +59,14 @@ def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     # A client of an earlier test uses another server.
     registry.forget_stores()
-    return f"gs://{BUCKET}"
+    return f"gs://{servers.BUCKET}"
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Yield the address of moto's S3 with a bucket."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_until(lambda: listens(port), "moto does not listen")
-            client = boto3.client("s3", "us-east-1", endpoint_url=address, **_KEYS)
-            client.create_bucket(Bucket=BUCKET)
-            yield address
-        finally:
-            server.terminate()
+    with servers.s3_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -105,9 +74,9 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a bucket that clients find and may read."""
     registry.forget_stores()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
-    for name, value in _KEYS.items():
+    for name, value in servers.S3_KEYS.items():
         monkeypatch.setenv(name.upper(), value)
-    return f"s3://{BUCKET}"
+    return f"s3://{servers.BUCKET}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ for Beam's issue tracker. If the shape has changed, a use that prevents lost dat
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam
@@ -15,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_ha
 from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 
+from imagebeam import child_process
 from imagebeam.errors import ImagebeamError
 
 _BUFFER_LIMIT = "DATA_BUFFER_TIME_LIMIT_MS"
@@ -89,10 +91,12 @@ def portable_job_id(result: Any) -> str | None:
 def recorded_job_servers(runner: Any) -> list[JobServer]:
     """Return a list that will contain the job servers that a runner starts.
 
-    Purpose: they stop with the job. Beam leaves them running until this process exits.
+    Purpose: they stop with the job, and with this process if that is killed. Beam leaves them
+    running until this process exits, and for good if it cannot exit by itself.
 
     Report: "PortableRunner starts a job server per pipeline and stops it at interpreter exit.
-    Add `stop_job_server()` to its PipelineResult, or stop the server with the pipeline."
+    Add `stop_job_server()` to its PipelineResult, or stop the server with the pipeline. A process
+    that is killed leaves its SubprocessJobServer: start it with PR_SET_PDEATHSIG on Linux."
     """
     servers: list[JobServer] = []
     if not isinstance(runner, PortableRunner):
@@ -103,11 +107,26 @@ def recorded_job_servers(runner: Any) -> list[JobServer]:
         return servers
 
     def recorded(options: PipelineOptions) -> JobServer:
-        servers.append(start(options))
-        return servers[-1]
+        server = start(options)
+        _end_with_this_process(getattr(server, "_job_server", server))
+        servers.append(server)
+        return server
 
     runner.default_job_server = recorded
     return servers
+
+
+def _end_with_this_process(server: Any) -> None:
+    """Let the program of a job server end when this process does; others have no program."""
+    start_command = getattr(server, "subprocess_cmd_and_endpoint", None)
+    if not callable(start_command):
+        return
+
+    def ended_with_parent() -> tuple[Sequence[str], str]:
+        words, endpoint = start_command()
+        return child_process.ended_with_parent([*map(str, words)]), endpoint
+
+    server.subprocess_cmd_and_endpoint = ended_with_parent
 
 
 def _warn(name: str, consequence: str) -> None:

@@ -20,7 +20,7 @@ from imagebeam.mobilenet_v1.folders import LabelledFolder, read_folder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
 from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
-from imagebeam.storage.atomic_files import leftovers, write_file
+from imagebeam.storage.atomic_files import remove_leftovers, write_file
 
 _EVALUATION_BATCH = 64
 _ADAPTING_BATCH = 256
@@ -177,8 +177,7 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
     file = state / _RUN_FILE
     wanted = json.loads(json.dumps(settings))
     state.mkdir(parents=True, exist_ok=True)
-    for leftover in leftovers(state, file.name):
-        leftover.unlink()
+    remove_leftovers(file)
     if not any(state.iterdir()):
         write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
         return

@@ -11,6 +11,7 @@ from typing import IO, Any
 from imagebeam.outputs.layout import OutputError, whole_file
 from imagebeam.outputs.reading import Output, Row, Selection, number
 from imagebeam.storage import AnyPath
+from imagebeam.storage.atomic_files import remove_leftovers
 
 _VECTORS = ("logits", "features")
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -53,6 +54,8 @@ def export_table(
     if uses_labels:
         output.require(selection.columns, "--label, --min-score and --top")
     _check_target(output, target, overwrite)
+    if isinstance(target, Path):
+        remove_leftovers(target)
     rows = 0
     needed = tuple(dict.fromkeys((*names, *(selection.columns if uses_labels else ()))))
     with whole_file(target) as file, _WRITERS[kind](file, names, selection.top) as write:

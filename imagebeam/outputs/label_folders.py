@@ -4,12 +4,14 @@ import hashlib
 import os
 import re
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from imagebeam.outputs.layout import OutputError
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.sidecars import Result
 from imagebeam.storage import uris
+from imagebeam.storage.atomic_files import atomic_folder, remove_leftovers
 
 _LONGEST = 120
 """Characters of a folder's name; file systems take 255 bytes."""
@@ -18,7 +20,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
 def export_folders(output: Output, target: Path, selection: Selection, copy: bool) -> Result:
-    """Sort the images of an output into `target/LABEL/`.
+    """Sort the images of an output into `target/LABEL/`. A new target appears when it is complete.
 
     Args:
         output: to read.
@@ -30,20 +32,29 @@ def export_folders(output: Output, target: Path, selection: Selection, copy: boo
         OutputError: the folder is not empty or cannot be made, or a label is unknown.
     """
     output.require(selection.columns, "--folders")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
+    result = Result()
+    with ExitStack() as stack:
+        try:
+            folder = _folder_to_fill(target, stack)
+        except OSError as error:
+            raise OutputError(
+                f"{target}: {error.strerror or error}. Choose a folder that can be written."
+            ) from error
+        for row in output.rows(("uri", *selection.columns)):
+            for label, _ in selection.classes(row):
+                _place(row["uri"], folder / folder_name(label), copy, result)
+        selection.check(output)
+    return result
+
+
+def _folder_to_fill(target: Path, stack: ExitStack) -> Path:
+    # A folder that is there may be a disk of its own, which nothing can replace.
+    if target.exists():
         if any(target.iterdir()):
             raise OutputError(f"{target}: is not empty. Choose a folder that is new or empty.")
-    except OSError as error:
-        raise OutputError(
-            f"{target}: {error.strerror or error}. Choose a folder that can be written."
-        ) from error
-    result = Result()
-    for row in output.rows(("uri", *selection.columns)):
-        for label, _ in selection.classes(row):
-            _place(row["uri"], target / folder_name(label), copy, result)
-    selection.check(output)
-    return result
+        return target
+    remove_leftovers(target)
+    return stack.enter_context(atomic_folder(target))
 
 
 def folder_name(label: str) -> str:

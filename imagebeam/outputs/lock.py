@@ -187,10 +187,13 @@ class Lease:
         timing = self._timing
         start = timing.clock()
         first = seen = self._look()
+        has_expired = False
         while seen is not None and seen == first:
-            if _has_ended(seen.holder) or timing.clock() - start > timing.expires:
+            if has_expired or _has_ended(seen.holder):
                 return seen, False
             timing.sleep(timing.look)
+            # One look more follows: this process, too, may have been stopped for a while.
+            has_expired = timing.clock() - start > timing.expires
             seen = self._look()
         return seen, seen is not None
 

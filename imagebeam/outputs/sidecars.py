@@ -76,6 +76,7 @@ def write_sidecars(output: Output, selection: Selection, options: SidecarOptions
     result = Result()
     with lock.held(output.layout):
         journal.read()
+        _remove_temporaries(journal)
         rows = output.rows(("uri", *selection.columns))
         changes = (
             change

@@ -8,6 +8,7 @@ filtered, printed and read aloud.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import NamedTuple
 
 from imagebeam.images.errors import CODES
@@ -20,6 +21,7 @@ from imagebeam.report.image_list import PAGE_BYTES, FailureList, ImageList
 from imagebeam.report.timeline import Timeline
 from imagebeam.report.truth import Accuracy, TruthRows
 from imagebeam.storage import AnyPath
+from imagebeam.storage.atomic_files import remove_leftovers
 from imagebeam.version import __version__
 
 _MOST_FINDINGS = 20
@@ -82,6 +84,8 @@ def write_report(
     names = list(dict.fromkeys(row["uri"] for row in rows_shown))
     made = thumbnails.make(names, most_thumbnails)
     target = target or found.layout.report
+    if isinstance(target, Path):
+        remove_leftovers(target)
     lists = {"images": images, "failures": failures}
     files = side_files.write(target, {name: each.files() for name, each in lists.items()})
     rows = Rows(

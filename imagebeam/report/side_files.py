@@ -15,7 +15,9 @@ from imagebeam.outputs.layout import remove, write_whole
 from imagebeam.report import rendering
 from imagebeam.storage import AnyPath, Location
 
-_NAME = re.compile(r"[0-9a-f]{32}\.html")
+_NAME = re.compile(r"[0-9a-f]{32}\.html|\.[0-9a-f]{32}\.html\.[0-9a-f]{32}\.tmp")
+"""A file beside a page, or what a killed process left of one."""
+
 _SCRIPT = 'parent.postMessage(document.getElementById("rows").textContent, "*");'
 
 

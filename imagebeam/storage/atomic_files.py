@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 _SUFFIX = ".tmp"
+_UNIQUE = 32 * "[0-9a-f]"
 
 
 @contextmanager
@@ -96,7 +97,22 @@ def leftovers(folder: Path, name: str | None = None) -> Iterator[Path]:
         folder: where to look.
         name: final name of the files to look for; None stands for all.
     """
-    return folder.glob(f".{'*' if name is None else glob.escape(name)}.*{_SUFFIX}")
+    return folder.glob(
+        f".*.*{_SUFFIX}" if name is None else f".{glob.escape(name)}.{_UNIQUE}{_SUFFIX}"
+    )
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left of a file or folder that they were making.
+
+    Args:
+        path: final name. No other process may be making it.
+    """
+    for leftover in leftovers(path.parent, path.name):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,10 +8,10 @@ from PIL import Image
 
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
-from tests.conftest import BUCKET
 from tests.engines.dataflow import Dataflow
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS
+from tests.storage.servers import BUCKET
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,11 @@ from imagebeam.outputs.verify import verify
 from imagebeam.samples import MODULE
 from imagebeam.storage.location import AnyPath, Location
 from tests.beam_pipeline.jobs import ROOT, archive
-from tests.conftest import BUCKET
 from tests.engines.dataflow import PROJECT, REGION, Dataflow, Refusal, pipeline_of
 from tests.engines.jobs import EVERYTHING, SHARDS, bucket_parts, uploaded
 from tests.engines.tools import wait_until
 from tests.faults.jobs import Job, label
+from tests.storage.servers import BUCKET
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -15,12 +15,12 @@ from imagebeam.outputs.verify import verify
 from imagebeam.storage import registry
 from imagebeam.storage.location import Location
 from tests.beam_pipeline.jobs import archive, errors, imagebeam, predictions
-from tests.conftest import BUCKET
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS, uploaded
 from tests.engines.tools import free_port, listens, tool, wait_until
 from tests.faults.jobs import Job
 from tests.outputs.outputs import below
+from tests.storage.servers import BUCKET
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -1,4 +1,4 @@
-"""Kill many jobs at random moments, resume each, and compare its rows with an undisturbed run.
+"""Disturb many commands at random moments, repeat each, and compare rows with an undisturbed run.
 
 `python -m tests.faults.chaos --kills 30 --seed 1` prints a table in Markdown and ends with 1 if a
 row was lost, doubled or changed. The same seed makes the same choices; the moments depend on the
@@ -6,206 +6,348 @@ speed of the machine too.
 """
 
 import argparse
+import io
 import os
 import random
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 
-from imagebeam.outputs.layout import OutputError
+from imagebeam.images.errors import CODES
 from imagebeam.outputs.verify import verify
-from tests.beam_pipeline.jobs import archive, errors, predictions
-from tests.engines.tools import TOOLS, workers_below
+from imagebeam.storage import AnyPath
+from tests.engines.tools import workers_below
+from tests.faults.chaos_places import KINDS, PRISM, Kind, Place, Places, possible_kinds, small_disk
+from tests.faults.forked import Fate, Forked
 from tests.faults.jobs import Job
-from tests.storage.web import Answer, Request, Site, raw, status, stored
 
-_PICTURES, _RUBBISH = 36, 4
-_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-_PRISM = TOOLS / "bin" / "prism"
-_TO_DRIVER = ("SIGKILL", "SIGTERM", "Ctrl-C")
-_STATUSES = (429, 500, 502, 503)
+_SIGNALS = {
+    "SIGKILL": signal.SIGKILL,
+    "SIGTERM": signal.SIGTERM,
+    "Ctrl-C": signal.SIGINT,
+    "SIGKILL to all": signal.SIGKILL,
+}
+_ENDS = {0, 1, 2, 3, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGXFSZ}
+_COUNTS = ("jobs", "hit", "completed anyway", "rows lost", "doubled", "changed", "other")
 
-
-@dataclass(frozen=True)
-class _Place:
-    """A runner and the images that its jobs read.
-
-    Attributes:
-        inputs: the images, as the command line takes them.
-        options: the runner.
-        faults: sets the share of requests that fail; None where no server is involved.
-    """
-
-    inputs: tuple[object, ...]
-    options: tuple[str, ...]
-    faults: Callable[[float], None] | None = None
-
-    def command(self, output: Path) -> tuple[object, ...]:
-        return (*self.inputs, "--output", output, "--module", "demo", *self.options)
-
-
-@dataclass
-class Row:
-    """The results of one kind of disturbance.
-
-    Attributes:
-        runs: how many jobs were started.
-        hit: how many of them were disturbed: some end before.
-        survived: how many of these completed in spite of it.
-        lost: rows of the undisturbed run that are missing after resuming.
-        doubled: rows that are there more than once.
-        changed: rows that the undisturbed run does not have.
-        problems: everything else that must not happen, in words.
-    """
-
-    kind: str
-    runs: int = 0
-    hit: int = 0
-    survived: int = 0
-    lost: int = 0
-    doubled: int = 0
-    changed: int = 0
-    problems: int = 0
-
-    @property
-    def failures(self) -> int:
-        return self.lost + self.doubled + self.changed + self.problems
+Rows = Counter[tuple[str, str]]
 
 
 class Campaign:
-    """Disturbs jobs and counts what is wrong after each is resumed."""
+    """Disturbs jobs and counts what is wrong after each is repeated.
 
-    def __init__(self, folder: Path, place: _Place, name: str) -> None:
-        """Run the job undisturbed once, for its rows and the time that it takes."""
-        self._folder = folder / name
-        self._place = place
-        clean = self._folder / "clean"
+    Attributes:
+        counts: by kind and name of the column.
+    """
+
+    def __init__(self, folder: Path, seed: int, stack: ExitStack) -> None:
+        self._folder = folder
+        self._seed = seed
+        self._places = Places(folder, seed, stack)
+        self._measured: dict[str, _Measured] = {}
+        self._starting = {kind.place: threading.Lock() for kind in KINDS}
+        self._lock = threading.Lock()
+        self.counts: dict[Kind, Counter[str]] = {}
+
+    def disturb(self, number: int, kind: Kind) -> None:
+        """Disturb one command, repeat it and count what is seen."""
+        seen = Counter({"jobs": 1})
+        try:
+            with self._starting[kind.place]:
+                if kind.place not in self._measured:
+                    place = self._places.start(kind.place)
+                    self._measured[kind.place] = _Measured(place, self._folder)
+            measured = self._measured[kind.place]
+            choose = random.Random(f"{self._seed} {number}")
+            with nullcontext() if kind.place == "DirectRunner" else measured.place.alone:
+                seen += _Disturbance(number, kind, measured, choose).run()
+        # One that breaks the campaign is a result too.
+        except Exception as error:
+            seen["other"] += 1
+            print(f"{number}, {kind}: {error!r}", file=sys.stderr)
+        with self._lock:
+            self.counts.setdefault(kind, Counter()).update(seen)
+
+
+@dataclass
+class _Undisturbed:
+    """What a command does if nothing happens.
+
+    Attributes:
+        seconds: that it takes.
+        steps: that it takes, see `Fate`.
+        sizes: of the files that it writes.
+        made: the files that it makes beside the output.
+    """
+
+    seconds: float
+    steps: int
+    sizes: list[int]
+    made: dict[str, bytes]
+
+
+class _Measured:
+    """A place, and what undisturbed commands do there."""
+
+    def __init__(self, place: Place, folder: Path) -> None:
+        self.place = place
+        self.logs = folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self._lock = threading.Lock()
+        self._commands: dict[str, _Undisturbed] = {}
+        self.clean = place.root / "clean" / "out"
+        self.label = self._measure("label", self.clean)
+        self.rows = rows_in(self.clean)
+
+    def undisturbed(self, command: str) -> _Undisturbed:
+        """Run a command once without disturbing it."""
+        if command == "label":
+            return self.label
+        with self._lock:
+            if command not in self._commands:
+                output = self.place.root / f"clean {command}" / "out"
+                self.prepare(output)
+                self._commands[command] = self._measure(command, output)
+        return self._commands[command]
+
+    def prepare(self, output: AnyPath) -> None:
+        """Make an output on which other commands than `label` work."""
+        if isinstance(output, Path) and isinstance(self.clean, Path):
+            shutil.copytree(self.clean, output)
+
+    def arguments(
+        self, command: str, output: AnyPath, shards: int, again: bool
+    ) -> tuple[object, ...]:
+        """Return a command line."""
+        name, *options = command.split()
+        match command:
+            case "label" | "label --retry-failed":
+                runner = self.place.options_again if again else self.place.options
+                codes = (*options, *CODES) if options else ()
+                module = ("--module", "demo", "--quiet", "--images-per-shard", shards)
+                return (name, *self.place.inputs, "--output", output, *module, *runner, *codes)
+            case "export --to":
+                return (name, output, "--to", f"{output}.csv", "--overwrite")
+            case "export --folders":
+                return (name, output, "--folders", f"{output}.folders")
+            case "export --xmp":
+                return (name, output, "--xmp", "--xmp-folder", f"{output}.xmp")
+        return (name, output)
+
+    def _measure(self, command: str, output: AnyPath) -> _Undisturbed:
+        log = self.logs / f"{os.urandom(8).hex()}.log"
+        watched = output.parent if isinstance(output, Path) else Path("/nowhere")
+        before = _sizes(watched)
+        arguments = self.arguments(command, output, 3, again=False)
+        job = Job(*arguments[1:]) if self.place.is_cold else Forked(arguments, log, Fate(watched))
         start = time.monotonic()
-        code, stderr = Job(*place.command(clean)).finish()
-        self._seconds = time.monotonic() - start
+        code, stderr = job.finish()
         if code != 0:
-            raise RuntimeError(f"the undisturbed job ends with {code}: {stderr}")
-        self._rows = _all_rows(clean)
-        self._runs = 0
+            raise RuntimeError(f"the undisturbed {command} ends with {code}: {stderr}")
+        seconds = time.monotonic() - start
+        steps = job.steps if isinstance(job, Forked) and isinstance(output, Path) else 0
+        sizes = [size for path, size in _sizes(watched).items() if before.get(path) != size]
+        return _Undisturbed(seconds, steps, sizes, made_beside(output))
 
-    def disturb(self, row: Row, how: str, choose: random.Random) -> None:
-        """Disturb one job, resume it and add what is seen to the row."""
-        self._runs += 1
-        row.runs += 1
-        output = self._folder / f"{self._runs:04}"
-        shards = ("--images-per-shard", choose.randrange(1, 6))
+
+@dataclass
+class _Disturbance:
+    """One command that is disturbed, then repeated."""
+
+    number: int
+    kind: Kind
+    measured: _Measured
+    choose: random.Random
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> Counter[str]:
+        """Return what is seen, by the name of the column."""
+        place, kind = self.measured.place, self.kind
+        output = place.root / f"{self.number:05}" / "out"
+        usual = self.measured.undisturbed(kind.command)
         with ExitStack() as stack:
-            if how == "full disk":
-                output = stack.enter_context(_small_disk(output)) / "out"
-            command = self._place.command(output)
-            if self._place.faults and how == "store faults":
-                self._place.faults(choose.uniform(0.05, 0.6))
-            job = Job(*command, *shards)
-            hit = True
-            if how == "full disk":
-                _fill(output.parent, choose.randrange(200_000))
-            elif how != "store faults":
-                moment = time.monotonic() + choose.uniform(0, 1.1 * self._seconds)
-                job.wait_until(lambda: time.monotonic() > moment and bool(_targets(job, how)))
-                hit = _strike(job, how, choose)
+            if isinstance(output, Path):
+                output.parent.mkdir()
+                stack.callback(shutil.rmtree, output.parent, ignore_errors=True)
+                if kind.how == "full disk":
+                    stack.enter_context(small_disk(output.parent))
+            if kind.command != "label":
+                self.measured.prepare(output)
+            if kind.how == "full disk" and isinstance(output, Path):
+                _fill(output.parent, self.choose.randrange(200_000))
+            arguments = self.measured.arguments(
+                kind.command, output, self.choose.randrange(1, 6), again=False
+            )
+            served = 0
+            if place.faults and kind.how == "store faults":
+                served, place.faults.share = place.faults.served, self.choose.uniform(0.05, 0.5)
+            fate = self._fate(output, usual)
+            job = Job(*arguments[1:]) if place.is_cold else Forked(arguments, self._log(1), fate)
+            hit, family = self._strike(job, usual.seconds)
             code, stderr = job.finish()
-            row.hit += hit
-            # A signal may come when everything is written.
-            row.survived += hit and (output / "summary.json").exists() and _is_sound(output)
-            if "Traceback" in stderr:
-                self._report(row, how, "a traceback", stderr)
-            if self._place.faults:
-                self._place.faults(0)
+            if fate is not None or kind.how == "full disk":
+                hit = code != 0
+            if place.faults:
+                place.faults.share = 0
+                hit = hit or place.faults.served > served
+            if place.flink and kind.how == "task manager":
+                place.flink.start_task_manager()
+            self.seen["hit"] += hit
+            self.seen["completed anyway"] += hit and code == 0
+            if code not in _ENDS or "Traceback" in stderr:
+                self._report(f"ended with {code}", stderr)
+            _, alive = psutil.wait_procs(family, timeout=60)
+            if alive:
+                self._report(f"left {alive}", stderr)
             (output.parent / "filler").unlink(missing_ok=True)
-            again = ("--images-per-shard", choose.randrange(1, 20))
-            # Rows of images that a server refused are errors until they are tried again.
-            retry = ("--retry-failed",) if how == "store faults" and output.exists() else ()
-            code, stderr = Job(*command, *again, *retry).finish()
-            if code != 0:
-                self._report(row, how, f"resumed with exit code {code}", stderr)
-                return
-            self._compare(row, how, output)
+            self._repeat(output)
+            self._compare(output, usual)
+        return self.seen
 
-    def _compare(self, row: Row, how: str, output: Path) -> None:
-        found = _all_rows(output)
-        lost, doubled, changed = differences(self._rows, found)
-        row.lost += lost
-        row.doubled += doubled
-        row.changed += changed
-        if found != self._rows:
-            print(f"missing {self._rows - found}, extra {found - self._rows}", file=sys.stderr)
+    def _fate(self, output: AnyPath, usual: _Undisturbed) -> Fate | None:
+        if not isinstance(output, Path):
+            return None
+        match self.kind.how:
+            case "SIGKILL at a step":
+                return Fate(output.parent, self.choose.randint(1, usual.steps))
+            case "SIGKILL within a write" | "quota":
+                size = self.choose.randrange(self.choose.choice(usual.sizes))
+                return Fate(file_bytes=size, is_fatal=self.kind.how != "quota")
+        return None
+
+    def _strike(self, job: Job | Forked, seconds: float) -> tuple[bool, list[psutil.Process]]:
+        """Send a signal at a random moment; return whether it arrived, and what ran then."""
+        how = self.kind.how
+        if how not in (*_SIGNALS, "decoding process", "worker", "engine", "task manager"):
+            return False, []
+        moment = time.monotonic() + self.choose.uniform(0, 1.1 * seconds)
+        found: list[psutil.Process] = []
+
+        def is_time() -> bool:
+            found[:] = self._targets(job) if time.monotonic() > moment else []
+            return bool(found)
+
+        job.wait_until(is_time)
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            family = job.children()
+            if how in ("Ctrl-C", "SIGKILL to all"):
+                os.killpg(job.pid, _SIGNALS[how])
+            elif found:
+                self.choose.choice(found).send_signal(_SIGNALS.get(how, signal.SIGKILL))
+            return bool(found), family
+        return False, []
+
+    def _targets(self, job: Job | Forked) -> list[psutil.Process]:
+        """Return the processes that may be hit."""
+        flink = self.measured.place.flink
+        with suppress(psutil.NoSuchProcess):
+            driver = psutil.Process(job.pid)
+            match self.kind.how:
+                case "worker":
+                    return flink.workers() if flink else workers_below(driver)
+                case "task manager":
+                    return [flink.task_managers[-1]] if flink else []
+                case "decoding process":
+                    return [each for each in job.children() if "decoding_child" in _command(each)]
+                case "engine":
+                    return [each for each in job.children() if str(PRISM) in _command(each)]
+            return [driver] if driver.status() != psutil.STATUS_ZOMBIE else []
+        return []
+
+    def _repeat(self, output: AnyPath) -> None:
+        command = self.kind.command
+        # The folder appears when it is complete, and is then left alone.
+        if command == "export --folders" and (output.parent / "out.folders").exists():
+            return
+        # Rows of images that a server refused are errors until they are tried again.
+        if self.kind.how == "store faults" and (output / "job" / "identity.json").exists():
+            command = "label --retry-failed"
+        shards = self.choose.randrange(1, 20)
+        arguments = self.measured.arguments(command, output, shards, again=True)
+        code, stderr = Forked(arguments, self._log(2)).finish()
+        if code != 0 or "Traceback" in stderr:
+            self._report(f"repeated with exit code {code}", stderr)
+
+    def _compare(self, output: AnyPath, usual: _Undisturbed) -> None:
+        clean, found = self.measured.rows, rows_in(output)
+        for name, count in zip(_COUNTS[3:6], differences(clean, found), strict=True):
+            self.seen[name] += count
+        if found != clean:
+            self._report(f"missing {clean - found}, extra {found - clean}", "")
+            self.seen["other"] -= 1
         for problem in verify(output):
-            self._report(row, how, problem, "")
-        for left in [*output.rglob("*.tmp"), *output.rglob("*.partial")]:
-            self._report(row, how, f"{left} is left", "")
+            self._report(problem, "")
+        if self.kind.command != "label --retry-failed" and isinstance(output, Path):
+            if self.kind.command == "report":
+                page = (output / "report.html").read_text()
+                made = page.endswith("</html>")
+            else:
+                made = made_beside(output) == usual.made
+            if not made:
+                self._report("other files are made", "")
+            for left in [*output.parent.rglob("*.tmp"), *output.parent.rglob("*.partial")]:
+                self._report(f"{left} is left", "")
 
-    def _report(self, row: Row, how: str, problem: str, stderr: str) -> None:
-        row.problems += 1
-        print(f"{row.kind}, run {self._runs}, {how}: {problem}\n{stderr}", file=sys.stderr)
+    def _log(self, turn: int) -> Path:
+        return self.measured.logs / f"{self.number:05}-{turn}.log"
+
+    def _report(self, problem: str, stderr: str) -> None:
+        self.seen["other"] += 1
+        print(f"{self.number}, {self.kind}: {problem}\n{stderr}", file=sys.stderr)
 
 
-def _all_rows(output: Path) -> Counter[tuple[str, str]]:
-    return rows_of([*predictions(output), *errors(output)])
+def rows_in(output: AnyPath) -> Rows:
+    """Read all rows of an output, with pyarrow alone."""
+    files = [
+        path
+        for folder in (output / "predictions", output / "errors")
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+    ]
+    return rows_of(
+        [row for path in files for row in pq.read_table(io.BytesIO(path.read_bytes())).to_pylist()]
+    )
 
 
-def rows_of(rows: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+def made_beside(output: AnyPath) -> dict[str, bytes]:
+    """Return the content of the files that a command made beside an output."""
+    if not isinstance(output, Path):
+        return {}
+    return {
+        str(path.relative_to(output.parent)): path.read_bytes()
+        for path in output.parent.rglob("*")
+        if path.is_file() and output not in path.parents
+    }
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def rows_of(rows: list[dict[str, Any]]) -> Rows:
     """Return the number of occurrences of each row, with its URI."""
     return Counter((row["uri"], repr(sorted(row.items()))) for row in rows)
 
 
-def differences(
-    clean: Counter[tuple[str, str]], found: Counter[tuple[str, str]]
-) -> tuple[int, int, int]:
+def differences(clean: Rows, found: Rows) -> tuple[int, int, int]:
     """Count the rows that are lost, doubled and changed, by their URIs."""
     uris = Counter(uri for uri, _ in found.elements())
     lost = len({uri for uri, _ in clean} - uris.keys())
     doubled = sum(count - 1 for count in uris.values())
     return lost, doubled, (found - clean).total() - doubled
-
-
-def _is_sound(output: Path) -> bool:
-    try:
-        return verify(output) == []
-    except OutputError:
-        return False
-
-
-def _strike(job: Job, how: str, choose: random.Random) -> bool:
-    """Send a signal to one process of a job; False if it has ended or has no such process."""
-    if not (targets := _targets(job, how)):
-        return False
-    try:
-        if how == "Ctrl-C":
-            os.killpg(job.pid, signal.SIGINT)
-        else:
-            number = signal.SIGTERM if how == "SIGTERM" else signal.SIGKILL
-            choose.choice(targets).send_signal(number)
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        return False
-    return True
-
-
-def _targets(job: Job, how: str) -> list[psutil.Process]:
-    """Return the processes of a job that a disturbance may hit."""
-    with suppress(psutil.NoSuchProcess):
-        driver = psutil.Process(job.pid)
-        if how in _TO_DRIVER:
-            return [driver] if driver.status() != psutil.STATUS_ZOMBIE else []
-        if how == "worker":
-            return workers_below(driver)
-        word = "decoding_child" if how == "decoding process" else str(_PRISM)
-        return [each for each in job.children() if word in _command(each)]
-    return []
 
 
 def _command(process: psutil.Process) -> str:
@@ -214,146 +356,94 @@ def _command(process: psutil.Process) -> str:
     return ""
 
 
-@contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True, capture_output=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _can_mount() -> bool:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        suppress(OSError, subprocess.SubprocessError),
-        _small_disk(Path(folder) / "disk"),
-    ):
-        return True
-    return False
-
-
 def _fill(disk: Path, left: int) -> None:
-    """Fill a disk except for some bytes; the job may take some at the same time."""
+    """Fill a disk except for some bytes."""
     state = os.statvfs(disk)
-    with suppress(OSError), (disk / "filler").open("wb") as filler:
-        filler.write(bytes(max(0, state.f_bavail * state.f_frsize - left)))
+    (disk / "filler").write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - left)))
 
 
-class _FaultySite:
-    """A web server with images that fails a share of its requests, chosen by a seed."""
+def run(
+    kills: int,
+    seed: int,
+    seconds: float,
+    folder: Path,
+    kinds: Sequence[Kind],
+    lanes: int = 2,
+    show: Path | None = None,
+) -> dict[Kind, Counter[str]]:
+    """Disturb `kills` commands.
 
-    def __init__(self, site: Site, images: Path, choose: random.Random) -> None:
-        self._choose = choose
-        self._share = 0.0
-        self.urls = [
-            site.add(f"/{path.name}", self._sometimes(stored(path.read_bytes())))
-            for path in sorted(images.rglob("*.jpg"))
-        ]
+    Args:
+        kills: how many, over all kinds by their weights.
+        seed: of all choices.
+        seconds: begin no command after these.
+        folder: for everything that is written.
+        kinds: of disturbances.
+        lanes: commands at the same time.
+        show: file that always holds the table so far.
 
-    def set_share(self, share: float) -> None:
-        """Set the share of requests that fail."""
-        self._share = share
-
-    def _sometimes(self, sound: Answer) -> Answer:
-        faults = [
-            *(status(code) for code in _STATUSES),
-            raw(b"", reset=True),
-            raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc"),
-            raw(b"no HTTP\r\n\r\n"),
-            raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"),
-        ]
-
-        def answer(request: Request) -> None:
-            fails = self._choose.random() < self._share
-            (self._choose.choice(faults) if fails else sound)(request)
-
-        return answer
-
-
-_KINDS: dict[str, tuple[str, str]] = {
-    "driver, DirectRunner": ("threads", "SIGKILL"),
-    "SIGTERM to the driver, DirectRunner": ("threads", "SIGTERM"),
-    "Ctrl-C, DirectRunner": ("threads", "Ctrl-C"),
-    "decoding process, DirectRunner": ("threads", "decoding process"),
-    "driver, DirectRunner with processes": ("processes", "SIGKILL"),
-    "worker, DirectRunner with processes": ("processes", "worker"),
-    "failing web server, DirectRunner": ("web", "store faults"),
-    "full disk, DirectRunner": ("threads", "full disk"),
-    "driver, Prism": ("prism", "SIGKILL"),
-    "engine, Prism": ("prism", "prism"),
-}
-
-
-def run(kills: int, seed: int, seconds: float, folder: Path, kinds: list[str]) -> list[Row]:
-    """Disturb `kills` jobs with alternating kinds of disturbance, for about `seconds` at most."""
-    choose = random.Random(seed)
-    images = folder / "images"
-    archive(images, _PICTURES, rubbish=_RUBBISH)
+    Returns:
+        what was seen of each kind, by the names of the columns.
+    """
     end = time.monotonic() + seconds
-    rows = {kind: Row(kind) for kind in kinds}
-    campaigns: dict[str, Campaign] = {}
+    total = sum(kind.weight for kind in kinds)
+    order = [kind for kind in kinds for _ in range(max(1, round(kills * kind.weight / total)))]
+    random.Random(seed).shuffle(order)
     with ExitStack() as stack:
-        site = stack.enter_context(Site().running())
-        faulty = _FaultySite(site, images, random.Random(seed))
-        manifest = folder / "urls.txt"
-        manifest.write_text("\n".join(faulty.urls))
-        web = ("--allow-private-hosts", "--read-attempts", "3")
-        places = {
-            "threads": _Place((images,), ()),
-            "processes": _Place((images,), (*_PROCESSES, "--stall-seconds", "20")),
-            "web": _Place((manifest,), web, faulty.set_share),
-            "prism": _Place((images,), ("--runner=PrismRunner", f"--prism_location={_PRISM}")),
-        }
-        for number in range(kills):
-            if time.monotonic() > end:
-                break
-            kind = kinds[number % len(kinds)]
-            where, how = _KINDS[kind]
-            if where not in campaigns:
-                campaigns[where] = Campaign(folder, places[where], where)
-            campaigns[where].disturb(rows[kind], how, choose)
-    return list(rows.values())
+        campaign = Campaign(folder, seed, stack)
+
+        def disturb(number: int) -> None:
+            if time.monotonic() < end:
+                campaign.disturb(number, order[number])
+                if show is not None:
+                    show.write_text(table(campaign.counts))
+
+        with ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(disturb, range(len(order))))
+        return campaign.counts
 
 
-def possible_kinds() -> list[str]:
-    """Return the kinds of disturbance that this machine can make."""
-    return [
-        kind
-        for kind, (where, how) in _KINDS.items()
-        if (where != "prism" or _PRISM.exists()) and (how != "full disk" or _can_mount())
+def failures(counts: Counter[str]) -> int:
+    """Return the number of everything that must not happen."""
+    return sum(counts[name] for name in _COUNTS[3:])
+
+
+def table(counts: dict[Kind, Counter[str]]) -> str:
+    """Return the counts as a table in Markdown."""
+    lines = [f"| command | where | disturbance | {' | '.join(_COUNTS)} |", "|---" * 10 + "|"]
+    rows = [
+        (f"`{kind.command}` | {kind.place} | {kind.how}", counts[kind])
+        for kind in KINDS
+        if kind in counts
     ]
-
-
-def table(rows: list[Row]) -> str:
-    """Return the rows as a table in Markdown."""
-    lines = [
-        "| disturbed | jobs | hit | completed anyway | rows lost | doubled | changed | other |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    counts = ("runs", "hit", "survived", "lost", "doubled", "changed", "problems")
-    figures = [(row.kind, [getattr(row, name) for name in counts]) for row in rows]
-    totals = [sum(column) for column in zip(*(each for _, each in figures), strict=True)]
-    for kind, values in (*figures, ("all", totals)):
-        lines.append(f"| {kind} | {' | '.join(map(str, values))} |")
-    return "\n".join(lines)
+    rows.append(("all | | ", sum((each for _, each in rows), Counter())))
+    for name, each in rows:
+        lines.append(f"| {name} | {' | '.join(str(each[column]) for column in _COUNTS)} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=30, help="jobs to disturb")
+    parser.add_argument("--kills", type=int, default=30, help="commands to disturb")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=86_400.0, help="begin no job after these")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="; ".join(_KINDS))
+    parser.add_argument("--seconds", type=float, default=86_400.0, help="begin no more after these")
+    parser.add_argument("--lanes", type=int, default=2, help="commands at the same time")
+    parser.add_argument("--table", type=Path, help="file that always holds the table so far")
+    parser.add_argument("--without", default="", metavar="PLACE", help="a place to leave out")
+    parser.add_argument("only", nargs="*", help="words that the kinds must contain")
     args = parser.parse_args()
+    kinds = [
+        kind
+        for kind in possible_kinds()
+        if kind.place != args.without and all(word in str(kind) for word in args.only)
+    ]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        kinds = args.kinds or possible_kinds()
-        rows = run(args.kills, args.seed, args.seconds, Path(folder), kinds)
-    print(table(rows))
-    return int(any(row.failures for row in rows))
+        counts = run(
+            args.kills, args.seed, args.seconds, Path(folder), kinds, args.lanes, args.table
+        )
+    print(table(counts))
+    return int(any(map(failures, counts.values())))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,10 +20,19 @@ _PATIENCE = 300
 class Job:
     """An `imagebeam label` in a separate process group, as a terminal starts it."""
 
-    def __init__(self, *arguments: object) -> None:
-        path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
+    def __init__(
+        self, *arguments: object, through: Sequence[str] = (), plugin: Path = PLUGIN
+    ) -> None:
+        """Start it.
+
+        Args:
+            arguments: of the command line.
+            through: a command that runs the command line which follows it.
+            plugin: folder of the module that Python imports first.
+        """
+        path = os.pathsep.join(filter(None, (str(plugin), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [*COMMAND, "label", *map(str, arguments)],
+            [*through, *COMMAND, "label", *map(str, arguments)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -3,8 +3,6 @@
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,11 @@ from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.verify import verify
 from imagebeam.storage import AnyPath
-from tests.beam_pipeline.jobs import ROOT
+from tests.faults.forked import Fate, Forked
 from tests.outputs.outputs import claimed, failed, finish, labelled, rows
 
 _SHARDS = 120
+_PART_BYTES = 20_000
 LABELS = [f"{shard:03}/{image}.jpg" for shard in range(_SHARDS) for image in range(5)]
 ERRORS = [f"{shard:03}/broken.jpg" for shard in range(_SHARDS)]
 
@@ -31,36 +30,34 @@ def _output(root: Path, kind: Format) -> Layout:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_compaction_killed_at_any_moment_can_be_repeated(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     layout = _output(tmp_path / "labels", "parquet" if seed % 2 else "tfrecord")
-    for _ in range(3):
-        copy = shutil.copytree(str(layout.root), tmp_path / "copy")
-        unharmed = _compact(copy, moment=0)
-        assert unharmed.returncode == 0
-        shutil.rmtree(copy)
-        moment = choose.randint(1, int(unharmed.stdout.split()[-1]))
-        assert _compact(layout.root, moment).returncode == -signal.SIGKILL
+    for turn in range(4):
+        if turn % 2:
+            # It is killed at any byte of the parts that it writes.
+            fate = Fate(file_bytes=choose.randrange(_PART_BYTES), is_fatal=True)
+        else:
+            copy = Path(shutil.copytree(str(layout.root), tmp_path / f"copy {turn}"))
+            counted = _compact(copy, tmp_path / f"copy {turn}.log", Fate(copy))
+            assert counted.finish()[0] == 0
+            fate = Fate(Path(str(layout.root)), choose.randint(1, counted.steps))
+        code, _ = _compact(layout.root, tmp_path / f"{turn}.log", fate).finish()
+        # A file may stay below the limit.
+        assert code in (-signal.SIGKILL, -signal.SIGXFSZ, 0)
+        assert code != 0 or not fate.step
         assert rows(layout) == ({*LABELS}, {*ERRORS})
         assert verify(layout.root) in ([], _temporaries(layout))
-    assert _compact(layout.root, moment=0).returncode == 0
+    assert _compact(layout.root, tmp_path / "last.log", Fate()).finish()[0] == 0
     assert rows(layout) == ({*LABELS}, {*ERRORS})
     assert verify(layout.root) == []
     assert list(Path(str(layout.root)).rglob("*.tmp")) == []
     assert not layout.compaction.exists()
 
 
-def _compact(root: AnyPath, moment: int) -> subprocess.CompletedProcess[str]:
-    """Run a compaction that is killed at this change of the output, or return their number."""
-    command = ("compact", root, "--part-bytes", 20_000)
-    return subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed_at", *map(str, (root, moment, *command))],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+def _compact(root: AnyPath, log: Path, fate: Fate) -> Forked:
+    return Forked(("compact", root, "--part-bytes", _PART_BYTES), log, fate)
 
 
 def _temporaries(layout: Layout) -> list[str]:

@@ -1,7 +1,9 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from imagebeam import child_process
@@ -49,3 +51,26 @@ def test_a_package_found_in_the_current_folder_is_found_by_the_child(
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "path", ["", *(path for path in sys.path if path != str(root))])
     assert str(root) in child_process.environment()["PYTHONPATH"].split(":")
+
+
+def test_any_program_ends_with_the_process_that_starts_it() -> None:
+    starter = (
+        "import subprocess, sys\n"
+        "from imagebeam.child_process import ended_with_parent\n"
+        "print(subprocess.Popen(ended_with_parent(['sleep', '3600'])).pid, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter],
+        env=child_process.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    while child.name() != "sleep":
+        time.sleep(0.01)
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs([child], timeout=60)
+    assert not child.is_running()

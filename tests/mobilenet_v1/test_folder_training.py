@@ -35,6 +35,6 @@ def test_foreign_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_unfinished_claim_is_taken_over(tmp_path: Path) -> None:
-    (tmp_path / ".run.json.0123.tmp").write_text('{"wid', encoding="utf-8")
+    (tmp_path / f".run.json.{32 * '0'}.tmp").write_text('{"wid', encoding="utf-8")
     claim(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -39,6 +39,19 @@ def test_a_label_never_leads_out_of_its_folder(label: str, tmp_path: Path) -> No
     assert (tmp_path / name).resolve().parent == tmp_path.resolve()
 
 
+def test_an_empty_folder_is_filled_and_stays_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    named(tmp_path / "out", {str(tmp_path / "a.jpg"): 0})
+    target = tmp_path / "mounted"
+    target.mkdir()
+    (tmp_path / "link").symlink_to(target)
+    before = target.stat().st_ino
+    result = export_folders(Output.open(tmp_path / "out"), tmp_path / "link", Selection(), False)
+    assert result.done == 1
+    assert target.stat().st_ino == before
+    assert os.listdir(target) == [CLASSES[0]]
+
+
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     named(tmp_path / "out", {"a": 0})
     output = Output.open(tmp_path / "out")

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import socket
@@ -90,6 +91,28 @@ def test_a_lease_that_is_not_renewed_elsewhere_expires(uri: str, values: dict[st
     assert not is_leased(uri, HASTY)
     with leased(uri, HASTY):
         pass
+
+
+def test_a_lease_whose_process_id_has_another_process_now_expires(uri: str) -> None:
+    with leased(uri):
+        holder = json.loads(content(uri) or b"")
+    assert holder["process"] == os.getpid()
+    of_another(uri, machine=holder["machine"], process=os.getppid())
+    assert not is_leased(uri, HASTY)
+    with leased(uri, HASTY):
+        pass
+
+
+def test_a_clock_that_jumps_forward_ends_no_lease_that_is_renewed(uri: str) -> None:
+    hours = itertools.count(0.0, 3600.0)
+    # The holder renews it several times between two looks.
+    timing = LeaseTiming(renewed=0.01, expires=30.0, look=0.5, clock=lambda: next(hours))
+    with leased(uri, timing):
+        assert is_leased(uri, timing)
+        with pytest.raises(LeaseTakenError), leased(uri, timing):
+            pass
+    of_another(uri)
+    assert not is_leased(uri, timing)
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{"])

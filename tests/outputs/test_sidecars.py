@@ -184,6 +184,18 @@ def test_after_a_kill_undo_restores_the_tree(tmp_path: Path, photos: list[Path])
             assert tree(tmp_path / "in") == before
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(
+    tmp_path: Path, photos: list[Path]
+) -> None:
+    output = made(tmp_path / "out", photos)
+    export(output)
+    (left := photos[0].with_name(f".a.jpg.xmp.{32 * '0'}.tmp")).touch()
+    (foreign := photos[0].with_name(f".b.jpg.xmp.{32 * '0'}.tmp")).touch()
+    assert export(output) == Result(unchanged=4)
+    assert not left.exists()
+    assert foreign.exists()
+
+
 def test_a_truncated_journal_is_continued(tmp_path: Path, photos: list[Path]) -> None:
     output, before = made(tmp_path / "out", photos), tree(tmp_path / "in")
     journal = tmp_path / "out/job/sidecars.jsonl"

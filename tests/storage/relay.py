@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Exchange:
         self.method = handler.command
         self.headers = dict(handler.headers)
         self.query = dict(parse_qsl(urlsplit(handler.path).query))
+        self.path = unquote(urlsplit(handler.path).path)
 
     def ask(self, query: str = "") -> Reply:
         """Forward the request to the real server, with more parameters in the query."""

@@ -1,5 +1,6 @@
 import os
 import stat
+import uuid
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from imagebeam.storage.atomic_files import (
     atomic_folder,
     leftovers,
     place_new,
+    remove_leftovers,
     write_file,
 )
 
@@ -57,6 +59,21 @@ def test_a_file_can_be_placed_only_where_there_is_none(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"1")]
 
 
+def test_only_what_is_left_of_one_name_is_removed(tmp_path: Path) -> None:
+    unique = uuid.uuid4().hex
+    (tmp_path / f".a[1].csv.{unique}.tmp").touch()
+    (tmp_path / f".a[1].csv.{unique[::-1]}.tmp").mkdir()
+    (tmp_path / f".a[1].csv.{unique[::-1]}.tmp" / "file").touch()
+    others = [
+        *(".a[1].csv.tmp", ".a[1].csv.mine.tmp", f".a1.csv.{unique}.tmp", "a[1].csv"),
+        f".a[1].csv.b.{unique}.tmp",
+    ]
+    for name in others:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "a[1].csv")
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
+
+
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "b" / "a") as folder:
         (folder / "x").write_bytes(b"1")
@@ -84,7 +101,8 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_found_by_their_final_name(tmp_path: Path) -> None:
-    for name in (".a[1].0123.tmp", ".b.0123.tmp", "a[1].tmp", ".hidden"):
+    ours = f".a[1].{uuid.uuid4().hex}.tmp"
+    for name in (ours, ".b.0123.tmp", "a[1].tmp", ".hidden"):
         (tmp_path / name).touch()
-    assert [path.name for path in leftovers(tmp_path, "a[1]")] == [".a[1].0123.tmp"]
-    assert {path.name for path in leftovers(tmp_path)} == {".a[1].0123.tmp", ".b.0123.tmp"}
+    assert [path.name for path in leftovers(tmp_path, "a[1]")] == [ours]
+    assert {path.name for path in leftovers(tmp_path)} == {ours, ".b.0123.tmp"}

@@ -21,8 +21,8 @@ from imagebeam.storage.errors import (
 )
 from imagebeam.storage.gcs import GcsStore
 from imagebeam.storage.types import Settings
-from tests.conftest import BUCKET
 from tests.storage.relay import Exchange, Relay, Reply, stalled, status
+from tests.storage.servers import BUCKET
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from imagebeam.storage.errors import (
 )
 from imagebeam.storage.s3 import S3Store
 from imagebeam.storage.types import Settings
-from tests.conftest import BUCKET
 from tests.storage.relay import Exchange, Relay, Reply, corrupted, stalled, status
+from tests.storage.servers import BUCKET
 
 _DATA = bytes(range(200))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.digest import file_hashes, listing, parse_listing
-from imagebeam.storage.atomic_files import atomic_folder, leftovers
+from imagebeam.storage.atomic_files import atomic_folder, remove_leftovers
 
 _LISTING = "files.sha256"
 _FILES = "files"
@@ -107,8 +106,7 @@ def _is_intact(entry: Path) -> bool:
 
 def _make(final: Path, make: Callable[[Path], object]) -> None:
     # Only the holder of the lock makes temporary directories, so these are from killed processes.
-    for leftover in leftovers(final.parent, final.name):
-        shutil.rmtree(leftover, ignore_errors=True)
+    remove_leftovers(final)
     with atomic_folder(final, replace=True) as temporary:
         files = temporary / _FILES
         files.mkdir()

@@ -4,6 +4,7 @@ Each use has a canary, which fails when Beam changes what the use relies on, and
 removes what it relies on and expects the warning or the refusal.
 """
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -16,10 +17,14 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability import portable_runner
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.runners.portability.job_server import StopOnExitJobServer
+from apache_beam.runners.portability.job_server import (
+    StopOnExitJobServer,
+    SubprocessJobServer,
+)
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.worker import data_plane
 
+from imagebeam import child_process
 from imagebeam.beam_pipeline.runners.beam_internals import (
     UnsupportedBeamError,
     local_runner,
@@ -125,3 +130,23 @@ def test_the_job_servers_that_a_runner_starts_are_recorded() -> None:
     assert servers[0].options is options
     assert recorded_job_servers(object()) == []
     assert callable(StopOnExitJobServer.stop)
+
+
+class _Program(SubprocessJobServer):
+    def subprocess_cmd_and_endpoint(self) -> tuple[list[object], str]:
+        return ["echo", 8099], "localhost:8099"
+
+
+class _Starter(PortableRunner):
+    def default_job_server(self, options: PipelineOptions) -> StopOnExitJobServer:
+        return StopOnExitJobServer(_Program())
+
+
+def test_the_program_of_a_job_server_runs_through_one_that_ends_it() -> None:
+    runner = _Starter()
+    recorded_job_servers(runner)
+    server = runner.default_job_server(PipelineOptions())
+    words, endpoint = server._job_server.subprocess_cmd_and_endpoint()
+    assert endpoint == "localhost:8099"
+    assert words == child_process.ended_with_parent(["echo", "8099"])
+    assert subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout == b"8099\n"
