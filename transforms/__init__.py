@@ -2,7 +2,8 @@
 
 ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteShards → Summarise
 
-`LabelImages` is the part from URIs to rows, for use in any pipeline. `ModuleHandler` runs a module
+`LabelImages` is the part from URIs to rows, for use in any pipeline, and `LabelRows` the same for
+Beam YAML. `ModuleHandler` runs a module
 on arrays with Beam's RunInference.
 """
 
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.label_images import LabelImages, LabelledImages
+from imagebeam.transforms.label_rows import LabelRows
 from imagebeam.transforms.list_images import ListImages
 from imagebeam.transforms.plan_shards import PlanShards
 from imagebeam.transforms.run_module import RunModule
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecodeImages",
     "LabelImages",
+    "LabelRows",
     "LabelledImages",
     "ListImages",
     "ModuleHandler",
