@@ -12,6 +12,7 @@ from imagebeam.images.stage_times import Meter
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.listing_count import ListingCount
 from imagebeam.transforms.elements import PAGE_SIZE, Page
+from imagebeam.transforms.lineage import report_source
 
 
 @dataclass
@@ -42,6 +43,7 @@ class ListImages(beam.PTransform):
 
 def list_source(index: int, source: Source, layout: Layout | None = None) -> Iterator[Page]:
     """Yield the images of one source, numbered in its fixed order; count them in an output."""
+    report_source(source)
     counted = None if layout is None else ListingCount(layout, index)
     left_out = LeftOut()
     found = source.images(left_out)

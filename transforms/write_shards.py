@@ -13,6 +13,7 @@ from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.transforms.elements import ScoredShard, ShardReport
+from imagebeam.transforms.lineage import report_output
 
 
 @dataclass
@@ -43,6 +44,7 @@ class _WriteFn(beam.DoFn):
 
     def process(self, shard: ScoredShard) -> Iterator[ShardReport]:
         self._run.check()
+        report_output(self._run.layout)
         yield write_shard(shard, self._run.layout, self._schema)
 
 
