@@ -47,7 +47,10 @@ _COMMANDS = (
     ),
     "completion",
 )
-_MODULE_COMMANDS = (*("list", "get", "show", "evaluate", "annotate", "compile", "build", "train"),)
+_MODULE_COMMANDS = (
+    *("list", "get", "show", "try", "evaluate"),
+    *("annotate", "compile", "build", "train"),
+)
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
 """The names of all commands."""
@@ -79,7 +82,9 @@ exit codes:
 Run `imagebeam COMMAND --help` for the options of a command.
 """
 _MODULE_USAGE = "usage: imagebeam module ACTION [OPTION ...]"
-_MODULE_DESCRIPTION = "List, fetch, show, evaluate, annotate, compile, build or train a module.\n"
+_MODULE_DESCRIPTION = (
+    "List, fetch, show, try, evaluate, annotate, compile, build or train a module.\n"
+)
 _HELP = ("-h", "--help")
 
 

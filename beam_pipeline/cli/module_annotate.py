@@ -1,10 +1,12 @@
-"""write class names and input range into a flatbuffer.
+"""write what a module does not state into a copy of it.
 
   imagebeam module annotate model.tflite --output new.tflite --classes labels.txt --input-range -1 1
+  imagebeam module annotate module/ --output new/ --module-output probs=scores --channels bgr
 
-The copy needs no further options and can be given to others. Names and range are stored as
-`module.json` in a zip archive at the end of the file, where TensorFlow Lite Metadata keeps its
-files. The digest of the copy differs, so a pin of the original does not fit it.
+The copy needs no further options and can be given to others. A .tflite file gets TensorFlow Lite
+Metadata, which other programs read, and `module.json` in a zip archive at its end. A SavedModel
+gets `assets.extra/module.json`. The digest of the copy differs, so a pin of the original does not
+fit it.
 """
 
 import argparse
@@ -22,12 +24,22 @@ def add_arguments(parser: "CommandParser") -> None:
     from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import add_options
 
-    parser.add_argument("module", type=Path, metavar="FILE.tflite", help="the flatbuffer to copy")
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="FILE.tflite", help="replaced if it exists"
+        "handle", metavar="HANDLE", help="the .tflite file or folder to copy, with or without pin"
     )
     parser.add_argument(
-        "--classes", type=Path, metavar="FILE", help="class names, one per line, index 0 first"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE.tflite|DIR",
+        help="a file is replaced if it exists; a folder must not exist",
+    )
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="class names, one per line, index 0 first, or the word imagenet",
     )
     add_options(parser, ModuleArguments)
 
@@ -38,24 +50,26 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.option_declaration import parsed_options
     from imagebeam.modules import ModuleError, open_module, read_class_names
     from imagebeam.modules.annotate import annotate
+    from imagebeam.modules.handles.handle import Handle
 
     stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
-    if args.module.suffix != ".tflite" or args.output.suffix != ".tflite":
-        raise ModuleError(
-            f"{str(args.module)!r}: only .tflite files can be annotated. Run `imagebeam module "
-            "compile` on another module first, and give an --output that ends in .tflite."
-        )
-    before = open_module(str(args.module), options=stated)
+    before = open_module(args.handle, options=stated)
+    is_file = before.source.is_file()
+    if (args.output.suffix == ".tflite") != is_file:
+        kind = "a file that ends in .tflite" if is_file else "a folder"
+        raise ModuleError(f"{str(args.output)!r}: the copy is {kind}. Give another --output.")
     names = None
     if args.classes is not None:
         if before.info.class_count is None:
-            raise ModuleError(f"{str(args.module)!r}: it has no classes. Leave out --classes.")
+            raise ModuleError(f"{args.handle!r}: it has no classes. Leave out --classes.")
         names = read_class_names(args.classes, before.info.class_count)
-    annotate(args.module, args.output, names, stated)
+    annotate(before.source, args.output, names, stated)
     after = open_module(str(args.output))
     output = escape_control_chars(str(args.output))
-    print(f"{output}: {args.output.stat().st_size:,} bytes")
+    print(f"{output}: annotated")
     print(f"digest before  {before.digest}")
     print(f"digest now     {after.digest}")
+    if Handle.parse(args.handle).pin is not None:
+        print("The pin of the original does not fit the copy. Pin the copy to its own digest.")
     print(f"Show it with: imagebeam module show {output}")
     return 0

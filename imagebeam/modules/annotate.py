@@ -1,42 +1,119 @@
-"""Write down what a flatbuffer does not state: class names and input range."""
+"""Write down what a module does not state: class names, its input and the kinds of its outputs.
+
+A flatbuffer gets TensorFlow Lite Metadata, which other programs read, and `module.json` in the zip
+archive at its end. A SavedModel gets `assets.extra/module.json`.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
-from imagebeam.modules.metadata import append_to_flatbuffer, read_from_flatbuffer, without_archive
-from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.litert.tflite_metadata import stated_ranges
+from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
+from imagebeam.modules.metadata import (
+    ASSET,
+    FLATBUFFER_ASSET,
+    LABELS_ENTRY,
+    append_to_flatbuffer,
+    read_from_flatbuffer,
+    read_from_folder,
+    render,
+    without_archive,
+)
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.storage.atomic_files import write_file
 
 
 def annotate(
     path: Path, output: Path, classes: Sequence[str] | None, options: ModuleOptions
 ) -> None:
-    """Write a copy of the `.tflite` file `path` with metadata to `output`.
+    """Write a copy of a module with metadata to `output`; earlier statements stay unless given.
 
-    The metadata is `module.json` in a zip archive at the end of the file, with `labels.txt` for
-    other programs. Statements that are already there stay, unless they are given.
+    Args:
+        path: a `.tflite` file or the folder of a SavedModel.
+        output: the file, which is replaced, or the folder, which must not exist.
+        classes: one name per class, index 0 first; None leaves them as they are.
+        options: the facts to state.
 
     Raises:
         ModuleError: a file cannot be read or written, or the statements do not fit the module.
     """
-    content, source = read_flatbuffer(path), repr(str(path))
-    info = read_interface(content, source, options).info
-    metadata = read_from_flatbuffer(content, source)
-    metadata = metadata.with_options(options)
-    names = metadata.classes if classes is None else tuple(classes)
-    if names is None and info.class_count is not None:
-        names = metadata.class_names(info.class_count, source)
-    metadata = replace(metadata, image_size=info.image_size, classes=names, labels={})
-    annotated = append_to_flatbuffer(without_archive(content), metadata)
-    read_interface(annotated, repr(str(output)))
+    if path.is_dir():
+        _annotate_folder(path, output, classes, options)
+        return
+    content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
+    read_interface(content, repr(str(output)))
     try:
-        write_file(output, annotated)
+        write_file(output, content)
     except OSError as error:
         raise ModuleError(
             f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."
         ) from error
+
+
+def annotated(
+    content: bytes, classes: Sequence[str] | None, options: ModuleOptions, source: str
+) -> bytes:
+    """Return the flatbuffer `content` with metadata; `source` names it in errors.
+
+    Raises:
+        ModuleError: the statements do not fit the flatbuffer.
+    """
+    interface = read_interface(content, source, options)
+    info = interface.info
+    if interface.input.takes_bytes and options.ranges is not None:
+        raise ModuleError(
+            f"{source}: its input takes pixel bytes, whose range its quantisation states. Leave "
+            "out --input-range, --mean and --std."
+        )
+    metadata = read_from_flatbuffer(content, source)
+    names = metadata.classes if classes is None else tuple(classes)
+    if names is None and info.class_count is not None:
+        names = metadata.class_names(info.class_count, source)
+    metadata = replace(
+        metadata.with_options(options), image_size=info.image_size, classes=names, labels={}
+    )
+    plain = without_archive(content)
+    if options.ranges is not None or classes is not None:
+        known = metadata.input_facts()
+        ranges = known.ranges if known else stated_ranges(plain, source)
+        if interface.input.takes_bytes:
+            ranges = interface.info.input_ranges
+        labels = LABELS_ENTRY if names else None
+        plain = with_tflite_metadata(plain, ranges, labels, len(names or ()))
+    return append_to_flatbuffer(plain, metadata)
+
+
+def _annotate_folder(
+    path: Path, output: Path, classes: Sequence[str] | None, options: ModuleOptions
+) -> None:
+    if output.exists():
+        raise ModuleError(f"{str(output)!r}: exists already. Give a folder that does not exist.")
+    metadata = read_from_folder(path)
+    metadata = metadata.with_options(options)
+    if classes is not None:
+        metadata = replace(metadata, classes=tuple(classes))
+    flatbuffer = path / FLATBUFFER_ASSET
+    compiled = flatbuffer.is_file() and options.of_graph == NO_OPTIONS
+    try:
+        shutil.copytree(path, output, ignore=None if compiled else _without_flatbuffer)
+        (output / ASSET).parent.mkdir(exist_ok=True)
+        write_file(output / ASSET, render(metadata).encode())
+        if compiled:
+            content = flatbuffer.read_bytes()
+            stated = annotated(content, classes, options.of_input, repr(str(flatbuffer)))
+            write_file(output / FLATBUFFER_ASSET, stated)
+    except OSError as error:
+        raise ModuleError(
+            f"{str(output)!r}: {error.strerror}. Give a folder in a writable directory."
+        ) from error
+
+
+def _without_flatbuffer(folder: str, names: list[str]) -> list[str]:
+    """Leave out a compiled form that states other outputs."""
+    return [Path(FLATBUFFER_ASSET).name] if Path(folder).name == Path(ASSET).parent.name else []

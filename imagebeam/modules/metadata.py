@@ -13,6 +13,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
@@ -24,7 +25,7 @@ ASSET = "assets.extra/module.json"
 FLATBUFFER_ASSET = "assets.extra/module.tflite"
 
 _JSON_ENTRY = "module.json"
-_LABELS_ENTRY = "labels.txt"
+LABELS_ENTRY = "labels.txt"
 _LARGEST_ENTRY = 16 << 20
 # Zip entries have a time; a fixed one makes equal modules equal byte by byte.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -163,7 +164,7 @@ def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
     """Append `module.json`, and `labels.txt` if classes are named, to `flatbuffer` as a zip."""
     entries = {_JSON_ENTRY: render(metadata)}
     if metadata.classes is not None:
-        entries[_LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes)
+        entries[LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes)
     buffer = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(buffer, "a") as archive:
         for name, text in entries.items():
@@ -171,14 +172,14 @@ def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
     return buffer.getvalue()
 
 
-def restated(flatbuffer: bytes, options: ModuleOptions, source: str) -> bytes:
-    """Return `flatbuffer` with metadata that states `options` too.
+def read_from_folder(path: Path) -> Metadata:
+    """Read the metadata of the SavedModel in the folder `path`; empty when there is none.
 
     Raises:
-        ModuleError: its metadata is damaged.
+        ModuleError: it is damaged.
     """
-    metadata = read_from_flatbuffer(flatbuffer, source).with_options(options)
-    return append_to_flatbuffer(without_archive(flatbuffer), metadata)
+    file = path / ASSET
+    return parse(file.read_text("utf-8"), repr(str(file))) if file.is_file() else Metadata()
 
 
 def without_archive(content: bytes) -> bytes:

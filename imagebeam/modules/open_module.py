@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagebeam.modules.annotate import annotated
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
@@ -16,7 +17,7 @@ from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
-from imagebeam.modules.metadata import FLATBUFFER_ASSET, restated
+from imagebeam.modules.metadata import FLATBUFFER_ASSET
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.notes import notes_of
 from imagebeam.modules.tensorflow.subprocess import (
@@ -124,7 +125,7 @@ def compile_module(
     content = compiled.flatbuffer.read_bytes()
     info = read_interface(content, repr(parsed.text), options.of_input).info
     if options.of_input != NO_OPTIONS:
-        content = restated(content, options.of_input, repr(parsed.text))
+        content = annotated(content, None, options.of_input, repr(parsed.text))
     try:
         write_file(output, content)
     except OSError as error:

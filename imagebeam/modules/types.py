@@ -49,6 +49,7 @@ class ModuleInfo:
         range_origin: how the range is known: stated, found in the graph, the convention of a
             family, given as an option, or assumed.
         independent: True if scores do not sum to one, because each is the result of a sigmoid.
+        takes_bytes: True if the input takes pixel bytes, so its range is certain.
         options: the facts that the user has stated.
         contradictions: sentences about options that contradict the module.
         constant_answers: True if it gives the same answer to very different pictures.
@@ -71,6 +72,7 @@ class ModuleInfo:
     independent: bool = False
     options: ModuleOptions = NO_OPTIONS
     contradictions: tuple[str, ...] = ()
+    takes_bytes: bool = field(default=False, compare=False)
     constant_answers: bool = field(default=False, compare=False)
     varying_ranges: tuple[Range, ...] = field(default=(), compare=False)
 

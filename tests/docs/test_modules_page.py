@@ -49,6 +49,9 @@ def test_the_commands_of_the_modules_page_run(
     pictures.mkdir(parents=True)
     for path in (reference / "photos").glob("cat*"):
         shutil.copy(path, pictures)
+    (tmp_path / "photos").mkdir()
+    for name in ("cat", "dog"):
+        shutil.copy(reference / "photos" / "cat_720p.jpg", tmp_path / "photos" / f"{name}.jpg")
     (tmp_path / "module.tflite").write_bytes(echo())
     (tmp_path / "labels.txt").write_text("".join(f"class {number}\n" for number in range(12)))
     checkpoint = reference / "checkpoint" / _CHECKPOINT

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imagebeam.modules import ModuleError, load_engine, open_module
-from imagebeam.modules.metadata import restated
+from imagebeam.modules.annotate import annotated
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from tests.modules.flatbuffers import echo
 
@@ -118,7 +118,7 @@ def test_the_metadata_states_channels_kinds_and_ranges_of_channels(tmp_path: Pat
     stated = ModuleOptions(
         mean=(0.0, 51.0, 102.0), std=(255.0,), channels="bgr", outputs={"mood": "logits"}
     )
-    content = restated(echo(**_TWO), stated, "it")
+    content = annotated(echo(**_TWO), None, stated, "it")
     (tmp_path / "module.tflite").write_bytes(content)
     module = open_module(str(tmp_path / "module.tflite"))
     assert module.info.channels == "bgr"

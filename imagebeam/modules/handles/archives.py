@@ -1,4 +1,4 @@
-"""Unpack the `.tar.gz` of a module: regular files and directories only.
+"""Unpack the `.tar.gz` of a module: regular files and directories only; and `.task` bundles.
 
 The filter "data" of `tarfile` would accept links, and Python 3.10 and early releases of 3.11 do not
 have it. So the members are checked here.
@@ -9,11 +9,16 @@ from __future__ import annotations
 import gzip
 import shutil
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.types import FLATBUFFER_SUFFIX
 
+BUNDLE_SUFFIX = ".task"
+
+_BUNDLED = f"module{FLATBUFFER_SUFFIX}"
 _MOST_MEMBERS = 100_000
 _MOST_BYTES = 16 << 30
 
@@ -38,6 +43,30 @@ def unpack(archive: Path, directory: Path) -> None:
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
         raise ModuleError(
             f"{str(archive)!r}: not a valid .tar.gz of a module ({error}). Fetch it again."
+        ) from error
+
+
+def unpack_bundle(bundle: Path, directory: Path) -> None:
+    """Unpack the only flatbuffer of a `.task` bundle, a zip archive, into `directory`.
+
+    Raises:
+        ModuleError: the bundle is damaged, or holds no flatbuffer or several.
+    """
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            files = archive.infolist()
+            found = [each for each in files if each.filename.endswith(FLATBUFFER_SUFFIX)]
+            if len(found) != 1 or found[0].file_size > _MOST_BYTES:
+                names = ", ".join(each.filename for each in found) or "none"
+                raise ModuleError(
+                    f"{str(bundle)!r}: a bundle with these .tflite files: {names}. Unzip it, and "
+                    "give the one that classifies pictures."
+                )
+            with archive.open(found[0]) as content, (directory / _BUNDLED).open("xb") as file:
+                shutil.copyfileobj(content, file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModuleError(
+            f"{str(bundle)!r}: not a valid bundle ({error}). Fetch it again."
         ) from error
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError, no_graph
-from imagebeam.modules.handles.archives import module_root, unpack
+from imagebeam.modules.handles.archives import BUNDLE_SUFFIX, module_root, unpack, unpack_bundle
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import (
     DEMO,
@@ -33,7 +33,6 @@ _EXPORTS = {
     ".keras": _KERAS,
     ".h5": _KERAS,
     ".hdf5": _KERAS,
-    ".task": "Unzip it, and give the .tflite file in it.",
     ".onnx": "Convert it to a SavedModel, for example with onnx2tf, or give the original model.",
 }
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -141,6 +140,10 @@ def _module_at(path: Path, text: str, cache: Cache) -> Path:
         root = module_root(cache.entry("unpacked", key, lambda to: unpack(path, to)), GRAPH_FILE)
         _check_directory(root, text)
         return root
+    if path.suffix == BUNDLE_SUFFIX:
+        key = digest_of_file(path).removeprefix(PREFIX)
+        bundle = cache.entry("unpacked", key, lambda to: unpack_bundle(path, to))
+        return next(bundle.glob(f"*{FLATBUFFER_SUFFIX}"))
     if path.suffix in _EXPORTS:
         raise ModuleError(
             f"{text!r}: {path.suffix} is not a format of TF-Hub. {_EXPORTS[path.suffix]}"

@@ -108,7 +108,13 @@ def read_interface(content: bytes, source: str, options: ModuleOptions = NO_OPTI
         info = replace(info, varying_ranges=varying_ranges(rows_with))
     integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
     quantops = integers if metadata.quantops is None else metadata.quantops
-    info = replace(info, quantops=quantops, contradictions=contradictions, options=options)
+    info = replace(
+        info,
+        quantops=quantops,
+        contradictions=contradictions,
+        takes_bytes=picture.takes_bytes,
+        options=options,
+    )
     return Interface(content, picture, outputs, batch, info, write_pixels)
 
 

@@ -63,7 +63,7 @@ def _front(schema: Any, model: Any) -> Front:
         code = model.OperatorCodes(user.OpcodeIndex())
         name = operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if name in _ARITHMETIC and len(_inputs(user)) == 2 and user.Inputs(0) == tensor:
-            values = _constant(schema, model, graph.Tensors(user.Inputs(1)))
+            values = _constant(schema, model, graph, user.Inputs(1), operators)
             if values is None or values.size not in (1, 3):
                 break
             steps.append((name, values.ravel()))
@@ -107,8 +107,16 @@ def _inputs(operator: Any) -> list[int]:
     return [operator.Inputs(number) for number in range(operator.InputsLength())]
 
 
-def _constant(schema: Any, model: Any, tensor: Any) -> Any:
+def _constant(schema: Any, model: Any, graph: Any, number: int, operators: list[Any]) -> Any:
+    """Return the values of a constant, stored as float32 or as float16; None for other tensors."""
+    dtypes = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16}
+    tensor = graph.Tensors(number)
     data = model.Buffers(tensor.Buffer()).DataAsNumpy()
-    if tensor.Type() != schema.TensorType.FLOAT32 or not isinstance(data, np.ndarray):
-        return None
-    return data.view(np.float32).astype(np.float64)
+    if isinstance(data, np.ndarray) and tensor.Type() in dtypes:
+        return data.view(dtypes[tensor.Type()]).astype(np.float64)
+    for maker in (each for each in operators if each.Outputs(0) == number):
+        code = model.OperatorCodes(maker.OpcodeIndex())
+        name = operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if name == "DEQUANTIZE":
+            return _constant(schema, model, graph, maker.Inputs(0), operators)
+    return None

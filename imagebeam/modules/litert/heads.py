@@ -160,7 +160,7 @@ def _expose(schema: Any, model: Any) -> ExposedHeads | None:
         for tensor in (int(graph.inputs[0]), *heads.values()):
             shape = [int(length) for length in graph.tensors[tensor].shape]
             graph.tensors[tensor].shapeSignature = [-1, *shape[1:]]
-    return ExposedHeads(_pack(model), {head: place for place, head in enumerate(heads)})
+    return ExposedHeads(pack(model), {head: place for place, head in enumerate(heads)})
 
 
 def _is_vector(graph: Any, tensor: int) -> bool:
@@ -168,7 +168,8 @@ def _is_vector(graph: Any, tensor: int) -> bool:
     return bool(lengths) and math.prod(lengths) == max(lengths)
 
 
-def _pack(model: Any) -> bytes:
+def pack(model: Any) -> bytes:
+    """Write a model of the schema as a flatbuffer."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 20)

@@ -15,6 +15,7 @@ from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.stderr_redirection import redirect_descriptor
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+_EDGE_TPU = "edgetpu-custom-op"
 # File descriptor 2 belongs to the process, so one thread redirects it at a time.
 _redirecting = threading.Lock()
 
@@ -52,6 +53,11 @@ def _refusals(source: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
+        if _EDGE_TPU in str(error):
+            raise ModuleError(
+                f"{source}: compiled for an Edge TPU, which LiteRT on a CPU cannot run. Give the "
+                ".tflite file that it was made from, which has the name without `_edgetpu`."
+            ) from error
         raise ModuleError(
             f"{source}: not a flatbuffer that LiteRT can run ({reason_of(error)}). "
             "Fetch or compile it again."

@@ -17,10 +17,11 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import Range
 from imagebeam.modules.module_options import ranges_of
 
-_BUFFER_NAME = b"TFLITE_METADATA"
+BUFFER_NAME = b"TFLITE_METADATA"
 _NORMALISATION_OPTIONS = 1
 
 # Positions of the fields in their tables.
+_MODEL_TEXTS = (0, 1, 2, 4, 5)
 _MODEL_SUBGRAPHS = 3
 _SUBGRAPH_INPUTS = 2
 _TENSOR_PROCESS_UNITS = 4
@@ -36,21 +37,42 @@ def stated_ranges(content: bytes, source: str) -> tuple[Range, ...] | None:
     Raises:
         ModuleError: the metadata is damaged.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    named = (model.Metadata(number) for number in range(model.MetadataLength()))
     try:
-        for each in named:
-            if each.Name() == _BUFFER_NAME:
-                statement = model.Buffers(each.Buffer()).DataAsNumpy().tobytes()
-                mean, std = _mean_and_std(statement)
-                return ranges_of(mean, std) if mean else None
+        if (statement := _statement(content)) is not None:
+            mean, std = _mean_and_std(statement)
+            return ranges_of(mean, std) if mean else None
     except (struct.error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise ModuleError(
             f"{source}: cannot use the normalisation that its metadata states ({error}). "
             "Give the SavedModel that it was made from."
         ) from error
+    return None
+
+
+def texts_of(content: bytes) -> dict[int, str]:
+    """Return name, description, version, author and licence that `content` states, by field."""
+    try:
+        if (statement := _statement(content)) is None:
+            return {}
+        (start,) = struct.unpack_from("<I", statement)
+        model = Table(statement, start)
+        offsets = {field: model.Offset(_slot(field)) for field in _MODEL_TEXTS}
+        return {
+            field: model.String(model.Pos + offset).decode("utf-8", "replace")
+            for field, offset in offsets.items()
+            if offset
+        }
+    except (struct.error, AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _statement(content: bytes) -> bytes | None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    for each in (model.Metadata(number) for number in range(model.MetadataLength())):
+        if each.Name() == BUFFER_NAME:
+            return bytes(model.Buffers(each.Buffer()).DataAsNumpy().tobytes())
     return None
 
 

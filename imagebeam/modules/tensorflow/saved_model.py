@@ -13,7 +13,7 @@ import tensorflow as tf
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.input_ranges import ASSUMED, BGR, HUB_RANGE, RGB, Range, decide_input
-from imagebeam.modules.metadata import ASSET, Metadata, parse
+from imagebeam.modules.metadata import Metadata, read_from_folder
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
@@ -101,7 +101,7 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
     """
     source = repr(str(path))
     graphs = read_graphs(path)
-    metadata = _read_metadata(path)
+    metadata = read_from_folder(path)
     loaded = _load(path, inference_tags(graphs), source)
     wanted = replace(
         options,
@@ -140,15 +140,11 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
         info,
         quantops=has_fake_quantisation(graphs),
         contradictions=contradictions,
+        takes_bytes=spec.dtype == "uint8",
         options=options,
     )
     lengths = {kind: values.shape[1] for kind, values in rows.items()}
     return SavedModel(source, info, heads, loaded, lengths)
-
-
-def _read_metadata(path: Path) -> Metadata:
-    file = path / ASSET
-    return parse(file.read_text("utf-8"), repr(str(file))) if file.is_file() else Metadata()
 
 
 def _load(path: Path, tags: list[str] | None, source: str) -> Any:

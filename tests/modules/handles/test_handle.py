@@ -1,4 +1,5 @@
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,6 @@ def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
     [
         (".keras", "Export it: "),
         (".h5", "Export it: "),
-        (".task", "Unzip it"),
         (".onnx", "Convert"),
     ],
 )
@@ -100,3 +100,29 @@ def test_other_formats_name_a_conversion(
     (tmp_path / f"model{suffix}").write_bytes(b"")
     with pytest.raises(ModuleError, match=rf"{suffix} is not a format of TF-Hub\. {fix}"):
         resolve(str(tmp_path / f"model{suffix}"), cache)
+
+
+def _bundle(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, echo())
+    return path
+
+
+def test_a_bundle_stands_for_its_only_flatbuffer(tmp_path: Path, cache: Cache) -> None:
+    bundle = _bundle(tmp_path / "model.task", "classifier.tflite", "labels.txt")
+    assert resolve(str(bundle), cache).path.read_bytes() == echo()
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"), [((), "none"), (("a.tflite", "b/c.tflite"), r"a\.tflite, b/c\.tflite")]
+)
+def test_a_bundle_without_one_flatbuffer_is_refused(
+    tmp_path: Path, cache: Cache, names: tuple[str, ...], listed: str
+) -> None:
+    bundle = _bundle(tmp_path / "model.task", *names)
+    with pytest.raises(ModuleError, match=f"these .tflite files: {listed}. Unzip it"):
+        resolve(str(bundle), cache)
+    bundle.write_bytes(b"PK rubbish")
+    with pytest.raises(ModuleError, match="not a valid bundle"):
+        resolve(str(bundle), cache)

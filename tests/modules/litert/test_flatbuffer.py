@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from imagebeam.modules import ModuleError, ModuleInfo
 from imagebeam.modules.litert.flatbuffer import (
@@ -12,6 +13,7 @@ from imagebeam.modules.litert.flatbuffer import (
     read_flatbuffer,
     read_interface,
 )
+from imagebeam.modules.litert.heads import pack
 from imagebeam.modules.litert.tensors import Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from tests.modules.flatbuffers import FLOAT32, INT8, UINT8, Quantisation, echo
@@ -191,3 +193,12 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.tflite").touch()
     with pytest.raises(ModuleError, match=r"empty\.tflite': an empty file\. Fetch or compile"):
         read_flatbuffer(tmp_path / "empty.tflite")
+
+
+def test_a_file_for_an_edge_tpu_is_refused_with_the_file_to_give() -> None:
+    model = schema.ModelT.InitFromPackedBuf(echo(), 0)
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = "edgetpu-custom-op"
+    with pytest.raises(ModuleError, match=r"compiled for an Edge TPU.* without `_edgetpu`"):
+        read_interface(pack(model), "it")

@@ -1,0 +1,148 @@
+"""show pictures as a module sees them, with its answers.
+
+  imagebeam module try model.tflite photos/cat.jpg photos/dog.jpg --output sheet.png
+
+The pictures are decoded, cropped and resized as by `imagebeam label`. The answers of both engines
+stand side by side where TensorFlow is installed and can run the module. For a module whose input
+takes numbers, so do those with the usual input ranges, so a wrong range is easy to see.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.evaluation.contact_sheet import Answers
+    from imagebeam.modules import Module
+    from imagebeam.modules.module_options import ModuleOptions
+
+_CLASSES = 5
+
+
+def add_arguments(parser: "CommandParser") -> None:
+    """Declare the options."""
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
+    from imagebeam.beam_pipeline.option_declaration import add_options
+
+    parser.add_argument(
+        "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, a handful of them")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE.png", help="draw the sheet; it is replaced"
+    )
+    parser.add_argument(
+        "--resize",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="as for `imagebeam label` (default: crop)",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="class names, one per line (default: the module's own)",
+    )
+    add_options(parser, ModuleArguments)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the pictures and the answers; the exit code."""
+    from contextlib import closing
+
+    from imagebeam import resources
+    from imagebeam.beam_pipeline.exit_codes import UsageError
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
+    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
+    from imagebeam.images import uris
+    from imagebeam.images.errors import ImageError, InputError
+    from imagebeam.images.listed_image import ImageLocation
+    from imagebeam.images.reading.reader import ImageReader
+    from imagebeam.images.settings import Preprocessing
+    from imagebeam.modules import load_engine, open_module, read_class_names
+
+    if args.output is not None and args.output.suffix != ".png":
+        raise UsageError(f"--output {args.output}: must end in .png.")
+    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    module = open_module(args.handle, options=stated)
+    info = module.info
+    names = info.class_names
+    if args.labels is not None and info.class_count is not None:
+        names = read_class_names(args.labels, info.class_count)
+    reader = ImageReader(
+        Preprocessing(info.image_size, args.resize), resources.available().decode_processes()
+    )
+    places = [uris.from_entry(image, str(Path.cwd())) for image in args.images]
+    with closing(reader):
+        reading = reader.read([ImageLocation(place) for place in places])
+    failed = [
+        f"{image}: {outcome}"
+        for image, outcome in zip(args.images, reading.outcomes, strict=True)
+        if isinstance(outcome, ImageError)
+    ]
+    if failed:
+        raise InputError(f"{failed[0]}. Leave it out.")
+    answers = [
+        Answers(
+            title,
+            answer_lines(
+                load_engine(each.engine, each.path, each.info).run(reading.pixels), names, _CLASSES
+            ),
+        )
+        for title, each in _variants(args.handle, module, stated)
+    ]
+    _print(args.images, answers, module)
+    if args.output is not None:
+        try:
+            draw_sheet(reading.pixels, args.images, answers).save(args.output)
+        except OSError as error:
+            raise UsageError(f"--output {args.output}: {error.strerror}.") from error
+        print(f"Sheet: {args.output}")
+    return 0
+
+
+def _variants(
+    handle: str, module: "Module", stated: "ModuleOptions"
+) -> "Iterator[tuple[list[str], Module]]":
+    """Yield the module on its engine, on TensorFlow, and with the other usual input ranges."""
+    from dataclasses import replace
+
+    from imagebeam.modules import open_module
+    from imagebeam.modules.input_ranges import CANDIDATES, text_of
+    from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
+    from imagebeam.modules.types import TENSORFLOW
+
+    info = module.info
+    used = f"{text_of(info.input_ranges)} ({info.range_origin})"
+    yield [module.engine, used], module
+    if module.engine != TENSORFLOW and module.source.is_dir() and tensorflow_is_installed():
+        yield [TENSORFLOW, used], open_module(handle, TENSORFLOW, options=stated)
+    if info.takes_bytes:
+        return
+    for candidate in CANDIDATES:
+        if (candidate,) != info.input_ranges:
+            options = replace(stated, value_range=candidate, mean=None, std=None)
+            other = open_module(handle, module.engine, options=options)
+            low, high = candidate
+            yield [module.engine, f"--input-range {low:g} {high:g}"], other
+
+
+def _print(images: list[str], answers: "list[Answers]", module: "Module") -> None:
+    """Print the answers for each picture."""
+    from rich.text import Text
+
+    from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
+    from imagebeam.escape_control_chars import escape_control_chars
+
+    out = SafeConsole(soft_wrap=True)
+    for row, image in enumerate(images):
+        out.print(Text(escape_control_chars(image), "bold"))
+        for variant in answers:
+            out.print(f"  {', '.join(variant.title)}")
+            for line in variant.lines[row]:
+                out.print(Text(f"    {escape_control_chars(line)}"))
+    for note in module.notes:
+        out.print(Text(f"warning: {escape_control_chars(note)}", "yellow"))
