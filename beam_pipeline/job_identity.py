@@ -9,7 +9,7 @@ from imagebeam.beam_pipeline import job_module
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
-from imagebeam.images.listing import inputs
+from imagebeam.images.listing import columns
 from imagebeam.images.listing.sources import LISTING_VERSION, Source
 from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
@@ -67,8 +67,8 @@ def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str,
     # Slow to import, and there already where rows are written.
     import pyarrow as pa
 
-    columns = inputs.extra_columns(sources)
-    kept = {name: columns[column] for column, name in options.keep.items()}
+    found = columns.extra_columns(sources)
+    kept = {name: found[column] for column, name in options.keep.items()}
     return kept | dict.fromkeys(options.added_columns, pa.string())
 
 

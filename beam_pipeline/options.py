@@ -23,8 +23,8 @@ from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.digests import Digest
 from imagebeam.images.errors import CODES
 from imagebeam.images.listing.entry_addresses import EntryRules
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.listing.sources import ListingRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
 from imagebeam.modules.module_options import ModuleOptions

@@ -9,15 +9,16 @@ from imagebeam.storage.errors import Unsupported
 from imagebeam.storage.types import Settings, Store
 
 # Imported at first use, because each imports a client library of its own.
-_STORES = {
+STORES = {
     "file": ("imagebeam.storage.local", "LocalStore"),
     "gs": ("imagebeam.storage.gcs", "GcsStore"),
     "s3": ("imagebeam.storage.s3", "S3Store"),
     "http": ("imagebeam.storage.http.store", "HttpStore"),
     "https": ("imagebeam.storage.http.store", "HttpStore"),
 }
+"""Module and class of the store of each scheme."""
 
-SCHEMES = tuple(_STORES)
+SCHEMES = tuple(STORES)
 """Schemes that can be read; a plain path has scheme `file`."""
 
 
@@ -28,10 +29,10 @@ def store_for(uri: str, settings: Settings = Settings()) -> Store:  # noqa: B008
         Unsupported: there is no store for its scheme, or its client library is missing.
     """
     scheme = uris.scheme(uri)
-    if scheme not in _STORES:
+    if scheme not in STORES:
         raise Unsupported(f"{scheme}:// cannot be read (can: {', '.join(SCHEMES)})")
     with _making:
-        return _make(*_STORES[scheme], settings)
+        return _make(*STORES[scheme], settings)
 
 
 def forget_stores() -> None:

@@ -5,25 +5,32 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
-from imagebeam.images.errors import ArchiveDamaged, InputError, UnexpectedListing
+from imagebeam.images.errors import InputError
 from imagebeam.images.listing import buckets, folders, manifest_tables
+from imagebeam.images.listing.columns import (
+    NoValueError,
+    check_columns,
+    check_digest_column,
+    keeping,
+    kept_columns,
+)
+from imagebeam.images.listing.first_image import first_image
 from imagebeam.images.listing.input_kinds import (
     REPORT_IT,
     FileKinds,
     expand_braces,
     unreachable,
 )
-from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
 from imagebeam.images.listing.names import is_image_name
-from imagebeam.images.listing.path_columns import available, has_partition
-from imagebeam.images.listing.sources import Kind, ListingRules, Source
+from imagebeam.images.listing.sources import Kind, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
 from imagebeam.storage.errors import Missing, describe_unexpected
@@ -67,38 +74,10 @@ def sources(
                 found.append(source)
     if reader.refusals and not singles and not reader.has_images:
         raise reader.refusals[0]
-    digest = rules.entries.digest_column
-    if digest is not None and not any(source.kind == "manifest" for source in found):
-        raise InputError(
-            f"--check-digest {digest}: no input is a manifest, which states digests. Name one, or "
-            "leave the option out."
-        )
-    if keep and not any(source.keep for source in found):
-        raise InputError(
-            f"--keep {' '.join(keep)}: no input has such columns. Name columns of a .csv or "
-            ".parquet file, extensions of the files next to images in a folder or archive (`cls`), "
-            "features of TFRecords, or `folder`: the name of each image's folder."
-        )
+    check_columns(found, keep, rules.entries.digest_column)
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
     return (*found, *together)
-
-
-def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
-    """Return the columns that --keep names, with their Arrow types, which all manifests share.
-
-    Raises:
-        InputError: two manifests differ.
-    """
-    columns: dict[str, Any] = {}
-    for source in found:
-        for name, kind in source.keep.items():
-            if columns.setdefault(name, kind) != kind:
-                raise InputError(
-                    f"{uris.without_secrets(source.names[0])}: column {name!r} holds {kind}, and "
-                    f"{columns[name]} in another manifest. Make them alike, or run them apart."
-                )
-    return columns
 
 
 def _guarded(reader: "_Inputs", text: str) -> list[Source]:
@@ -112,10 +91,6 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
             f"{uris.without_secrets(text)}: it cannot be listed: {describe_unexpected(error)}. "
             f"{REPORT_IT}"
         ) from error
-
-
-class _NoValueError(InputError):
-    """A table or archive without a column to keep: another one is no replacement."""
 
 
 class _Inputs:
@@ -229,7 +204,7 @@ class _Inputs:
                 path = uris.from_path(os.path.join(folder, name))
                 try:
                     found.append(self._named(path, path))
-                except _NoValueError:
+                except NoValueError:
                     raise
                 except (InputError, ManifestError):
                     return []
@@ -288,7 +263,7 @@ class _Inputs:
             try:
                 checked = self._checked(source, source.names[0])
                 return [each if each.keep else replace(each, keep=checked.keep) for each in found]
-            except _NoValueError:
+            except NoValueError:
                 raise
             except InputError as error:
                 self.refusals.append(error)
@@ -302,7 +277,7 @@ class _Inputs:
                 source = self._container(address, text)
                 try:
                     return self._checked(source, text)
-                except _NoValueError:
+                except NoValueError:
                     raise
                 except InputError as error:
                     self.refusals.append(error)
@@ -323,38 +298,18 @@ class _Inputs:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:
             raise unreachable(text, error) from error
-        return replace(source, keep=self._kept(columns, address, text))
-
-    def _kept(self, columns: dict[str, Any], address: str, text: str) -> dict[str, Any]:
-        """Return the columns to keep of a table, or of the partitions that it lies in."""
-        import pyarrow as pa
-
-        for name in self._keep:
-            if name not in columns and not has_partition(uris.path(address), name):
-                raise _NoValueError(
-                    f"{text}: no column {name!r} to keep; it has {', '.join(map(repr, columns))}."
-                )
-        return {name: columns.get(name, pa.string()) for name in self._keep}
+        return replace(source, keep=kept_columns(columns, self._keep, address, text))
 
     def _manifest(self, address: str, base: str, text: str) -> Source:
         try:
             columns = self._kinds.columns(address, text)
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
-        keep = self._kept(columns, address, text) if columns else {}
-        self._check_digest_column(columns, text)
+        keep = kept_columns(columns, self._keep, address, text) if columns else {}
+        check_digest_column(self._rules.entries.digest_column, columns, text)
         base = self._rules.entries.root or base
         source = replace(self._source("manifest", address, base), keep=keep)
         return self._checked(source, text)
-
-    def _check_digest_column(self, columns: dict[str, Any], text: str) -> None:
-        digest = self._rules.entries.digest_column
-        if digest is not None and digest not in columns:
-            found = ", ".join(map(repr, columns)) or "no columns"
-            raise _NoValueError(f"{text}: no column {digest!r} for --check-digest; it has {found}.")
-
-    def _shown(self, address: str) -> str:
-        return uris.without_secrets(address, self._access.hide_query)
 
     def _is_there(self, address: str) -> bool:
         try:
@@ -374,81 +329,12 @@ class _Inputs:
         Raises:
             InputError: it does not.
         """
-        left_out = LeftOut()
-        first = next(replace(source, is_look=True).images(left_out), None)
-        # Only the reason why the whole of it cannot be read comes under its own name.
-        if first is not None and first.uri != self._shown(source.names[0]):
-            self.has_images = True
-            return self._keeping(source, first.uri, text)
-        if first is not None:
-            fixes = {
-                "folder": ". Check its permissions.",
-                "glob": ". Check its name and your rights to read it.",
-                "container": ". Pack or download it again.",
-            }
-            fix = fixes.get(source.kind, "")
-            if source.kind == "container" and not isinstance(first.error, ArchiveDamaged):
-                # The text says what to do.
-                fix = "."
-            if isinstance(first.error, UnexpectedListing):
-                fix = f". {REPORT_IT}"
-            raise InputError(f"{text}: {first.error}{fix}")
-        raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
-
-    def _keeping(self, source: Source, first: str, text: str) -> Source:
-        """Return the source with the columns to keep that are not those of a table.
-
-        Raises:
-            InputError: an archive has some of them, and no value of others.
-        """
-        import pyarrow as pa
-
-        if not self._keep or source.keep:
-            return source
-        keeping = replace(source, keep=dict.fromkeys(self._keep, pa.string()))
-        if available(first, self._keep):
-            return keeping
-        if source.kind not in ("container", "folder", "glob"):
-            return source
-        look = replace(keeping, limit=_FIRST_IMAGES, is_look=True)
-        rows = [each.extra_columns for each in look if each.extra_columns]
-        empty = [
-            name
-            for at, name in enumerate(self._keep)
-            if all(columns[at] is None for columns in rows)
-        ]
-        if empty and len(empty) < len(self._keep):
-            raise _NoValueError(
-                f"{text}: no value {empty[0]!r} to keep with its first {len(rows):,} images. "
-                "Name an extension of the files beside them, or a feature of their records."
-            )
-        return source if empty else keeping
+        first = first_image(source, text)
+        self.has_images = True
+        return keeping(source, first, self._keep, text)
 
 
-_FIRST_IMAGES = 100
 _TABLES = (Format.PARQUET, Format.ARROW, Format.CSV, Format.TSV, Format.JSON_LINES)
-
-
-def _described(left_out: LeftOut) -> str:
-    parts = [
-        f"{entries:,} {reason} (such as {examples[0]})"
-        for reason, (entries, examples) in sorted(left_out.take().items())
-    ]
-    return f"; left out: {', '.join(parts)}" if parts else ""
-
-
-_EMPTY = {
-    "folder": (
-        "the folder holds no image{}. Archives in a folder are read by a glob, such as '*.tar'."
-    ),
-    "glob": (
-        "the glob matches no image{}. Check the spelling; `**` stands for any folders. A glob for "
-        "archives ends as they do, such as '*.tar.gz'."
-    ),
-    "manifest": "the manifest has no entry{}. Give one image per line or row.",
-    "container": "no image is in it{}.",
-}
-"""Messages for inputs without an image, with a place for what was left out."""
 
 
 def _parent(address: str) -> str:

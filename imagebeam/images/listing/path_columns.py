@@ -1,7 +1,10 @@
 """Values that `--keep` takes from the path of an image: its folder, and Hive's partitions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote
+
+from imagebeam.images import uris
 
 FOLDER = "folder"
 """The column that holds the name of the folder that an image is in."""
@@ -53,3 +56,12 @@ def _written(path: str, column: str) -> str | None:
         if part.startswith(prefix):
             return part[len(prefix) :]
     return None
+
+
+def or_partitions(
+    found: Mapping[str, Any], address: str, columns: Iterable[str]
+) -> tuple[Any, ...]:
+    """Return the values of columns that were found in a table, and the others from its path."""
+    return tuple(
+        found[name] if name in found else partition(uris.path(address), name) for name in columns
+    )

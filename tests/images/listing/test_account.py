@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.left_out import REASONS, LeftOut
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.names import FILE_SERVER_NAMES, NameRules
-from imagebeam.images.listing.sources import ListingRules, Source
+from imagebeam.images.listing.sources import Source
 from imagebeam.images.settings import Access
 from tests.images.containers.archives import RawEntry, example, parquet, raw_zip, tfrecords
 

@@ -13,7 +13,8 @@ from imagebeam.extras import install_command
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing.inputs import extra_columns, sources
+from imagebeam.images.listing.columns import extra_columns
+from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.sources import Source, image
 from imagebeam.images.settings import Access
 from imagebeam.storage import store_for

@@ -8,10 +8,11 @@ import pytest
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listing.columns import extra_columns
 from imagebeam.images.listing.entry_addresses import EntryRules
-from imagebeam.images.listing.inputs import extra_columns, sources
+from imagebeam.images.listing.inputs import sources
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.path_columns import available, values
-from imagebeam.images.listing.sources import ListingRules
 from imagebeam.storage import tfrecord
 from tests.images.containers.archives import tar, zipped
 from tests.images.listing.test_folders import tree

@@ -15,7 +15,8 @@ from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.input_kinds import expand_braces
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
-from imagebeam.images.listing.sources import ListingRules, Source
+from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.sources import Source
 from tests.images.containers.archives import tar, zipped
 from tests.images.listing.test_folders import tree
 

@@ -9,8 +9,9 @@ import pytest
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import inputs
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.listing.sources import Kind, ListingRules, Source
+from imagebeam.images.listing.sources import Kind, Source
 from imagebeam.storage import ObjectInfo, Settings, registry
 from imagebeam.storage.local import LocalStore
 from tests.images.containers.archives import tar
@@ -59,12 +60,14 @@ class BrokenStore(LocalStore):
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> BrokenStore:
-    broken = BrokenStore(Settings())
-    for module in ("sources", "inputs", "input_kinds"):
-        monkeypatch.setattr(f"imagebeam.images.listing.{module}.store_for", lambda *_: broken)
-    assert registry.SCHEMES
-    return broken
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[BrokenStore]:
+    """Register the broken store for gs://."""
+    monkeypatch.setitem(registry.STORES, "gs", (__name__, BrokenStore.__name__))
+    registry.forget_stores()
+    broken = registry.store_for("gs://b", Settings())
+    assert isinstance(broken, BrokenStore)
+    yield broken
+    registry.forget_stores()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""Read manifests that are tables in text: CSV and TSV."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import IO, Any
+
+from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.listing.csv_records import Line, lines, records
+from imagebeam.images.listing.manifest_entries import (
+    Columns,
+    ManifestEntry,
+    ManifestError,
+    NoColumnError,
+    check_kept,
+    name_or_error,
+    no_column,
+    shown,
+)
+from imagebeam.images.listing.manifest_format import Format
+
+_DELIMITERS = (",", "\t", ";", "|")
+_SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
+_OTHER_LINE_END = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Characters that Unicode counts as line ends, and CSV does not."""
+
+
+def read_csv(text: IO[str], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    """Yield the entries of a table in text.
+
+    Raises:
+        ManifestError: its header cannot be read, or lacks a column.
+    """
+    header, rows = table_of(text, form, column)
+    place = header.index(column)
+    check_kept(header, keep)
+    kept = [header.index(name) for name in keep]
+    nothing = (None,) * len(keep)
+    for row in rows:
+        position = f"line={row.first}"
+        surplus = row.cells[len(header) :]
+        if row.error:
+            error = BadManifestEntry(f"{row.error}: {shown(row.text)}" if row.text else row.error)
+            yield ManifestEntry(position, error, nothing, row.last - row.first)
+        elif not row.cells:
+            yield ManifestEntry(position, None, nothing)
+        elif any(cell.strip() for cell in surplus):
+            error = BadManifestEntry(
+                f"{len(row.cells):,} cells, the header has {len(header):,}: {shown(row.text)}"
+            )
+            yield ManifestEntry(position, error, nothing)
+        else:
+            name = name_or_error(_cell(row.cells, place), column)
+            yield ManifestEntry(position, name, tuple(_clean(_cell(row.cells, at)) for at in kept))
+
+
+def _cell(row: Sequence[str], column: int) -> str | None:
+    return row[column] if column < len(row) else None
+
+
+def _clean(cell: str | None) -> str | None:
+    return None if cell is None else _SURROGATES.sub("\ufffd", cell)
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterator[Any]]:
+    """Return the header and the records of a table in text.
+
+    Raises:
+        ManifestError: the header cannot be read.
+        NoColumnError: it does not name the column.
+    """
+    source = (line for line in lines(text) if line.text is None or line.text.strip())
+    first = next(source, None)
+    if first is None or first.text is None:
+        raise NoColumnError(no_column([], column))
+    own = "\t" if form is Format.TSV else ","
+    if chosen := _SEPARATOR.fullmatch(first.text):
+        # Excel writes this line, and hides it.
+        own, following = chosen[1], next(source, None)
+        if following is None or following.text is None:
+            raise NoColumnError(no_column([], column))
+        first = following
+    if separator := _OTHER_LINE_END.search((first.text or "").strip()):
+        raise ManifestError(
+            f"the line of its header holds U+{ord(separator[0]):04X}, which only some programs "
+            "take for the end of a line. Save it with line feeds."
+        )
+    header: list[str] = []
+    # A semicolon in place of the comma, for example, is accepted if the header proves it.
+    for delimiter in (own, *_DELIMITERS):
+        [record] = islice(records([first], delimiter, form is not Format.TSV), 1)
+        names = [cell.strip() for cell in record.cells]
+        if delimiter == own:
+            header, error = names, record.error
+        if names.count(column) > 1:
+            raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
+        if column in names:
+            is_csv = form is not Format.TSV
+            return names, records(_all(text, first), delimiter, is_csv, len(names))
+    if error:
+        raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
+    raise NoColumnError(no_column(header, column))
+
+
+def _all(text: IO[str], header: Line) -> Iterator[Line]:
+    """Yield the lines after the header, blank ones included."""
+    return (Line(number + header.number, line, end) for number, line, end in lines(text))

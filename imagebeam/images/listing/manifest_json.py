@@ -1,0 +1,121 @@
+"""Read manifests in JSON: an object or a string per line, or an array of them."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import IO, Any
+
+from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.listing.csv_records import Line, lines
+from imagebeam.images.listing.manifest_entries import (
+    Columns,
+    ManifestEntry,
+    ManifestError,
+    NoColumnError,
+    UnfitError,
+    fitting,
+    name_or_error,
+    no_column,
+)
+
+_LINES_TO_TYPE = 1000
+"""Lines of JSON that are read to learn which columns there are."""
+
+_MOST_JSON = 200_000_000
+"""Characters of a JSON array, which is read whole."""
+
+
+def read_json(text: IO[str], column: str, keep: Columns) -> Iterator[ManifestEntry]:
+    """Yield the entries of a manifest in JSON.
+
+    Raises:
+        ManifestError: it is an array that is too long.
+    """
+    nothing = (None,) * len(keep)
+    for position, value in _json_values(text):
+        if value is None:
+            yield ManifestEntry(position, None, nothing)
+            continue
+        if isinstance(value, BadManifestEntry):
+            yield ManifestEntry(position, value, nothing)
+            continue
+        row = value if isinstance(value, dict) else {column: value}
+        try:
+            yield ManifestEntry(
+                position, name_or_error(row.get(column), column), fitting(row, keep)
+            )
+        except UnfitError as error:
+            yield ManifestEntry(position, BadManifestEntry(str(error)), nothing)
+
+
+def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
+    """Yield position and value of each line or item; None for a blank line.
+
+    A JSON `null` comes as a `BadManifestEntry`, as text that is not JSON does.
+    """
+    source = lines(text)
+    for line in source:
+        if line.text is None or not line.text.lstrip().startswith("["):
+            yield _json_line(line)
+            if line.text is None or line.text.strip():
+                break
+            continue
+        rest = text.read(_MOST_JSON + 1)
+        whole = f"{line.text}{line.end}{rest}"
+        items = _json(whole) if len(rest) <= _MOST_JSON else None
+        if isinstance(items, list):
+            yield from ((f"item={number}", _item(each)) for number, each in enumerate(items, 1))
+        elif len(rest) > _MOST_JSON:
+            raise ManifestError(
+                f"a JSON array of more than {_MOST_JSON:,} characters. Write one object per line "
+                "(.jsonl)."
+            )
+        else:
+            numbered = lines(io.StringIO(whole, newline=""))
+            yield from (
+                _json_line(each._replace(number=each.number + line.number - 1)) for each in numbered
+            )
+        return
+    yield from map(_json_line, source)
+
+
+def _json_line(line: Line) -> tuple[str, Any]:
+    position = f"line={line.number}"
+    if line.text is None:
+        return position, BadManifestEntry("the line is too long")
+    return position, _json(line.text) if line.text.strip() else None
+
+
+def _json(text: str) -> Any:
+    try:
+        return _item(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        return BadManifestEntry(f"not valid JSON: {error}")
+
+
+def _item(value: Any) -> Any:
+    return BadManifestEntry("`null`, not the name of an image") if value is None else value
+
+
+def json_columns(text: IO[str], column: str) -> dict[str, Any]:
+    """Return the columns of the first lines or items, with the Arrow types of their values.
+
+    Raises:
+        NoColumnError: none of them names images.
+    """
+    import pyarrow as pa
+
+    values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE)]
+    rows = [value for value in values if isinstance(value, dict)]
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        try:
+            found[name] = pa.array([row.get(name) for row in rows]).type
+        except (pa.ArrowException, OverflowError, UnicodeError, RecursionError):
+            # It holds several types: it cannot be kept.
+            continue
+    names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
+    if rows and column not in names and not any(isinstance(value, str) for value in values):
+        raise NoColumnError(no_column(list(names), column))
+    return found
