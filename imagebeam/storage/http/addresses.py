@@ -7,6 +7,7 @@ checked when a connection is made, and the connection is made to the address tha
 
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -19,6 +20,11 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 """An address in the form that `socket.connect` takes."""
+
+HostAddress: TypeAlias = tuple[socket.AddressFamily, SocketAddress]
+
+LookUp: TypeAlias = Callable[[str, int], list[HostAddress]]
+"""A resolver: it returns the addresses of a host, for a port."""
 
 _METADATA = {
     ip_address(address)
@@ -114,18 +120,29 @@ def check(address: str, allow_private: bool) -> None:
             raise BlockedAddress(f"{address} is not a public address")
 
 
-def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
+def look_up(host: str, port: int) -> list[HostAddress]:
+    """Ask the system's resolver."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in answers]  # type: ignore[misc]
+
+
+def resolve(host: str, port: int, ask: LookUp = look_up) -> list[HostAddress]:
     """Return the addresses of a host, in the order to try them.
+
+    Args:
+        host: its name.
+        port: of the addresses.
+        ask: the resolver.
 
     Raises:
         OSError: it has none, or the resolver fails.
         TimedOut: the resolver does not answer in time.
     """
-    resolved: Future[list[tuple[socket.AddressFamily, SocketAddress]]] = Future()
+    resolved: Future[list[HostAddress]] = Future()
 
     def run() -> None:
         try:
-            resolved.set_result(look_up(host, port))
+            resolved.set_result(ask(host, port))
         except (OSError, UnicodeError) as error:
             resolved.set_exception(error)
 
@@ -135,12 +152,6 @@ def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddr
         return resolved.result(seconds_left())
     except NotYet:
         raise TimedOut("the host's name was not resolved in time") from None
-
-
-def look_up(host: str, port: int) -> list[tuple[socket.AddressFamily, SocketAddress]]:
-    """Ask the system's resolver; return pairs of family and socket address."""
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(family, address) for family, _, _, _, address in answers]  # type: ignore[misc]
 
 
 def _reached(address: Address) -> list[Address]:

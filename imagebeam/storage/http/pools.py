@@ -47,13 +47,21 @@ _KEPT_HOSTS = 256
 class _Connection(TimedConnection, HTTPConnection):
     response_kind = ExactResponse
 
-    def __init__(self, host: str, *args: Any, allow_private: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        host: str,
+        *args: Any,
+        allow_private: bool,
+        look_up: addresses.LookUp,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(host, *args, **kwargs)
         self._name = host.strip("[]")
         self._allow_private = allow_private
+        self._look_up = look_up
 
     def _new_conn(self) -> socket.socket:
-        resolved = addresses.resolve(self._name, self.port)
+        resolved = addresses.resolve(self._name, self.port, self._look_up)
         for _, address in resolved:
             addresses.check(address[0], self._allow_private)
         failure: OSError = OSError("the host has no address")
@@ -127,16 +135,23 @@ def _proxy_for(url: Url) -> str | None:
 class WebHosts:
     """The pools of all hosts that one store connects to."""
 
-    def __init__(self, settings: Settings, kept_hosts: int = _KEPT_HOSTS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        kept_hosts: int = _KEPT_HOSTS,
+        look_up: addresses.LookUp = addresses.look_up,
+    ) -> None:
         """Connect to nothing yet.
 
         Args:
             settings: of the store.
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
+            look_up: returns the addresses of a host.
         """
         _keep_queries_out_of_logs()
         self._settings = settings
         self._kept_hosts = kept_hosts
+        self._look_up = look_up
         self._lock = threading.Lock()
         self._pools: OrderedDict[tuple[str | None, str | None, int | None], _AnyPool]
         self._pools = OrderedDict()
@@ -203,9 +218,11 @@ class WebHosts:
             "maxsize": self._settings.connections_per_host,
             "block": True,
             "allow_private": self._settings.allow_private_hosts,
+            "look_up": self._look_up,
         }
         if self._settings.use_proxies and (proxy := _proxy_for(url)):
             kwargs.pop("allow_private")
+            kwargs.pop("look_up")
             manager = ProxyManager(proxy, ssl_context=self._tls, **kwargs)
             manager.pool_classes_by_scheme = _PROXY_POOLS
             return cast(_AnyPool, manager.connection_from_host(host, url.port, url.scheme))

@@ -1,11 +1,9 @@
-import socket
 import threading
 
 import pytest
 
 from imagebeam.storage.errors import BlockedAddress, TimedOut
-from imagebeam.storage.http import addresses
-from imagebeam.storage.http.addresses import check, resolve
+from imagebeam.storage.http.addresses import HostAddress, check, resolve
 from imagebeam.storage.http.connections import time_limit
 
 _PRIVATE = [
@@ -108,16 +106,15 @@ def test_a_host_is_judged_by_its_resolved_address(host: str) -> None:
     assert "127.0.0.1" in found
 
 
-def test_a_hanging_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_resolver_times_out() -> None:
     over = threading.Event()
 
-    def hang(host: str, port: int) -> list[tuple[socket.AddressFamily, addresses.SocketAddress]]:
+    def hang(host: str, port: int) -> list[HostAddress]:
         over.wait()
         return []
 
-    monkeypatch.setattr(addresses, "look_up", hang)
     with time_limit(0.05, 0.05), pytest.raises(TimedOut, match="not resolved in time"):
-        resolve("slow.example", 80)
+        resolve("slow.example", 80, hang)
     over.set()
 
 

@@ -6,6 +6,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trustme
@@ -35,9 +36,7 @@ class Resolver:
         self.names: dict[str, list[list[str]]] = {}
         self.requested: list[str] = []
 
-    def __call__(
-        self, host: str, port: int
-    ) -> list[tuple[socket.AddressFamily, addresses.SocketAddress]]:
+    def __call__(self, host: str, port: int) -> list[addresses.HostAddress]:
         self.requested.append(host)
         answers = self.names[host]
         found = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -48,24 +47,25 @@ class Resolver:
 
 
 @pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
-    resolver = Resolver()
-    monkeypatch.setattr(addresses, "look_up", resolver)
-    return resolver
+def resolver() -> Resolver:
+    return Resolver()
 
 
 def store(
-    private: bool = True, seconds: float = 5, attempts: int = 1, connections: int = 8
+    private: bool = True,
+    seconds: float = 5,
+    attempts: int = 1,
+    connections: int = 8,
+    look_up: addresses.LookUp = addresses.look_up,
 ) -> HttpStore:
-    return HttpStore(
-        Settings(
-            seconds=seconds,
-            attempts=attempts,
-            allow_private_hosts=private,
-            connections_per_host=connections,
-            first_pause=0.01,
-        )
+    settings = Settings(
+        seconds=seconds,
+        attempts=attempts,
+        allow_private_hosts=private,
+        connections_per_host=connections,
+        first_pause=0.01,
     )
+    return HttpStore(settings, WebHosts(settings, look_up=look_up))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_metadata_servers_are_always_blocked(host: str, private: bool) -> None:
 def test_a_blocked_host_is_tried_once(resolver: Resolver) -> None:
     resolver.names = {"a.example": [["10.0.0.1"]]}
     with pytest.raises(BlockedAddress, match=r"^10\.0\.0\.1 is private"):
-        store(private=False, attempts=5).read("http://a.example/", 99)
+        store(private=False, attempts=5, look_up=resolver).read("http://a.example/", 99)
     assert resolver.requested == ["a.example"]
 
 
@@ -133,7 +133,7 @@ def test_one_private_address_among_public_ones_blocks_the_host(
 ) -> None:
     resolver.names = {"a.example": [[_PUBLIC, "127.0.0.1"]]}
     with pytest.raises(BlockedAddress):
-        store(private=False).read(site.url("/a", "a.example"), 99)
+        store(private=False, look_up=resolver).read(site.url("/a", "a.example"), 99)
     assert site.connections == 0
 
 
@@ -141,7 +141,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver
     # A second lookup, as a client library would do, would find another address.
     resolver.names = {"a.example": [["127.0.0.1"], ["127.9.9.9"]]}
     site.add("/a", whole(b"1"))
-    assert store().read(site.url("/a", "a.example"), 99) == b"1"
+    assert store(look_up=resolver).read(site.url("/a", "a.example"), 99) == b"1"
     assert resolver.requested == ["a.example"]
     assert site.requests[0][2]["Host"] == f"a.example:{site.port}"
 
@@ -156,7 +156,7 @@ def test_a_name_with_a_changed_address_is_judged_again(
     )
     resolver.names = {"a.example": [["127.9.9.9"], ["127.0.0.1"]]}
     with pytest.raises(BlockedAddress):
-        store(private=False, attempts=4).read(site.url("/a", "a.example"), 99)
+        store(private=False, attempts=4, look_up=resolver).read(site.url("/a", "a.example"), 99)
     assert resolver.requested == ["a.example"] * 2
     assert site.connections == 0
 
@@ -164,32 +164,30 @@ def test_a_name_with_a_changed_address_is_judged_again(
 def test_the_next_address_is_tried(site: Site, resolver: Resolver) -> None:
     resolver.names = {"a.example": [["127.9.9.9", "127.0.0.1"]]}
     site.add("/a", whole(b"1"))
-    assert store().read(site.url("/a", "a.example"), 99) == b"1"
+    assert store(look_up=resolver).read(site.url("/a", "a.example"), 99) == b"1"
 
 
-def test_a_missing_host_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_host_is_resolved_once() -> None:
     requested = []
 
-    def unknown(host: str, port: int) -> None:
+    def unknown(host: str, port: int) -> NoReturn:
         requested.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(addresses, "look_up", unknown)
     with pytest.raises(ConnectionFailed, match=r"^there is no host of that name$"):
-        store(attempts=5).read("http://a.example/?secret", 99)
+        store(attempts=5, look_up=unknown).read("http://a.example/?secret", 99)
     assert requested == ["a.example"]
 
 
-def test_a_failing_resolver_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_resolver_is_retried() -> None:
     requested = []
 
-    def absent(host: str, port: int) -> None:
+    def absent(host: str, port: int) -> NoReturn:
         requested.append(host)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    monkeypatch.setattr(addresses, "look_up", absent)
     with pytest.raises(ConnectionFailed, match=r"^the host's name cannot be resolved$"):
-        store(attempts=3).read("http://a.example/", 99)
+        store(attempts=3, look_up=absent).read("http://a.example/", 99)
     assert len(requested) == 3
 
 
@@ -224,7 +222,7 @@ def test_a_public_host_cannot_redirect_to_a_private_one(site: Site, resolver: Re
         site.add("/a", redirect(canary.url("/a", "10.0.0.1")))
         resolver.names["10.0.0.1"] = [["169.254.1.1"]]
         with pytest.raises(BlockedAddress):
-            store().read(site.url("/a", "a.example"), 99)
+            store(look_up=resolver).read(site.url("/a", "a.example"), 99)
         assert canary.connections == 0
 
 
@@ -294,7 +292,7 @@ def test_tls_verifies_the_name_and_not_the_address(
     context.sni_callback = lambda connection, name, context: requested.append(name)
     with Site(context).running() as site:
         site.add("/a", whole(b"1"))
-        reader = store(attempts=5)
+        reader = store(attempts=5, look_up=resolver)
         assert reader.read(site.url("/a", "a.example"), 99) == b"1"
         assert reader.read(site.url("/a", "a.example"), 99) == b"1"
         assert (requested, site.connections) == (["a.example"], 1)
@@ -307,7 +305,7 @@ def test_tls_needs_a_trusted_certificate(authority: trustme.CA, resolver: Resolv
     resolver.names = {"a.example": [["127.0.0.1"]]}
     with Site(_context(trustme.CA(), "a.example")).running() as site:
         with pytest.raises(ConnectionFailed, match="cannot prove its name: unable to get local"):
-            store(attempts=5).read(site.url("/a", "a.example"), 99)
+            store(attempts=5, look_up=resolver).read(site.url("/a", "a.example"), 99)
         assert (site.connections, site.requests) == (1, [])
 
 
@@ -396,7 +394,7 @@ def test_the_number_of_connected_hosts_is_limited(resolver: Resolver) -> None:
     with Site().running() as site:
         site.add("/a", whole(b"1"))
         settings = Settings(allow_private_hosts=True)
-        reader = HttpStore(settings, WebHosts(settings, kept_hosts=2))
+        reader = HttpStore(settings, WebHosts(settings, 2, resolver))
         for number in [0, 1, 0, 2, 0, 1]:
             assert reader.read(site.url("/a", f"{number}.example"), 9) == b"1"
     assert resolver.requested == ["0.example", "1.example", "2.example", "1.example"]

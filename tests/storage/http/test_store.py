@@ -5,11 +5,14 @@ import itertools
 import random
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from urllib3.response import BaseHTTPResponse
 
 from imagebeam.storage import store_for
 from imagebeam.storage.errors import (
@@ -28,6 +31,7 @@ from imagebeam.storage.errors import (
     WrongChecksum,
     WrongLength,
 )
+from imagebeam.storage.http.pools import WebHosts
 from imagebeam.storage.http.store import HttpStore
 from imagebeam.storage.types import ObjectInfo, RequestHeader, Settings
 from tests.storage.web import (
@@ -615,20 +619,20 @@ def test_a_malformed_response_is_a_store_error(
         store(attempts=1).read(url, 99)
 
 
-def test_an_unexpected_exception_is_a_store_error(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_exception_is_a_store_error() -> None:
     class UnheardOfError(Exception):
         pass
 
-    def fail(*_: object) -> None:
-        raise UnheardOfError("https://user:word@a.org/?key=1")
+    class Broken(WebHosts):
+        @contextmanager
+        def request(self, *_: object) -> Iterator[BaseHTTPResponse]:
+            raise UnheardOfError("https://user:word@a.org/?key=1")
+            yield
 
-    url = site.add("/a", whole(b"picture"))
-    monkeypatch.setattr("imagebeam.storage.http.store.read_body", fail)
+    settings = Settings(attempts=1)
     expected = r"a defect of imagebeam, .*UnheardOfError: https://a\.org/\?…, at test_store\.py:"
     with pytest.raises(UnexpectedError, match=expected):
-        store(attempts=1).read(url, 99)
+        HttpStore(settings, Broken(settings)).read("http://a.example/a", 99)
 
 
 def test_a_cookie_of_a_redirect_is_sent_to_its_host(site: Site) -> None:
