@@ -1,7 +1,7 @@
 """compare the labels of two outputs of the same images.
 
   imagebeam compare labels/ new-labels/
-  imagebeam compare labels/ new-labels/ --max-drift 2%
+  imagebeam compare labels/ new-labels/ --max-drift 2% --report changes.html
 
 Shows how many images keep their label, which classes lose most images and to which, and the images
 of which both outputs are confident although their labels differ.
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most", type=int, default=20, metavar="N", help="entries in each list (default: 20)"
     )
+    parser.add_argument(
+        "--report", metavar="FILE", help="write a page with pictures that change, and where to"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -49,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+    from imagebeam.escape_control_chars import escape_control_chars
     from imagebeam.outputs.compare import compare
     from imagebeam.outputs.reading import Output
+    from imagebeam.report.comparison_page import write_comparison
     from imagebeam.storage import location
 
     if args.most < 1:
@@ -60,10 +65,14 @@ def run(args: argparse.Namespace) -> int:
         if not output.is_complete:
             print(f"imagebeam: {output.layout.root}: the job is not complete.", file=sys.stderr)
     comparison = compare(old, new, args.most)
+    if args.report is not None:
+        write_comparison(old, new, comparison, location(args.report), args.max_drift)
     if args.json:
         print(json.dumps(asdict(comparison) | {"drift": comparison.drift}, indent=2))
     else:
         _print(comparison)
+        if args.report is not None:
+            print(f"\npage  {escape_control_chars(args.report)}")
     is_over = args.max_drift is not None and comparison.drift > args.max_drift
     if is_over:
         print(

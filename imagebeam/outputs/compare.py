@@ -1,6 +1,7 @@
 """Compares the labels of two outputs, in memory of some 20 bytes per image."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from imagebeam.outputs.reading import Output
 
 _ROW = np.dtype([("name", "<u8"), ("label", "<i4"), ("score", "<f4")])
 _BUFFER_ROWS = 1 << 16
+_MATRIX = 12
+"""Classes in the lines of a matrix."""
 
 Rows = npt.NDArray[np.void]
 """(N,) rows of an output, in the fields of `_ROW`, sorted by name."""
@@ -47,6 +50,21 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """How images moved between the classes that lose most.
+
+    Attributes:
+        old: labels of the old output, one per line of `images`.
+        new: labels of the new output, one per column but the last, which is for all others.
+        images: number of images with both labels.
+    """
+
+    old: Sequence[str]
+    new: Sequence[str]
+    images: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The changes from an old output to a new one.
 
@@ -58,6 +76,9 @@ class Comparison:
         moves: pairs of labels, the most frequent first.
         classes: of the old output, those that lose most images first.
         flips: images of which both outputs are most confident, with different labels.
+        matrix: moves between the classes that lose most images.
+        only_old_names: some of the images that only the old output has.
+        only_new_names: some of the images that only the new output has.
     """
 
     common: int
@@ -67,6 +88,9 @@ class Comparison:
     moves: Sequence[Move]
     classes: Sequence[ClassAgreement]
     flips: Sequence[Flip]
+    matrix: Matrix
+    only_old_names: Sequence[str]
+    only_new_names: Sequence[str]
 
     @property
     def drift(self) -> float:
@@ -99,15 +123,68 @@ def compare(old: Output, new: Output, most: int = 20) -> Comparison:
     names = list(labels)
     is_same = before["label"] == after["label"]
     changed = np.flatnonzero(~is_same)
+    classes = _classes(before["label"], is_same, names)[:most]
+    moves = _moves(before[changed], after[changed], names)
+    only = [np.setdiff1d(rows[side]["name"], rows[1 - side]["name"])[:most] for side in (0, 1)]
+    confidence = np.minimum(before["score"], after["score"])[changed]
+    flips = changed[np.argsort(-confidence, kind="stable")[:most]]
+    # A second pass, because names of all images would not fit into memory.
+    old_uris = _uris(old, only[0].tolist())
+    new_uris = _uris(new, [*only[1].tolist(), *after["name"][flips].tolist()])
     return Comparison(
         common=len(before),
         agree=int(is_same.sum()),
         only_old=len(rows[0]) - len(before),
         only_new=len(rows[1]) - len(before),
-        moves=_moves(before[changed], after[changed], names)[:most],
-        classes=_classes(before["label"], is_same, names)[:most],
-        flips=_flips(new, before[changed], after[changed], names, most),
+        moves=moves[:most],
+        classes=classes,
+        flips=[
+            Flip(
+                new_uris[int(after["name"][place])],
+                names[before["label"][place]],
+                float(before["score"][place]),
+                names[after["label"][place]],
+                float(after["score"][place]),
+            )
+            for place in flips
+        ],
+        matrix=_matrix(moves, classes),
+        only_old_names=sorted(old_uris[int(name)] for name in only[0]),
+        only_new_names=sorted(new_uris[int(name)] for name in only[1]),
     )
+
+
+def _uris(output: Output, wanted: Sequence[int]) -> dict[int, str]:
+    """Return the names that numbers stand for."""
+    missing = set(wanted)
+    found: dict[int, str] = {}
+    for row in output.rows(("uri",)) if missing else ():
+        if (number := _number(row["uri"])) in missing:
+            found[number] = row["uri"]
+    return found
+
+
+def _matrix(moves: Sequence[Move], classes: Sequence[ClassAgreement]) -> Matrix:
+    """Return the matrix of the classes that lose most images."""
+    losing = {each.label: each.agree for each in classes if each.agree < each.images}
+    old = list(losing)[:_MATRIX]
+    now = Counter({label: losing[label] for label in old})
+    for move in moves:
+        if move.old in old:
+            now[move.new] += move.images
+    frequent = [label for label, images in now.most_common(_MATRIX + len(old)) if images]
+    # The same order in lines and columns puts images that keep their label near the diagonal.
+    others = [label for label in frequent if label not in old][: _MATRIX // 2]
+    new = [*(label for label in old if now[label]), *others]
+    images = [[0] * (len(new) + 1) for _ in old]
+    for line, label in enumerate(old):
+        if label in new:
+            images[line][new.index(label)] = losing[label]
+    for move in moves:
+        if move.old in old:
+            column = new.index(move.new) if move.new in new else len(new)
+            images[old.index(move.old)][column] += move.images
+    return Matrix(old, new, images)
 
 
 def _read(output: Output, labels: dict[str, int]) -> Rows:
@@ -157,26 +234,3 @@ def _classes(
         if count
     ]
     return sorted(found, key=lambda each: (each.agree - each.images, each.label))
-
-
-def _flips(
-    output: Output, before: Rows, after: Rows, names: Sequence[str], most: int
-) -> list[Flip]:
-    confidence = np.minimum(before["score"], after["score"])
-    chosen = np.argsort(-confidence, kind="stable")[:most]
-    places = {int(after["name"][place]): rank for rank, place in enumerate(chosen)}
-    uris = [""] * len(places)
-    # A second pass, because names of all images would not fit into memory.
-    for row in output.rows(("uri",)) if places else ():
-        if (rank := places.get(_number(row["uri"]))) is not None:
-            uris[rank] = row["uri"]
-    return [
-        Flip(
-            uri,
-            names[before["label"][place]],
-            float(before["score"][place]),
-            names[after["label"][place]],
-            float(after["score"][place]),
-        )
-        for uri, place in zip(uris, chosen, strict=True)
-    ]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.outputs.compare import ClassAgreement, Flip, Move, compare
+from imagebeam.outputs.compare import ClassAgreement, Flip, Matrix, Move, compare
 from imagebeam.outputs.layout import Format, OutputError
 from imagebeam.outputs.reading import Output
 from imagebeam.storage import AnyPath
@@ -24,6 +24,8 @@ def test_changes_are_counted(root: AnyPath, tmp_path: Path, kind: Format) -> Non
         ClassAgreement(FORMULA, 1, 0),
         ClassAgreement(TIGER, 1, 1),
     ]
+    assert found.matrix == Matrix([TABBY, FORMULA], [TABBY, TIGER], [[1, 2, 0], [1, 0, 0]])
+    assert (found.only_old_names, found.only_new_names) == (["gone"], ["new", "newer"])
     assert sorted(found.flips, key=lambda flip: flip.uri) == [
         Flip("b", TABBY, 0.75, TIGER, 0.75),
         Flip("c", TABBY, 0.75, TIGER, 0.75),
@@ -47,3 +49,15 @@ def test_outputs_without_a_common_image_are_refused(tmp_path: Path) -> None:
         compare(outputs[0], outputs[1])
     with pytest.raises(OutputError, match="no image in common"):
         compare(outputs[0], outputs[2])
+
+
+def test_a_matrix_counts_all_other_labels_together(tmp_path: Path) -> None:
+    # Every class but the last one loses an image to the next one, and keeps one.
+    old = {f"{index}-{kept}": index for index in range(4) for kept in (0, 1)}
+    new = {name: index + int(name[-1]) for name, index in old.items()}
+    named(tmp_path / "old", old)
+    named(tmp_path / "new", new)
+    found = compare(Output.open(tmp_path / "old"), Output.open(tmp_path / "new"), 2)
+    assert len(found.matrix.old) == 2
+    assert [sum(line) for line in found.matrix.images] == [2, 2]
+    assert compare(Output.open(tmp_path / "old"), Output.open(tmp_path / "old")).matrix.old == []
