@@ -13,11 +13,12 @@ _ROOT = Path(__file__).parents[1]
 _BELOW: dict[str, set[str]] = {
     "beam_pipeline": {
         *("transforms", "images", "modules", "outputs", "storage", "tables"),
-        *("report", "evaluation", "mobilenet_v1", "samples"),
+        *("report", "evaluation", "training", "mobilenet_v1", "samples"),
     },
     "transforms": {"images", "modules", "outputs", "storage"},
     "tables": {"outputs", "storage"},
     "report": {"evaluation", "images", "outputs", "storage"},
+    "training": {"evaluation", "images", "mobilenet_v1", "modules"},
     "evaluation": {"images", "modules", "storage"},
     "images": {"storage"},
     "modules": {"storage"},

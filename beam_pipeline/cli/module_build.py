@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     start_tensorflow("module build")
     from imagebeam.mobilenet_v1 import Architecture
     from imagebeam.mobilenet_v1.checkpoint import class_count_of, load_weights, read_checkpoint
-    from imagebeam.mobilenet_v1.export import refuse_existing
+    from imagebeam.mobilenet_v1.errors import refuse_existing
     from imagebeam.mobilenet_v1.network import Network
     from imagebeam.modules import read_class_names
 
@@ -179,8 +179,16 @@ def export(
     output: Path,
     classes: Sequence[str] | None,
     provenance: Mapping[str, Any],
+    extra_files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write `network` as a module that runs with and without TensorFlow.
+
+    Args:
+        network: to write.
+        output: directory to make.
+        classes: names of the classes, if they are known.
+        provenance: the origin of the weights.
+        extra_files: more files of `assets.extra`, by name.
 
     Raises:
         NetworkError: `output` exists or cannot be written.
@@ -196,6 +204,7 @@ def export(
         classes=classes,
         provenance={**provenance, **made_with},
         compiler=_compile,
+        extra_files=extra_files,
     )
 
 

@@ -59,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam import resources
     from imagebeam.beam_pipeline.module_arguments import ModuleArguments
     from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import evaluate
+    from imagebeam.evaluation.training_pictures import count_training_pictures
     from imagebeam.images.errors import InputError
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
@@ -111,8 +113,14 @@ def run(args: argparse.Namespace) -> int:
         )
     if len(modules) > 1 and not args.json:
         _print_candidates(modules, evaluations)
+    learnt = count_training_pictures(images, module)
+    if learnt:
+        console.report_warning(
+            f"{learnt:,} of these {len(images):,} images were used to train this module, so the "
+            "accuracy on other images may be lower. Give other images."
+        )
     show_result = _print_json if args.json else _print_table
-    show_result(evaluation, module, args.resize)
+    show_result(evaluation, module, args.resize, learnt)
     return 0
 
 
@@ -134,7 +142,7 @@ def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") 
     )
 
 
-def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None:
+def _print_json(evaluation: "Evaluation", module: "Module", resize: str, learnt: int) -> None:
     """Print shares with their 95 % intervals as JSON, overall and by class."""
     result = {
         "module": module.handle,
@@ -142,6 +150,7 @@ def _print_json(evaluation: "Evaluation", module: "Module", resize: str) -> None
         "engine": module.engine,
         "input_range": list(module.info.value_range),
         "resize": resize,
+        "training_images": learnt,
         "failed": dict(evaluation.failed),
         **_figures(evaluation.tally, module),
         "classes": {label: _figures(tally, module) for label, tally in evaluation.tallies.items()},
@@ -163,7 +172,7 @@ def _figures(tally: "Tally", module: "Module") -> dict[str, Any]:
     }
 
 
-def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> None:
+def _print_table(evaluation: "Evaluation", module: "Module", resize: str, learnt: int) -> None:
     """Print the result for a person."""
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
@@ -189,6 +198,8 @@ def _print_table(evaluation: "Evaluation", module: "Module", resize: str) -> Non
     out.print(_line("top-1", tally.top_1, tally.images))
     if has_top_5:
         out.print(_line("top-5", tally.top_5, tally.images))
+    if learnt:
+        out.print(f"used to train this module: {learnt:,} of them")
     if evaluation.failed:
         out.print(f"not decoded, not counted: {failure_counts(evaluation.failed)}")
 

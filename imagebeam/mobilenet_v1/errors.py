@@ -1,5 +1,7 @@
 """The errors that a user can fix."""
 
+from pathlib import Path
+
 from imagebeam.errors import ImagebeamError
 
 
@@ -9,3 +11,9 @@ class NetworkError(ImagebeamError, ValueError):
 
 class PictureError(NetworkError):
     """One picture cannot be read; training continues without it."""
+
+
+def refuse_existing(output: Path) -> None:
+    """Raise NetworkError if `output` exists."""
+    if output.exists():
+        raise NetworkError(f"{output}: exists already. Remove it or name another output.")

@@ -26,6 +26,11 @@ class Accuracy:
     float_right: int
     quantised_right: int
 
+    @property
+    def float_share(self) -> float:
+        """Return the accuracy of the float network, in [0, 1]."""
+        return self.float_right / self.count
+
 
 def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
     """Count correct classes, with and without fake quantisation.

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from imagebeam.mobilenet_v1.architecture import SCOPE
-from imagebeam.mobilenet_v1.errors import NetworkError
+from imagebeam.mobilenet_v1.errors import NetworkError, refuse_existing
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.storage.atomic_files import atomic_folder
 from imagebeam.version import MODULE_FORMAT
@@ -31,6 +31,7 @@ def export_module(
     classes: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
     compiler: Callable[[Path, Path], object] | None = None,
+    extra_files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write `network` as a module for inference.
 
@@ -47,6 +48,7 @@ def export_module(
         provenance: the origin of the weights, as JSON values.
         compiler: compiles a SavedModel to a flatbuffer file; the module then contains its own
             flatbuffer, `assets.extra/module.tflite`.
+        extra_files: more files of `assets.extra`, by name.
 
     Raises:
         NetworkError: `output` exists or cannot be written, or the names do not match the classes.
@@ -65,6 +67,8 @@ def export_module(
             metadata = describe(network, classes, provenance or {})
             text = json.dumps(metadata, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
             (extras / METADATA).write_text(text, encoding="utf-8")
+            for name, content in (extra_files or {}).items():
+                (extras / name).write_bytes(content)
             if compiler:
                 compiler(folder, extras / FLATBUFFER)
     except (OSError, tf.errors.OpError) as error:
@@ -72,12 +76,6 @@ def export_module(
             f"{output}: cannot be written: {error}. Nothing was left there. Check that the "
             "folder is writable and has free space."
         ) from error
-
-
-def refuse_existing(output: Path) -> None:
-    """Raise NetworkError if `output` exists."""
-    if output.exists():
-        raise NetworkError(f"{output}: exists already. Remove it or name another output.")
 
 
 def describe(

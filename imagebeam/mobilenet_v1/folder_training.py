@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from imagebeam.mobilenet_v1.architecture import Architecture
@@ -19,7 +20,8 @@ from imagebeam.mobilenet_v1.evaluation import Accuracy, evaluate
 from imagebeam.mobilenet_v1.folders import LabelledFolder, read_folder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
-from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
+from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from imagebeam.storage.atomic_files import remove_leftovers, write_file
 
 _EVALUATION_BATCH = 64
@@ -41,6 +43,9 @@ class Plan:
         quantise_from: part of the run after which quantisation is simulated.
         freeze_from: part of the run after which the statistics of batch norm are fixed.
         flip: True if a picture and its mirror image belong to the same class.
+        balance: True to weigh classes so that all count equally, however many pictures they have.
+        patience: epochs without a better accuracy on the held-out pictures after which the float
+            phase ends; None for never.
         seed: determines the split, the initial weights, the order and the views.
     """
 
@@ -53,15 +58,21 @@ class Plan:
     quantise_from: float = 0.6
     freeze_from: float = 0.8
     flip: bool = True
+    balance: bool = False
+    patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
             if value < 1:
                 raise NetworkError(f"{name} {value}: must be at least 1.")
+        if self.patience is not None and self.patience < 1:
+            raise NetworkError(f"patience {self.patience}: must be at least 1 epoch.")
         self.options(steps=1)  # checks the other settings before the run starts
 
-    def options(self, steps: int) -> TrainingOptions:
+    def options(
+        self, steps: int, class_weights: tuple[float, ...] | None = None
+    ) -> TrainingOptions:
         """Return the options of a run of `steps` batches."""
         return TrainingOptions(
             steps,
@@ -69,6 +80,7 @@ class Plan:
             quantise_from=self.quantise_from,
             freeze_from=self.freeze_from,
             augmentation=Augmentation(flip=self.flip),
+            class_weights=class_weights,
             seed=self.seed,
         )
 
@@ -82,7 +94,7 @@ class Classifier:
         classes: their names, in the order of the logits.
         accuracy: on the held-out pictures.
         held_out: those pictures, uint8 (N, size, size, 3).
-        learnt: number of training pictures.
+        learnt: the files of the training pictures.
         skipped: pictures that could not be decoded, each as "path: reason".
     """
 
@@ -90,7 +102,7 @@ class Classifier:
     classes: tuple[str, ...]
     accuracy: Accuracy
     held_out: Pictures
-    learnt: int
+    learnt: tuple[Path, ...]
     skipped: tuple[str, ...]
 
 
@@ -131,17 +143,27 @@ def train_from_folder(
     held_out = decode_all(tested, decode, plan.size, state)
     if weights is not None:
         _adapt(network, pictures, plan)
-    steps = plan.epochs * pictures.steps_per_epoch(plan.batch_size)
+    epoch = pictures.steps_per_epoch(plan.batch_size)
+    options = plan.options(plan.epochs * epoch, _class_weights(pictures) if plan.balance else None)
     batches = pictures.batches(plan.batch_size, plan.seed)
-    train(network, batches, plan.options(steps), state=state, report=report)
+    tests = held_out.in_order(_EVALUATION_BATCH)
+    stopping = plan.patience and EarlyStopping(
+        lambda: evaluate(network, tests).float_share, epoch, plan.patience
+    )
+    train(network, batches, options, state=state, stopping=stopping or None, report=report)
     return Classifier(
         network,
         folder.classes,
-        evaluate(network, held_out.in_order(_EVALUATION_BATCH)),
+        evaluate(network, tests),
         held_out,
-        learnt=len(pictures.classes),
+        learnt=pictures.files,
         skipped=pictures.skipped + held_out.skipped,
     )
+
+
+def _class_weights(pictures: Pictures) -> tuple[float, ...]:
+    counts = np.bincount(pictures.classes)
+    return tuple((len(pictures.classes) / (len(counts) * counts)).tolist())
 
 
 def _adapt(network: Network, pictures: Pictures, plan: Plan) -> None:

@@ -87,5 +87,25 @@ def split(
     return learnt, tested
 
 
+def refuse_lost_classes(
+    samples: Sequence[Sample], labels: Sequence[int], skipped: Sequence[str]
+) -> None:
+    """Raise NetworkError if none of the pictures of a class is left.
+
+    Args:
+        samples: the pictures.
+        labels: the classes of those that were decoded.
+        skipped: the others, each as "path: reason".
+    """
+    lost = {sample.label for sample in samples} - set(labels)
+    for sample in samples:
+        if sample.label in lost:
+            reason = next(line for line in skipped if line.startswith(str(sample.path)))
+            raise NetworkError(
+                f"{sample.path.parent}: too few of its pictures can be decoded. {reason}. "
+                "Add pictures or remove the folder."
+            )
+
+
 def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

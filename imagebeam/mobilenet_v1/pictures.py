@@ -15,8 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from imagebeam import resources
-from imagebeam.mobilenet_v1.errors import NetworkError, PictureError
-from imagebeam.mobilenet_v1.folders import Sample
+from imagebeam.mobilenet_v1.errors import PictureError
+from imagebeam.mobilenet_v1.folders import Sample, refuse_lost_classes
 
 Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 """A function (encoded picture, side) → uint8 (side, side, 3), RGB; it raises PictureError."""
@@ -30,11 +30,13 @@ class Pictures:
         pixels: uint8 (N, side, side, 3), RGB.
         classes: int64 (N,).
         skipped: the files that could not be decoded, each as "path: reason".
+        files: the files of the pictures, if they are known.
     """
 
     pixels: NDArray[np.uint8]
     classes: NDArray[np.int64]
     skipped: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def batches(self, batch_size: int, seed: int) -> Callable[[int], tf.data.Dataset]:
         """Make endless shuffled batches for `training.train`.
@@ -107,6 +109,7 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Pa
         pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     labels: list[int] = []
     skipped: list[str] = []
+    files: list[Path] = []
     with ThreadPoolExecutor(resources.cores()) as threads:
         for sample, result in zip(samples, threads.map(read, samples), strict=True):
             if isinstance(result, str):
@@ -114,18 +117,6 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Pa
             else:
                 pixels[len(labels)] = result
                 labels.append(sample.label)
-    _refuse_lost_classes(samples, labels, skipped)
-    return Pictures(pixels[: len(labels)], np.array(labels, np.int64), tuple(skipped))
-
-
-def _refuse_lost_classes(
-    samples: Sequence[Sample], labels: Sequence[int], skipped: Sequence[str]
-) -> None:
-    lost = {sample.label for sample in samples} - set(labels)
-    for sample in samples:
-        if sample.label in lost:
-            reason = next(line for line in skipped if line.startswith(str(sample.path)))
-            raise NetworkError(
-                f"{sample.path.parent}: too few of its pictures can be decoded. {reason}. "
-                "Add pictures or remove the folder."
-            )
+                files.append(sample.path)
+    refuse_lost_classes(samples, labels, skipped)
+    return Pictures(pixels[: len(labels)], np.array(labels, np.int64), tuple(skipped), tuple(files))

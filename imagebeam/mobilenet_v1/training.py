@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.quantops import debiased_rate
+from imagebeam.mobilenet_v1.training_options import (
+    EarlyStopping,
+    TrainingOptions,
+    learning_rate,
+)
 
 WEIGHT_DECAY = 4e-5
 RANGE_DECAY = 0.999
 # The value of slim, 0.9997, suits the millions of steps of ImageNet; this one suits short runs too.
 STATISTICS_DECAY = 0.99
-WARM_UP = 0.05
 STEPS_PER_REPORT = 10
 STEPS_PER_CHECKPOINT = 100
 
@@ -34,57 +36,6 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 
 Batch = tuple[Any, Any]
 Batches = Callable[[int], Iterable[Batch]]
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """The options of a training run.
-
-    Attributes:
-        steps: number of batches.
-        learning_rate: peak learning rate of Adam, reached after a short warm-up; then it falls
-            along a cosine to zero.
-        quantise_from: part of the run, in [0, 1), after which quantisation is simulated.
-        freeze_from: part of the run, from `quantise_from` to 1, after which batch norm uses its
-            moving statistics, as in inference.
-        label_smoothing: probability that is distributed evenly over all classes, in [0, 1).
-        augmentation: the variation of training views.
-        seed: determines initial weights, order and views.
-    """
-
-    steps: int
-    learning_rate: float = 0.01
-    quantise_from: float = 0.6
-    freeze_from: float = 0.8
-    label_smoothing: float = 0.1
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise NetworkError(f"{self.steps} training steps: at least 1 is needed.")
-        if not 0 < self.learning_rate < math.inf:
-            raise NetworkError(f"learning rate {self.learning_rate}: must be above 0.")
-        if not 0 <= self.label_smoothing < 1:
-            raise NetworkError(
-                f"label smoothing {self.label_smoothing}: must be from 0 to below 1."
-            )
-        if not 0 <= self.quantise_from <= self.freeze_from <= 1 or self.quantise_from == 1:
-            raise NetworkError(
-                f"quantisation from {self.quantise_from} and freezing from {self.freeze_from} of "
-                "the run: must rise from 0 to 1, and quantisation must begin before the end."
-            )
-
-    def phase(self, step: int) -> Phase:
-        """Return the phase at `step`, counted from 0."""
-        if step < self.quantise_step:
-            return Phase.FLOAT
-        return Phase.QUANTISED if step < int(self.freeze_from * self.steps) else Phase.FROZEN
-
-    @property
-    def quantise_step(self) -> int:
-        """Return the first step with simulated quantisation."""
-        return int(self.quantise_from * self.steps)
 
 
 @dataclass(frozen=True)
@@ -114,6 +65,7 @@ def train(
     options: TrainingOptions,
     *,
     state: Path | None = None,
+    stopping: EarlyStopping | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Train `network` in place.
@@ -125,6 +77,7 @@ def train(
         options: the options of the run.
         state: folder for checkpoints and TensorBoard summaries. The run continues from the last
             checkpoint there. None keeps nothing.
+        stopping: ends the float phase early; None for never.
         report: called every few steps.
 
     Raises:
@@ -133,13 +86,19 @@ def train(
     run = _Run(network, options)
     manager = run.restore(state) if state else None
     writer = _ScalarWriter(state / "summaries" if state else None)
-    first = int(run.step)
-    recent = _Recent(first, options.steps)
-    for step, (pictures, classes) in enumerate(_take(batches, first, options.steps), first + 1):
-        phase = options.phase(step - 1)
-        recent.add(run.advance(pictures, classes, phase).numpy())
+    step = int(run.step)
+    options = replace(options, steps=int(run.steps))
+    recent = _Recent()
+    stream = iter(batches(step))
+    while step < options.steps:
+        pictures, classes = _next(stream, step, options.steps)
+        phase = options.phase(step)
+        recent.add(run.advance(pictures, classes, phase, options).numpy())
+        step += 1
+        if stopping and phase is Phase.FLOAT and step % stopping.every == 0:
+            options = run.stop_early(options, step, stopping)
         if step % STEPS_PER_REPORT == 0 or step == options.steps:
-            progress = recent.progress(step, phase)
+            progress = recent.progress(step, options.steps, phase)
             writer.write(step, {"loss": progress.loss, "accuracy": progress.accuracy})
             report(progress)
         if manager and (step % STEPS_PER_CHECKPOINT == 0 or step == options.steps):
@@ -154,34 +113,61 @@ class _Run(tf.Module):
         self.network = network
         self.options = options
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        schedule = tf.keras.optimizers.schedules.CosineDecay(
-            0.0,
-            options.steps,
-            warmup_target=options.learning_rate,
-            warmup_steps=max(1, int(WARM_UP * options.steps)),
-        )
-        self.optimiser = tf.keras.optimizers.Adam(schedule)
+        self.steps = tf.Variable(options.steps, dtype=tf.int64, trainable=False)
+        self.best_accuracy = tf.Variable(-1.0, trainable=False)
+        self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.optimiser = tf.keras.optimizers.Adam()
         self.optimiser.build(network.trainable_variables)
 
     def restore(self, state: Path) -> tf.train.CheckpointManager:
         """Continue from the last checkpoint in `state`, if there is one."""
         checkpoint = tf.train.Checkpoint(
-            network=self.network, optimiser=self.optimiser, step=self.step
+            network=self.network,
+            optimiser=self.optimiser,
+            step=self.step,
+            steps=self.steps,
+            best_accuracy=self.best_accuracy,
+            best_step=self.best_step,
         )
         manager = tf.train.CheckpointManager(checkpoint, str(state / "checkpoints"), max_to_keep=2)
         if manager.latest_checkpoint:
             checkpoint.restore(manager.latest_checkpoint).assert_consumed()
         return manager
 
-    @tf.function(reduce_retracing=True)
-    def advance(self, pictures: tf.Tensor, classes: tf.Tensor, phase: Phase) -> tf.Tensor:
+    def advance(
+        self, pictures: Any, classes: Any, phase: Phase, options: TrainingOptions
+    ) -> tf.Tensor:
         """Train on one batch; return loss and accuracy, float32 (2,)."""
+        self.optimiser.learning_rate.assign(learning_rate(options, int(self.step)))
+        quantise_step = tf.constant(options.quantise_step, tf.int64)
+        result: tf.Tensor = self._advance(pictures, classes, phase, quantise_step)
+        return result
+
+    def stop_early(
+        self, options: TrainingOptions, step: int, stopping: EarlyStopping
+    ) -> TrainingOptions:
+        """Measure; return the options of a shorter run if the float phase should end."""
+        accuracy = stopping.measure()
+        if accuracy > float(self.best_accuracy):
+            self.best_accuracy.assign(accuracy)
+            self.best_step.assign(step)
+        elif step - int(self.best_step) >= stopping.patience * stopping.every:
+            steps = math.ceil(step / options.quantise_from)
+            if steps < options.steps:
+                self.steps.assign(steps)
+                return replace(options, steps=steps)
+        return options
+
+    @tf.function(reduce_retracing=True)
+    def _advance(
+        self, pictures: tf.Tensor, classes: tf.Tensor, phase: Phase, quantise_step: tf.Tensor
+    ) -> tf.Tensor:
         options, network = self.options, self.network
         seed = tf.stack([tf.constant(options.seed, tf.int64), self.step])
         inputs = options.augmentation.view(pictures, network.architecture.size, seed)
         rates = Rates(
             statistics=debiased_rate(STATISTICS_DECAY, self.step + 1),
-            ranges=debiased_rate(RANGE_DECAY, self.step + 1 - options.quantise_step),
+            ranges=debiased_rate(RANGE_DECAY, self.step + 1 - quantise_step),
         )
         with tf.GradientTape() as tape:
             logits = network.train(inputs, phase, rates)
@@ -196,6 +182,8 @@ class _Run(tf.Module):
         smoothing, count = self.options.label_smoothing, self.network.architecture.class_count
         targets = tf.one_hot(classes, count, 1 - smoothing + smoothing / count, smoothing / count)
         entropy = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        if self.options.class_weights is not None:
+            entropy *= tf.gather(tf.constant(self.options.class_weights), classes)
         decay = tf.add_n([tf.nn.l2_loss(kernel) for kernel in self.network.kernels()])
         return tf.reduce_mean(entropy) + WEIGHT_DECAY * decay
 
@@ -203,21 +191,20 @@ class _Run(tf.Module):
 class _Recent:
     """The measurements since the last report."""
 
-    def __init__(self, step: int, steps: int) -> None:
-        self._steps = steps
-        self._restart(step)
+    def __init__(self) -> None:
+        self._restart()
 
     def add(self, loss_and_accuracy: np.ndarray) -> None:
         self._measured.append(loss_and_accuracy)
 
-    def progress(self, step: int, phase: Phase) -> Progress:
+    def progress(self, step: int, steps: int, phase: Phase) -> Progress:
         """Make a report and start the next one."""
         loss, accuracy = np.mean(self._measured, axis=0).tolist()
-        seconds = (time.monotonic() - self._time) / len(self._measured) * (self._steps - step)
-        self._restart(step)
-        return Progress(step, self._steps, phase, loss, accuracy, seconds)
+        seconds = (time.monotonic() - self._time) / len(self._measured) * (steps - step)
+        self._restart()
+        return Progress(step, steps, phase, loss, accuracy, seconds)
 
-    def _restart(self, step: int) -> None:
+    def _restart(self) -> None:
         self._measured: list[np.ndarray] = []
         self._time = time.monotonic()
 
@@ -238,10 +225,7 @@ class _ScalarWriter:
         self._writer.flush()
 
 
-def _take(batches: Batches, first: int, steps: int) -> Iterator[Batch]:
-    done = first
-    for batch in islice(batches(first), steps - first):
-        yield batch
-        done += 1
-    if done < steps:
-        raise NetworkError(f"the batches ended after {done} of {steps} steps. Give more batches.")
+def _next(stream: Iterator[Batch], step: int, steps: int) -> Batch:
+    for batch in stream:
+        return batch
+    raise NetworkError(f"the batches ended after {step} of {steps} steps. Give more batches.")

@@ -11,14 +11,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_ranges import STATED, InputFacts, Range
+from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
 from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.types import ModuleInfo
 from imagebeam.version import MODULE_FORMAT
 
 ASSET = "assets.extra/module.json"
@@ -95,6 +96,22 @@ class Metadata:
         fitting = [name for name, lines in self.labels.items() if len(lines) == class_count]
         fitting.sort(key=lambda name: "label" not in name.lower())
         return self.labels[fitting[0]] if fitting else None
+
+
+def metadata_of(info: ModuleInfo, heads: Sequence[str]) -> Metadata:
+    """Return what a flatbuffer of the module `info` should state; `heads` are its outputs."""
+    return Metadata(
+        image_size=info.image_size,
+        value_range=None if info.range_origin == ASSUMED else info.value_range,
+        channel_ranges=info.channel_ranges,
+        channels=info.channels if info.channels != RGB else None,
+        range_origin=None if info.range_origin in (STATED, ASSUMED) else info.range_origin,
+        classes=info.class_names,
+        quantops=info.quantops,
+        network=info.network,
+        provenance=info.provenance,
+        outputs={head: position for position, head in enumerate(heads)},
+    )
 
 
 def parse(text: str, source: str) -> Metadata:

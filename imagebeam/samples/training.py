@@ -21,7 +21,8 @@ from imagebeam.mobilenet_v1.evaluation import evaluate
 from imagebeam.mobilenet_v1.export import export_module
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Pictures
-from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
+from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.training_options import TrainingOptions
 from imagebeam.samples.drawings import CLASSES, draw_pool
 
 WIDTH = 0.25

@@ -71,7 +71,8 @@ def test_the_commands_of_the_training_page_run(
     shutil.copytree(ARCHIVE / "kitchen", tmp_path / "photos")
     # The digest of the mirror's archive is not the published one, so its checkpoint is not kept.
     checkpoint = reference / "checkpoint" / _CHECKPOINT
-    replaced = {"--from mobilenet_v1_050_160": f"--epochs 2 --from {checkpoint}"}
+    whole = "--output my-module/ --from"
+    replaced = {f"{whole} mobilenet_v1_050_160": f"{whole} {checkpoint} --epochs 2"}
     run_page("training.md", tmp_path, replaced, mirror)
 
 

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from imagebeam.mobilenet_v1.export import export_module
 from imagebeam.mobilenet_v1.folder_training import Plan, train_from_folder
 from imagebeam.mobilenet_v1.layers import Phase
 from imagebeam.mobilenet_v1.network import Network, rescale
-from imagebeam.mobilenet_v1.training import Progress, TrainingOptions, train
+from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from tests.mobilenet_v1 import shapes
 
 SMALL = Architecture(0.25, 32, 3)
@@ -75,6 +78,47 @@ def test_short_run_changes_weights_and_ranges_and_resumes_from_its_checkpoint(
 def _none(steps_done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     assert steps_done == 6
     return iter(())
+
+
+def _endless(steps_done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    pictures = shapes.drawn(8, seed=steps_done)
+    while True:
+        yield pictures.pixels, pictures.classes
+
+
+def _repeated(
+    pixels: np.ndarray, classes: np.ndarray, steps_done: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return repeat((pixels, classes))
+
+
+def test_the_float_phase_ends_early_and_stays_ended_after_a_restart(tmp_path: Path) -> None:
+    """Let the accuracy rise once; the phases keep their shares of the shorter run."""
+    measured = iter([0.5, 0.75, 0.75, 0.5])
+    stopping = EarlyStopping(lambda: next(measured), every=2, patience=2)
+    options = TrainingOptions(100, quantise_from=0.5, freeze_from=0.75)
+    reports: list[Progress] = []
+    train(
+        Network(SMALL), _endless, options, state=tmp_path, stopping=stopping, report=reports.append
+    )
+    # The best accuracy is that after step 4, so the float phase ends after step 8 of then 16.
+    assert [(report.step, report.steps, report.phase) for report in reports] == [
+        (10, 16, Phase.QUANTISED),
+        (16, 16, Phase.FROZEN),
+    ]
+    train(Network(SMALL), _endless, options, state=tmp_path, report=reports.append)
+    assert len(reports) == 2
+
+
+def test_a_class_without_weight_teaches_nothing() -> None:
+    pictures = shapes.drawn(16, seed=0)
+    networks = [Network(SMALL) for _ in range(2)]
+    options = TrainingOptions(2, quantise_from=0.5, class_weights=(0.0, 0.0, 0.0))
+    for network, classes in zip(networks, (pictures.classes, pictures.classes % 2), strict=True):
+        batches = partial(_repeated, pictures.pixels, classes)
+        train(network, batches, options)
+    for one, other in zip(networks[0].variables, networks[1].variables, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_batches_that_end_early_are_reported() -> None:
@@ -163,7 +207,7 @@ def test_transfer_trains_other_classes(trained: _Trained, tmp_path: Path) -> Non
         tmp_path / "images", plan, shapes.decode, tmp_path / "run", weights=weights
     )
     assert classifier.classes == ("bars", "rings")
-    assert (classifier.learnt, classifier.accuracy.count) == (40, 40)
+    assert (len(classifier.learnt), classifier.accuracy.count) == (40, 40)
     assert classifier.skipped == ()
     # Chance is 20 of 40.
     assert classifier.accuracy.float_right > 34

@@ -24,14 +24,13 @@ import tensorflow as tf
 
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
-from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.metadata import append_to_flatbuffer, metadata_of
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.probes import probe_pictures
 from imagebeam.modules.tensorflow.freezing import Frozen, freeze
 from imagebeam.modules.tensorflow.rescaling import cut_rescaling
 from imagebeam.modules.tensorflow.saved_model import SavedModel
-from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
+from imagebeam.modules.types import FloatArray, Pixels
 
 # A correct compilation of the 0.5/160 module reaches 0.999, one with wrong ranges 0.18.
 _LEAST_CORRELATION = 0.8
@@ -73,7 +72,7 @@ def _compile(module: SavedModel, batch: int | None, convert: _Convert) -> bytes:
         raise
     except Exception as error:  # the converter raises whatever its passes raise
         raise NotCompilableError(f"LiteRT cannot hold it ({reason_of(error)})") from error
-    flatbuffer = append_to_flatbuffer(flatbuffer, _metadata(module.info, frozen.heads))
+    flatbuffer = append_to_flatbuffer(flatbuffer, metadata_of(module.info, frozen.heads))
     check_agreement(module, flatbuffer)
     return flatbuffer
 
@@ -126,21 +125,6 @@ def _convert(
     for name, value in settings.items():
         setattr(converter, name, value)
     return bytes(converter.convert())
-
-
-def _metadata(info: ModuleInfo, heads: tuple[str, ...]) -> Metadata:
-    return Metadata(
-        image_size=info.image_size,
-        value_range=None if info.range_origin == ASSUMED else info.value_range,
-        channel_ranges=info.channel_ranges,
-        channels=info.channels if info.channels != RGB else None,
-        range_origin=None if info.range_origin in (STATED, ASSUMED) else info.range_origin,
-        classes=info.class_names,
-        quantops=info.quantops,
-        network=info.network,
-        provenance=info.provenance,
-        outputs={head: position for position, head in enumerate(heads)},
-    )
 
 
 def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:

@@ -1,0 +1,184 @@
+"""Train a whole network with simulated quantisation (`module train`)."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.escape_control_chars import escape_control_chars
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from imagebeam.evaluation.confusion import Confusion
+    from imagebeam.images.settings import Resize
+    from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
+    from imagebeam.mobilenet_v1.pictures import Decoder
+    from imagebeam.mobilenet_v1.training import Progress
+
+_DEFAULT_WIDTH = 0.5
+_DEFAULT_SIZE = 160
+_RATE_FROM_SCRATCH = 0.01
+_RATE_OF_TRANSFER = 0.001
+
+_OPTIONAL = (
+    *("width", "size", "epochs", "batch_size", "learning_rate", "quantise_from", "freeze_from"),
+    "patience",
+)
+
+
+def train(args: argparse.Namespace, state: Path) -> None:
+    """Train, export and print the accuracy.
+
+    Raises:
+        UsageError: an option does not fit.
+    """
+    from imagebeam.beam_pipeline.cli import module_build
+    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
+    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.modules.module_options import NO_OPTIONS
+
+    if ModuleArguments(**parsed_options(ModuleArguments, args)).stated() != NO_OPTIONS:
+        raise UsageError(
+            "--input-range and the other options for what the module does not state: only for a "
+            "network that stays as it is. Add --freeze-network, or leave them out."
+        )
+    module_build.start_tensorflow("module train")
+    from imagebeam.beam_pipeline.training.result import print_result
+    from imagebeam.mobilenet_v1.errors import refuse_existing
+    from imagebeam.mobilenet_v1.folder_training import train_from_folder
+    from imagebeam.modules import training_pictures
+
+    refuse_existing(args.output)
+    weights, plan = _plan(args)
+    with _progress(state) as report:
+        classifier = train_from_folder(
+            args.images,
+            plan,
+            _decoder(args.resize),
+            state,
+            weights=weights,
+            weights_name=args.source,
+            report=report,
+        )
+    digests = (training_pictures.digest(path.read_bytes()) for path in classifier.learnt)
+    module_build.export(
+        classifier.network,
+        args.output,
+        classifier.classes,
+        _provenance(args, plan, classifier),
+        {training_pictures.FILE: training_pictures.content(digests)},
+    )
+    confusion = _confusion(args.output, classifier)
+    correct = {
+        "float": classifier.accuracy.float_right,
+        "simulated 8-bit": classifier.accuracy.quantised_right,
+        "uint8": confusion.correct,
+    }
+    print_result(correct, confusion, classifier.skipped, args.output, state)
+
+
+@contextmanager
+def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
+    """Show progress; after Ctrl-C say that the run in the folder `state` can go on."""
+    from imagebeam.beam_pipeline.reporting.progress import Step, progress
+
+    try:
+        with progress(sys.stderr, "steps") as show:
+            show(Step("decoding"))
+            yield lambda now: show(
+                Step(
+                    f"training ({now.phase.value})",
+                    now.step,
+                    now.steps,
+                    f"loss {now.loss:.3f}, accuracy {now.accuracy:.1%}",
+                )
+            )
+    except KeyboardInterrupt:
+        print(
+            f"\nimagebeam: stopped. The run stays in {escape_control_chars(str(state))}; the same "
+            "command continues it.",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
+    """The initial weights, and the complete plan."""
+    from imagebeam.mobilenet_v1.checkpoint import width_of
+    from imagebeam.mobilenet_v1.folder_training import Plan
+
+    weights, width, size, rate = None, _DEFAULT_WIDTH, _DEFAULT_SIZE, _RATE_FROM_SCRATCH
+    if args.source:
+        weights, size = _weights(args.source)
+        width, rate = width_of(weights), _RATE_OF_TRANSFER
+    stated = {name: getattr(args, name) for name in _OPTIONAL if getattr(args, name) is not None}
+    plan = Plan(
+        **{"width": width, "size": size, "learning_rate": rate, **stated},
+        held_out=args.held_out,
+        flip=not args.no_flip,
+        balance=args.balance,
+        seed=args.seed,
+    )
+    return weights, plan
+
+
+def _weights(source: str) -> tuple[Any, int]:
+    """Weights by name, and the input size that they were trained with, if known."""
+    from imagebeam.beam_pipeline.cli.module_build import checkpoint_of_handle
+    from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
+    from imagebeam.modules import open_module
+
+    # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
+    checkpoint, entry = checkpoint_of_handle(source)
+    if checkpoint is not None:
+        return read_checkpoint(checkpoint), _DEFAULT_SIZE if entry is None else entry.size
+    module = open_module(source, engine="tensorflow")
+    return read_module(module.path), module.info.image_size[0]
+
+
+def _decoder(resize: "Resize") -> "Decoder":
+    from imagebeam.images.decode import decode
+    from imagebeam.images.errors import DecodeError
+    from imagebeam.mobilenet_v1.errors import PictureError
+
+    def pixels(data: bytes, side: int) -> "npt.NDArray[np.uint8]":
+        try:
+            return decode(data, (side, side), resize).pixels
+        except DecodeError as error:
+            raise PictureError(f"{error.code}: {error}") from error
+
+    return pixels
+
+
+def _provenance(
+    args: argparse.Namespace, plan: "Plan", classifier: "Classifier"
+) -> dict[str, object]:
+    from dataclasses import asdict
+
+    accuracy = classifier.accuracy
+    return {
+        "training": {**asdict(plan), "from": args.source, "resize": args.resize},
+        "pictures_learnt": len(classifier.learnt),
+        "pictures_held_out": accuracy.count,
+        "accuracy_float": accuracy.float_right / accuracy.count,
+        "accuracy_quantised": accuracy.quantised_right / accuracy.count,
+    }
+
+
+def _confusion(module: Path, classifier: "Classifier") -> "Confusion":
+    """Run the module's flatbuffer on the validation images."""
+    from imagebeam.evaluation.confusion import Confusion
+    from imagebeam.modules import load_engine, open_module
+
+    opened = open_module(str(module))
+    engine = load_engine(opened.engine, opened.path, opened.info)
+    held_out = classifier.held_out
+    scores = engine.run(held_out.pixels).scores
+    assert scores is not None
+    names = [str(path) for path in held_out.files]
+    return Confusion.of(classifier.classes, names, held_out.classes, scores)

@@ -1,0 +1,82 @@
+"""Compare a fine-tuned network with a linear head on the same drawn pictures.
+
+    python -m benchmarks.training --from mobilenet_v1_050_160 --pictures 40 --epochs 12
+
+Both get the same folders of classes; the accuracy is measured on other pictures, with the
+flatbuffer that `imagebeam label` runs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imagebeam.samples.drawings import CLASSES, draw
+
+_SIZE = (240, 320)
+
+
+def main() -> None:
+    """Draw, train both, evaluate both, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--from", dest="source", default="mobilenet_v1_050_160")
+    parser.add_argument("--pictures", type=int, default=40, help="of a class, to train on")
+    parser.add_argument("--epochs", type=int, default=12, help="of fine-tuning")
+    parser.add_argument("--form", choices=("network", "head"), help="train only this one")
+    args = parser.parse_args()
+    forms = {
+        "network": ["--epochs", str(args.epochs), "--output", "network"],
+        "head": ["--freeze-network", "--output", "head.tflite"],
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _draw(folder / "train", args.pictures, seed=1)
+        _draw(folder / "test", max(1, args.pictures // 2), seed=2)
+        print("| trained | accuracy on new pictures | 95 % interval | CPU seconds | seconds |")
+        print("|---|---|---|---|---|")
+        for form in [args.form] if args.form else forms:
+            options = forms[form]
+            seconds, cpu = _run(folder, "train", "train", "--from", args.source, *options)
+            found = _evaluate(folder, options[-1])
+            low, high = found["top_1_interval"]
+            print(
+                f"| {form} | {found['top_1']:.1%} of {found['images']:,} | {low:.1%} to {high:.1%} "
+                f"| {cpu:.0f} | {seconds:.0f} |"
+            )
+
+
+def _draw(folder: Path, count: int, seed: int) -> None:
+    for index, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        rng = np.random.default_rng([seed, index])
+        for number in range(count):
+            picture = Image.fromarray(draw(index, rng, *_SIZE))
+            picture.save(folder / name / f"{number:04d}.jpg", quality=90)
+
+
+def _run(folder: Path, *arguments: str) -> tuple[float, float]:
+    """Run a command of `imagebeam module`; its duration and the CPU seconds that it took."""
+    command = [sys.executable, "-m", "imagebeam", "module", *arguments]
+    start, before = time.monotonic(), os.times()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    return time.monotonic() - start, cpu - before.children_user - before.children_system
+
+
+def _evaluate(folder: Path, module: str) -> Any:
+    command = [sys.executable, "-m", "imagebeam", "module", "evaluate", module, "test", "--json"]
+    result = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
+    return json.loads(result.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Train a new head on folders of classes; the network that computes the features stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagebeam.evaluation.confusion import Confusion
+from imagebeam.images.errors import ImageError
+from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.reading.reader import ImageReader
+from imagebeam.mobilenet_v1.folders import Sample, read_folder, refuse_lost_classes, split
+from imagebeam.modules import Module, ModuleError, load_engine, training_pictures
+from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
+from imagebeam.modules.litert.new_head import with_new_head
+from imagebeam.modules.model_outputs import softmax
+from imagebeam.modules.output_kinds import FEATURES
+from imagebeam.modules.types import LITERT
+from imagebeam.training.linear_head import Examples, class_weights, fit
+
+_CHUNK = 256
+_PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """The settings of a training run.
+
+    Attributes:
+        held_out: part of every class for validation, in (0, 1).
+        balance: True to weigh classes so that all count equally, however many pictures they have.
+        seed: determines the split.
+    """
+
+    held_out: float = 0.2
+    balance: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedHead:
+    """A module with a new head, and its results on the validation images.
+
+    Attributes:
+        flatbuffer: the content of the new module.
+        confusion: on the validation images.
+        learnt: number of training pictures.
+        skipped: pictures that could not be decoded, each as "path: reason".
+    """
+
+    flatbuffer: bytes
+    confusion: Confusion
+    learnt: int
+    skipped: tuple[str, ...]
+
+
+def require_features(module: Module) -> None:
+    """Check that a new head can be put on the features of a module.
+
+    Raises:
+        ModuleError: it has no features, or does not run on LiteRT.
+    """
+    name = repr(module.handle)
+    if module.engine != LITERT:
+        raise ModuleError(
+            f"{name}: LiteRT cannot run it, so it cannot get a new head. Give another module."
+        )
+    if FEATURES not in module.info.heads:
+        raise ModuleError(
+            f"{name}: it provides no features. Give a feature vector module, or a classifier that "
+            "ends in a dense layer and a softmax."
+        )
+
+
+def train_head(
+    images: Path,
+    module: Module,
+    plan: HeadPlan,
+    reader: ImageReader,
+    provenance: Mapping[str, Any],
+    advance: Callable[[int, int], object] = lambda done, total: None,
+) -> TrainedHead:
+    """Compute the features of all pictures once, and fit a linear classifier to them.
+
+    Args:
+        images: folder with one folder per class.
+        module: one that `require_features` accepts.
+        plan: the settings of the run.
+        reader: decodes pictures for this module.
+        provenance: of the new module.
+        advance: called from time to time with the number of pictures done, and of all.
+
+    Raises:
+        NetworkError: the folders or the plan cannot be used.
+        ModuleError: the module cannot be run.
+    """
+    folder = read_folder(images)
+    learnt, tested = split(folder.samples, plan.held_out, plan.seed)
+    done = 0
+
+    def show(count: int) -> None:
+        nonlocal done
+        done += count
+        advance(done, len(folder.samples))
+
+    known, validated = (_features(samples, module, reader, show) for samples in (learnt, tested))
+    count = len(folder.classes)
+    weights = (
+        class_weights(known.examples.classes, count) if plan.balance else np.ones(count, np.float32)
+    )
+    head = fit(known.examples, validated.examples, weights, _PATIENCE)
+    names = [str(sample.path) for sample in validated.samples]
+    scores = softmax(head.logits(validated.examples.features))
+    confusion = Confusion.of(folder.classes, names, validated.examples.classes, scores)
+    interface = read_interface(
+        read_flatbuffer(module.path), repr(module.handle), module.info.options
+    )
+    results = {
+        "training": {"from": module.handle, "from_digest": module.digest, **vars(plan)},
+        "pictures_learnt": len(known.samples),
+        "pictures_held_out": confusion.images,
+        "accuracy": confusion.correct / confusion.images,
+    }
+    flatbuffer = with_new_head(
+        interface, head.weights, head.bias, folder.classes, {**provenance, **results}
+    )
+    digests = (training_pictures.digest(sample.path.read_bytes()) for sample in known.samples)
+    return TrainedHead(
+        training_pictures.append_to_flatbuffer(flatbuffer, training_pictures.content(digests)),
+        confusion,
+        len(known.samples),
+        known.skipped + validated.skipped,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    samples: tuple[Sample, ...]
+    examples: Examples
+    skipped: tuple[str, ...]
+
+
+def _features(
+    samples: Sequence[Sample],
+    module: Module,
+    reader: ImageReader,
+    advance: Callable[[int], object],
+) -> _Known:
+    engine = load_engine(module.engine, module.path, module.info)
+    used: list[Sample] = []
+    skipped: list[str] = []
+    vectors = [np.empty((0, module.info.length(FEATURES)), np.float32)]
+    for chunk in _chunks(samples):
+        reading = reader.read([ImageLocation(str(sample.path)) for sample in chunk])
+        rows = []
+        for row, (sample, outcome) in enumerate(zip(chunk, reading.outcomes, strict=True)):
+            if isinstance(outcome, ImageError):
+                skipped.append(f"{sample.path}: {outcome.code}: {outcome}")
+            else:
+                rows.append(row)
+                used.append(sample)
+        features = engine.run(reading.pixels[rows]).features
+        assert features is not None
+        vectors.append(features)
+        advance(len(chunk))
+    labels = [sample.label for sample in used]
+    refuse_lost_classes(samples, labels, skipped)
+    examples = Examples(np.concatenate(vectors), np.array(labels, np.intp))
+    return _Known(tuple(used), examples, tuple(skipped))
+
+
+def _chunks(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    for start in range(0, len(samples), _CHUNK):
+        yield samples[start : start + _CHUNK]
