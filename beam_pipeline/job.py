@@ -147,6 +147,7 @@ def plan(
             provenance,
             extra_columns,
             options.min_score,
+            options.run_columns,
         ),
         provenance=provenance,
     )

@@ -15,6 +15,7 @@ from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
 from imagebeam.modules.types import LITERT
 from imagebeam.outputs import identity
+from imagebeam.outputs.schema import RUN_COLUMNS
 from imagebeam.version import __version__
 
 
@@ -59,7 +60,8 @@ def class_names(options: LabelOptions, module: Module) -> tuple[str, ...] | None
 def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str, Any]:
     """Return the columns of rows after those of the module: their names and their types.
 
-    They are the manifest columns that rows keep, and those that listing and reading add.
+    They are the manifest columns that rows keep, those that listing and reading add, and those
+    that say which run wrote a row.
 
     Raises:
         InputError: two manifests differ in the type of a column.
@@ -69,7 +71,8 @@ def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str,
 
     found = columns.extra_columns(sources)
     kept = {name: found[column] for column, name in options.keep.items()}
-    return kept | dict.fromkeys(options.added_columns, pa.string())
+    added = dict.fromkeys(options.added_columns, pa.string())
+    return kept | added | {name: RUN_COLUMNS[name] for name in options.run_columns}
 
 
 def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.outputs.layout import Format
-from imagebeam.outputs.schema import EMITTED, FINAL_URL, RESERVED, VERSION
+from imagebeam.outputs.schema import EMITTED, FINAL_URL, RESERVED, RUN_COLUMNS, VERSION
 from imagebeam.storage import AnyPath, Settings, StoreError, location
 from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
 from imagebeam.storage.types import RequestHeader
@@ -39,9 +39,12 @@ _PICTURES = "pictures"
 _SOURCES = "archives and remote storage"
 _JOB = "job"
 
-_ADDED_BY = {VERSION: "--check-changed", FINAL_URL: "--final-url"} | dict.fromkeys(
-    get_args(Digest), "--digest"
-)
+_ADDED_BY = {
+    VERSION: "--check-changed",
+    FINAL_URL: "--final-url",
+    **dict.fromkeys(get_args(Digest), "--digest"),
+    **dict.fromkeys(RUN_COLUMNS, "--run-columns"),
+}
 
 
 def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -55,6 +58,19 @@ def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
                 "Separate several with commas."
             )
     return tuple(name for name in EMITTED if name in requested)
+
+
+def _run_columns(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(text, tuple):
+        return text
+    requested = [part.strip() for part in text.split(",")]
+    for name in requested:
+        if name not in RUN_COLUMNS:
+            raise UsageError(
+                f"--run-columns {text}: {name!r} must be one of {', '.join(RUN_COLUMNS)}. "
+                "Separate several with commas."
+            )
+    return tuple(name for name in RUN_COLUMNS if name in requested)
 
 
 def _user_agent(text: str) -> str:
@@ -190,6 +206,14 @@ class LabelOptions:
         False,
         "add a column `final_url`: the address that redirects of a web server led to",
         group=_ROWS,
+    )
+    run_columns: tuple[str, ...] = option(
+        (),
+        "columns that say which run wrote a row: any of run_id, labelled_at, module",
+        group=_ROWS,
+        metavar="NAME,…",
+        convert=_run_columns,
+        shown="",
     )
     resize: Resize = option(
         "crop",
@@ -450,12 +474,16 @@ class LabelOptions:
             debug=args.debug,
             **parsed_options(cls, args),
         )
-        for column in options.added_columns:
+        for column in (*options.added_columns, *options.run_columns):
             if column in options.keep.values():
                 raise UsageError(
                     f"{_ADDED_BY[column]}: adds a column {column!r}, which --keep names too. Give "
                     f"that one another name, such as --keep {column}=known_{column}."
                 )
+        if "labelled_at" in options.run_columns and options.format == "tfrecord":
+            raise UsageError(
+                "--run-columns labelled_at: TFRecord files have no times. Use --format parquet."
+            )
         if options.check_changed and options.format == "tfrecord":
             raise UsageError(
                 "--check-changed: needs rows that can be deleted. Use --format parquet."

@@ -79,7 +79,7 @@ class Summarise(beam.PTransform):
             beam.pvalue.AsSingleton(stray_count),
             beam.pvalue.AsSingleton(plan),
             layout,
-            self.provenance,
+            {**self.provenance, "run_id": self.run.id},
             self.startup_times,
             same_content,
         )

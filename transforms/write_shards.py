@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import apache_beam as beam
 
@@ -45,12 +46,33 @@ class _WriteFn(beam.DoFn):
     def process(self, shard: ScoredShard) -> Iterator[ShardReport]:
         self._run.check()
         report_output(self._run.layout)
-        yield write_shard(shard, self._run.layout, self._schema)
+        now = datetime.now(timezone.utc)
+        yield write_shard(shard, self._run.layout, self._schema, self._run.id, now)
 
 
-def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) -> ShardReport:
-    """Write the rows of one shard and report the outcome of its images."""
+def write_shard(
+    shard: ScoredShard,
+    layout: Layout,
+    schema: PredictionSchema,
+    run_id: str = "",
+    now: datetime = datetime.min,
+) -> ShardReport:
+    """Write the rows of one shard and report the outcome of its images.
+
+    Args:
+        shard: to write.
+        layout: of the output.
+        schema: of the rows.
+        run_id: value of the column of that name, if the schema has it.
+        now: value of the column `labelled_at`, if the schema has it.
+    """
     meter = Meter()
+    kept = schema.with_run(shard.extra_columns, run_id, now)
+    of_failures = schema.with_run([each.extra_columns for each in shard.failures], run_id, now)
+    failures = [
+        failure._replace(extra_columns=columns)
+        for failure, columns in zip(shard.failures, of_failures, strict=True)
+    ]
     outputs = shard.outputs
     with meter.stage("write"):
         rows = schema.table(
@@ -60,9 +82,9 @@ def write_shard(shard: ScoredShard, layout: Layout, schema: PredictionSchema) ->
             outputs.scores,
             outputs.logits,
             outputs.features,
-            shard.extra_columns,
+            kept,
         )
-        write_part(layout, shard.id, rows, schema.errors(shard.failures))
+        write_part(layout, shard.id, rows, schema.errors(failures))
     tally = Tally(
         shards=1,
         labelled=len(shard.uris),

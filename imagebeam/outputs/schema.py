@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,13 @@ VERSION = "version"
 FINAL_URL = "final_url"
 """The column that --final-url adds: the address that redirects led to; null where none did."""
 
+RUN_COLUMNS: Mapping[str, pa.DataType] = {
+    "run_id": pa.string(),
+    "labelled_at": pa.timestamp("us", "UTC"),
+    "module": pa.dictionary(pa.int32(), pa.string()),
+}
+"""The columns that --run-columns can add: which run wrote a row, when, and with which module."""
+
 _METADATA_KEY = "imagebeam"
 
 JOB = "job"
@@ -69,6 +77,7 @@ class PredictionSchema:
         kept: columns that are copied from manifests (--keep), by name, with their Arrow types. They
             are the last columns of predictions and of errors.
         min_score: classes with a lower score are left out of `top_k`; None keeps them.
+        run_columns: which of `RUN_COLUMNS`; they are the last of `kept`.
     """
 
     emit: tuple[str, ...]
@@ -77,6 +86,17 @@ class PredictionSchema:
     provenance: Mapping[str, Any]
     kept: Mapping[str, pa.DataType] = field(default_factory=dict)
     min_score: float | None = None
+    run_columns: tuple[str, ...] = ()
+
+    def with_run(
+        self, rows: Sequence[tuple[Any, ...]], run_id: str, now: datetime
+    ) -> list[tuple[Any, ...]]:
+        """Return the values of `kept` columns with those of `run_columns` behind them."""
+        module = f"{self.provenance.get('module')}@{self.provenance.get('module_digest')}"
+        of_run = {"run_id": run_id, "labelled_at": now, "module": module}
+        values = tuple(of_run[name] for name in self.run_columns)
+        nothing = (None,) * (len(self.kept) - len(values))
+        return [(*(row or nothing), *values) for row in rows] if values else list(rows)
 
     def arrow(self) -> pa.Schema:
         """Return the Arrow schema, the same for every part."""

@@ -21,7 +21,7 @@ from imagebeam.outputs.layout import Layout, OutputError, own_file
 from imagebeam.outputs.parts import opened
 from imagebeam.outputs.progress import ProgressWatcher
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import ERRORS, PredictionSchema
+from imagebeam.outputs.schema import ERRORS, RUN_COLUMNS, PredictionSchema
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
 from imagebeam.tables.rows import Digests
@@ -185,11 +185,16 @@ def _with_kept(own: pa.Schema, parts: Sequence[AnyPath], kept: Mapping[str, str]
                 found = file.schema_arrow
             return pa.schema([*own, *(found.field(name) for name in kept)])
     try:
-        return pa.schema([*own, *((name, pa.type_for_alias(kind)) for name, kind in kept.items())])
+        return pa.schema([*own, *((name, _type(name, kind)) for name, kind in kept.items())])
     except ValueError as error:
         raise OutputError(
             f"--keep column: {error}. Label with --format parquet to commit such columns."
         ) from error
+
+
+def _type(name: str, kind: str) -> pa.DataType:
+    known = RUN_COLUMNS.get(name)
+    return known if str(known) == kind else pa.type_for_alias(kind)
 
 
 def _check_account(layout: Layout, predictions: _Rows, errors: _Rows, uri_total: int) -> None:

@@ -96,6 +96,7 @@ def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
             "infer": {"wall_seconds": 2.0, "cpu_seconds": 1.5},
         },
         "module": "m",
+        "run_id": run.id,
     }
 
 
