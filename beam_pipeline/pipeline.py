@@ -11,9 +11,12 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import StagedModule
+from imagebeam.modules.staging import flatbuffer_bytes
+from imagebeam.modules.types import LITERT
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.schema import PredictionSchema, heads_of
+from imagebeam.scoring.module_task import answer_bytes
 from imagebeam.transforms import (
     DecodeImages,
     ListImages,
@@ -62,6 +65,13 @@ class Job:
         """The layout of the output."""
         return self.run.layout
 
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of an image that a worker process holds: its pixels, or the outputs."""
+        if self.module.engine != LITERT:
+            return self.preprocessing.image_bytes
+        return answer_bytes(self.module.info, heads_of(self.schema.emit))
+
 
 def build(
     pipeline: beam.Pipeline, job: Job, startup_times: StageTimes | None = None
@@ -71,7 +81,7 @@ def build(
     pages, plan, earlier_parts = listed | SkipDone(job.layout, job.provenance)
     reports = (
         (pages, plan)
-        | PlanShards(job.run, job.preprocessing.image_bytes, job.images_per_shard)
+        | PlanShards(job.run, job.held_bytes, job.images_per_shard)
         | DecodeImages(
             job.preprocessing,
             job.decode_processes,
@@ -79,8 +89,9 @@ def build(
             job.access,
             job.worker_cores,
             job.read_columns,
+            module_bytes=flatbuffer_bytes(job.module),
         )
-        | RunModule(job.module, cores=job.worker_cores)
+        | RunModule(job.module, cores=job.worker_cores, heads=heads_of(job.schema.emit))
         | WriteShards(job.run, job.schema)
     )
     return (reports, plan, earlier_parts) | Summarise(

@@ -12,9 +12,11 @@ _NO_LIMIT = 1 << 60
 """Version 1 reports a number of this size where no limit is set."""
 
 _BASE_BYTES = 300_000_000
-"""Memory of a worker process: Beam, the module, and three shards of pixels."""
+"""Memory of a worker process: Beam, and three shards of pixels or outputs."""
 _DECODER_BYTES = 80_000_000
-"""Memory of a decoding process with an ordinary photograph."""
+"""Memory of a decoding process with LiteRT and an ordinary photograph."""
+_BYTES_PER_MODULE_BYTE = 3
+"""Memory of a decoding process for its module: the file, and weights in the order of the cores."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,18 @@ class Resources:
     cores: int
     memory: int | None = None
 
-    def decode_processes(self, cores: int | None = None) -> int:
+    def decode_processes(self, cores: int | None = None, module_bytes: int = 0) -> int:
         """Return how many decoding processes to run: one per core, or as many as memory allows.
 
         Args:
             cores: of a worker process; None for all cores.
+            module_bytes: size of the module that each of them loads.
         """
         wanted = min(cores or self.cores, self.cores)
         if self.memory is None:
             return wanted
-        return max(1, min(wanted, (self.memory - _BASE_BYTES) // _DECODER_BYTES))
+        each = _DECODER_BYTES + _BYTES_PER_MODULE_BYTE * module_bytes
+        return max(1, min(wanted, (self.memory - _BASE_BYTES) // each))
 
     def memory_for_one_image(self, limit: int) -> int:
         """Return the memory that one image may take: the limit, or half of all memory if less."""

@@ -12,14 +12,15 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _BELOW: dict[str, set[str]] = {
     "beam_pipeline": {
-        *("transforms", "images", "modules", "outputs", "storage", "tables"),
+        *("transforms", "scoring", "images", "modules", "outputs", "storage", "tables"),
         *("report", "evaluation", "training", "mobilenet_v1", "samples"),
     },
-    "transforms": {"images", "modules", "outputs", "storage"},
+    "transforms": {"scoring", "images", "modules", "outputs", "storage"},
     "tables": {"outputs", "storage"},
     "report": {"evaluation", "images", "outputs", "storage"},
     "training": {"evaluation", "images", "mobilenet_v1", "modules"},
     "evaluation": {"images", "modules", "storage"},
+    "scoring": {"images", "modules", "storage"},
     "images": {"storage"},
     "modules": {"storage"},
     "outputs": {"storage"},

@@ -134,6 +134,11 @@ def test_decoding_processes_follow_cores_and_memory(
     assert Resources(64, memory).decode_processes(cores) == processes
 
 
+def test_a_large_module_leaves_room_for_fewer_processes() -> None:
+    assert Resources(64, 1_000_000_000).decode_processes(module_bytes=20_000_000) == 5
+    assert Resources(64).decode_processes(module_bytes=20_000_000) == 64
+
+
 def test_one_image_can_take_half_of_all_memory() -> None:
     assert Resources(1).memory_for_one_image(2_000_000_000) == 2_000_000_000
     assert Resources(1, 512_000_000).memory_for_one_image(2_000_000_000) == 256_000_000

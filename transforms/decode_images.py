@@ -1,4 +1,4 @@
-"""Shard → DecodedShard."""
+"""Shard → DecodedShard, or HeldShard."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -9,21 +9,18 @@ from itertools import starmap
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
-from imagebeam.images import uris
-from imagebeam.images.errors import ImageError
-from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.reading.reader import ImageReader, Reading
+from imagebeam.images.reading.picture_task import PictureTask
+from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
 from imagebeam.resources import Resources
-from imagebeam.storage.secrets import HideQuery
-from imagebeam.transforms.elements import DecodedShard, Failure, Shard
+from imagebeam.transforms.elements import AnsweredShard, DecodedShard, HeldShard, Shard
 from imagebeam.transforms.lookahead import Lookahead
+from imagebeam.transforms.read_shard import ShardReader
 from imagebeam.transforms.shared_resource import SharedResource
 from imagebeam.transforms.worker_versions import check_versions, installed_versions
 
@@ -44,6 +41,9 @@ class DecodeImages(beam.PTransform):
     An image that cannot be read, or that hangs or crashes its decoder, becomes a failure of its
     shard. The next shards are decoded while one shard is scored. Shuffles nothing.
 
+    With `module_bytes`, the pictures stay in the processes that decode them, until `RunModule`
+    runs its module there and takes the answers, which are smaller than pixels.
+
     Attributes:
         preprocessing: how pictures become the input of the module.
         processes: decoding processes per worker; None for one per core, or as many as the memory
@@ -52,6 +52,8 @@ class DecodeImages(beam.PTransform):
         access: how images are reached that are not local files.
         cores: of a worker process; None for all that it may use.
         columns: that reading adds to rows.
+        module_bytes: size of the flatbuffer that the decoding processes will run. None gives out
+            `DecodedShard` with pixels, otherwise `HeldShard`.
     """
 
     preprocessing: Preprocessing
@@ -60,22 +62,20 @@ class DecodeImages(beam.PTransform):
     access: Access = field(default_factory=Access)
     cores: int | None = None
     columns: ReadColumns = NO_READ_COLUMNS
+    module_bytes: int | None = None
 
-    def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard]:
+    def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard | HeldShard]:
         """Decode the images of all shards."""
-        decode = DecodeFn(
-            self.preprocessing,
-            self.processes,
-            self.limits,
-            self.access,
-            self.cores,
-            columns=self.columns,
-        )
+        settings = (self.preprocessing, self.processes, self.limits, self.access, self.cores)
+        if self.module_bytes is not None:
+            hold = HoldFn(*settings, columns=self.columns, module_bytes=self.module_bytes)
+            return shards | beam.ParDo(hold).with_output_types(HeldShard)
+        decode = DecodeFn(*settings, columns=self.columns)
         return shards | beam.ParDo(decode).with_output_types(DecodedShard)
 
 
-class DecodeFn(beam.DoFn):
-    """Reads shards with one reader per worker process, a few shards ahead."""
+class _ReadingFn(beam.DoFn):
+    """Has one reader per worker process."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class DecodeFn(beam.DoFn):
         cores: int | None,
         reader: Callable[[Preprocessing, int, DecodeLimits, Access], ImageReader] = ImageReader,
         columns: ReadColumns = NO_READ_COLUMNS,
+        module_bytes: int = 0,
     ) -> None:
         self._preprocessing = preprocessing
         self._processes = processes
@@ -94,6 +95,7 @@ class DecodeFn(beam.DoFn):
         self._cores = cores
         self._make_reader = reader
         self._columns = columns
+        self._module_bytes = module_bytes
         self._shared = SharedResource[ImageReader]()
         self._versions = installed_versions()
 
@@ -101,10 +103,15 @@ class DecodeFn(beam.DoFn):
         """Check the versions and start the decoding processes."""
         check_versions(self._versions)
         processes, limits = fit_decoding(
-            self._processes, self._limits, self._cores, resources.available()
+            self._processes,
+            self._limits,
+            self._cores,
+            resources.available(),
+            self._module_bytes,
         )
         self._images_ahead = processes * _IMAGES_AHEAD_PER_PROCESS
-        self._reader = self._shared.acquire(partial(self._start_reader, processes, limits))
+        reader = self._shared.acquire(partial(self._start_reader, processes, limits))
+        self._reader = ShardReader(reader, self._columns, self._access.hide_query)
         self._pool = ThreadPoolExecutor(
             max(_SHARDS_AHEAD, processes), thread_name_prefix="decode-images"
         )
@@ -115,11 +122,42 @@ class DecodeFn(beam.DoFn):
         reader.start()
         return reader
 
+    def teardown(self) -> None:
+        """End the decoding processes, if no other copy uses them."""
+        self._pool.shutdown(cancel_futures=True)
+        self._shared.release()
+
+
+class HoldFn(_ReadingFn):
+    """Gives out shards whose pictures the decoding processes hold."""
+
+    def process(self, shard: Shard) -> Iterator[HeldShard]:
+        """Yield the shard."""
+        yield HeldShard(shard, _Held(shard, self._images_ahead, self._reader, self._pool))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The pictures of a shard, which are read when they are needed."""
+
+    shard: Shard
+    images_ahead: int
+    reader: ShardReader
+    pool: ThreadPoolExecutor
+
+    def decoded(self) -> DecodedShard:
+        return self.reader.decoded(self.shard)
+
+    def answers(self, task: PictureTask) -> "Future[AnsweredShard]":
+        return self.pool.submit(self.reader.answered, self.shard, task)
+
+
+class DecodeFn(_ReadingFn):
+    """Reads shards a few shards ahead."""
+
     def start_bundle(self) -> None:
         """Start with no shard in progress."""
-        self._pending = Lookahead[tuple[Future[DecodedShard], Any, Any]](
-            _SHARDS_AHEAD, self._images_ahead
-        )
+        self._pending = Lookahead[tuple[Future[DecodedShard], Any, Any]](_SHARDS_AHEAD)
 
     def process(
         self,
@@ -128,20 +166,13 @@ class DecodeFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
         """Queue a shard; yield those that enough others follow."""
-        future = self._pool.submit(
-            decode_shard, shard, self._reader, self._columns, self._access.hide_query
-        )
+        future = self._pool.submit(self._reader.decoded, shard)
         self._pending.add(len(shard.images), (future, timestamp, window))
-        yield from starmap(_windowed, self._pending.ready())
+        yield from starmap(_windowed, self._pending.ready(self._images_ahead))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Yield the shards in progress."""
         yield from starmap(_windowed, self._pending.drain())
-
-    def teardown(self) -> None:
-        """End the decoding processes, if no other copy uses them."""
-        self._pool.shutdown(cancel_futures=True)
-        self._shared.release()
 
 
 def _windowed(future: Future[DecodedShard], timestamp: Any, window: Any) -> WindowedValue:
@@ -149,7 +180,11 @@ def _windowed(future: Future[DecodedShard], timestamp: Any, window: Any) -> Wind
 
 
 def fit_decoding(
-    processes: int | None, limits: DecodeLimits, cores: int | None, available: Resources
+    processes: int | None,
+    limits: DecodeLimits,
+    cores: int | None,
+    available: Resources,
+    module_bytes: int = 0,
 ) -> tuple[int, DecodeLimits]:
     """Return decoding processes and limits that fit into the cores and the memory of a worker.
 
@@ -158,11 +193,12 @@ def fit_decoding(
         limits: of one image.
         cores: of a worker process; None for all that it may use.
         available: to this process.
+        module_bytes: size of the module that each decoding process loads.
     """
     if processes is None:
-        fitting = available.decode_processes(cores)
+        fitting = available.decode_processes(cores, module_bytes)
     else:
-        fitting = Resources(processes, available.memory).decode_processes()
+        fitting = Resources(processes, available.memory).decode_processes(None, module_bytes)
         if fitting < processes:
             assert available.memory is not None
             _log.warning(
@@ -171,61 +207,3 @@ def fit_decoding(
             )
     memory = available.memory_for_one_image(limits.memory)
     return fitting, replace(limits, memory=memory)
-
-
-def decode_shard(
-    shard: Shard,
-    reader: ImageReader,
-    columns: ReadColumns = NO_READ_COLUMNS,
-    hide_query: HideQuery = "secret",
-) -> DecodedShard:
-    """Return the pictures of a shard, and a failure for each image that was not decoded.
-
-    Args:
-        shard: the images.
-        reader: reads them.
-        columns: that reading adds to rows.
-        hide_query: which values of a URL's query the final URL hides.
-    """
-
-    def extra(image: ListedImage, read: Reading | None = None, row: int = 0) -> tuple[Any, ...]:
-        if not (columns.digest or columns.final_url):
-            return image.extra_columns
-        added: list[str | None] = []
-        if columns.digest:
-            has_digest = read is not None and read.digests[row].any()
-            added.append(read.digests[row].tobytes().hex() if read and has_digest else None)
-        if columns.final_url:
-            url = read.final_urls[row] if read is not None else ""
-            added.append(uris.without_secrets(url, hide_query) if url else None)
-        return (*(image.extra_columns or (None,) * columns.listed), *added)
-
-    images = []
-    locations = []
-    failures = []
-    for image in shard.images:
-        if isinstance(image.location, ImageError):
-            failures.append(Failure.of(image.uri, image.location, extra(image)))
-        else:
-            images.append(image)
-            locations.append(image.location)
-    reading = reader.read(locations)
-    rows: list[int] = []
-    sizes: list[tuple[int, int]] = []
-    for row, (image, outcome) in enumerate(zip(images, reading.outcomes, strict=True)):
-        if isinstance(outcome, ImageError):
-            failures.append(Failure.of(image.uri, outcome, extra(image, reading, row)))
-        else:
-            rows.append(row)
-            sizes.append((outcome.width, outcome.height))
-    widths, heights = np.array(sizes, np.int32).reshape(-1, 2).T
-    return DecodedShard(
-        id=shard.id,
-        uris=[images[row].uri for row in rows],
-        extra_columns=[extra(images[row], reading, row) for row in rows],
-        widths=widths,
-        heights=heights,
-        pixels=reading.pixels if len(rows) == len(images) else reading.pixels[rows],
-        failures=tuple(failures),
-        costs=reading.costs,
-    )

@@ -6,8 +6,9 @@ steps that the runner fuses.
 
 import pickle
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.left_out import LeftOutCount
+from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import ModelOutputs, StagedModule
 from imagebeam.outputs.account import Tally
@@ -106,6 +108,61 @@ class DecodedShard:
 
 
 @dataclass(frozen=True, eq=False)
+class AnsweredShard:
+    """What a task returned for the pictures of a shard.
+
+    Attributes:
+        id: of the shard.
+        uris: of the images that have values.
+        extra_columns: per image, as in `ListedImage`.
+        widths: int32 (N,), of the originals, upright, in pixels.
+        heights: likewise.
+        values: float32 (N, width of the task).
+        failures: the other images of the shard.
+        costs: so far, by stage.
+    """
+
+    id: str
+    uris: Sequence[str]
+    extra_columns: Sequence[tuple[Any, ...]]
+    widths: npt.NDArray[np.int32]
+    heights: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+    failures: tuple[Failure, ...]
+    costs: StageTimes
+
+
+class HeldPictures(Protocol):
+    """The pictures of a shard in the processes that decode them."""
+
+    @property
+    def images_ahead(self) -> int:
+        """The number of images of other shards that these processes need to be busy meanwhile."""
+        ...
+
+    def decoded(self) -> DecodedShard:
+        """Bring the pixels into this process."""
+        ...
+
+    def answers(self, task: PictureTask) -> "Future[AnsweredShard]":
+        """Run a task on the pictures where they are decoded."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class HeldShard:
+    """A shard whose pictures are not brought into this process, unless it crosses to another one.
+
+    Attributes:
+        shard: the images.
+        pictures: of the images.
+    """
+
+    shard: Shard
+    pictures: HeldPictures
+
+
+@dataclass(frozen=True, eq=False)
 class ScoredShard:
     """The model outputs of a shard; row i of every array belongs to `uris[i]`.
 
@@ -169,7 +226,9 @@ class FusedCoder(beam.coders.Coder):
         return cls(record)
 
     def encode(self, value: Any) -> bytes:
-        """Return the pickled record."""
+        """Return the pickled record. A held shard becomes a decoded one."""
+        if isinstance(value, HeldShard):
+            value = value.pictures.decoded()
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
@@ -181,6 +240,8 @@ class FusedCoder(beam.coders.Coder):
         match value:
             case Shard() | Page():
                 return _NAME_BYTES * len(value.images)
+            case HeldShard():
+                return _NAME_BYTES * len(value.shard.images)
             case DecodedShard():
                 return int(value.pixels.nbytes) + _NAME_BYTES * len(value.uris)
             case _:
@@ -191,5 +252,5 @@ class FusedCoder(beam.coders.Coder):
 
 _NAME_BYTES = 100
 
-for _record in (Page, Shard, DecodedShard, ScoredShard):
+for _record in (Page, Shard, DecodedShard, HeldShard, ScoredShard):
     beam.coders.registry.register_coder(_record, FusedCoder)

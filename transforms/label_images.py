@@ -14,7 +14,8 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, Resize
 from imagebeam.modules import StagedModule, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.outputs.schema import PredictionSchema, RankedClass, prediction_rows
+from imagebeam.modules.staging import flatbuffer_bytes
+from imagebeam.outputs.schema import PredictionSchema, RankedClass, heads_of, prediction_rows
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ScoredShard, Shard
 from imagebeam.transforms.picture_decoder import uri_of
@@ -126,6 +127,8 @@ class LabelImages(beam.PTransform):
             ]
         )
         error = RowTypeConstraint.from_fields(_ERROR_FIELDS)
+        # A module that changes runs in the worker process, which needs the pixels.
+        changes = self.model_metadata_pcoll is not None
         scored = (
             images
             | "Name images" >> beam.Map(uri_of).with_output_types(str)
@@ -136,8 +139,14 @@ class LabelImages(beam.PTransform):
                 self.decode_processes,
                 self.limits,
                 self.access,
+                module_bytes=None if changes else flatbuffer_bytes(module),
             )
-            | RunModule(module, embed_model=True, updates=self.model_metadata_pcoll)
+            | RunModule(
+                module,
+                embed_model=True,
+                updates=self.model_metadata_pcoll,
+                heads=heads_of(self.emit),
+            )
         )
         return LabelledImages(
             scored | "Make rows" >> beam.FlatMap(_rows, schema).with_output_types(row),
@@ -151,8 +160,8 @@ def _shard(uris: Sequence[str]) -> Shard:
 
 
 def _require_heads(emit: Sequence[str], module: StagedModule) -> None:
-    for name in emit:
-        if (head := "scores" if name == "labels" else name) not in module.info.heads:
+    for name, head in zip(emit, heads_of(emit), strict=True):
+        if head not in module.info.heads:
             raise ValueError(f"emit={name!r}: {module.handle} has no {head}. Leave it out.")
 
 

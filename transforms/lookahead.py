@@ -15,21 +15,19 @@ class Lookahead(Generic[T]):
 
     Args:
         shards: that must be behind the oldest.
-        images: that these shards must have together.
     """
 
-    def __init__(self, shards: int, images: int) -> None:
+    def __init__(self, shards: int) -> None:
         self._shards = shards
-        self._images = images
         self._queue: deque[tuple[int, T]] = deque()
 
     def add(self, images: int, item: T) -> None:
         """Append a shard with this number of images, at least one."""
         self._queue.append((images, item))
 
-    def ready(self) -> Iterator[T]:
-        """Take the oldest shards as long as enough are behind them."""
-        while len(self._queue) > self._shards and self._behind() >= self._images:
+    def ready(self, images: int) -> Iterator[T]:
+        """Take the oldest shards as long as enough shards, and so many images, are behind them."""
+        while len(self._queue) > self._shards and self._behind() >= images:
             yield self._queue.popleft()[1]
 
     def drain(self) -> Iterator[T]:

@@ -1,11 +1,14 @@
 """Load a module on a worker."""
 
 import tempfile
+import uuid
+from collections.abc import Iterable
 
 from imagebeam.modules import Engine, StagedModule, load_engine
 from imagebeam.modules.engines import MemoryBoundedEngine
 from imagebeam.modules.staging import read_staged, unpacked
 from imagebeam.modules.types import LITERT
+from imagebeam.scoring.module_task import ModuleTask, task_heads
 
 METRICS_NAMESPACE = "imagebeam"
 
@@ -23,6 +26,26 @@ class ModuleLoader:
         self.module = module
         embedded = embed_model and module.engine == LITERT
         self._flatbuffer = read_staged(module) if embedded else None
+        # Copies of this object in one worker process need the same key.
+        self._key = uuid.uuid4().hex
+
+    def task(self, heads: Iterable[str] | None) -> ModuleTask:
+        """Return the task that runs a flatbuffer in decoding processes.
+
+        Args:
+            heads: to return; None for all.
+
+        Raises:
+            ModuleError: the file of the module was changed since it was staged.
+        """
+        module = self.module
+        return ModuleTask(
+            key=self._key,
+            flatbuffer=self._flatbuffer or read_staged(module),
+            source=repr(str(module.path)),
+            info=module.info,
+            heads=task_heads(module.info, heads),
+        )
 
     def load(self, threads: int | None = None) -> Engine:
         """Load the engine.

@@ -19,7 +19,7 @@ _MIN_IMAGES_PER_SHARD = 32
 """Fewer images per shard would cost more in files than in work."""
 
 _MAX_SHARD_BYTES = 16_000_000
-"""Limit for decoded pixels: a worker thread holds the shard that it scores and the next two."""
+"""Limit for pixels or outputs: a worker thread holds the shard that it writes and the next two."""
 
 
 @dataclass
@@ -34,12 +34,12 @@ class PlanShards(beam.PTransform):
 
     Attributes:
         run: the run that owns the output.
-        image_bytes: of one decoded picture.
+        held_bytes: of one image, that a worker process holds until the shard is written.
         images_per_shard: None derives it from the number of images to do.
     """
 
     run: RunToken
-    image_bytes: int
+    held_bytes: int
     images_per_shard: int | None = None
 
     @no_annotations  # Beam takes hints only from a single PCollection.
@@ -49,7 +49,7 @@ class PlanShards(beam.PTransform):
         """Group the images of the pages, given the one `Plan`."""
         pages, plan = inputs
         plan = plan | "WritePlan" >> beam.Map(_write_plan, self.run)
-        sizes = (beam.pvalue.AsSingleton(plan), self.image_bytes, self.images_per_shard)
+        sizes = (beam.pvalue.AsSingleton(plan), self.held_bytes, self.images_per_shard)
         return (
             pages
             | "KeyByPosition" >> beam.FlatMap(key_by_position, *sizes)
@@ -64,17 +64,17 @@ def _write_plan(plan: Plan, run: RunToken) -> Plan:
     return plan
 
 
-def shard_size(images: int, image_bytes: int) -> int:
+def shard_size(images: int, held_bytes: int) -> int:
     """Return the images per shard: small jobs spread over workers, large jobs make few files."""
-    most = max(_MIN_IMAGES_PER_SHARD, _MAX_SHARD_BYTES // image_bytes)
+    most = max(_MIN_IMAGES_PER_SHARD, _MAX_SHARD_BYTES // held_bytes)
     return min(most, max(_MIN_IMAGES_PER_SHARD, 2 * isqrt(images)))
 
 
 def key_by_position(
-    page: Page, plan: Plan, image_bytes: int, images_per_shard: int | None
+    page: Page, plan: Plan, held_bytes: int, images_per_shard: int | None
 ) -> Iterator[tuple[tuple[int, int], Page]]:
     """Split a page into runs of images under the keys that neighbours share."""
-    size = images_per_shard or shard_size(plan.to_do, image_bytes)
+    size = images_per_shard or shard_size(plan.to_do, held_bytes)
 
     def group_number(image: ListedImage) -> int:
         together = 1 if isinstance(image.location, ImageError) else image.location.read_together
@@ -87,11 +87,11 @@ def key_by_position(
 def make_shards(
     group: tuple[tuple[int, int], Iterable[Page]],
     plan: Plan,
-    image_bytes: int,
+    held_bytes: int,
     images_per_shard: int | None,
 ) -> Iterator[Shard]:
     """Yield the shards of images that share a key, in their order."""
-    size = images_per_shard or shard_size(plan.to_do, image_bytes)
+    size = images_per_shard or shard_size(plan.to_do, held_bytes)
     pages = chain.from_iterable(page.images for page in group[1])
     images = sorted(pages, key=lambda image: image.ordinal)
     for _, shard in groupby(images, key=lambda image: image.ordinal // size):

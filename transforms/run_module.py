@@ -1,9 +1,11 @@
-"""DecodedShard → ScoredShard."""
+"""HeldShard or DecodedShard → ScoredShard."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import ceil
 from typing import Any, NamedTuple
@@ -16,16 +18,25 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
-from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
+from imagebeam.images.errors import ImageError
 from imagebeam.images.stage_times import Meter, StageTimes, total
 from imagebeam.modules import Engine, ModelOutputs, StagedModule
-from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
+from imagebeam.modules.types import LITERT
+from imagebeam.scoring.module_task import ModuleTask
+from imagebeam.scoring.score import score
+from imagebeam.transforms.elements import (
+    AnsweredShard,
+    DecodedShard,
+    Failure,
+    HeldShard,
+    ScoredShard,
+)
 from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 
-_SHARDS_AHEAD = 1
-"""Shards whose pictures are queued while an earlier shard is completed and written, so that no
-thread waits for the slowest part of a shard. They have at least one block for each thread."""
+_SHARDS_AHEAD = 2
+"""Shards in progress while an earlier one is completed and written, so that no core waits for the
+slowest part of a shard."""
 
 _BLOCK = 16
 """Pictures that a thread takes from the queue at once; also the batch size of TensorFlow."""
@@ -39,11 +50,15 @@ _THREADS_PER_SHARD = 8
 
 @dataclass
 class RunModule(beam.PTransform):
-    """Runs the module on the pictures of all shards, in blocks that threads take from one queue.
+    """Runs the module on the pictures of all shards.
 
-    The module is loaded once per worker process and shared between its threads. The next shard is
-    queued while one is completed, so shards do not wait for each other. A picture on which the
-    module fails becomes a failure of its shard; the others keep their outputs. Shuffles nothing.
+    The process that decoded the pictures of a `HeldShard` loads the module once and runs it on
+    them, in batches, so that only answers leave it. Pictures that come as pixels, and modules that
+    need TensorFlow, are scored in this process, in blocks that threads take from one queue.
+
+    The next shards are in progress while one is completed, so shards do not wait for each other.
+    A picture on which the module fails becomes a failure of its shard; the others keep their
+    outputs. Shuffles nothing.
 
     Attributes:
         module: to run.
@@ -52,14 +67,18 @@ class RunModule(beam.PTransform):
         cores: of a worker process; None for all that it may use.
         updates: `ModelMetadata` of Beam's RunInference, whose `model_id` is the handle of the
             module to run from then on; None for always the same module.
+        heads: outputs that are needed, among logits, scores and features; None for all.
     """
 
     module: StagedModule
     embed_model: bool = False
     cores: int | None = None
     updates: beam.PCollection[Any] | None = None
+    heads: tuple[str, ...] | None = None
 
-    def expand(self, shards: beam.PCollection[DecodedShard]) -> beam.PCollection[ScoredShard]:
+    def expand(
+        self, shards: beam.PCollection[DecodedShard | HeldShard]
+    ) -> beam.PCollection[ScoredShard]:
         """Score all shards."""
         if self.updates is not None:
             from imagebeam.transforms.run_updated_module import RunUpdatedFn
@@ -67,24 +86,26 @@ class RunModule(beam.PTransform):
             update = beam.pvalue.AsSingleton(self.updates)
             updated = beam.ParDo(RunUpdatedFn(self.module, self.cores), update)
             return shards | updated.with_output_types(ScoredShard)
-        run = RunFn(ModuleLoader(self.module, self.embed_model), self.cores)
+        run = RunFn(ModuleLoader(self.module, self.embed_model), self.cores, self.heads)
         return shards | beam.ParDo(run).with_output_types(ScoredShard)
 
 
 class _Pending(NamedTuple):
-    shard: DecodedShard
-    inference: "Inference"
+    result: Callable[[], ScoredShard]
     start: float
     timestamp: Any
     window: Any
 
 
 class RunFn(beam.DoFn):
-    """Submits the pictures of each shard, and completes the shard before the latest one."""
+    """Starts the inference for each shard, and completes shards that enough others follow."""
 
-    def __init__(self, loader: ModuleLoader, cores: int | None) -> None:
+    def __init__(
+        self, loader: ModuleLoader, cores: int | None, heads: tuple[str, ...] | None = None
+    ) -> None:
         self._loader = loader
         self._cores = cores
+        self._heads = heads
         self._shared = Shared()
         self._load_milliseconds: int | None = None
         self._inferences = Metrics.counter(METRICS_NAMESPACE, "num_inferences")
@@ -97,19 +118,17 @@ class RunFn(beam.DoFn):
 
     def setup(self) -> None:
         """Load the module, once per worker process."""
-        self._engine: ParallelEngine = self._shared.acquire(self._load)
+        self._module: WorkerModule = self._shared.acquire(self._load)
 
-    def _load(self) -> "ParallelEngine":
+    def _load(self) -> "WorkerModule":
         start = time.monotonic()
-        cores = self._cores or resources.cores()
-        engine = ParallelEngine(self._loader.load(tensorflow_threads(cores)), cores)
+        module = WorkerModule(self._loader, self._cores or resources.cores(), self._heads)
         self._load_milliseconds = round(1000 * (time.monotonic() - start))
-        return engine
+        return module
 
     def start_bundle(self) -> None:
         """Start with no shard in progress, and record the time of loading."""
-        images = self._engine.threads * _BLOCK
-        self._pending = Lookahead[_Pending](_SHARDS_AHEAD, images)
+        self._pending = Lookahead[_Pending](_SHARDS_AHEAD)
         # Beam records metrics only during a bundle.
         if self._load_milliseconds is not None:
             self._load_latency.update(self._load_milliseconds)
@@ -117,27 +136,70 @@ class RunFn(beam.DoFn):
 
     def process(
         self,
-        shard: DecodedShard,
+        shard: HeldShard | DecodedShard,
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
-        """Queue a shard; yield those that enough others follow."""
-        inference = self._engine.start(shard.pixels)
-        pending = _Pending(shard, inference, time.monotonic(), timestamp, window)
-        # Failures count too: a shard without pictures must not wait for others.
-        self._pending.add(len(shard.uris) + len(shard.failures), pending)
-        yield from map(self._complete, self._pending.ready())
+        """Start a shard; yield those that enough others follow."""
+        start = time.monotonic()
+        result, images, ahead = self._module.start(shard)
+        self._pending.add(images, _Pending(result, start, timestamp, window))
+        yield from map(self._complete, self._pending.ready(ahead))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Yield the shards in progress."""
         yield from map(self._complete, self._pending.drain())
 
     def _complete(self, pending: _Pending) -> WindowedValue:
-        shard, inference, start, timestamp, window = pending
-        scored = complete_shard(shard, inference)
-        self._inferences.inc(len(shard.uris))
-        self._latency.update(round(1e6 * (time.monotonic() - start)))
-        return WindowedValue(scored, timestamp, (window,))
+        scored = pending.result()
+        self._inferences.inc(len(scored.uris))
+        self._latency.update(round(1e6 * (time.monotonic() - pending.start)))
+        return WindowedValue(scored, pending.timestamp, (pending.window,))
+
+
+class WorkerModule:
+    """The module in one worker process: for decoding processes, and for pixels that come here."""
+
+    def __init__(
+        self, loader: ModuleLoader, cores: int, heads: tuple[str, ...] | None = None
+    ) -> None:
+        """Read a flatbuffer, so that a damaged one is found now; or load TensorFlow."""
+        self._loader = loader
+        self._cores = cores
+        self._lock = threading.Lock()
+        self._engine: ParallelEngine | None = None
+        self._task: ModuleTask | None = None
+        if loader.module.engine == LITERT:
+            self._task = loader.task(heads)
+        else:
+            self._parallel_engine()
+
+    def start(self, shard: HeldShard | DecodedShard) -> tuple[Callable[[], ScoredShard], int, int]:
+        """Start the inference for a shard.
+
+        Returns:
+            What waits for its result, the number of its images, and the number of images that
+            should be in progress behind it.
+        """
+        if isinstance(shard, HeldShard):
+            images = len(shard.shard.images)
+            if self._task is not None:
+                answers = shard.pictures.answers(self._task)
+                result = partial(_answered_shard, answers, self._task)
+                return result, images, shard.pictures.images_ahead
+            shard = shard.pictures.decoded()
+        engine = self._parallel_engine()
+        # Failures count too: a shard without pictures must not wait for others.
+        images = len(shard.uris) + len(shard.failures)
+        result = partial(complete_shard, shard, engine.start(shard.pixels))
+        return result, images, engine.threads * _BLOCK
+
+    def _parallel_engine(self) -> "ParallelEngine":
+        with self._lock:
+            if self._engine is None:
+                engine = self._loader.load(tensorflow_threads(self._cores))
+                self._engine = ParallelEngine(engine, self._cores)
+            return self._engine
 
 
 class Inference:
@@ -224,6 +286,21 @@ def complete_shard(shard: DecodedShard, inference: Inference) -> ScoredShard:
     )
 
 
+def _answered_shard(future: Future[AnsweredShard], task: ModuleTask) -> ScoredShard:
+    """Wait for the answers of the decoding processes."""
+    answered = future.result()
+    return ScoredShard(
+        id=answered.id,
+        uris=answered.uris,
+        extra_columns=answered.extra_columns,
+        widths=answered.widths,
+        heights=answered.heights,
+        outputs=task.outputs(answered.values),
+        failures=answered.failures,
+        costs=answered.costs,
+    )
+
+
 class _Block(NamedTuple):
     pieces: list[ModelOutputs]
     errors: dict[int, ImageError]
@@ -232,26 +309,6 @@ class _Block(NamedTuple):
 
 def _infer_block(engine: Engine, pixels: npt.NDArray[np.uint8], start: int, stop: int) -> _Block:
     meter = Meter()
-    errors: dict[int, ImageError] = {}
-    pieces: list[ModelOutputs] = []
     with meter.stage("infer"):
-        # A recursive inner function would make a cycle of references, which keeps the pixels of
-        # the shard alive until the garbage collector runs.
-        spans = [(start, stop)] if start < stop else []
-        while spans:
-            start, stop = spans.pop()
-            try:
-                outputs = engine.run(pixels[start:stop])
-            # Engines raise the errors of their library: ValueError, RuntimeError, OpError.
-            except Exception as error:
-                if stop - start == 1:
-                    errors[start] = InferenceFailed(f"{type(error).__name__}: {error}")
-                else:
-                    middle = (start + stop) // 2
-                    spans += [(middle, stop), (start, middle)]
-                continue
-            finite = outputs.finite_rows(stop - start)
-            for row in np.flatnonzero(~finite):
-                errors[start + int(row)] = NotFinite("NaN or infinity among the answers")
-            pieces.append(outputs if finite.all() else outputs.select(finite))
-    return _Block(pieces, errors, meter.costs)
+        pieces, errors = score(engine, pixels[start:stop])
+    return _Block(pieces, {start + row: error for row, error in errors.items()}, meter.costs)

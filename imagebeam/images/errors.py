@@ -258,7 +258,7 @@ class InferenceError(ImageError):
 
 
 class InferenceFailed(InferenceError, code="inference_failed", retryable=True):
-    """The module raised an error on this image, also when it ran alone."""
+    """The module raised an error on this image when it ran alone, or ended its process, twice."""
 
     fix = "Try --engine tensorflow; if it persists, the module cannot take this picture."
 

@@ -5,7 +5,7 @@ TensorFlow runs in a child process (see `modules.tensorflow`), except for the Te
 """
 
 from imagebeam.modules.class_names import read_class_names
-from imagebeam.modules.engines import Engine, load_engine
+from imagebeam.modules.engines import Engine, load_engine, load_flatbuffer
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.catalogue import DEMO, default_module
 from imagebeam.modules.model_outputs import ModelOutputs
@@ -23,6 +23,7 @@ __all__ = [
     "compile_module",
     "default_module",
     "load_engine",
+    "load_flatbuffer",
     "open_module",
     "read_class_names",
 ]

@@ -57,6 +57,11 @@ def read_staged(module: StagedModule) -> bytes:
     return data
 
 
+def flatbuffer_bytes(module: StagedModule) -> int | None:
+    """Return the size of a module's flatbuffer; None if it runs in TensorFlow."""
+    return module.path.stat().st_size if module.engine == LITERT else None
+
+
 @contextmanager
 def unpacked(module: StagedModule) -> Iterator[Path]:
     """Yield a local path for `load_engine`; it is valid inside the `with` block.

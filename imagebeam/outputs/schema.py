@@ -1,7 +1,7 @@
 """The columns of predictions and errors, made from arrays without a dict per row."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -224,6 +224,11 @@ def ranked_classes(
             classes.tolist(), np.take_along_axis(scores, classes, axis=1).tolist(), strict=True
         )
     ]
+
+
+def heads_of(emit: Iterable[str]) -> tuple[str, ...]:
+    """Return the output of the module from which each of the columns in `emit` is made."""
+    return tuple("scores" if name == "labels" else name for name in emit)
 
 
 def prediction_rows(table: pa.Table) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from PIL import Image
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_process import DecodingProcess
-from imagebeam.images.reading.reader import Reading
+from imagebeam.images.reading.reader import Reading, pictures
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
@@ -34,7 +34,8 @@ def bmp(path: Path, level: int, fault: str = "") -> str:
 def read(process: DecodingProcess, uris: Sequence[str]) -> Reading:
     """Return the outcomes of the images from a decoding process."""
     pixels, meter = np.empty((len(uris), *SIZE, 3), np.uint8), Meter()
-    return Reading(pixels, process.read([*map(ImageLocation, uris)], pixels, meter), meter.costs)
+    outcomes = process.read([*map(ImageLocation, uris)], pixels, meter)
+    return Reading(costs=meter.costs, pixels=pixels, outcomes=pictures(pixels, outcomes))
 
 
 def seen(reading: Reading) -> list[int | str]:

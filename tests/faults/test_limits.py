@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import Engine, ModelOutputs, load_engine
-from imagebeam.modules.types import Pixels
 from imagebeam.outputs.verify import verify
-from imagebeam.transforms import module_loader
 from tests.beam_pipeline.jobs import archive, errors, parts, predictions
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
@@ -162,36 +159,30 @@ def test_a_job_uses_the_decoding_processes_that_start(
     assert len(predictions(tmp_path / "out")) == 20
 
 
-class _PoisonedEngine:
-    """Raises an error for every batch that contains a picture of one grey level."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def run(self, pixels: Pixels) -> ModelOutputs:
-        if (pixels == 9).all(axis=(1, 2, 3)).any():
-            raise RuntimeError("poisoned")
-        return self._engine.run(pixels)
-
-
-def test_pictures_that_the_module_refuses_are_error_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("faulty_decoder")
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        (9, "RuntimeError: poisoned"),
+        (11, "the process that ran the module ended with signal Segmentation fault"),
+    ],
+)
+def test_pictures_on_which_the_module_fails_are_error_rows(
+    tmp_path: Path, level: int, message: str
 ) -> None:
     folder, output, clean = tmp_path / "in", tmp_path / "out", tmp_path / "clean"
     archive(folder, 30)
     assert label(folder, "--output", clean) == 0
-    poisoned = [bmp(folder / f"{n}.bmp", 9) for n in range(2)]
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            module_loader, "load_engine", lambda *known: _PoisonedEngine(load_engine(*known))
-        )
-        repeat = "--direct_runner_bundle_repeat=2"
-        assert label(folder, "--output", output, "--max-failure-rate", 0.1, repeat) == 0
+    poisoned = [bmp(folder / f"{n}.bmp", level, "poison") for n in range(2)]
+    repeat = "--direct_runner_bundle_repeat=2"
+    assert label(folder, "--output", output, "--max-failure-rate", 0.1, repeat) == 0
     assert predictions(output) == predictions(clean)
     assert [(row["uri"], row["code"], row["message"]) for row in errors(output)] == [
-        (uri, "inference_failed", "RuntimeError: poisoned") for uri in poisoned
+        (uri, "inference_failed", message) for uri in poisoned
     ]
     assert verify(output) == []
+    for uri in poisoned:
+        bmp(Path(uri), level)
     assert label(folder, "--output", output, "--retry-failed", "inference_failed") == 0
     assert len(predictions(output)) == 32
     assert verify(output) == []

@@ -12,8 +12,9 @@ from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import Preprocessing, ReadColumns
 from imagebeam.resources import Resources
-from imagebeam.transforms.decode_images import DecodeImages, decode_shard, fit_decoding
+from imagebeam.transforms.decode_images import DecodeImages, fit_decoding
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
+from imagebeam.transforms.read_shard import ShardReader
 from tests.transforms.pictures import SIZE, bad_entry, grey, listed
 
 
@@ -28,7 +29,7 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
         listed(str(missing), 3),
         listed(dark, 4),
     )
-    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=2))
+    shard = ShardReader(ImageReader(Preprocessing(SIZE), 2)).decoded(Shard("id", refs))
     assert (shard.id, shard.uris) == ("id", [light, dark])
     assert shard.widths.tolist() == [30, 10]
     assert shard.heights.tolist() == [20, 12]
@@ -54,7 +55,7 @@ def test_columns_of_reading_follow_those_of_the_listing(tmp_path: Path) -> None:
         listed(str(empty), 3)._replace(extra_columns=("y",)),
     )
     reader = ImageReader(Preprocessing(SIZE, digest="sha256"), processes=1)
-    shard = decode_shard(Shard("id", refs), reader, ReadColumns(1, True, True))
+    shard = ShardReader(reader, ReadColumns(1, True, True)).decoded(Shard("id", refs))
     reader.close()
     digest = hashlib.sha256(Path(good).read_bytes()).hexdigest()
     assert shard.extra_columns == [("x", digest, None)]
@@ -67,7 +68,7 @@ def test_columns_of_reading_follow_those_of_the_listing(tmp_path: Path) -> None:
 
 def test_a_shard_without_pictures_has_only_failures(tmp_path: Path) -> None:
     refs = (listed(str(tmp_path / "nothing.jpg"), 0),)
-    shard = decode_shard(Shard("id", refs), ImageReader(Preprocessing(SIZE), processes=1))
+    shard = ShardReader(ImageReader(Preprocessing(SIZE), 1)).decoded(Shard("id", refs))
     assert shard.pixels.shape == (0, *SIZE, 3)
     assert [failure.code for failure in shard.failures] == ["not_found"]
 

@@ -1,10 +1,12 @@
-"""The main function of a decoding process: it answers one list of requests after the other."""
+"""The main function of a decoding process: it answers one batch of requests after the other."""
 
 import pickle
 import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +20,29 @@ from imagebeam.images.digests import digest_of
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
 from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
+from imagebeam.images.reading.picture_task import RunTask
 from imagebeam.images.reading.shared_pixels import SharedPixels
-from imagebeam.images.reading.wire_format import pack
+from imagebeam.images.reading.wire_format import pack, pack_answers
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage.errors import describe_unexpected
+
+
+class Batch(NamedTuple):
+    """Images to read.
+
+    Attributes:
+        requests: at most `SLOTS`.
+        with_task: whether the loaded task runs on those that were decoded.
+    """
+
+    requests: Sequence[FetchRequest]
+    with_task: bool
+
+
+READY = b""
+"""The answer of a process that is ready, or that has loaded a task. Any other text is the reason
+why the task cannot be loaded."""
 
 
 def serve(socket_descriptor: str, memory_descriptor: str) -> None:
@@ -46,22 +66,62 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
             preprocessing, memory = pickle.loads(channel.receive())
             shared = SharedPixels(preprocessing.size, int(memory_descriptor))
             _limit_memory(memory)
-            channel.send(b"ready")
+            channel.send(READY)
+            run_task: RunTask | None = None
             while True:
-                requests = pickle.loads(channel.receive(most=ANY_SIZE))
-                meter = Meter()
+                message = pickle.loads(channel.receive(most=ANY_SIZE))
                 messages.forget()
-                for row, request in enumerate(requests):
-                    outcome = _read(preprocessing, request, shared, row, meter, messages)
-                    last = row == len(requests) - 1
-                    if not isinstance(outcome, ImageError) and not last:
-                        # A message per picture would cost more than all else except decoding.
-                        shared.sizes[row] = outcome
-                    else:
-                        # The last message has the costs of all.
-                        channel.send(pack(outcome, meter.costs if last else {}))
+                if not isinstance(message, Batch):
+                    # What the task takes is not counted for an image.
+                    _limit_memory(None)
+                    try:
+                        run_task = message.load()
+                    except Exception as error:
+                        channel.send(f"{type(error).__name__}: {error}".encode(errors="replace"))
+                        continue
+                    _limit_memory(memory)
+                    channel.send(READY)
+                    continue
+                decoded = _read_all(message.requests, preprocessing, shared, messages, channel)
+                if message.with_task and decoded:
+                    assert run_task is not None
+                    channel.send(_answers(run_task, shared.slots, decoded))
         except (EOFError, ConnectionError):
             return
+
+
+def _read_all(
+    requests: Sequence[FetchRequest],
+    preprocessing: Preprocessing,
+    shared: SharedPixels,
+    messages: DecoderMessages,
+    channel: Channel,
+) -> list[int]:
+    """Send the outcome of each request; return the rows of those that were decoded."""
+    meter = Meter()
+    decoded = []
+    for row, request in enumerate(requests):
+        outcome = _read(preprocessing, request, shared, row, meter, messages)
+        last = row == len(requests) - 1
+        if not isinstance(outcome, ImageError):
+            decoded.append(row)
+        if not isinstance(outcome, ImageError) and not last:
+            # A message per picture would cost more than all else except decoding.
+            shared.sizes[row] = outcome
+        else:
+            # The last message has the costs of all.
+            channel.send(pack(outcome, meter.costs if last else {}))
+    return decoded
+
+
+def _answers(run_task: RunTask, slots: npt.NDArray[np.uint8], rows: Sequence[int]) -> bytes:
+    """Run the task on the pictures in some slots."""
+    meter = Meter()
+    with meter.stage("infer"):
+        # A slice needs no copy of the pixels.
+        gapless = list(rows) == list(range(len(rows)))
+        values, errors = run_task(slots[: len(rows)] if gapless else slots[list(rows)])
+    return pack_answers(values, errors, meter.costs)
 
 
 def read_image(
@@ -124,10 +184,16 @@ def _read(
         return UnexpectedFetch(describe_unexpected(error))
 
 
-def _limit_memory(extra: int) -> None:
+def _limit_memory(extra: int | None) -> None:
+    """Allow so many bytes of address space beyond what is held now; None allows all."""
     if sys.platform != "linux":
         # Other systems do not report or limit address space; the deadline remains.
         return
-    with open("/proc/self/statm") as file:
-        held = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + extra, held + extra))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = hard
+    if extra is not None:
+        with open("/proc/self/statm") as file:
+            soft = int(file.read().split()[0]) * resource.getpagesize() + extra
+        if hard != resource.RLIM_INFINITY:
+            soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

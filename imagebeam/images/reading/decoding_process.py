@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import starmap, takewhile
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,18 @@ import numpy.typing as npt
 from imagebeam import child_process
 from imagebeam.errors import ImagebeamError
 from imagebeam.images.channel import Channel
-from imagebeam.images.decode import DecodedImage
-from imagebeam.images.errors import DecodeCrash, DecodeMemory, DecodeTimeout, ImageError
+from imagebeam.images.errors import (
+    DecodeCrash,
+    DecodeMemory,
+    DecodeTimeout,
+    ImageError,
+    InferenceFailed,
+)
+from imagebeam.images.reading.decoding_child import READY, Batch
 from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
-from imagebeam.images.reading.wire_format import unpack
+from imagebeam.images.reading.wire_format import unpack, unpack_answers
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 
@@ -37,6 +45,8 @@ _LOOKS = 10
 _STARTS = 3
 """Attempts to start a child: something else may kill it before it is ready."""
 
+Outcome: TypeAlias = tuple[int, int] | ImageError
+"""Width and height of an original picture, or why there is none."""
 
 NO_DECODER = "no decoding process can be started"
 
@@ -72,6 +82,7 @@ class DecodingProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._shared: SharedPixels | None = None
+        self._loaded = ""
         self._ended = False
 
     @property
@@ -79,17 +90,18 @@ class DecodingProcess:
         """True after `end` was called."""
         return self._ended
 
-    def start(self) -> None:
-        """Start the child, if there is none.
+    def start(self, task: PictureTask | None = None) -> None:
+        """Start the child, if there is none, and let it load the task.
 
         Raises:
             NoDecoderError: no child can be started, or `end` was called.
+            TaskLoadError: it cannot load the task.
         """
         if self._ended:
             raise NoDecoderError("the work was ended")
-        if self._channel is None:
+        if self._channel is None or (task is not None and self._loaded != task.key):
             try:
-                self._start()
+                self._start(task)
             except BaseException as error:
                 # A child that is only half started must not be used.
                 self.close()
@@ -103,41 +115,57 @@ class DecodingProcess:
     def read(
         self,
         requests: Sequence[FetchRequest],
-        pixels: npt.NDArray[np.uint8],
+        results: npt.NDArray[Any],
         meter: Meter,
+        task: PictureTask | None = None,
         digests: npt.NDArray[np.uint8] | None = None,
-    ) -> list[DecodedImage | ImageError]:
+    ) -> list[Outcome]:
         """Return the outcome of each image, in the order given.
 
         Args:
             requests: for N images.
-            pixels: (N, H, W, 3); row i is filled if image i was decoded, otherwise unchanged.
+            results: row i is filled if image i has no error: uint8 (N, H, W, 3) for the pixels, or
+                float32 (N, width) for the values of the task.
             meter: counts the costs; those of a lost child are not counted.
+            task: to run on the pictures in the child; None gives the pixels.
             digests: (N, DIGEST_BYTES); row i is filled if the bytes of image i were read and the
                 preprocessing has a kind of digest, otherwise unchanged.
 
         Raises:
             NoDecoderError: no child can be started.
+            TaskLoadError: the child cannot load the task.
         """
-        outcomes: list[DecodedImage | ImageError] = []
-        suspect = -1
+        outcomes: dict[int, Outcome] = {}
+        todo = deque(_batches(requests))
+        suspects: set[int] = set()
         try:
-            while len(outcomes) < len(requests):
-                loss = self._read_on(requests, pixels, meter, outcomes, digests)
+            while todo:
+                rows = todo.popleft()
+                loss = self._read_batch(requests, rows, results, meter, task, outcomes, digests)
                 if loss is None:
                     continue
                 self.close()
+                undone = [row for row in rows if row not in outcomes]
+                if loss.row is None and len(undone) > 1:
+                    # The task ended the child: alone, each picture shows if it was the cause.
+                    todo.extendleft([row] for row in reversed(undone))
+                    continue
+                culprit = undone[0] if loss.row is None else loss.row
+                undone.remove(culprit)
+                if undone:
+                    todo.appendleft(undone)
                 # An earlier image or another process may have caused the loss: the image is tried
                 # again in a new child. An image that hangs is not tried again.
-                if isinstance(loss, DecodeTimeout) or suspect == len(outcomes):
-                    outcomes.append(loss)
+                if isinstance(loss.error, DecodeTimeout) or culprit in suspects:
+                    outcomes[culprit] = loss.error
                 else:
-                    suspect = len(outcomes)
+                    suspects.add(culprit)
+                    todo.appendleft([culprit])
         except BaseException:
             # Answers that were not read must not be taken for those of the next images.
             self.close()
             raise
-        return outcomes
+        return [outcomes[row] for row in range(len(requests))]
 
     def end(self) -> None:
         """Kill the child, whichever thread waits for it, and never start another one."""
@@ -158,76 +186,112 @@ class DecodingProcess:
             self._shared.close()
             self._shared = None
 
-    def _read_on(
+    def _read_batch(
         self,
         requests: Sequence[FetchRequest],
-        pixels: npt.NDArray[np.uint8],
+        rows: Sequence[int],
+        results: npt.NDArray[Any],
         meter: Meter,
-        outcomes: list[DecodedImage | ImageError],
+        task: PictureTask | None,
+        outcomes: dict[int, Outcome],
         digests: npt.NDArray[np.uint8] | None,
-    ) -> ImageError | None:
-        """Append as many outcomes as the child has slots; return how it was lost, if it was."""
-        self.start()
+    ) -> "_Loss | None":
+        """Add the outcomes of some rows; return how the child was lost, if it was."""
+        self.start(task)
         assert self._channel is not None
         assert self._shared is not None
-        first = len(outcomes)
-        batch = _batch(requests[first : first + SLOTS])
-        taken = _Taken(self._shared, pixels[first : first + len(batch)])
+        batch = _DecodedBatch(self._shared, len(rows))
+        error: ImageError | None = None
+        failed: dict[int, ImageError] = {}
         try:
-            self._channel.send(pickle.dumps(batch), self._limits.seconds)
-            while len(taken.outcomes) < len(batch):
-                outcome, costs = unpack(self._answer(taken))
+            message = Batch([requests[row] for row in rows], task is not None)
+            self._channel.send(pickle.dumps(message), self._limits.seconds)
+            while not batch.is_complete():
+                outcome, costs = unpack(self._answer(batch))
                 meter.add(costs)
                 if isinstance(outcome, DecodeMemory):
-                    return outcome
-                taken.add(outcome)
+                    error = outcome
+                    break
+                batch.outcomes.append(outcome)
+            decoded = [rows[slot] for slot in batch.slots()]
+            if error is None and task is not None and decoded:
+                answer = self._channel.receive()
+                results[decoded], failures, costs = unpack_answers(answer, len(decoded), task.width)
+                failed = {decoded[position]: each for position, each in failures.items()}
+                meter.add(costs)
         except TimeoutError:
-            return DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
-        except ValueError as error:
-            return DecodeCrash(f"the decoding process sent an invalid answer: {error}")
+            error = DecodeTimeout(f"no pixels within {self._limits.seconds:g} s")
+        except ValueError as invalid:
+            error = batch.crash(f"sent an invalid answer: {invalid}")
         except (EOFError, OSError):
-            return DecodeCrash(f"the decoding process ended with {self._ending()}")
-        finally:
-            taken.take()
+            error = batch.crash(f"ended with {self._ending()}")
+        batch.look()
+        for slot, outcome in enumerate(batch.outcomes):
+            row = rows[slot]
             if digests is not None:
-                last = first + len(taken.outcomes)
-                digests[first:last] = self._shared.digests[: len(taken.outcomes)]
-            outcomes += taken.outcomes
-        return None
+                digests[row] = self._shared.digests[slot]
+            if isinstance(outcome, ImageError):
+                outcomes[row] = outcome
+            elif task is None:
+                results[row] = self._shared.slots[slot]
+                outcomes[row] = outcome
+            elif error is None:
+                outcomes[row] = failed.get(row, outcome)
+        if error is None:
+            return None
+        return _Loss(error, None if batch.is_complete() else rows[len(batch.outcomes)])
 
-    def _answer(self, taken: "_Taken") -> bytearray:
+    def _answer(self, batch: "_DecodedBatch") -> bytearray:
         """Return the child's next message. Each picture before it has its own time."""
         assert self._channel is not None
-        since, ready = time.monotonic(), 0
+        since, ready = time.monotonic(), len(batch.outcomes)
         while True:
             try:
                 message = self._channel.receive(self._limits.seconds / _LOOKS)
             except TimeoutError:
-                if (now := len(taken.ready())) > ready:
-                    since, ready = time.monotonic(), now
+                batch.look()
+                if len(batch.outcomes) > ready:
+                    since, ready = time.monotonic(), len(batch.outcomes)
                 elif time.monotonic() - since >= self._limits.seconds:
                     raise
             else:
-                taken.take()
+                batch.look()
                 return message
 
-    def _start(self) -> None:
+    def _start(self, task: PictureTask | None) -> None:
         for _ in range(_STARTS):
-            ours, theirs = socket.socketpair()
-            self._channel = Channel(ours)
-            self._shared = SharedPixels(self._preprocessing.size)
-            with theirs:
-                self._child = self._spawn(theirs.fileno(), self._shared.descriptor)
             try:
-                self._channel.send(pickle.dumps((self._preprocessing, self._limits.memory)))
-                self._channel.receive(_START_SECONDS)
+                if self._channel is None:
+                    self._connect()
+                if task is not None and self._loaded != task.key:
+                    self._load(task)
                 return
             except TimeoutError:
                 reason = f"it did not answer for {_START_SECONDS:g} s"
             except (EOFError, OSError):
+                if self._child is None:
+                    raise
                 reason = f"it ended with {self._ending()}"
             self.close()
         raise OSError(reason)
+
+    def _connect(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        self._shared = SharedPixels(self._preprocessing.size)
+        with theirs:
+            self._child = self._spawn(theirs.fileno(), self._shared.descriptor)
+        self._loaded = ""
+        self._channel.send(pickle.dumps((self._preprocessing, self._limits.memory)))
+        self._channel.receive(_START_SECONDS)
+
+    def _load(self, task: PictureTask) -> None:
+        assert self._channel is not None
+        self._channel.send(pickle.dumps(task), _START_SECONDS)
+        reason = self._channel.receive(_START_SECONDS)
+        if reason != READY:
+            raise TaskLoadError(reason.decode(errors="replace"))
+        self._loaded = task.key
 
     def _spawn(self, *descriptors: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -251,53 +315,65 @@ class DecodingProcess:
         return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
 
-class _Taken:
-    """The outcomes of a batch. Pictures come by shared memory; errors and the last one by message.
+@dataclass(frozen=True)
+class _Loss:
+    """The end of a child.
+
+    Attributes:
+        error: of the image that caused it.
+        row: the image that it was decoding; None if it was running the task on all of them.
+    """
+
+    error: ImageError
+    row: int | None
+
+
+class _DecodedBatch:
+    """The outcomes of a batch. Sizes come by shared memory; errors and the last one by message.
 
     Attributes:
         outcomes: of the first images of the batch, as many as have arrived.
     """
 
-    def __init__(self, shared: SharedPixels, pixels: npt.NDArray[np.uint8]) -> None:
-        """Expect as many outcomes as there is room for in (N, H, W, 3) `pixels`."""
-        self.outcomes: list[DecodedImage | ImageError] = []
+    def __init__(self, shared: SharedPixels, count: int) -> None:
+        self.outcomes: list[Outcome] = []
         self._shared = shared
-        self._pixels = pixels
+        self._count = count
         shared.sizes[:] = 0
         shared.digests[:] = 0
 
-    def ready(self) -> list[tuple[int, int]]:
-        """Return the sizes of the pictures that are there and not taken yet."""
-        sizes = self._shared.sizes[len(self.outcomes) : len(self._pixels) - 1].tolist()
-        return list(takewhile(lambda size: min(size) > 0, starmap(_size, sizes)))
+    def is_complete(self) -> bool:
+        """Tell if the outcomes of all images have arrived."""
+        return len(self.outcomes) == self._count
 
-    def take(self) -> None:
-        """Take the pictures that are there."""
-        self._copy(self.ready())
+    def slots(self) -> list[int]:
+        """Return the slots that hold a picture."""
+        return [slot for slot, each in enumerate(self.outcomes) if isinstance(each, tuple)]
 
-    def add(self, outcome: tuple[int, int] | ImageError) -> None:
-        """Take the outcome that a message has for the next image."""
-        if isinstance(outcome, ImageError):
-            self.outcomes.append(outcome)
-        else:
-            self._copy([outcome])
+    def look(self) -> None:
+        """Take the sizes of the pictures that are there."""
+        for width, height in self._shared.sizes[len(self.outcomes) : self._count - 1].tolist():
+            if min(width, height) <= 0:
+                break
+            self.outcomes.append((width, height))
 
-    def _copy(self, sizes: Sequence[tuple[int, int]]) -> None:
-        start = len(self.outcomes)
-        self._pixels[start : start + len(sizes)] = self._shared.slots[start : start + len(sizes)]
-        for row, (width, height) in enumerate(sizes, start):
-            self.outcomes.append(DecodedImage(self._pixels[row], width, height))
-
-
-def _size(width: int, height: int) -> tuple[int, int]:
-    return width, height
+    def crash(self, what: str) -> ImageError:
+        """Return the error of the image on which the child did something unexpected."""
+        self.look()
+        if self.is_complete():
+            return InferenceFailed(f"the process that ran the module {what}")
+        return DecodeCrash(f"the decoding process {what}")
 
 
-def _batch(requests: Sequence[FetchRequest]) -> Sequence[FetchRequest]:
-    """Return as many of the first requests as fit in one message, at least one."""
+def _batches(requests: Sequence[FetchRequest]) -> list[list[int]]:
+    """Return the rows of the requests, as many together as fit in the slots and in one message."""
+    batches: list[list[int]] = []
     size = 0
-    for count, request in enumerate(requests):
-        size += len(request) if isinstance(request, bytes) else 0
-        if count and size > _BATCH_BYTES:
-            return requests[:count]
-    return requests
+    for row, request in enumerate(requests):
+        length = len(request) if isinstance(request, bytes) else 0
+        size += length
+        if not batches or len(batches[-1]) == SLOTS or size > _BATCH_BYTES:
+            batches.append([])
+            size = length
+        batches[-1].append(row)
+    return batches

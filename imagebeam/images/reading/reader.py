@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,15 @@ from imagebeam.images.decode import DecodedImage
 from imagebeam.images.digests import DIGEST_BYTES
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess, NoDecoderError
+from imagebeam.images.reading.decoding_process import (
+    DecodeLimits,
+    DecodingProcess,
+    NoDecoderError,
+    Outcome,
+)
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.fetcher import Fetcher
+from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import Access, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
@@ -31,25 +38,57 @@ _CHUNKS_AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """The outcomes of N images, in the order given.
+class ReadBytes:
+    """What was read of N images, in the order given.
 
     Attributes:
-        pixels: uint8 (N, H, W, 3), RGB; row i is valid only if image i was decoded.
-        outcomes: for each image the picture, whose pixels are its row, or the error.
-        costs: of fetching and decoding, summed over all processes.
+        costs: of fetching, decoding and the task, summed over all processes.
         digests: uint8 (N, DIGEST_BYTES), of the encoded images if the preprocessing asks for them;
             0 where the bytes were not read, or their decoding process was lost.
         final_urls: for each image the address that redirects led to; "" if there were none.
     """
 
-    pixels: npt.NDArray[np.uint8]
-    outcomes: list[DecodedImage | ImageError]
     costs: StageTimes
     digests: npt.NDArray[np.uint8] = field(
         default_factory=lambda: np.zeros((0, DIGEST_BYTES), np.uint8)
     )
     final_urls: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reading(ReadBytes):
+    """The pictures of N images.
+
+    Attributes:
+        pixels: uint8 (N, H, W, 3), RGB; row i is valid only if image i was decoded.
+        outcomes: for each image the picture, whose pixels are its row, or the error.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    outcomes: list[DecodedImage | ImageError]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answers(ReadBytes):
+    """What a task returned for N images.
+
+    Attributes:
+        values: float32 (N, width); row i is valid only if image i has no error.
+        outcomes: for each image the width and height of the original, or the error.
+    """
+
+    values: npt.NDArray[np.float32]
+    outcomes: list[Outcome]
+
+
+def pictures(
+    pixels: npt.NDArray[np.uint8], outcomes: Sequence[Outcome]
+) -> list[DecodedImage | ImageError]:
+    """Return the outcomes with their rows of (N, H, W, 3) pixels."""
+    return [
+        outcome if isinstance(outcome, ImageError) else DecodedImage(pixels[row], *outcome)
+        for row, outcome in enumerate(outcomes)
+    ]
 
 
 class ImageReader:
@@ -88,24 +127,40 @@ class ImageReader:
     def read(self, wanted: Sequence[ImageLocation]) -> Reading:
         """Fetch and decode images."""
         pixels = np.empty((len(wanted), *self._size, 3), np.uint8)
+        outcomes, read = self._process(wanted, pixels, None)
+        return Reading(**vars(read), pixels=pixels, outcomes=pictures(pixels, outcomes))
+
+    def answers(self, wanted: Sequence[ImageLocation], task: PictureTask) -> Answers:
+        """Fetch and decode images, and run a task on them in the processes that decode them.
+
+        Raises:
+            TaskLoadError: a process cannot load the task.
+        """
+        values = np.empty((len(wanted), task.width), np.float32)
+        outcomes, read = self._process(wanted, values, task)
+        return Answers(**vars(read), values=values, outcomes=outcomes)
+
+    def _process(
+        self, wanted: Sequence[ImageLocation], results: npt.NDArray[Any], task: PictureTask | None
+    ) -> tuple[list[Outcome], ReadBytes]:
         digests = np.zeros((len(wanted), DIGEST_BYTES), np.uint8)
         final_urls: list[str] = []
-        outcomes: list[DecodedImage | ImageError] = []
+        outcomes: list[Outcome] = []
         meters = [Meter()]
-        decoding: deque[Future[list[DecodedImage | ImageError]]] = deque()
+        chunks: deque[Future[list[Outcome]]] = deque()
         requests = self._fetcher.requests(wanted, meters[0], final_urls)
         for start in range(0, len(wanted), SLOTS):
             chunk = list(islice(requests, SLOTS))
             meters.append(Meter())
-            rows, own = pixels[start : start + SLOTS], digests[start : start + SLOTS]
-            decoding.append(self._feeders.submit(self._read_chunk, chunk, rows, meters[-1], own))
+            rows = slice(start, start + SLOTS)
+            arguments = (chunk, results[rows], meters[-1], task, digests[rows])
+            chunks.append(self._feeders.submit(self._read_chunk, *arguments))
             # Bounds the number of fetched images that wait for a decoder.
-            if len(decoding) > _CHUNKS_AHEAD * self._processes:
-                outcomes += decoding.popleft().result()
-        for chunk_decoding in decoding:
-            outcomes += chunk_decoding.result()
-        costs = total(meter.costs for meter in meters)
-        return Reading(pixels, outcomes, costs, digests, final_urls)
+            if len(chunks) > _CHUNKS_AHEAD * self._processes:
+                outcomes += chunks.popleft().result()
+        for waiting in chunks:
+            outcomes += waiting.result()
+        return outcomes, ReadBytes(total(meter.costs for meter in meters), digests, final_urls)
 
     def close(self) -> None:
         """End all decoding processes. A closed reader cannot be used again."""
@@ -121,28 +176,33 @@ class ImageReader:
     def _read_chunk(
         self,
         requests: Sequence[FetchRequest],
-        pixels: npt.NDArray[np.uint8],
+        results: npt.NDArray[Any],
         meter: Meter,
+        task: PictureTask | None,
         digests: npt.NDArray[np.uint8],
-    ) -> list[DecodedImage | ImageError]:
-        process = self._started()
+    ) -> list[Outcome]:
+        process = self._started(task)
         try:
-            return process.read(requests, pixels, meter, digests)
+            return process.read(requests, results, meter, task, digests)
         finally:
             self._idle.put(process)
 
-    def _started(self) -> DecodingProcess:
+    def _started(self, task: PictureTask | None) -> DecodingProcess:
         """Wait for a decoding process that is idle and can be started.
 
         Where the system allows only some of them, the others are not used any more.
 
         Raises:
             NoDecoderError: none can be started.
+            TaskLoadError: the process cannot load the task.
         """
         while True:
             process = self._idle.get()
             try:
-                process.start()
+                process.start(task)
+            except TaskLoadError:
+                self._idle.put(process)
+                raise
             except NoDecoderError as error:
                 with self._lock:
                     is_last = self._usable == 1 or process.is_ended

@@ -40,15 +40,23 @@ def load_engine(
         ModuleError: the files at `path` are damaged or have another interface than `info`, or
             TensorFlow is needed but not installed.
     """
-    loaded = _load(engine, Path(path), info.options, threads)
-    for name in _FIXED:
-        expected, found = getattr(info, name), getattr(loaded.info, name)
-        if found != expected:
-            raise ModuleError(
-                f"{str(path)!r}: its {name} is {found} and was {expected} when the job started. "
-                "Start the job again."
-            )
-    return loaded
+    return _checked(_load(engine, Path(path), info.options, threads), repr(str(path)), info)
+
+
+def load_flatbuffer(content: bytes, source: str, info: ModuleInfo) -> Engine:
+    """Load the bytes of a flatbuffer that `open_module` has prepared.
+
+    Args:
+        content: of the file.
+        source: names it in errors.
+        info: `Module.info`.
+
+    Raises:
+        ModuleError: it is damaged or has another interface than `info`.
+    """
+    from imagebeam.modules.engines.litert import LiteRTEngine
+
+    return _checked(LiteRTEngine(content, source, info.options), source, info)
 
 
 class MemoryBoundedEngine:
@@ -89,6 +97,17 @@ class _LoadedEngine(Engine, Protocol):
     """An engine with the interface of the module that it has loaded."""
 
     info: ModuleInfo
+
+
+def _checked(loaded: _LoadedEngine, source: str, info: ModuleInfo) -> Engine:
+    for name in _FIXED:
+        expected, found = getattr(info, name), getattr(loaded.info, name)
+        if found != expected:
+            raise ModuleError(
+                f"{source}: its {name} is {found} and was {expected} when the job started. "
+                "Start the job again."
+            )
+    return loaded
 
 
 def _load(engine: str, path: Path, options: ModuleOptions, threads: int | None) -> _LoadedEngine:

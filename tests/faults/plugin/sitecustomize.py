@@ -90,6 +90,26 @@ def _babble() -> None:
     time.sleep(3600)
 
 
+def _poison() -> None:
+    """Let the module fail from now on, on every batch with a picture of certain grey levels."""
+    from imagebeam.modules.engines.litert import LiteRTEngine
+
+    run_soundly = LiteRTEngine.run
+
+    def run(self: Any, pixels: Any) -> Any:
+        if (pixels == _POISONED).all(axis=(1, 2, 3)).any():
+            raise RuntimeError("poisoned")
+        if (pixels == _DEADLY).all(axis=(1, 2, 3)).any():
+            _crash()
+        return run_soundly(self, pixels)
+
+    LiteRTEngine.run = run  # type: ignore[method-assign]
+
+
+_POISONED, _DEADLY = 9, 11
+"""Grey levels of pictures on which a poisoned module raises an error, or ends its process."""
+
+
 def _socket() -> int:
     return int(sys.argv[2])
 
@@ -114,7 +134,7 @@ _FAULTS = {
     for fault in (
         *(_hang, _crash, _exit, _raise, _stop, _dawdle),
         *(_eat, _huge, _leak),
-        *(_close, _stutter, _boast, _babble),
+        *(_close, _stutter, _boast, _babble, _poison),
     )
 }
 _PLACED = {"crash once": _crash_once, "wait": _wait}
