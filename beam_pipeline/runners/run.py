@@ -2,6 +2,7 @@
 
 import errno
 import faulthandler
+import logging
 import os
 import sys
 import threading
@@ -110,6 +111,8 @@ def run(
         raise pipeline_thread.error
     if not progress.done and (nothing := failure_messages.no_decoder(pipeline_thread.error)):
         raise UsageError(nothing)
+    if not preflight.is_direct(options):
+        _silence_workers()
     reason = failure_messages.explain(pipeline_thread.error)
     if os.strerror(errno.ENOSPC) in reason:
         reason = f"{reason.removesuffix(' Remove the cause.')} {_space_to_free(job)}"
@@ -117,6 +120,13 @@ def run(
         f"the job broke: {reason} Then run the same command again: it resumes. All messages are "
         f"in {log.place}."
     ) from pipeline_thread.error
+
+
+def _silence_workers() -> None:
+    """Show no more logs of Beam: workers in this process may fail until it has ended."""
+    beam_log = logging.getLogger("apache_beam")
+    beam_log.addHandler(logging.NullHandler())
+    beam_log.propagate = False
 
 
 def _space_to_free(job: Job) -> str:

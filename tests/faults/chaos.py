@@ -104,6 +104,8 @@ class _Measured:
 
     def __init__(self, place: Place, folder: Path) -> None:
         self.place = place
+        # The images too: a step may be one of the listing.
+        self.watched = folder
         self.logs = folder / "logs"
         self.logs.mkdir(exist_ok=True)
         self._lock = threading.Lock()
@@ -149,17 +151,18 @@ class _Measured:
 
     def _measure(self, command: str, output: AnyPath) -> _Undisturbed:
         log = self.logs / f"{os.urandom(8).hex()}.log"
-        watched = output.parent if isinstance(output, Path) else Path("/nowhere")
-        before = _sizes(watched)
+        made = output.parent if isinstance(output, Path) else Path("/nowhere")
+        before = _sizes(made)
         arguments = self.arguments(command, output, 3, again=False)
-        job = Job(*arguments[1:]) if self.place.is_cold else Forked(arguments, log, Fate(watched))
+        fate = Fate(self.watched)
+        job = Job(*arguments[1:]) if self.place.is_cold else Forked(arguments, log, fate)
         start = time.monotonic()
         code, stderr = job.finish()
         if code != 0:
             raise RuntimeError(f"the undisturbed {command} ends with {code}: {stderr}")
         seconds = time.monotonic() - start
-        steps = job.steps if isinstance(job, Forked) and isinstance(output, Path) else 0
-        sizes = [size for path, size in _sizes(watched).items() if before.get(path) != size]
+        steps = job.steps if isinstance(job, Forked) else 0
+        sizes = [size for path, size in _sizes(made).items() if before.get(path) != size]
         return _Undisturbed(seconds, steps, sizes, made_beside(output))
 
 
@@ -191,10 +194,11 @@ class _Disturbance:
             arguments = self.measured.arguments(
                 kind.command, output, self.choose.randrange(1, 6), again=False
             )
-            served = 0
+            served = place.faults.served if place.faults else 0
             if place.faults and kind.how == "store faults":
-                served, place.faults.share = place.faults.served, self.choose.uniform(0.05, 0.5)
-            fate = self._fate(output, usual)
+                stack.callback(setattr, place.faults, "share", 0)
+                place.faults.share = self.choose.uniform(0.05, 0.5)
+            fate = self._fate(usual)
             job = Job(*arguments[1:]) if place.is_cold else Forked(arguments, self._log(1), fate)
             hit, family = self._strike(job, usual.seconds)
             code, stderr = job.finish()
@@ -203,7 +207,7 @@ class _Disturbance:
             if place.faults:
                 place.faults.share = 0
                 hit = hit or place.faults.served > served
-            if place.flink and kind.how == "task manager":
+            if place.flink and kind.how == "task manager" and hit:
                 place.flink.start_task_manager()
             self.seen["hit"] += hit
             self.seen["completed anyway"] += hit and code == 0
@@ -217,12 +221,10 @@ class _Disturbance:
             self._compare(output, usual)
         return self.seen
 
-    def _fate(self, output: AnyPath, usual: _Undisturbed) -> Fate | None:
-        if not isinstance(output, Path):
-            return None
+    def _fate(self, usual: _Undisturbed) -> Fate | None:
         match self.kind.how:
             case "SIGKILL at a step":
-                return Fate(output.parent, self.choose.randint(1, usual.steps))
+                return Fate(self.measured.watched, self.choose.randint(1, usual.steps))
             case "SIGKILL within a write" | "quota":
                 size = self.choose.randrange(self.choose.choice(usual.sizes))
                 return Fate(file_bytes=size, is_fatal=self.kind.how != "quota")
@@ -233,14 +235,18 @@ class _Disturbance:
         how = self.kind.how
         if how not in (*_SIGNALS, "decoding process", "worker", "engine", "task manager"):
             return False, []
-        moment = time.monotonic() + self.choose.uniform(0, 1.1 * seconds)
+        # Other processes than the driver live from about the middle of a job to its end.
+        delay = self.choose.uniform(0, seconds * (1.1 if how in _SIGNALS else 0.6))
         found: list[psutil.Process] = []
 
-        def is_time() -> bool:
-            found[:] = self._targets(job) if time.monotonic() > moment else []
+        def has_target() -> bool:
+            found[:] = self._targets(job)
             return bool(found)
 
-        job.wait_until(is_time)
+        job.wait_until(has_target)
+        moment = time.monotonic() + delay
+        job.wait_until(lambda: time.monotonic() > moment)
+        found[:] = self._targets(job)
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             family = job.children()
             if how in ("Ctrl-C", "SIGKILL to all"):
