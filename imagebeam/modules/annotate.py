@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
+from imagebeam.modules.litert.trial import try_flatbuffer
 from imagebeam.modules.metadata import (
     ASSET,
     FLATBUFFER_ASSET,
@@ -46,6 +48,7 @@ def annotate(
     if path.is_dir():
         _annotate_folder(path, output, classes, options)
         return
+    try_flatbuffer(path, Cache())
     content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
     read_interface(content, repr(str(output)))
     try:
@@ -105,6 +108,7 @@ def _annotate_folder(
         (output / ASSET).parent.mkdir(exist_ok=True)
         write_file(output / ASSET, render(metadata).encode())
         if compiled:
+            try_flatbuffer(flatbuffer, Cache())
             content = flatbuffer.read_bytes()
             stated = annotated(content, classes, options.of_input, repr(str(flatbuffer)))
             write_file(output / FLATBUFFER_ASSET, stated)

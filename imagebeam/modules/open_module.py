@@ -11,12 +11,13 @@ from imagebeam.modules.annotate import annotated
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
-from imagebeam.modules.handles.catalogue import PUBLISHER
+from imagebeam.modules.handles.catalogue import DEMO, PUBLISHER
 from imagebeam.modules.handles.digest import PREFIX
 from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
+from imagebeam.modules.litert.trial import try_flatbuffer
 from imagebeam.modules.metadata import FLATBUFFER_ASSET
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.notes import notes_of
@@ -81,6 +82,10 @@ def open_module(
     parsed, store = Handle.parse(handle), Cache(cache)
     resolved = resolve(parsed.text, store, progress)
     digest = verified_digest(parsed.text, resolved.path, parsed.pin, store)
+    shipped = resolved.path if resolved.path.is_file() else resolved.path / FLATBUFFER_ASSET
+    is_known = resolved.published is not None or parsed.text == DEMO
+    if engine != TENSORFLOW and not is_known and shipped.is_file():
+        try_flatbuffer(shipped, store)
     module = _prepare(parsed.text, resolved.path, digest, engine, store, options)
     info = _with_class_names(module.info)
     if resolved.published is not None:

@@ -57,6 +57,8 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
         identity = read_document(Layout(root).identity)
         if identity["format"] not in FORMATS or not {*identity["emit"]} <= {*EMITTED}:
             raise ValueError("its identity was written by another version")
+        if not isinstance(identity.get("kept") or {}, dict):
+            raise ValueError("its identity has no columns named 'kept'")
         return Layout(root, identity["format"]), identity
     except ConnectionError:
         raise
@@ -142,11 +144,12 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
                 "imagebeam. Choose an --output folder that is new or empty."
             ) from None
         return False
-    differences = [
-        _difference(name, earlier, identity)
-        for name in _DECIDES_ROWS
-        if identity.get(name) != earlier.get(name)
-    ]
+    with own_file(layout.identity, "Run with --overwrite to start again."):
+        differences = [
+            _difference(name, earlier, identity)
+            for name in _DECIDES_ROWS
+            if identity.get(name) != earlier.get(name)
+        ]
     if differences:
         raise OutputError(
             f"{layout.root}: belongs to another job: {'; '.join(differences)}. Choose another "

@@ -171,6 +171,9 @@ def _rows(part: AnyPath, columns: Sequence[str], expected: pa.Schema) -> Iterato
             yield {name: row.get(name) for name in columns}
         return
     with opened(part) as file:
+        # Arrow leaves out columns that a file lacks.
+        if missing := {*columns} - {*file.schema_arrow.names}:
+            raise ValueError(f"it has no column {min(missing)!r}")
         for name in own:
             if file.schema_arrow.field(name).type != expected.field(name).type:
                 raise ValueError(f"its column {name!r} has another type than the job writes")

@@ -4,11 +4,13 @@ Flipped bytes alone rarely get past a checksum. So numbers are replaced by value
 their types, and checksums of the formats are put right afterwards.
 """
 
+import json
 import random
 import re
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import google_crc32c
 
@@ -16,6 +18,20 @@ Mutate = Callable[[bytes, random.Random], bytes]
 
 _BORDERS = (0, 1, -1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 1 << 31, (1 << 32) - 1, 1 << 32)
 _LARGE = (*_BORDERS, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+_ODD: tuple[Any, ...] = (
+    None,
+    True,
+    "",
+    "\ud800",
+    "/etc/passwd",
+    "../x",
+    -0.5,
+    1e308,
+    float("nan"),
+    [],
+    {},
+    [[]],
+)
 _MOST = 4
 
 
@@ -119,3 +135,81 @@ def inside(
         return pack(mutate(unpack(data), rng))
 
     return mutated
+
+
+def damage_json(data: bytes, rng: random.Random) -> bytes:
+    """Replace, drop or nest values of a JSON document, or damage its bytes."""
+    if rng.random() < 0.2:
+        return damage(data, rng)
+    document = json.loads(data)
+    for _ in range(rng.randint(1, 3)):
+        holders = list(_holders(document))
+        if not holders:
+            break
+        holder = rng.choice(holders)
+        key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        value = holder[key]
+        match rng.randrange(6):
+            case 0:
+                del holder[key]
+            case 1 | 2:
+                holder[key] = rng.choice(_LARGE)
+            case 3:
+                holder[key] = [value] if rng.random() < 0.5 else {str(key): value}
+            case _:
+                holder[key] = rng.choice(_ODD)
+    return json.dumps(document).encode()
+
+
+def _holders(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        if value:
+            yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _holders(inner)
+
+
+def damage_message(message: Any, rng: random.Random) -> None:
+    """Replace, drop or repeat fields of a protocol buffer message, at any depth."""
+    messages = list(_messages(message))
+    for _ in range(rng.randint(1, 3)):
+        owner = rng.choice(messages)
+        field = rng.choice(owner.DESCRIPTOR.fields)
+        try:
+            _set(owner, field, rng)
+        except (OverflowError, TypeError, ValueError):
+            # A value that the type of the field cannot hold.
+            owner.ClearField(field.name)
+
+
+def _set(owner: Any, field: Any, rng: random.Random) -> None:
+    values = getattr(owner, field.name)
+    if field.type == field.TYPE_MESSAGE:
+        if field.is_repeated and not field.message_type.GetOptions().map_entry:
+            values.extend(list(values)[: rng.randint(0, 2)]) if rng.random() < 0.5 else values.add()
+        elif not field.is_repeated:
+            values.SetInParent()
+        return
+    value: Any = rng.choice(_LARGE)
+    if field.type in (field.TYPE_STRING, field.TYPE_BYTES):
+        text = rng.choice(("", "x", "serve", "\0", "a" * 300))
+        value = text if field.type == field.TYPE_STRING else text.encode()
+    if field.is_repeated:
+        values.append(value)
+    else:
+        setattr(owner, field.name, value)
+
+
+def _messages(message: Any) -> Any:
+    yield message
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        if not field.is_repeated:
+            yield from _messages(value)
+        elif not field.message_type.GetOptions().map_entry:
+            for each in value:
+                yield from _messages(each)
+        elif field.message_type.fields_by_name["value"].type == field.TYPE_MESSAGE:
+            for key in value:
+                yield from _messages(value[key])

@@ -4,9 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -20,7 +18,9 @@ from imagebeam.images.decode import decode
 from imagebeam.images.errors import DecodeError, ImageError
 from imagebeam.images.settings import Truncation
 from tests.fuzz import mutations
-from tests.fuzz.mutations import Mutate
+from tests.fuzz.module_targets import MODULES
+from tests.fuzz.output_targets import OUTPUT_FILES
+from tests.fuzz.target import Target
 from tests.images.containers.archives import example, parquet, tar, tfrecords, zipped
 from tests.images.encoding import encode, noise, png, smooth
 
@@ -29,28 +29,6 @@ _LIMITS = ContainerLimits(
 )
 _PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 _MEMBERS = {"a.jpg": _PICTURE, "folder/ü.png": b"second" * 99, "b": _PICTURE, "c.gif": b""}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One kind of input.
-
-    Attributes:
-        seeds: sound inputs.
-        mutate: damages one of them.
-        check: raises if what must hold does not.
-    """
-
-    seeds: Sequence[bytes]
-    mutate: Mutate
-    check: Callable[[bytes], object]
-
-    def run(self, number: int) -> bytes:
-        """Check the input with this number; return it."""
-        rng = random.Random(number)
-        data = self.mutate(rng.choice(self.seeds), rng)
-        self.check(data)
-        return data
 
 
 def _container(kind: ContainerKind, **selection: Any) -> Callable[[bytes], object]:
@@ -108,7 +86,7 @@ _RECORDS = tfrecords(
     *(example(image__encoded=value, name=name.encode()) for name, value in _MEMBERS.items())
 )
 
-TARGETS = {
+TARGETS: dict[str, Target] = {
     "tar": Target(
         [tar(), tar(_MEMBERS), _NESTED], mutations.damage_tar, _container(ContainerKind.TAR)
     ),
@@ -221,4 +199,5 @@ TARGETS = {
         _picture,
     ),
 }
+TARGETS |= OUTPUT_FILES | MODULES
 """All kinds of input, by name."""

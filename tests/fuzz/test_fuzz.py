@@ -19,12 +19,12 @@ def test_the_seeds_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_damage_ends_in_rows(name: str) -> None:
-    for number in range(100):
+    for number in range(TARGETS[name].fast):
         TARGETS[name].run(number)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_much_damage_ends_in_rows(name: str) -> None:
-    for number in range(100, 3000):
+    for number in range(TARGETS[name].fast, TARGETS[name].slow):
         TARGETS[name].run(number)

@@ -16,7 +16,7 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, Range, decide_input
 from imagebeam.modules.litert.heads import expose_heads, has_operation
 from imagebeam.modules.litert.input_facts import input_facts
-from imagebeam.modules.litert.interpreters import open_interpreter, run_once
+from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
 from imagebeam.modules.litert.outputs import (
     end_of,
     find_outputs,
@@ -75,6 +75,11 @@ def read_interface(content: bytes, source: str, options: ModuleOptions = NO_OPTI
     Raises:
         ModuleError: LiteRT cannot run it, or it is not an image module with one RGB input.
     """
+    with refusals(source):
+        return _read_interface(content, source, options)
+
+
+def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Interface:
     interpreter = open_interpreter(content, source)
     metadata = read_from_flatbuffer(content, source)
     # LiteRT has checked the file, so its graph can be read.

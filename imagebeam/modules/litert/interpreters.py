@@ -29,7 +29,7 @@ def open_interpreter(content: bytes, source: str) -> Any:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    with _refusals(source), _without_greeting():
+    with refusals(source), _without_greeting():
         interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
     return interpreter
@@ -41,7 +41,7 @@ def run_once(interpreter: Any, index: int, pictures: npt.NDArray[Any], source: s
     Raises:
         ModuleError: the network does not accept them.
     """
-    with _refusals(source):
+    with refusals(source):
         interpreter.resize_tensor_input(index, pictures.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(index, pictures)
@@ -49,10 +49,17 @@ def run_once(interpreter: Any, index: int, pictures: npt.NDArray[Any], source: s
 
 
 @contextlib.contextmanager
-def _refusals(source: str) -> Iterator[None]:
+def refusals(source: str) -> Iterator[None]:
+    """Turn every error in the content of a flatbuffer into one that users can act on.
+
+    Raises:
+        ModuleError: LiteRT or the reading of the graph failed, in whatever way; `source` names it.
+    """
     try:
         yield
-    except (ValueError, RuntimeError) as error:
+    except ModuleError:
+        raise
+    except Exception as error:
         if _EDGE_TPU in str(error):
             raise ModuleError(
                 f"{source}: compiled for an Edge TPU, which LiteRT on a CPU cannot run. Give the "

@@ -92,23 +92,30 @@ def declared_signatures(graphs: Sequence[Any]) -> dict[str, dict[str, dict[str, 
 def _describe(tensor: Any) -> str:
     lengths = ", ".join("?" if dim.size < 0 else str(dim.size) for dim in tensor.tensor_shape.dim)
     shape = "of unknown rank" if tensor.tensor_shape.unknown_rank else f"[{lengths}]"
-    return f"{types_pb2.DataType.Name(tensor.dtype).removeprefix('DT_').lower()} {shape}"
+    known = tensor.dtype in types_pb2.DataType.values()
+    name = types_pb2.DataType.Name(tensor.dtype) if known else f"type {tensor.dtype}"
+    return f"{name.removeprefix('DT_').lower()} {shape}"
 
 
 def default_image_size(graphs: Iterable[Any]) -> tuple[int, int] | None:
     """Return the (height, width) attached to one of the MetaGraphDefs `graphs`, if any is.
 
     Raises:
-        DecodeError: an attachment is damaged.
+        ModuleError: an attachment is damaged.
     """
     for graph in graphs:
         if _ATTACHMENTS not in graph.collection_def:
             continue
         for content in graph.collection_def[_ATTACHMENTS].bytes_list.value:
-            attachment = _ModuleAttachment.FromString(content)
-            if attachment.key == _IMAGE_MODULE_INFO:
-                size = _ImageModuleInfo.FromString(attachment.value).default_image_size
-                return (size.height, size.width) if size.height and size.width else None
+            try:
+                attachment = _ModuleAttachment.FromString(content)
+                if attachment.key == _IMAGE_MODULE_INFO:
+                    size = _ImageModuleInfo.FromString(attachment.value).default_image_size
+                    return (size.height, size.width) if size.height and size.width else None
+            except DecodeError as error:
+                raise ModuleError(
+                    f"the attachments of the module are damaged ({error}). Fetch it again."
+                ) from error
     return None
 
 

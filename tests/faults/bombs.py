@@ -1,0 +1,240 @@
+"""Small files that claim or become something huge, and what reading them costs.
+
+`python -m tests.faults.bombs` prints a table: for each bomb its size, the outcome, the time and the
+largest memory of any process.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+from PIL import Image
+
+from imagebeam import child_process
+from imagebeam.errors import ImagebeamError
+from imagebeam.images.errors import ImageError
+from tests.images.containers.archives import tar
+
+_ZEROS = 64_000_000
+_READ = "tests.faults.bombs:read"
+
+
+class Cost(NamedTuple):
+    """What one bomb cost.
+
+    Attributes:
+        outcome: codes of the error rows, or the first words of a message.
+        seconds: wall time, the start of Python included.
+        memory: bytes that the largest of all processes held.
+    """
+
+    outcome: str
+    seconds: float
+    memory: int
+
+
+def measure(path: Path) -> Cost:
+    """List an input and read its images in a new process, as a worker does."""
+    began = time.monotonic()
+    done = subprocess.run(
+        child_process.command(_READ, path),
+        stdout=subprocess.PIPE,
+        env=child_process.environment(),
+        text=True,
+        check=True,
+    )
+    outcome, memory = done.stdout.splitlines()
+    return Cost(outcome, time.monotonic() - began, int(memory))
+
+
+def read(path: str) -> None:
+    """List an input, read its images, and print the outcomes and the memory."""
+    from imagebeam.images.containers.parquet_process import end_idle_processes
+    from imagebeam.images.listing.inputs import sources
+    from imagebeam.images.reading.decoding_process import DecodeLimits
+    from imagebeam.images.reading.reader import ImageReader
+    from imagebeam.images.settings import Preprocessing
+
+    reader = ImageReader(Preprocessing((8, 8)), 1, DecodeLimits(memory=500_000_000))
+    codes: dict[str, None] = {}
+    try:
+        for source in sources([path]):
+            for image in source:
+                outcome: object = image.location
+                if not isinstance(image.location, ImageError):
+                    [outcome] = reader.read([image.location]).outcomes
+                codes[outcome.code if isinstance(outcome, ImageError) else "read"] = None
+    except ImagebeamError as error:
+        codes[f"refused: {' '.join(str(error).split()[1:])[:60]}"] = None
+    finally:
+        reader.close()
+        end_idle_processes()
+    print(", ".join(codes))
+    # The peak of this process since its start, and that of the processes that it has waited for.
+    # The latter counts what this process held when it started them.
+    [own] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(max(int(own), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024)
+
+
+def _zeros_in_tar(pack: Callable[[bytes], bytes]) -> bytes:
+    return pack(tar({"a.jpg": b"\0" * _ZEROS}))
+
+
+def _repeated(pack: Callable[[bytes], bytes], pieces: int) -> bytes:
+    """Return many compressed streams of zeros, which decompress as one file."""
+    head, zeros = tar({"a.jpg": b""})[:512], pack(b"\0" * _ZEROS)
+    return pack(head) + zeros * pieces
+
+
+def _long_header(kind: bytes, size: int) -> bytes:
+    import tarfile
+
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, size
+    return tar({"a.jpg": b"a"})[:1024] + info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _zip(method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name in "abcd":
+            archive.writestr(f"{name}.jpg", b"\0" * _ZEROS)
+    return buffer.getvalue()
+
+
+def _zip_that_lies(size: int) -> bytes:
+    data = bytearray(_zip(zipfile.ZIP_DEFLATED))
+    at = data.index(b"PK\1\2")
+    while at >= 0:
+        struct.pack_into("<I", data, at + 24, size)
+        at = data.find(b"PK\1\2", at + 4)
+    return bytes(data)
+
+
+def _xz_with_dictionary() -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1_500_000_000, "mode": lzma.MODE_FAST}]
+    data = bytearray(lzma.compress(tar(), filters=[{**filters[0], "dict_size": 1 << 20}]))
+    # The properties of LZMA2 stand behind the number and size of the filter; 39 is 3 GB.
+    data[16] = 39
+    struct.pack_into("<I", data, 20, zlib.crc32(bytes(data[12:20])))
+    return bytes(data)
+
+
+def _zstd(log: int) -> bytes:
+    window = zstandard.ZstdCompressionParameters(window_log=log, enable_ldm=True)
+    packer = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    return packer.compress(tar()) + packer.flush()
+
+
+def _rows(column: str, count: int, value: bytes | str | None) -> bytes:
+    """Return a Parquet file that holds one value once and repeats it."""
+    buffer = io.BytesIO()
+    numbers = pa.array(np.zeros(count, np.int32))
+    values = pa.array([value], pa.string() if isinstance(value, str) else pa.binary())
+    if value is None:
+        table = pa.table({column: values.take(numbers)})
+    else:
+        table = pa.table({column: pa.DictionaryArray.from_arrays(numbers, values)})
+    pq.write_table(table, buffer, compression="zstd", store_schema=False)
+    return buffer.getvalue()
+
+
+def _png(width: int, height: int, compressed: bytes, kind: bytes = b"IDAT") -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(kind, compressed) + chunk(b"IEND", b"")
+
+
+def _gif(frames: int) -> bytes:
+    buffer = io.BytesIO()
+    first, *others = (
+        Image.fromarray(np.full((16, 16), number % 200, np.uint8)) for number in range(frames)
+    )
+    first.save(buffer, "GIF", save_all=True, append_images=others, loop=0)
+    return buffer.getvalue()
+
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "gzip of zeros in a tar": ("a.tar.gz", lambda: _zeros_in_tar(gzip.compress)),
+    "40 gzip streams of zeros": ("b.tar.gz", lambda: _repeated(gzip.compress, 40)),
+    "bzip2 of zeros in a tar": ("a.tar.bz2", lambda: _zeros_in_tar(bz2.compress)),
+    "xz of zeros in a tar": ("a.tar.xz", lambda: _zeros_in_tar(lzma.compress)),
+    "40 xz streams of zeros": ("b.tar.xz", lambda: _repeated(lzma.compress, 40)),
+    "xz that asks for a dictionary of 3 GB": ("c.tar.xz", _xz_with_dictionary),
+    "zstd of zeros in a tar": ("a.tar.zst", lambda: _zeros_in_tar(zstandard.compress)),
+    "zstd with a window of 2 GB": ("c.tar.zst", lambda: _zstd(31)),
+    "tar with a PAX header of 8 GB": ("p.tar", lambda: _long_header(b"x", (1 << 33) - 1)),
+    "tar with a name of 8 GB": ("l.tar", lambda: _long_header(b"L", (1 << 33) - 1)),
+    "zip of zeros, deflate": ("a.zip", lambda: _zip(zipfile.ZIP_DEFLATED)),
+    "zip of zeros, bzip2": ("b.zip", lambda: _zip(zipfile.ZIP_BZIP2)),
+    "zip of zeros, LZMA": ("c.zip", lambda: _zip(zipfile.ZIP_LZMA)),
+    "zip that announces 100 bytes": ("d.zip", lambda: _zip_that_lies(100)),
+    "Parquet of 10 M rows of null": (
+        "a.parquet",
+        lambda: _rows("image", 10_000_000, None),
+    ),
+    "Parquet of pictures of zeros": (
+        "b.parquet",
+        lambda: _rows("image", 500, b"\xff\xd8\xff" + b"\0" * 32_000_000),
+    ),
+    "Parquet manifest of long names": (
+        "c.parquet",
+        lambda: _rows("uri", 500, "x" * 32_000_000),
+    ),
+    "manifest of one line, gzip": (
+        "a.txt.gz",
+        lambda: gzip.compress(b"x" * _ZEROS) * 40,
+    ),
+    "JSON lines of one line, gzip": (
+        "a.jsonl.gz",
+        lambda: gzip.compress(b'{"uri": "') + gzip.compress(b"[" * _ZEROS) * 20,
+    ),
+    "PNG of 60,000 × 60,000 pixels": ("a.png", lambda: _png(60_000, 60_000, zlib.compress(b""))),
+    "PNG of 10,000 × 10,000 pixels, empty": ("b.png", lambda: _png(10_000, 10_000, b"")),
+    "PNG with a text of 64 MB": (
+        "c.png",
+        lambda: _png(8, 8, b"a\0\0" + zlib.compress(b"\0" * _ZEROS), b"zTXt"),
+    ),
+    "GIF of 3,000 frames": ("a.gif", lambda: _gif(3000)),
+}
+"""File name and content of each bomb, by what it is."""
+
+
+def main() -> None:
+    """Measure every bomb and print a table."""
+    chosen = sys.argv[1:] or BOMBS
+    print("| bomb | bytes | outcome | seconds | largest process, MB |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for what in chosen:
+            name, make = BOMBS[what]
+            path = Path(folder) / name
+            path.write_bytes(make())
+            cost = measure(path)
+            size, memory = path.stat().st_size, cost.memory / 1e6
+            row = f"{what} | {size:,} | {cost.outcome} | {cost.seconds:.1f} | {memory:.0f}"
+            print(f"| {row} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
