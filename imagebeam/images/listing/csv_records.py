@@ -153,9 +153,12 @@ def _quoted(start_line: Line, source: _Source, delimiter: str, width: int | None
 
 
 def _are_records(some: Iterable[Line], delimiter: str, width: int | None) -> bool:
-    """Return whether each line, taken alone, is blank or a record of the expected width."""
+    """Return whether each line, taken alone, is blank or a record of the expected width.
+
+    A record with a stray quote of its own counts: it becomes an error too.
+    """
     return width is not None and all(
-        not record.error and len(record.cells) in (0, width)
+        len((line.text or "").split(delimiter) if record.error else record.cells) in (0, width)
         for line in some
         for record in records([line], delimiter)
     )

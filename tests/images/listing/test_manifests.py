@@ -154,6 +154,13 @@ class TestCsv:
             ("line=4", "c.jpg"),
             ("line=5", "d.jpg"),
         ]
+        text = 'uri,x\na.jpg,"oops\nb.jpg,1\nc.jpg,"again\nd.jpg,"3"\n'
+        assert read(written(tmp_path, "list.csv", text)) == [
+            ("line=2", f"bad_entry: {reason}; lines 3 to 4 are read alone: 'a.jpg,\"oops'"),
+            ("line=3", "b.jpg"),
+            ("line=4", f"bad_entry: {reason}; the next line is read alone: 'c.jpg,\"again'"),
+            ("line=5", "d.jpg"),
+        ]
         text = 'uri,x\na.jpg,"oops\nb.jpg\nc.jpg,"fine"\nd.jpg,2\n'
         assert read(written(tmp_path, "list.csv", text)) == [
             ("line=2", f"bad_entry: lines 2 to 4: {reason}: 'a.jpg,\"oops'"),
