@@ -46,7 +46,7 @@ def list_source(index: int, source: Source, layout: Layout | None = None) -> Ite
     report_source(source)
     counted = None if layout is None else ListingCount(layout, index)
     left_out = LeftOut()
-    found = source.images(left_out)
+    found = source.images(left_out) if counted is None else source.images(left_out, counted.found)
     images = (image._replace(ordinal=ordinal) for ordinal, image in enumerate(found))
     for number in count():
         meter = Meter()

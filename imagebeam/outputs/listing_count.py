@@ -32,16 +32,26 @@ class ListingCount:
         self._clock = clock
         self._pause = _SECONDS_IN_A_STORE if isinstance(self._path, Location) else _SECONDS
         self._next = clock() + self._pause
-        self._images = 0
+        self._images = self._found = 0
 
     def add(self, images: int) -> None:
-        """Count more images."""
+        """Count more images that were listed."""
         self._images += images
+        self._write()
+
+    def found(self, images: int) -> None:
+        """Count more images that will be listed: an archive is read to its end first."""
+        self._found += images
+        self._write()
+
+    def _write(self) -> None:
         if self._clock() >= self._next:
             self._next = self._clock() + self._pause
             # The count is only shown: a disk that is full is reported by what needs it.
             with suppress(OSError):
-                write_whole(self._path, json.dumps({"images": self._images}).encode())
+                write_whole(
+                    self._path, json.dumps({"images": max(self._images, self._found)}).encode()
+                )
 
 
 def listed_images(layout: Layout) -> int:

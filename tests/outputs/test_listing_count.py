@@ -25,6 +25,20 @@ def test_long_listings_are_counted_while_they_run(root: AnyPath) -> None:
     assert ProgressWatcher(layout).look().listed == 0
 
 
+def test_members_of_an_archive_count_before_they_are_listed(root: AnyPath) -> None:
+    now = [0.0]
+    layout = claimed(root)
+    count = ListingCount(layout, 0, lambda: now[0])
+    for images, expected in ((1000, 1000), (500, 1500)):
+        now[0] += 10.0
+        count.found(images)
+        assert listed_images(layout) == expected
+    for images, expected in ((1000, 1500), (900, 1900)):
+        now[0] += 10.0
+        count.add(images)
+        assert listed_images(layout) == expected
+
+
 def test_a_new_run_begins_at_zero(root: AnyPath) -> None:
     layout = claimed(root)
     (layout.job / "listing-0.json").write_bytes(b'{"images": 12}')

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -68,8 +68,10 @@ def test_a_long_list_is_split_into_pages() -> None:
 class _SlowSource(Source):
     """A listing that blocks."""
 
-    def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
-        for image in super().images(left_out):
+    def images(
+        self, left_out: LeftOut, found: Callable[[int], object] = lambda number: None
+    ) -> Iterator[ListedImage]:
+        for image in super().images(left_out, found):
             time.sleep(0.05)
             yield image
 

@@ -150,17 +150,21 @@ class Container:
         Of the members of an archive that share a name, the last is the valid one and keeps the
         name. An archive is therefore read to its end first.
         """
-        return self._listed(is_look=False)
+        return self.entries()
 
     def look(self) -> Iterator[Entry]:
         """Yield the images as soon as they are found; a repeated name may stand for another one."""
-        return self._listed(is_look=True)
+        return self._listed(None)
 
-    def _listed(self, is_look: bool) -> Iterator[Entry]:
+    def entries(self, found: Callable[[int], object] = lambda number: None) -> Iterator[Entry]:
+        """Yield the images as `iter` does, and report how many are found before the first."""
+        return self._listed(found)
+
+    def _listed(self, report: Callable[[int], object] | None) -> Iterator[Entry]:
         found = 0
         self._counter = MemberCounter(self._limits)
         try:
-            for entry in self._entries(is_look):
+            for entry in self._entries(report):
                 yield entry
                 found += 1
         except KNOWN_ERRORS as error:
@@ -219,16 +223,16 @@ class Container:
             case _:
                 return self._table().read(place, max_bytes)
 
-    def _entries(self, is_look: bool) -> Iterator[Entry]:
+    def _entries(self, report: Callable[[int], object] | None) -> Iterator[Entry]:
         self._raw.seek(0)
         kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
         if kind.format == "parquet":
             return numbered_after_the_first(self._table().members(self._counter))
         walk = ArchiveWalk(self._selection, self._limits, self._counter, self._names)
         found = walk.members(Archive(self._file(kind.compression), kind, kind.format))
-        if is_look or kind.format == "tfrecord":
+        if report is None or kind.format == "tfrecord":
             return numbered_after_the_first(found)
-        return numbered_before_the_last(found)
+        return numbered_before_the_last(found, report)
 
     def _file(self, compression: Compression | None) -> ByteSource:
         if compression not in self._opened:

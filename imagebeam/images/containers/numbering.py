@@ -3,7 +3,7 @@
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from imagebeam.images.containers.types import Entry
@@ -26,12 +26,18 @@ def numbered_after_the_first(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry._replace(name=names.numbered(entry.name, first=2))
 
 
-def numbered_before_the_last(entries: Iterable[Entry]) -> Iterator[Entry]:
+def numbered_before_the_last(
+    entries: Iterable[Entry], found: Callable[[int], object] = lambda number: None
+) -> Iterator[Entry]:
     """Yield entries once all are known; the last of a name keeps it, because it is the valid one.
 
     Those before it are called `NAME#1`, `NAME#2` and so on. A file holds the entries meanwhile, so
     that the container is read only once. An exception of the entries is raised after those before
     it were yielded.
+
+    Args:
+        entries: of one container.
+        found: is called with the number of further entries while they are collected.
     """
     names, repeated = _Names(), Counter[str]()
     problem: Exception | None = None
@@ -46,6 +52,7 @@ def numbered_before_the_last(entries: Iterable[Entry]) -> Iterator[Entry]:
                 problem = error
             if not some:
                 break
+            found(len(some))
             repeated.update(
                 entry.name for entry in some if entry.name and not names.is_new(entry.name)
             )

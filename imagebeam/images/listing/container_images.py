@@ -46,7 +46,7 @@ def _members(one: ListingPass, address: str, shown: str) -> Iterator[ListedImage
         container = open_container(file, kind, selection, _LIMITS, names)
         rows = _kept_rows(one, address, version)
         is_empty = True
-        for entry in container.look() if one.is_look else container:
+        for entry in container.look() if one.is_look else container.entries(one.found):
             is_empty = False
             uri = uris.member(shown, entry.name) if entry.name else shown
             kept = or_of_path(entry.kept, uri, tuple(one.keep)) if entry.kept else ()

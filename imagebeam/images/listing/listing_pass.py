@@ -1,6 +1,6 @@
 """The rules of one listing, what its parts share, and the rows of what cannot be listed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imagebeam.images import uris
@@ -40,6 +40,8 @@ class ListingPass:
         rules: what is taken.
         is_look: whether archives yield their members as soon as they are found.
         left_out: counts what is met and not requested.
+        found: is called with the number of further members of an archive that were found, before
+            the first of them is yielded.
     """
 
     base: str
@@ -48,6 +50,7 @@ class ListingPass:
     rules: ListingRules
     is_look: bool
     left_out: LeftOut
+    found: Callable[[int], object] = lambda number: None
 
     def shown(self, address: str) -> str:
         """Return an address as rows show it."""

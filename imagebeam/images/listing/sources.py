@@ -1,6 +1,6 @@
 """The images that a folder, a glob, a manifest or a container stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -58,13 +58,23 @@ class Source:
         """The images in a fixed order: by name, or as the manifest or container has them."""
         return self.images(LeftOut())
 
-    def images(self, left_out: LeftOut) -> Iterator[ListedImage]:
-        """Yield the images as `iter` does, and count what is met besides them."""
-        found = self._with_columns(islice(self._listed(left_out), self.limit))
-        return found if self.columns_before_version is None else map(self._with_version, found)
+    def images(
+        self, left_out: LeftOut, found: Callable[[int], object] = lambda number: None
+    ) -> Iterator[ListedImage]:
+        """Yield the images as `iter` does, and count what is met besides them.
 
-    def _listed(self, left_out: LeftOut) -> Iterator[ListedImage]:
-        one = ListingPass(self.base, self.access, self.keep, self.rules, self.is_look, left_out)
+        Args:
+            left_out: receives these counts.
+            found: is called with the number of further members of an archive that were found,
+                before the first of them is yielded.
+        """
+        one = ListingPass(
+            self.base, self.access, self.keep, self.rules, self.is_look, left_out, found
+        )
+        listed = self._with_columns(islice(self._listed(one), self.limit))
+        return listed if self.columns_before_version is None else map(self._with_version, listed)
+
+    def _listed(self, one: ListingPass) -> Iterator[ListedImage]:
         name = self.names[0]
         match self.kind:
             case "images":

@@ -93,6 +93,15 @@ def test_an_archive_is_read_once() -> None:
     assert file.taken <= len(packed) + SNIFFED_BYTES
 
 
+def test_members_are_reported_before_the_first_is_yielded() -> None:
+    reported: list[int] = []
+    container = opened(tar({f"{number}.jpg": b"" for number in range(2500)}), ContainerKind.TAR)
+    found = container.entries(reported.append)
+    assert next(found).name == "0.jpg"
+    assert reported == [1000, 1000, 500]
+    assert sum(1 for _ in found) == 2499
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_entry_gets_one_name(seed: int) -> None:
     """Compared with the rule written with all names at hand."""
