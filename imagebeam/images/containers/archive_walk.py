@@ -1,15 +1,15 @@
 """Walk through the members of an archive, and of the archives in it."""
 
 import tarfile
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Iterator
+from typing import cast
 
 from imagebeam.images.containers import tars, tfrecords, zips
+from imagebeam.images.containers.archive import Archive, MemberNames
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecar, Sidecars
-from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
+from imagebeam.images.containers.kinds import Compression, kind_of
 from imagebeam.images.containers.nested import NestedPlace
-from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
     ContainerLimitError,
     ContainerLimits,
@@ -24,90 +24,14 @@ from imagebeam.images.containers.types import (
 from imagebeam.images.containers.zip_entries import ZipEntry
 from imagebeam.images.containers.zip_methods import COMPRESSIONS
 from imagebeam.images.containers.zip_sidecars import ZipSidecars
-from imagebeam.images.errors import ArchiveDamaged, BadMember, ImageError
+from imagebeam.images.errors import ArchiveDamaged, BadMember
 from imagebeam.images.listing.names import SNIFFED_BYTES as PICTURE_BYTES
-from imagebeam.images.listing.names import NameRules, judge_content
-from imagebeam.storage.uris import MEMBER
+from imagebeam.images.listing.names import judge_content
 
 KNOWN_ERRORS = (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
 """Errors after which an archive is not read any further."""
 
 _UNREADABLE = "an archive of a kind that cannot be read inside another one. Unpack it"
-
-
-class MemberNames:
-    """Decides by name which members are listed.
-
-    Args:
-        rules: which names are left out.
-        leave_out: receives reason and name of each member that is left out.
-
-    Attributes:
-        left_out: number of members that were left out.
-    """
-
-    def __init__(
-        self,
-        rules: NameRules | None = None,
-        leave_out: Callable[[str, str], None] = lambda reason, name: None,
-    ) -> None:
-        self.judge = (rules or NameRules()).judge
-        self.left_out = 0
-        self._leave_out = leave_out
-
-    def leave_out(self, reason: str, name: str) -> None:
-        """Count a member that is left out."""
-        self.left_out += 1
-        self._leave_out(reason, name)
-
-
-class Archive(NamedTuple):
-    """A tar, zip or TFRecord file, by itself or inside another archive.
-
-    Attributes:
-        file: the archive's bytes, decompressed.
-        kind: how its members are read.
-        format: of the archive.
-        name: of the archive where it is a member of another one; else "".
-        place: of the archive in the other one, where its members must be decompressed.
-        start: added to the positions of its members, where they lie in the other one.
-    """
-
-    file: ByteSource
-    kind: ContainerKind
-    format: str
-    name: str = ""
-    place: NestedPlace | None = None
-    start: int = 0
-
-    @staticmethod
-    def inside(
-        outer: "Archive",
-        name: str,
-        place: NestedPlace,
-        kind: ContainerKind,
-        limits: ContainerLimits,
-    ) -> "Archive":
-        """Return an archive that is a member of another one."""
-        file = place.open(outer.file, limits)
-        if place.first is None and outer.kind.compression is None:
-            return Archive(file, kind, kind.format, name, start=place.start)
-        if place.first is None and kind.format == outer.kind.format:
-            return Archive(file, outer.kind, kind.format, name, start=place.start)
-        return Archive(file, ContainerKind.NESTED, kind.format, name, place)
-
-    def full_name(self, name: str) -> str:
-        """Return the name of a member, with that of the archive where it is a member too."""
-        return f"{self.name}{MEMBER}{name}" if self.name else name
-
-    def entry(self, name: str, place: tuple[int, ...], problem: ImageError | None) -> Entry:
-        """Return what the listing says of a member."""
-        name = self.full_name(name)
-        if problem is not None:
-            return MemberProblem(name, problem)
-        if self.place is not None:
-            return Member(name, self.place.of(place), self.kind)
-        return Member(name, (self.start + place[0], *place[1:]), self.kind)
 
 
 class ArchiveWalk:

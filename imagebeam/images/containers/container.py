@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from imagebeam.images.containers import tars, tfrecords, zips
-from imagebeam.images.containers.archive_walk import KNOWN_ERRORS, Archive, ArchiveWalk, MemberNames
+from imagebeam.images.containers.archive import Archive, MemberNames
+from imagebeam.images.containers.archive_walk import KNOWN_ERRORS, ArchiveWalk
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.nested import NestedPlace

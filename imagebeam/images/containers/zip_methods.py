@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from imagebeam.images.containers.decompressors import zstandard_module
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.streams import zstandard_module
 from imagebeam.images.containers.types import ContainerLimits, UnsupportedContainerError
 from imagebeam.images.errors import BadMember
 

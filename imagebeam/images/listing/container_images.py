@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import IO, Any, cast
 
 from imagebeam.images import uris
-from imagebeam.images.containers.archive_walk import MemberNames
+from imagebeam.images.containers.archive import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import ContainerLimits, Member, MemberProblem

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from imagebeam.images.containers.archive_walk import MemberNames
+from imagebeam.images.containers.archive import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.types import ContainerLimits, MemberProblem
