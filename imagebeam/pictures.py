@@ -10,24 +10,25 @@ from typing import Any, Literal, NamedTuple, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from imagebeam import resources
 from imagebeam.errors import ArgumentError
-from imagebeam.images.decode import DecodedImage, decode, decode_opened
+from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
-from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.fetch import fetch
-from imagebeam.images.settings import Preprocessing, Resize
+from imagebeam.images.given_pictures import (
+    Picture,
+    decode_picture,
+    is_picture,
+    name_of,
+    own_copy,
+)
+from imagebeam.images.settings import Resize
 from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, ranked_classes
 
 _BATCH = 32
 _HEADS = {"labels": "scores", "logits": "logits", "features": "features"}
-
-Picture = Image.Image | str | PathLike[str] | npt.NDArray[np.uint8]
-"""A PIL image, the name of a file, or an array uint8 (height, width, 3) RGB or (height, width)."""
 
 Errors = Literal["raise", "return"]
 
@@ -135,7 +136,7 @@ def label_pictures(
         ModuleError: the module cannot be used, or does not provide what `emit` names.
         ArgumentError: another argument has no meaning.
     """
-    single = _is_picture(pictures)
+    single = is_picture(pictures)
     several: Any = [pictures] if single else pictures
     labels = iter_labels(
         several, module, top_k, resize, engine, emit=emit, errors=errors, options=options
@@ -198,7 +199,7 @@ def _checked(
     pictures: object, top_k: int, resize: str, emit: Sequence[str], errors: str
 ) -> tuple[str, ...]:
     """Check the arguments; return the names in `emit` in their usual order."""
-    if not isinstance(pictures, Iterable) or _is_picture(pictures):
+    if not isinstance(pictures, Iterable) or is_picture(pictures):
         raise ArgumentError(
             f"pictures is {type(pictures).__name__}: not several pictures. Give a list of them."
         )
@@ -215,12 +216,6 @@ def _checked(
 def _check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ArgumentError(f"{argument}={value!r}: must be one of {', '.join(choices)}.")
-
-
-def _is_picture(value: object) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim in (2, 3)
-    return isinstance(value, (Image.Image, str, PathLike))
 
 
 @functools.lru_cache(maxsize=2)
@@ -245,15 +240,15 @@ def _labels(
     def decoded(numbered: tuple[int, Picture]) -> DecodedImage | ImageError:
         number, picture = numbered
         try:
-            return _decoded(picture, size, resize)
+            return decode_picture(picture, size, resize)
         except ImageError as error:
-            name = _name(picture) or f"picture {number}"
+            name = name_of(picture) or f"picture {number}"
             return type(error)(f"{name}: {error}")
 
     with ThreadPoolExecutor(resources.cores(), thread_name_prefix="decode") as threads:
         while batch := list(islice(pictures, _BATCH)):
             # Pictures of the caller are copied before threads touch them.
-            numbered = [(done + row, _own(picture)) for row, picture in enumerate(batch)]
+            numbered = [(done + row, own_copy(picture)) for row, picture in enumerate(batch)]
             images = list(threads.map(decoded, numbered))
             labels = _label(
                 [image for image in images if isinstance(image, DecodedImage)], engine, schema
@@ -268,48 +263,6 @@ def _labels(
                     raise image
                 else:
                     yield image
-
-
-def _name(picture: Picture) -> str:
-    if isinstance(picture, (str, PathLike)):
-        return fspath(picture)
-    return str(getattr(picture, "filename", ""))
-
-
-def _own(picture: Picture) -> Picture:
-    """Copy an opened image: operations on it must not change the object of the caller."""
-    if not isinstance(picture, Image.Image):
-        return picture
-    copy = picture.copy()
-    if name := getattr(picture, "filename", ""):
-        copy.filename = name  # type: ignore[attr-defined]
-    return copy
-
-
-def _decoded(picture: Picture, size: tuple[int, int], resize: Resize) -> DecodedImage:
-    if isinstance(picture, np.ndarray):
-        if (
-            picture.dtype != np.uint8
-            or picture.ndim not in (2, 3)
-            or picture.shape[2:]
-            not in (
-                (),
-                (3,),
-                (4,),
-            )
-        ):
-            raise ArgumentError(
-                f"an array {picture.dtype} {picture.shape}: not a picture. Give uint8 "
-                "(height, width, 3) RGB with values from 0 to 255."
-            )
-        picture = Image.fromarray(picture)
-    if isinstance(picture, Image.Image):
-        return decode_opened(picture, size, resize)
-    if not isinstance(picture, (str, PathLike)):
-        raise ArgumentError(
-            f"{type(picture).__name__}: not a picture. Give PIL images, names of files or arrays."
-        )
-    return decode(fetch(ImageLocation(fspath(picture)), Preprocessing.max_bytes), size, resize)
 
 
 def _label(

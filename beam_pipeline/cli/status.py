@@ -123,8 +123,8 @@ def _print(found: "Status") -> None:
 
 
 def _standing(found: "Status") -> "Table":
-    from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import duration, rate
+    from imagebeam.beam_pipeline.reporting.summary_tables import fix_of
     from imagebeam.beam_pipeline.reporting.terminal import SafeTable
 
     table = SafeTable(show_header=False)
@@ -142,7 +142,7 @@ def _standing(found: "Status") -> "Table":
     table.add_row("labelled", f"{found.progress.labelled:,}", "by all runs")
     table.add_row("failed", f"{sum(found.progress.failed.values()):,}", "by all runs")
     for code, count in sorted(found.progress.failed.items()):
-        table.add_row(f"  {code}", f"{count:,}", console.fix_of(code))
+        table.add_row(f"  {code}", f"{count:,}", fix_of(code))
     table.add_row("last activity", f"{duration(found.silent_seconds)} ago")
     return table
 

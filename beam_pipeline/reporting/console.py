@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-import pyarrow as pa
-from rich.table import Table
-from rich.text import Text
-
 from imagebeam.beam_pipeline.cli.main import COMMANDS
 from imagebeam.beam_pipeline.reporting import progress as progress_display
 from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts, rate
-from imagebeam.beam_pipeline.reporting.terminal import SafeConsole, SafeTable
+from imagebeam.beam_pipeline.reporting.summary_tables import (
+    costs_table,
+    labels_table,
+    summary_table,
+)
+from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
 from imagebeam.escape_control_chars import escape_control_chars
-from imagebeam.images.errors import CODES
-from imagebeam.images.listing.left_out import REASONS
-from imagebeam.outputs.label_counts import label_counts
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress
 from imagebeam.storage import AnyPath
@@ -25,7 +23,6 @@ from imagebeam.storage import AnyPath
 if TYPE_CHECKING:
     from imagebeam.report.contents import Contents
 
-_LABELS_SHOWN = 10
 _NEXT = (("report", ""), ("export", " --to labels.csv"), ("search", " TEXT"))
 """Commands for a complete output, with the words that follow its folder."""
 
@@ -92,14 +89,14 @@ def show_summary(
     _out.print(f"time         {duration(seconds)}{speed}")
     if done and verbose:
         _out.print("")
-        _out.print(_costs_table(summary["stages"], done, core_seconds))
+        _out.print(costs_table(summary["stages"], done, core_seconds))
     show_next(*(f"{name} {layout.root}{rest}" for name, rest in _NEXT if name in COMMANDS))
 
 
 def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
     """Print what a complete output holds and where its files are."""
     _out.print(summary_table(summary))
-    if (labels := _labels_table(layout)) is not None:
+    if (labels := labels_table(layout)) is not None:
         _out.print("")
         _out.print(labels)
     _out.print("")
@@ -109,101 +106,12 @@ def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
     _out.print(f"summary      {layout.summary}", soft_wrap=True)
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The numbers of requested, labelled, failed and left out images, with reasons and fixes.
-
-    If the output holds rows of earlier runs, what it holds comes first and this run second.
-    """
-    table = SafeTable(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(overflow="fold")
-
-    def add(name: str, count: int, note: str | Text = "") -> None:
-        table.add_row(name, f"{count:,}", note)
-
-    def add_results(counts: Mapping[str, Any]) -> None:
-        add("  labelled", counts["labelled"])
-        if counts["failed"]:
-            add("  failed", counts["failed"])
-        for code, count in counts["failed_by_code"].items():
-            add(f"    {code}", count, fix_of(code))
-
-    if summary["rows"] == summary["labelled"] + summary["failed"]:
-        add("requested", summary["requested"] - summary["duplicates"])
-    else:
-        add("in the output", summary["rows"], Text("rows of all runs", "dim"))
-        # Summaries of earlier versions count no more than that.
-        if "output" in summary:
-            add_results(summary["output"])
-        add("in this run", summary["requested"] - summary["duplicates"], Text("requested", "dim"))
-        add("  done before", summary["already_done"])
-    add_results(summary)
-    if summary["duplicates"]:
-        add("duplicates", summary["duplicates"], Text("labelled once", "dim"))
-    if same_content := summary.get("same_content"):
-        note = f"images with equal bytes (groups: {same_content['groups']:,}); each has its row"
-        add("same content", same_content["images"], Text(note, "dim"))
-    left_out = summary.get("left_out", {})
-    if left_out:
-        add("left out", sum(entry["count"] for entry in left_out.values()))
-    for reason, entry in left_out.items():
-        add(f"  {reason}", entry["count"], Text(REASONS.get(reason, ""), "dim"))
-    return table
-
-
-def _labels_table(layout: Layout) -> Table | None:
-    """The most frequent labels of an output; None if it has none, or too many files to count."""
-    try:
-        counts = label_counts(layout)
-    # The job is complete: a table that cannot be made must not change its result.
-    except (OSError, pa.ArrowException):
-        return None
-    if not counts:
-        return None
-    table = SafeTable()
-    table.add_column("most frequent labels", overflow="fold")
-    table.add_column("images", justify="right")
-    table.add_column("mean confidence", justify="right")
-    for count in counts[:_LABELS_SHOWN]:
-        table.add_row(f"  {count.label}", f"{count.images:,}", f"{count.mean_score:.2f}")
-    if (more := len(counts) - _LABELS_SHOWN) > 0:
-        rest = sum(count.images for count in counts[_LABELS_SHOWN:])
-        table.add_row(f"  {more:,} other labels", f"{rest:,}", "")
-    return table
-
-
 def show_next(*commands: str) -> None:
     """Print commands to try next."""
     program = "imagebeam" if shutil.which("imagebeam") else "python -m imagebeam"
     heads = ("\nnext", *("" for _ in commands[1:]))
     for head, command in zip(heads, commands, strict=True):
         _out.print(f"{head:<{13 + head.count(chr(10))}}{program} {command}", soft_wrap=True)
-
-
-def _costs_table(
-    stages: Mapping[str, Mapping[str, float]], images: int, core_seconds: float | None
-) -> Table:
-    """Time per image and stage: it shows if storage, decoding or the module limits the speed."""
-    table = SafeTable("average per image", header_style="none")
-    table.add_column("ms", justify="right")
-    table.add_column("CPU ms", justify="right")
-
-    def add(name: str, wall: float | None, core: float) -> None:
-        shown = ("" if value is None else f"{1000 * value / images:,.2f}" for value in (wall, core))
-        table.add_row(f"  {name}", *shown)
-
-    for name, cost in stages.items():
-        add(name, cost["wall_seconds"], cost["cpu_seconds"])
-    if core_seconds is not None:
-        counted = sum(cost["cpu_seconds"] for cost in stages.values())
-        add("other (Beam overhead)", None, max(core_seconds - counted, 0.0))
-    return table
-
-
-def fix_of(code: str) -> Text:
-    """The fix for an error code."""
-    return Text(CODES[code].fix if code in CODES else "", "dim")
 
 
 def show_report(contents: "Contents", page: AnyPath | str) -> None:

@@ -4,10 +4,8 @@ A journal in the output records every file and folder before it is made, with th
 that is changed. So everything can be undone, also after the process was killed.
 """
 
-import base64
 import errno
 import hashlib
-import json
 import os
 import re
 import stat
@@ -17,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from imagebeam.outputs import lock, xmp
-from imagebeam.outputs.layout import Layout, OutputError, unusable
+from imagebeam.outputs.layout import Layout, OutputError
 from imagebeam.outputs.reading import Output, Row, Selection
+from imagebeam.outputs.sidecar_journal import Change, Entry, Journal
 from imagebeam.outputs.xmp import XmpError
 from imagebeam.storage import uris
 from imagebeam.storage.atomic_files import atomic_file, leftovers, place_new, write_file
@@ -71,7 +69,7 @@ def write_sidecars(output: Output, selection: Selection, options: SidecarOptions
     Raises:
         OutputError: the output is in a store, has no labels, or another process writes to it.
     """
-    journal = _Journal(output.layout)
+    journal = Journal(output.layout)
     output.require(selection.columns, "--xmp")
     result = Result()
     with lock.held(output.layout):
@@ -102,7 +100,7 @@ def undo_sidecars(layout: Layout) -> Result:
     Raises:
         OutputError: nothing is to be undone, or another process writes to the output.
     """
-    journal = _Journal(layout)
+    journal = Journal(layout)
     with lock.held(layout):
         if not journal.read():
             raise OutputError(f"{layout.root}: no sidecars to undo: --xmp has written none.")
@@ -124,110 +122,9 @@ def undo_sidecars(layout: Layout) -> Result:
     return result
 
 
-class _Entry(NamedTuple):
-    """A sidecar that was written.
-
-    Attributes:
-        digests: of the contents that it may have.
-        before: content before the first change; None if there was no file.
-    """
-
-    digests: frozenset[str]
-    before: bytes | None
-
-
-class _Change(NamedTuple):
-    path: str
-    content: bytes
-    before: bytes | None
-    is_new: bool
-    folders: tuple[str, ...]
-
-
-class _Journal:
-    def __init__(self, layout: Layout) -> None:
-        if not isinstance(layout.root, Path):
-            raise OutputError(
-                f"{layout.root}: sidecars need an output on a local disk. Copy it, then export it."
-            )
-        assert isinstance(layout.sidecars, Path)
-        self._path = layout.sidecars
-        self._layout = layout
-        self.files: dict[str, _Entry] = {}
-        self.folders: set[str] = set()
-
-    def read(self) -> bool:
-        """Read what was written earlier; return whether there is anything."""
-        try:
-            with self._path.open("r+b") as file:
-                end = 0
-                for line in file:
-                    # The last line is incomplete if the process was killed while it wrote the
-                    # line. Nothing of it was done yet, and it must not run into the next line.
-                    if line.endswith(b"\n"):
-                        self._add(json.loads(line))
-                        end += len(line)
-                file.truncate(end)
-        except FileNotFoundError:
-            return False
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise OutputError(
-                f"{self._path}: damaged ({error}). Delete it, and remove sidecars by hand."
-            ) from error
-        return bool(self.files or self.folders)
-
-    def _add(self, line: dict[str, str | None]) -> None:
-        if (folder := line.get("folder")) is not None:
-            self.folders.add(folder)
-            return
-        path, digest, before = line["file"], line["sha256"], line["before"]
-        if not isinstance(path, str) or not isinstance(digest, str):
-            raise TypeError("a line has no file or no digest")
-        known = self.files.get(path, _Entry(frozenset(), None)).digests
-        content = None if before is None else base64.b64decode(before)
-        self.files[path] = _Entry(known | {digest}, content)
-
-    def append(self, group: list[_Change]) -> None:
-        """Record changes before they are made."""
-        lines: list[dict[str, str | None]] = []
-        for change in group:
-            lines += [{"folder": folder} for folder in change.folders]
-            before = None if change.before is None else base64.b64encode(change.before).decode()
-            digest = hashlib.sha256(change.content).hexdigest()
-            lines.append({"file": change.path, "sha256": digest, "before": before})
-        for line in lines:
-            self._add(line)
-        try:
-            with self._path.open("ab") as file:
-                file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise unusable(self._layout, error) from error
-
-    def rewrite(self) -> None:
-        """Keep what could not be undone; remove the journal if nothing is left."""
-        if not self.files:
-            self._path.unlink()
-            return
-        lines = [
-            {
-                "file": path,
-                "sha256": digest,
-                "before": None if entry.before is None else base64.b64encode(entry.before).decode(),
-            }
-            for path, entry in self.files.items()
-            for digest in sorted(entry.digests)
-        ]
-        folders = [{"folder": folder} for folder in self.folders if os.path.isdir(folder)]
-        write_file(
-            self._path, b"".join(json.dumps(line).encode() + b"\n" for line in [*folders, *lines])
-        )
-
-
 def _change(
-    row: Row, selection: Selection, options: SidecarOptions, journal: _Journal, result: Result
-) -> _Change | None:
+    row: Row, selection: Selection, options: SidecarOptions, journal: Journal, result: Result
+) -> Change | None:
     """Return the change that an image needs, if any; problems go to the result."""
     if not (classes := selection.classes(row)):
         return None
@@ -257,7 +154,7 @@ def _change(
     if content == current:
         result.unchanged += 1
         return None
-    return _Change(path, content, before, current is None, tuple(_missing_folders(path)))
+    return Change(path, content, before, current is None, tuple(_missing_folders(path)))
 
 
 def _sidecar(uri: str, mirror: Path | None) -> str:
@@ -309,7 +206,7 @@ def _missing_folders(path: str) -> Iterator[str]:
     yield from reversed(missing)
 
 
-def _apply(change: _Change) -> str:
+def _apply(change: Change) -> str:
     """Write a sidecar; return the problem, or an empty text."""
     try:
         os.makedirs(os.path.dirname(change.path), exist_ok=True)
@@ -324,7 +221,7 @@ def _apply(change: _Change) -> str:
     return ""
 
 
-def _revert(path: str, entry: _Entry) -> bool:
+def _revert(path: str, entry: Entry) -> bool:
     """Undo one sidecar; return whether there was anything to do.
 
     Raises:
@@ -342,7 +239,7 @@ def _revert(path: str, entry: _Entry) -> bool:
     return True
 
 
-def _remove_temporaries(journal: _Journal) -> None:
+def _remove_temporaries(journal: Journal) -> None:
     """Remove the temporary files of sidecars that a killed process left."""
     names: dict[str, set[str]] = {}
     for path in journal.files:

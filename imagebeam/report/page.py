@@ -14,7 +14,7 @@ from typing import NamedTuple
 from imagebeam.images.errors import CODES
 from imagebeam.outputs.layout import write_whole
 from imagebeam.report import contents as output_contents
-from imagebeam.report import facts, rendering, side_files, thumbnails
+from imagebeam.report import facts, rendering, side_files, summary_counts, thumbnails
 from imagebeam.report.contents import Contents
 from imagebeam.report.data import RowList, by_importance, data
 from imagebeam.report.image_list import PAGE_BYTES, FailureList, ImageList
@@ -142,7 +142,7 @@ def render(
         notes=facts.notes(contents),
         findings=contents.findings[:_MOST_FINDINGS],
         findings_left=max(len(contents.findings) - _MOST_FINDINGS, 0),
-        summary=facts.shown_summary(contents),
+        summary=summary_counts.shown_summary(contents),
         classes=contents.classes,
         has_pictures=contents.labelled > 0,
         pictures_note=pictures_note,

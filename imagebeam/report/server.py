@@ -5,41 +5,27 @@ that do not know it get nothing; a request for another host, which a page elsewh
 renaming its own host, is refused. Pictures are named by their row, never by a path.
 """
 
-import csv
-import io
 import json
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.images.errors import ImageError
-from imagebeam.outputs.export import spreadsheet_cell
 from imagebeam.report import contents as output_contents
-from imagebeam.report.contents import Contents
-from imagebeam.report.data import RowList, picture
-from imagebeam.report.page import Rows, render
-from imagebeam.report.picture_reader import PictureReader
-from imagebeam.report.row_index import SORTS, Question, RowIndex
-from imagebeam.report.truth import Accuracy, TruthRows
+from imagebeam.report.answers import Answers
+from imagebeam.report.row_index import RowIndex
+from imagebeam.report.truth import TruthRows
 from imagebeam.storage import AnyPath
 
 HOST = "127.0.0.1"
-_PER_PAGE = 60
-_CHUNK_ROWS = 4096
 _SECONDS = 60.0
 """A browser that neither sends nor takes anything for this time is left alone."""
 
-_POLICY = {"img-src": "'self' data:", "connect-src": "'self'"}
-_NOTE = (
-    "Pictures are read when they are shown. This page is served by a program on this machine; it "
-    "works for as long as that runs."
-)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -48,7 +34,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_FAILED = {"name": "uri", "message": "message"}
 _NO_HEADERS: Mapping[str, str] = {}
 _SANDBOXED = {"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"}
 
@@ -92,7 +77,7 @@ class ReportServer:
             )
             images.finish()
             failures.finish()
-            self._http.answers = _Answers(
+            self._http.answers = Answers(
                 self.contents, images, failures, truth.accuracy() if truth else None
             )
             opened.callback(self._http.answers.close)
@@ -117,79 +102,10 @@ class ReportServer:
         self._opened.close()
 
 
-class _Answers:
-    """What the page may ask for."""
-
-    def __init__(
-        self,
-        contents: Contents,
-        images: RowIndex,
-        failures: RowIndex,
-        accuracy: Accuracy | None,
-    ) -> None:
-        self._images = images
-        self._failures = failures
-        self._reader = PictureReader()
-        lists = {
-            "images": RowList(images.total, images.total, is_served=True),
-            "failures": RowList(failures.total, failures.total, is_served=True),
-        }
-        self.page = render(contents, {}, Rows(lists), _POLICY, _NOTE, accuracy).encode()
-
-    def pictures(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """Return a page of pictures."""
-        places = self._images.find(_question(given))
-        start = _first(given.get("page"), len(places))
-        rows = self._images.rows(places[start : start + _PER_PAGE])
-        return {"found": len(places), "items": [picture(row) for row in rows]}
-
-    def failed(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """Return a page of the failed images with a code."""
-        places = self._failures.find(Question(label=given.get("code", "")))
-        start = _first(given.get("errors"), len(places))
-        rows = self._failures.rows(places[start : start + _PER_PAGE])
-        items = [
-            {name: escape_control_chars(row[key]) for name, key in _FAILED.items()} for row in rows
-        ]
-        return {"found": len(places), "items": items}
-
-    def lines(self, given: Mapping[str, str]) -> Iterator[str]:
-        """Yield the paths of all pictures that are wanted, one per line."""
-        for rows in self._wanted(given):
-            yield "".join(f"{row['uri']}\n" for row in rows)
-
-    def table(self, given: Mapping[str, str]) -> Iterator[str]:
-        """Yield a CSV file with all pictures that are wanted."""
-        yield "uri,label,score\n"
-        for rows in self._wanted(given):
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-            for row in rows:
-                writer.writerow(map(spreadsheet_cell, (row["uri"], row["label"], row["score"])))
-            yield text.getvalue()
-
-    def thumbnail(self, place: int) -> tuple[bytes, str]:
-        """Return a small copy of a picture, and its media type."""
-        return self._reader.thumbnail(self._images.uri(place)), "image/webp"
-
-    def original(self, place: int) -> tuple[bytes, str]:
-        """Return a picture as it is, and its media type."""
-        return self._reader.original(self._images.uri(place))
-
-    def close(self) -> None:
-        """End the decoding processes."""
-        self._reader.close()
-
-    def _wanted(self, given: Mapping[str, str]) -> Iterator[Sequence[Mapping[str, Any]]]:
-        places = self._images.find(_question(given))
-        for start in range(0, len(places), _CHUNK_ROWS):
-            yield self._images.rows(places[start : start + _CHUNK_ROWS])
-
-
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     prefix: str
-    answers: _Answers
+    answers: Answers
     is_closing = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -275,32 +191,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
         self._send(f"{reason}\n".encode(), "text/plain; charset=utf-8", {}, status)
-
-
-def _question(given: Mapping[str, str]) -> Question:
-    """Return what the choices of a page ask for.
-
-    Raises:
-        ValueError: a choice is not one.
-    """
-    sort, year = given.get("sort", ""), given.get("year", "")
-    if sort and sort not in SORTS:
-        raise ValueError(f"sort {sort!r}")
-    return Question(
-        given.get("class", ""),
-        given.get("folder", ""),
-        str(int(year)) if year else "",
-        given.get("name", ""),
-        round(1000 * min(max(float(given.get("from") or 0), 0), 1)),
-        sort,
-    )
-
-
-def _first(page: str | None, found: int) -> int:
-    """Return the place of the first row of a page; of the first page, where there is no such one.
-
-    Raises:
-        ValueError: the page is not a number.
-    """
-    start = (int(page or 1) - 1) * _PER_PAGE
-    return start if 0 <= start < found else 0

@@ -5,8 +5,8 @@ import pytest
 from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
-from imagebeam.report import contents, facts
-from imagebeam.report.facts import Segment, SummaryEntry
+from imagebeam.report import contents, summary_counts
+from imagebeam.report.summary_counts import Segment, SummaryEntry
 from tests.outputs.outputs import claimed, failed, labelled
 
 
@@ -21,7 +21,7 @@ def layout(tmp_path: Path) -> Layout:
 def test_the_counts_of_a_complete_job_add_up(layout: Layout) -> None:
     plan = Plan(requested=5, seen=5, duplicates=1, to_do=4, rows=4)
     write_summary(layout, summarise(plan, Tally(1, 3, {"not_found": 1}), {}))
-    shown = facts.shown_summary(contents.read(layout.root))
+    shown = summary_counts.shown_summary(contents.read(layout.root))
     assert shown.entries == [
         SummaryEntry("requested", 5, "whole"),
         SummaryEntry("labelled", 3, "labelled"),
@@ -41,7 +41,7 @@ def test_the_counts_of_a_complete_job_add_up(layout: Layout) -> None:
 def test_a_resumed_job_states_what_was_done_before(layout: Layout) -> None:
     plan = Plan(requested=4, seen=4, already_labelled=2, already_failed=1, to_do=1, rows=4)
     write_summary(layout, summarise(plan, Tally(1, 1), {}))
-    assert facts.shown_summary(contents.read(layout.root)).sentence == (
+    assert summary_counts.shown_summary(contents.read(layout.root)).sentence == (
         "4 requested = 1 labelled + 0 failed + 3 already done + 0 duplicates. Of the images "
         "that earlier runs had done, 2 are labelled and 1 failed. In total the output holds 3 "
         "labelled and 1 failed images, which this page shows."
@@ -50,7 +50,7 @@ def test_a_resumed_job_states_what_was_done_before(layout: Layout) -> None:
 
 def test_an_unfinished_job_states_what_is_left(layout: Layout) -> None:
     Plan(requested=12, seen=12, duplicates=2, to_do=10, rows=10).write(layout)
-    shown = facts.shown_summary(contents.read(layout.root))
+    shown = summary_counts.shown_summary(contents.read(layout.root))
     assert shown.entries == [
         SummaryEntry("rows at the end", 10, "whole"),
         SummaryEntry("labelled so far", 3, "labelled"),
@@ -64,7 +64,7 @@ def test_an_unfinished_job_states_what_is_left(layout: Layout) -> None:
 
 
 def test_a_listing_job_has_no_total(layout: Layout) -> None:
-    shown = facts.shown_summary(contents.read(layout.root))
+    shown = summary_counts.shown_summary(contents.read(layout.root))
     assert [entry.images for entry in shown.entries] == [3, 1]
     assert shown.segments == []
     assert shown.sentence.startswith("The number of images is not known yet")

@@ -1,0 +1,129 @@
+"""The journal of sidecars: every file and folder is recorded before it is made or changed."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from imagebeam.outputs.layout import Layout, OutputError, unusable
+from imagebeam.storage.atomic_files import write_file
+
+
+class Entry(NamedTuple):
+    """A sidecar that was written.
+
+    Attributes:
+        digests: of the contents that it may have.
+        before: content before the first change; None if there was no file.
+    """
+
+    digests: frozenset[str]
+    before: bytes | None
+
+
+class Change(NamedTuple):
+    """A sidecar to be written.
+
+    Attributes:
+        path: of it.
+        content: that it gets.
+        before: content before the first change; None if there was no file.
+        is_new: whether there is no file.
+        folders: that must be made for it, the outermost first.
+    """
+
+    path: str
+    content: bytes
+    before: bytes | None
+    is_new: bool
+    folders: tuple[str, ...]
+
+
+class Journal:
+    """What was written, and what was there before.
+
+    Attributes:
+        files: by path.
+        folders: that were made.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        if not isinstance(layout.root, Path):
+            raise OutputError(
+                f"{layout.root}: sidecars need an output on a local disk. Copy it, then export it."
+            )
+        assert isinstance(layout.sidecars, Path)
+        self._path = layout.sidecars
+        self._layout = layout
+        self.files: dict[str, Entry] = {}
+        self.folders: set[str] = set()
+
+    def read(self) -> bool:
+        """Read what was written earlier; return whether there is anything."""
+        try:
+            with self._path.open("r+b") as file:
+                end = 0
+                for line in file:
+                    # The last line is incomplete if the process was killed while it wrote the
+                    # line. Nothing of it was done yet, and it must not run into the next line.
+                    if line.endswith(b"\n"):
+                        self._add(json.loads(line))
+                        end += len(line)
+                file.truncate(end)
+        except FileNotFoundError:
+            return False
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise OutputError(
+                f"{self._path}: damaged ({error}). Delete it, and remove sidecars by hand."
+            ) from error
+        return bool(self.files or self.folders)
+
+    def _add(self, line: dict[str, str | None]) -> None:
+        if (folder := line.get("folder")) is not None:
+            self.folders.add(folder)
+            return
+        path, digest, before = line["file"], line["sha256"], line["before"]
+        if not isinstance(path, str) or not isinstance(digest, str):
+            raise TypeError("a line has no file or no digest")
+        known = self.files.get(path, Entry(frozenset(), None)).digests
+        content = None if before is None else base64.b64decode(before)
+        self.files[path] = Entry(known | {digest}, content)
+
+    def append(self, group: list[Change]) -> None:
+        """Record changes before they are made."""
+        lines: list[dict[str, str | None]] = []
+        for change in group:
+            lines += [{"folder": folder} for folder in change.folders]
+            before = None if change.before is None else base64.b64encode(change.before).decode()
+            digest = hashlib.sha256(change.content).hexdigest()
+            lines.append({"file": change.path, "sha256": digest, "before": before})
+        for line in lines:
+            self._add(line)
+        try:
+            with self._path.open("ab") as file:
+                file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unusable(self._layout, error) from error
+
+    def rewrite(self) -> None:
+        """Keep what could not be undone; remove the journal if nothing is left."""
+        if not self.files:
+            self._path.unlink()
+            return
+        lines = [
+            {
+                "file": path,
+                "sha256": digest,
+                "before": None if entry.before is None else base64.b64encode(entry.before).decode(),
+            }
+            for path, entry in self.files.items()
+            for digest in sorted(entry.digests)
+        ]
+        folders = [{"folder": folder} for folder in self.folders if os.path.isdir(folder)]
+        write_file(
+            self._path, b"".join(json.dumps(line).encode() + b"\n" for line in [*folders, *lines])
+        )
