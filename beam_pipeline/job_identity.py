@@ -112,7 +112,8 @@ def _scores(options: LabelOptions, module: Module) -> dict[str, Any]:
         return {}
     kind = "independent" if module.info.independent else "softmax"
     least = {} if options.min_score is None else {"min_score": options.min_score}
-    return {"scores": kind, **least}
+    assumed = module.info.names_assumed and options.labels is None
+    return {"scores": kind, **least, **({"class_names": "assumed: ImageNet"} if assumed else {})}
 
 
 def _input_range(module: Module) -> list[list[float]] | None:

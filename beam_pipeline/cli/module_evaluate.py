@@ -54,7 +54,6 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
     from contextlib import closing
-    from dataclasses import replace
 
     from imagebeam import resources
     from imagebeam.beam_pipeline.module_arguments import ModuleArguments
@@ -68,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
     from imagebeam.modules import ModuleError, load_engine, open_module, read_class_names
-    from imagebeam.modules.input_ranges import ASSUMED, CANDIDATES
+    from imagebeam.modules.input_ranges import ASSUMED
+    from imagebeam.modules.module_options import USUAL_INPUTS
 
     images = labelled_images.read(args.images)
     stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
     if info.range_origin == ASSUMED:
         # Nothing states the range: the pictures decide.
         modules = [
-            open_module(args.handle, args.engine, options=replace(stated, value_range=candidate))
-            for candidate in CANDIDATES
+            open_module(args.handle, args.engine, options=stated.with_input(usual))
+            for usual in USUAL_INPUTS
         ]
     processes = resources.available().decode_processes()
     reader = ImageReader(Preprocessing(info.image_size, args.resize), processes)
@@ -127,11 +127,11 @@ def run(args: argparse.Namespace) -> int:
 def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") -> None:
     """Compare the input ranges that are possible, and name the option for the best one."""
     print("Nothing states the input range of this module. Correct labels with each candidate:\n")
+    width = max(len(module.info.options.input_words) for module in modules)
     for module, evaluation in zip(modules, evaluations, strict=True):
-        low, high = module.info.value_range
         tally = evaluation.tally
         print(
-            f"  --input-range {low:g} {high:g}".ljust(26) + f"{tally.top_1:,} of {tally.images:,}"
+            f"  {module.info.options.input_words.ljust(width)}  {tally.top_1:,} of {tally.images:,}"
         )
     best = max(evaluation.tally.top_1 for evaluation in evaluations)
     equal = sum(evaluation.tally.top_1 == best for evaluation in evaluations)

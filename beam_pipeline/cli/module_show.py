@@ -75,7 +75,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("outputs", ", ".join(facts["heads"])),
     ]
     if facts["class_count"] is not None:
-        rows.append(("classes", _classes(facts["class_count"], facts["class_names"])))
+        rows.append(("classes", _classes(facts)))
     if facts["feature_length"] is not None:
         rows.append(("features", f"{facts['feature_length']:,} numbers"))
     rows += [("warning", note) for note in facts["notes"]]
@@ -97,11 +97,13 @@ def _ranges(facts: dict[str, Any]) -> str:
     return f"pixels 0–255 become {shown}{origin}"
 
 
-def _classes(count: int, names: list[str] | None) -> str:
+def _classes(facts: dict[str, Any]) -> str:
+    count, names = facts["class_count"], facts["class_names"]
     if names is None:
         return f"{count:,}, without names"
     first = "; ".join(names[:4])
-    return f"{count:,}: {first}{'; …' if count > 4 else ''}"
+    origin = " (the names of ImageNet, assumed)" if facts["class_names_assumed"] else ""
+    return f"{count:,}: {first}{'; …' if count > 4 else ''}{origin}"
 
 
 def _network_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:

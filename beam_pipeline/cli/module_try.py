@@ -108,10 +108,9 @@ def _variants(
     handle: str, module: "Module", stated: "ModuleOptions"
 ) -> "Iterator[tuple[list[str], Module]]":
     """Yield the module on its engine, on TensorFlow, and with the other usual input ranges."""
-    from dataclasses import replace
-
     from imagebeam.modules import open_module
-    from imagebeam.modules.input_ranges import CANDIDATES, text_of
+    from imagebeam.modules.input_ranges import text_of
+    from imagebeam.modules.module_options import USUAL_INPUTS
     from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
     from imagebeam.modules.types import TENSORFLOW
 
@@ -122,12 +121,10 @@ def _variants(
         yield [TENSORFLOW, used], open_module(handle, TENSORFLOW, options=stated)
     if info.takes_bytes:
         return
-    for candidate in CANDIDATES:
-        if (candidate,) != info.input_ranges:
-            options = replace(stated, value_range=candidate, mean=None, std=None)
-            other = open_module(handle, module.engine, options=options)
-            low, high = candidate
-            yield [module.engine, f"--input-range {low:g} {high:g}"], other
+    for usual in USUAL_INPUTS:
+        if usual.ranges != info.input_ranges:
+            other = open_module(handle, module.engine, options=stated.with_input(usual))
+            yield [module.engine, *_lines(usual.input_words)], other
 
 
 def _print(images: list[str], answers: "list[Answers]", module: "Module") -> None:
@@ -146,3 +143,9 @@ def _print(images: list[str], answers: "list[Answers]", module: "Module") -> Non
                 out.print(Text(f"    {escape_control_chars(line)}"))
     for note in module.notes:
         out.print(Text(f"warning: {escape_control_chars(note)}", "yellow"))
+
+
+def _lines(words: str) -> list[str]:
+    """Break the options of an input, which fit two lines of a sheet."""
+    first, separator, second = words.partition(" --std")
+    return [first, f"--std{second}"] if separator else [first]

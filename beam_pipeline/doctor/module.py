@@ -72,7 +72,11 @@ class ModuleCheck:
             return Finding("labels", FindingState.OK, "not requested", facts)
         if names is None:
             return Finding("labels", FindingState.WARNING, "the classes have no names", facts)
-        source = f"from {self.options.labels}" if self.options.labels else "built into the module"
+        source = "built into the module"
+        if self.options.labels:
+            source = f"from {self.options.labels}"
+        elif module.info.names_assumed:
+            source = f"of ImageNet, because the module has {module.info.class_count:,} classes"
         return Finding("labels", FindingState.OK, f"{len(names):,} class names, {source}", facts)
 
 

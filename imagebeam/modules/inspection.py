@@ -62,6 +62,7 @@ def facts_of(module: Module) -> dict[str, Any]:
         "class_count": info.class_count,
         "feature_length": info.feature_length,
         "class_names": info.class_names and list(info.class_names),
+        "class_names_assumed": info.names_assumed,
         "quantops": info.quantops,
         "parameters": network.pop("parameters", None),
         "macs": network.pop("macs", None),

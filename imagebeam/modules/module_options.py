@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_ranges import BGR, RGB, Range
+from imagebeam.modules.input_ranges import BGR, CANDIDATES, RGB, Range
 from imagebeam.modules.output_kinds import FEATURES, KINDS
 
 
@@ -65,6 +65,28 @@ class ModuleOptions:
         if self.mean is None or self.std is None:
             return None
         return ranges_of(self.mean, self.std)
+
+    @property
+    def input_words(self) -> str:
+        """Return the options of the command line that state the input."""
+        words = []
+        if self.value_range is not None:
+            words.append("--input-range " + " ".join(f"{each:g}" for each in self.value_range))
+        for name in ("mean", "std"):
+            if (values := getattr(self, name)) is not None:
+                words.append(f"--{name} " + ",".join(f"{each:g}" for each in values))
+        return " ".join([*words, *([f"--channels {self.channels}"] if self.channels else [])])
+
+    def with_input(self, usual: ModuleOptions) -> ModuleOptions:
+        """Replace what is stated of the input by that of `usual`; stated channels stay."""
+        channels = self.channels or usual.channels
+        return replace(
+            self,
+            value_range=usual.value_range,
+            mean=usual.mean,
+            std=usual.std,
+            channels=channels,
+        )
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -154,3 +176,10 @@ def _repeated(values: Sequence[float], count: int) -> Sequence[float]:
 
 NO_OPTIONS = ModuleOptions()
 """Nothing is stated."""
+
+USUAL_INPUTS: tuple[ModuleOptions, ...] = (
+    *(ModuleOptions(value_range=each) for each in CANDIDATES),
+    ModuleOptions(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
+    ModuleOptions(mean=(103.939, 116.779, 123.68), std=(1.0,), channels=BGR),
+)
+"""The inputs of most published networks; the last two are those of PyTorch and of Caffe."""

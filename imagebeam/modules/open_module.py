@@ -91,6 +91,7 @@ def open_module(
     if resolved.published is not None:
         info = replace(
             info,
+            names_assumed=False,
             network=resolved.published.network,
             provenance={"publisher": PUBLISHER, "archive": resolved.published.archive},
         )
@@ -221,5 +222,5 @@ def _text(options: ModuleOptions) -> str:
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:
     if info.class_names is None and info.class_count == IMAGENET_CLASS_COUNT:
-        return replace(info, class_names=imagenet_class_names())
+        return replace(info, class_names=imagenet_class_names(), names_assumed=True)
     return info

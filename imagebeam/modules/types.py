@@ -49,6 +49,7 @@ class ModuleInfo:
         range_origin: how the range is known: stated, found in the graph, the convention of a
             family, given as an option, or assumed.
         independent: True if scores do not sum to one, because each is the result of a sigmoid.
+        names_assumed: True if the names are those of ImageNet because the number of classes is.
         takes_bytes: True if the input takes pixel bytes, so its range is certain.
         options: the facts that the user has stated.
         contradictions: sentences about options that contradict the module.
@@ -72,6 +73,7 @@ class ModuleInfo:
     independent: bool = False
     options: ModuleOptions = NO_OPTIONS
     contradictions: tuple[str, ...] = ()
+    names_assumed: bool = field(default=False, compare=False)
     takes_bytes: bool = field(default=False, compare=False)
     constant_answers: bool = field(default=False, compare=False)
     varying_ranges: tuple[Range, ...] = field(default=(), compare=False)

@@ -110,18 +110,6 @@ def _scores(module: Module) -> npt.NDArray[np.float32]:
     return scores
 
 
-@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
-@pytest.mark.parametrize("name", ["divided", "rescaled", "doubled"])
-def test_the_range_of_a_saved_model_is_found(tmp_path: Path, name: str, engine: str) -> None:
-    front, (low, high) = _FRONTS[name]
-    network = _Network(front, tf.identity)
-    path = _saved_model(tmp_path / "module", network)
-    module = open_module(str(path), engine, tmp_path / "cache")
-    assert module.info.value_range == (low, high)
-    inputs = _scaled(low, high)
-    np.testing.assert_allclose(_logits(module), network(inputs).numpy(), rtol=0, atol=1e-4)
-
-
 def test_an_unknown_range_is_assumed_and_reported(tmp_path: Path) -> None:
     path = _flatbuffer(tmp_path / "module.tflite", _Network(tf.identity, tf.identity))
     module = open_module(str(path))
@@ -131,20 +119,16 @@ def test_an_unknown_range_is_assumed_and_reported(tmp_path: Path) -> None:
     assert "--input-range LOW HIGH" in note
 
 
-@pytest.mark.parametrize("kind", ["flatbuffer", "litert", "tensorflow"])
-def test_a_given_range_takes_precedence(tmp_path: Path, kind: str) -> None:
+def test_a_given_range_takes_precedence(tmp_path: Path) -> None:
     network = _Network(tf.identity, tf.identity)
-    options = ModuleOptions(value_range=(-1.0, 1.0))
-    if kind == "flatbuffer":
-        path, engine = _flatbuffer(tmp_path / "module.tflite", network), "litert"
-    else:
-        path, engine = _saved_model(tmp_path / "module", network), kind
-    module = open_module(str(path), engine, tmp_path / "cache", options=options)
+    path = _flatbuffer(tmp_path / "module.tflite", network)
+    module = open_module(str(path), options=ModuleOptions(value_range=(-1.0, 1.0)))
     assert (module.info.value_range, module.notes) == ((-1.0, 1.0), ())
     inputs = _pictures().astype(np.float32) / 127.5 - 1
     np.testing.assert_allclose(_logits(module), network(inputs).numpy(), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["litert", "tensorflow"])
 def test_mean_std_and_colours_can_be_given(tmp_path: Path, engine: str) -> None:
     network = _Network(tf.identity, tf.identity)
@@ -165,30 +149,6 @@ def test_the_range_of_a_family_is_known_by_its_variable_names(tmp_path: Path) ->
     module = open_module(str(path))
     assert module.info.value_range == (-1.0, 1.0)
     assert module.info.range_origin == "the convention of its family"
-
-
-@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
-def test_one_sigmoid_separates_two_classes(tmp_path: Path, engine: str) -> None:
-    network = _Network(lambda x: x / 255.0, tf.sigmoid, classes=1)
-    path = _saved_model(tmp_path / "module", network)
-    module = open_module(str(path), engine, tmp_path / "cache")
-    assert module.info.class_count == 2
-    assert module.info.heads == {"scores"}
-    expected = network(_pictures().astype(np.float32)).numpy()
-    np.testing.assert_allclose(
-        _scores(module), np.hstack([1 - expected, expected]), rtol=0, atol=1e-5
-    )
-
-
-@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
-def test_several_sigmoids_are_independent_scores(tmp_path: Path, engine: str) -> None:
-    network = _Network(lambda x: x / 255.0, tf.sigmoid, classes=5)
-    path = _saved_model(tmp_path / "module", network)
-    module = open_module(str(path), engine, tmp_path / "cache")
-    assert module.info.heads == {"scores"}
-    assert module.info.independent
-    expected = network(_pictures().astype(np.float32)).numpy()
-    np.testing.assert_allclose(_scores(module), expected, rtol=0, atol=1e-5)
 
 
 def test_a_softmax_gains_logits_and_features(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_a_flatbuffer_is_shown_as_json(tmp_path: Path, capfd: pytest.CaptureFixt
         "class_count": 3,
         "feature_length": None,
         "class_names": list(CLASSES),
+        "class_names_assumed": False,
         "quantops": False,
         "parameters": None,
         "macs": None,

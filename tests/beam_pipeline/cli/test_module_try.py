@@ -27,6 +27,8 @@ def test_answers_stand_side_by_side_for_each_range(
     ]
     assert lines[5:7] == ["  litert, --input-range 0 255", "    1.000  0"]
     assert lines[9:11] == ["  litert, --input-range -1 1", "    0.787  0"]
+    assert lines[13] == "  litert, --mean 123.675,116.28,103.53, --std 58.395,57.12,57.375"
+    assert lines[17] == "  litert, --mean 103.939,116.779,123.68, --std 1 --channels bgr"
     assert lines[-1].startswith("warning: nothing states the input range")
 
 

@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from imagebeam.modules.input_ranges import Front
 from imagebeam.modules.tensorflow.freezing import freeze
-from imagebeam.modules.tensorflow.rescaling import NotRescaledError, cut_rescaling
+from imagebeam.modules.tensorflow.rescaling import NotRescaledError, cut_rescaling, front_of
 
 _SHAPE = [None, 4, 4, 3]
 _KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)
@@ -70,3 +72,29 @@ def test_the_new_input_takes_rescaled_pictures(
 def test_other_fronts_are_refused(rescale: Callable[[tf.Tensor], tf.Tensor]) -> None:
     with pytest.raises(NotRescaledError, match="not rescaled to one range"):
         _cut(rescale)
+
+
+_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+_STD = np.array([58.395, 57.12, 57.375], np.float32)
+_CAFFE = np.array([103.939, 116.779, 123.68], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        (lambda x: x, Front()),
+        (lambda x: x / 255.0, Front(True, (0.0, 255.0))),
+        (lambda x: x * 2.0 - 1.0, Front(True, (0.0, 1.0))),
+        (lambda x: (x - _MEAN) / _STD, Front(True, (0.0, 255.0))),
+        (lambda x: x[..., ::-1] - _CAFFE, Front(True, (0.0, 255.0))),
+        (lambda x: tf.image.resize(x, [8, 8]) / 255.0, Front(True, (0.0, 255.0))),
+        (lambda x: x * 3.0, Front(True)),
+    ],
+)
+def test_the_front_of_a_graph_shows_the_range(front: Any, expected: Front) -> None:
+    def network(pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        kernel = tf.ones([1, 1, 3, 2])
+        return {"it": tf.nn.conv2d(front(pictures), kernel, 1, "SAME")}
+
+    frozen = freeze(network, tf.TensorSpec([1, 16, 16, 3], tf.float32))
+    assert front_of(frozen.function.graph.as_graph_def(), frozen.input_name) == expected
