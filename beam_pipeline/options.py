@@ -474,11 +474,11 @@ class LabelOptions:
             debug=args.debug,
             **parsed_options(cls, args),
         )
-        for column in (*options.added_columns, *options.run_columns):
-            if column in options.keep.values():
+        for kept, column in options.keep.items():
+            if column in (*options.added_columns, *options.run_columns):
                 raise UsageError(
                     f"{_ADDED_BY[column]}: adds a column {column!r}, which --keep names too. Give "
-                    f"that one another name, such as --keep {column}=known_{column}."
+                    f"that one another name, such as --keep {kept}=known_{column}."
                 )
         if "labelled_at" in options.run_columns and options.format == "tfrecord":
             raise UsageError(

@@ -63,6 +63,15 @@ def test_an_input_that_cannot_be_listed_is_refused(
             "--check-changed: adds a column 'version', which",
         ),
         (
+            ["--digest", "sha256", "--keep", "id=sha256"],
+            "--digest: adds a column 'sha256', which --keep names too. Give that one another name, "
+            "such as --keep id=known_sha256.",
+        ),
+        (
+            ["--final-url", "--keep", "final_url"],
+            "--final-url: adds a column 'final_url', which",
+        ),
+        (
             ["--check-changed", "--format", "tfrecord"],
             "--check-changed: needs rows that can be deleted. Use --format parquet.",
         ),
