@@ -27,7 +27,9 @@ def numbered_after_the_first(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def numbered_before_the_last(
-    entries: Iterable[Entry], found: Callable[[int], object] = lambda number: None
+    entries: Iterable[Entry],
+    found: Callable[[int], object] = lambda number: None,
+    bytes_in_memory: int = _MOST_IN_MEMORY,
 ) -> Iterator[Entry]:
     """Yield entries once all are known; the last of a name keeps it, because it is the valid one.
 
@@ -38,11 +40,15 @@ def numbered_before_the_last(
     Args:
         entries: of one container.
         found: is called with the number of further entries while they are collected.
+        bytes_in_memory: of entries; more are held by a file.
+
+    Raises:
+        OSError: there is no room for that file.
     """
     names, repeated = _Names(), Counter[str]()
     problem: Exception | None = None
     source = iter(entries)
-    with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as waiting:
+    with tempfile.SpooledTemporaryFile(bytes_in_memory) as waiting:
         while problem is None:
             some: list[Entry] = []
             try:
@@ -56,7 +62,11 @@ def numbered_before_the_last(
             repeated.update(
                 entry.name for entry in some if entry.name and not names.is_new(entry.name)
             )
-            pickle.dump(some, waiting, pickle.HIGHEST_PROTOCOL)
+            try:
+                pickle.dump(some, waiting, pickle.HIGHEST_PROTOCOL)
+            except OSError as error:
+                place = f"the list of its members has no room in {tempfile.gettempdir()}"
+                raise OSError(error.errno, f"{place}: {error.strerror}") from error
         end = waiting.tell()
         waiting.seek(0)
         while waiting.tell() < end:

@@ -1,7 +1,9 @@
 import io
 import random
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +120,22 @@ def test_every_entry_gets_one_name(seed: int) -> None:
     assert len({entry.name for entry in after}) == len(names)
     if names:
         assert after[0].name == names[0]
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1 << 20])
+def test_a_file_holds_what_is_too_much_for_memory(size: int) -> None:
+    entries = members(*(str(number % 2900) for number in range(3000)))
+    found = list(numbered_before_the_last(entries, bytes_in_memory=size))
+    assert [entry.name for entry in found[:101]] == [*(f"{n}#1" for n in range(100)), "100"]
+
+
+def test_a_missing_folder_for_temporary_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    expected = f"the list of its members has no room in {tmp_path}/gone: No such file or directory"
+    with pytest.raises(OSError, match=expected):
+        list(numbered_before_the_last(members("a", "b"), bytes_in_memory=1))
 
 
 def test_errors_keep_their_reason_and_an_exception_comes_last() -> None:

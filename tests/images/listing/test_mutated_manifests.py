@@ -12,6 +12,8 @@ from pyarrow import feather
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import inputs
+from imagebeam.images.listing.entry_addresses import EntryRules
+from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.sources import Source
 
 _CSV = b'uri,x\na.jpg,"b\nc"\n"d.jpg",2\n\n'
@@ -72,15 +74,17 @@ def test_listing_a_mutated_manifest_ends_in_rows_or_a_refusal(
     for _ in range(20):
         path.write_bytes(_mutated(_SEEDS[name], rng))
         keep = {"x": pa.int64()} if rng.random() < 0.3 else {}
-        for image in Source("manifest", (str(path),), str(tmp_path), keep=keep):
+        digest = rng.choice([None, None, "x"])
+        rules = ListingRules(entries=EntryRules(digest_column=digest))
+        for image in Source("manifest", (str(path),), str(tmp_path), keep=keep, rules=rules):
             image.uri.encode("utf-8")
             assert image.error is None or image.error.code != "listing_defect", image.error
-        assert "defect of imagebeam" not in _refusal(path, list(keep))
+        assert "defect of imagebeam" not in _refusal(path, list(keep), rules)
 
 
-def _refusal(path: Path, keep: list[str]) -> str:
+def _refusal(path: Path, keep: list[str], rules: ListingRules) -> str:
     try:
-        inputs.sources([str(path)], keep=keep)
+        inputs.sources([str(path)], keep=keep, rules=rules)
     except InputError as error:
         return str(error)
     return ""
