@@ -1,4 +1,4 @@
-"""Measure a report of many rows: simulate an output and run the command on it.
+"""Measure a report of many rows: simulate an output, run the command on it, and ask the server.
 
 python -m benchmarks.report [--rows 10000000]
 """
@@ -6,7 +6,9 @@ python -m benchmarks.report [--rows 10000000]
 import argparse
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 from rich.console import Console
@@ -17,6 +19,9 @@ from imagebeam.outputs import identity, parts
 from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.report import contents
+from imagebeam.report.row_index import Question, RowIndex
+from imagebeam.storage import AnyPath
 
 _CLASSES = 1001
 _ROWS_A_PART = 2000
@@ -51,7 +56,39 @@ def main() -> None:
             f"{cost.largest_mb:,.0f}",
             f"{layout.report.stat().st_size / 1e6:,.1f}",
         )
-    Console(highlight=False).print(table)
+        Console(highlight=False).print(table)
+        Console(highlight=False).print(_answers(layout.root))
+
+
+def _answers(root: AnyPath) -> Table:
+    """Measure the CPU time of the answers of the server, without the browser and the network."""
+    start = process_time()
+    index = RowIndex()
+    contents.read(root, [index])
+    index.finish()
+    table = Table("question", "rows", "first ms", "further ms", box=None, pad_edge=False)
+    table.add_row("", f"{index.total:,}", f"{1000 * (process_time() - start):,.0f}", "to start")
+    for question in (
+        Question(),
+        Question(sort="high"),
+        Question(label="class 7"),
+        Question(label="class 7", sort="high"),
+        Question(least=900, sort="low"),
+        Question(folder="/archive/000700"),
+        Question(name="0012345"),
+        Question(sort="name"),
+    ):
+        times = []
+        for _ in range(2):
+            start = process_time()
+            places = index.find(question)
+            # A page in the middle.
+            index.rows(places[len(places) // 2 :][:60])
+            times.append(f"{1000 * (process_time() - start):,.0f}")
+        asked = {name: value for name, value in asdict(question).items() if value}
+        table.add_row(str(asked or "all"), f"{len(places):,}", *times)
+    index.close()
+    return table
 
 
 def _output(root: Path, rows: int) -> Layout:

@@ -1,7 +1,7 @@
 """Collects the names of all images for the page: some in the page, the rest in files beside it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,18 @@ class ImageList:
         """Return the JSON of the chunks that belong into the page."""
         return self._chunks[: self._page_chunks]
 
-    def files(self) -> list[str]:
-        """Return JSON lists of the other chunks, one for each file beside the page."""
-        files: list[list[str]] = []
-        size = _FILE_BYTES
+    def files(self) -> Iterator[str]:
+        """Yield JSON lists of the other chunks, one for each file beside the page."""
+        chunks: list[str] = []
+        size = 0
         for chunk in self._chunks[self._page_chunks :]:
-            if size >= _FILE_BYTES:
-                files.append([])
-                size = 0
-            files[-1].append(chunk)
+            chunks.append(chunk)
             size += len(chunk)
-        return [f"[{','.join(chunks)}]" for chunks in files]
+            if size >= _FILE_BYTES:
+                yield f"[{','.join(chunks)}]"
+                chunks, size = [], 0
+        if chunks:
+            yield f"[{','.join(chunks)}]"
 
     def _add(self, rows: pa.RecordBatch, columns: Any) -> None:
         self.total += rows.num_rows

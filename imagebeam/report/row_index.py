@@ -1,11 +1,9 @@
 """Finds the rows of an output by class, folder, year and name, in any order.
 
-The rows are in a temporary file without a name, which the system removes with the process. In
-memory are a few numbers per row, which answer most questions in milliseconds.
+The rows are in a file. In memory are a few numbers per row, which answer most questions in
+milliseconds.
 """
 
-import mmap
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.report.breakdown import folders_of
 from imagebeam.report.grouping import CategoryCodes, Row
 from imagebeam.report.image_list import thousandths
+from imagebeam.report.row_file import RowFile
 
 _REMEMBERED = 6
 """Answers that are kept, of up to 4 bytes per row."""
@@ -60,10 +59,7 @@ class RowIndex:
     """All labelled or all failed rows of an output; a `Sink`."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="imagebeam-")  # noqa: SIM115 - until `close`
-        self._writer: pa.RecordBatchFileWriter | None = None
-        self._batches: list[pa.RecordBatch] = []
-        self._starts = np.zeros(0, np.int64)
+        self._file = RowFile()
         self._labels = CategoryCodes()
         self._folders = CategoryCodes()
         self._columns: dict[str, list[npt.NDArray[Any]]] = {}
@@ -71,7 +67,6 @@ class RowIndex:
         self._remembered: OrderedDict[object, Places] = OrderedDict()
         self._orders: dict[str, Places] = {}
         self._lock = threading.Lock()
-        self.total = 0
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Add a batch of rows, as a `Sink`."""
@@ -94,24 +89,18 @@ class RowIndex:
             columns["top_k"] = self._best(rows)
         for name, values in numbers.items():
             self._columns.setdefault(name, []).append(values)
-        batch = pa.RecordBatch.from_pydict(columns)
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(self._file, batch.schema)
-        self._writer.write_batch(batch)
-        self.total += rows.num_rows
+        self._file.add(pa.RecordBatch.from_pydict(columns))
+
+    @property
+    def total(self) -> int:
+        """Return the number of rows."""
+        return self._file.total
 
     def finish(self) -> None:
         """Make the rows ready for questions. No more can be added."""
         self._column = {name: np.concatenate(some) for name, some in self._columns.items()}
         self._columns = {}
-        if self._writer is None:
-            return
-        self._writer.close()
-        self._file.flush()
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
-        self._batches = [reader.get_batch(place) for place in range(reader.num_record_batches)]
-        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])[:-1]
+        self._file.finish()
         self._orders[""] = np.arange(self.total, dtype=np.int32)
         if "score" in self._column:
             # The frequent ones are ready before the first question.
@@ -119,7 +108,6 @@ class RowIndex:
 
     def close(self) -> None:
         """Remove the file."""
-        self._batches = []
         self._file.close()
 
     def find(self, question: Question) -> Places:
@@ -137,13 +125,11 @@ class RowIndex:
         Raises:
             IndexError: there is no such row.
         """
-        if not 0 <= place < self.total:
-            raise IndexError(place)
-        batch, row = self._place(place)
+        batch, row = self._file.place(place)
         return str(batch["uri"][row].as_py())
 
     def _row(self, place: int) -> Row:
-        batch, at = self._place(place)
+        batch, at = self._file.place(place)
         row: Row = {name: batch[name][at].as_py() for name in batch.schema.names}
         names = self._labels.names
         label = int(self._column["label"][place])
@@ -158,10 +144,6 @@ class RowIndex:
                 ],
             }
         return row
-
-    def _place(self, place: int) -> tuple[pa.RecordBatch, int]:
-        number = int(np.searchsorted(self._starts, place, "right")) - 1
-        return self._batches[number], place - int(self._starts[number])
 
     def _best(self, rows: pa.RecordBatch) -> pa.Array:
         if "top_k" not in rows.schema.names:
@@ -226,16 +208,20 @@ class RowIndex:
             return matches
 
         with ThreadPoolExecutor() as threads:
-            return found | np.concatenate([*threads.map(is_named, self._batches)])
+            return found | np.concatenate([*threads.map(is_named, self._file.batches)])
 
     def _sorted(self, sort: str, places: Places | None = None) -> Places:
         """Return places, or those of all rows, in an order; equal ones as in the output."""
         if places is None:
             places = np.arange(self.total, dtype=np.int32)
         if sort == "name":
-            names = [self.uri(int(place)) for place in places] if len(places) < self.total else None
-            sorted_names = pc.sort_indices(self._all("uri") if names is None else pa.array(names))
-            order: npt.NDArray[Any] = sorted_names.to_numpy()
+            is_part = len(places) < self.total
+            names = (
+                pa.array([self.uri(int(place)) for place in places])
+                if is_part
+                else self._file.column("uri")
+            )
+            order: npt.NDArray[Any] = pc.sort_indices(names).to_numpy()
         else:
             order = np.argsort(self._keys(sort)[places], kind="stable")
         found: Places = places[order]
@@ -253,12 +239,9 @@ class RowIndex:
                 known = np.where(date <= 0, np.iinfo(np.int64).max, date)
                 keys: npt.NDArray[Any] = -date if sort == "new" else known
                 return keys
-        pixels: npt.NDArray[Any] = self._all("width").to_numpy().astype(np.int64)
-        pixels *= self._all("height").to_numpy()
+        pixels: npt.NDArray[Any] = self._file.column("width").to_numpy().astype(np.int64)
+        pixels *= self._file.column("height").to_numpy()
         return -pixels if sort == "large" else pixels
-
-    def _all(self, name: str) -> pa.ChunkedArray:
-        return pa.chunked_array([batch[name] for batch in self._batches])
 
 
 def _is_in(

@@ -6,7 +6,7 @@ page that hands its rows to the page that contains it, as text.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -26,14 +26,12 @@ def folder_of(page: AnyPath) -> AnyPath:
     return page.with_name(f"{page.stem}.files")
 
 
-def write(page: AnyPath, lists: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def write(page: AnyPath, lists: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """Write files of JSON; return their addresses relative to the page.
 
     Files of an earlier page stay until `remove_others`, because that page still needs them.
     """
     folder = folder_of(page)
-    if any(lists.values()):
-        folder.mkdir(exist_ok=True)
     return {name: [_write(folder, text) for text in texts] for name, texts in lists.items()}
 
 
@@ -57,6 +55,7 @@ def _write(folder: AnyPath, text: str) -> str:
     content = rendering.render(
         "rows.html", "", [_SCRIPT], {}, rows=rendering.safe_json(text)
     ).encode()
+    folder.mkdir(exist_ok=True)
     name = f"{hashlib.sha256(content).hexdigest()[:32]}.html"
     # The name says what is in it.
     if isinstance(folder, Location) or not (folder / name).exists():

@@ -14,7 +14,7 @@ function renderErrors(now) {
   }
   const name = document.createElement("bdi");
   name.textContent = now.code;
-  at("examples-of").replaceChildren(...(now.code ? ["of ", name] : []));
+  at("examples-of").replaceChildren(...(now.code ? ["with ", name] : ["(some of each code)"]));
   at("all-codes").hidden = at("error-pages").hidden = !now.code;
   errorTurn += 1;
   if (now.code) renderFailed(now, errorTurn);
