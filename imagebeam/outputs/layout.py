@@ -23,6 +23,7 @@ from typing import IO, Any, Literal, get_args
 from imagebeam.errors import ImagebeamError
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.atomic_files import atomic_file, leftovers, sync_folder
+from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.location import Stat
 
 Format = Literal["parquet", "tfrecord"]
@@ -211,8 +212,18 @@ def read_document(path: AnyPath) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: it is not a file with a JSON object.
+        ValueError: it is not a file with a JSON object, or reading it failed in a way that no code
+            expects.
     """
+    try:
+        return _read_document(path)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(describe_unexpected(error)) from error
+
+
+def _read_document(path: AnyPath) -> dict[str, Any]:
     if isinstance(path, Location):
         data = path.read_bytes()
     else:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +142,56 @@ def test_pipes_in_place_of_documents_are_refused(tmp_path: Path, name: str) -> N
     layout = sound(tmp_path / "out")
     (tmp_path / "out" / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / "out" / name)
+    attempt_everything(layout, tmp_path)
+
+
+class UnheardOfError(Exception):
+    """An exception of a type that no code expects."""
+
+
+class _Opening:
+    """Raises an exception when a file of some name is opened."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.error: type[Exception] = UnheardOfError
+        # The interpreter never removes a hook: it is added once, and is usually inactive.
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, args: tuple[object, ...]) -> None:
+        if self.name and event == "open" and str(args[0]).endswith(self.name):
+            raise self.error("nobody expects it")
+
+
+_opening = cache(_Opening)
+
+
+@pytest.fixture
+def opening() -> Iterator[_Opening]:
+    opening = _opening()
+    yield opening
+    opening.name = None
+
+
+@pytest.mark.parametrize("error", [UnheardOfError, MemoryError, RecursionError])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("out/summary.json", "predictions/part-1.tfrecord"),
+        *(f"job/{stem}.json" for stem in ("identity", "plan", "run", "compaction")),
+    ],
+)
+def test_unexpected_errors_of_own_files_are_messages(
+    tmp_path: Path, opening: _Opening, name: str, error: type[Exception]
+) -> None:
+    layout = claimed(tmp_path / "out", "tfrecord")
+    write_part(layout, "1", labelled("a", "b"), failed("c"))
+    finish(layout, ["a", "b"], ["c"], 1)
+    if name == "job/plan.json":
+        layout.summary.unlink()
+    if name == "job/compaction.json":
+        layout.compaction.write_bytes(b'{"target": null, "sources": []}')
+    opening.error, opening.name = error, name
     attempt_everything(layout, tmp_path)
 
 

@@ -4,6 +4,7 @@ Pillow and the libraries below it are C code that reads untrusted data: it may h
 all memory. A child process has a deadline and a memory limit.
 """
 
+import os
 import pickle
 import signal
 import socket
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam import child_process
-from imagebeam.errors import ImagebeamError
+from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.images.channel import Channel
 from imagebeam.images.errors import (
     DecodeCrash,
@@ -26,6 +27,7 @@ from imagebeam.images.errors import (
     DecodeTimeout,
     ImageError,
     InferenceFailed,
+    UnexpectedFetch,
 )
 from imagebeam.images.reading.decoding_child import READY, Batch
 from imagebeam.images.reading.fetch import FetchRequest
@@ -212,6 +214,8 @@ class DecodingProcess:
                 if isinstance(outcome, DecodeMemory):
                     error = outcome
                     break
+                if isinstance(outcome, UnexpectedFetch) and os.environ.get(RAISE_UNEXPECTED):
+                    raise RuntimeError(str(outcome))
                 batch.outcomes.append(outcome)
             decoded = [rows[slot] for slot in batch.slots()]
             if error is None and task is not None and decoded:
@@ -302,7 +306,10 @@ class DecodingProcess:
             # The child redirects it to a file that it reads; see `decoder_messages`.
             stderr=subprocess.DEVNULL,
             # NumPy would start threads for linear algebra, which busy-wait.
-            env={"OPENBLAS_NUM_THREADS": "1"} | child_process.environment(),
+            # The child reports what it does not expect; this process raises it.
+            env={"OPENBLAS_NUM_THREADS": "1"}
+            | child_process.environment()
+            | {RAISE_UNEXPECTED: ""},
         )
 
     def _ending(self) -> str:

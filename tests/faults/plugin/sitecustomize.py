@@ -4,7 +4,8 @@ Python imports a module of this name when it starts, so decoding processes have 
 that tests run in has not. What a file asks for stands behind its pixels: `fault:NAME`.
 
 Opening a file or listing a folder whose name begins with `unheard-of` raises an exception of a type
-that no code expects, in every process of a job.
+that no code expects, in every process of a job; `no-memory` and `too-deep` raise those that Python
+raises anywhere.
 """
 
 import ctypes
@@ -163,13 +164,15 @@ class UnheardOfError(Exception):
 
 
 _OPENING = ("open", "os.listdir", "os.scandir")
+_RAISED = {"unheard-of": UnheardOfError, "no-memory": MemoryError, "too-deep": RecursionError}
 
 
 def _raise_when_opened(event: str, arguments: tuple[object, ...]) -> None:
     if event in _OPENING and isinstance(arguments[0], (str, bytes)):
         name = os.path.basename(os.fsdecode(arguments[0]))
-        if name.startswith("unheard-of"):
-            raise UnheardOfError(f"{event} of {name}")
+        for start, error in _RAISED.items():
+            if name.startswith(start):
+                raise error(f"{event} of {name}")
 
 
 sys.addaudithook(_raise_when_opened)
