@@ -6,16 +6,15 @@ python -m benchmarks [--photos 2000] [--rounds 3] [--from FOLDER] [--module HAND
 import argparse
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import BARE_LOOP, ROOT, Contender, contenders
+from benchmarks.machine import machine
 from benchmarks.photos import make_photos
 from benchmarks.picture import draw
 from benchmarks.results import Result, summarise
@@ -45,10 +44,7 @@ def main() -> None:
         "photos": args.photos,
         "rounds": args.rounds,
         "results": [result.as_dict() for result in results],
-        "cores": len(os.sched_getaffinity(0)),
-        "processor": _processor(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("apache-beam", "pillow", "ai-edge-litert")},
+        **machine(),
     }
     print(json.dumps(report))
     if args.output is not None:
@@ -91,15 +87,6 @@ def _show(results: Sequence[Result], photos: int) -> None:
         )
     table.caption = f"{photos:,} photos"
     Console().print(table)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

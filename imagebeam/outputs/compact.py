@@ -33,7 +33,7 @@ from imagebeam.outputs.layout import (
     whole_file,
     write_whole,
 )
-from imagebeam.outputs.parts import PARQUET_OPTIONS, check_text, opened, readable
+from imagebeam.outputs.parts import check_text, opened, parquet_options, readable
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.atomic_files import sync_folder
@@ -281,7 +281,7 @@ class _RowGroups:
     """Collects batches of rows into row groups of a given size."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema, sizes: _Sizes) -> None:
-        self._writer = pq.ParquetWriter(file, schema, **PARQUET_OPTIONS)
+        self._writer = pq.ParquetWriter(file, schema, **parquet_options(sizes.group_rows))
         self._schema = schema
         self._sizes = sizes
         self._clear()

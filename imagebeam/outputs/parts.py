@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,8 +23,28 @@ from imagebeam.outputs.schema import provenance, provenance_differences
 from imagebeam.outputs.writers import Writers
 from imagebeam.storage import AnyPath
 
-# Level 1 costs a tenth of the time of pyarrow's default for a few percent of size.
-PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+_NO_BLOOM_FILTER = "bloom_filter_options" not in signature(pq.write_table).parameters
+"""PyArrow before 24 cannot write them."""
+
+
+def parquet_options(group_rows: int) -> dict[str, Any]:
+    """Return the options with which all Parquet files of an output are written.
+
+    The page index and the Bloom filter let readers skip what does not contain the URIs they want.
+
+    Args:
+        group_rows: the most rows of a row group, at least 1.
+    """
+    # Level 1 costs a tenth of the time of pyarrow's default for a few percent of size.
+    options: dict[str, Any] = {
+        "compression": "zstd",
+        "compression_level": 1,
+        "write_page_index": True,
+    }
+    if not _NO_BLOOM_FILTER:
+        options["bloom_filter_options"] = {"uri": {"ndv": group_rows, "fpp": 0.05}}
+    return options
+
 
 _Item = TypeVar("_Item")
 
@@ -157,7 +178,9 @@ def _without(part: AnyPath, again: Callable[[pa.Table], Any]) -> Iterator[tuple[
     kept, buffer = 0, io.BytesIO()
     with (
         opened(part) as file,
-        pq.ParquetWriter(buffer, file.schema_arrow, **PARQUET_OPTIONS) as writer,
+        pq.ParquetWriter(
+            buffer, file.schema_arrow, **parquet_options(_largest_group(file))
+        ) as writer,
     ):
         rows = file.metadata.num_rows
         for group in range(file.num_row_groups):
@@ -166,6 +189,11 @@ def _without(part: AnyPath, again: Callable[[pa.Table], Any]) -> Iterator[tuple[
                 writer.write_table(rest)
                 kept += rest.num_rows
     yield rows, kept, buffer.getvalue()
+
+
+def _largest_group(file: pq.ParquetFile) -> int:
+    groups = range(file.num_row_groups)
+    return max((file.metadata.row_group(group).num_rows for group in groups), default=1) or 1
 
 
 @contextmanager
@@ -188,7 +216,7 @@ def _encode(layout: Layout, predictions: pa.Table) -> bytes:
 
 def _parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, **PARQUET_OPTIONS)
+    pq.write_table(table, buffer, **parquet_options(table.num_rows or 1))
     return buffer.getvalue()
 
 

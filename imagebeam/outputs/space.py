@@ -6,14 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagebeam.outputs.layout import Layout, stats
-from imagebeam.outputs.parts import PARQUET_OPTIONS
+from imagebeam.outputs.parts import parquet_options
 from imagebeam.outputs.progress import ProgressWatcher
 
 
 def encoded_bytes(rows: pa.Table) -> int:
     """Return the size of rows as a file of predictions."""
     buffer = io.BytesIO()
-    pq.write_table(rows, buffer, **PARQUET_OPTIONS)
+    pq.write_table(rows, buffer, **parquet_options(rows.num_rows or 1))
     return buffer.tell()
 
 

@@ -154,7 +154,7 @@ def _json(values: Any) -> bytes:
 
 def _bytes(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, **parts.PARQUET_OPTIONS)
+    pq.write_table(table, buffer, **parts.parquet_options(1))
     return buffer.getvalue()
 
 

@@ -51,6 +51,17 @@ def test_a_kind_without_rows_has_no_file(layout: Layout) -> None:
     assert files(layout) == []
 
 
+def test_readers_can_skip_by_uri(layout: Layout) -> None:
+    write_part(layout, ID, labelled("a", "b"), failed("c"))
+    for part in (layout.prediction_part(ID), layout.error_part(ID)):
+        with parts.opened(part) as file:
+            uri = file.metadata.row_group(0).column(0)
+            assert uri.path_in_schema == "uri"
+            assert uri.has_column_index
+            assert uri.has_offset_index
+            assert uri.bloom_filter_length < 100
+
+
 def test_the_rows_are_written_unchanged(layout: Layout) -> None:
     write_part(layout, ID, labelled("a", "b"), failed("c", code="corrupt", retryable=False))
     assert read_table(layout.prediction_part(ID)).equals(labelled("a", "b"))
