@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.runs import run
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
+from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.report import contents
@@ -46,7 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     table = Table("rows", "parts", "seconds", "peak MB", "page MB", box=None, pad_edge=False)
     with tempfile.TemporaryDirectory() as folder:
-        layout = _output(Path(folder) / "out", args.rows)
+        layout = simulated_output(Path(folder) / "out", args.rows)
         command = (sys.executable, "-m", "beam_pipeline", "report", str(layout.root))
         cost = run((*command, "--no-thumbnails"), Path(folder))
         table.add_row(
@@ -91,7 +91,7 @@ def _answers(root: AnyPath) -> Table:
     return table
 
 
-def _output(root: Path, rows: int) -> Layout:
+def simulated_output(root: Path, rows: int) -> Layout:
     """A complete output whose classes are as uneven as those of real archives."""
     layout = Layout(root)
     identity.claim(layout, _IDENTITY, overwrite=False)
@@ -99,10 +99,11 @@ def _output(root: Path, rows: int) -> Layout:
     lots = np.random.default_rng(0)
     popular = lots.zipf(1.3, size=rows) % _CLASSES
     others = lots.random((_ROWS_A_PART, _CLASSES), np.float32) / np.float32(_CLASSES)
-    labelled = 0
+    labelled = digest = 0
     for start in range(0, rows, _ROWS_A_PART):
         places = range(start, min(start + _ROWS_A_PART, rows))
         uris = [f"/archive/{place // 1000:06}/IMG_{place:09}.jpg" for place in places]
+        digest += sum(map(uri_digest, uris))
         failed, uris = uris[:_FAILED_A_PART], uris[_FAILED_A_PART:]
         scores = others[: len(uris)].copy()
         best = popular[start : start + len(uris)]
@@ -113,7 +114,8 @@ def _output(root: Path, rows: int) -> Layout:
         parts.write_part(layout, f"{start:032x}", table, schema.errors(errors))
         labelled += len(uris)
     codes = {"truncated": rows - labelled}
-    plan = Plan(requested=rows, seen=rows, to_do=rows, rows=rows)
+    digest %= 1 << 128
+    plan = Plan(requested=rows, seen=rows, to_do=rows, rows=rows, rows_digest=digest)
     write_summary(layout, summarise(plan, Tally(1, labelled, codes), {}))
     return layout
 

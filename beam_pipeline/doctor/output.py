@@ -68,10 +68,13 @@ class Output:
 
     def _kept(self) -> Mapping[str, Any]:
         options = self.options
-        if not options.keep:
-            return {}
-        sources = inputs.sources(
-            options.inputs, None, options.access, tuple(options.keep), options.listing_rules
+        # Only columns of manifests have types of their own.
+        sources = (
+            inputs.sources(
+                options.inputs, None, options.access, tuple(options.keep), options.listing_rules
+            )
+            if options.keep
+            else ()
         )
         return job_identity.extra_columns(options, sources)
 

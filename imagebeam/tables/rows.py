@@ -135,6 +135,13 @@ def digests(batch: pa.RecordBatch) -> Digests:
     The order of columns does not matter, nor do columns without a value, so that a row remains the
     same row when its table gets a column.
     """
+    starts = range(0, batch.num_rows, _BATCH_ROWS)
+    # Readers of tables give batches of any size.
+    some = [_digests(batch.slice(start, _BATCH_ROWS)) for start in starts]
+    return np.concatenate([np.empty(0, _DIGEST), *some])
+
+
+def _digests(batch: pa.RecordBatch) -> Digests:
     names = sorted(batch.schema.names)
     columns = [_values(batch.column(name)) for name in names]
     header = repr(tuple(names))
@@ -154,18 +161,20 @@ def _values(column: pa.Array) -> Sequence[Any]:
     if not pa.types.is_list(column.type):
         return list(column.to_pylist())
     kind = column.type.value_type
-    ends = column.offsets.to_pylist()
-    spans = list(pairwise(ends))
+    ends = column.offsets.to_pylist() or [0]
+    # A slice of an array shares the values of the whole.
+    values = column.values.slice(ends[0], ends[-1] - ends[0])
+    spans = list(pairwise(end - ends[0] for end in ends))
     if pa.types.is_struct(kind):
-        fields = [_values(field) for field in column.values.flatten()]
+        fields = [_values(field) for field in values.flatten()]
         found: list[Any] = [tuple(field[start:end] for field in fields) for start, end in spans]
-    elif pa.types.is_float32(kind) and not column.values.null_count:
+    elif pa.types.is_float32(kind) and not values.null_count:
         # Vectors have hundreds of numbers.
-        data = column.values.to_numpy().tobytes()
+        data = values.to_numpy().tobytes()
         found = [data[4 * start : 4 * end] for start, end in spans]
     else:
-        values = _values(column.values)
-        found = [values[start:end] for start, end in spans]
+        items = _values(values)
+        found = [items[start:end] for start, end in spans]
     valid = column.is_valid().to_pylist()
     return [value if there else None for value, there in zip(found, valid, strict=True)]
 

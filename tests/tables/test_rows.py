@@ -94,6 +94,13 @@ def test_equal_rows_have_equal_digests_however_they_are_stored() -> None:
     assert np.array_equal(rows.digests(widened), together)
 
 
+def test_lists_of_lists_may_be_empty() -> None:
+    kind = pa.list_(pa.list_(pa.int32()))
+    found = rows.digests(_batch(c=pa.array([[], [[]], [[1], []], None], kind)))
+    assert len(set(found)) == 4
+    assert len(rows.digests(_batch(c=pa.array([], kind)))) == 0
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -42,6 +42,16 @@ def test_an_empty_output_passes(tmp_path: Path) -> None:
     assert os.listdir(out) == []
 
 
+def test_an_output_with_added_columns_passes(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    out = tmp_path / "out"
+    job = ("label", tmp_path / "in", "--output", out, "--check-changed", "--run-columns", "run_id")
+    assert imagebeam(*job) == 0
+    assert _found(out, check_changed=True, run_columns=("run_id",)).facts["held"] == "resumed"
+    with pytest.raises(OutputError, match="--keep version,run_id, now version"):
+        _found(out, check_changed=True)
+
+
 @pytest.mark.slow
 def test_an_output_of_this_job_passes_and_of_another_job_fails(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
