@@ -13,10 +13,12 @@ from imagebeam.images.listing import columns
 from imagebeam.images.listing.sources import LISTING_VERSION, Source
 from imagebeam.modules import Module, read_class_names
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
-from imagebeam.modules.types import LITERT
+from imagebeam.modules.types import LITERT, ONNX, TENSORFLOW
 from imagebeam.outputs import identity
 from imagebeam.outputs.schema import RUN_COLUMNS
 from imagebeam.version import __version__
+
+_PACKAGES_OF_ENGINES = {LITERT: "ai-edge-litert", TENSORFLOW: "tensorflow", ONNX: "onnxruntime"}
 
 
 def check_emit(options: LabelOptions, module: Module) -> None:
@@ -79,7 +81,7 @@ def provenance(options: LabelOptions, module: Module) -> dict[str, Any]:
     """Return the facts that outputs record: enough to decide whether two rows can be compared."""
     info = module.info
     packages = ["apache-beam", "pillow", "numpy", "pyarrow"]
-    packages.append("ai-edge-litert" if module.engine == LITERT else "tensorflow")
+    packages.append(_PACKAGES_OF_ENGINES[module.engine])
     return {
         "module": uris.without_secrets(module.handle),
         "module_digest": module.digest,

@@ -156,7 +156,7 @@ class LabelOptions:
     engine: str = option(
         "auto",
         "library that runs the module",
-        choices=("auto", "litert", "tensorflow"),
+        choices=("auto", "litert", "tensorflow", "onnx"),
         shown="litert where possible",
     )
     input_range: tuple[float, float] | None = range_option()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from imagebeam.modules import Engine, StagedModule, load_engine
 from imagebeam.modules.engines import MemoryBoundedEngine
 from imagebeam.modules.staging import read_staged, unpacked
-from imagebeam.modules.types import LITERT
+from imagebeam.modules.types import TENSORFLOW
 from imagebeam.scoring.module_task import ModuleTask, task_heads
 
 METRICS_NAMESPACE = "imagebeam"
@@ -18,13 +18,13 @@ class ModuleLoader:
 
     Args:
         module: an opened one.
-        embed_model: send its flatbuffer with the pipeline. Otherwise, and for a module that only
+        embed_model: send its file with the pipeline. Otherwise, and for a module that only
             TensorFlow can run, workers must be able to read its path.
     """
 
     def __init__(self, module: StagedModule, embed_model: bool = False) -> None:
         self.module = module
-        embedded = embed_model and module.engine == LITERT
+        embedded = embed_model and module.engine != TENSORFLOW
         self._flatbuffer = read_staged(module) if embedded else None
         # Copies of this object in one worker process need the same key.
         self._key = uuid.uuid4().hex
@@ -58,7 +58,7 @@ class ModuleLoader:
             with unpacked(module) as path:
                 engine = load_engine(module.engine, path, module.info, threads)
         else:
-            with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+            with tempfile.NamedTemporaryFile() as file:
                 file.write(self._flatbuffer)
                 file.flush()
                 engine = load_engine(module.engine, file.name, module.info, threads)

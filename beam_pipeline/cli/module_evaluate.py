@@ -30,7 +30,7 @@ def add_arguments(parser: "CommandParser") -> None:
     parser.add_argument("images", metavar="IMAGES", type=Path, help="folders of classes, or CSV")
     parser.add_argument(
         "--engine",
-        choices=("auto", "litert", "tensorflow"),
+        choices=("auto", "litert", "tensorflow", "onnx"),
         default="auto",
         help="library that runs the module (default: litert where possible)",
     )

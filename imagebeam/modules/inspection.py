@@ -15,7 +15,7 @@ from imagebeam.modules.litert.heads import names_by_value, operation_name
 from imagebeam.modules.litert.tensors import Tensor
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.tensorflow.subprocess import run_task, tensorflow_is_installed
-from imagebeam.modules.types import LITERT, Module
+from imagebeam.modules.types import LITERT, ONNX_SUFFIX, Module
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -75,7 +75,7 @@ def facts_of(module: Module) -> dict[str, Any]:
 
 def _format(source: Path) -> str:
     if source.is_file():
-        return "LiteRT flatbuffer"
+        return "ONNX" if source.suffix == ONNX_SUFFIX else "LiteRT flatbuffer"
     return "TF1 Hub format" if (source / "tfhub_module.pb").exists() else "SavedModel"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imagebeam.modules.annotate import annotated
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
+from imagebeam.modules.engines.onnx import OnnxEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import DEMO, PUBLISHER
@@ -27,7 +28,15 @@ from imagebeam.modules.tensorflow.subprocess import (
     run_task,
     tensorflow_version,
 )
-from imagebeam.modules.types import ENGINES, LITERT, TENSORFLOW, Module, ModuleInfo
+from imagebeam.modules.types import (
+    ENGINES,
+    LITERT,
+    ONNX,
+    ONNX_SUFFIX,
+    TENSORFLOW,
+    Module,
+    ModuleInfo,
+)
 from imagebeam.storage.atomic_files import write_file
 
 AUTO = "auto"
@@ -121,6 +130,11 @@ def compile_module(
     parsed, store = Handle.parse(handle), Cache(cache)
     path = resolve(parsed.text, store).path
     digest = verified_digest(parsed.text, path, parsed.pin, store)
+    if path.suffix == ONNX_SUFFIX and path.is_file():
+        raise ModuleError(
+            f"{parsed.text!r}: an ONNX file, which runs as it is. Convert it to a SavedModel "
+            "first, for example with onnx2tf."
+        )
     if path.is_file():
         raise ModuleError(
             f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
@@ -144,6 +158,16 @@ def compile_module(
 def _prepare(
     handle: str, path: Path, digest: str, engine: str, cache: Cache, options: ModuleOptions
 ) -> Module:
+    if path.suffix == ONNX_SUFFIX and path.is_file():
+        if engine not in (AUTO, ONNX):
+            raise ModuleError(
+                f"{handle!r}: an ONNX file, which the engine {engine!r} cannot run. "
+                f"Use --engine {ONNX}."
+            )
+        info = OnnxEngine(path, options).info
+        return Module(handle, digest, ONNX, path, info, "it is an ONNX file", path)
+    if engine == ONNX:
+        raise ModuleError(f"{handle!r}: the engine {ONNX!r} runs only {ONNX_SUFFIX} files.")
     if path.is_file():
         if engine == TENSORFLOW:
             raise ModuleError(

@@ -13,19 +13,19 @@ from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.archives import unpack
-from imagebeam.modules.types import ARCHIVE_SUFFIXES, LITERT, Module, StagedModule
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, LITERT, TENSORFLOW, Module, StagedModule
 
 _ARCHIVE = ARCHIVE_SUFFIXES[0]
 
 
 def suffix(module: Module) -> str:
     """Return the suffix of the file that `packed` makes."""
-    return ".tflite" if module.engine == LITERT else _ARCHIVE
+    return _ARCHIVE if module.engine == TENSORFLOW else module.path.suffix
 
 
 def packed(module: Module) -> bytes:
-    """Return the flatbuffer, or for TensorFlow a reproducible archive of the directory."""
-    if module.engine == LITERT:
+    """Return the file, or for TensorFlow a reproducible archive of the directory."""
+    if module.engine != TENSORFLOW:
         return module.path.read_bytes()
     buffer = io.BytesIO()
     # Weights hardly compress, and compressing them would cost every start seconds.
@@ -58,7 +58,7 @@ def read_staged(module: StagedModule) -> bytes:
 
 
 def flatbuffer_bytes(module: StagedModule) -> int | None:
-    """Return the size of a module's flatbuffer; None if it runs in TensorFlow."""
+    """Return the size of a module's flatbuffer; None if another engine runs it."""
     return module.path.stat().st_size if module.engine == LITERT else None
 
 

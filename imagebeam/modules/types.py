@@ -20,10 +20,12 @@ Pixels = npt.NDArray[np.uint8]
 
 LITERT = "litert"
 TENSORFLOW = "tensorflow"
-ENGINES = (LITERT, TENSORFLOW)
+ONNX = "onnx"
+ENGINES = (LITERT, TENSORFLOW, ONNX)
 
 GRAPH_FILE = "saved_model.pb"
 FLATBUFFER_SUFFIX = ".tflite"
+ONNX_SUFFIX = ".onnx"
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 
 
@@ -129,7 +131,7 @@ class StagedModule:
     Attributes:
         handle: the handle of the user, without its pin.
         digest: "sha256:" and 64 hexadecimal digits over all its files, see `handles.digest`.
-        engine: "litert" or "tensorflow".
+        engine: "litert", "tensorflow" or "onnx".
         path: one file, see `staging`; for a module that was not staged, see `Module.path`.
         info: its interface.
         file_digest: SHA-256 of that file in hexadecimal digits, which every worker checks before it

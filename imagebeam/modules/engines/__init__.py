@@ -13,7 +13,7 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import ModuleOptions
-from imagebeam.modules.types import LITERT, TENSORFLOW, ModuleInfo, Pixels
+from imagebeam.modules.types import LITERT, ONNX, TENSORFLOW, ModuleInfo, Pixels
 
 
 class Engine(Protocol):
@@ -115,6 +115,10 @@ def _load(engine: str, path: Path, options: ModuleOptions, threads: int | None) 
         from imagebeam.modules.engines.litert import LiteRTEngine
 
         return LiteRTEngine(read_flatbuffer(path), repr(str(path)), options)
+    if engine == ONNX:
+        from imagebeam.modules.engines.onnx import OnnxEngine
+
+        return OnnxEngine(path, options)
     if engine == TENSORFLOW:
         from imagebeam.modules.engines.tensorflow import TensorFlowEngine
 

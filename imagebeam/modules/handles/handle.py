@@ -23,7 +23,12 @@ from imagebeam.modules.handles.digest import PREFIX, digest_of_file
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.urls import cached_hub_module, fetch, is_url
 from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
-from imagebeam.modules.types import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE
+from imagebeam.modules.types import (
+    ARCHIVE_SUFFIXES,
+    FLATBUFFER_SUFFIX,
+    GRAPH_FILE,
+    ONNX_SUFFIX,
+)
 
 _PIN = "@sha256:"
 _DEMO_FOLDER = "samples/module"
@@ -33,7 +38,6 @@ _EXPORTS = {
     ".keras": _KERAS,
     ".h5": _KERAS,
     ".hdf5": _KERAS,
-    ".onnx": "Convert it to a SavedModel, for example with onnx2tf, or give the original model.",
 }
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
 
@@ -148,10 +152,10 @@ def _module_at(path: Path, text: str, cache: Cache) -> Path:
         raise ModuleError(
             f"{text!r}: {path.suffix} is not a format of TF-Hub. {_EXPORTS[path.suffix]}"
         )
-    if path.suffix != FLATBUFFER_SUFFIX:
+    if path.suffix not in (FLATBUFFER_SUFFIX, ONNX_SUFFIX):
         raise ModuleError(
-            f"{text!r}: not a directory, {', '.join(ARCHIVE_SUFFIXES)} or "
-            f"{FLATBUFFER_SUFFIX} file. Give a TF-Hub module."
+            f"{text!r}: not a directory, {', '.join(ARCHIVE_SUFFIXES)}, {FLATBUFFER_SUFFIX} or "
+            f"{ONNX_SUFFIX} file. Give a TF-Hub module."
         )
     return path
 

@@ -91,7 +91,6 @@ def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
     [
         (".keras", "Export it: "),
         (".h5", "Export it: "),
-        (".onnx", "Convert"),
     ],
 )
 def test_other_formats_name_a_conversion(

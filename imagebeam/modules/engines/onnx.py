@@ -1,0 +1,187 @@
+"""Run an ONNX classifier with ONNX Runtime, which the extra `onnx` installs.
+
+ONNX Runtime shows the inputs and outputs of a file, but not its graph. So a range cannot be found
+in the graph, and if no option states it, it is assumed, and said to be.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imagebeam.extras import install_command
+from imagebeam.modules.description import decide_size, describe
+from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range, decide_input
+from imagebeam.modules.litert.tensors import PixelWriter, Tensor, pixel_writer
+from imagebeam.modules.metadata import Metadata
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.output_kinds import LOGITS, Output, choose_outputs, renamed
+from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
+from imagebeam.modules.types import FloatArray, Pixels
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+_BYTES: Range = (0.0, 255.0)
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class _Input:
+    """The picture input of a file.
+
+    Attributes:
+        planes: True if the channels come before height and width (NCHW).
+        batch: the fixed length of the batch dimension, None when it is free.
+        size: (height, width), None when it is free.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    planes: bool
+    batch: int | None
+    size: tuple[int, int] | None
+
+
+class OnnxEngine:
+    """An engine over one file. One session of a single thread serves all threads of a process.
+
+    Raises:
+        ModuleError: ONNX Runtime is not installed or cannot run the file, or it is not an image
+            module with one RGB input.
+    """
+
+    def __init__(self, path: Path, options: ModuleOptions = NO_OPTIONS) -> None:
+        source = repr(str(path))
+        self._session = _open(path, source)
+        self._input = _picture_input(self._session.get_inputs(), source)
+        size = decide_size(self._input.size, None, options.image_size, source)
+        takes_bytes = self._input.dtype == np.uint8
+        known = InputFacts((_BYTES,), STATED) if takes_bytes else None
+        facts, contradictions = decide_input(known, options.ranges, options.channels)
+        channels = facts.channels or RGB
+        self._write = self._writer(facts.ranges, channels, size)
+        stated = dict(options.outputs)
+        by_kind = choose_outputs(
+            [
+                Output(each.name, _number(each.type), tuple(map(_length, each.shape)))
+                for each in self._session.get_outputs()
+            ],
+            stated,
+            source,
+        )
+        self._names = list(by_kind.values())
+        probes = probe_batches(size, self._input.batch).reshape(-1, *size, 3)
+        values = self._values(probes, self._write, source)
+        rows = dict(zip(by_kind, values, strict=True))
+        if LOGITS in rows and not stated:
+            # The graph is not known, so values that only sigmoids give count as their results.
+            kind = kind_of_classifier(rows[LOGITS], None, has_sigmoids=True, has_names=False)
+            rows = renamed(rows, kind)
+        self._kinds = list(rows)
+        info = describe(size, facts, rows, Metadata(), source)
+        if info.constant_answers and facts.origin == ASSUMED:
+
+            def rows_with(candidate: Range) -> dict[str, FloatArray]:
+                write = self._writer((candidate,), channels, size)
+                return dict(zip(self._kinds, self._values(probes, write, source), strict=True))
+
+            info = replace(info, varying_ranges=varying_ranges(rows_with))
+        self.info = replace(
+            info, contradictions=contradictions, takes_bytes=takes_bytes, options=options
+        )
+
+    def run(self, pixels: Pixels) -> ModelOutputs:
+        """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
+        values = self._values(pixels, self._write, "the module")
+        return ModelOutputs.from_heads(dict(zip(self._kinds, values, strict=True)))
+
+    def _writer(
+        self, ranges: tuple[Range, ...], channels: str, size: tuple[int, int]
+    ) -> PixelWriter:
+        tensor = Tensor(0, self._input.name, (1, *size, 3), self._input.dtype, 0, 0)
+        return pixel_writer(tensor, ranges, channels)
+
+    def _values(self, pixels: Pixels, write: PixelWriter, source: str) -> list[FloatArray]:
+        """Return the rows of each output, float32 (N, length)."""
+        batch = self._input.batch or _BATCH
+        found: dict[str, list[FloatArray]] = defaultdict(list)
+        # No picture is run too, for the length of the rows.
+        for start in range(0, max(1, len(pixels)), batch):
+            part = pixels[start : start + batch]
+            count = self._input.batch or max(1, len(part))
+            pictures: npt.NDArray[Any] = np.zeros((count, *pixels.shape[1:]), self._input.dtype)
+            write(part, pictures[: len(part)])
+            if self._input.planes:
+                pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+            try:
+                outputs = self._session.run(self._names, {self._input.name: pictures})
+            except Exception as error:  # ONNX Runtime has a class of its own for each status
+                raise ModuleError(
+                    f"{source}: ONNX Runtime cannot run it ({reason_of(error)}). Give a classifier "
+                    "for RGB pictures."
+                ) from error
+            for name, values in zip(self._names, outputs, strict=True):
+                if len(values) != count or math.prod(values.shape[1:]) != max(values.shape[1:]):
+                    raise ModuleError(
+                        f"{source}: its output {name!r} has the shape {values.shape}, not one "
+                        "vector per picture. Give a module for classification or feature vectors."
+                    )
+                found[name].append(values.reshape(count, -1)[: len(part)].astype(np.float32))
+        return [np.concatenate(found[name]) for name in self._names]
+
+
+def _open(path: Path, source: str) -> Any:
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise ModuleError(
+            f"{source}: an ONNX file needs ONNX Runtime, which is not installed. "
+            f"Run: {install_command('onnx')}"
+        )
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    # The engine is called from one thread per core.
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    settings.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class of its own for each status
+        raise ModuleError(
+            f"{source}: ONNX Runtime cannot load it ({reason_of(error)}). Export it again."
+        ) from error
+
+
+def _picture_input(inputs: list[Any], source: str) -> _Input:
+    first = inputs[0] if len(inputs) == 1 else None
+    shape = [] if first is None else [_length(each) for each in first.shape]
+    planes = shape[1:2] == [3]
+    fits = len(shape) == 4 and 3 in (shape[1], shape[3])
+    if first is None or not fits or first.type not in _DTYPES:
+        found = "; ".join(f"{each.name!r} {each.type} {each.shape}" for each in inputs)
+        raise ModuleError(
+            f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures (float or "
+            "uint8, [batch, 3, height, width] or [batch, height, width, 3]). Give an image module."
+        )
+    height, width = shape[2:] if planes else shape[1:3]
+    size = None if height is None or width is None else (height, width)
+    return _Input(first.name, _DTYPES[first.type], planes, shape[0], size)
+
+
+def _length(value: Any) -> int | None:
+    """Return the length of a dimension; None for a free one, which has a name."""
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _number(kind: str) -> str:
+    """Return the type of an output, such as "float" for "tensor(float)"."""
+    return kind.removeprefix("tensor(").removesuffix(")")
