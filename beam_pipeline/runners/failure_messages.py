@@ -82,8 +82,8 @@ def explain(error: BaseException) -> str:
         )
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         return (
-            f"Beam's job server no longer answers ({error.details()}). See its log; Flink itself "
-            "may be well."
+            f"Beam's job server no longer answers ({error.details()}). See its log; a cluster "
+            "behind it may be well."
         )
     if _NO_PRISM.search(text):
         return (

@@ -86,7 +86,7 @@ class Forked:
     @property
     def steps(self) -> int:
         """Return how many steps a command took that ended by itself."""
-        return int(_steps(self.log).read_text())
+        return int(_steps(self.log).read_text() or 0)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until the condition is true or the process has ended."""
