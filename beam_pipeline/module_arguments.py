@@ -119,7 +119,7 @@ def signature_option() -> Any:
     """Declare `--signature`."""
     return option(
         None,
-        "function of the module to run; `imagebeam module show` lists them",
+        "function of the module to run, for one with several",
         group=_GROUP,
         metavar="NAME",
         shown="one of TF-Hub, or serving_default",

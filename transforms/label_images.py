@@ -1,5 +1,6 @@
 """URIs → rows: the steps of the job inside any other pipeline."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -114,6 +115,8 @@ class LabelImages(beam.PTransform):
     def expand(self, images: beam.PCollection[Any]) -> LabelledImages:
         """Label all images."""
         module = open_module(self.module, self.engine, options=self.options)
+        for note in module.notes:
+            warnings.warn(note, stacklevel=2)
         schema = PredictionSchema(
             self.emit, self.top_k, module.info.class_names, {}, min_score=self.min_score
         )

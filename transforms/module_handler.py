@@ -1,5 +1,6 @@
 """A model handler with which Beam's RunInference loads and runs modules."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -79,9 +80,10 @@ class ModuleHandler(ModelHandler[Example, PredictionResult, "LoadedModule"]):
         self.decode = PictureDecoder(Preprocessing(self.info.image_size))
 
     def _open(self, handle: str) -> ModuleLoader:
-        return ModuleLoader(
-            open_module(handle, self._engine, options=self._options), embed_model=True
-        )
+        module = open_module(handle, self._engine, options=self._options)
+        for note in module.notes:
+            warnings.warn(note, stacklevel=3)
+        return ModuleLoader(module, embed_model=True)
 
     def update_model_path(self, model_path: str | None = None) -> None:
         """Take another module for the next call of `load_model`; Beam calls this.

@@ -1,12 +1,16 @@
 """Test what a job does with facts about a module: in its rows, its records and its identity."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from imagebeam.beam_pipeline import job_identity, job_module
+from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.modules import Module, ModuleInfo
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from tests.beam_pipeline.colours import CLASSES, draw
 from tests.beam_pipeline.jobs import imagebeam, predictions
@@ -116,3 +120,23 @@ def test_doctor_refuses_answers_that_never_change(
     assert imagebeam("doctor", "--module", module, "--input-range", 0, 1e-6) == 1
     shown = " ".join(capfd.readouterr().out.split())
     assert "failure module the module gives the same answer to very different pictures" in shown
+
+
+def test_a_module_of_a_thousand_classes_is_offered_the_names_of_imagenet(tmp_path: Path) -> None:
+    info = ModuleInfo((1, 1), (0.0, 1.0), frozenset({"scores"}), class_count=1000)
+    module = Module("it", "sha256:", "litert", tmp_path, info, "", tmp_path)
+    options = LabelOptions(inputs=(), output=tmp_path)
+    [warning] = job_module.warnings(options, module)
+    assert "--labels imagenet if they are the 1,000 classes of ImageNet" in warning
+    assert job_module.warnings(replace(options, labels=Path("names.txt")), module) == []
+    assert job_module.warnings(replace(options, emit=("logits",)), module) == []
+
+
+def test_names_that_are_assumed_are_recorded(tmp_path: Path) -> None:
+    names = tuple(map(str, range(1001)))
+    info = ModuleInfo((1, 1), (0.0, 1.0), frozenset({"scores"}), 1001, class_names=names)
+    module = Module("it", "sha256:", "litert", tmp_path, info, "", tmp_path)
+    options = LabelOptions(inputs=(), output=tmp_path)
+    assert "class_names" not in job_identity.provenance(options, module)
+    assumed = replace(module, info=replace(info, names_assumed=True))
+    assert job_identity.provenance(options, assumed)["class_names"] == "assumed: ImageNet"

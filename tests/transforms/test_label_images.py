@@ -19,12 +19,14 @@ from packaging import version
 
 from imagebeam.images.settings import Access
 from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.outputs.schema import PredictionSchema, RankedClass, row_as_dict
 from imagebeam.storage import Settings
 from imagebeam.transforms import LabelImages
 from imagebeam.transforms.elements import DecodedShard
 from imagebeam.transforms.run_updated_module import RunUpdatedFn
 from tests.beam_pipeline.colours import CLASSES, draw, write_module
+from tests.modules.flatbuffers import echo
 from tests.storage.web import Site, stored
 from tests.transforms.module_updates import changing_module
 
@@ -188,3 +190,16 @@ def test_missing_model_outputs_are_refused_while_the_pipeline_is_built(module: s
         uris | LabelImages(module, emit=("features",))
     with pytest.raises(ModuleError, match="/nowhere"):
         uris | "No module" >> LabelImages("/nowhere")
+
+
+def test_facts_of_the_module_can_be_stated_and_assumptions_are_warnings(tmp_path: Path) -> None:
+    (tmp_path / "module.tflite").write_bytes(echo((1, 1, 1, 3), ((1, 3),)))
+    uri = str(draw(tmp_path / "red.png", 255, 0, 0))
+    stated = ModuleOptions(outputs={"output": "scores"})
+    labels = LabelImages(str(tmp_path / "module.tflite"), options=stated, min_score=0.5)
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        uris = pipeline | beam.Create([uri])
+        with pytest.warns(UserWarning, match="nothing states the input range of the module"):
+            found = uris | labels
+        best = found.predictions | beam.Map(lambda row: [tuple(each) for each in row.top_k])
+        assert_that(best, equal_to([[(0, "0", 1.0)]]))

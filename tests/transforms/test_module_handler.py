@@ -14,6 +14,7 @@ from imagebeam.modules import ModuleError
 from imagebeam.outputs.schema import RankedClass
 from imagebeam.transforms import ModuleHandler
 from tests.beam_pipeline.colours import CLASSES, draw, write_module
+from tests.modules.flatbuffers import echo
 from tests.transforms.module_updates import changing_module
 
 _RED = np.array([[[255, 0, 0]]], np.uint8)
@@ -178,3 +179,9 @@ def test_the_size_of_a_batch_is_that_of_its_pixels(handler: ModuleHandler) -> No
 def test_a_missing_module_is_an_error() -> None:
     with pytest.raises(ModuleError, match="/nowhere"):
         ModuleHandler("/nowhere")
+
+
+def test_what_is_assumed_of_the_module_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "module.tflite").write_bytes(echo((1, 1, 1, 3), ((1, 3),)))
+    with pytest.warns(UserWarning, match="nothing states the input range of the module"):
+        ModuleHandler(str(tmp_path / "module.tflite"))
