@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.metadata import lines_of
 
 IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1001
@@ -56,3 +55,16 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
             f"Give {class_count} lines, one name per line, index 0 first."
         )
     return names
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """Split a list of class names into lines, without blank lines after the last name.
+
+    Teachable Machine numbers its lines, `0 cat`; if all lines are numbered so, the numbers go.
+    """
+    text = text.rstrip()
+    lines = tuple(line.strip() for line in text.split("\n")) if text else ()
+    parts = [line.partition(" ") for line in lines]
+    if all(name and number == str(index) for index, (number, _, name) in enumerate(parts)):
+        return tuple(name.strip() for _, _, name in parts)
+    return lines

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from imagebeam.modules.class_names import lines_of
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
 from imagebeam.modules.module_options import ModuleOptions
@@ -233,19 +234,6 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     if stated is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
     return Metadata(labels={name: lines_of(text) for name, text in texts.items()})
-
-
-def lines_of(text: str) -> tuple[str, ...]:
-    """Split a list of class names into lines, without blank lines after the last name.
-
-    Teachable Machine numbers its lines, `0 cat`; if all lines are numbered so, the numbers go.
-    """
-    text = text.rstrip()
-    lines = tuple(line.strip() for line in text.split("\n")) if text else ()
-    parts = [line.partition(" ") for line in lines]
-    if all(name and number == str(index) for index, (number, _, name) in enumerate(parts)):
-        return tuple(name.strip() for _, _, name in parts)
-    return lines
 
 
 def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.modules import ModuleError, read_class_names
-from imagebeam.modules.class_names import imagenet_class_names
+from imagebeam.modules.class_names import imagenet_class_names, lines_of
 
 
 def test_the_imagenet_names_are_those_published(reference: Path) -> None:
@@ -67,3 +67,8 @@ def test_numbered_lines_lose_their_numbers(tmp_path: Path) -> None:
 def test_the_names_of_imagenet_can_be_asked_for(count: int, first: str) -> None:
     names = read_class_names("imagenet", count)
     assert (len(names), names[0], names[-1]) == (count, first, imagenet_class_names()[-1])
+
+
+def test_blank_lines_are_kept_inside_and_dropped_at_the_end() -> None:
+    assert lines_of(" a \r\n\r\nb\u2028c\n\n") == ("a", "", "b\u2028c")
+    assert lines_of("\n \n") == ()

@@ -10,7 +10,6 @@ from imagebeam.modules import ModuleError
 from imagebeam.modules.metadata import (
     Metadata,
     append_to_flatbuffer,
-    lines_of,
     parse,
     read_from_flatbuffer,
     render,
@@ -126,8 +125,3 @@ def test_a_damaged_archive_is_refused() -> None:
     flatbuffer[position] ^= 1
     with pytest.raises(ModuleError, match="Bad CRC-32"):
         read_from_flatbuffer(bytes(flatbuffer), "x")
-
-
-def test_blank_lines_are_kept_inside_and_dropped_at_the_end() -> None:
-    assert lines_of(" a \r\n\r\nb\u2028c\n\n") == ("a", "", "b\u2028c")
-    assert lines_of("\n \n") == ()
