@@ -202,7 +202,9 @@ def _difference(name: str, earlier: Mapping[str, Any], now: Mapping[str, Any]) -
             was, is_now = ("×".join(map(str, values.get(name) or ())) for values in (earlier, now))
             return f"input of {was} pixels, now {is_now}"
         case "kept":
-            return f"--keep {_shown(earlier.get(name) or ())}, now {_shown(now.get(name) or ())}"
+            # --keep, --digest and others add them.
+            was, is_now = (_shown(values.get(name) or ()) for values in (earlier, now))
+            return f"added columns {was}, now {is_now}"
         case _:
             option = name.replace("_", "-")
             return f"--{option} {_shown(earlier.get(name))}, now {_shown(now.get(name))}"

@@ -169,7 +169,7 @@ class TestAnotherJob:
 
     def test_a_change_of_columns_names_both(self, tmp_path: Path) -> None:
         found = refusal(used(tmp_path), IDENTITY | {"kept": {"id": "string", "year": "int64"}})
-        assert "another job: --keep nothing, now id,year. Choose" in found
+        assert "another job: added columns nothing, now id,year. Choose" in found
 
     def test_overwriting_deletes_only_files_of_the_earlier_job(self, root: AnyPath) -> None:
         layout = used(root)
