@@ -37,10 +37,10 @@ _RUNS = re.compile(r"[a-z]+|[A-Z]+|[0-9]+|[^a-zA-Z0-9]+")
 _FEWEST_RUNS = 6
 """A word in which letters, capitals and digits change this often is taken for random."""
 
-# A URL that is taken for a local path, because of a quote before it or a slash too few, and that
-# has a user or a query.
+# A URL with a user or a query that is taken for a local path, because of a quote before it, of
+# backslashes, or of a slash too few.
 _MISTYPED_URL = re.compile(
-    r"\b((?:https?|ftp|s3|gs):/{1,3})((?=[^/]{0,1024}@|.{0,4096}\?).+)", re.IGNORECASE
+    r"\b((?:https?|ftp|s3|gs):[/\\]{1,3})((?=[^/\\]{0,1024}@|.{0,4096}\?).+)", re.IGNORECASE
 )
 
 _HIDDEN = re.compile(r"~[0-9a-f]{16}")
@@ -93,9 +93,10 @@ def clean_text(text: str) -> str:
 # the length of a text, which may come from anybody.
 _URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
 _USER = re.compile(
-    r"((?<![\w:/])//|\b(?:https?|ftp|s3|gs):/)[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,256}@", re.IGNORECASE
+    r"((?<![\w:/])//|\b(?:https?|ftp|s3|gs):(?:/|\\{1,4}))[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,256}@",
+    re.IGNORECASE,
 )
-"""User and password in an address without a scheme, or with a slash too few."""
+"""User and password in an address without a scheme, with a slash too few or with backslashes."""
 _TAIL = ").,;:!]}"
 _ENCODED_URL = re.compile(r"%3A%2F%2F", re.IGNORECASE)
 _HEADER = re.compile(

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline.cli.main import run
-from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, predictions
-from tests.storage.web import Site, status, stored
+from tests.beam_pipeline.jobs import (
+    COMMAND,
+    ROOT,
+    archive,
+    errors,
+    imagebeam,
+    predictions,
+)
+from tests.storage.web import Site, raw, redirect, status, stored
 
 _CANARY = "c4n4rySECRET"
 _PRIVATE = "--allow-private-hosts"
@@ -24,6 +31,17 @@ _SECRETS = [
         "w=1&hdnts=x~{}",
         "{}",
         "q={}0123456789ab",
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={}",
+        "x-goog-signature={}&x-goog-date=1",
+        "sv=2024&sp=r&sig={}%3D",
+        "Expires=9&Policy=x&Key-Pair-Id=y&Signature={}",
+        "access%5Ftoken={}",
+        "TOKEN={}",
+        "a=1;auth={}",
+        "a%5Bsecret%5D={}",
+        "next=https%3A%2F%2Fx.org%2F%3Fkey%3D{}",
+        "jwt={}.{}.{}",
+        "__gda__=exp=1~hmac={}",
     ),
 ]
 
@@ -48,35 +66,66 @@ def _files(folder: Path) -> list[str]:
     ]
 
 
-def test_neither_rows_nor_files_nor_reports_hold_a_secret(tmp_path: Path, web: Site) -> None:
+def test_neither_rows_nor_files_nor_reports_hold_a_secret(
+    tmp_path: Path, web: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
     picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
     entries = []
-    for query in (secret.format(_CANARY) for secret in _SECRETS):
-        web.add(f"/good.jpg?{query}", stored(picture))
-        web.add(f"/denied.jpg?{query}", status(403))
-        entries += [f"{web.url('/good.jpg')}?{query}", f"{web.url('/denied.jpg')}?{query}"]
+    for number, secret in enumerate(_SECRETS):
+        query = secret.replace("{}", _CANARY)
+        entries.append(web.add(f"/good-{number}.jpg?{query}", stored(picture)))
+        entries.append(web.add(f"/denied-{number}.jpg?{query}", status(403)))
     web.add(f"/a.jpg;jsessionid={_CANARY}", stored(picture))
     entries += [
         web.url(f"/a.jpg;jsessionid={_CANARY}"),
         f"http://user:pa/{_CANARY}@127.0.0.1:{web.port}/a.jpg",
         f"s3://KEY:ab/{_CANARY}@bucket/a.jpg",
         f"gs+x://bucket/a.jpg?sig={_CANARY}",
+        f"HTTP://{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f"http://user:{_CANARY}%40x@127.0.0.1:{web.port}/a.jpg",
+        f"http:\\\\user:{_CANARY}@127.0.0.1:{web.port}\\a.jpg",
+        f"//user:{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f'"{web.url("/a.jpg")}?sig={_CANARY}',
+        f"{web.url('/a.jpg')}#access_token={_CANARY}",
+        f"http://[{_CANARY}]:1/a.jpg?sig={_CANARY}",
+        web.add("/to.jpg", redirect(f"http://10.0.0.1/a.jpg?sig={_CANARY}")),
+        web.add("/of.jpg", redirect(f"ftp://user:{_CANARY}@x.org/a.jpg")),
+        web.add("/why.jpg", raw(b"HTTP/1.1 403 token=%s\r\n\r\n" % _CANARY.encode())),
     ]
+    (tmp_path / "to").mkdir()
     manifest, out = tmp_path / "list.txt", tmp_path / "out"
     manifest.write_text("\n".join(entries))
     shown = _shown("label", manifest, "--output", out, _PRIVATE, "--read-attempts", 1)
-    assert len(predictions(out)) == len(_SECRETS) + 1, shown
-    assert len(errors(out)) == len(_SECRETS) + 3
+    rows = {row["uri"] for row in (*predictions(out), *errors(out))}
+    # Three entries name one file, with different users or fragments.
+    assert len(rows) == len(entries) - 2, shown
+    assert len(predictions(out)) >= len(_SECRETS) + 1
     texts = [shown, str(predictions(out)), str(errors(out)), *_files(out)]
+    again = ("label", manifest, "--output", out, _PRIVATE, "--read-attempts", 1, "--retry-failed")
+    to = tmp_path / "to"
     texts += [
-        _shown("label", manifest, "--output", out, _PRIVATE, "--json", "--retry-failed"),
-        _shown("status", out),
-        _shown("verify", out),
-        _shown("report", out),
-        _shown("doctor", manifest, "--output", out, _PRIVATE),
-        *_files(out),
+        _shown(*again, "--json"),
+        _shown(*again, "--debug"),
+        _shown("doctor", manifest, "--output", out, _PRIVATE, "--json"),
     ]
+    for words in (
+        ("status", out),
+        ("status", out, "--json"),
+        ("verify", out),
+        ("report", out),
+        ("export", out, "--to", to / "a.csv"),
+        ("export", out, "--to", to / "a.jsonl"),
+        ("export", out, "--xmp", "--xmp-folder", to / "xmp"),
+        ("export", out, "--folders", to / "folders"),
+        ("search", out, "a"),
+        ("compare", out, out, "--report", to / "compare.html"),
+    ):
+        imagebeam(*words)
+        texts += capfd.readouterr()
+    texts += [*_files(out), *_files(to), *map(str, to.rglob("*"))]
     assert [text for text in texts if _CANARY in text] == []
+    assert (to / "a.csv").exists()
+    assert (to / "compare.html").exists()
 
 
 def test_no_secret_of_standard_input_is_left_in_the_output(tmp_path: Path, web: Site) -> None:

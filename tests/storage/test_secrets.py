@@ -155,3 +155,11 @@ def test_a_local_path_is_shown_as_it_is(path: str) -> None:
 def test_a_password_in_an_address_without_a_scheme_is_in_no_message(text: str) -> None:
     assert "CANARY" not in clean_text(text)
     assert "h/x" in clean_text(text)
+
+
+@pytest.mark.parametrize("slashes", ["\\\\", "\\", ":\\\\"[1:], "/\\"])
+def test_a_url_with_backslashes_is_hidden_in_names_and_texts(slashes: str) -> None:
+    address = f"/folder/http:{slashes}user:s3cr3t@a.org{slashes[0]}b.jpg"
+    assert "s3cr3t" not in without_secrets(address)
+    assert without_secrets(address).startswith("/folder/http:")
+    assert "s3cr3t" not in clean_text(f"{address}: No such file")
