@@ -430,6 +430,8 @@ def table(counts: dict[Kind, Counter[str]]) -> str:
 
 def main() -> int:
     """Run the command line."""
+    # A shell ignores Ctrl-C for what it starts in the background, and so would all commands.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=30, help="commands to disturb")
     parser.add_argument("--seed", type=int, default=1)
