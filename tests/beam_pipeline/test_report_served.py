@@ -43,9 +43,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert process.stdout is not None
     lines = iter(process.stdout.readline, "")
     assert next(lines) == "130 labelled, 70 failed\n"
-    yield next(lines).removeprefix("page     ").strip()
+    address = next(lines).removeprefix("page     ").strip()
+    assert next(lines) == "Press Ctrl-C to stop.\n"
+    yield address
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60) == ("Press Ctrl-C to stop.\n", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0
     # Nothing is written.
     assert sorted(path.name for path in (root / "out").iterdir()) == [
