@@ -31,8 +31,9 @@ def _description(options: PipelineOptions) -> str:
         available = resources.available()
         memory = "" if available.memory is None else f", {available.memory / 1e6:,.0f} MB"
         return (
-            f"this machine, {available.cores} cores{memory}, {direct.direct_num_workers} workers, "
-            f"{direct.direct_running_mode}"
+            f"this machine, {available.cores} cores{memory}, "
+            f"at most {available.decode_processes()} decoding processes, "
+            f"{direct.direct_num_workers} workers, {direct.direct_running_mode}"
         )
     place = preflight.flink_master(options) if name == "flink" else None
     place = place or options.view_as(PortableOptions).job_endpoint

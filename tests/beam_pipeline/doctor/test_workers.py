@@ -56,4 +56,5 @@ def test_a_local_runner_is_described_with_the_cores_that_it_may_use() -> None:
     available = resources.available()
     message = runner(pipeline_options(("--direct_num_workers=3",))).message
     assert message.startswith(f"this machine, {available.cores} cores")
-    assert message.endswith(", 3 workers, multi_threading")
+    processes = available.decode_processes()
+    assert message.endswith(f", at most {processes} decoding processes, 3 workers, multi_threading")
