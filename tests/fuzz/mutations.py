@@ -4,6 +4,7 @@ Flipped bytes alone rarely get past a checksum. So numbers are replaced by value
 their types, and checksums of the formats are put right afterwards.
 """
 
+import copy
 import json
 import random
 import re
@@ -157,7 +158,7 @@ def damage_json(data: bytes, rng: random.Random) -> bytes:
             case 3:
                 holder[key] = [value] if rng.random() < 0.5 else {str(key): value}
             case _:
-                holder[key] = rng.choice(_ODD)
+                holder[key] = copy.deepcopy(rng.choice(_ODD))
     return json.dumps(document).encode()
 
 
