@@ -30,6 +30,7 @@ except ImportError:
     raise TableError(f"--iceberg needs pyiceberg. Run `{install_command('iceberg')}`.") from None
 
 if TYPE_CHECKING:
+    from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import FileScanTask, Transaction
 
@@ -153,7 +154,7 @@ class Iceberg:
         for number, some in enumerate(bin_pack_record_batches(conformed, _FILE_BYTES)):
             task = WriteTask(commit_id, number, schema, some)
             # It starts all tasks that it is given at once, which would need memory for all rows.
-            yield from write_file(transaction._table.io, metadata, iter([task]))
+            yield from write_file(_io(transaction), metadata, iter([task]))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -176,6 +177,16 @@ class Iceberg:
                 f"{self.name}: {shortened(error)}. Check the catalogue, the credentials and the "
                 "network."
             ) from error
+
+
+def _io(transaction: "Transaction") -> "FileIO":
+    """Return the files of the table that a transaction changes or creates.
+
+    The attribute is private. Every test that commits to a new table fails if it is gone.
+    Report: "Transaction.table_metadata is public, but the FileIO of the table is not. Data files of
+    a table that create_table_transaction stages can therefore not be written by write_file."
+    """
+    return transaction._table.io
 
 
 def catalogue(name: str) -> Catalog:
