@@ -33,9 +33,9 @@ def test_no_shuffle_carries_pixels_or_model_outputs(flow: list[Step]) -> None:
     ]
     for heavy in ("Shard", "ndarray", "ModelOutputs", "bytes"):
         assert [kind for kind in carried if heavy in kind] == []
-    # Pixels do flow between fused steps, so this test would find them in a shuffle.
+    # Pictures are held between fused steps, so this test would find them in a shuffle.
     assert [step.answer for step in flow if "Shard" in step.answer] == [
-        *("Shard", "DecodedShard", "ScoredShard", "ShardReport")
+        *("Shard", "HeldShard", "ScoredShard", "ShardReport")
     ]
 
 

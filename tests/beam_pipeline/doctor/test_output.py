@@ -48,7 +48,7 @@ def test_an_output_with_added_columns_passes(tmp_path: Path) -> None:
     job = ("label", tmp_path / "in", "--output", out, "--check-changed", "--run-columns", "run_id")
     assert imagebeam(*job) == 0
     assert _found(out, check_changed=True, run_columns=("run_id",)).facts["held"] == "resumed"
-    with pytest.raises(OutputError, match="--keep version,run_id, now version"):
+    with pytest.raises(OutputError, match="added columns version,run_id, now version"):
         _found(out, check_changed=True)
 
 
