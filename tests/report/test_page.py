@@ -81,11 +81,12 @@ def test_no_thumbnails_reads_no_image(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not layout.report.exists()
 
 
-def test_unreadable_images_are_shown_by_name(tmp_path: Path) -> None:
+def test_unreadable_images_are_shown_by_name(tmp_path: Path, gcs_bucket: str) -> None:
     [name] = archive(tmp_path / "in", 1)
     broken = tmp_path / "broken.jpg"
     shutil.copy(ARCHIVE / "garden" / "IMG_3001.jpg", broken)
-    names = [name, str(broken), "/nowhere/a.jpg", "gs://bucket/b.jpg", "javascript:alert(1)"]
+    gone = f"{gcs_bucket}/b.jpg"
+    names = [name, str(broken), "/nowhere/a.jpg", gone, "javascript:alert(1)"]
     layout = output(tmp_path / "out", *names)
     assert imagebeam("report", layout.root) == 0
     shown = {each["path"]: each for each in data(layout.report)["pictures"]}
