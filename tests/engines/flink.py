@@ -113,14 +113,14 @@ class Flink:
     def start_job_server(self) -> psutil.Popen:
         """Start a job server, and use it from now on."""
         port = free_port()
-        self.job_endpoint = f"localhost:{port}"
         server = self._start(
             "job-server",
             *("-Xmx512m", "-jar", str(self._job_server), "--flink-master", self.rest),
             *("--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"),
             *("--artifacts-dir", str(self._folder / "artifacts")),
         )
-        wait_until(lambda: self._lives() and listens(port), "Beam's job server does not listen")
+        wait_until(lambda: _lives(server) and listens(port), "Beam's job server does not listen")
+        self.job_endpoint = f"localhost:{port}"
         return server
 
     def start_task_manager(self) -> psutil.Popen:
@@ -188,17 +188,6 @@ class Flink:
                 process.kill()
         psutil.wait_procs(family)
 
-    def _lives(self) -> bool:
-        """Return True.
-
-        Raises:
-            RuntimeError: one of its processes has ended, and will never be ready.
-        """
-        for process in self._processes:
-            if (code := process.poll()) is not None:
-                raise RuntimeError(f"{process.args} ended with {code}; see {self._folder}/*.log")
-        return True
-
     def _overview(self) -> dict[str, Any]:
         return self._asked("overview")
 
@@ -220,3 +209,14 @@ class Flink:
             process = psutil.Popen(command, stdout=log, stderr=log, cwd=self._folder)
         self._processes.append(process)
         return process
+
+
+def _lives(process: psutil.Popen) -> bool:
+    """Return True.
+
+    Raises:
+        RuntimeError: the process has ended, and will never be ready.
+    """
+    if (code := process.poll()) is not None:
+        raise RuntimeError(f"{process.args} ended with {code}; see its log")
+    return True
