@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
-from imagebeam.storage import AnyPath, Location, store_for
+from imagebeam.storage import AnyPath, Location, registry, store_for
 from tests.beam_pipeline.jobs import archive
 from tests.engines.flink import Flink
 from tests.engines.tools import TOOLS
@@ -207,10 +208,14 @@ class Places:
         between = relay.Relay(self._stack.enter_context(server()))
         self._stack.enter_context(between.running())
         if name == "S3":
-            os.environ["AWS_ENDPOINT_URL_S3"] = between.address
-            os.environ.update({key.upper(): value for key, value in servers.S3_KEYS.items()})
+            variables = {key.upper(): value for key, value in servers.S3_KEYS.items()}
+            variables["AWS_ENDPOINT_URL_S3"] = between.address
         else:
-            os.environ["STORAGE_EMULATOR_HOST"] = between.address
+            variables = {"STORAGE_EMULATOR_HOST": between.address}
+        self._stack.enter_context(patch.dict(os.environ, variables))
+        # A client of an earlier test uses another server.
+        registry.forget_stores()
+        self._stack.callback(registry.forget_stores)
         faults = Faults(self._seed)
         between.faults = _Endless([faults.fault])
         root = Location(f"{'s3' if name == 'S3' else 'gs'}://{servers.BUCKET}")
