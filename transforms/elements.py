@@ -109,7 +109,7 @@ class DecodedShard:
 
 @dataclass(frozen=True, eq=False)
 class AnsweredShard:
-    """What a task returned for the pictures of a shard.
+    """The values that a task returned for the pictures of a shard.
 
     Attributes:
         id: of the shard.

@@ -1,4 +1,4 @@
-"""What `module train` prints at its end: accuracy, confusions, mistakes."""
+"""The report at the end of `module train`: accuracy, confusions, mistakes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

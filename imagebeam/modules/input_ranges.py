@@ -31,7 +31,7 @@ _TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What is known of an input.
+    """The known facts about an input.
 
     Attributes:
         ranges: the values of pixels 0 and 255: one pair for all channels, or one for each.
@@ -46,7 +46,7 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class Front:
-    """What the first operations of a network do with its pictures.
+    """The effect of the first operations of a network on its pictures.
 
     Attributes:
         rescales: whether they change the values. The network then prepares its pictures itself, so

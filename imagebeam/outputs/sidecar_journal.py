@@ -42,7 +42,7 @@ class Change(NamedTuple):
 
 
 class Journal:
-    """What was written, and what was there before.
+    """The files that were written, and those that were there before.
 
     Attributes:
         files: by path.

@@ -25,7 +25,7 @@ _NOTE = (
 
 
 class Answers:
-    """What the page may ask for."""
+    """The requests that the page may send."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ _SCRIPTS = ("state", "classes", "rows", "gallery", "failures", "charts", "page")
 """Files that make the page's script, in this order."""
 
 ON_DISK = {"img-src": "data: file:", "frame-src": "'self' file:"}
-"""What the policy of a page on disk admits: original pictures, and files beside it."""
+"""The sources that the policy of a page on disk admits: original pictures, and files beside it."""
 
 
 class Explanation(NamedTuple):

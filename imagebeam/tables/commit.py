@@ -32,7 +32,7 @@ Show = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class Committed:
-    """What a commit did to one table.
+    """The changes that a commit made to one table.
 
     Attributes:
         table: its name.
@@ -225,7 +225,7 @@ def _properties(layout: Layout, identity: Mapping[str, Any], is_complete: bool) 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done to one table."""
+    """The changes that one table needs."""
 
     table: Table
     found: _Rows
@@ -316,7 +316,7 @@ def _check_owner(table: Table, source: _Source, there: Digests) -> None:
     reason = (
         f"holds {len(there):,} rows that no commit of {source.root} wrote"
         if owner is None
-        else "its rows were changed by somebody else after the last commit of this output"
+        else "its rows were changed by another program after the last commit of this output"
     )
     raise TableError(
         f"{table.name}: {reason}. Commit to another table, or use --overwrite to replace all its "

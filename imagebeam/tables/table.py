@@ -1,4 +1,4 @@
-"""What a commit needs from a table, whatever its format."""
+"""The interface of a table for commits, whatever its format."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Change:
-    """What one commit changes in a table.
+    """The changes of one commit to a table.
 
     Attributes:
         schema: the columns of the table afterwards.

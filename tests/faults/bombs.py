@@ -37,7 +37,7 @@ _READ = "tests.faults.bombs:read"
 
 
 class Cost(NamedTuple):
-    """What one bomb cost.
+    """The cost of one bomb.
 
     Attributes:
         outcome: codes of the error rows, or the first words of a message.

@@ -84,7 +84,7 @@ class Campaign:
 
 @dataclass
 class _Undisturbed:
-    """What a command does if nothing happens.
+    """The result of a command that is not disturbed.
 
     Attributes:
         seconds: that it takes.

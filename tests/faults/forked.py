@@ -37,7 +37,7 @@ _SERVER.set_forkserver_preload(
 
 @dataclass(frozen=True)
 class Fate:
-    """What ends a process at a moment of its own work, so that no machine is too fast for it.
+    """The end of a process at a moment of its own work, so that no machine is too fast for it.
 
     Attributes:
         folder: the folder that is watched.

@@ -84,7 +84,7 @@ def test_a_named_input_ends_with_a_message(tmp_path: Path, name: str) -> None:
     assert _MESSAGES[name.partition(".")[0]] in stderr
 
 
-def test_debug_raises_what_nobody_expects(tmp_path: Path) -> None:
+def test_debug_raises_unexpected_errors(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 1)
     (tmp_path / "in" / "unheard-of.jpg").write_bytes(Path(names[0]).read_bytes())
     job = Job(tmp_path / "in", "--output", tmp_path / "out", "--module", "demo", "--debug")

@@ -160,7 +160,7 @@ class _Opening:
 
     def __call__(self, event: str, args: tuple[object, ...]) -> None:
         if self.name and event == "open" and str(args[0]).endswith(self.name):
-            raise self.error("nobody expects it")
+            raise self.error("unexpected")
 
 
 _opening = cache(_Opening)

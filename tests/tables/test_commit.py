@@ -167,13 +167,13 @@ def test_a_part_with_other_types_is_damaged(tmp_path: Path, kind: Kind) -> None:
         kind.commit(tmp_path / "out")
 
 
-def test_rows_of_somebody_else_are_not_touched(tmp_path: Path, kind: Kind) -> None:
+def test_rows_of_another_program_are_not_touched(tmp_path: Path, kind: Kind) -> None:
     root = tmp_path / "out"
     output(root, images(3))
     kind.commit(root)
     kind.append(labelled("foreign.jpg"))
     output(root, images(4))
-    with pytest.raises(TableError, match="its rows were changed by somebody else after the last"):
+    with pytest.raises(TableError, match="its rows were changed by another program after the last"):
         kind.commit(root)
     assert kind.uris() == ([*images(3), "foreign.jpg"], [])
     assert changes(kind.commit(root, overwrite=True)) == [(4, 4, 4), (0, 0, 0)]

@@ -39,7 +39,7 @@ _CHUNKS_AHEAD = 4
 
 @dataclass(frozen=True, eq=False)
 class ReadBytes:
-    """What was read of N images, in the order given.
+    """The result of reading N images, in the order given.
 
     Attributes:
         costs: of fetching, decoding and the task, summed over all processes.
@@ -70,7 +70,7 @@ class Reading(ReadBytes):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answers(ReadBytes):
-    """What a task returned for N images.
+    """The values that a task returned for N images.
 
     Attributes:
         values: float32 (N, width); row i is valid only if image i has no error.

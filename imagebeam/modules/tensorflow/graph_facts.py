@@ -22,7 +22,7 @@ _POOLING = (
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What a graph shows.
+    """The facts that a graph shows.
 
     Attributes:
         front: what its first operations do with pictures.
