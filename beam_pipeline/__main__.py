@@ -1,6 +1,7 @@
 """The command `imagebeam`."""
 
 import os
+import signal
 import sys
 from typing import TextIO
 
@@ -14,6 +15,9 @@ def main() -> None:
     # Ctrl-C while the command line itself is being imported.
     except KeyboardInterrupt:
         code = _INTERRUPTED
+    # The exit code is known. Python ends its modules without its own handler of signals, so Ctrl-C
+    # would replace it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 

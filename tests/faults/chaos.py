@@ -211,7 +211,7 @@ class _Disturbance:
                 place.flink.start_task_manager()
             self.seen["hit"] += hit
             self.seen["completed anyway"] += hit and code == 0
-            if code not in _ENDS or "Traceback" in stderr:
+            if (code not in _ENDS or "Traceback" in stderr) and not _never_began(code, stderr):
                 self._report(f"ended with {code}", stderr)
             _, alive = psutil.wait_procs(family, timeout=60)
             if alive:
@@ -354,6 +354,11 @@ def differences(clean: Rows, found: Rows) -> tuple[int, int, int]:
     lost = len({uri for uri, _ in clean} - uris.keys())
     doubled = sum(count - 1 for count in uris.values())
     return lost, doubled, (found - clean).total() - doubled
+
+
+def _never_began(code: int, stderr: str) -> bool:
+    """Whether Ctrl-C came while Python itself started, before this package could handle it."""
+    return code == -signal.SIGINT and "imagebeam: " not in stderr and ", in main\n" not in stderr
 
 
 def _command(process: psutil.Process) -> str:

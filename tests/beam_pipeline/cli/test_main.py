@@ -219,6 +219,29 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
 
 
+def test_ctrl_c_while_python_ends_does_not_replace_the_exit_code(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+
+sys.modules["late"] = Late()
+from imagebeam.beam_pipeline.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [COMMAND[0], "-c", script, "verify", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == exit_codes.USAGE
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_misspelt_runner_is_reported_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
