@@ -13,7 +13,9 @@ _PR_SET_PDEATHSIG = 1
 _ENDING = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
-os.execvp(sys.argv[1], sys.argv[1:])
+# A parent that ended before that sends nothing.
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 _PROGRAM = """
@@ -60,6 +62,8 @@ def ended_with_parent(words: Sequence[str]) -> Sequence[str]:
     """Return a command that runs another one, which ends with the thread that starts it.
 
     Args:
-        words: the other command, which need not be a Python program.
+        words: the other command, which need not be a Python program. This process starts it.
     """
-    return [sys.executable, "-c", _ENDING, *words] if sys.platform == "linux" else words
+    if sys.platform != "linux":
+        return words
+    return [sys.executable, "-c", _ENDING, str(os.getpid()), *words]

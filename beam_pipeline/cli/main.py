@@ -75,7 +75,8 @@ _EPILOG = """\
 exit codes:
   0    done
   1    too many images failed, the summary does not add up, or doctor found a problem
-  2    wrong usage, or no decoding process starts: nothing was labelled
+  2    wrong usage, a file in the output that cannot be used, or no decoding process starts:
+       nothing was labelled
   3    the job broke: run the same command again to resume
   130  stopped by Ctrl-C: run the same command again to resume
 

@@ -6,15 +6,22 @@ for Beam's issue tracker. If the shape has changed, a use that prevents lost dat
 """
 
 import argparse
+import shlex
+import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_handlers
 from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
+from apache_beam.runners.runner import PipelineResult
+from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from imagebeam import child_process
 from imagebeam.errors import ImagebeamError
@@ -55,7 +62,62 @@ def local_runner(handlers: Any = worker_handlers) -> FnApiRunner:
             f"worker_handlers.{_BUFFER_LIMIT} is missing. Run `pip install 'apache-beam==2.77.*'`."
         )
     setattr(handlers, _BUFFER_LIMIT, 0)
-    return FnApiRunner()
+    return _LocalRunner()
+
+
+class _LocalRunner(FnApiRunner):
+    """Starts worker processes that end with this process.
+
+    Purpose: Beam's workers notice the end of the process that started them only when a connection
+    to it breaks, so those that have none yet live on for minutes.
+
+    Report: "direct_running_mode=multi_processing: worker processes outlive a driver that is killed
+    while they start, for up to six minutes. Start them with PR_SET_PDEATHSIG on Linux."
+    """
+
+    def run_pipeline(
+        self, pipeline: apache_beam.Pipeline, options: PipelineOptions
+    ) -> PipelineResult:
+        """Run a pipeline, like the runner of Beam."""
+        direct = options.view_as(DirectOptions)
+        if direct.direct_running_mode != "multi_processing":
+            return super().run_pipeline(pipeline, options)
+        worker = child_process.ended_with_parent([sys.executable, "-m", sdk_worker_main.__name__])
+        # The shell that Beam runs it with must not stand between it and this process.
+        environment = SubprocessSDKEnvironment.from_command_string(f"exec {shlex.join(worker)}")
+        # Beam's own command would replace the environment in this mode.
+        direct.direct_running_mode = None
+        return FnApiRunner(environment).run_pipeline(pipeline, options)
+
+
+@contextmanager
+def ended_workers() -> Iterator[list[str]]:
+    """Yield a list that will contain why worker processes of a local runner have ended.
+
+    Purpose: the job ends at once. Beam waits for a worker for ever that is killed before it has a
+    connection; the only trace is an exception that no code handles, in the thread of the worker.
+
+    Report: "SubprocessSdkWorkerHandler: a worker that exits while it starts hangs the pipeline.
+    The RuntimeError of SubprocessSdkWorker.run ends its thread and nothing else; abort the control
+    connection that the worker should have made."
+    """
+    reasons: list[str] = []
+    before = threading.excepthook
+
+    def record(unhandled: threading.ExceptHookArgs) -> None:
+        if unhandled.thread is not None and unhandled.thread.name == _WORKER_THREAD:
+            reasons.append(str(unhandled.exc_value))
+        else:
+            before(unhandled)
+
+    threading.excepthook = record
+    try:
+        yield reasons
+    finally:
+        threading.excepthook = before
+
+
+_WORKER_THREAD = "run_worker"
 
 
 def option_parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ _DATAFLOW_ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\n
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 _NAME_TAKEN = re.compile(r"already (?:an )?active job named")
 _NO_DECODER = re.compile(rf"{NO_DECODER}: [^\n]*?(?= \[while running|\n|$)")
+_WRONG_PART = re.compile(r"\.(?:OutputError|DamagedPartError): ([^\n]*?)(?= \[while running|\n|$)")
 _REFUSED = re.compile(r"PermissionError: \[Errno 13\] ([^\n]*credentials[^\n]*?)(?: \[while|\n|$)")
 _NO_JOB_SERVER = re.compile(r"[Uu]nable to fetch remote job server jar at (\S+): (.*?)\. ")
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
@@ -32,10 +33,17 @@ def worker_problem(text: str) -> str | None:
     return None
 
 
-def no_decoder(error: BaseException) -> str | None:
-    """Return why no image can be decoded, and the fix; None for other errors."""
-    found = _NO_DECODER.search(str(error))
-    return found and found[0]
+def of_user(error: BaseException) -> str | None:
+    """Return why the same command would fail again before any image, and the fix; else None.
+
+    No image can be decoded, or a file in the output is damaged or of another job.
+    """
+    if found := _NO_DECODER.search(str(error)):
+        return found[0]
+    # The local runner raises the error itself, others raise the stack trace of a worker.
+    kind = f"{type(error).__module__}.{type(error).__name__}"
+    found = _WRONG_PART.search(f"{kind}: {error}")
+    return found and f"{found[1].rstrip('.')}."
 
 
 def of_service(error: BaseException) -> str | None:

@@ -29,7 +29,7 @@ from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log, own_warni
 from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight, remote_jobs
-from imagebeam.beam_pipeline.runners.beam_internals import local_runner
+from imagebeam.beam_pipeline.runners.beam_internals import ended_workers, local_runner
 from imagebeam.beam_pipeline.runners.submit import submitted
 from imagebeam.beam_pipeline.runners.watchdog import (
     AbortLimits,
@@ -69,7 +69,7 @@ def run(
 
     Raises:
         BrokenJobError: the runner gave up.
-        UsageError: no image can be decoded here.
+        UsageError: no image can be decoded here, or the output holds a file that cannot be used.
     """
     watchdog = Watchdog(limits)
     watcher = ProgressWatcher(job.layout)
@@ -80,6 +80,7 @@ def run(
             job_log(job.layout) as log,
             stderr_redirection.redirect_library_stderr(log.file, debug) as stderr,
             reporter.progress(stderr) as show,
+            ended_workers() as ended,
             _started(job, options, startup_times) as pipeline_thread,
         ):
             pause = _LOOK_SECONDS
@@ -95,6 +96,8 @@ def run(
                 looked = _PAUSE_PER_LOOK * (time.monotonic() - start)
                 pause = min(max(_LOOK_SECONDS, looked), _LONGEST_PAUSE)
                 _check(watchdog, progress, log)
+                if ended and pipeline_thread.is_alive():
+                    raise _WorkerEndedError(ended[0])
                 remote_errors.check()
     except KeyboardInterrupt:
         reporter.report_stopped("stopped", job.layout)
@@ -105,11 +108,15 @@ def run(
     except StalledError as error:
         reporter.report_stopped(f"{error}; the stack of each thread is in {log.place}", job.layout)
         _exit_now(job, BROKEN)
+    except _WorkerEndedError as error:
+        reason = f"a worker process ended ({error}); all messages are in {log.place}"
+        reporter.report_stopped(reason, job.layout)
+        _exit_now(job, BROKEN)
     if pipeline_thread.error is None:
         return read_summary(job.layout)
     if debug:
         raise pipeline_thread.error
-    if not progress.done and (nothing := failure_messages.no_decoder(pipeline_thread.error)):
+    if not progress.done and (nothing := failure_messages.of_user(pipeline_thread.error)):
         raise UsageError(nothing)
     if not preflight.is_direct(options):
         _silence_workers()
@@ -120,6 +127,10 @@ def run(
         f"the job broke: {reason} Then run the same command again: it resumes. All messages are "
         f"in {log.place}."
     ) from pipeline_thread.error
+
+
+class _WorkerEndedError(Exception):
+    """A worker process on this machine was killed or crashed; says which exit code it had."""
 
 
 def _silence_workers() -> None:

@@ -63,12 +63,27 @@ def test_parts_of_another_job_are_refused(
         capfd.readouterr()
         assert imagebeam("verify", out) == 1
         assert f"{planted}: was written by another job: {difference}\n" in capfd.readouterr().out
-        assert imagebeam(*label, out) == 3
+        assert imagebeam(*label, out) == 2
         stderr = capfd.readouterr().err
         assert f"{planted}: was written by another job ({difference}). Move it" in stderr
         planted.unlink()
     assert imagebeam(*label, out) == 0
     assert imagebeam("verify", out) == 0
+
+
+def test_a_damaged_part_is_refused_with_its_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 3)
+    out = tmp_path / "out"
+    label = ("label", tmp_path / "in", "--module", "demo", "--output", out)
+    assert imagebeam(*label, "--limit", 1) == 0
+    (out / "predictions" / f"part-{'0' * 32}.parquet").write_bytes(b"PAR1 no table PAR1")
+    capfd.readouterr()
+    assert imagebeam(*label) == 2
+    [line] = [each for each in capfd.readouterr().err.splitlines() if "error: " in each]
+    assert f"part-{'0' * 32}.parquet: damaged (" in line
+    assert line.endswith("Delete it, then run the job again to redo its images.")
 
 
 def test_parts_of_another_job_are_not_joined_with_others(tmp_path: Path) -> None:

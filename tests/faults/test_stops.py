@@ -6,11 +6,13 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from imagebeam.outputs.layout import OutputError
 from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, parts
+from tests.engines.tools import workers_below
 from tests.faults.decoding import bmp
 from tests.faults.jobs import Job, assert_same_rows, label
 
@@ -94,8 +96,7 @@ def test_a_killed_worker_process_ends_the_job_and_the_next_run_resumes(
     held = Path(bmp(tmp_path / "1.bmp", 7, "wait"))
     output = tmp_path / "out"
     mode = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    # Workers need this time to start on a busy machine.
-    job = Job(held, "--output", output, "--stall-seconds", 40, *mode)
+    job = Job(held, "--output", output, *mode)
     job.wait_until(held.with_suffix(".reached").exists)
     decoding = [child for child in job.children() if "decoding_child" in " ".join(child.cmdline())]
     workers = {child.ppid() for child in decoding} - {job.pid}
@@ -107,3 +108,25 @@ def test_a_killed_worker_process_ends_the_job_and_the_next_run_resumes(
     assert "run the same command again" in stderr
     assert label(held, images, "--output", output) == 0
     assert verify(output) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["job", "worker"])
+def test_a_job_whose_workers_still_start_leaves_none(
+    tmp_path: Path, images: Path, killed: str
+) -> None:
+    mode = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    job = Job(images, "--output", tmp_path / "out", *mode)
+    found: list[psutil.Process] = []
+
+    def started() -> bool:
+        found[:] = workers_below(psutil.Process(job.pid))
+        return len(found) == 2
+
+    job.wait_until(started)
+    (psutil.Process(job.pid) if killed == "job" else found[0]).kill()
+    code, stderr = job.finish()
+    assert code == (-signal.SIGKILL if killed == "job" else 3)
+    assert killed == "job" or "a worker process ended (" in stderr
+    # They used to live on for minutes.
+    assert psutil.wait_procs(found, timeout=60)[1] == []

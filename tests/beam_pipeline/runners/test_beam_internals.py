@@ -4,8 +4,10 @@ Each use has a canary, which fails when Beam changes what the use relies on, and
 removes what it relies on and expects the warning or the refusal.
 """
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
+import psutil
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability import portable_runner
@@ -22,11 +25,12 @@ from apache_beam.runners.portability.job_server import (
     SubprocessJobServer,
 )
 from apache_beam.runners.portability.portable_runner import PortableRunner
-from apache_beam.runners.worker import data_plane
+from apache_beam.runners.worker import data_plane, sdk_worker_main
 
 from imagebeam import child_process
 from imagebeam.beam_pipeline.runners.beam_internals import (
     UnsupportedBeamError,
+    ended_workers,
     local_runner,
     option_parser,
     portable_job_id,
@@ -97,6 +101,34 @@ def test_local_workers_send_their_output_without_a_background_thread() -> None:
 def test_a_beam_without_the_limit_is_refused(handlers: Any) -> None:
     with pytest.raises(UnsupportedBeamError, match="local jobs could lose elements"):
         local_runner(handlers)
+
+
+def _parents(_: int) -> list[str]:
+    """Return the command that started this worker, and the id of the process above it."""
+    return [*psutil.Process().cmdline()[1:3], str(os.getppid())]
+
+
+@pytest.mark.slow
+def test_worker_processes_stand_directly_below_the_process_that_starts_them(
+    tmp_path: Path,
+) -> None:
+    options = PipelineOptions(direct_num_workers=2, direct_running_mode="multi_processing")
+    with beam.Pipeline(local_runner(), options=options) as pipeline:
+        found = pipeline | beam.Create([0]) | beam.Map(_parents)
+        _ = found | beam.Map(lambda words: (tmp_path / "found").write_text(" ".join(words)))
+    assert (tmp_path / "found").read_text() == f"-m {sdk_worker_main.__name__} {os.getpid()}"
+
+
+def test_an_exception_of_another_thread_is_left_to_the_hook_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda each: seen.append(str(each.exc_value)))
+    with ended_workers() as ended:
+        thread = threading.Thread(target=lambda: next(iter(())), name="other")
+        thread.start()
+        thread.join()
+    assert (ended, seen) == ([], [""])
 
 
 def test_an_option_that_no_group_declares_is_found() -> None:

@@ -1,7 +1,8 @@
 import pytest
 from google.api_core import exceptions
 
-from imagebeam.beam_pipeline.runners.failure_messages import explain, no_decoder
+from imagebeam.beam_pipeline.runners.failure_messages import explain, of_user
+from imagebeam.outputs.layout import DamagedPartError, OutputError
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,19 @@ def test_the_innermost_reason_is_reported(error: str, message: str) -> None:
 def test_a_worker_without_a_decoder_is_found_in_the_trace_of_any_runner() -> None:
     reason = "no decoding process can be started: it ended with exit code 7. Raise the limits."
     trace = f"Traceback\n  File\nRuntimeError: {reason} [while running 'DecodeImages']\n\nmore"
-    assert no_decoder(RuntimeError(trace)) == reason
-    assert no_decoder(RuntimeError("boom")) is None
+    assert of_user(RuntimeError(trace)) == reason
+    assert of_user(RuntimeError("boom")) is None
+
+
+@pytest.mark.parametrize("kind", [OutputError, DamagedPartError])
+@pytest.mark.parametrize("step", ["", " [while running 'SkipDone/DigestDone']"])
+def test_a_file_of_the_output_that_cannot_be_used_is_found(
+    kind: type[Exception], step: str
+) -> None:
+    reason = "/out/predictions/part-0.parquet: was written by another job. Move it elsewhere."
+    trace = f"Traceback\n  File\n{kind.__module__}.{kind.__name__}: {reason}{step}\n\nmore"
+    assert of_user(RuntimeError(trace)) == reason
+    assert of_user(kind(f"{reason}{step}")) == reason
 
 
 @pytest.mark.parametrize(
