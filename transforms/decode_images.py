@@ -9,6 +9,8 @@ from itertools import starmap
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
@@ -18,7 +20,7 @@ from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
 from imagebeam.resources import Resources
-from imagebeam.transforms.elements import AnsweredShard, DecodedShard, HeldShard, Shard
+from imagebeam.transforms.elements import DecodedShard, HeldShard, ReadShard, Shard
 from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.read_shard import ShardReader
 from imagebeam.transforms.shared_resource import SharedResource
@@ -148,7 +150,7 @@ class _Held:
     def decoded(self) -> DecodedShard:
         return self.reader.decoded(self.shard)
 
-    def answers(self, task: PictureTask) -> "Future[AnsweredShard]":
+    def answers(self, task: PictureTask) -> "Future[tuple[ReadShard, npt.NDArray[np.float32]]]":
         return self.pool.submit(self.reader.answered, self.shard, task)
 
 

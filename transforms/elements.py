@@ -83,16 +83,15 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedShard:
-    """The pictures of a shard; row i of every array belongs to `uris[i]`.
+class ReadShard:
+    """The outcome of reading a shard; row i of every array belongs to `uris[i]`.
 
     Attributes:
         id: of the shard.
-        uris: of the images that were decoded.
+        uris: of the N images that were read.
         extra_columns: per image, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
-        pixels: uint8 (N, H, W, 3), RGB.
         failures: the other images of the shard.
         costs: so far, by stage.
     """
@@ -102,34 +101,32 @@ class DecodedShard:
     extra_columns: Sequence[tuple[Any, ...]]
     widths: npt.NDArray[np.int32]
     heights: npt.NDArray[np.int32]
-    pixels: npt.NDArray[np.uint8]
     failures: tuple[Failure, ...]
     costs: StageTimes
 
 
 @dataclass(frozen=True, eq=False)
-class AnsweredShard:
-    """The values that a task returned for the pictures of a shard.
+class DecodedShard(ReadShard):
+    """A shard with its pictures.
 
     Attributes:
-        id: of the shard.
-        uris: of the images that have values.
-        extra_columns: per image, as in `ListedImage`.
-        widths: int32 (N,), of the originals, upright, in pixels.
-        heights: likewise.
-        values: float32 (N, width of the task).
-        failures: the other images of the shard.
-        costs: so far, by stage.
+        pixels: uint8 (N, H, W, 3), RGB.
     """
 
-    id: str
-    uris: Sequence[str]
-    extra_columns: Sequence[tuple[Any, ...]]
-    widths: npt.NDArray[np.int32]
-    heights: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float32]
-    failures: tuple[Failure, ...]
-    costs: StageTimes
+    pixels: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredShard(ReadShard):
+    """A shard with its model outputs.
+
+    Attributes:
+        outputs: logits, scores and features, float32, with N rows each.
+        module: the one that gave the outputs, where it may change while the pipeline runs.
+    """
+
+    outputs: ModelOutputs
+    module: StagedModule | None = None
 
 
 class HeldPictures(Protocol):
@@ -144,8 +141,12 @@ class HeldPictures(Protocol):
         """Bring the pixels into this process."""
         ...
 
-    def answers(self, task: PictureTask) -> "Future[AnsweredShard]":
-        """Run a task on the pictures where they are decoded."""
+    def answers(self, task: PictureTask) -> "Future[tuple[ReadShard, npt.NDArray[np.float32]]]":
+        """Run a task on the pictures where they are decoded.
+
+        Returns:
+            The shard, and float32 (N, width of the task).
+        """
         ...
 
 
@@ -160,33 +161,6 @@ class HeldShard:
 
     shard: Shard
     pictures: HeldPictures
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredShard:
-    """The model outputs of a shard; row i of every array belongs to `uris[i]`.
-
-    Attributes:
-        id: of the shard.
-        uris: of the images that have outputs.
-        extra_columns: per image, as in `ListedImage`.
-        widths: int32 (N,), of the originals, upright, in pixels.
-        heights: likewise.
-        outputs: logits, scores and features, float32, with N rows each.
-        failures: the other images of the shard.
-        costs: so far, by stage.
-        module: the one that gave the outputs, where it may change while the pipeline runs.
-    """
-
-    id: str
-    uris: Sequence[str]
-    extra_columns: Sequence[tuple[Any, ...]]
-    widths: npt.NDArray[np.int32]
-    heights: npt.NDArray[np.int32]
-    outputs: ModelOutputs
-    failures: tuple[Failure, ...]
-    costs: StageTimes
-    module: StagedModule | None = None
 
 
 @dataclass(frozen=True)

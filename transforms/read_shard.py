@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.reader import ImageReader, ReadBytes
 from imagebeam.images.settings import NO_READ_COLUMNS, ReadColumns
 from imagebeam.storage.secrets import HideQuery
-from imagebeam.transforms.elements import AnsweredShard, DecodedShard, Failure, Shard
+from imagebeam.transforms.elements import DecodedShard, Failure, ReadShard, Shard
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,18 @@ class ShardReader:
             each if isinstance(each, ImageError) else (each.width, each.height)
             for each in read.outcomes
         ]
-        rows = self._sort(shard, images, outcomes, read)
-        pixels = read.pixels if len(rows.places) == len(images) else read.pixels[rows.places]
-        return DecodedShard(shard.id, *rows.named, pixels, rows.failures, read.costs)
+        rows, result = self._sort(shard, images, outcomes, read)
+        pixels = read.pixels if len(rows) == len(images) else read.pixels[rows]
+        return DecodedShard(**vars(result), pixels=pixels)
 
-    def answered(self, shard: Shard, task: PictureTask) -> AnsweredShard:
+    def answered(
+        self, shard: Shard, task: PictureTask
+    ) -> tuple[ReadShard, npt.NDArray[np.float32]]:
         """Return the answers of a task that the decoding processes run, likewise."""
         images, locations = _located(shard)
         read = self.reader.answers(locations, task)
-        rows = self._sort(shard, images, read.outcomes, read)
-        values = read.values if len(rows.places) == len(images) else read.values[rows.places]
-        return AnsweredShard(shard.id, *rows.named, values, rows.failures, read.costs)
+        rows, result = self._sort(shard, images, read.outcomes, read)
+        return result, read.values if len(rows) == len(images) else read.values[rows]
 
     def _sort(
         self,
@@ -58,24 +59,31 @@ class ShardReader:
         images: Sequence[ListedImage],
         outcomes: Sequence[Outcome],
         read: ReadBytes,
-    ) -> "_Rows":
+    ) -> tuple[list[int], ReadShard]:
+        """Return the rows that were read, and the shard with them."""
         failures = [
             Failure.of(image.uri, image.location, self._extra(image))
             for image in shard.images
             if isinstance(image.location, ImageError)
         ]
-        places: list[int] = []
+        rows: list[int] = []
         sizes: list[tuple[int, int]] = []
         for row, (image, outcome) in enumerate(zip(images, outcomes, strict=True)):
             if isinstance(outcome, ImageError):
                 failures.append(Failure.of(image.uri, outcome, self._extra(image, read, row)))
             else:
-                places.append(row)
+                rows.append(row)
                 sizes.append(outcome)
         widths, heights = np.array(sizes, np.int32).reshape(-1, 2).T
-        names = [images[row].uri for row in places]
-        extra = [self._extra(images[row], read, row) for row in places]
-        return _Rows(places, _Named(names, extra, widths, heights), tuple(failures))
+        return rows, ReadShard(
+            id=shard.id,
+            uris=[images[row].uri for row in rows],
+            extra_columns=[self._extra(images[row], read, row) for row in rows],
+            widths=widths,
+            heights=heights,
+            failures=tuple(failures),
+            costs=read.costs,
+        )
 
     def _extra(
         self, image: ListedImage, read: ReadBytes | None = None, row: int = 0
@@ -91,19 +99,6 @@ class ShardReader:
             url = read.final_urls[row] if read is not None else ""
             added.append(uris.without_secrets(url, self.hide_query) if url else None)
         return (*(image.extra_columns or (None,) * columns.listed), *added)
-
-
-class _Named(NamedTuple):
-    uris: list[str]
-    extra_columns: list[tuple[Any, ...]]
-    widths: npt.NDArray[np.int32]
-    heights: npt.NDArray[np.int32]
-
-
-class _Rows(NamedTuple):
-    places: list[int]
-    named: _Named
-    failures: tuple[Failure, ...]
 
 
 def _located(shard: Shard) -> tuple[list[ListedImage], list[ImageLocation]]:

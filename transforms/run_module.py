@@ -25,10 +25,10 @@ from imagebeam.modules.types import LITERT
 from imagebeam.scoring.module_task import ModuleTask
 from imagebeam.scoring.score import score
 from imagebeam.transforms.elements import (
-    AnsweredShard,
     DecodedShard,
     Failure,
     HeldShard,
+    ReadShard,
     ScoredShard,
 )
 from imagebeam.transforms.lookahead import Lookahead
@@ -286,19 +286,12 @@ def complete_shard(shard: DecodedShard, inference: Inference) -> ScoredShard:
     )
 
 
-def _answered_shard(future: Future[AnsweredShard], task: ModuleTask) -> ScoredShard:
+def _answered_shard(
+    answers: Future[tuple[ReadShard, npt.NDArray[np.float32]]], task: ModuleTask
+) -> ScoredShard:
     """Wait for the answers of the decoding processes."""
-    answered = future.result()
-    return ScoredShard(
-        id=answered.id,
-        uris=answered.uris,
-        extra_columns=answered.extra_columns,
-        widths=answered.widths,
-        heights=answered.heights,
-        outputs=task.outputs(answered.values),
-        failures=answered.failures,
-        costs=answered.costs,
-    )
+    shard, values = answers.result()
+    return ScoredShard(**vars(shard), outputs=task.outputs(values))
 
 
 class _Block(NamedTuple):

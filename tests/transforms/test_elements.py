@@ -15,10 +15,10 @@ _REFS = (listed("a", 0), listed("b", 1))
 _SIZES = np.array([1, 2], np.int32)
 _DECODED = DecodedShard(
     *("id", ["a", "b"], [(), ()], _SIZES, _SIZES),
-    *(np.zeros((2, 10, 10, 3), np.uint8), (), {}),
+    *((), {}, np.zeros((2, 10, 10, 3), np.uint8)),
 )
 _ANSWERS = ModelOutputs(None, np.zeros((2, 7), np.float32), np.zeros((2, 5), np.float32))
-_SCORED = ScoredShard("id", ["a", "b"], [(), ()], _SIZES, _SIZES, _ANSWERS, (), {})
+_SCORED = ScoredShard("id", ["a", "b"], [(), ()], _SIZES, _SIZES, (), {}, _ANSWERS)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_an_update_to_another_image_size_is_refused(tmp_path: Path, module: str)
     other = str(write_module(tmp_path / "other.tflite", None, side=2))
     fn = RunUpdatedFn(open_module(module), 1)
     none, no_pixels = np.empty(0, np.int32), np.empty((0, 1, 1, 3), np.uint8)
-    shard = DecodedShard("id", [], [], none, none, no_pixels, (), {})
+    shard = DecodedShard("id", [], [], none, none, (), {}, no_pixels)
     with pytest.raises(ModuleError, match=r"takes pictures of \(2, 2\), .* built for \(1, 1\)"):
         list(fn.process(shard, ModelMetadata(other, "other")))
 

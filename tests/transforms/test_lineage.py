@@ -51,7 +51,7 @@ def test_the_output_of_shards_is_reported(tmp_path: Path) -> None:
     run.claim()
     sides = np.empty(0, np.int32)
     failure = Failure("a.jpg", "fetch", "not_found", "gone", False)
-    shard = ScoredShard("1", (), (), sides, sides, ModelOutputs(), (failure,), {})
+    shard = ScoredShard("1", (), (), sides, sides, (failure,), {}, ModelOutputs())
     pipeline = beam.Pipeline(FnApiRunner())
     pipeline | beam.Create([shard]) | WriteShards(run, PredictionSchema((), 1, None, {}))
     assert _queried(pipeline, Lineage.SINK) == {f"filesystem:localhost.{tmp_path}/out"}
