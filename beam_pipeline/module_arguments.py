@@ -1,21 +1,19 @@
-"""The options that state facts about a module, for every command that runs one."""
+"""The options that state facts about a module, declared once for every command that runs one."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.option_declaration import option
+from imagebeam.beam_pipeline.option_declaration import option, parsed_options
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import KINDS
 
 _GROUP = "what the module does not state"
 
 
-def _numbers(name: str) -> Any:
-    def convert(text: str | None) -> tuple[float, ...] | None:
-        if text is None or isinstance(text, tuple):
-            return text
+def _numbers(name: str) -> Callable[[str], tuple[float, ...]]:
+    def convert(text: str) -> tuple[float, ...]:
         try:
             return tuple(float(part) for part in text.split(","))
         except ValueError:
@@ -26,13 +24,7 @@ def _numbers(name: str) -> Any:
     return convert
 
 
-def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
-    return None if values is None else (values[0], values[1])
-
-
-def _size(text: str | tuple[int, int] | None) -> tuple[int, int] | None:
-    if text is None or isinstance(text, tuple):
-        return text
+def _size(text: str) -> tuple[int, int]:
     sides = text.lower().replace("×", "x").split("x")
     if not all(side.isdecimal() for side in sides) or len(sides) > 2:
         raise UsageError(
@@ -42,9 +34,7 @@ def _size(text: str | tuple[int, int] | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
-def _outputs(text: str | tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
-    if isinstance(text, tuple):
-        return text
+def _outputs(text: str) -> tuple[tuple[str, str], ...]:
     kinds = {}
     for part in text.split(","):
         name, separator, kind = part.strip().rpartition("=")
@@ -57,9 +47,11 @@ def _outputs(text: str | tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(kinds.items())
 
 
-def range_option() -> Any:
-    """Declare `--input-range`."""
-    return option(
+@dataclass(frozen=True, kw_only=True)
+class ModuleArguments:
+    """The facts about a module; each field is the option of the same name."""
+
+    input_range: tuple[float, float] | None = option(
         None,
         "values of the pixels 0 and 255 at the input, such as -1 1 or 0 255",
         group=_GROUP,
@@ -67,45 +59,23 @@ def range_option() -> Any:
         nargs=2,
         metavar=("LOW", "HIGH"),
         shown="as the module or its graph states it",
-        convert=_pair,
+        convert=tuple,
     )
-
-
-def mean_option() -> Any:
-    """Declare `--mean`."""
-    return option(
+    mean: tuple[float, ...] | None = option(
         None,
         "instead of --input-range: the input is (pixel - mean) / std; one number, or three "
         "separated by commas, for pixels from 0 to 255",
         group=_GROUP,
         metavar="MEAN",
-        shown="",
         convert=_numbers("mean"),
     )
-
-
-def std_option() -> Any:
-    """Declare `--std`."""
-    return option(
-        None,
-        "see --mean",
-        group=_GROUP,
-        metavar="STD",
-        shown="",
-        convert=_numbers("std"),
+    std: tuple[float, ...] | None = option(
+        None, "see --mean", group=_GROUP, metavar="STD", convert=_numbers("std")
     )
-
-
-def channels_option() -> Any:
-    """Declare `--channels`."""
-    return option(
+    channels: str | None = option(
         None, "order of the colours at the input", group=_GROUP, choices=("rgb", "bgr"), shown="rgb"
     )
-
-
-def size_option() -> Any:
-    """Declare `--image-size`."""
-    return option(
+    image_size: tuple[int, int] | None = option(
         None,
         "size of the pictures, such as 224 or 192x256, for a module that takes any size",
         group=_GROUP,
@@ -113,22 +83,14 @@ def size_option() -> Any:
         shown="as the module states it",
         convert=_size,
     )
-
-
-def signature_option() -> Any:
-    """Declare `--signature`."""
-    return option(
+    signature: str | None = option(
         None,
         "function of the module to run, for one with several",
         group=_GROUP,
         metavar="NAME",
         shown="one of TF-Hub, or serving_default",
     )
-
-
-def module_output_option() -> Any:
-    """Declare `--module-output`."""
-    return option(
+    module_output: tuple[tuple[str, str], ...] = option(
         (),
         "outputs of the module to use, each with its kind: logits, scores (after a softmax or "
         "sigmoids) or features",
@@ -138,21 +100,9 @@ def module_output_option() -> Any:
         convert=_outputs,
     )
 
-
-@dataclass(frozen=True)
-class ModuleArguments:
-    """The options as a dataclass of their own, for commands without a job."""
-
-    input_range: tuple[float, float] | None = range_option()
-    mean: tuple[float, ...] | None = mean_option()
-    std: tuple[float, ...] | None = std_option()
-    channels: str | None = channels_option()
-    image_size: tuple[int, int] | None = size_option()
-    signature: str | None = signature_option()
-    module_output: tuple[tuple[str, str], ...] = module_output_option()
-
-    def stated(self) -> ModuleOptions:
-        """Return them as the facts that a module is opened with.
+    @property
+    def module_options(self) -> ModuleOptions:
+        """Return the facts about the module that the options state.
 
         Raises:
             ModuleError: they contradict each other.
@@ -166,3 +116,13 @@ class ModuleArguments:
             self.signature,
             self.module_output,
         )
+
+
+def parsed_module_options(args: argparse.Namespace) -> ModuleOptions:
+    """Return the facts that the arguments of a command state.
+
+    Raises:
+        ModuleError: they contradict each other.
+        UsageError: a value is not allowed.
+    """
+    return ModuleArguments(**parsed_options(ModuleArguments, args)).module_options

@@ -43,7 +43,7 @@ class OptionSpec:
         short: a one-letter name, such as `-m`.
         least: the smallest number allowed.
         shown: the default as the help text shows it; "" hides it.
-        convert: makes the field's value from what argparse read.
+        convert: makes the field's value from what argparse read, unless that is the default.
     """
 
     help: str
@@ -96,7 +96,9 @@ def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
         value = getattr(args, each.name)
         if spec.least is not None:
             check_least(each.name, value, spec.least)
-        values[each.name] = value if spec.convert is None else spec.convert(value)
+        if spec.convert is not None and value is not each.default:
+            value = spec.convert(value)
+        values[each.name] = value
     return values
 
 

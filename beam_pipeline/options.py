@@ -1,36 +1,34 @@
 """The options of a job, declared once: `label` and `doctor` take their arguments from here."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.module_arguments import (
-    channels_option,
-    mean_option,
-    module_output_option,
-    range_option,
-    signature_option,
-    size_option,
-    std_option,
-)
+from imagebeam.beam_pipeline.module_arguments import ModuleArguments
 from imagebeam.beam_pipeline.option_declaration import byte_count, option, parsed_options
+from imagebeam.beam_pipeline.option_values import (
+    error_codes,
+    headers,
+    kept_columns,
+    names_of,
+    root_uri,
+    template,
+    user_agent,
+)
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
-from imagebeam.images import uris
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.digests import Digest
-from imagebeam.images.errors import CODES
 from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
-from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.outputs.layout import Format
-from imagebeam.outputs.schema import EMITTED, FINAL_URL, RESERVED, RUN_COLUMNS, VERSION
-from imagebeam.storage import AnyPath, Settings, StoreError, location
+from imagebeam.outputs.schema import EMITTED, FINAL_URL, RUN_COLUMNS, VERSION
+from imagebeam.storage import AnyPath, Settings, location
 from imagebeam.storage.secrets import HIDE_QUERY, HideQuery
 from imagebeam.storage.types import RequestHeader
 
@@ -47,100 +45,8 @@ _ADDED_BY = {
 }
 
 
-def _emit(text: str | tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(text, tuple):
-        return text
-    requested = [part.strip() for part in text.split(",")]
-    for name in requested:
-        if name not in EMITTED:
-            raise UsageError(
-                f"--emit {text}: {name!r} must be one of {', '.join(EMITTED)}. "
-                "Separate several with commas."
-            )
-    return tuple(name for name in EMITTED if name in requested)
-
-
-def _run_columns(text: str | tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(text, tuple):
-        return text
-    requested = [part.strip() for part in text.split(",")]
-    for name in requested:
-        if name not in RUN_COLUMNS:
-            raise UsageError(
-                f"--run-columns {text}: {name!r} must be one of {', '.join(RUN_COLUMNS)}. "
-                "Separate several with commas."
-            )
-    return tuple(name for name in RUN_COLUMNS if name in requested)
-
-
-def _user_agent(text: str) -> str:
-    if any(not " " <= letter <= "~" for letter in text):
-        raise UsageError("--user-agent: has letters outside ASCII. Leave them out.")
-    return text
-
-
-def _headers(texts: Sequence[str] | None) -> tuple[RequestHeader, ...]:
-    # Imported here, because the client library need not be there for --help.
-    from imagebeam.storage.http.own_headers import header_value, parse_header
-
-    headers = []
-    for text in texts or ():
-        try:
-            headers.append(parse_header(text))
-            header_value(headers[-1])
-        except (ValueError, StoreError) as error:
-            raise UsageError(
-                f"--header: {error}. Give it as '[HOST] NAME: VALUE', with a secret VALUE in a "
-                "variable or file."
-            ) from error
-    return tuple(headers)
-
-
-def _failure_limit(text: str | FailureLimit) -> FailureLimit:
-    return text if isinstance(text, FailureLimit) else FailureLimit.parse(text)
-
-
-def _kept_columns(columns: Sequence[str] | None) -> dict[str, str]:
-    """The columns to keep, each with its name in the output."""
-    kept: dict[str, str] = {}
-    for text in columns or ():
-        column, _, name = text.partition("=")
-        name = name or column
-        if not column or name in RESERVED:
-            raise UsageError(
-                f"--keep {text}: rows already have a column {name!r}. Give it another name, such "
-                f"as --keep {column or 'COLUMN'}=known_{name}."
-            )
-        if column in kept or name in kept.values():
-            raise UsageError(f"--keep {text}: {name!r} is kept already. Name each column once.")
-        kept[column] = name
-    return kept
-
-
-def _root(folder: str | None) -> str | None:
-    if folder is None:
-        return None
-    return uris.from_path(folder) if uris.scheme(folder) == "file" else folder.rstrip("/")
-
-
-def _template(text: str | None) -> str | None:
-    if text is not None and "{}" not in text:
-        raise UsageError(f"--name {text}: must contain {{}}, the place of the manifest's entry.")
-    return text
-
-
-def _codes(codes: Sequence[str] | None) -> tuple[str, ...] | None:
-    for code in codes or ():
-        if code not in CODES:
-            raise UsageError(
-                f"--retry-failed {code}: not an error code. Use any of {', '.join(CODES)}; put "
-                "INPUT before --retry-failed."
-            )
-    return None if codes is None else tuple(codes)
-
-
 @dataclass(frozen=True)
-class LabelOptions:
+class LabelOptions(ModuleArguments):
     """The options of one job; each field is the option of the same name."""
 
     inputs: tuple[str, ...]
@@ -159,19 +65,12 @@ class LabelOptions:
         choices=("auto", "litert", "tensorflow", "onnx"),
         shown="litert where possible",
     )
-    input_range: tuple[float, float] | None = range_option()
-    mean: tuple[float, ...] | None = mean_option()
-    std: tuple[float, ...] | None = std_option()
-    channels: str | None = channels_option()
-    image_size: tuple[int, int] | None = size_option()
-    signature: str | None = signature_option()
-    module_output: tuple[tuple[str, str], ...] = module_output_option()
     emit: tuple[str, ...] = option(
         ("labels",),
         "outputs to write: any of labels, logits, features",
         group=_ROWS,
         metavar="NAME,…",
-        convert=_emit,
+        convert=names_of("emit", EMITTED),
     )
     top_k: int = option(
         5, "number of classes in `top_k`", group=_ROWS, kind=int, metavar="N", least=1
@@ -212,7 +111,7 @@ class LabelOptions:
         "columns that say which run wrote a row: any of run_id, labelled_at, module",
         group=_ROWS,
         metavar="NAME,…",
-        convert=_run_columns,
+        convert=names_of("run-columns", RUN_COLUMNS),
         shown="",
     )
     resize: Resize = option(
@@ -251,7 +150,7 @@ class LabelOptions:
         group=_SOURCES,
         nargs="+",
         metavar="COLUMN",
-        convert=_kept_columns,
+        convert=kept_columns,
     )
     uri_column: str | None = option(
         None,
@@ -267,7 +166,7 @@ class LabelOptions:
         group=_SOURCES,
         metavar="DIR",
         shown="the manifest's folder",
-        convert=_root,
+        convert=root_uri,
     )
     check_digest: str | None = option(
         None,
@@ -281,7 +180,7 @@ class LabelOptions:
         "template of the file name for the entries of manifests, such as 'train/{}.jpg'",
         group=_SOURCES,
         metavar="TEMPLATE",
-        convert=_template,
+        convert=template,
     )
     exclude: tuple[str, ...] = option(
         (),
@@ -351,7 +250,7 @@ class LabelOptions:
         group=_SOURCES,
         metavar="TEXT",
         shown="imagebeam and its version",
-        convert=_user_agent,
+        convert=user_agent,
     )
     header: tuple[RequestHeader, ...] = option(
         (),
@@ -360,7 +259,7 @@ class LabelOptions:
         group=_SOURCES,
         nargs="+",
         metavar="'[HOST] NAME: VALUE'",
-        convert=_headers,
+        convert=headers,
     )
     allow_private_hosts: bool = option(
         False, "allow http(s) URLs that lead to hosts of your own network", group=_SOURCES
@@ -387,7 +286,7 @@ class LabelOptions:
         group=_JOB,
         metavar="LIMIT",
         shown="1.0",
-        convert=_failure_limit,
+        convert=FailureLimit.parse,
     )
     retry_failed: tuple[str, ...] | None = option(
         None,
@@ -396,7 +295,7 @@ class LabelOptions:
         group=_JOB,
         nargs="*",
         metavar="CODE",
-        convert=_codes,
+        convert=error_codes,
     )
     check_changed: bool = option(
         False,
@@ -513,19 +412,6 @@ class LabelOptions:
         """Return the columns that reading adds."""
         listed = len(self.keep) + self.check_changed
         return ReadColumns(listed, self.digest is not None, self.final_url)
-
-    @property
-    def module_options(self) -> ModuleOptions:
-        """Return the facts about the module that the options state."""
-        return ModuleOptions(
-            self.input_range,
-            self.mean,
-            self.std,
-            self.channels,
-            self.image_size,
-            self.signature,
-            self.module_output,
-        )
 
     @property
     def decode_limits(self) -> DecodeLimits:

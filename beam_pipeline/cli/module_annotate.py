@@ -46,13 +46,12 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Annotate the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.modules import ModuleError, open_module, read_class_names
     from imagebeam.modules.annotate import annotate
     from imagebeam.modules.handles.handle import Handle
 
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     before = open_module(args.handle, options=stated)
     is_file = before.source.is_file()
     if (args.output.suffix == ".tflite") != is_file:

@@ -40,11 +40,10 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.modules import ModuleError, compile_module
 
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     if args.output.suffix != ".tflite":
         raise ModuleError(f"{str(args.output)!r}: not a .tflite file. Give a name that ends so.")
     for note in compile_module(args.handle, args.output, options=stated):

@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from imagebeam import resources
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
     from imagebeam.evaluation import labelled_images
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.modules.module_options import USUAL_INPUTS
 
     images = labelled_images.read(args.images)
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     module = open_module(args.handle, args.engine, options=stated)
     info = module.info
     if info.class_count is None:

@@ -35,12 +35,11 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.modules import open_module
     from imagebeam.modules.inspection import facts_of
 
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     facts = facts_of(open_module(args.handle, args.engine, options=stated))
     if args.json:
         import json

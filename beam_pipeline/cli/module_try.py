@@ -54,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     from imagebeam import resources
     from imagebeam.beam_pipeline.exit_codes import UsageError
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
     from imagebeam.images import uris
     from imagebeam.images.errors import ImageError, InputError
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.output is not None and args.output.suffix != ".png":
         raise UsageError(f"--output {args.output}: must end in .png.")
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     module = open_module(args.handle, options=stated)
     info = module.info
     names = info.class_names

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from imagebeam import resources
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-from imagebeam.beam_pipeline.option_declaration import parsed_options
+from imagebeam.beam_pipeline.module_arguments import parsed_module_options
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.progress import Step, progress
 from imagebeam.beam_pipeline.training.result import print_result
@@ -44,7 +43,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
             "ends in .tflite."
         )
     refuse_existing(args.output)
-    stated = ModuleArguments(**parsed_options(ModuleArguments, args)).stated()
+    stated = parsed_module_options(args)
     source = args.source or default_module()
     with console.fetching(sys.stderr) as fetching:
         module = open_module(source, progress=fetching, options=stated)

@@ -38,11 +38,10 @@ def train(args: argparse.Namespace, state: Path) -> None:
         UsageError: an option does not fit.
     """
     from imagebeam.beam_pipeline.cli import module_build
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import parsed_options
+    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.modules.module_options import NO_OPTIONS
 
-    if ModuleArguments(**parsed_options(ModuleArguments, args)).stated() != NO_OPTIONS:
+    if parsed_module_options(args) != NO_OPTIONS:
         raise UsageError(
             "--input-range and the other options for what the module does not state: only for a "
             "network that stays as it is. Add --freeze-network, or leave them out."
