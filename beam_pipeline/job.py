@@ -1,13 +1,8 @@
 """The command `label` in two halves: `plan` checks everything, `run` runs the job."""
 
-import hashlib
-import itertools
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +10,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from imagebeam import resources, stderr_redirection
-from imagebeam.beam_pipeline import job_identity, job_module
+from imagebeam.beam_pipeline import job_identity, job_module, job_sources
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
@@ -30,15 +25,16 @@ from imagebeam.beam_pipeline.runners import (
 )
 from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.listing import inputs
-from imagebeam.images.listing.sources import Source
 from imagebeam.images.stage_times import Stopwatch
-from imagebeam.modules import Module, StagedModule, staging
+from imagebeam.modules import Module, staging
 from imagebeam.modules.handles.download import Progress
 from imagebeam.outputs import identity, lock, parts
 from imagebeam.outputs.changed import forget_changed
-from imagebeam.outputs.layout import Layout, remove, write_whole
+from imagebeam.outputs.files import remove, write_whole
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.provenance import JOB
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import JOB, PredictionSchema
+from imagebeam.outputs.schema import PredictionSchema
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def label(
         watch: started when the command was.
     """
     watch = watch or Stopwatch()
-    with _stdin_copy(options) as stdin_copy:
+    with job_sources.stdin_copy(options) as stdin_copy:
         with reporter.fetching(sys.stderr) as progress:
             prepared = plan(options, stdin_copy, progress)
         for warning in prepared.warnings:
@@ -113,10 +109,10 @@ def plan(
     )
     sources = [
         replace(
-            _moved(source, stdin_copy, layout),
+            job_sources.moved(source, stdin_copy, layout),
             columns_before_version=len(options.keep) if options.check_changed else None,
         )
-        for source in _limited(found, options.limit)
+        for source in job_sources.limited(found, options.limit)
     ]
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
         module = job_module.open_job_module(options, progress)
@@ -128,7 +124,7 @@ def plan(
     provenance = job_identity.provenance(options, module)
     provenance |= {JOB: identity.job_digest(job_facts)}
     worker_cores = preflight.cores_of_a_worker(pipeline_options, resources.cores())
-    staged = _staged(module, layout, packed_module)
+    staged = job_module.staged(module, layout, packed_module)
     job = Job(
         sources=sources,
         run=RunToken(layout),
@@ -187,7 +183,7 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
             parts.forget_errors(job.layout, options.retry_failed)
         if options.check_changed:
             _forget_changed(job, reporter)
-        _stage(job.module, prepared.packed_module)
+        job_module.stage(job.module, prepared.packed_module)
         startup_times = {"start": watch.cost()}
         if options.detach:
             runner.detach(job, prepared.pipeline_options, startup_times, options.debug)
@@ -218,58 +214,6 @@ def _forget_changed(job: Job, reporter: JobReporter) -> None:
         reporter.report_warning(
             f"{again:,} images were replaced since they were labelled, and are labelled again"
         )
-
-
-def _staged(module: Module, layout: Layout, packed: bytes) -> StagedModule:
-    """Return the module as workers find it: below the output, which they can read."""
-    path = layout.module(module.digest, staging.suffix(module))
-    digest = hashlib.sha256(packed).hexdigest()
-    return StagedModule(
-        module.handle, module.digest, module.engine, path, module.info, file_digest=digest
-    )
-
-
-def _stage(module: StagedModule, packed: bytes) -> None:
-    """Write the file of the module, unless it is there.
-
-    A file with other content was checked against the record of the run that wrote it (see
-    `identity.check`): another version compiled the same module.
-    """
-    with suppress(FileNotFoundError):
-        if hashlib.sha256(module.path.read_bytes()).hexdigest() == module.file_digest:
-            return
-    write_whole(module.path, packed)
-
-
-@contextmanager
-def _stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
-    """Copy standard input to a file if it is an input: workers may read it more than once."""
-    if inputs.STDIN not in options.inputs:
-        yield None
-        return
-    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-        copy.flush()
-        yield Path(copy.name)
-
-
-def _moved(source: Source, stdin_copy: Path | None, layout: Layout) -> Source:
-    """Return a source that lists the copy of standard input from its place in the output."""
-    if stdin_copy is None or source.names != (str(stdin_copy),):
-        return source
-    return replace(source, names=(str(layout.stdin),))
-
-
-def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
-    """Cut the sources so that together they list `limit` images."""
-    if limit is None:
-        return sources
-    cut = []
-    for source in sources:
-        count = sum(1 for _ in itertools.islice(replace(source, is_look=True), limit))
-        cut.append(replace(source, limit=count))
-        limit -= count
-    return tuple(cut)
 
 
 def _exit_code(

@@ -1,14 +1,18 @@
-"""The module of a job: open it, and say what the user should know about it. Does not use Beam."""
+"""The module of a job: open it, warn of its limits, and put it where workers find it."""
 
+import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
-from imagebeam.modules import DEMO, Module, default_module, open_module
+from imagebeam.modules import DEMO, Module, StagedModule, default_module, open_module, staging
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT
 from imagebeam.modules.handles.download import Progress
+from imagebeam.outputs.files import write_whole
+from imagebeam.outputs.layout import Layout
 from imagebeam.samples import ARCHIVE
 
 
@@ -56,3 +60,24 @@ def _is_sample_archive(inputs: Sequence[str]) -> bool:
 def _is_below(folder: Path, name: str) -> bool:
     path = Path(os.path.abspath(uris.to_path(name)))
     return path == folder or folder in path.parents
+
+
+def staged(module: Module, layout: Layout, packed: bytes) -> StagedModule:
+    """Return the module as workers find it: below the output, which they can read."""
+    path = layout.module(module.digest, staging.suffix(module))
+    digest = hashlib.sha256(packed).hexdigest()
+    return StagedModule(
+        module.handle, module.digest, module.engine, path, module.info, file_digest=digest
+    )
+
+
+def stage(module: StagedModule, packed: bytes) -> None:
+    """Write the file of the module, unless it is there.
+
+    A file with other content was checked against the record of the run that wrote it (see
+    `identity.check`): another version compiled the same module.
+    """
+    with suppress(FileNotFoundError):
+        if hashlib.sha256(module.path.read_bytes()).hexdigest() == module.file_digest:
+            return
+    write_whole(module.path, packed)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imagebeam.beam_pipeline.exit_codes import UsageError
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandGroup, CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandGroup, CommandParser
 
 _UNITS = {
     "": 1,

@@ -1,6 +1,6 @@
 """Convert what stands behind the options of a job into values; refuse what is not allowed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.images import uris
@@ -10,7 +10,7 @@ from imagebeam.storage import StoreError
 from imagebeam.storage.types import RequestHeader
 
 
-def names_of(option: str, allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+def names_of(option: str, allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
     """Return a function that splits names at commas and returns them in the order of `allowed`."""
 
     def convert(text: str) -> tuple[str, ...]:

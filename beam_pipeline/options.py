@@ -24,8 +24,14 @@ from imagebeam.images.digests import Digest
 from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.names import NameRules
-from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Access, Preprocessing, ReadColumns, Resize, Truncation
+from imagebeam.images.settings import (
+    Access,
+    DecodeLimits,
+    Preprocessing,
+    ReadColumns,
+    Resize,
+    Truncation,
+)
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.schema import EMITTED, FINAL_URL, RUN_COLUMNS, VERSION
 from imagebeam.storage import AnyPath, Settings, location

@@ -7,8 +7,13 @@ from typing import Any
 import apache_beam as beam
 
 from imagebeam.images.listing.sources import Source
-from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
+from imagebeam.images.settings import (
+    NO_READ_COLUMNS,
+    Access,
+    DecodeLimits,
+    Preprocessing,
+    ReadColumns,
+)
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules import StagedModule
 from imagebeam.modules.staging import flatbuffer_bytes

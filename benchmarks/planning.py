@@ -51,8 +51,9 @@ def _plan(images: int, folder: Path) -> dict[str, float]:
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     from imagebeam.images.listing.inputs import sources
-    from imagebeam.outputs.account import Tally, read_summary
+    from imagebeam.outputs.account import Tally
     from imagebeam.outputs.run_token import RunToken
+    from imagebeam.outputs.summary import read_summary
     from imagebeam.transforms import ListImages, PlanShards, SkipDone, Summarise
     from imagebeam.transforms.elements import Shard, ShardReport
 

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from benchmarks.runs import run
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
+from imagebeam.outputs.account import Plan, Tally, uri_digest
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.summary import summarise, write_summary
 from imagebeam.report import contents
 from imagebeam.report.row_index import Question, RowIndex
 from imagebeam.storage import AnyPath

@@ -22,11 +22,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.reader import Answers
 from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.images.settings import Access, DecodeLimits, Preprocessing
 from imagebeam.modules import DEMO, open_module
 from imagebeam.transforms.decode_images import HoldFn
 from imagebeam.transforms.elements import HeldShard, ScoredShard, Shard

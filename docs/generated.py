@@ -69,10 +69,12 @@ def copied(name: str) -> str:
 
 def overview() -> Iterator[str]:
     """Yield the page that lists all commands."""
-    main = _commands()
+    names = _commands().COMMANDS
+    from imagebeam.beam_pipeline.cli import main
+
     yield "# Commands\n"
     yield "| command | purpose |\n|---|---|"
-    for name in main.COMMANDS:
+    for name in names:
         yield f"| [`imagebeam {name}`]({Path(_page(name)).name}) | {main.summary_of(name)} |"
     yield "\nAll commands accept `--help` and `--debug`. `imagebeam --help` prints this:\n"
     yield f"```text\n{main.general_help().rstrip()}\n```"
@@ -156,6 +158,6 @@ def _page(name: str) -> str:
 def _commands() -> Any:
     # argparse wraps the lines of help texts at this width.
     os.environ["COLUMNS"] = "100"
-    from imagebeam.beam_pipeline.cli import main
+    from imagebeam.beam_pipeline.cli import command_parser
 
-    return main
+    return command_parser

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagebeam.images.errors import ImageError
     from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.module_options import ModuleOptions
-    from imagebeam.outputs.schema import RankedClass, row_as_dict
+    from imagebeam.outputs.ranking import RankedClass, row_as_dict
     from imagebeam.pictures import Label, iter_labels, label_pictures
     from imagebeam.transforms.label_images import LabelImages, LabelledImages
     from imagebeam.transforms.module_handler import ModuleHandler
@@ -45,11 +45,11 @@ _HOMES = {
     "LabelledImages": "transforms.label_images",
     "ModuleError": "modules.errors",
     "ModuleHandler": "transforms.module_handler",
-    "RankedClass": "outputs.schema",
+    "RankedClass": "outputs.ranking",
     "iter_labels": "pictures",
     "label_pictures": "pictures",
     "local_runner": "beam_pipeline.runners.beam_internals",
-    "row_as_dict": "outputs.schema",
+    "row_as_dict": "outputs.ranking",
 }
 
 

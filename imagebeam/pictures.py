@@ -25,7 +25,8 @@ from imagebeam.images.given_pictures import (
 from imagebeam.images.settings import Resize
 from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.outputs.schema import EMITTED, PredictionSchema, RankedClass, ranked_classes
+from imagebeam.outputs.ranking import RankedClass, ranked_classes
+from imagebeam.outputs.schema import EMITTED, PredictionSchema
 
 _BATCH = 32
 _HEADS = {"labels": "scores", "logits": "logits", "features": "features"}

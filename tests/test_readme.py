@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline import exit_codes
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import CODES
 
@@ -47,7 +47,7 @@ def test_the_make_targets_exist() -> None:
 @pytest.mark.parametrize("line", re.findall(r"^    imagebeam (.+?)(?: +#.*)?$", _README, re.M))
 def test_every_command_line_can_be_parsed(line: str) -> None:
     arguments = shlex.split(line)
-    parsed, unknown = main.parse(arguments)
+    parsed, unknown = command_parser.parse(arguments)
     assert unknown == []
     assert callable(parsed.command.run)
 

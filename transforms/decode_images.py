@@ -14,11 +14,16 @@ import numpy.typing as npt
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.settings import NO_READ_COLUMNS, Access, Preprocessing, ReadColumns
+from imagebeam.images.settings import (
+    NO_READ_COLUMNS,
+    Access,
+    DecodeLimits,
+    Preprocessing,
+    ReadColumns,
+)
 from imagebeam.resources import Resources
 from imagebeam.transforms.elements import DecodedShard, HeldShard, ReadShard, Shard
 from imagebeam.transforms.lookahead import Lookahead

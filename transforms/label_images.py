@@ -11,12 +11,12 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.typehints.row_type import RowTypeConstraint
 
 from imagebeam.images.listing.sources import image as listed_image
-from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Access, Preprocessing, Resize
+from imagebeam.images.settings import Access, DecodeLimits, Preprocessing, Resize
 from imagebeam.modules import StagedModule, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.staging import flatbuffer_bytes
-from imagebeam.outputs.schema import PredictionSchema, RankedClass, heads_of, prediction_rows
+from imagebeam.outputs.ranking import RankedClass, prediction_rows
+from imagebeam.outputs.schema import PredictionSchema, heads_of
 from imagebeam.transforms.decode_images import DecodeImages
 from imagebeam.transforms.elements import ScoredShard, Shard
 from imagebeam.transforms.picture_decoder import uri_of

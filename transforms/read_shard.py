@@ -10,7 +10,7 @@ import numpy.typing as npt
 from imagebeam.images import uris
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.reading.decoding_process import Outcome
+from imagebeam.images.reading.decoded_batch import Outcome
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.reader import ImageReader, ReadBytes
 from imagebeam.images.settings import NO_READ_COLUMNS, ReadColumns

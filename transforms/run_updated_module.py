@@ -12,7 +12,8 @@ from imagebeam import resources
 from imagebeam.modules import ModuleError, StagedModule, open_module
 from imagebeam.transforms.elements import DecodedShard, ScoredShard
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
-from imagebeam.transforms.run_module import ParallelEngine, complete_shard, tensorflow_threads
+from imagebeam.transforms.parallel_engine import ParallelEngine, tensorflow_threads
+from imagebeam.transforms.run_module import complete_shard
 
 
 class RunUpdatedFn(beam.DoFn):

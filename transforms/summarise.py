@@ -8,11 +8,13 @@ import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
-from imagebeam.outputs.layout import Layout, temporaries
+from imagebeam.outputs.account import Plan, Tally
+from imagebeam.outputs.files import temporaries
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import error_counts
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.same_content import SameContent
+from imagebeam.outputs.summary import summarise, write_summary
 from imagebeam.storage import location
 from imagebeam.transforms.count_same_content import CountSameContent
 from imagebeam.transforms.elements import ShardReport

@@ -18,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.tables.commit import Committed
     from imagebeam.tables.table import Table
 

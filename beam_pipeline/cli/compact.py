@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
     from imagebeam.outputs.compact import compact
+    from imagebeam.outputs.errors import DamagedPartError
     from imagebeam.outputs.identity import read
-    from imagebeam.outputs.layout import DamagedPartError
     from imagebeam.storage import location
 
     check_least("part_bytes", args.part_bytes)

@@ -32,22 +32,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _whole_parser() -> argparse.ArgumentParser:
     """One parser with all commands, as shtab needs it."""
-    from imagebeam.beam_pipeline.cli import main
+    from imagebeam.beam_pipeline.cli import command_parser, main
 
     whole = argparse.ArgumentParser("imagebeam")
     whole.add_argument("--version", action="store_true", help="print the version")
-    commands = whole.add_subparsers(metavar="COMMAND", parser_class=main.CommandParser)
+    commands = whole.add_subparsers(metavar="COMMAND", parser_class=command_parser.CommandParser)
     actions = None
-    for name in main.COMMANDS:
+    for name in command_parser.COMMANDS:
         first, _, action = name.partition(" ")
         if not action:
             parser = commands.add_parser(name, help=main.summary_of(name))
         else:
             if actions is None:
                 below = commands.add_parser(first, help="work with modules")
-                actions = below.add_subparsers(metavar="ACTION", parser_class=main.CommandParser)
+                actions = below.add_subparsers(
+                    metavar="ACTION", parser_class=command_parser.CommandParser
+                )
             parser = actions.add_parser(action, help=main.summary_of(name))
-        _set_completions(main.command_parser(name, parser).arguments)
+        _set_completions(command_parser.command_parser(name, parser).arguments)
     return whole
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from imagebeam.beam_pipeline.cli import label
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.beam_pipeline.doctor import Check, Finding
     from imagebeam.beam_pipeline.options import LabelOptions
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.outputs.reading import Output, Selection
     from imagebeam.outputs.sidecars import Result
 

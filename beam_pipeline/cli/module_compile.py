@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 
 
 def add_arguments(parser: "CommandParser") -> None:

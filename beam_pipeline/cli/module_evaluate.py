@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.accuracy import Evaluation, Tally
     from imagebeam.modules import Module
 

@@ -10,7 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 
 _NAME_WIDTH = 12
 

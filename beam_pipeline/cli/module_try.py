@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.contact_sheet import Answers
     from imagebeam.modules import Module
     from imagebeam.modules.module_options import ModuleOptions

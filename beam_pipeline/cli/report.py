@@ -17,7 +17,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.main import CommandParser
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.report.truth import TruthRows
 
 

@@ -14,7 +14,8 @@ from imagebeam.beam_pipeline.doctor.module import open_job_module
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images.listing import inputs
 from imagebeam.outputs import identity, lock
-from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
 
 

@@ -16,9 +16,9 @@ from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.evaluation.accuracy import wilson_interval
 from imagebeam.images.errors import CODES, ImageError
 from imagebeam.images.listed_image import ListedImage
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
+from imagebeam.images.settings import DecodeLimits
 from imagebeam.images.stage_times import StageTime, total
 from imagebeam.modules import ModelOutputs, Module, load_engine
 from imagebeam.outputs.schema import PredictionSchema

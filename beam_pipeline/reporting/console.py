@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from imagebeam.beam_pipeline.cli.main import COMMANDS
+from imagebeam.beam_pipeline.cli.command_parser import COMMANDS
 from imagebeam.beam_pipeline.reporting import progress as progress_display
 from imagebeam.beam_pipeline.reporting.progress import Step, duration, failure_counts, rate
 from imagebeam.beam_pipeline.reporting.summary_tables import (

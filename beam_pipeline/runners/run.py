@@ -38,10 +38,10 @@ from imagebeam.beam_pipeline.runners.watchdog import (
     Watchdog,
 )
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.outputs.account import read_summary
 from imagebeam.outputs.layout import remove_temporaries
 from imagebeam.outputs.progress import Progress, ProgressWatcher
 from imagebeam.outputs.space import bytes_needed
+from imagebeam.outputs.summary import read_summary
 from imagebeam.outputs.writers import Writers
 
 _LOOK_SECONDS = 0.25

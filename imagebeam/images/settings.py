@@ -73,3 +73,16 @@ class Preprocessing:
     def image_bytes(self) -> int:
         """Bytes of one decoded picture: height × width × 3."""
         return self.size[0] * self.size[1] * 3
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Limits for the decoding of one image.
+
+    Attributes:
+        seconds: wall time from the start of its work to its pixels; up to a tenth more may pass.
+        memory: bytes of address space that a child may take beyond what it starts with.
+    """
+
+    seconds: float = 60.0
+    memory: int = 2_000_000_000

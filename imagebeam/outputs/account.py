@@ -1,16 +1,14 @@
-"""The summary of a job: every requested image is counted exactly once."""
+"""The counts of a job: the plan of a run, and the results of its shards."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from imagebeam.errors import ImagebeamError
-from imagebeam.outputs.layout import Layout, read_document, write_whole
+from imagebeam.outputs.documents import read_document, write_document
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.listing_count import forget_listed_images
-from imagebeam.outputs.same_content import SameContent
 from imagebeam.outputs.writers import Writers
 
 _DIGEST_BITS = 128
@@ -18,16 +16,12 @@ _DIGEST_BITS = 128
 Costs: TypeAlias = Mapping[str, tuple[float, float]]
 """(wall, CPU) seconds by stage."""
 
-_NOTHING: Costs = MappingProxyType({})
+NO_COSTS: Costs = MappingProxyType({})
 
 LeftOutCounts: TypeAlias = Mapping[str, tuple[int, Sequence[str]]]
 """Entries that listing met and did not request: (number, a few names) by reason."""
 
 _EXAMPLES = 3
-
-
-class AccountError(ImagebeamError, RuntimeError):
-    """The counts of a finished job do not add up: a defect, or the output was changed."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ class Plan:
         """Write the plan to the output, where `status` reads it."""
         values = asdict(self) | {"rows_digest": f"{self.rows_digest:032x}"}
         with Writers(layout).one():
-            write_whole(layout.plan, _json(values))
+            write_document(layout.plan, values)
             forget_listed_images(layout)
 
 
@@ -127,134 +121,6 @@ def uri_digest(uri: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def summarise(
-    plan: Plan,
-    tally: Tally,
-    provenance: Mapping[str, Any],
-    before: Costs = _NOTHING,
-    failed_in_output: Mapping[str, int] | None = None,
-    same_content: SameContent | None = None,
-) -> dict[str, Any]:
-    """Return the content of `summary.json`.
-
-    `output` counts the rows of all runs, and `run` the images of this one. The same counts of the
-    run stand beside them for programs that read summaries of earlier versions.
-
-    Args:
-        plan: of all inputs.
-        tally: of all shards.
-        provenance: what the summary says about the job besides the counts.
-        before: time spent before there was a plan.
-        failed_in_output: rows in errors by code; None if the output holds rows of this run only.
-        same_content: images of the output with equal bytes; None if they have no digests.
-
-    Raises:
-        AccountError: an image is missing, or one is counted twice.
-    """
-    failed = sum(tally.failed.values())
-    already_done = plan.already_labelled + plan.already_failed
-    accounted = tally.labelled + failed + already_done + plan.duplicates
-    if accounted != plan.requested:
-        raise AccountError(
-            f"{plan.requested:,} images were requested but {accounted:,} are accounted for "
-            f"({tally.labelled:,} labelled, {failed:,} failed, {already_done:,} already done, "
-            f"{plan.duplicates:,} duplicates). Run the same command again to resume."
-        )
-    left_out = sum(count for count, _ in plan.left_out.values())
-    if plan.seen != plan.requested + left_out:
-        raise AccountError(
-            f"{plan.seen:,} files, members and lines were listed, but {plan.requested:,} were "
-            f"requested and {left_out:,} left out. Run the same command again to resume."
-        )
-    failed_by_code = dict(sorted(tally.failed.items()))
-    in_output = failed_by_code
-    if failed_in_output is not None:
-        in_output = dict(sorted(failed_in_output.items()))
-    return {
-        "output": {
-            "rows": plan.rows,
-            "labelled": plan.rows - sum(in_output.values()),
-            "failed": sum(in_output.values()),
-            "failed_by_code": in_output,
-        },
-        "run": {
-            "requested": plan.requested,
-            "duplicates": plan.duplicates,
-            "already_done": already_done,
-            "labelled": tally.labelled,
-            "failed": failed,
-            "failed_by_code": failed_by_code,
-        },
-        "requested": plan.requested,
-        "labelled": tally.labelled,
-        "failed": failed,
-        "already_done": already_done,
-        "duplicates": plan.duplicates,
-        "failed_by_code": failed_by_code,
-        "already_labelled": plan.already_labelled,
-        "already_failed": plan.already_failed,
-        "left_out": {
-            reason: {"count": count, "examples": list(examples)}
-            for reason, (count, examples) in plan.left_out.items()
-        },
-        **({"same_content": same_content.as_json()} if same_content is not None else {}),
-        "shards": tally.shards,
-        "rows": plan.rows,
-        "rows_digest": f"{plan.rows_digest:032x}",
-        "stages": {
-            name: {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
-            for name, (wall, cpu) in {**before, **plan.costs, **tally.costs}.items()
-        },
-        **provenance,
-    }
-
-
-def write_summary(layout: Layout, summary: Mapping[str, Any]) -> None:
-    """Write `summary.json`, which marks the job as complete."""
-    with Writers(layout).one():
-        write_whole(layout.summary, _json(summary))
-
-
-def read_summary(layout: Layout) -> dict[str, Any]:
-    """Read the summary of a complete job.
-
-    Raises:
-        FileNotFoundError: the job is not complete.
-        ValueError: the file is damaged.
-    """
-    summary = read_document(layout.summary)
-    _check_counts(summary, _COUNTS)
-    by_code, stages = summary.get("failed_by_code"), summary.get("stages", {})
-    _check_counts(by_code, by_code or ())
-    # Earlier versions wrote none.
-    if (output := summary.get("output")) is not None:
-        _check_counts(output, ("rows", "labelled", "failed"))
-        _check_counts(output.get("failed_by_code"), output.get("failed_by_code") or ())
-    if not isinstance(summary.get("rows_digest"), str):
-        raise ValueError("it has no text named 'rows_digest'")
-    for times in stages.values() if isinstance(stages, dict) else [None]:
-        if not isinstance(times, dict) or not all(
-            isinstance(times.get(name), (int, float)) for name in ("wall_seconds", "cpu_seconds")
-        ):
-            raise ValueError("its 'stages' have no times")
-    return summary
-
-
-_COUNTS = (
-    *("requested", "labelled", "failed", "already_done", "duplicates"),
-    *("already_labelled", "already_failed", "rows"),
-)
-"""Numbers that a summary must have."""
-
-
-def _check_counts(values: Any, names: Iterable[str]) -> None:
-    if not isinstance(values, dict):
-        raise ValueError("it has no counts by code")
-    for name in names:
-        if not isinstance(values.get(name), int):
-            raise ValueError(f"it has no count named {name!r}")
-
-
 def read_plan(layout: Layout) -> Plan | None:
     """Read what the latest run has to do; None while it is still listing.
 
@@ -273,13 +139,20 @@ def read_plan(layout: Layout) -> Plan | None:
             for reason, (count, examples) in values.get("left_out", {}).items()
         }
         counts = [name for name in values if name not in ("costs", "left_out")]
-        _check_counts(values, counts)
+        check_counts(values, counts)
         return Plan(**values)
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"not a plan of this version ({error!r})") from error
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
-    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    # A path that is not UTF-8 holds surrogates. This writes them as escapes of JSON.
-    return text.encode("utf-8", "backslashreplace")
+def check_counts(values: Any, names: Iterable[str]) -> None:
+    """Check that values read from a document have these counts.
+
+    Raises:
+        ValueError: one is missing, or no whole number.
+    """
+    if not isinstance(values, dict):
+        raise ValueError("it has no counts by code")
+    for name in names:
+        if not isinstance(values.get(name), int):
+            raise ValueError(f"it has no count named {name!r}")

@@ -7,36 +7,26 @@ undoes what is left.
 """
 
 import hashlib
-import json
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import IO, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from imagebeam.outputs import compaction_journal as journal
 from imagebeam.outputs import lock, tfrecord_parts
-from imagebeam.outputs.layout import (
-    Layout,
-    OutputError,
-    remove_all,
-    remove_temporaries,
-    stats,
-    whole_file,
-    write_whole,
-)
-from imagebeam.outputs.parts import check_text, opened, parquet_options, readable
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.files import stats, whole_file
+from imagebeam.outputs.layout import Layout, remove_temporaries
+from imagebeam.outputs.parts import check_text, opened, readable
+from imagebeam.outputs.row_groups import RowGroups, Sizes
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
-from imagebeam.storage.atomic_files import sync_folder
 from imagebeam.storage.location import Stat
 from imagebeam.storage.tfrecord import write as write_record
 
@@ -46,7 +36,6 @@ _ROW_GROUP_ROWS = 131_072
 _ROW_GROUP_BYTES = 32_000_000
 """Before compression. Readers are fast with it, and it bounds the memory that compaction needs."""
 
-_BATCH_ROWS = 4096
 _READERS = 16
 
 
@@ -63,12 +52,6 @@ class Compacted:
     parts: tuple[int, int]
     bytes: tuple[int, int]
     rows: int
-
-
-class _Sizes(NamedTuple):
-    part_bytes: int
-    group_rows: int
-    group_bytes: int
 
 
 class _Part(NamedTuple):
@@ -112,19 +95,19 @@ def compact(
         run = RunToken(layout)
         # From now on, workers that an earlier run has left behind cannot write here.
         run.claim()
-        recover(layout)
+        journal.recover(layout)
         remove_temporaries(layout)
-        record(layout, None, ())
+        journal.record(layout, None, ())
         before = _stats(layout)
         groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
         progress = _Progress(show, total)
-        sizes = _Sizes(part_bytes, group_rows, min(_ROW_GROUP_BYTES, part_bytes))
+        sizes = Sizes(part_bytes, group_rows, min(_ROW_GROUP_BYTES, part_bytes))
         rows = {
             name: sum(_join_all(run, group, sizes, progress) for group in found)
             for name, found in groups.items()
         }
-        clear(layout)
+        journal.clear(layout)
     after = _stats(layout)
     return {
         name: Compacted(
@@ -134,42 +117,6 @@ def compact(
         )
         for name in before
     }
-
-
-def record(layout: Layout, target: AnyPath | None, sources: Sequence[AnyPath]) -> None:
-    """Write to the journal which parts a part is going to replace; None if none yet."""
-    values = {
-        "target": None if target is None else _name(target),
-        "sources": [_name(source) for source in sources],
-    }
-    write_whole(layout.compaction, (json.dumps(values, indent=2) + "\n").encode())
-
-
-def recover(layout: Layout) -> None:
-    """Finish or undo a compaction that was killed, if one was."""
-    _remove_replaced(layout)
-    clear(layout)
-
-
-def clear(layout: Layout) -> None:
-    """Remove the journal: nothing is left to remove."""
-    layout.compaction.unlink(missing_ok=True)
-
-
-def _remove_replaced(layout: Layout) -> None:
-    """Delete the parts that the joined part has replaced, if that exists."""
-    replaced = layout.replaced_parts()
-    remove_all(part for part in replaced if isinstance(part, Location))
-    files = [part for part in replaced if isinstance(part, Path)]
-    for file in files:
-        file.unlink(missing_ok=True)
-    # Without this a power cut could bring one back after the journal is gone.
-    for folder in {file.parent for file in files}:
-        sync_folder(folder)
-
-
-def _name(part: AnyPath) -> str:
-    return f"{part.parent.name}/{part.name}"
 
 
 class _Progress:
@@ -223,7 +170,7 @@ def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
     yield schema, "" if uris is None else uris.column(0)[0].as_py() or ""
 
 
-def _join_all(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Progress) -> int:
+def _join_all(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _Progress) -> int:
     """Join parts of one kind and return the number of their rows."""
     rows = 0
     while len(parts) > 1:
@@ -231,7 +178,7 @@ def _join_all(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Prog
     return rows
 
 
-def _join(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Progress) -> int:
+def _join(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _Progress) -> int:
     first = parts[0].path
     # A new name: the journal treats the target as committed once the file exists.
     target = first.with_name(f"part-{uuid.uuid4().hex}{first.suffix}")
@@ -250,22 +197,20 @@ def _join(run: RunToken, parts: deque[_Part], sizes: _Sizes, progress: _Progress
         if not isinstance(target, Location):
             os.utime(file.fileno(), (modified, modified))
         run.check()
-        record(run.layout, target, [part.path for part in taken])
-    _remove_replaced(run.layout)
+        journal.record(run.layout, target, [part.path for part in taken])
+    journal.remove_replaced(run.layout)
     return rows
 
 
 @contextmanager
-def _appending(
-    file: IO[bytes], first: AnyPath, sizes: _Sizes
-) -> Iterator[Callable[[AnyPath], int]]:
+def _appending(file: IO[bytes], first: AnyPath, sizes: Sizes) -> Iterator[Callable[[AnyPath], int]]:
     """Yield a function that appends the rows of a part to a file and returns their number."""
     if first.suffix == ".tfrecord":
         yield lambda part: _append_records(file, part)
         return
     with opened(first) as parquet:
         schema = parquet.schema_arrow
-    with _RowGroups(file, schema, sizes) as groups:
+    with RowGroups(file, schema, sizes) as groups:
         yield groups.append
 
 
@@ -275,46 +220,3 @@ def _append_records(file: IO[bytes], part: AnyPath) -> int:
         write_record(file, record)
         rows += 1
     return rows
-
-
-class _RowGroups:
-    """Collects batches of rows into row groups of a given size."""
-
-    def __init__(self, file: IO[bytes], schema: pa.Schema, sizes: _Sizes) -> None:
-        self._writer = pq.ParquetWriter(file, schema, **parquet_options(sizes.group_rows))
-        self._schema = schema
-        self._sizes = sizes
-        self._clear()
-
-    def __enter__(self) -> "_RowGroups":
-        return self
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure is None and self._rows:
-            self._flush()
-        self._writer.close()
-
-    def append(self, part: AnyPath) -> int:
-        rows = 0
-        for batch in readable(part, _batches(part)):
-            self._batches.append(batch)
-            self._rows += batch.num_rows
-            self._bytes += batch.nbytes
-            rows += batch.num_rows
-            if self._bytes >= self._sizes.group_bytes or self._rows >= self._sizes.group_rows:
-                self._flush()
-        return rows
-
-    def _flush(self) -> None:
-        table = pa.Table.from_batches(self._batches, self._schema)
-        self._writer.write_table(table, row_group_size=table.num_rows)
-        self._clear()
-
-    def _clear(self) -> None:
-        self._batches: list[pa.RecordBatch] = []
-        self._rows = self._bytes = 0
-
-
-def _batches(part: AnyPath) -> Iterator[pa.RecordBatch]:
-    with opened(part) as file:
-        yield from file.iter_batches(_BATCH_ROWS, use_threads=False)

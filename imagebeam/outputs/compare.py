@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.reading import Output
 
 _ROW = np.dtype([("name", "<u8"), ("label", "<i4"), ("score", "<f4")])

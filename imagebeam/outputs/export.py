@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from imagebeam.outputs.layout import OutputError, whole_file
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.files import whole_file
 from imagebeam.outputs.reading import Output, Row, Selection, number
 from imagebeam.storage import AnyPath
 from imagebeam.storage.atomic_files import remove_leftovers

@@ -3,28 +3,18 @@
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imagebeam.outputs import compact
-from imagebeam.outputs.layout import (
-    FORMATS,
-    Layout,
-    OutputError,
-    own_file,
-    read_document,
-    remove_all,
-    remove_temporaries,
-    temporaries,
-    unusable,
-    write_whole,
-)
+from imagebeam.outputs import compaction_journal
+from imagebeam.outputs.documents import own_file, read_document, write_document
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import FORMATS, Layout, remove_temporaries, unusable
 from imagebeam.outputs.listing_count import forget_listed_images
+from imagebeam.outputs.own_files import delete_all, foreign_file
 from imagebeam.outputs.schema import EMITTED
-from imagebeam.storage import AnyPath, Location, uris
+from imagebeam.storage import AnyPath, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "input_range", "channels", "resize"),
@@ -103,13 +93,13 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
         if overwrite and layout.identity.exists():
-            _clear(layout)
+            delete_all(layout)
         else:
             check(layout, identity)
-            compact.recover(layout)
+            compaction_journal.recover(layout)
         # Written first, so that a run that is killed right after it can be resumed.
         layout.job.mkdir(exist_ok=True)
-        write_whole(layout.identity, (json.dumps(identity, indent=2) + "\n").encode())
+        write_document(layout.identity, identity)
         for folder in (layout.predictions, layout.errors):
             folder.mkdir(exist_ok=True)
         remove_temporaries(layout)
@@ -138,7 +128,7 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
         with own_file(layout.identity, "Run with --overwrite to start again."):
             earlier = read_document(layout.identity)
     except FileNotFoundError:
-        if (foreign := _foreign_file(layout)) is not None:
+        if (foreign := foreign_file(layout)) is not None:
             raise OutputError(
                 f"{layout.root}: is not empty (it holds {foreign!r}) and was not created by "
                 "imagebeam. Choose an --output folder that is new or empty."
@@ -214,79 +204,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple, dict)):
         return ",".join(map(str, value)) or "nothing"
     return "the default" if value is None else str(value)
-
-
-def _foreign_file(layout: Layout) -> str | None:
-    """Return the name of a foreign file, if any.
-
-    A claim that was killed before it wrote the identity leaves a lease and temporary files.
-    """
-    ours = {layout.lease, *temporaries(layout.job)}
-    for entry in _by_name(layout.root):
-        if entry != layout.job or any(path not in ours for path in layout.job.iterdir()):
-            return entry.name
-    return None
-
-
-def _by_name(folder: AnyPath) -> Iterable[AnyPath]:
-    # A store lists by name and may take hours, but only the first name is needed.
-    return folder.iterdir() if isinstance(folder, Location) else sorted(folder.iterdir())
-
-
-def _clear(layout: Layout) -> None:
-    """Delete the files of an earlier job but for its identity, which marks the folder as ours.
-
-    Nothing is deleted if there are files that no job has written. The journal of sidecars stays:
-    it belongs to files elsewhere.
-    """
-    own: list[AnyPath] = []
-    for path in _files(layout):
-        if not _is_ours(path, layout):
-            raise OutputError(
-                f"{path}: was not written by imagebeam, so --overwrite does not delete it. Move it "
-                "elsewhere, or choose another --output."
-            )
-        if path not in (layout.identity, layout.lease, layout.sidecars):
-            own.append(path)
-    layout.summary.unlink(missing_ok=True)
-    layout.report.unlink(missing_ok=True)
-    own += _report_files(layout)
-    remove_all(path for path in own if isinstance(path, Location))
-    for path in own:
-        if isinstance(path, Path):
-            path.unlink(missing_ok=True)
-
-
-def _files(layout: Layout) -> Iterator[AnyPath]:
-    for folder in (layout.predictions, layout.errors, layout.job):
-        if isinstance(folder, Location):
-            yield from folder.below()
-        elif folder.exists():
-            yield from folder.iterdir()
-
-
-def _report_files(layout: Layout) -> list[AnyPath]:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return [path for path in layout.report_files.iterdir() if _PAGE.fullmatch(path.name)]
-    return []
-
-
-def _is_ours(path: AnyPath, layout: Layout) -> bool:
-    if isinstance(path, Path) and path.is_dir() and not path.is_symlink():
-        return False
-    if path.parent in (layout.predictions, layout.errors):
-        return _PART.fullmatch(path.name) is not None
-    return path.parent == layout.job and _JOB_FILE.fullmatch(path.name) is not None
-
-
-_TEMPORARY = r"\..+\.[0-9a-f]+\.tmp"
-_PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{_TEMPORARY}", re.DOTALL)
-_PAGE = re.compile(r"[0-9a-f]{32}\.html")
-_JOB_FILE = re.compile(
-    r"(identity|plan|run|compaction|lease|listing-\d+)\.json|stdin\.txt|log\.txt|sidecars\.jsonl"
-    rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{_TEMPORARY}",
-    re.DOTALL,
-)
 
 
 def names_digest(names: Sequence[str] | None) -> str | None:

@@ -7,7 +7,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.sidecars import Result
 from imagebeam.storage import uris

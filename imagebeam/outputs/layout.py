@@ -1,4 +1,4 @@
-"""Names the files of an output folder, and writes and removes them safely.
+"""Names the files of an output folder.
 
 DIR/predictions/part-ID.parquet   rows of labelled images (or .tfrecord)
 DIR/errors/part-ID.parquet        rows of failed images
@@ -8,34 +8,19 @@ DIR/job/                          the job's own files: identity, plan, module
 """
 
 import errno
-import io
-import json
 import os
 import re
-import stat
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Literal, get_args
 
-from imagebeam.errors import ImagebeamError
+from imagebeam.outputs.documents import own_file, read_document
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.files import temporaries
 from imagebeam.storage import AnyPath, Location
-from imagebeam.storage.atomic_files import atomic_file, leftovers, sync_folder
-from imagebeam.storage.errors import describe_unexpected
-from imagebeam.storage.location import Stat
 
 Format = Literal["parquet", "tfrecord"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-
-
-class OutputError(ImagebeamError, ValueError):
-    """An output folder that cannot be used; the text states value, reason and fix."""
-
-
-class DamagedPartError(ImagebeamError, RuntimeError):
-    """A part that cannot be read back; the text states value, reason and fix."""
 
 
 @dataclass(frozen=True)
@@ -185,127 +170,6 @@ def _names(folder: AnyPath) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.is_file())
 
 
-@contextmanager
-def own_file(path: AnyPath, fix: str) -> Iterator[None]:
-    """Turn every error in the content of an output's own file into one that users can act on.
-
-    Args:
-        path: of the file.
-        fix: a sentence for the user.
-
-    Raises:
-        FileNotFoundError: the file is missing.
-        ConnectionError, PermissionError: its store does not answer, or refuses.
-        OutputError: the file is damaged; whatever is in it.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, ConnectionError, PermissionError, OutputError):
-        raise
-    except Exception as error:
-        reason = str(error) if isinstance(error, (OSError, ValueError)) else repr(error)
-        raise OutputError(f"{path}: damaged ({reason}). {fix}") from error
-
-
-def read_document(path: AnyPath) -> dict[str, Any]:
-    """Read a JSON object of the output.
-
-    Raises:
-        FileNotFoundError: the file is missing.
-        ValueError: it is not a file with a JSON object, or reading it failed in a way that no code
-            expects.
-    """
-    try:
-        return _read_document(path)
-    except (OSError, ValueError):
-        raise
-    except Exception as error:
-        raise ValueError(describe_unexpected(error)) from error
-
-
-def _read_document(path: AnyPath) -> dict[str, Any]:
-    if isinstance(path, Location):
-        data = path.read_bytes()
-    else:
-        # Opening a pipe would block until another process writes to it.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("not a regular file")
-            data = file.read(_MOST_DOCUMENT_BYTES + 1)
-    if len(data) > _MOST_DOCUMENT_BYTES:
-        raise ValueError(f"larger than {_MOST_DOCUMENT_BYTES:,} bytes")
-    try:
-        values = json.loads(data)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(values, dict):
-        raise ValueError("not a JSON object")
-    return values
-
-
-_MOST_DOCUMENT_BYTES = 64_000_000
-
-
-def write_whole(path: AnyPath, data: bytes) -> None:
-    """Write a file so that its name never shows part of it, whenever the process dies.
-
-    Raises:
-        OSError: as the file system or the store reports it; nothing is left behind.
-    """
-    with whole_file(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def whole_file(path: AnyPath) -> Iterator[IO[bytes]]:
-    """Yield a file to write to that gets its name when the block ends, and never before.
-
-    The content of an object in a store is held in memory until then.
-
-    Raises:
-        OSError: as the file system or the store reports it; nothing is left behind.
-    """
-    if isinstance(path, Location):
-        buffer = io.BytesIO()
-        yield buffer
-        path.write_bytes(buffer.getvalue())
-        return
-    with atomic_file(path) as file:
-        yield file
-
-
-def remove(path: AnyPath) -> None:
-    """Remove a file if it exists, so that a power cut does not bring it back."""
-    if isinstance(path, Location):
-        path.unlink(missing_ok=True)
-    elif path.exists():
-        path.unlink()
-        sync_folder(path.parent)
-
-
-def remove_all(objects: Iterable[Location]) -> None:
-    """Remove objects in parallel, because each one waits for an answer of the store."""
-    with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
-        for _ in pool.map(remove, objects):
-            pass
-
-
-_REMOVED_AT_ONCE = 16
-
-
-def stats(folder: AnyPath, parts: Iterable[AnyPath]) -> dict[AnyPath, Stat]:
-    """Return bytes and times of parts in a folder, without parts that have just been removed."""
-    if isinstance(folder, Location):
-        listed: dict[AnyPath, Stat] = dict(folder.stats())
-        return {part: listed[part] for part in parts if part in listed}
-    found: dict[AnyPath, Stat] = {}
-    for part in parts:
-        with suppress(FileNotFoundError):
-            status = part.stat()
-            found[part] = Stat(status.st_size, status.st_mtime)
-    return found
-
-
 def unusable(layout: Layout, error: OSError) -> OutputError:
     """Return the error for an output folder that the file system refuses."""
     place = error.filename or layout.root
@@ -324,11 +188,6 @@ def remove_temporaries(layout: Layout) -> None:
     for folder in (layout.predictions, layout.errors, layout.job, layout.root):
         for leftover in temporaries(folder):
             leftover.unlink(missing_ok=True)
-
-
-def temporaries(folder: AnyPath) -> Iterator[Path]:
-    """Yield files in a folder that never got their final name; a store has none."""
-    return iter(()) if isinstance(folder, Location) else leftovers(folder)
 
 
 _PART_NAME = re.compile(r"(predictions|errors)/part-[^/]+")

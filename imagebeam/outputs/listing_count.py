@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from imagebeam.outputs.layout import Layout, write_whole
+from imagebeam.outputs.files import write_whole
+from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
 
 _NAME = re.compile(r"listing-\d+\.json")

@@ -12,14 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagebeam.outputs import tfrecord_parts
-from imagebeam.outputs.layout import (
-    DamagedPartError,
-    Layout,
-    OutputError,
-    remove,
-    write_whole,
-)
-from imagebeam.outputs.schema import provenance, provenance_differences
+from imagebeam.outputs.errors import DamagedPartError, OutputError
+from imagebeam.outputs.files import remove, write_whole
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.provenance import provenance, provenance_differences
 from imagebeam.outputs.writers import Writers
 from imagebeam.storage import AnyPath
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from imagebeam.outputs import identity, tfrecord_parts, verify
-from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened, readable
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.storage import AnyPath

@@ -1,11 +1,11 @@
 """The run that an output belongs to: the latest. Workers of earlier runs must not write to it."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from imagebeam.outputs.layout import Layout, read_document, write_whole
+from imagebeam.outputs.documents import read_document, write_document
+from imagebeam.outputs.layout import Layout
 
 
 class SupersededError(RuntimeError):
@@ -49,7 +49,7 @@ class RunToken:
     def claim(self) -> None:
         """Make the output this run's."""
         values = {"id": self.id, "place": dict(self.remote_handle)}
-        write_whole(self.layout.run, (json.dumps(values, indent=2) + "\n").encode())
+        write_document(self.layout.run, values)
 
     def check(self) -> None:
         """Refuse to go on if the output is no longer this run's.

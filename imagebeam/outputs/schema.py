@@ -1,14 +1,17 @@
 """The columns of predictions and errors, made from arrays without a dict per row."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from imagebeam.outputs.provenance import METADATA_KEY
+from imagebeam.outputs.ranking import best_classes
 
 EMITTED = ("labels", "logits", "features")
 """Columns that predictions can hold in addition to `uri`, `width` and `height`."""
@@ -58,11 +61,6 @@ RUN_COLUMNS: Mapping[str, pa.DataType] = {
     "module": pa.dictionary(pa.int32(), pa.string()),
 }
 """The columns that --run-columns can add: which run wrote a row, when, and with which module."""
-
-_METADATA_KEY = "imagebeam"
-
-JOB = "job"
-"""The entry of a provenance with the digest of all that decides the rows of a job."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class PredictionSchema:
         return pa.schema(columns, metadata=self._metadata())
 
     def _metadata(self) -> dict[str, str]:
-        return {_METADATA_KEY: json.dumps(dict(self.provenance))}
+        return {METADATA_KEY: json.dumps(dict(self.provenance))}
 
     def table(
         self,
@@ -172,7 +170,7 @@ class PredictionSchema:
     def _labels(self, scores: npt.NDArray[np.float32] | None) -> dict[str, Any]:
         assert scores is not None
         count = min(self.top_k, scores.shape[1])
-        classes = _best(scores, count)
+        classes = best_classes(scores, count)
         best = np.take_along_axis(scores, classes, axis=1)
         listed = np.ones(best.shape, np.bool_) if self.min_score is None else best >= self.min_score
         entries = pa.StructArray.from_arrays(
@@ -192,106 +190,9 @@ class PredictionSchema:
         return pa.array(self.class_names, pa.string()).take(pa.array(classes))
 
 
-class RankedClass(NamedTuple):
-    """One class of an image's `top_k`.
-
-    Attributes:
-        class_index: the column `class`; an attribute cannot have that name in Python, and Beam
-            makes attributes of the fields of rows. `row_as_dict` gives the names of the columns.
-        label: its name.
-        score: from 0 to 1.
-    """
-
-    class_index: int
-    label: str
-    score: float
-
-
-def ranked_classes(
-    scores: npt.NDArray[np.float32], class_names: Sequence[str] | None, top_k: int
-) -> list[list[RankedClass]]:
-    """Return the best classes of each row of `scores`, float32 (N, classes), best first.
-
-    Without class names, the index is used as the name.
-    """
-    classes = _best(scores, min(top_k, scores.shape[1]))
-    return [
-        [
-            RankedClass(index, str(index) if class_names is None else class_names[index], score)
-            for index, score in zip(indices, values, strict=True)
-        ]
-        for indices, values in zip(
-            classes.tolist(), np.take_along_axis(scores, classes, axis=1).tolist(), strict=True
-        )
-    ]
-
-
 def heads_of(emit: Iterable[str]) -> tuple[str, ...]:
     """Return the output of the module from which each of the columns in `emit` is made."""
     return tuple("scores" if name == "labels" else name for name in emit)
-
-
-def prediction_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table of predictions by column; `top_k` holds `RankedClass` values."""
-    for row in table.to_pylist():
-        if "top_k" in row:
-            row["top_k"] = [
-                RankedClass(entry["class"], entry["label"], entry["score"])
-                for entry in row["top_k"]
-            ]
-        yield row
-
-
-def row_as_dict(row: Any) -> dict[str, Any]:
-    """Return a row of `LabelImages` as a dict with the names that the files of a job have.
-
-    In `top_k`, `class_index` is `class`. WriteToParquet and WriteToBigQuery accept such dicts.
-    """
-    values = dict(row._asdict())
-    if "top_k" in values:
-        values["top_k"] = [
-            {"class": index, "label": label, "score": score}
-            for index, label, score in values["top_k"]
-        ]
-    return values
-
-
-def provenance(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance that a part carries in its metadata; {} if it carries none."""
-    return dict(json.loads((schema.metadata or {}).get(_METADATA_KEY.encode(), "{}")))
-
-
-def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    """Return how a part differs from a job in what the values of its rows depend on.
-
-    Args:
-        found: the provenance of the part. Parts of earlier versions state less; what a part does
-            not state is no difference.
-        expected: the provenance of the job, or its identity.
-    """
-    found, wanted = ({**values, **values.get("preprocessing", {})} for values in (found, expected))
-
-    def differences(*names: str) -> list[str]:
-        return [
-            f"{name.replace('_', ' ')} {found[name]}, not {wanted[name]}"
-            for name in names
-            if name in found and name in wanted and found[name] != wanted[name]
-        ]
-
-    # The digest covers the others, but says less to a person.
-    return differences("module_digest", "engine", "image_size", "resize") or differences(JOB)
-
-
-def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int32]:
-    """Return the highest classes of every row as int32 (N, count), ties by the lower class."""
-    classes = np.empty((len(scores), count), np.int32)
-    rows = np.arange(len(scores))
-    left = scores.copy()
-    # A few passes for the highest scores take a fraction of the time of sorting all.
-    for place in range(count):
-        classes[:, place] = left.argmax(axis=1)
-        left[rows, classes[:, place]] = -np.inf
-    return classes
 
 
 def _vectors(values: npt.NDArray[np.float32] | None) -> pa.Array:

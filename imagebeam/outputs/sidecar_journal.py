@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from imagebeam.outputs.layout import Layout, OutputError, unusable
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Layout, unusable
 from imagebeam.storage.atomic_files import write_file
 
 

@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 
 from imagebeam.outputs import lock, xmp
-from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.reading import Output, Row, Selection
 from imagebeam.outputs.sidecar_journal import Change, Entry, Journal
 from imagebeam.outputs.xmp import XmpError

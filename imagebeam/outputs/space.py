@@ -5,7 +5,8 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imagebeam.outputs.layout import Layout, stats
+from imagebeam.outputs.files import stats
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import parquet_options
 from imagebeam.outputs.progress import ProgressWatcher
 

@@ -10,11 +10,14 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from imagebeam.outputs import lock
-from imagebeam.outputs.account import Plan, read_summary
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.files import stats
 from imagebeam.outputs.identity import read
-from imagebeam.outputs.layout import Layout, OutputError, stats
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress, ProgressWatcher, error_counts
 from imagebeam.outputs.run_token import RunToken
+from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath
 
 State = Literal["complete", "running", "detached", "stopped"]

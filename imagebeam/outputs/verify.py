@@ -9,17 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from imagebeam.outputs import lock, parts, tfrecord_parts
-from imagebeam.outputs.account import read_summary, uri_digest
+from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.identity import changed_module, job_digest, read
-from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.provenance import JOB, provenance, provenance_differences
 from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import (
-    ERRORS,
-    JOB,
-    PredictionSchema,
-    provenance,
-    provenance_differences,
-)
+from imagebeam.outputs.schema import ERRORS, PredictionSchema
+from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath
 
 _NAMES_SHOWN = 20

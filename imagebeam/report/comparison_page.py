@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagebeam.outputs import identity
 from imagebeam.outputs.compare import Comparison
-from imagebeam.outputs.layout import write_whole
+from imagebeam.outputs.files import write_whole
 from imagebeam.outputs.reading import Output
 from imagebeam.report import rendering, thumbnails
 from imagebeam.storage import AnyPath, uris

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from imagebeam.outputs import identity, lock
-from imagebeam.outputs.account import Plan, read_plan, read_summary
+from imagebeam.outputs.account import Plan, read_plan
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.summary import read_summary
 from imagebeam.report.breakdown import Breakdown
 from imagebeam.report.counts import ClassCount, ClassStats, ErrorGroup, ErrorGroups
 from imagebeam.report.file_dates import FileDates

@@ -10,7 +10,8 @@ import pyarrow as pa
 from imagebeam.outputs import tfrecord_parts
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened
-from imagebeam.outputs.schema import ERRORS, provenance
+from imagebeam.outputs.provenance import provenance
+from imagebeam.outputs.schema import ERRORS
 from imagebeam.report.timeline import PartTime
 from imagebeam.storage import AnyPath
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from imagebeam.outputs.layout import remove, write_whole
+from imagebeam.outputs.files import remove, write_whole
 from imagebeam.report import rendering
 from imagebeam.storage import AnyPath, Location
 

@@ -14,9 +14,8 @@ from imagebeam import resources
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listing import locate
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.settings import Preprocessing
+from imagebeam.images.settings import DecodeLimits, Preprocessing
 
 _DECODED = 320
 """Side of the square that the whole picture is scaled to first, in pixels."""

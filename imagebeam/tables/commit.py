@@ -15,13 +15,16 @@ import numpy as np
 import pyarrow as pa
 
 from imagebeam.outputs import verify
-from imagebeam.outputs.account import read_summary, uri_digest
+from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.documents import own_file
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.identity import read
-from imagebeam.outputs.layout import Layout, OutputError, own_file
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened
 from imagebeam.outputs.progress import ProgressWatcher
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import ERRORS, RUN_COLUMNS, PredictionSchema
+from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
 from imagebeam.tables.rows import Digests

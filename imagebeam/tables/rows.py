@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from imagebeam.outputs import tfrecord_parts
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.parts import opened, readable
 from imagebeam.storage import AnyPath
 

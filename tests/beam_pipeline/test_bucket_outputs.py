@@ -14,6 +14,7 @@ import pytest
 
 from imagebeam.outputs import lock
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.lease import LeaseTiming
 from imagebeam.storage import Location, store_for
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
 from tests.outputs.outputs import below
@@ -114,7 +115,7 @@ def test_a_second_run_is_refused_while_one_writes(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     archive(tmp_path / "in", 2)
-    with lock.held(Layout(root), lock.LeaseTiming(renewed=0.1)):
+    with lock.held(Layout(root), LeaseTiming(renewed=0.1)):
         assert imagebeam("label", tmp_path / "in", "--output", root, "--overwrite") == 2
     assert f"{root}: another run is writing to it (process " in capfd.readouterr().err
     assert below(root) == {}

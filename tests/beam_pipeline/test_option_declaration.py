@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.beam_pipeline.option_declaration import byte_count, size_text
 from imagebeam.beam_pipeline.options import LabelOptions
 
@@ -38,7 +38,7 @@ def test_a_size_is_shown_in_the_form_that_is_parsed(count: int) -> None:
 
 
 def _parsed(words: str) -> LabelOptions:
-    args, beam_args = main.parse(["label", *words.split()])
+    args, beam_args = command_parser.parse(["label", *words.split()])
     args.beam_args = beam_args
     return LabelOptions.parse(args)
 

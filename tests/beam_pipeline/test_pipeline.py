@@ -8,8 +8,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from imagebeam.beam_pipeline.pipeline import Job, build
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
 from imagebeam.images.listing import inputs
-from imagebeam.images.reading.decoding_process import DecodeLimits
-from imagebeam.images.settings import Preprocessing
+from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.modules import open_module
 from imagebeam.outputs import identity
 from imagebeam.outputs.layout import Layout

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.beam_pipeline.options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import tool
@@ -111,7 +111,7 @@ def test_the_versions_are_those_of_the_requirements() -> None:
 
 
 def _assert_understood(words: list[str]) -> None:
-    args, beam_args = main.parse(words)
+    args, beam_args = command_parser.parse(words)
     args.beam_args = beam_args
     options = LabelOptions.parse(args)
     assert all(each.startswith("--") for each in options.beam_args)

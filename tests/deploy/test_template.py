@@ -7,7 +7,7 @@ from typing import Any
 
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.beam_pipeline.options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 
@@ -83,7 +83,7 @@ def test_the_defaults_are_those_of_the_command() -> None:
 def _parsed(parameters: dict[str, str]) -> tuple[LabelOptions, list[str]]:
     command = runpy.run_path(str(_LAUNCH))["command"]
     words = command(f"--{name}={value}" for name, value in parameters.items())
-    args, beam_args = main.parse(words)
+    args, beam_args = command_parser.parse(words)
     args.beam_args = beam_args
     return LabelOptions.parse(args), beam_args
 

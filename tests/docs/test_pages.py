@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
 from tests.docs.pages import DOCS, blocks, run_page, steps
@@ -45,7 +45,7 @@ def test_the_parser_accepts_the_commands(page: str) -> None:
         words = shlex.split(line, comments=True)
         # The parser itself answers these, and exits.
         if words[:1] == ["imagebeam"] and words[1:] not in (["--version"], ["--help"]):
-            parsed, unknown = main.parse(words[1:])
+            parsed, unknown = command_parser.parse(words[1:])
             assert callable(parsed.command.run)
             assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from tests.docs.pages import DOCS
 from tests.engines.tools import tool
 
@@ -85,11 +85,11 @@ def test_the_search_works_from_disk(site: Path) -> None:
 @pytest.mark.slow
 def test_every_command_has_a_page_with_its_options(site: Path) -> None:
     overview = (site / "commands" / "index.html").read_text("utf-8")
-    for name in main.COMMANDS:
+    for name in command_parser.COMMANDS:
         page = f"{name.replace(' ', '-')}.html"
         assert f'href="{page}"' in overview
         text = html.unescape((site / "commands" / page).read_text("utf-8"))
-        for action in main.command_parser(name).arguments:
+        for action in command_parser.command_parser(name).arguments:
             if action.dest != "help":
                 assert (*action.option_strings, str(action.metavar))[0] in text
 

@@ -68,9 +68,8 @@ def read(path: str) -> None:
     """List an input, read its images, and print the outcomes and the memory."""
     from imagebeam.images.containers.parquet_process import end_idle_processes
     from imagebeam.images.listing.inputs import sources
-    from imagebeam.images.reading.decoding_process import DecodeLimits
     from imagebeam.images.reading.reader import ImageReader
-    from imagebeam.images.settings import Preprocessing
+    from imagebeam.images.settings import DecodeLimits, Preprocessing
 
     reader = ImageReader(Preprocessing((8, 8)), 1, DecodeLimits(memory=500_000_000))
     codes: dict[str, None] = {}

@@ -10,9 +10,10 @@ import pytest
 
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
+from imagebeam.images.reading.decoding_process import DecodingProcess
 from imagebeam.images.reading.picture_task import TaskLoadError
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.settings import DecodeLimits
 from imagebeam.images.stage_times import Meter
 from tests.faults.decoding import PREPROCESSING, bmp, children
 from tests.faults.tasks import KILL, KILL_ONCE, REFUSE, WAIT, MeanTask

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.decoding_process import DecodeLimits, DecodingProcess
+from imagebeam.images.reading.decoding_process import DecodingProcess
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.settings import DecodeLimits
 from tests.beam_pipeline.jobs import ROOT
 from tests.faults.decoding import PLUGIN, PREPROCESSING, bmp, children, read, seen
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.verify import verify
 from tests.beam_pipeline.jobs import archive, parts
 from tests.engines.tools import workers_below

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from imagebeam.outputs import identity, parts, tfrecord_parts
 from imagebeam.outputs.compact import compact
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.export import export_table
-from imagebeam.outputs.layout import DamagedPartError, Format, Layout, OutputError
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.outputs.status import status

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pytest
 
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
+from imagebeam.outputs.account import Plan, Tally, uri_digest
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.schema import PredictionSchema
+from imagebeam.outputs.summary import summarise, write_summary
 from imagebeam.storage import AnyPath, Location, store_for
 from imagebeam.storage.errors import ServerFailed
 

@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagebeam.outputs.account import (
-    AccountError,
-    Plan,
-    Tally,
-    read_plan,
-    read_summary,
-    summarise,
-    uri_digest,
-    write_summary,
-)
+from imagebeam.outputs.account import Plan, Tally, read_plan, uri_digest
+from imagebeam.outputs.errors import AccountError
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.summary import read_summary, summarise, write_summary
 
 plans = st.builds(Plan, *[st.integers(0, 1 << 40)] * 6, st.integers(0, (1 << 128) - 1))
 # Sums of sixty-fourths are exact in any order; the test is that they are added.

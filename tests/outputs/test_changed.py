@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from imagebeam.outputs.changed import forget_changed
-from imagebeam.outputs.layout import DamagedPartError, Layout
+from imagebeam.outputs.errors import DamagedPartError
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import failed_uris, labelled_uris, write_part
 from imagebeam.outputs.schema import PredictionSchema
 

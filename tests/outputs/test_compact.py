@@ -10,10 +10,12 @@ import pytest
 
 from imagebeam.outputs import identity, lock, parts, tfrecord_parts
 from imagebeam.outputs.compact import Compacted, compact
-from imagebeam.outputs.layout import DamagedPartError, Format, Layout, OutputError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.provenance import provenance
 from imagebeam.outputs.run_token import RunToken, SupersededError
-from imagebeam.outputs.schema import PredictionSchema, provenance
+from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.outputs.verify import verify
 from imagebeam.storage import AnyPath, Location
 from tests.outputs.outputs import (

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from imagebeam.outputs.compare import ClassAgreement, Flip, Matrix, Move, compare
-from imagebeam.outputs.layout import Format, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Format
 from imagebeam.outputs.reading import Output
 from imagebeam.storage import AnyPath
 from tests.outputs.outputs import CLASSES, named

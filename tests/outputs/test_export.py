@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.export import export_table
-from imagebeam.outputs.layout import DamagedPartError, Format, Layout, OutputError
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.run_token import RunToken

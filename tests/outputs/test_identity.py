@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.identity import claim, job_digest, names_digest
-from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.storage import AnyPath, Location, location, store_for
 from tests.outputs.outputs import (

@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.outputs.layout import (
-    Layout,
-    remove,
-    remove_temporaries,
-    temporaries,
-    write_whole,
-)
+from imagebeam.outputs.files import remove, temporaries, write_whole
+from imagebeam.outputs.layout import Layout, remove_temporaries
 from imagebeam.storage import AnyPath
 from tests.outputs.outputs import below, storage_that_goes_after
 

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from imagebeam.outputs.layout import Layout, OutputError
-from imagebeam.outputs.lock import Lease, LeaseTakenError, LeaseTiming, held, is_held
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.lease import Lease, LeaseTakenError, LeaseTiming
+from imagebeam.outputs.lock import held, is_held
 from imagebeam.storage import AnyPath, location, store_for
 from tests.beam_pipeline.jobs import ROOT
 from tests.storage.relay import Exchange, Fault, Relay, Reply
@@ -67,7 +69,7 @@ def test_only_one_process_holds_the_lock_and_no_file_remains(uri: str) -> None:
 
 def test_the_lease_of_a_process_killed_on_this_machine_is_released_at_once(uri: str) -> None:
     program = (
-        "import sys, time; from imagebeam.outputs.lock import Lease\n"
+        "import sys, time; from imagebeam.outputs.lease import Lease\n"
         "Lease(sys.argv[1]).take(); print(flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(

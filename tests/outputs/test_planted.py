@@ -15,8 +15,9 @@ import pytest
 
 from imagebeam.outputs import identity, parts
 from imagebeam.outputs.compact import compact
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.export import export_table
-from imagebeam.outputs.layout import DamagedPartError, Layout, OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.run_token import RunToken

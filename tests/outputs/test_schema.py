@@ -14,7 +14,8 @@ import pytest
 
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
-from imagebeam.outputs.schema import EMITTED, ERRORS, PredictionSchema, provenance
+from imagebeam.outputs.provenance import provenance
+from imagebeam.outputs.schema import EMITTED, ERRORS, PredictionSchema
 
 Floats = npt.NDArray[np.float32]
 

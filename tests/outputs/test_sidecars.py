@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.outputs import lock
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.sidecars import Result, SidecarOptions, undo_sidecars, write_sidecars
 from imagebeam.outputs.xmp import FLAT, HIERARCHICAL

@@ -7,7 +7,8 @@ import pytest
 from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.compact import compact
-from imagebeam.outputs.layout import Format, Layout, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.status import status

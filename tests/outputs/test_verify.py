@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imagebeam.outputs.layout import Format, Layout, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.outputs.verify import verify

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.outputs.account import Plan
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.files import write_whole
 from imagebeam.outputs.identity import claim
-from imagebeam.outputs.layout import Format, Layout, OutputError, write_whole
+from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.report import contents

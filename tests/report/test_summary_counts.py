@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.outputs.account import Plan, Tally, summarise, write_summary
+from imagebeam.outputs.account import Plan, Tally
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.summary import summarise, write_summary
 from imagebeam.report import contents, summary_counts
 from imagebeam.report.summary_counts import Segment, SummaryEntry
 from tests.outputs.outputs import claimed, failed, labelled

@@ -12,8 +12,9 @@ from deltalake import DeltaTable, write_deltalake
 from pyiceberg.table import Table as IcebergTable
 
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.account import Plan, Tally, summarise, uri_digest, write_summary
+from imagebeam.outputs.account import Plan, Tally, uri_digest
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.summary import summarise, write_summary
 from imagebeam.storage import AnyPath
 from imagebeam.tables import iceberg
 from imagebeam.tables.commit import Committed, commit

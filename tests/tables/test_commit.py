@@ -9,7 +9,7 @@ import pytest
 
 from imagebeam.outputs import parts
 from imagebeam.outputs.compact import compact
-from imagebeam.outputs.layout import DamagedPartError, OutputError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.tables.commit import commit
 from imagebeam.tables.table import ConflictError, TableError

@@ -24,8 +24,8 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from imagebeam.outputs.account import read_summary
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath, location
 from imagebeam.tables import credentials
 from tests.storage.relay import Exchange, Fault, Relay, honest, lost, refused

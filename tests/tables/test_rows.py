@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imagebeam.outputs.layout import OutputError
+from imagebeam.outputs.errors import OutputError
 from imagebeam.tables import rows
 
 

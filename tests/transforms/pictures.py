@@ -11,7 +11,8 @@ from imagebeam.images.errors import BadManifestEntry
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.modules import ModelOutputs
 from imagebeam.transforms.elements import DecodedShard, ScoredShard
-from imagebeam.transforms.run_module import ParallelEngine, complete_shard
+from imagebeam.transforms.parallel_engine import ParallelEngine
+from imagebeam.transforms.run_module import complete_shard
 
 SIZE = (8, 8)
 

@@ -8,9 +8,8 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.settings import Preprocessing, ReadColumns
+from imagebeam.images.settings import DecodeLimits, Preprocessing, ReadColumns
 from imagebeam.resources import Resources
 from imagebeam.transforms.decode_images import DecodeImages, fit_decoding
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard

@@ -10,9 +10,8 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from imagebeam.images.reading.decoding_process import DecodeLimits
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.settings import Preprocessing
+from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.modules import load_engine, open_module
 from imagebeam.modules.staging import flatbuffer_bytes
 from imagebeam.samples import MODULE

@@ -20,7 +20,8 @@ from packaging import version
 from imagebeam.images.settings import Access
 from imagebeam.modules import ModuleError, open_module
 from imagebeam.modules.module_options import ModuleOptions
-from imagebeam.outputs.schema import PredictionSchema, RankedClass, row_as_dict
+from imagebeam.outputs.ranking import RankedClass, row_as_dict
+from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.storage import Settings
 from imagebeam.transforms import LabelImages
 from imagebeam.transforms.elements import DecodedShard

@@ -13,11 +13,8 @@ from imagebeam.images.stage_times import StageTime
 from imagebeam.modules import ModelOutputs, load_engine, open_module
 from imagebeam.samples import MODULE
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
-from imagebeam.transforms.run_module import (
-    ParallelEngine,
-    RunModule,
-    tensorflow_threads,
-)
+from imagebeam.transforms.parallel_engine import ParallelEngine, tensorflow_threads
+from imagebeam.transforms.run_module import RunModule
 from tests.transforms.pictures import MeanEngine, score_shard
 
 

@@ -8,7 +8,7 @@ from imagebeam.images.stage_times import StageTime
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
-from imagebeam.transforms.run_module import ParallelEngine
+from imagebeam.transforms.parallel_engine import ParallelEngine
 from imagebeam.transforms.write_shards import write_shard
 from tests.transforms.pictures import MeanEngine, score_shard
 

@@ -1,8 +1,5 @@
 """Tell the kind of a file named as INPUT: by its name, or else by its content."""
 
-import re
-from collections.abc import Iterator
-from itertools import product
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import uris
@@ -33,9 +30,6 @@ REPORT_IT = "Report it, and leave this input out."
 """The fix where the package is at fault, and not the input."""
 
 _FIRST_ROWS = 8
-_MOST_NAMES = 100_000
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 _TEXT_FIX = (
     "it is text, but its name does not tell the format. Rename it to .txt (one name per line), "
     ".csv, .tsv or .jsonl"
@@ -177,39 +171,6 @@ class FileKinds:
             values = values.flatten()[0]
         heads = [bytes(value.as_buffer()[:HEAD_BYTES]) for value in values if value.is_valid]
         return not heads or any(judge_content(head) == "image" for head in heads)
-
-
-def expand_braces(text: str) -> list[str]:
-    """Return the names that a pattern such as `train-{000..002}.tar` or `{a,b}.jpg` stands for.
-
-    Raises:
-        InputError: these are too many.
-    """
-    pieces = _BRACES.split(text)
-    if len(pieces) == 1:
-        return [text]
-    choices: list[list[str]] = []
-    count = 1
-    for position, piece in enumerate(pieces):
-        choices.append(list(_choices(piece, text)) if position % 2 else [piece])
-        count *= len(choices[-1])
-        if count > _MOST_NAMES:
-            raise InputError(f"{text}: it stands for more than {_MOST_NAMES:,} names. Use a glob.")
-    return ["".join(parts) for parts in product(*choices)]
-
-
-def _choices(piece: str, text: str) -> Iterator[str]:
-    bounds = _RANGE.fullmatch(piece)
-    if bounds is None:
-        yield from piece.split(",")
-        return
-    first, last = int(bounds[1]), int(bounds[2])
-    if abs(last - first) >= _MOST_NAMES:
-        raise InputError(f"{text}: it stands for more than {_MOST_NAMES:,} names. Use a glob.")
-    width = len(bounds[1]) if bounds[1].startswith("0") or bounds[2].startswith("0") else 0
-    step = 1 if last >= first else -1
-    for number in range(first, last + step, step):
-        yield str(number).zfill(width)
 
 
 def unreachable(text: str, error: StoreError | OSError) -> InputError:

@@ -4,33 +4,24 @@ import glob
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import IO, cast
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
-from imagebeam.images.listing import buckets, folders, manifest_tables
+from imagebeam.images.listing import buckets, folders
+from imagebeam.images.listing.braces import expand_braces
 from imagebeam.images.listing.columns import (
     NoValueError,
     check_columns,
-    check_digest_column,
-    keeping,
-    kept_columns,
 )
-from imagebeam.images.listing.first_image import first_image
-from imagebeam.images.listing.input_kinds import (
-    REPORT_IT,
-    FileKinds,
-    expand_braces,
-    unreachable,
-)
+from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
 from imagebeam.images.listing.names import is_image_name
-from imagebeam.images.listing.sources import Kind, Source
+from imagebeam.images.listing.source_maker import SourceMaker
+from imagebeam.images.listing.sources import Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import SCHEMES, AnyPath, StoreError, store_for
 from imagebeam.storage.errors import Missing, describe_unexpected
@@ -63,7 +54,8 @@ def sources(
     Raises:
         InputError: an input that is missing, empty, unreadable or of an unknown kind.
     """
-    reader = _Inputs(stdin_copy, access, keep, rules)
+    maker = SourceMaker(access, keep, rules)
+    reader = _Inputs(stdin_copy, access, maker)
     found: list[Source] = []
     singles: list[str] = []
     for text in inputs:
@@ -72,8 +64,8 @@ def sources(
                 singles += source.names
             else:
                 found.append(source)
-    if reader.refusals and not singles and not reader.has_images:
-        raise reader.refusals[0]
+    if maker.refusals and not singles and not maker.has_images:
+        raise maker.refusals[0]
     check_columns(found, keep, rules.entries.digest_column)
     # A shell's `*.jpg` names thousands: neighbours of one source share shards.
     together = [Source("images", tuple(singles), access=access)] if singles else []
@@ -94,34 +86,19 @@ def _guarded(reader: "_Inputs", text: str) -> list[Source]:
 
 
 class _Inputs:
-    """Makes sources of inputs that share everything but their names.
+    """Finds what the inputs stand for: files, folders and globs, on this machine or in a bucket."""
 
-    Attributes:
-        refusals: why archives hold no image.
-        has_images: whether any source does.
-    """
-
-    def __init__(
-        self,
-        stdin_copy: AnyPath | None,
-        access: Access,
-        keep: Sequence[str],
-        rules: ListingRules,
-    ) -> None:
+    def __init__(self, stdin_copy: AnyPath | None, access: Access, maker: SourceMaker) -> None:
         self._stdin_copy = stdin_copy
         self._access = access
-        self._keep = keep
-        self._rules = rules
-        self._kinds = FileKinds(access, rules.entries.uri_column)
-        self.refusals: list[InputError] = []
-        self.has_images = False
+        self._maker = maker
 
     def sources(self, text: str) -> list[Source]:
         """Return the sources that one input stands for."""
         if text == STDIN:
             if self._stdin_copy is None:
                 raise InputError("-: standard input was not read. Name the manifest as a file.")
-            return [self._manifest(str(self._stdin_copy), uris.from_path("."), text)]
+            return [self._maker.manifest(str(self._stdin_copy), uris.from_path("."), text)]
         if uris.scheme(text) == "file" and os.path.lexists(uris.to_path(text)):
             return self._local(uris.to_path(text), text)
         names = expand_braces(text)
@@ -152,7 +129,7 @@ class _Inputs:
                         f"{uris.without_secrets(text)}: web servers cannot be listed, so a glob "
                         "matches nothing. Name a manifest of URLs."
                     )
-                return [self._named(text, uris.without_secrets(text))]
+                return [self._maker.named(text, uris.without_secrets(text))]
             case _:
                 raise InputError(
                     f"{uris.without_secrets(text)}: {scheme}:// cannot be read. Give a local name "
@@ -181,12 +158,12 @@ class _Inputs:
             raise InputError(
                 f"{text}: not a regular file. Pass a list of names on standard input as -."
             )
-        return [self._named(address, text)]
+        return [self._maker.named(address, text)]
 
     def _folder(self, address: str, text: str) -> list[Source]:
-        source = self._source("folder", address)
+        source = self._maker.source("folder", address)
         try:
-            return [self._checked(source, text)]
+            return [self._maker.checked(source, text)]
         except InputError:
             # Spark and Hive write a table as a folder of files.
             if found := self._tables(address, text):
@@ -203,7 +180,7 @@ class _Inputs:
                     continue
                 path = uris.from_path(os.path.join(folder, name))
                 try:
-                    found.append(self._named(path, path))
+                    found.append(self._maker.named(path, path))
                 except NoValueError:
                     raise
                 except (InputError, ManifestError):
@@ -213,12 +190,14 @@ class _Inputs:
     def _local_glob(self, pattern: str, text: str) -> list[Source]:
         here = os.getcwd()
         if not _is_listing(pattern):
-            return [self._checked(self._source("glob", pattern, uris.from_path(here)), text)]
+            return [
+                self._maker.checked(self._maker.source("glob", pattern, uris.from_path(here)), text)
+            ]
         found = list(folders.matches(pattern, here))
         for path, error in found:
             if error is not None:
                 raise InputError(f"{text}: {path}: {error}. Check its permissions.")
-        return self._all_named([uris.from_path(path) for path, _ in found], text)
+        return self._maker.all_named([uris.from_path(path) for path, _ in found], text)
 
     def _in_bucket(self, text: str) -> list[Source]:
         scheme, _, path = text.partition("://")
@@ -232,84 +211,20 @@ class _Inputs:
             raise unreachable(text, error) from error
         if name and not name.endswith("/"):
             if self._is_there(text):
-                return [self._named(text, text)]
+                return [self._maker.named(text, text)]
             if glob.has_magic(name):
                 return self._glob_in_bucket(text)
-        return [self._checked(self._source("folder", text), text)]
+        return [self._maker.checked(self._maker.source("folder", text), text)]
 
     def _glob_in_bucket(self, text: str) -> list[Source]:
         if not _is_listing(text):
-            return [self._checked(self._source("glob", text), text)]
+            return [self._maker.checked(self._maker.source("glob", text), text)]
         try:
             store = store_for(text, self._access.settings)
             found = [info.uri for info in buckets.matches(store, text)]
         except StoreError as error:
             raise unreachable(text, error) from error
-        return self._all_named(found, text)
-
-    def _all_named(self, found: Sequence[str], text: str) -> list[Source]:
-        """Return the manifests or containers that a glob matched, all of the first one's kind."""
-        if not found:
-            kind = "manifest" if format_of_name(text) is not None else "container"
-            raise InputError(f"{text}: the glob matches no {kind}. Check the spelling.")
-        if self._kinds.kind(found[0], text) != "container":
-            return [self._manifest(name, _parent(name), name) for name in found]
-        return self._containers(found)
-
-    def _containers(self, addresses: Sequence[str]) -> list[Source]:
-        """Return containers, of which only so many are looked into as have no image."""
-        found = [self._container(address, address) for address in addresses]
-        for source in found:
-            try:
-                checked = self._checked(source, source.names[0])
-                return [each if each.keep else replace(each, keep=checked.keep) for each in found]
-            except NoValueError:
-                raise
-            except InputError as error:
-                self.refusals.append(error)
-        return found
-
-    def _named(self, address: str, text: str) -> Source:
-        match kind := self._kinds.kind(address, text):
-            case "manifest":
-                return self._manifest(address, _parent(address), text)
-            case "container":
-                source = self._container(address, text)
-                try:
-                    return self._checked(source, text)
-                except NoValueError:
-                    raise
-                except InputError as error:
-                    self.refusals.append(error)
-                    return source
-            case _:
-                return self._source(kind, address)
-
-    def _container(self, address: str, text: str) -> Source:
-        source = self._source("container", address, self._rules.entries.root or _parent(address))
-        if not self._keep:
-            return source
-        try:
-            with store_for(address, self._access.settings).open(address) as file:
-                if file.read(4) != b"PAR1":
-                    return source
-                columns = manifest_tables.schema(cast(IO[bytes], file))
-        except ManifestError as error:
-            raise InputError(f"{text}: {error}") from error
-        except (StoreError, OSError) as error:
-            raise unreachable(text, error) from error
-        return replace(source, keep=kept_columns(columns, self._keep, address, text))
-
-    def _manifest(self, address: str, base: str, text: str) -> Source:
-        try:
-            columns = self._kinds.columns(address, text)
-        except ManifestError as error:
-            raise InputError(f"{text}: {error}") from error
-        keep = kept_columns(columns, self._keep, address, text) if columns else {}
-        check_digest_column(self._rules.entries.digest_column, columns, text)
-        base = self._rules.entries.root or base
-        source = replace(self._source("manifest", address, base), keep=keep)
-        return self._checked(source, text)
+        return self._maker.all_named(found, text)
 
     def _is_there(self, address: str) -> bool:
         try:
@@ -320,28 +235,8 @@ class _Inputs:
             raise unreachable(address, error) from error
         return True
 
-    def _source(self, kind: Kind, address: str, base: str = "") -> Source:
-        return Source(kind, (address,), base, access=self._access, rules=self._rules)
-
-    def _checked(self, source: Source, text: str) -> Source:
-        """Return the source if it holds an image.
-
-        Raises:
-            InputError: it does not.
-        """
-        first = first_image(source, text)
-        self.has_images = True
-        return keeping(source, first, self._keep, text)
-
 
 _TABLES = (Format.PARQUET, Format.ARROW, Format.CSV, Format.TSV, Format.JSON_LINES)
-
-
-def _parent(address: str) -> str:
-    """Return the folder that a manifest's relative entries start from."""
-    if uris.scheme(address) == "file":
-        return uris.from_path(os.path.dirname(uris.to_path(address)))
-    return address.partition("?")[0].rpartition("/")[0]
 
 
 def _is_listing(pattern: str) -> bool:

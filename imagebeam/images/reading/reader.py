@@ -18,17 +18,13 @@ from imagebeam.images.decode import DecodedImage
 from imagebeam.images.digests import DIGEST_BYTES
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.decoding_process import (
-    DecodeLimits,
-    DecodingProcess,
-    NoDecoderError,
-    Outcome,
-)
+from imagebeam.images.reading.decoded_batch import Outcome
+from imagebeam.images.reading.decoding_process import DecodingProcess, NoDecoderError
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.settings import Access, Preprocessing
+from imagebeam.images.settings import Access, DecodeLimits, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
 
 _log = logging.getLogger(__name__)

@@ -26,6 +26,12 @@ HostAddress: TypeAlias = tuple[socket.AddressFamily, SocketAddress]
 LookUp: TypeAlias = Callable[[str, int], list[HostAddress]]
 """A resolver: it returns the addresses of a host, for a port."""
 
+Check: TypeAlias = Callable[[str, bool], None]
+"""Refuses an address, or a private one unless these are allowed; see `check`."""
+
+Resolve: TypeAlias = Callable[[str, int], list[HostAddress]]
+"""Returns the addresses of a host to connect to, for a port, all of them checked."""
+
 _METADATA = {
     ip_address(address)
     for address in (
@@ -152,6 +158,24 @@ def resolve(host: str, port: int, ask: LookUp = look_up) -> list[HostAddress]:
         return resolved.result(seconds_left())
     except NotYet:
         raise TimedOut("the host's name was not resolved in time") from None
+
+
+def resolver(allow_private: bool, ask: LookUp, judge: Check) -> Resolve:
+    """Return a function that resolves a host, and refuses it if one of its addresses is refused.
+
+    Args:
+        allow_private: whether private addresses are fine.
+        ask: the resolver of the system, or one like it.
+        judge: refuses addresses.
+    """
+
+    def resolve_and_check(host: str, port: int) -> list[HostAddress]:
+        found = resolve(host, port, ask)
+        for _, address in found:
+            judge(address[0], allow_private)
+        return found
+
+    return resolve_and_check
 
 
 def _reached(address: Address) -> list[Address]:

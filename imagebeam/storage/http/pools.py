@@ -8,8 +8,6 @@ Proxies are ignored unless the settings say otherwise, because they would choose
 """
 
 import functools
-import logging
-import re
 import socket
 import ssl
 import threading
@@ -18,19 +16,18 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, IncompleteRead
 from typing import Any, TypeAlias, cast
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import EmptyPoolError, HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url
 
-from imagebeam.storage.errors import ConnectionFailed, StoreError, Throttled, TimedOut, WrongLength
+from imagebeam.storage.errors import Throttled
 from imagebeam.storage.http import addresses
+from imagebeam.storage.http.connection_errors import translate_errors
 from imagebeam.storage.http.connections import (
     CONNECT_SECONDS,
     ExactResponse,
@@ -39,6 +36,7 @@ from imagebeam.storage.http.connections import (
     seconds_left,
     timed_pools,
 )
+from imagebeam.storage.http.log_filters import keep_queries_out_of_logs
 from imagebeam.storage.types import Settings
 
 _KEPT_HOSTS = 256
@@ -47,23 +45,13 @@ _KEPT_HOSTS = 256
 class _Connection(TimedConnection, HTTPConnection):
     response_kind = ExactResponse
 
-    def __init__(
-        self,
-        host: str,
-        *args: Any,
-        allow_private: bool,
-        look_up: addresses.LookUp,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, host: str, *args: Any, resolve: addresses.Resolve, **kwargs: Any) -> None:
         super().__init__(host, *args, **kwargs)
         self._name = host.strip("[]")
-        self._allow_private = allow_private
-        self._look_up = look_up
+        self._resolve = resolve
 
     def _new_conn(self) -> socket.socket:
-        resolved = addresses.resolve(self._name, self.port, self._look_up)
-        for _, address in resolved:
-            addresses.check(address[0], self._allow_private)
+        resolved = self._resolve(self._name, self.port)
         failure: OSError = OSError("the host has no address")
         for tried, (family, address) in enumerate(resolved):
             try:
@@ -140,6 +128,7 @@ class WebHosts:
         settings: Settings,
         kept_hosts: int = _KEPT_HOSTS,
         look_up: addresses.LookUp = addresses.look_up,
+        check: addresses.Check = addresses.check,
     ) -> None:
         """Connect to nothing yet.
 
@@ -147,11 +136,12 @@ class WebHosts:
             settings: of the store.
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
             look_up: returns the addresses of a host.
+            check: refuses addresses that are not public.
         """
-        _keep_queries_out_of_logs()
+        keep_queries_out_of_logs()
         self._settings = settings
         self._kept_hosts = kept_hosts
-        self._look_up = look_up
+        self._resolve = addresses.resolver(settings.allow_private_hosts, look_up, check)
         self._lock = threading.Lock()
         self._pools: OrderedDict[tuple[str | None, str | None, int | None], _AnyPool]
         self._pools = OrderedDict()
@@ -217,15 +207,12 @@ class WebHosts:
         kwargs: dict[str, Any] = {
             "maxsize": self._settings.connections_per_host,
             "block": True,
-            "allow_private": self._settings.allow_private_hosts,
-            "look_up": self._look_up,
         }
         if self._settings.use_proxies and (proxy := _proxy_for(url)):
-            kwargs.pop("allow_private")
-            kwargs.pop("look_up")
             manager = ProxyManager(proxy, ssl_context=self._tls, **kwargs)
             manager.pool_classes_by_scheme = _PROXY_POOLS
             return cast(_AnyPool, manager.connection_from_host(host, url.port, url.scheme))
+        kwargs["resolve"] = self._resolve
         if url.scheme == "https":
             return _TlsPool(host, url.port, ssl_context=self._tls, **kwargs)
         return _Pool(host, url.port, **kwargs)
@@ -248,69 +235,3 @@ def _check_time(seconds: float) -> None:
     if left is not None and seconds >= left:
         text = "the server asks for a pause that is longer than the time left"
         raise Throttled(text).lasting()
-
-
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raise an error of a connection in the block as the `StoreError` that it stands for.
-
-    Raises:
-        StoreError: `lasting` where another attempt soon would fail alike.
-    """
-    try:
-        yield
-    except EmptyPoolError:
-        raise TimedOut("other requests to the same host left no time") from None
-    except (OSError, HTTPException, HTTPError, ValueError) as error:
-        raise _translated(_origin(error)) from None
-
-
-def _origin(error: BaseException) -> BaseException:
-    """Return the error that urllib3 wrapped, as a cause or as a context."""
-    while isinstance(error, HTTPError) and (inner := error.__cause__ or error.__context__):
-        error = inner
-    return error
-
-
-def _translated(error: BaseException) -> StoreError:
-    match error:
-        case ssl.SSLCertVerificationError():
-            text = f"the server cannot prove its name: {error.verify_message}"
-            return ConnectionFailed(text).lasting()
-        case UnicodeError() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
-            return ConnectionFailed("there is no host of that name").lasting()
-        case socket.gaierror():
-            return ConnectionFailed("the host's name cannot be resolved")
-        case TimeoutError():
-            return TimedOut("the server did not answer in time")
-        case ConnectionError() | ssl.SSLError() | OSError():
-            return ConnectionFailed(error.strerror or "the server hung up")
-        case IncompleteRead():
-            return WrongLength("fewer bytes arrived than were announced")
-        case _:
-            return ConnectionFailed(f"the server does not speak HTTP ({type(error).__name__})")
-
-
-def _keep_queries_out_of_logs() -> None:
-    """Keep what urllib3 logs about URLs free of queries, which hold the secret of signed URLs.
-
-    Adding a filter twice has no effect.
-    """
-    logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
-    logging.getLogger("urllib3.connection").addFilter(_not_about_headers)
-
-
-_QUERY = re.compile(r"\?.*")
-
-
-def _without_queries(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _QUERY.sub("?…", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
-
-
-def _not_about_headers(record: logging.LogRecord) -> bool:
-    # Broken headers of untrusted servers are common, and the warning shows the whole URL.
-    return not str(record.msg).startswith("Failed to parse headers")

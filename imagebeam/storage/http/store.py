@@ -15,8 +15,9 @@ from imagebeam.storage.errors import (
     Unsupported,
     WrongLength,
 )
+from imagebeam.storage.http.connection_errors import translate_errors
 from imagebeam.storage.http.forward import ForwardFile
-from imagebeam.storage.http.pools import WebHosts, translate_errors
+from imagebeam.storage.http.pools import WebHosts
 from imagebeam.storage.http.responses import (
     content_codings,
     decoded,

@@ -25,8 +25,9 @@ from imagebeam.storage.errors import (
     TooManyRedirects,
     Unsupported,
 )
+from imagebeam.storage.http.connection_errors import translate_errors
 from imagebeam.storage.http.own_headers import own_headers
-from imagebeam.storage.http.pools import WebHosts, translate_errors
+from imagebeam.storage.http.pools import WebHosts
 from imagebeam.storage.http.responses import PROGRAM, check_opt_out, error_of
 from imagebeam.storage.types import Settings
 from imagebeam.version import __version__

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline import exit_codes
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser, main
 from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.version import __version__
 from tests.beam_pipeline.colours import draw
@@ -24,33 +24,35 @@ def _examples(help_text: str) -> list[str]:
 
 
 def _help(name: str) -> str:
-    return main.command_parser(name).format_help()
+    return command_parser.command_parser(name).format_help()
 
 
 def test_the_examples_in_the_help_can_be_parsed() -> None:
-    texts = [main.general_help(), *map(_help, main.COMMANDS)]
+    texts = [main.general_help(), *map(_help, command_parser.COMMANDS)]
     for line in [line for text in texts for line in _examples(text)]:
-        parsed, unknown = main.parse(shlex.split(line)[1:])
+        parsed, unknown = command_parser.parse(shlex.split(line)[1:])
         assert callable(parsed.command.run)
         assert unknown == [] or parsed.command.TAKES_BEAM_OPTIONS
 
 
-@pytest.mark.parametrize("name", main.COMMANDS)
+@pytest.mark.parametrize("name", command_parser.COMMANDS)
 def test_every_command_begins_with_an_example_and_explains_each_argument(name: str) -> None:
     _, summary, examples, *_ = _help(name).split("\n\n")
     assert summary[0].isupper()
     assert _examples(examples) != []
-    arguments = main.command_parser(name).arguments
+    arguments = command_parser.command_parser(name).arguments
     assert [action.dest for action in arguments if not action.help] == []
 
 
 def test_every_command_is_in_the_general_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--help"]) == 0
     listed = re.findall(r"^  (\S+(?: \S+)?)  +\w", capsys.readouterr().out, re.MULTILINE)
-    assert [name for name in listed if name in main.COMMANDS] == [*main.COMMANDS]
+    assert [name for name in listed if name in command_parser.COMMANDS] == [
+        *command_parser.COMMANDS
+    ]
     assert main.run(["module", "--help"]) == 0
     listed = re.findall(r"^  (module \w+) ", capsys.readouterr().out, re.MULTILINE)
-    assert listed == [name for name in main.COMMANDS if name.startswith("module ")]
+    assert listed == [name for name in command_parser.COMMANDS if name.startswith("module ")]
 
 
 def test_exit_codes_are_listed() -> None:

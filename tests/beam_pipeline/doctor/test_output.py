@@ -7,7 +7,8 @@ from imagebeam.beam_pipeline.doctor import Finding
 from imagebeam.beam_pipeline.doctor.output import Output
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.outputs import lock
-from imagebeam.outputs.layout import Layout, OutputError
+from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.layout import Layout
 from imagebeam.storage import Location, location
 from tests.beam_pipeline.colours import draw
 from tests.beam_pipeline.jobs import imagebeam

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from imagebeam.beam_pipeline.cli import main
+from imagebeam.beam_pipeline.cli import command_parser
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
@@ -42,7 +42,7 @@ _SUMMARY: dict[str, Any] = {
 _NEXT = [
     f"imagebeam {line}"
     for line in ("report DIR", "export DIR --to labels.csv", "search DIR TEXT")
-    if line.partition(" ")[0] in main.COMMANDS
+    if line.partition(" ")[0] in command_parser.COMMANDS
 ]
 
 

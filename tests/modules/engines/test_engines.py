@@ -6,7 +6,7 @@ import pytest
 
 from imagebeam.modules import ModelOutputs
 from imagebeam.modules.engines import MemoryBoundedEngine
-from imagebeam.transforms.run_module import ParallelEngine
+from imagebeam.transforms.parallel_engine import ParallelEngine
 from tests.transforms.pictures import MeanEngine
 
 

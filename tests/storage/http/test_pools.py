@@ -57,6 +57,7 @@ def store(
     attempts: int = 1,
     connections: int = 8,
     look_up: addresses.LookUp = addresses.look_up,
+    check: addresses.Check = addresses.check,
 ) -> HttpStore:
     settings = Settings(
         seconds=seconds,
@@ -65,7 +66,7 @@ def store(
         connections_per_host=connections,
         first_pause=0.01,
     )
-    return HttpStore(settings, WebHosts(settings, look_up=look_up))
+    return HttpStore(settings, WebHosts(settings, look_up=look_up, check=check))
 
 
 @pytest.mark.parametrize(
@@ -146,17 +147,16 @@ def test_the_connection_goes_to_the_address_that_was_judged(site: Site, resolver
     assert site.requests[0][2]["Host"] == f"a.example:{site.port}"
 
 
-def test_a_name_with_a_changed_address_is_judged_again(
-    site: Site, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_with_a_changed_address_is_judged_again(site: Site, resolver: Resolver) -> None:
     # The first address is considered public but does not respond; the second is the site's.
-    judge = addresses.check
-    monkeypatch.setattr(
-        addresses, "check", lambda address, _: judge(address, address == "127.9.9.9")
-    )
+    def check(address: str, _: bool) -> None:
+        addresses.check(address, address == "127.9.9.9")
+
     resolver.names = {"a.example": [["127.9.9.9"], ["127.0.0.1"]]}
     with pytest.raises(BlockedAddress):
-        store(private=False, attempts=4, look_up=resolver).read(site.url("/a", "a.example"), 99)
+        store(private=False, attempts=4, look_up=resolver, check=check).read(
+            site.url("/a", "a.example"), 99
+        )
     assert resolver.requested == ["a.example"] * 2
     assert site.connections == 0
 
