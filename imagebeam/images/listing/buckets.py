@@ -5,14 +5,22 @@ A bucket has no folders, but names have parts.
 
 import glob
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from imagebeam.images.listing.folders import ANY_FOLDERS, is_match
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.names import NameRules, is_hidden, judge_suffix
-from imagebeam.storage import ObjectInfo, Store
+from imagebeam.storage import ObjectInfo
 
 
-def walk(store: Store, folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
+class Listable(Protocol):
+    """The part of a store that listing needs."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield all objects whose names start with a prefix, by name."""
+
+
+def walk(store: Listable, folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
     """Yield all images below a name, by name.
 
     Raises:
@@ -26,7 +34,9 @@ def walk(store: Store, folder: str, rules: NameRules, left_out: LeftOut) -> Iter
         yield from _judged(info, rules.judge(info.uri[len(prefix) :]), left_out)
 
 
-def expand(store: Store, pattern: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
+def expand(
+    store: Listable, pattern: str, rules: NameRules, left_out: LeftOut
+) -> Iterator[ObjectInfo]:
     """Yield the images that a glob matches, and those below what it matches, by name.
 
     Raises:
@@ -40,7 +50,7 @@ def expand(store: Store, pattern: str, rules: NameRules, left_out: LeftOut) -> I
         yield from _judged(info, judgement, left_out)
 
 
-def matches(store: Store, pattern: str) -> Iterator[ObjectInfo]:
+def matches(store: Listable, pattern: str) -> Iterator[ObjectInfo]:
     """Yield the objects that a glob matches, images or not, by name.
 
     Raises:
@@ -58,7 +68,7 @@ def _judged(info: ObjectInfo, judgement: str, left_out: LeftOut) -> Iterator[Obj
         left_out.add("other_kind" if judgement == "unknown" else judgement, info.uri)
 
 
-def _matched(store: Store, pattern: str) -> Iterator[tuple[ObjectInfo, Sequence[str]]]:
+def _matched(store: Listable, pattern: str) -> Iterator[tuple[ObjectInfo, Sequence[str]]]:
     """Yield what a glob matches, each with the parts of its name below the match."""
     parts = pattern.split("/")
     fixed = next(at for at, part in enumerate(parts) if glob.has_magic(part))

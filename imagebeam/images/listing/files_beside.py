@@ -1,35 +1,46 @@
-"""Values that `--keep` takes from the files beside an image in a local folder."""
+"""Values that `--keep` takes from the files beside an image in a folder."""
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars
-from imagebeam.images.errors import BadMember
+from imagebeam.images.errors import BadMember, ImageError
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.path_columns import FOLDER, has_partition, values
 
 
-def added(listed: ListedImage, path: str, columns: Sequence[str]) -> ListedImage:
+def added(
+    listed: ListedImage,
+    path: str,
+    columns: Sequence[str],
+    content: Callable[[str], bytes | None],
+) -> ListedImage:
     """Return an image with the values of the files beside it, and of its path.
 
     Args:
         listed: the image.
         path: of its file.
         columns: extensions such as `txt`, `json.KEY`, or what a path holds.
+        content: returns the content of a file by its path; None if there is no such file.
     """
     of_path = values(listed.uri, columns)
     beside = [name for name in columns if name != FOLDER and not has_partition(listed.uri, name)]
     try:
-        found = dict(zip(beside, Sidecars(beside).values(path, _content), strict=True))
-    except BadMember as error:
+        found = dict(zip(beside, Sidecars(beside).values(path, content), strict=True))
+    except ImageError as error:
         nothing: tuple[str | None, ...] = (None,) * len(columns)
         return listed._replace(location=listed.error or error, extra_columns=nothing)
     kept = (found.get(name, value) for name, value in zip(columns, of_path, strict=True))
     return listed._replace(extra_columns=tuple(kept))
 
 
-def _content(path: str) -> bytes | None:
+def local_content(path: str) -> bytes | None:
+    """Return the content of a local file, up to a byte more than is kept; None without one.
+
+    Raises:
+        BadMember: it cannot be read.
+    """
     try:
         # Opening a pipe would block until another process writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.images.errors import InputError
-from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listed_image import ImageLocation, ListedImage
+from imagebeam.images.listing import buckets
 from imagebeam.images.listing.columns import extra_columns
 from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.inputs import sources
+from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.names import NameRules
+from imagebeam.images.listing.objects_beside import ObjectsBeside
 from imagebeam.images.listing.path_columns import available, values
-from imagebeam.storage import tfrecord
+from imagebeam.storage import ObjectInfo, Settings, store_for, tfrecord
+from imagebeam.storage.errors import Denied, Missing
+from imagebeam.storage.local import LocalStore
 from tests.images.containers.archives import tar, zipped
 from tests.images.listing.test_folders import tree
 
@@ -215,6 +222,69 @@ class TestValuesInArchives:
         assert (first.error, first.extra_columns) == (None, ("good",))
         assert [str(each.error).partition(",")[0] for each in bad] == ["`.txt`"] * 2
         assert {each.extra_columns for each in bad} == {(None,)}
+
+    def test_objects_beside_images_in_a_bucket(self, s3_bucket: str) -> None:
+        store = store_for(s3_bucket)
+        for name, data in {
+            "x/1.jpg": b"",
+            "x/1.txt": b"a cat\n",
+            "x/2.v1.jpg": b"",
+            "x/2.v1.txt": b"two",
+            "x/2.v2.jpg": b"",
+            "x/2.txt": b"second",
+            "y/3.jpg": b"",
+            "y/4.jpg": b"",
+            "y/4.txt": b"\xff",
+            "y/5.jpg": b"",
+            "y/5.txt": b"x" * 1_000_001,
+        }.items():
+            store.write(f"{s3_bucket}/beside/{name}", data)
+        expected = [("a cat", "x"), ("two", "x"), ("second", "x"), (None, "y")]
+        for text in (f"{s3_bucket}/beside/", f"{s3_bucket}/beside/**/*.jpg"):
+            [source] = sources([text], keep=["txt", "folder"])
+            *good, no_text, too_large = source
+            assert [each.error for each in good] == [None] * 4
+            assert [each.extra_columns for each in good] == expected
+            assert "`.txt`, which is to be kept, is not UTF-8 text" in str(no_text.error)
+            assert str(too_large.error) == (
+                "`5.txt`, which is to be kept, has more than 1,000,000 bytes"
+            )
+            assert {each.extra_columns for each in (no_text, too_large)} == {(None, None)}
+
+    def test_only_objects_beside_images_that_exist_are_read(self) -> None:
+        read: list[str] = []
+
+        class Bucket(LocalStore):
+            def list(self, prefix: str) -> Iterator[ObjectInfo]:
+                yield from (ObjectInfo(f"s3://b/{name}", 1, "1") for name in names)
+                raise Denied("no further")
+
+            def read(self, uri: str, max_bytes: int, *_: Any, **__: Any) -> bytes:
+                read.append(uri)
+                if uri == "s3://b/7.txt":
+                    raise Missing("it was removed")
+                return uri.encode()
+
+        def kept_values(columns: Sequence[str]) -> list[tuple[Any, ...]]:
+            store = ObjectsBeside(Bucket(Settings()), columns, 4)
+            infos = buckets.walk(store, "s3://b", NameRules(), LeftOut())
+            listed = (ListedImage(info.uri, ImageLocation(info.uri)) for info in infos)
+            found: list[tuple[Any, ...]] = []
+            with pytest.raises(Denied):
+                found.extend(each.extra_columns for each in store.added(listed))
+            return found
+
+        names = [f"{number}.jpg" for number in range(20)]
+        names = sorted([*names, "3.txt", "7.txt", "9.TXT"])
+        texts = dict.fromkeys(range(20)) | {3: "s3://b/3.txt"}
+        order = [int(name[:-4]) for name in names if name.endswith(".jpg")]
+        assert kept_values(["txt"]) == [(texts[number],) for number in order]
+        assert sorted(read) == ["s3://b/3.txt", "s3://b/7.txt"]
+        # Too many names that are the same up to the first dot: the store is asked for each.
+        names = sorted(
+            f"film.{number:04d}.{end}" for number in range(600) for end in ("jpg", "txt")
+        )
+        assert kept_values(["txt"]) == [(f"s3://b/film.{number:04d}.txt",) for number in range(600)]
 
     def test_a_column_without_a_value_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar({"1.jpg": b"1", "1.cls": b"3"}))

@@ -11,8 +11,8 @@ import pytest
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation
+from imagebeam.images.listing.braces import expand_braces
 from imagebeam.images.listing.entry_addresses import EntryRules
-from imagebeam.images.listing.input_kinds import expand_braces
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
@@ -168,6 +168,10 @@ class TestInputs:
             ("{9..11}", ["9", "10", "11"]),
             ("{2..0}", ["2", "1", "0"]),
             ("{a,b}/{1..2}.jpg", ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"]),
+            ("{a..c}.tar", ["a.tar", "b.tar", "c.tar"]),
+            ("{C..A}", ["C", "B", "A"]),
+            ("{a..C}", ["{a..C}"]),
+            ("{a..bc}", ["{a..bc}"]),
             ("{a}", ["{a}"]),
             ("a{}b", ["a{}b"]),
         ],
