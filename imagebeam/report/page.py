@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagebeam.images.errors import CODES
-from imagebeam.outputs.layout import write_whole
+from imagebeam.outputs.files import write_whole
 from imagebeam.report import contents as output_contents
 from imagebeam.report import facts, rendering, side_files, summary_counts, thumbnails
 from imagebeam.report.contents import Contents
@@ -99,7 +99,7 @@ def write_report(
         found,
         made.encoded,
         rows,
-        pictures_note=_note(len(names), made, most_thumbnails),
+        pictures_note=_note(found.labelled, len(names), made, most_thumbnails),
         accuracy=accuracy,
     )
     write_whole(target, text.encode())
@@ -166,8 +166,8 @@ def render(
     )
 
 
-def _note(wanted: int, made: thumbnails.Thumbnails, most: int | None) -> str:
-    """Return a note about the thumbnails."""
+def _note(labelled: int, wanted: int, made: thumbnails.Thumbnails, most: int | None) -> str:
+    """Return a note about the thumbnails: which pictures have none, and why."""
     if most == 0:
         return "Made without thumbnails (--no-thumbnails)."
     sentences = [f"{len(made.encoded):,} pictures have thumbnails."]
@@ -178,8 +178,9 @@ def _note(wanted: int, made: thumbnails.Thumbnails, most: int | None) -> str:
         sentences.append(f"No more thumbnails were made {made.stopped}.")
     elif most is not None and wanted > most:
         sentences.append(f"No more thumbnails were made because of --thumbnails {most}.")
-    sentences.append(
-        "Other pictures are shown from their files, where the page is opened on the machine that "
-        "has them."
-    )
+    if len(made.encoded) < labelled:
+        sentences.append(
+            "Other pictures are shown from their files, where the page is opened on the machine "
+            "that has them."
+        )
     return " ".join(sentences)

@@ -8,6 +8,7 @@ security policy of each page admits only the scripts and the style that are put 
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -68,6 +69,13 @@ def safe_json(text: str) -> Markup:
     return Markup(escaped)
 
 
+def score_text(score: float) -> str:
+    """Return a score with two decimals, rounded as the page's script rounds the thousandths."""
+    if not math.isfinite(score):
+        return "–"
+    return f"{math.floor(math.floor(1000 * score + 0.5) / 10 + 0.5) / 100:.2f}"
+
+
 def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader(_PACKAGE, _FOLDER),
@@ -78,6 +86,7 @@ def _template(name: str) -> Any:
     )
     environment.filters["escape_control_chars"] = escape_control_chars
     environment.filters["number"] = "{:,}".format
+    environment.filters["score"] = score_text
     return environment.get_template(name)
 
 

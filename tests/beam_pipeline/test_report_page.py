@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
+from imagebeam.outputs import parts
 from imagebeam.samples import ARCHIVE, drawings
 from tests.beam_pipeline.jobs import imagebeam
+from tests.outputs.outputs import SCHEMA, claimed, finish
 
 pytestmark = pytest.mark.slow
 
@@ -373,3 +376,25 @@ def test_a_long_job_has_a_speed_curve(page: Page) -> None:
     page.locator("#timeline").scroll_into_view_if_needed()
     page.locator("#timeline .u-over").hover()
     assert page.locator("#timeline-readout").inner_text().startswith("from ")
+
+
+def test_a_score_reads_the_same_in_all_places(
+    context: BrowserContext, complaints: Complaints, tmp_path: Path
+) -> None:
+    expected = {0.9951: "1.00", 0.9949: "1.00", 0.9944: "0.99", 0.6049: "0.61", 0.25: "0.25"}
+    layout = claimed(tmp_path / "out")
+    names = [f"file:///{score}.jpg" for score in expected]
+    sides = np.full(len(names), 8, np.int32)
+    scores = np.diag(np.array(list(expected), np.float32))
+    table = SCHEMA.table(names, sides, sides, scores, None, None)
+    parts.write_part(layout, "1", table, SCHEMA.errors([]))
+    finish(layout, names, [], 1)
+    assert imagebeam("report", tmp_path / "out") == 0
+    page = context.new_page()
+    complaints.watch(page)
+    page.goto((tmp_path / "out" / "report.html").as_uri())
+    page.get_by_label("Order").select_option("by name")
+    means = page.locator("#classes tbody tr td:last-child").all_text_contents()
+    cards = page.locator("#gallery .score").all_text_contents()
+    assert means == list(expected.values())
+    assert sorted(cards) == sorted(expected.values())

@@ -74,8 +74,7 @@ function renderScores(now) {
   const chosen = classes.get(now.class);
   const middles = scores.data[0];
   scores.setData([middles, shares(data.all), chosen ? shares(chosen) : middles.map(() => null)]);
-  const mean = (each) => each.mean.toFixed(2);
-  at("scores-summary").textContent = `Mean score ${mean(data.all)}${chosen ? `; in the chosen class ${mean(chosen)}` : ""}.`;
+  at("scores-summary").textContent = `Mean score ${scoreText(data.all.mean)}${chosen ? `; in the chosen class ${scoreText(chosen.mean)}` : ""}.`;
   at("scores-class").hidden = at("scores-table-class").hidden = !chosen;
   at("scores-class").querySelector("bdi").textContent = now.class;
   at("scores-table-class").textContent = now.class;

@@ -33,7 +33,7 @@ function classRow(each, most, chosen) {
   row.querySelector("rect").setAttribute("width", `${(100 * each.images) / most}%`);
   images.textContent = count(each.images);
   share.textContent = percent(each.images / data.all.images);
-  mean.textContent = each.mean.toFixed(2);
+  mean.textContent = scoreText(each.mean);
   row.classList.toggle("picked", chosen);
   return row;
 }

@@ -101,7 +101,7 @@ function picture(each, now, place) {
   else find(".why").textContent = reason(each);
   if (each.label) {
     setPick(find(".pick"), each.label, each.label === now.class);
-    find(".score").textContent = each.score === null ? "–" : each.score.toFixed(2);
+    find(".score").textContent = each.score === null ? "–" : scoreText(each.score);
   } else {
     find(".answer").remove();
   }
@@ -112,9 +112,13 @@ function picture(each, now, place) {
   const file = each.name.slice(each.name.lastIndexOf("/") + 1);
   find(".file").append(link ? anchor(link, file, top.id) : file);
   find(".folder").textContent = each.name.slice(0, Math.max(each.name.length - file.length - 1, 0));
-  const facts = [`${count(each.width)} × ${count(each.height)} pixels`];
-  if (each.date > 0) facts.push(new Date(1000 * each.date).toISOString().slice(0, 10));
-  find(".size").textContent = facts.join(", ");
+  find(".size").textContent = `${count(each.width)} × ${count(each.height)} pixels`;
+  if (each.date > 0) {
+    const date = document.createElement("span");
+    date.className = "date";
+    date.textContent = new Date(1000 * each.date).toISOString().slice(0, 10);
+    find(".size").append(", ", date);
+  }
   find(".changed").hidden = !each.changed;
   return item;
 }
@@ -135,7 +139,7 @@ function thumb(each, address) {
 function best(label, score) {
   const item = document.createElement("li"), name = document.createElement("bdi"), number = document.createElement("span");
   name.textContent = label;
-  number.textContent = score.toFixed(2);
+  number.textContent = scoreText(score);
   item.append(name, " ", number);
   return item;
 }

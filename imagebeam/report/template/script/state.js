@@ -4,6 +4,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const count = (number) => number.toLocaleString("en-US");
 const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
+// Rows hold thousandths. Means are rounded to them first, so that the same score reads the same everywhere.
+const scoreText = (score) => (Math.round(Math.round(1000 * score) / 10) / 100).toFixed(2);
 const WAYS = ["sample", "least", "most", "all"];
 const WAY_NAMES = { sample: "Random", least: "Least confident", most: "Most confident" };
 const FEW = 12, MORE = 200, PER_PAGE = 60, EXAMPLES_PER_CODE = 2;
