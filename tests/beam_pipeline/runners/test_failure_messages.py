@@ -2,7 +2,7 @@ import pytest
 from google.api_core import exceptions
 
 from imagebeam.beam_pipeline.runners.failure_messages import explain, of_user
-from imagebeam.outputs.layout import DamagedPartError, OutputError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 
 
 @pytest.mark.parametrize(
