@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit code."""
-    from imagebeam.beam_pipeline.cli.label import fast_imports
+    from imagebeam.beam_pipeline.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()
-    with fast_imports():
+    with fast_imports(args.beam_args):
         from imagebeam.beam_pipeline.job import label
         from imagebeam.beam_pipeline.options import LabelOptions
-        from imagebeam.modules import DEMO
+        from imagebeam.modules.handles.catalogue import DEMO
         from imagebeam.samples import ARCHIVE
         from imagebeam.storage import location
 

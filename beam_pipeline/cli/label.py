@@ -16,9 +16,6 @@ running on a cluster is cancelled first, as Ctrl-C does.
 """
 
 import argparse
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,23 +68,9 @@ def add_job_arguments(parser: "CommandParser") -> None:
     add_options(parser, LabelOptions)
 
 
-@contextmanager
-def fast_imports() -> Iterator[None]:
-    """Pause the garbage collector in the block, and exclude what was imported from then on.
-
-    Importing Beam makes some hundred thousand objects that all stay. To search them for garbage
-    again and again takes 0.4 s of the 1.7 s that a job of ten images takes.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the job; the exit code."""
+    from imagebeam.beam_pipeline.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 
     watch = Stopwatch()
@@ -96,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
     # A wrong option is reported before Beam is imported, which takes longest.
     options = LabelOptions.parse(args)
-    with fast_imports():
+    with fast_imports(args.beam_args):
         from imagebeam.beam_pipeline.job import label
         from imagebeam.beam_pipeline.reporting.profiler import profiled
         from imagebeam.beam_pipeline.reporting.reporter import job_reporter

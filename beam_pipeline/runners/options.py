@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
@@ -11,6 +13,29 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.runners.beam_internals import option_parser
 
 _SECRET = re.compile("secret|password|passwd|token|access_key")
+
+View = TypeVar("View", bound=PipelineOptions)
+
+
+class JobOptions(PipelineOptions):
+    """Beam's options, which makes a view of them once.
+
+    A view parses all options, and Beam asks for several views of every transform: 670 for a job of
+    ten images, a tenth of its CPU time. All views share the values, so one is as good as the next.
+    """
+
+    def view_as(self, cls: type[View]) -> View:
+        """Return these options as an instance of another class of options."""
+        views = _views.setdefault(self, {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast("View", views[cls])
+
+
+# Not in the object, which Beam pickles.
+_views: WeakKeyDictionary[JobOptions, dict[type[PipelineOptions], PipelineOptions]] = (
+    WeakKeyDictionary()
+)
 
 
 def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
@@ -43,7 +68,7 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
             f"{unknown[0]}: no such option, here or in Beam.{similar} Run `imagebeam label --help` "
             "for our options."
         )
-    options = PipelineOptions(list(beam_args))
+    options = JobOptions(list(beam_args))
     _check_runner_name(options)
     direct = options.view_as(DirectOptions)
     if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":

@@ -29,7 +29,11 @@ from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log, own_warni
 from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight, remote_jobs
-from imagebeam.beam_pipeline.runners.beam_internals import ended_workers, local_runner
+from imagebeam.beam_pipeline.runners.beam_internals import (
+    ended_workers,
+    local_runner,
+    remember_dofn_specs,
+)
 from imagebeam.beam_pipeline.runners.submit import submitted
 from imagebeam.beam_pipeline.runners.watchdog import (
     AbortLimits,
@@ -209,6 +213,7 @@ def _started(
         return
 
     def start_pipeline() -> PipelineResult:
+        remember_dofn_specs()
         pipeline = beam.Pipeline(local_runner(), options=options)
         build(pipeline, job, startup_times)
         return pipeline.run()

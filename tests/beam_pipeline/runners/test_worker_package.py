@@ -31,7 +31,7 @@ import pickle, sys
 from pathlib import Path
 import apache_beam as beam
 import imagebeam
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 assert Path(imagebeam.__file__).is_relative_to(sys.argv[1]), imagebeam.__file__
 with beam.Pipeline("FnApiRunner") as pipeline:
     labelled = pipeline | beam.Create([sys.argv[2]]) | imagebeam.LabelImages(sys.argv[3])

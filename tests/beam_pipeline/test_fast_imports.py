@@ -1,0 +1,43 @@
+"""Each test imports Beam in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_REPORT = """
+import gc, json, sys
+from imagebeam.beam_pipeline.fast_imports import fast_imports
+with fast_imports(json.loads(sys.argv[1])):
+    import apache_beam
+    from imagebeam.beam_pipeline import job
+optional = ("pandas", "boto3", "bson", "apitools", "google.cloud.storage")
+found = [name for name in optional if name in sys.modules]
+import pyarrow
+pyarrow.array(["a"])
+arrow = "pandas" in sys.modules
+import pandas, google.cloud.storage
+print(json.dumps([found, arrow, gc.isenabled(), gc.get_freeze_count() > 0]))
+"""
+
+
+def _report(*beam_args: str) -> list[Any]:
+    words = [sys.executable, "-c", _REPORT, json.dumps(beam_args)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, cwd=_ROOT, check=True)
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+def test_optional_libraries_are_left_out_while_beam_is_imported_and_found_later() -> None:
+    pytest.importorskip("pandas")
+    assert _report() == [[], False, True, True]
+
+
+def test_options_of_beam_may_need_all_of_them() -> None:
+    pytest.importorskip("pandas")
+    found, *_ = _report("--runner=FlinkRunner")
+    assert "pandas" in found
