@@ -26,8 +26,9 @@ from imagebeam.beam_pipeline.runners import (
 from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.listing import inputs
 from imagebeam.images.stage_times import Stopwatch
-from imagebeam.modules import Module, staging
+from imagebeam.modules import staging
 from imagebeam.modules.handles.download import Progress
+from imagebeam.modules.types import Module
 from imagebeam.outputs import identity, lock, parts
 from imagebeam.outputs.changed import forget_changed
 from imagebeam.outputs.files import remove, write_whole

@@ -11,9 +11,9 @@ from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.images.listing import columns
 from imagebeam.images.listing.sources import LISTING_VERSION, Source
-from imagebeam.modules import Module, read_class_names
+from imagebeam.modules.class_names import read_class_names
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED
-from imagebeam.modules.types import LITERT, ONNX, TENSORFLOW
+from imagebeam.modules.types import LITERT, ONNX, TENSORFLOW, Module
 from imagebeam.outputs import identity
 from imagebeam.outputs.schema import RUN_COLUMNS
 from imagebeam.version import __version__

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
-from imagebeam.modules import DEMO, Module, StagedModule, default_module, open_module, staging
+from imagebeam.modules import staging
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT
+from imagebeam.modules.handles.catalogue import DEMO, default_module
 from imagebeam.modules.handles.download import Progress
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import Module, StagedModule
 from imagebeam.outputs.files import write_whole
 from imagebeam.outputs.layout import Layout
 from imagebeam.samples import ARCHIVE

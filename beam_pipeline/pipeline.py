@@ -15,9 +15,8 @@ from imagebeam.images.settings import (
     ReadColumns,
 )
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.modules import StagedModule
 from imagebeam.modules.staging import flatbuffer_bytes
-from imagebeam.modules.types import LITERT
+from imagebeam.modules.types import LITERT, StagedModule
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema, heads_of

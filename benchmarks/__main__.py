@@ -19,7 +19,7 @@ from benchmarks.photos import make_photos
 from benchmarks.picture import draw
 from benchmarks.results import Result, summarise
 from benchmarks.runs import FailedRunError, Run, run
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ def label_share(paths: list[str], handle: str, output: str) -> None:
     import pyarrow.parquet as pq
 
     from imagebeam.images.decode import decode
-    from imagebeam.modules import load_engine, open_module
+    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.open_module import open_module
 
     module = open_module(handle)
     engine = load_engine(module.engine, module.path, module.info)

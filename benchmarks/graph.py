@@ -17,7 +17,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from imagebeam.beam_pipeline.pipeline import Job, build
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.settings import DecodeLimits, Preprocessing
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema

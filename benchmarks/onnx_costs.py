@@ -18,8 +18,9 @@ from imagebeam.beam_pipeline.cli import module_build
 from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network, rescale
-from imagebeam.modules import compile_module, load_engine, open_module
+from imagebeam.modules.engines import load_engine
 from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.open_module import compile_module, open_module
 
 _PICTURES = 64
 _ROUNDS = 7

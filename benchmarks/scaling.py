@@ -23,7 +23,7 @@ from benchmarks.machine import machine
 from benchmarks.photos import make_photos
 from benchmarks.picture import draw_shares
 from benchmarks.runs import FailedRunError, Run, run
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 
 _DIFFERENT = 4000
 _LINKS_PER_FOLDER = 1000

@@ -26,7 +26,8 @@ from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.reader import Answers
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import Access, DecodeLimits, Preprocessing
-from imagebeam.modules import DEMO, open_module
+from imagebeam.modules.handles.catalogue import DEMO
+from imagebeam.modules.open_module import open_module
 from imagebeam.transforms.decode_images import HoldFn
 from imagebeam.transforms.elements import HeldShard, ScoredShard, Shard
 from imagebeam.transforms.module_loader import ModuleLoader

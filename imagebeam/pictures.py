@@ -23,8 +23,12 @@ from imagebeam.images.given_pictures import (
     own_copy,
 )
 from imagebeam.images.settings import Resize
-from imagebeam.modules import Engine, Module, ModuleError, default_module, load_engine, open_module
+from imagebeam.modules.engines import Engine, load_engine
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.catalogue import default_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import Module
 from imagebeam.outputs.ranking import RankedClass, ranked_classes
 from imagebeam.outputs.schema import EMITTED, PredictionSchema
 

@@ -19,7 +19,8 @@ from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.left_out import LeftOutCount
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.modules import ModelOutputs, StagedModule
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.types import StagedModule
 from imagebeam.outputs.account import Tally
 from imagebeam.storage.secrets import clean_text
 

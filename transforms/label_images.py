@@ -12,9 +12,10 @@ from apache_beam.typehints.row_type import RowTypeConstraint
 
 from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.settings import Access, DecodeLimits, Preprocessing, Resize
-from imagebeam.modules import StagedModule, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.open_module import open_module
 from imagebeam.modules.staging import flatbuffer_bytes
+from imagebeam.modules.types import StagedModule
 from imagebeam.outputs.ranking import RankedClass, prediction_rows
 from imagebeam.outputs.schema import PredictionSchema, heads_of
 from imagebeam.transforms.decode_images import DecodeImages

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from imagebeam.images.settings import Preprocessing
-from imagebeam.modules import ModuleInfo, open_module
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import ModuleInfo
 from imagebeam.outputs.ranking import ranked_classes
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 from imagebeam.transforms.picture_decoder import Picture, PictureDecoder

@@ -4,10 +4,9 @@ import tempfile
 import uuid
 from collections.abc import Iterable
 
-from imagebeam.modules import Engine, StagedModule, load_engine
-from imagebeam.modules.engines import MemoryBoundedEngine
+from imagebeam.modules.engines import Engine, MemoryBoundedEngine, load_engine
 from imagebeam.modules.staging import read_staged, unpacked
-from imagebeam.modules.types import TENSORFLOW
+from imagebeam.modules.types import TENSORFLOW, StagedModule
 from imagebeam.scoring.module_task import ModuleTask, task_heads
 
 METRICS_NAMESPACE = "imagebeam"

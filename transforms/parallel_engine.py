@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
 from imagebeam.images.stage_times import Meter, StageTimes, total
-from imagebeam.modules import Engine, ModelOutputs
+from imagebeam.modules.engines import Engine
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.scoring.score import score
 
 BLOCK = 16

@@ -16,8 +16,7 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
-from imagebeam.modules import StagedModule
-from imagebeam.modules.types import LITERT
+from imagebeam.modules.types import LITERT, StagedModule
 from imagebeam.scoring.module_task import ModuleTask
 from imagebeam.transforms.elements import (
     DecodedShard,

@@ -9,7 +9,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
 from imagebeam import resources
-from imagebeam.modules import ModuleError, StagedModule, open_module
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import StagedModule
 from imagebeam.transforms.elements import DecodedShard, ScoredShard
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 from imagebeam.transforms.parallel_engine import ParallelEngine, tensorflow_threads

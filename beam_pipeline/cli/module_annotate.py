@@ -47,9 +47,11 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Annotate the module; the exit code."""
     from imagebeam.beam_pipeline.module_arguments import parsed_module_options
-    from imagebeam.modules import ModuleError, open_module, read_class_names
     from imagebeam.modules.annotate import annotate
+    from imagebeam.modules.class_names import read_class_names
+    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.handle import Handle
+    from imagebeam.modules.open_module import open_module
 
     stated = parsed_module_options(args)
     before = open_module(args.handle, options=stated)

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.mobilenet_v1.checkpoint import class_count_of, load_weights, read_checkpoint
     from imagebeam.mobilenet_v1.errors import refuse_existing
     from imagebeam.mobilenet_v1.network import Network
-    from imagebeam.modules import read_class_names
+    from imagebeam.modules.class_names import read_class_names
 
     refuse_existing(args.output)
     prefix, entry = checkpoint_of_handle(args.checkpoint)
@@ -114,7 +114,7 @@ def checkpoint_of_handle(text: str) -> "tuple[Path | None, CatalogueEntry | None
         ModuleError: the archive cannot be fetched, or holds no published checkpoint.
     """
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.modules import ModuleError
+    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.cache import Cache
     from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of, fetch_published
 
@@ -134,7 +134,7 @@ def checkpoint_of_handle(text: str) -> "tuple[Path | None, CatalogueEntry | None
 
 def _suggest_names(text: str) -> None:
     """Refuse what is meant as a name of the catalogue, with the nearest names."""
-    from imagebeam.modules import ModuleError
+    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.catalogue import DEMO, nearest_names
 
     nearest = [name for name in nearest_names(text) if name != DEMO]

@@ -41,7 +41,8 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile the module; the exit code."""
     from imagebeam.beam_pipeline.module_arguments import parsed_module_options
-    from imagebeam.modules import ModuleError, compile_module
+    from imagebeam.modules.errors import ModuleError
+    from imagebeam.modules.open_module import compile_module
 
     stated = parsed_module_options(args)
     if args.output.suffix != ".tflite":

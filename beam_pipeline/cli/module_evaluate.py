@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.accuracy import Evaluation, Tally
-    from imagebeam.modules import Module
+    from imagebeam.modules.types import Module
 
 
 def add_arguments(parser: "CommandParser") -> None:
@@ -65,9 +65,12 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.images.errors import InputError
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
-    from imagebeam.modules import ModuleError, load_engine, open_module, read_class_names
+    from imagebeam.modules.class_names import read_class_names
+    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.input_ranges import ASSUMED
     from imagebeam.modules.module_options import USUAL_INPUTS
+    from imagebeam.modules.open_module import open_module
 
     images = labelled_images.read(args.images)
     stated = parsed_module_options(args)

@@ -24,9 +24,10 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.modules import ModuleError, open_module
+    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.cache import Cache
     from imagebeam.modules.handles.catalogue import DEMO, catalogue, checkpoint_of, nearest_names
+    from imagebeam.modules.open_module import open_module
 
     if (entry := catalogue().get(args.name)) is None:
         nearest = [name for name in nearest_names(args.name) if name != DEMO]

@@ -20,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the catalogue; the exit code."""
-    from imagebeam.modules import default_module
     from imagebeam.modules.handles.cache import Cache
-    from imagebeam.modules.handles.catalogue import catalogue, is_cached
+    from imagebeam.modules.handles.catalogue import catalogue, default_module, is_cached
 
     entries, cache = list(catalogue().values()), Cache()
     if args.json:

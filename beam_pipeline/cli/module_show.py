@@ -36,8 +36,8 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the module; the exit code."""
     from imagebeam.beam_pipeline.module_arguments import parsed_module_options
-    from imagebeam.modules import open_module
     from imagebeam.modules.inspection import facts_of
+    from imagebeam.modules.open_module import open_module
 
     stated = parsed_module_options(args)
     facts = facts_of(open_module(args.handle, args.engine, options=stated))

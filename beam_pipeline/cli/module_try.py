@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.contact_sheet import Answers
-    from imagebeam.modules import Module
     from imagebeam.modules.module_options import ModuleOptions
+    from imagebeam.modules.types import Module
 
 _CLASSES = 5
 
@@ -61,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.images.listed_image import ImageLocation
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
-    from imagebeam.modules import load_engine, open_module, read_class_names
+    from imagebeam.modules.class_names import read_class_names
+    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.open_module import open_module
 
     if args.output is not None and args.output.suffix != ".png":
         raise UsageError(f"--output {args.output}: must end in .png.")
@@ -107,9 +109,9 @@ def _variants(
     handle: str, module: "Module", stated: "ModuleOptions"
 ) -> "Iterator[tuple[list[str], Module]]":
     """Yield the module on its engine, on TensorFlow, and with the other usual input ranges."""
-    from imagebeam.modules import open_module
     from imagebeam.modules.input_ranges import text_of
     from imagebeam.modules.module_options import USUAL_INPUTS
+    from imagebeam.modules.open_module import open_module
     from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
     from imagebeam.modules.types import TENSORFLOW
 

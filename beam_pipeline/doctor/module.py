@@ -11,8 +11,10 @@ from imagebeam.beam_pipeline import job_identity, job_module
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.images import uris
-from imagebeam.modules import ModelOutputs, Module, load_engine
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.notes import CONSTANT_ANSWERS
+from imagebeam.modules.types import Module
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.reading.shared_pixels import SLOTS
 from imagebeam.images.settings import DecodeLimits
 from imagebeam.images.stage_times import StageTime, total
-from imagebeam.modules import ModelOutputs, Module, load_engine
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.types import Module
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.outputs.space import encoded_bytes
 

@@ -14,7 +14,8 @@ from imagebeam.beam_pipeline.training.result import print_result
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import Preprocessing
 from imagebeam.mobilenet_v1.errors import refuse_existing
-from imagebeam.modules import default_module, open_module
+from imagebeam.modules.handles.catalogue import default_module
+from imagebeam.modules.open_module import open_module
 from imagebeam.storage.atomic_files import write_file
 from imagebeam.training.frozen_network import HeadPlan, require_features, train_head
 from imagebeam.version import __version__

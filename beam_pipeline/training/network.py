@@ -130,7 +130,7 @@ def _weights(source: str) -> tuple[Any, int]:
     """Weights by name, and the input size that they were trained with, if known."""
     from imagebeam.beam_pipeline.cli.module_build import checkpoint_of_handle
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
-    from imagebeam.modules import open_module
+    from imagebeam.modules.open_module import open_module
 
     # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
     checkpoint, entry = checkpoint_of_handle(source)
@@ -172,7 +172,8 @@ def _provenance(
 def _confusion(module: Path, classifier: "Classifier") -> "Confusion":
     """Run the module's flatbuffer on the validation images."""
     from imagebeam.evaluation.confusion import Confusion
-    from imagebeam.modules import load_engine, open_module
+    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.open_module import open_module
 
     opened = open_module(str(module))
     engine = load_engine(opened.engine, opened.path, opened.info)

@@ -14,7 +14,7 @@ from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.modules import Engine
+from imagebeam.modules.engines import Engine
 
 TOP = 5
 _CHUNK = 256

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from imagebeam.modules import ModelOutputs
+from imagebeam.modules.model_outputs import ModelOutputs
 
 _SIDE = 160
 _COLUMN = 300

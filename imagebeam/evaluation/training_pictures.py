@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.settings import Preprocessing
-from imagebeam.modules import Module, training_pictures
+from imagebeam.modules import training_pictures
+from imagebeam.modules.types import Module
 from imagebeam.storage import Settings, StoreError, store_for
 
 

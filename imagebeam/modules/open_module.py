@@ -7,9 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebeam.modules.annotate import annotated
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
-from imagebeam.modules.engines.onnx import OnnxEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import DEMO, PUBLISHER
@@ -139,6 +137,9 @@ def compile_module(
         raise ModuleError(
             f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
         )
+    # Jobs import this module and compile nothing here.
+    from imagebeam.modules.annotate import annotated
+
     compiled = _compiled(parsed.text, path, digest, store, options)
     if compiled.refusal is not None:
         raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
@@ -164,6 +165,8 @@ def _prepare(
                 f"{handle!r}: an ONNX file, which the engine {engine!r} cannot run. "
                 f"Use --engine {ONNX}."
             )
+        from imagebeam.modules.engines.onnx import OnnxEngine
+
         info = OnnxEngine(path, options).info
         return Module(handle, digest, ONNX, path, info, "it is an ONNX file", path)
     if engine == ONNX:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.picture_task import RunTask
-from imagebeam.modules import ModelOutputs, load_flatbuffer
+from imagebeam.modules.engines import load_flatbuffer
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 from imagebeam.modules.types import FloatArray, ModuleInfo
 from imagebeam.scoring.score import score

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError, InferenceFailed, NotFinite
-from imagebeam.modules import Engine, ModelOutputs
+from imagebeam.modules.engines import Engine
+from imagebeam.modules.model_outputs import ModelOutputs
 
 
 def score(

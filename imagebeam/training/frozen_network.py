@@ -14,12 +14,14 @@ from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.mobilenet_v1.folders import Sample, read_folder, refuse_lost_classes, split
-from imagebeam.modules import Module, ModuleError, load_engine, training_pictures
+from imagebeam.modules import training_pictures
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.new_head import with_new_head
 from imagebeam.modules.model_outputs import softmax
 from imagebeam.modules.output_kinds import FEATURES
-from imagebeam.modules.types import LITERT
+from imagebeam.modules.types import LITERT, Module
 from imagebeam.training.linear_head import Examples, class_weights, fit
 
 _CHUNK = 256

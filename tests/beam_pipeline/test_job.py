@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from imagebeam.images.decode import decode
-from imagebeam.modules import load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.open_module import open_module
 from imagebeam.outputs import lock
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.verify import verify

@@ -10,8 +10,8 @@ import pytest
 
 from imagebeam.beam_pipeline import job_identity, job_module
 from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.modules import Module, ModuleInfo
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.types import Module, ModuleInfo
 from tests.beam_pipeline.colours import CLASSES, draw
 from tests.beam_pipeline.jobs import imagebeam, predictions
 from tests.modules.flatbuffers import echo

@@ -9,7 +9,7 @@ from imagebeam.beam_pipeline.pipeline import Job, build
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
 from imagebeam.images.listing import inputs
 from imagebeam.images.settings import DecodeLimits, Preprocessing
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 from imagebeam.outputs import identity
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken

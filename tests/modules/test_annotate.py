@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError, open_module
 from imagebeam.modules.annotate import annotate
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.metadata import read_from_folder
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.open_module import open_module
 from tests.beam_pipeline.jobs import imagebeam
 from tests.modules.flatbuffers import UINT8, Quantisation, echo
 

@@ -14,7 +14,8 @@ from tests.modules.flatbuffers import echo
 _RUN = """
 import numpy
 from pathlib import Path
-from imagebeam.modules import load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.open_module import open_module
 
 module = open_module(sys.argv[1], cache=Path(sys.argv[2]))
 engine = load_engine(module.engine, module.path, module.info)
@@ -25,7 +26,8 @@ print(module.engine, engine.run(pixels).logits[:, 0].tolist(), "tensorflow" in s
 
 _REFUSED = """
 from pathlib import Path
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.open_module import open_module
 
 try:
     open_module(sys.argv[1], sys.argv[3], Path(sys.argv[2]))

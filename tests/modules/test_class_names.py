@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError, read_class_names
-from imagebeam.modules.class_names import imagenet_class_names, lines_of
+from imagebeam.modules.class_names import imagenet_class_names, lines_of, read_class_names
+from imagebeam.modules.errors import ModuleError
 
 
 def test_the_imagenet_names_are_those_published(reference: Path) -> None:

@@ -10,8 +10,12 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from imagebeam.modules import ModelOutputs, Module, ModuleError, load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import Module
 
 _SIZE = 16
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)

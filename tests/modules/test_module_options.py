@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagebeam.modules import ModuleError, load_engine, open_module
 from imagebeam.modules.annotate import annotated
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.open_module import open_module
 from tests.modules.flatbuffers import echo
 
 

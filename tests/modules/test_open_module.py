@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.modules import ModuleError, compile_module, load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.open_module import compile_module, open_module
 from tests.modules.flatbuffers import echo
 from tests.modules.saved_models import SIZE, mean_colours, quantops_network, write_tf1, write_tf2
 
@@ -153,7 +155,7 @@ def test_a_directory_that_is_not_a_module_is_refused(tmp_path: Path, cache: Path
 _OPEN = """
 import sys
 from pathlib import Path
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 print(open_module(sys.argv[1], cache=Path(sys.argv[2])).path)
 """
 

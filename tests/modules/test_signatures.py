@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.signatures import Signature, Spec, check_picture_input, choose_heads
 
 _PICTURES = Spec((None, 32, 32, 3), "float32")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import Module, ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.open_module import open_module
 from imagebeam.modules.staging import packed, suffix, unpacked
-from imagebeam.modules.types import TENSORFLOW
+from imagebeam.modules.types import TENSORFLOW, Module
 from imagebeam.samples import MODULE
 
 

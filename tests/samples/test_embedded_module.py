@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from imagebeam.images.decode import decode
-from imagebeam.modules import Module, load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.open_module import open_module
+from imagebeam.modules.types import Module
 from imagebeam.samples import MODULE, TRUTH
 from imagebeam.samples.drawings import CLASSES, draw_batch
 

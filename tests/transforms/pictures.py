@@ -9,7 +9,7 @@ from PIL import Image
 
 from imagebeam.images.errors import BadManifestEntry
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.modules import ModelOutputs
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.transforms.elements import DecodedShard, ScoredShard
 from imagebeam.transforms.parallel_engine import ParallelEngine
 from imagebeam.transforms.run_module import complete_shard

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imagebeam.modules import ModelOutputs
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.transforms.elements import (
     DecodedShard,
     FusedCoder,

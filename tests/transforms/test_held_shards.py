@@ -12,7 +12,8 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import DecodeLimits, Preprocessing
-from imagebeam.modules import load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.open_module import open_module
 from imagebeam.modules.staging import flatbuffer_bytes
 from imagebeam.samples import MODULE
 from imagebeam.scoring.module_task import ModuleTask, answer_bytes, task_heads

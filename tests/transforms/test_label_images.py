@@ -18,8 +18,9 @@ from apache_beam.typehints.row_type import RowTypeConstraint
 from packaging import version
 
 from imagebeam.images.settings import Access
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.open_module import open_module
 from imagebeam.outputs.ranking import RankedClass, row_as_dict
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.storage import Settings

@@ -9,7 +9,7 @@ from apache_beam.metrics.metric import Lineage
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from imagebeam.images.listing.sources import Source
-from imagebeam.modules import ModelOutputs
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.outputs import identity
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken

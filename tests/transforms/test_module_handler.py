@@ -10,7 +10,7 @@ import pytest
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.testing.util import assert_that, equal_to
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.outputs.ranking import RankedClass
 from imagebeam.transforms import ModuleHandler
 from tests.beam_pipeline.colours import CLASSES, draw, write_module

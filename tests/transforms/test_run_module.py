@@ -10,7 +10,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import TimestampedValue
 
 from imagebeam.images.stage_times import StageTime
-from imagebeam.modules import ModelOutputs, load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.open_module import open_module
 from imagebeam.samples import MODULE
 from imagebeam.transforms.elements import DecodedShard, Failure, ScoredShard
 from imagebeam.transforms.parallel_engine import ParallelEngine, tensorflow_threads

@@ -6,7 +6,7 @@ import pytest
 
 from imagebeam.beam_pipeline import job_module
 from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import archive, errors, imagebeam, predictions
 from tests.modules.handles.publisher import Publisher, serving

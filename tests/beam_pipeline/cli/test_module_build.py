@@ -16,8 +16,9 @@ from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network, rescale
-from imagebeam.modules import load_engine, open_module
+from imagebeam.modules.engines import load_engine
 from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.open_module import open_module
 from tests.beam_pipeline.jobs import COMMAND, ROOT, imagebeam, predictions, stop_when
 from tests.mobilenet_v1 import shapes
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import open_module
+from imagebeam.modules.open_module import open_module
 from tests.beam_pipeline.colours import draw, write_module
 from tests.beam_pipeline.jobs import imagebeam, predictions
 

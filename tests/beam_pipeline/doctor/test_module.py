@@ -6,7 +6,7 @@ from imagebeam.beam_pipeline.doctor import FindingState
 from imagebeam.beam_pipeline.doctor.module import ModuleCheck
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from tests.beam_pipeline.colours import write_module
 from tests.modules.flatbuffers import echo
 

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from imagebeam.modules import ModelOutputs
 from imagebeam.modules.engines import MemoryBoundedEngine
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.transforms.parallel_engine import ParallelEngine
 from tests.transforms.pictures import MeanEngine
 

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from imagebeam.modules import ModuleError, load_engine, open_module
+from imagebeam.modules.engines import load_engine
 from imagebeam.modules.engines.litert import LiteRTEngine
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.open_module import open_module
 from tests.modules.flatbuffers import INT8, UINT8, Quantisation, echo
 
 _PIXELS = np.random.default_rng(0).integers(0, 256, (11, 2, 2, 3), dtype=np.uint8)

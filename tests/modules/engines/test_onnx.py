@@ -10,8 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from imagebeam.modules import Engine, ModelOutputs, ModuleError, load_engine, open_module
+from imagebeam.modules.engines import Engine, load_engine
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.open_module import open_module
 from tests.beam_pipeline.colours import draw
 from tests.beam_pipeline.jobs import imagebeam, predictions
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.archives import module_root, unpack
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.handle import resolve
+from imagebeam.modules.open_module import open_module
 from imagebeam.storage import store_for
 from tests.modules.flatbuffers import echo
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 
 _ROOT = Path(__file__).parents[3]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from imagebeam.mobilenet_v1 import Architecture
-from imagebeam.modules import ModuleError, load_engine, open_module
+from imagebeam.modules.engines import load_engine
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import (
     CatalogueEntry,
@@ -23,6 +24,7 @@ from imagebeam.modules.handles.catalogue import (
 )
 from imagebeam.modules.handles.download import download
 from imagebeam.modules.handles.handle import resolve
+from imagebeam.modules.open_module import open_module
 from imagebeam.storage import Settings, StoreError
 from tests.modules.flatbuffers import UINT8, echo
 from tests.modules.handles.publisher import Publisher, archive, serving

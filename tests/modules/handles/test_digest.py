@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.digest import (
     differences,
     digest_of_file,

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.digest_pins import verified_digest
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.handle import Handle, resolve
 from tests.modules.flatbuffers import echo

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from imagebeam.extras import install_command
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.digest import digest_of_file
 from imagebeam.modules.handles.model_hubs import fetch_from_model_hub
@@ -24,7 +24,8 @@ _COMMIT = "0123456789012345678901234567890123456789"
 
 _OPEN = """
 import sys
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.open_module import open_module
 try:
     module = open_module(sys.argv[1])
 except ModuleError as error:

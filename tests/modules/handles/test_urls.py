@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.urls import fetch
+from imagebeam.modules.open_module import open_module
 from tests.modules.flatbuffers import echo
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from imagebeam.modules import ModuleError, ModuleInfo
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import (
     Interface,
     read_flatbuffer,
@@ -16,6 +16,7 @@ from imagebeam.modules.litert.flatbuffer import (
 from imagebeam.modules.litert.heads import pack
 from imagebeam.modules.litert.tensors import Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
+from imagebeam.modules.types import ModuleInfo
 from tests.modules.flatbuffers import FLOAT32, INT8, UINT8, Quantisation, echo
 
 

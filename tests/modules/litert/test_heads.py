@@ -5,10 +5,10 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from imagebeam.modules import open_module
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.litert.heads import expose_heads
+from imagebeam.modules.open_module import open_module
 from tests.modules.flatbuffers import echo
 
 _LOGIT_STEP = 0.1464572

@@ -4,7 +4,7 @@ from pathlib import Path
 import flatbuffers
 import pytest
 
-from imagebeam.modules import ModuleError
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from tests.modules.flatbuffers import echo

@@ -8,11 +8,11 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from imagebeam.modules import ModelOutputs
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.inspection import count_costs
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.metadata import read_from_flatbuffer
+from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.probes import probe_pictures
 from imagebeam.modules.tensorflow.compile import (
     NotCompilableError,

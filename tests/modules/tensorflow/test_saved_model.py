@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.modules import ModuleError, ModuleInfo
+from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.tensorflow.saved_model import SavedModel, load_saved_model
+from imagebeam.modules.types import ModuleInfo
 from tests.modules.saved_models import (
     CLASSES,
     SIZE,

@@ -9,7 +9,8 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from imagebeam.modules import ModuleError, open_module
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.open_module import open_module
 from imagebeam.modules.tensorflow.subprocess import (
     SECONDS_VARIABLE,
     TaskCrashedError,
