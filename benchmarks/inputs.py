@@ -4,15 +4,12 @@ python -m benchmarks.inputs [--photos 2000] [--rounds 3] [--wait 0.05]
 """
 
 import argparse
-import io
 import statistics
-import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +17,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import slow_server
 from benchmarks.contenders import ROOT
 from benchmarks.photos import make_photos
 from benchmarks.runs import Run, run
@@ -42,7 +40,7 @@ def main() -> None:
         make_photos(photos, args.photos, None)
         packed = Path(folder) / "packed"
         packed.mkdir()
-        with _server(photos, args.wait) as address:
+        with slow_server.running(photos, args.wait) as address:
             inputs = {_LOOSE: (str(photos),)} | {
                 name: each
                 for name, each in _pack(photos, packed, address, args.wait).items()
@@ -123,17 +121,6 @@ def _write_table(path: Path, paths: Sequence[Path], names: Sequence[str]) -> Non
                 for each, name in zip(paths[part], names[part], strict=True)
             ]
             writer.write_table(pa.Table.from_pylist(rows, schema))
-
-
-@contextmanager
-def _server(folder: Path, wait: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.slow_server", str(folder), str(wait)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert isinstance(server.stdout, io.TextIOBase)
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.terminate()
 
 
 if __name__ == "__main__":

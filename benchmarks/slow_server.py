@@ -4,9 +4,27 @@ python -m benchmarks.slow_server FOLDER SECONDS
 """
 
 import asyncio
+import io
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
+
+from benchmarks.contenders import ROOT
+
+
+@contextmanager
+def running(folder: Path, wait: float) -> Iterator[str]:
+    """Run the server in a process of its own; yield its address."""
+    command = [sys.executable, "-m", "benchmarks.slow_server", str(folder), str(wait)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert isinstance(server.stdout, io.TextIOBase)
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
 async def serve(folder: Path, wait: float) -> None:
@@ -21,7 +39,7 @@ async def serve(folder: Path, wait: float) -> None:
                 body = (folder / name).read_bytes()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 await writer.drain()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionResetError):
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)

@@ -3,9 +3,9 @@
   imagebeam doctor photos/ --output labels/ --module module/
 
 Replace `label` with `doctor` in your command; anything you leave out is not checked. Doctor checks
-module, class names, inputs, output, storage, runner and workers, each with a time limit. It decodes
-and labels a random sample of the images here, to predict failures, time and cost. It writes only a
-probe to the output, which it removes at once.
+module, class names, inputs, output, storage, runner and workers, each with a time limit. It runs
+the job on a sample of the images here, into a temporary folder, to predict failures, time, cost and
+disk space. It writes only a probe to the output, which it removes at once.
 
 Exit code 0 if the job can run, with or without warnings; 1 if it cannot.
 """
@@ -40,7 +40,7 @@ def add_arguments(parser: "CommandParser") -> None:
         type=int,
         default=100,
         metavar="N",
-        help="number of images to decode and label (default: 100)",
+        help="least number of images to label; more if they take only moments (default: 100)",
     )
     doctor.add_argument(
         "--deadline",
@@ -133,7 +133,7 @@ def _chosen(
     if options.inputs:
         elsewhere = any(argument.startswith("--runner") for argument in options.beam_args)
         cores = args.cores or (None if elsewhere else resources.cores())
-        price = Price(cores, args.price_per_core_hour)
+        price = Price(cores, args.price_per_core_hour, elsewhere)
         output = options.output if has_output else None
         yield Inputs(options, args.sample, args.deadline, price, output)
 

@@ -1,10 +1,18 @@
-"""Estimate how long a job will take and what it will cost."""
+"""Estimate how long a job will take and what it will cost, from jobs on a sample.
 
+What a job takes is a part that does not depend on the number of images, and a part for each image.
+Jobs of two sizes show both, with all that overlaps in them: reading, decoding, Beam, writing.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.sample import Sample
+from imagebeam.beam_pipeline.doctor.trial import Trial
 from imagebeam.beam_pipeline.reporting.progress import duration
+from imagebeam.images.stage_times import StageTime
 
 
 @dataclass(frozen=True)
@@ -14,50 +22,140 @@ class Price:
     Attributes:
         cores: total number of cores; None if not given.
         per_core_hour: in any currency; None if not given.
+        on_cluster: whether workers on other machines do the work.
     """
 
     cores: int | None = None
     per_core_hour: float | None = None
+    on_cluster: bool = False
 
 
-def estimate(sample: Sample, images: int, complete: bool, price: Price) -> Finding:
-    """CPU time, wall time and cost of a job.
+@dataclass(frozen=True)
+class Forecast:
+    """The figures of a job of so many images on this machine.
+
+    Attributes:
+        images: of the job.
+        sampled: number of images of the largest job that was measured.
+        is_upper_limit: whether that was too small to tell start and images apart.
+        start_seconds: before and after the images: start, listing and end.
+        seconds_per_image: wall time that each image adds, on all cores.
+        core_seconds: CPU time of the whole job.
+        stage_seconds: CPU seconds of each image by stage; `other` is Beam's and that of the start
+            of decoding processes.
+        waiting_seconds: for the storage of each image; images wait at the same time.
+        output_bytes: size of its output.
+        cores: of this machine.
+    """
+
+    images: int
+    sampled: int
+    is_upper_limit: bool
+    start_seconds: float
+    seconds_per_image: float
+    core_seconds: float
+    stage_seconds: Mapping[str, float]
+    waiting_seconds: float
+    output_bytes: int
+    cores: int
+
+    @classmethod
+    def of(
+        cls, sample: Sample, images: int, listing_seconds: float, cores: int | None = None
+    ) -> "Forecast":
+        """Continue the line through the measured jobs.
+
+        Args:
+            sample: the measured jobs.
+            images: of the job.
+            listing_seconds: the measured jobs listed nothing.
+            cores: of this machine; None counts them.
+        """
+
+        def whole(value: Callable[[Trial], float]) -> float:
+            return sample.start(value) + images * sample.each(value)
+
+        fetch = sample.last.stages.get("fetch", StageTime())
+        stages = {name: stage.cpu / sample.images for name, stage in sample.last.stages.items()}
+        stages["other"] = max(0.0, sample.each(_core_seconds) - sum(stages.values()))
+        return cls(
+            images,
+            sample.images,
+            sample.first is sample.last and sample.images < images,
+            sample.start(_seconds) + listing_seconds,
+            sample.each(_seconds),
+            whole(_core_seconds) + listing_seconds,
+            stages,
+            max(0.0, fetch.wall - fetch.cpu) / sample.images,
+            round(whole(_output_bytes)),
+            cores or resources.cores(),
+        )
+
+    def seconds(self, cores: int) -> float:
+        """Return the wall time on so many cores.
+
+        Cores share the work of images. They also share the waiting for storage, because each
+        brings a decoding process for which more images are read ahead.
+        """
+        return self.start_seconds + self.images * self.seconds_per_image * self.cores / cores
+
+
+def estimate(forecast: Forecast, complete: bool, price: Price) -> Finding:
+    """Report wall time, CPU time and cost of a job.
 
     Args:
-        sample: the measurements on some of its images.
-        images: number of images of the whole job, as far as they were listed.
+        forecast: of all its images, as far as they were listed.
         complete: whether the listing is complete.
         price: number of cores and their price.
     """
-    stages = {
-        "read": sample.fetch.cpu,
-        "decode": sample.decode.cpu,
-        "infer": sample.infer_cpu,
-    }
-    each = {name: spent / sample.images for name, spent in stages.items()}
-    seconds = images * sum(each.values())
-    waiting = max(0.0, sample.fetch.wall - sample.fetch.cpu) / sample.images
+    cores = price.cores
+    seconds = forecast.seconds(cores) if cores else None
+    paid_seconds = cores * seconds if cores and seconds else forecast.core_seconds
+    cost = price.per_core_hour and paid_seconds / 3600 * price.per_core_hour
     facts = {
-        "images": images,
+        "images": forecast.images,
         "complete": complete,
-        "core_seconds": seconds,
-        "core_seconds_per_image": each,
-        "waiting_seconds_per_image": waiting,
-        "cores": price.cores,
-        "seconds": seconds / price.cores if price.cores else None,
-        "cost": price.per_core_hour and seconds / 3600 * price.per_core_hour,
+        "core_seconds": forecast.core_seconds,
+        "core_seconds_per_image": dict(forecast.stage_seconds),
+        "waiting_seconds_per_image": forecast.waiting_seconds,
+        "start_seconds": forecast.start_seconds,
+        "seconds_per_image": forecast.seconds_per_image,
+        "measured_cores": forecast.cores,
+        "cores": cores,
+        "seconds": seconds,
+        "cost": cost,
     }
     least = "" if complete else "at least "
-    parts = [f"{least}{duration(seconds)} of CPU time"]
-    if price.cores:
-        parts.append(f"{duration(seconds / price.cores)} on {price.cores:,} cores")
+    if forecast.is_upper_limit:
+        least = "at most " if complete else "about "
+    core_time = f"{duration(forecast.core_seconds)} of CPU time"
+    if seconds is None:
+        parts = [f"{least}{core_time}", "give --cores to see how long that takes"]
     else:
-        parts.append("give --cores to see how long that takes")
-    if price.per_core_hour:
-        parts.append(f"{facts['cost']:,.2f} at {price.per_core_hour:g} per core hour")
-    stages_shown = ", ".join(f"{name} {took * 1000:.2g}" for name, took in each.items())
+        parts = [f"{least}{duration(seconds)} on {cores:,} cores", core_time]
+    if cost:
+        parts.append(f"{cost:,.2f} at {price.per_core_hour:g} per core hour")
+    stages = ", ".join(f"{name} {took * 1000:.2g}" for name, took in forecast.stage_seconds.items())
     grounds = (
-        f"Measured on {sample.images:,} images: {sum(each.values()) * 1000:.2g} ms CPU per image "
-        f"({stages_shown}), {waiting * 1000:.2g} ms I/O wait. Excludes Beam overhead and start-up."
+        f"Measured with a job on {forecast.sampled:,} images here: {forecast.start_seconds:.2g} s "
+        f"to start, list and end, then {forecast.seconds_per_image * 1000:.2g} ms per image on "
+        f"{forecast.cores:,} cores; CPU ms per image: {stages}; "
+        f"{forecast.waiting_seconds * 1000:.2g} ms I/O wait."
     )
+    if forecast.is_upper_limit:
+        grounds += " The time was too short for more images: allow more with --deadline."
+    if price.on_cluster:
+        grounds += " The start of workers on the cluster comes on top."
     return Finding("estimate", FindingState.OK, f"{', '.join(parts)}. {grounds}", facts)
+
+
+def _seconds(trial: Trial) -> float:
+    return trial.seconds
+
+
+def _core_seconds(trial: Trial) -> float:
+    return trial.core_seconds
+
+
+def _output_bytes(trial: Trial) -> float:
+    return trial.output_bytes

@@ -10,10 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from imagebeam.beam_pipeline.doctor import sample
-from imagebeam.beam_pipeline.doctor.estimate import Price, estimate
+from imagebeam.beam_pipeline.doctor import sample, trial
+from imagebeam.beam_pipeline.doctor.estimate import Forecast, Price, estimate
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.beam_pipeline.doctor.module import open_job_module
 from imagebeam.beam_pipeline.doctor.output import nearest_existing
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.reporting.progress import byte_text
@@ -24,7 +23,7 @@ from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
 from imagebeam.storage import AnyPath, Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
-_SHARE_OF_SAMPLING = 0.4
+_SHARE_OF_SAMPLING = 0.65
 _LOOKS = 10
 """Number of images whose size is looked up: each lookup may be a network request."""
 
@@ -36,7 +35,7 @@ class Listing:
     Attributes:
         images: their number.
         problems: number of names that cannot be resolved, by error code.
-        chosen: a random sample of the images, in their order.
+        chosen: a sample of the images, in their order.
         complete: whether the listing was finished.
         seconds: time taken.
     """
@@ -55,11 +54,11 @@ class Listing:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Lists the inputs, and decodes and labels a sample as the job would.
+    """Lists the inputs, and runs the job on a sample.
 
     Attributes:
         options: of the job.
-        sample: number of images to decode.
+        sample: least number of images to label, if the time allows.
         seconds: time limit for all of it.
         price: number of cores and their price.
         output: folder of the results, to compare its free space with what the job needs.
@@ -82,19 +81,26 @@ class Inputs:
         looks = (replace(source, is_look=True) for source in sources)
         found = chain.from_iterable(look.images(left_out) for look in looks)
         seconds = self.seconds * _SHARE_OF_LISTING
-        listing = list_images(islice(found, options.limit), self.sample, seconds)
+        most = max(self.sample, sample.MOST)
+        listing = list_images(islice(found, options.limit), most, seconds)
         yield _finding(listing, left_out.take(), options.access.settings)
         if not listing.chosen:
             return
-        module = open_job_module(options)
-        taken = sample.take(listing.chosen, options, module, self.seconds * _SHARE_OF_SAMPLING)
+        seconds = self.seconds * _SHARE_OF_SAMPLING
+        timed = replace(options, decode_seconds=min(options.decode_seconds, seconds))
+        taken = sample.take(
+            listing.chosen,
+            self.sample,
+            seconds,
+            lambda images: trial.run(images, timed, listing.images),
+        )
         yield sample.failure_finding(taken, options.max_failure_rate)
-        if taken.labelled:
-            yield estimate(taken, listing.images, listing.complete, self.price)
-        if taken.row_bytes is not None and isinstance(self.output, Path):
-            yield space_finding(
-                round(taken.row_bytes * listing.images), listing.complete, self.output
-            )
+        if not taken.labelled:
+            return
+        forecast = Forecast.of(taken, listing.images, listing.seconds)
+        yield estimate(forecast, listing.complete, self.price)
+        if isinstance(self.output, Path):
+            yield space_finding(forecast.output_bytes, listing.complete, self.output)
 
 
 def space_finding(needed: int, complete: bool, output: Path) -> Finding:
@@ -117,12 +123,17 @@ def space_finding(needed: int, complete: bool, output: Path) -> Finding:
 
 
 def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
-    """List until the end or the time limit, and choose some of the images at random."""
+    """List until the end or the time limit, and choose some of the images at random.
+
+    Those in containers that are read from their start are replaced by as many first ones of them:
+    to reach another one costs what all before it cost.
+    """
     start = time.monotonic()
     rng = random.Random(0)
     images = 0
     problems: Counter[str] = Counter()
     kept: list[tuple[int, ListedImage]] = []
+    first_streamed: list[tuple[int, ListedImage]] = []
     complete = True
     for each in found:
         if each.error is not None:
@@ -132,11 +143,15 @@ def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Li
             kept.append((images, each))
         elif (place := rng.randrange(images + 1)) < chosen:
             kept[place] = (images, each)
+        if each.is_streamed and len(first_streamed) < chosen:
+            first_streamed.append((images, each))
         images += each.error is None
         if time.monotonic() - start > seconds:
             complete = False
             break
-    in_order = [each for _, each in sorted(kept, key=lambda pair: pair[0])]
+    loose = [pair for pair in kept if not pair[1].is_streamed]
+    loose += first_streamed[: len(kept) - len(loose)]
+    in_order = [each for _, each in sorted(loose, key=lambda pair: pair[0])]
     return Listing(images, problems, in_order, complete, time.monotonic() - start)
 
 

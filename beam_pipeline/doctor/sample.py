@@ -1,120 +1,138 @@
-"""Decode and label a sample of the images, as the job would."""
+"""Label a sample of the images with the job itself, and look at its failures."""
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from imagebeam import resources
-from imagebeam.beam_pipeline import job_identity
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.doctor.trial import Trial
 from imagebeam.beam_pipeline.reporting.progress import failure_counts
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.evaluation.accuracy import wilson_interval
-from imagebeam.images.errors import CODES, ImageError
+from imagebeam.images.errors import CODES
 from imagebeam.images.listed_image import ListedImage
-from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.reading.shared_pixels import SLOTS
-from imagebeam.images.settings import DecodeLimits
-from imagebeam.images.stage_times import StageTime, total
-from imagebeam.modules.engines import load_engine
-from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.modules.types import Module
-from imagebeam.outputs.schema import PredictionSchema
-from imagebeam.outputs.space import encoded_bytes
+
+_FIRST = 16
+"""Images of the first job, which shows the start-up, and if images are too slow for many."""
+
+_WANTED_SECONDS = 5.0
+"""Time that the images of the last job should take beyond those of the first: start-up differs by
+some tenths of a second from run to run."""
+
+_LEAST_SECONDS = 1e-4
+"""Less for an image is noise."""
+
+MOST = 5000
+"""Images of the last job at most."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The results of a sample.
+    """Jobs of different size on images of one sample.
 
     Attributes:
-        images: number of images tried.
-        failed: number of images without pixels, by error code.
-        fetch: time for fetching all of them.
-        decode: time for decoding all of them.
-        infer_cpu: CPU seconds of the module for the decoded ones.
-        row_bytes: size of one row of predictions in a file; None if nothing was decoded.
+        first: the smallest.
+        last: the largest; the same if there was only one.
     """
 
-    images: int
-    failed: Counter[str]
-    fetch: StageTime
-    decode: StageTime
-    infer_cpu: float
-    row_bytes: float | None = None
+    first: Trial
+    last: Trial
+
+    @property
+    def images(self) -> int:
+        """The number of images of the largest."""
+        return self.last.images
+
+    @property
+    def failed(self) -> Counter[str]:
+        """The number of its images without pixels, by error code."""
+        return self.last.failed
 
     @property
     def labelled(self) -> int:
-        """The number of images with a label."""
+        """The number of its images with a label."""
         return self.images - self.failed.total()
+
+    def each(self, value: Callable[[Trial], float]) -> float:
+        """Return what one image adds to a figure of a job."""
+        more = self.last.images - self.first.images
+        if not more:
+            return value(self.last) / self.images
+        return max(0.0, value(self.last) - value(self.first)) / more
+
+    def start(self, value: Callable[[Trial], float]) -> float:
+        """Return the part of a figure that does not depend on the number of images."""
+        return max(0.0, value(self.last) - self.images * self.each(value))
 
 
 def take(
-    chosen: Sequence[ListedImage], options: LabelOptions, module: Module, seconds: float
+    chosen: Sequence[ListedImage],
+    least: int,
+    seconds: float,
+    run: Callable[[Sequence[ListedImage]], Trial],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Sample:
-    """Decode and label images until the time limit."""
-    engine = load_engine(module.engine, module.path, module.info)
-    preprocessing = options.preprocessing(module.info.image_size)
-    limits = DecodeLimits(min(options.decode_seconds, seconds), options.decode_memory)
-    processes = options.decode_processes or resources.available().decode_processes()
-    reader = ImageReader(preprocessing, processes, limits, options.access)
-    deadline = time.monotonic() + seconds
-    images = 0
-    failed: Counter[str] = Counter()
-    costs = []
-    infer = 0.0
-    row_bytes = None
-    step = SLOTS * processes
-    try:
-        for start in range(0, len(chosen), step):
-            part = chosen[start : start + step]
-            reading = reader.read(
-                [each.location for each in part if not isinstance(each.location, ImageError)]
-            )
-            errors = [each for each in reading.outcomes if isinstance(each, ImageError)]
-            failed.update(error.code for error in errors)
-            rows = [
-                row
-                for row, outcome in enumerate(reading.outcomes)
-                if not isinstance(outcome, ImageError)
-            ]
-            if rows:
-                began = time.process_time()
-                outputs = engine.run(reading.pixels[rows])
-                infer += time.process_time() - began
-                if row_bytes is None:
-                    names = [part[row].uri for row in rows]
-                    row_bytes = _row_bytes(names, outputs, options, module)
-            images += len(part)
-            costs.append(reading.costs)
-            if time.monotonic() > deadline:
-                break
-    finally:
-        reader.close()
-    spent = total(costs)
-    return Sample(
-        images,
-        failed,
-        spent.get("fetch", StageTime()),
-        spent.get("decode", StageTime()),
-        infer,
-        row_bytes,
-    )
+    """Run jobs of growing size, until one is large enough to show the cost of an image.
+
+    Args:
+        chosen: the images to choose from, in the order of the listing.
+        least: number of images to label, if the time allows.
+        seconds: time limit for all jobs.
+        run: runs one job.
+        clock: gives seconds.
+    """
+    deadline = clock() + seconds
+    sample = None
+    images = min(_FIRST, len(chosen))
+    while True:
+        trial = run(part_of(chosen, images))
+        sample = Sample(trial if sample is None else sample.first, trial)
+        images = _next_size(sample, len(chosen), least, deadline - clock())
+        if images <= trial.images:
+            return sample
 
 
-def _row_bytes(
-    names: Sequence[str], outputs: ModelOutputs, options: LabelOptions, module: Module
-) -> float:
-    """The size of one row in a file, without the columns of --keep."""
-    class_names = job_identity.class_names(options, module)
-    schema = PredictionSchema(options.emit, options.top_k, class_names, {})
-    sides = np.zeros(len(names), np.int32)
-    vectors = (outputs.scores, outputs.logits, outputs.features)
-    return encoded_bytes(schema.table(names, sides, sides, *vectors)) / len(names)
+def _next_size(sample: Sample, available: int, least: int, seconds: float) -> int:
+    """Return the number of images of the next job; not more than the last had if that was enough.
+
+    Args:
+        sample: the jobs so far.
+        available: number of images to choose from.
+        least: number of images that the user wants.
+        seconds: that are left.
+    """
+    first, last = sample.first, sample.last
+    # Half of the time that is left, in case that a guess is wrong.
+    left = seconds / 2
+    if first is last:
+        # At worst, the stages of all images come one after the other.
+        each = max(sum(stage.wall for stage in last.stages.values()) / last.images, _LEAST_SECONDS)
+        return min(available, least, round(left / each))
+    if last.seconds - first.seconds >= _WANTED_SECONDS / 2:
+        return 0
+    each = max(sample.each(_seconds), _LEAST_SECONDS)
+    fitting = round((left - sample.start(_seconds)) / each)
+    return min(available, max(least, round(_WANTED_SECONDS / each)), fitting, MOST)
+
+
+def _seconds(trial: Trial) -> float:
+    return trial.seconds
+
+
+def part_of(chosen: Sequence[ListedImage], images: int) -> list[ListedImage]:
+    """Return so many of the images, in their order.
+
+    They are spread evenly, but the first of those in containers that are read from their start:
+    to reach another one costs what all before it cost.
+    """
+    streamed = [place for place, each in enumerate(chosen) if each.is_streamed]
+    loose = [place for place, each in enumerate(chosen) if not each.is_streamed]
+    first = round(images * len(streamed) / max(1, len(chosen)))
+    others = images - first
+    places = streamed[:first]
+    places += [loose[index * len(loose) // others] for index in range(others)]
+    return [chosen[place] for place in sorted(places)]
 
 
 def failure_finding(sample: Sample, allowed: FailureLimit) -> Finding:
@@ -128,7 +146,7 @@ def failure_finding(sample: Sample, allowed: FailureLimit) -> Finding:
         "failure_rate_interval": [low, high],
     }
     message = (
-        f"{failed:,} of {sample.images:,} randomly chosen images failed "
+        f"{failed:,} of {sample.images:,} sampled images failed "
         f"(95 % interval {low:.1%} to {high:.1%} of all)"
     )
     if not failed:

@@ -55,3 +55,8 @@ class ListedImage(NamedTuple):
     def error(self) -> ImageError | None:
         """The error that listing it ended in, if it did."""
         return self.location if isinstance(self.location, ImageError) else None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether reaching it costs what all before it in its container cost."""
+        return not isinstance(self.location, ImageError) and self.location.read_together > 1

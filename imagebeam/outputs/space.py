@@ -1,21 +1,8 @@
 """Estimate the disk space that the rest of a job needs."""
 
-import io
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from imagebeam.outputs.files import stats
 from imagebeam.outputs.layout import Layout
-from imagebeam.outputs.parts import parquet_options
 from imagebeam.outputs.progress import ProgressWatcher
-
-
-def encoded_bytes(rows: pa.Table) -> int:
-    """Return the size of rows as a file of predictions."""
-    buffer = io.BytesIO()
-    pq.write_table(rows, buffer, **parquet_options(rows.num_rows or 1))
-    return buffer.tell()
 
 
 def bytes_needed(layout: Layout) -> int | None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.parts import write_part
-from imagebeam.outputs.space import bytes_needed, encoded_bytes
+from imagebeam.outputs.space import bytes_needed
 from tests.outputs.outputs import claimed, failed, labelled
 
 
@@ -22,9 +22,3 @@ def test_a_complete_job_needs_no_space(tmp_path: Path) -> None:
     Plan(requested=2, to_do=2, rows=2).write(layout)
     write_part(layout, "1", labelled("a", "b"), failed())
     assert bytes_needed(layout) == 0
-
-
-def test_the_size_of_rows_is_that_of_their_file(tmp_path: Path) -> None:
-    layout, rows = claimed(tmp_path), labelled("a", "b")
-    write_part(layout, "1", rows, failed())
-    assert encoded_bytes(rows) == (tmp_path / "predictions" / "part-1.parquet").stat().st_size

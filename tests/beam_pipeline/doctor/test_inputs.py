@@ -1,14 +1,17 @@
 import dataclasses
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
+
+import pytest
 
 from imagebeam.beam_pipeline.doctor.estimate import Price
 from imagebeam.beam_pipeline.doctor.inputs import Inputs, list_images, space_finding
+from imagebeam.beam_pipeline.doctor.trial import TrialError
 from imagebeam.beam_pipeline.options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.images.errors import BadManifestEntry
-from imagebeam.images.listed_image import ListedImage
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.sources import image
 from tests.beam_pipeline.colours import draw, write_module
 
@@ -35,7 +38,7 @@ def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
     assert sample.facts["failed"] == {"empty_file": 1, "unsupported_format": 1}
     assert sample.facts["failure_rate"] == 2 / 42
     assert sample.state.value == "warning"
-    assert sample.message.startswith("2 of 42 randomly chosen images failed (95 % interval 1.3%")
+    assert sample.message.startswith("2 of 42 sampled images failed (95 % interval 1.3%")
     assert (
         "1 empty_file, 1 unsupported_format. empty_file: The file has no bytes." in sample.message
     )
@@ -70,6 +73,20 @@ def test_a_sample_is_drawn_from_all_listed_images() -> None:
     assert min(sum(each < 5000 for each in chosen), sum(each >= 5000 for each in chosen)) > 20
 
 
+def test_members_that_are_read_in_sequence_are_the_first_ones_of_their_container() -> None:
+    members = [
+        ListedImage(f"{number}", ImageLocation("a.tar.gz", kind="TAR_GZIP"))
+        for number in range(1000)
+    ]
+    listing = list_images(chain(members, map(image, map(str, range(1000, 2000)))), 100, 60.0)
+    chosen = [int(each.uri) for each in listing.chosen]
+    streamed = [each for each in chosen if each < 1000]
+    assert (len(chosen), chosen) == (100, sorted(chosen))
+    assert streamed == list(range(len(streamed)))
+    # Of a hundred random draws, this number or fewer in one half has a probability of 1e-9.
+    assert 20 < len(streamed) < 80
+
+
 def test_listing_ends_at_its_time_limit() -> None:
     listing = list_images(map(image, map(str, count())), 3, 0.05)
     assert not listing.complete
@@ -100,3 +117,11 @@ def test_too_little_space_is_a_problem(tmp_path: Path) -> None:
     assert found.message.startswith("about 1000000 TB for the rows; ")
     assert found.message.endswith("Free disk space, choose another --output, or emit less.")
     assert space_finding(10**18, False, tmp_path).message.startswith("more than ")
+
+
+def test_a_sample_job_that_cannot_run_is_a_problem_with_its_reason(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    check = _inputs(tmp_path)
+    broken = dataclasses.replace(check.options, emit=("features",))
+    with pytest.raises(TrialError, match=r"a job of 1 images of the sample failed: .*features"):
+        list(dataclasses.replace(check, options=broken).run())
