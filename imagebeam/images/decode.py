@@ -40,6 +40,7 @@ from imagebeam.images.errors import (
     UnsupportedFormat,
     UnsupportedPixels,
 )
+from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.images.repairs import repaired
 from imagebeam.images.resizing import reduce_scale, resized
 from imagebeam.images.settings import MAX_PIXELS, Resize, Truncation
@@ -119,6 +120,8 @@ def decode(
     raise failure
 
 
+_CONVERT = "Convert it to JPEG or PNG"
+
 _FINAL = (DecodeError, MemoryError, Image.DecompressionBombError)
 """Exceptions after which nothing else is tried."""
 
@@ -134,14 +137,16 @@ def _final(error: Exception) -> DecodeError:
 def _format(data: bytes) -> str:
     """Return Pillow's name of the format. No other decoder runs."""
     name = signatures.format_of(data)
+    if name == "TIFF" and signatures.is_camera_raw(data):
+        raise UnsupportedFormat(f"the content is of the kind camera raw. {_CONVERT}")
     if name is None:
         kind = signatures.other_kind(data)
         if kind in signatures.NOT_PICTURES:
             raise UnsupportedFormat(f"the content is a {kind}, not a picture")
         raise UnsupportedFormat(
-            f"the content is of the kind {kind}. Convert it to JPEG or PNG"
+            f"the content is of the kind {kind}. {_CONVERT}"
             if kind
-            else "the content is not that of a known kind of picture"
+            else f"the content is {foreign_kind(data) or 'not that of a known kind of picture'}"
         )
     if name == "HEIF" and not _has_heif():
         raise UnsupportedFormat("a HEIC picture. Run `pip install pillow-heif`")

@@ -20,6 +20,7 @@ _KEPT_CHUNKS = (b"tRNS", b"eXIf")
 
 _JPEG_MARK = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
+_BRANDS = (b"avif", b"heic")
 _BMP_MARK = b"BM"
 _BMP_HEADER = struct.Struct("<4xIIiiHHI")
 _BMP_HEADER_AT = 6
@@ -35,8 +36,14 @@ def repaired(data: bytes) -> Iterator[bytes]:
     """Yield what the data of a refused picture may be decoded as instead."""
     if data.startswith(_PNG_MARK):
         yield essential_png(data)
-    elif data.startswith(_JPEG_MARK) and _is_complete_jpeg(data):
-        yield data + _JPEG_END
+    elif data.startswith(_JPEG_MARK):
+        # The first half of the end mark may be there.
+        pixels = data.rstrip(_JPEG_END[:1])
+        if _is_complete_jpeg(pixels):
+            yield pixels + _JPEG_END
+    elif data[4:8] == b"ftyp":
+        # The decoders look at the first brand only.
+        yield from (data[:8] + brand + data[12:] for brand in _BRANDS if brand in data[12:64])
     elif data.startswith(_BMP_MARK):
         with suppress(struct.error, ValueError):
             yield plain_bmp(data)

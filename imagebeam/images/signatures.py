@@ -15,6 +15,8 @@ from PIL.TiffImagePlugin import (
     ImageFileDirectory_v2,
 )
 
+_SUBFILE_TYPE, _SUBDIRECTORIES = 254, 330
+
 # Pillow reads the mark in either byte order, and BigTIFF, the last, in one.
 _TIFF = (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"II+\0")
 
@@ -26,8 +28,9 @@ _FORMATS = {
     # The length of the next header: two letters alone would make a BMP of many texts.
     "BMP": rb"BM............[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
     "TIFF": b"|".join(map(re.escape, _TIFF)),
-    "AVIF": rb"....ftyp(avif|avis)",
-    "HEIF": rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)",
+    # The first brand may be one that both have; the others follow it, and a version.
+    "AVIF": rb"....ftyp(?:....){0,12}?(?:avif|avis)",
+    "HEIF": rb"....ftyp(?:....){0,12}?(?:heic|heix|heim|heis|hevc|hevx|mif1|msf1)",
     "JPEG2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
     "PPM": rb"P[1-6][ \t\r\n#]",
     # The format has no mark: no colour map or one, a kind, a position, a size, a depth.
@@ -51,8 +54,13 @@ _OTHERS = {
     "BPG": rb"BPG\xfb",
     "Windows metafile": rb"\xd7\xcd\xc6\x9a",
     "GIMP": rb"gimp xcf",
-    "Canon raw": rb"....ftypcrx ",
-    "Fujifilm raw": rb"FUJIFILMCCD-RAW",
+    "camera raw": rb"....ftypcrx |FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|FOVb|\0MRM|II..\0\0HEAPCCDR",
+    "FITS": rb"SIMPLE  = {20}T",
+    "PCX": rb"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]",
+    "SGI": rb"\x01\xda[\x00\x01][\x01\x02]",
+    "portable arbitrary or float map": rb"P7\n|P[Ff]\s",
+    "bitmap in C source": rb"#define \S+_width |/\* XPM \*/",
+    "big-endian BigTIFF": rb"MM\0\+",
     "video": rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ",
     "web page": rb"\s*<(!DOCTYPE html|html|head)",
 }
@@ -73,6 +81,12 @@ _RARE_COMPRESSIONS = {
 }
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _YCBCR = 6
+_CR2 = b"CR"
+_CR2_AT = 8
+_IS_PREVIEW = 1
+_JPEG_END = b"\xff\xd9"
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_SIZE_FOLLOWS = 1
 
 
 def format_of(data: bytes) -> str | None:
@@ -89,6 +103,21 @@ def other_kind(data: bytes) -> str | None:
 def is_tiff(data: bytes) -> bool:
     """Return whether the data start as a TIFF that Pillow may read."""
     return data.startswith(_TIFF)
+
+
+def is_camera_raw(data: bytes) -> bool:
+    """Return whether a TIFF is a camera's raw file, whose first picture is only a preview."""
+    if not is_tiff(data):
+        return False
+    if data[_CR2_AT : _CR2_AT + len(_CR2)] == _CR2:
+        return True
+    try:
+        directory = _tiff_directory(data)
+        kind = directory.get(_SUBFILE_TYPE, 0)
+        return bool(kind & _IS_PREVIEW and _SUBDIRECTORIES in directory)
+    # The directory itself is damaged.
+    except Exception:
+        return False
 
 
 def webp_canvas(data: bytes) -> tuple[int, int]:
@@ -124,6 +153,8 @@ def ends_early(data: bytes) -> bool:
             return len(data) < int.from_bytes(data[2:6], "little")
         case "TIFF":
             return _tiff_ends_early(data)
+        case "AVIF" | "HEIF" | "JPEG2000":
+            return _boxes_end_early(data)
         case _:
             return False
 
@@ -140,7 +171,25 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int]]:
 def _jpeg_ends_early(data: bytes) -> bool:
     # A thumbnail in the header has an end mark of its own.
     (_, scan) = _jpeg_segments(data)[-1]
-    return b"\xff\xd9" not in data[scan:]
+    return _JPEG_END not in data[scan:]
+
+
+def _boxes_end_early(data: bytes) -> bool:
+    """Return whether the last box of a file (ISO/IEC 14496-12) is not all there."""
+    if data.startswith(_CODESTREAM):
+        return not data.endswith(_JPEG_END)
+    at = 0
+    while 0 <= at < len(data):
+        size, header = int.from_bytes(data[at : at + 4], "big"), 8
+        if size == _SIZE_FOLLOWS:
+            size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if size == 0:
+            # The box reaches to the end of the file.
+            return data[at + 4 : at + 8] == b"jp2c" and not data.endswith(_JPEG_END)
+        if size < header:
+            return False
+        at += size
+    return at > len(data)
 
 
 def _rare_jpeg(data: bytes) -> str | None:

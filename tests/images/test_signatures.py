@@ -1,3 +1,4 @@
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -6,6 +7,8 @@ import pytest
 from PIL import Image
 
 from imagebeam.images import signatures
+from imagebeam.images.decode import decode
+from imagebeam.images.errors import UnsupportedFormat
 from tests.images.encoding import (
     code_of,
     encode,
@@ -56,6 +59,9 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "tiff": lambda: encode(PICTURE, "TIFF"),
     "lzw tiff": lambda: encode(PICTURE, "TIFF", compression="tiff_lzw"),
     "big tiff": lambda: encode(PICTURE, "TIFF", big_tiff=True),
+    "avif": lambda: encode(PICTURE, "AVIF", quality=95),
+    "jpeg 2000": lambda: encode(PICTURE, "JPEG2000"),
+    "jpeg 2000 without boxes": lambda: encode(PICTURE, "JPEG2000", no_jp2=True),
 }
 
 
@@ -141,6 +147,47 @@ def test_a_big_tiff_of_the_order_that_pillow_does_not_read_is_another_format() -
     data = encode(Image.new("I;16B", (4, 3)), "TIFF", big_tiff=True)
     assert data.startswith(b"MM\0+")
     assert code_of(data) == "unsupported_format"
+
+
+def tiff(*entries: tuple[int, int], mark: bytes = b"", pixels: bytes = bytes(12)) -> bytes:
+    """Return a TIFF of 2×2 RGB pixels with further fields of one number each."""
+    start = 8 + len(mark)
+    fields = {256: 2, 257: 2, 258: 8, 259: 1, 262: 2, 277: 3, 278: 2, 279: 12, **dict(entries)}
+    fields[273] = start + 2 + 12 * (len(fields) + 1) + 4
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, fields[tag]) for tag in sorted(fields))
+    head = b"II*\0" + struct.pack("<I", start) + mark + struct.pack("<H", len(fields))
+    return head + body + bytes(4) + pixels
+
+
+def test_a_preview_in_a_raw_file_is_not_the_picture() -> None:
+    subfile_type, subdirectories = 254, 330
+    assert code_of(tiff()) is None
+    assert code_of(tiff((subfile_type, 0), (subdirectories, 8))) is None
+    assert code_of(tiff((subfile_type, 1), (subdirectories, 8))) == "unsupported_format"
+    assert code_of(tiff(mark=b"CR\2\0")) == "unsupported_format"
+
+
+@pytest.mark.parametrize("brand", [b"mif1", b"miaf", b"MA1B"])
+def test_the_brands_behind_the_first_tell_the_kind(brand: bytes) -> None:
+    data = encode(PICTURE, "AVIF")
+    assert data[8:12] == b"avif"
+    other = data[:8] + brand + data[12:16] + b"avif" + data[20:]
+    pixels, expected = (decode(each, (96, 128), "stretch").pixels for each in (other, data))
+    assert np.array_equal(pixels, expected)
+
+
+def test_half_an_end_mark_of_a_jpeg_is_none() -> None:
+    data = encode(PICTURE, "JPEG")
+    assert np.array_equal(same_size(data[:-1]), same_size(data))
+
+
+def test_a_pointer_of_git_lfs_is_no_picture() -> None:
+    data = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    with pytest.raises(UnsupportedFormat) as caught:
+        decode(data, (4, 4))
+    assert str(caught.value) == (
+        "the content is a pointer of Git LFS. Fetch the file itself with `git lfs pull`"
+    )
 
 
 def test_unknown_chunks_are_skipped() -> None:

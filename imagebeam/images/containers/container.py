@@ -41,6 +41,7 @@ from imagebeam.images.errors import (
     UnexpectedFetch,
     UnexpectedListing,
 )
+from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.storage import StoreError
 from imagebeam.storage.errors import describe_unexpected
 
@@ -226,7 +227,10 @@ class Container:
 
     def _entries(self, report: Callable[[int], object] | None) -> Iterator[Entry]:
         self._raw.seek(0)
-        kind = kind_of_content(self._raw.read(SNIFFED_BYTES), self._kind)
+        head = self._raw.read(SNIFFED_BYTES)
+        kind = kind_of_content(head, self._kind)
+        if kind is self._kind and (foreign := foreign_kind(head)):
+            raise UnsupportedContainerError(f"it is {foreign}")
         if kind.format == "parquet":
             return numbered_after_the_first(self._table().members(self._counter))
         walk = ArchiveWalk(self._selection, self._limits, self._counter, self._names)

@@ -69,8 +69,8 @@ def members(
                 if path is not None:
                     error = BadMember("the row has no image: it names a file")
                     yield MemberProblem(name or f"row={number}", error, path=path)
-                elif name is None:
-                    reason = f"column {selection.id_key!r} is null"
+                elif not name:
+                    reason = f"column {selection.id_key!r} is {'null' if name is None else 'empty'}"
                     yield MemberProblem(f"row={number}", BadMember(reason))
                 else:
                     yield Member(name, place, ContainerKind.PARQUET)

@@ -46,7 +46,7 @@ def members(
                 try:
                     features = _features(_read(file, place, limits.index_bytes))
                     if selection.id_key is not None:
-                        name = _bytes(features, selection.id_key).decode("utf-8", "surrogateescape")
+                        name = _name(features, selection.id_key)
                     kept = of_features(features, selection.keep)
                 except (BadMember, FileTooLarge) as error:
                     yield MemberProblem(name, error, (None,) * len(selection.keep))
@@ -88,6 +88,13 @@ def _features(record: bytes) -> Any:
         return Example.FromString(record).features.feature
     except DecodeError as error:
         raise BadMember("the record is not a tf.train.Example") from error
+
+
+def _name(features: Any, key: str) -> str:
+    # Without a name, the image would have that of the whole file.
+    if not (name := _bytes(features, key)):
+        raise BadMember(f"the value of the key {key!r} is empty")
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _bytes(features: Any, key: str) -> bytes:

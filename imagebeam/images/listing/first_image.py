@@ -9,6 +9,10 @@ from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.sources import Source
 
 
+class EmptyInputError(InputError):
+    """An input that can be read and stands for no image."""
+
+
 def first_image(source: Source, text: str) -> str:
     """Return the name of the first image of a source.
 
@@ -17,12 +21,13 @@ def first_image(source: Source, text: str) -> str:
         text: the input as the user typed it, for messages.
 
     Raises:
-        InputError: it holds none, or cannot be read.
+        EmptyInputError: it holds none.
+        InputError: it cannot be read.
     """
     left_out = LeftOut()
     first = next(replace(source, is_look=True).images(left_out), None)
     if first is None:
-        raise InputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
+        raise EmptyInputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
     # Only the reason why the whole of it cannot be read comes under its own name.
     if first.uri != uris.without_secrets(source.names[0], source.access.hide_query):
         return first.uri
@@ -39,6 +44,7 @@ def _described(left_out: LeftOut) -> str:
     parts = [
         f"{entries:,} {reason} (such as {examples[0]})"
         for reason, (entries, examples) in sorted(left_out.take().items())
+        if reason != "empty_manifest"
     ]
     return f"; left out: {', '.join(parts)}" if parts else ""
 

@@ -2,11 +2,12 @@
 
 from typing import IO, Any, Literal, cast
 
-from imagebeam.images import uris
+from imagebeam.images import signatures, uris
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
 from imagebeam.images.errors import InputError
+from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.images.listing import manifests
 from imagebeam.images.listing.manifest_entries import URI_COLUMN, ManifestError, NoColumnError
 from imagebeam.images.listing.manifest_format import (
@@ -14,7 +15,6 @@ from imagebeam.images.listing.manifest_format import (
     Format,
     compression_of,
     decompressed_head,
-    foreign_kind,
     format_of_name,
     format_of_text,
     is_text,
@@ -104,6 +104,10 @@ class FileKinds:
             return self._table_kind(address, text)
         if head.startswith(b"ARROW1"):
             return "manifest"
+        if kind := signatures.other_kind(head):
+            if kind in signatures.NOT_PICTURES:
+                raise InputError(f"{text}: it is a {kind}, not a picture. Leave it out.")
+            return "images"
         inner = decompressed_head(head) if compression_of(head) is Compression.GZIP else b""
         if inner and is_text(inner):
             return self._text_kind(inner, text)

@@ -15,11 +15,12 @@ from imagebeam.images.listing.columns import (
     NoValueError,
     check_columns,
 )
+from imagebeam.images.listing.first_image import EmptyInputError
 from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.manifest_entries import ManifestError
 from imagebeam.images.listing.manifest_format import Format, format_of_name
-from imagebeam.images.listing.names import is_image_name
+from imagebeam.images.listing.names import is_image_name, judge_suffix
 from imagebeam.images.listing.source_maker import SourceMaker
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.settings import Access
@@ -190,14 +191,30 @@ class _Inputs:
     def _local_glob(self, pattern: str, text: str) -> list[Source]:
         here = os.getcwd()
         if not _is_listing(pattern):
-            return [
-                self._maker.checked(self._maker.source("glob", pattern, uris.from_path(here)), text)
-            ]
+            source = self._maker.source("glob", pattern, uris.from_path(here))
+            try:
+                return [self._maker.checked(source, text)]
+            except EmptyInputError:
+                if by_content := self._by_content(pattern, here, text):
+                    return by_content
+                raise
         found = list(folders.matches(pattern, here))
         for path, error in found:
             if error is not None:
                 raise InputError(f"{text}: {path}: {error}. Check its permissions.")
         return self._maker.all_named([uris.from_path(path) for path, _ in found], text)
+
+    def _by_content(self, pattern: str, here: str, text: str) -> list[Source]:
+        """Return containers or manifests whose names show no kind: `train-00000-of-01024`."""
+        found = [path for path, error in folders.matches(pattern, here) if error is None]
+        if not all(judge_suffix(os.path.basename(path)) == "unknown" for path in found):
+            return []
+        try:
+            return self._maker.all_named([uris.from_path(path) for path in found], text)
+        except NoValueError:
+            raise
+        except InputError:
+            return []
 
     def _in_bucket(self, text: str) -> list[Source]:
         scheme, _, path = text.partition("://")
@@ -236,7 +253,7 @@ class _Inputs:
         return True
 
 
-_TABLES = (Format.PARQUET, Format.ARROW, Format.CSV, Format.TSV, Format.JSON_LINES)
+_TABLES = frozenset(Format) - {Format.LINES, Format.LST}
 
 
 def _is_listing(pattern: str) -> bool:

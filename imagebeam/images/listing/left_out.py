@@ -16,6 +16,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "quoted": "a line inside a quote that is never closed, or closed in a wrong place",
         "blank": "a line or row of a manifest without a name",
         "empty_archive": "an archive without files",
+        "empty_manifest": "a manifest without lines or rows",
         "link_loop": "a link to a folder above it",
     }
 )

@@ -19,6 +19,7 @@ from imagebeam.images.listing.manifest_entries import (
 )
 from imagebeam.images.listing.manifest_format import Format
 
+_HEADER_FIX = "If the first line is not a header, write one above it."
 _DELIMITERS = (",", "\t", ";", "|")
 _SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _OTHER_LINE_END = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -32,6 +33,8 @@ def read_csv(text: IO[str], form: Format, column: str, keep: Columns) -> Iterato
         ManifestError: its header cannot be read, or lacks a column.
     """
     header, rows = table_of(text, form, column)
+    if not header:
+        return
     place = header.index(column)
     check_kept(header, keep)
     kept = [header.index(name) for name in keep]
@@ -66,7 +69,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterator[Any]]:
-    """Return the header and the records of a table in text.
+    """Return the header and the records of a table in text; both are empty if the text is.
 
     Raises:
         ManifestError: the header cannot be read.
@@ -74,7 +77,9 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
     """
     source = (line for line in lines(text) if line.text is None or line.text.strip())
     first = next(source, None)
-    if first is None or first.text is None:
+    if first is None:
+        return [], iter(())
+    if first.text is None:
         raise NoColumnError(no_column([], column))
     own = "\t" if form is Format.TSV else ","
     if chosen := _SEPARATOR.fullmatch(first.text):
@@ -102,7 +107,7 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
             return names, records(_all(text, first), delimiter, is_csv, len(names))
     if error:
         raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
-    raise NoColumnError(no_column(header, column))
+    raise NoColumnError(f"{no_column(header, column)} {_HEADER_FIX}")
 
 
 def _all(text: IO[str], header: Line) -> Iterator[Line]:

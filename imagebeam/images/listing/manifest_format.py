@@ -58,15 +58,10 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", Compression.ZSTANDARD),
 )
 
-_FOREIGN = (
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it and name the folder"),
-    (b"Rar!\x1a\x07", "a RAR archive. Unpack it and name the folder"),
-    (b"%PDF-", "a PDF document. Extract its pictures and name their folder"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file. Write its pictures to a TFRecord or Parquet file"),
-    (b"SQLite format 3\0", "an SQLite database. Export its names as a CSV file"),
-    (b"Obj\x01", "an Avro file. Convert it to Parquet"),
-    (b"ORC", "an ORC file. Convert it to Parquet"),
-)
+_UTF16 = {
+    "utf-16-le": re.compile(rb"([\t\n\r -~]\0){3}"),
+    "utf-16-be": re.compile(rb"(\0[\t\n\r -~]){3}"),
+}
 
 
 def format_of_name(name: str) -> ManifestFormat | None:
@@ -119,11 +114,6 @@ def compression_of(head: bytes) -> Compression | None:
     return next((each for magic, each in _MAGIC if head.startswith(magic)), None)
 
 
-def foreign_kind(head: bytes) -> str | None:
-    """Return what a file is that cannot be read, with the fix; None for other content."""
-    return next((text for magic, text in _FOREIGN if head.startswith(magic)), None)
-
-
 def is_text(head: bytes) -> bool:
     """Return whether a file begins as text in UTF-8 or UTF-16 does."""
     if not head:
@@ -135,14 +125,12 @@ def is_text(head: bytes) -> bool:
 
 def utf16_without_mark(head: bytes) -> str | None:
     """Return the encoding of UTF-16 text that has no byte order mark; None for other content."""
-    even, odd = head[0::2], head[1::2]
-    if len(head) < 4 or not odd:
-        return None
-    # Latin text: nearly every other byte is zero.
-    if odd.count(0) > 0.7 * len(odd) and even.count(0) == 0:
-        return "utf-16-le"
-    if even.count(0) > 0.7 * len(even) and odd.count(0) == 0:
-        return "utf-16-be"
+    for encoding, ascii_letters in _UTF16.items():
+        # Names of any language have a suffix: some letters of ASCII, one after the other.
+        if any(found.start() % 2 == 0 for found in ascii_letters.finditer(head)):
+            text = head[: len(head) // 2 * 2].decode(encoding, "ignore")
+            if min(text) >= "\t":
+                return encoding
     return None
 
 

@@ -47,7 +47,9 @@ def entries(one: ListingPass, address: str) -> Iterator[ListedImage]:
         is_whole = len(own) == len(keep)
         if rules.digest_column is not None:
             own.setdefault(rules.digest_column, pa.string())
+        is_empty = True
         for entry in manifests.read(table, name, own, rules.uri_column):
+            is_empty = False
             digest: object = _NO_DIGEST
             if not is_whole or rules.digest_column is not None:
                 row = dict(zip(own, entry.extra_columns, strict=True))
@@ -55,6 +57,8 @@ def entries(one: ListingPass, address: str) -> Iterator[ListedImage]:
                 kept = or_partitions(row, address, keep)
                 entry = entry._replace(extra_columns=kept)
             yield from _entry(one, entry, f"{shown}#{entry.position}", address, digest)
+        if is_empty:
+            one.left_out.add("empty_manifest", shown)
 
 
 def _entry(

@@ -22,6 +22,11 @@ from imagebeam.images.listing.manifest_entries import (
 _LINES_TO_TYPE = 1000
 """Lines of JSON that are read to learn which columns there are."""
 
+_FORM = (
+    "Write one name or object per line, or one array of them. For an array inside an object, as in "
+    "COCO's files: `jq -c '.images[]' coco.json > list.jsonl`."
+)
+
 _MOST_JSON = 200_000_000
 """Characters of a JSON array, which is read whole."""
 
@@ -30,7 +35,7 @@ def read_json(text: IO[str], column: str, keep: Columns) -> Iterator[ManifestEnt
     """Yield the entries of a manifest in JSON.
 
     Raises:
-        ManifestError: it is an array that is too long.
+        ManifestError: it is an array that is too long or not valid, or one object.
     """
     nothing = (None,) * len(keep)
     for position, value in _json_values(text):
@@ -56,9 +61,12 @@ def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
     """
     source = lines(text)
     for line in source:
-        if line.text is None or not line.text.lstrip().startswith("["):
+        start = line.text.strip() if line.text is not None else ""
+        if start == "{":
+            raise ManifestError(f"a JSON object over several lines. {_FORM}")
+        if not start.startswith("["):
             yield _json_line(line)
-            if line.text is None or line.text.strip():
+            if line.text is None or start:
                 break
             continue
         rest = text.read(_MOST_JSON + 1)
@@ -71,6 +79,8 @@ def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
                 f"a JSON array of more than {_MOST_JSON:,} characters. Write one object per line "
                 "(.jsonl)."
             )
+        elif start == "[":
+            raise ManifestError(f"{items}. {_FORM}")
         else:
             numbered = lines(io.StringIO(whole, newline=""))
             yield from (
@@ -106,7 +116,9 @@ def json_columns(text: IO[str], column: str) -> dict[str, Any]:
     """
     import pyarrow as pa
 
-    values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE)]
+    values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE) if value is not None]
+    if values and all(isinstance(value, BadManifestEntry) for value in values):
+        raise ManifestError(f"{values[0]}. {_FORM}")
     rows = [value for value in values if isinstance(value, dict)]
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
@@ -117,5 +129,6 @@ def json_columns(text: IO[str], column: str) -> dict[str, Any]:
             continue
     names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
     if rows and column not in names and not any(isinstance(value, str) for value in values):
-        raise NoColumnError(no_column(list(names), column))
+        form = f" {_FORM}" if len(values) == 1 else ""
+        raise NoColumnError(no_column(list(names), column) + form)
     return found

@@ -30,6 +30,7 @@ _FREE_ROWS = 1_000_000
 """Rows that a file may have however small it is. More must take a byte each."""
 
 _LIMITS = ContainerLimits()
+_ARROW_FIX = "If a column holds the images themselves, write the table as Parquet."
 _ARROW_MAGIC = b"ARROW1"
 """The beginning of a file; a stream, as the caches of Hugging Face hold it, has none."""
 
@@ -210,7 +211,8 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
         count = schema.names.count(column)
         raise ManifestError(f"{count} columns are called `{column}`. Rename one.")
     if column not in types:
-        raise NoColumnError(no_column(list(types), column))
+        fix = "" if form is Format.PARQUET else f" {_ARROW_FIX}"
+        raise NoColumnError(no_column(list(types), column) + fix)
     if not is_text(types[column]):
         raise NoColumnError(
             f"column `{column}` holds {types[column]}, not text. Name the column that holds the "

@@ -10,10 +10,16 @@ from typing import IO, Any
 from imagebeam.images.containers.streams import Decompressed
 from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.images.listing import manifest_tables
-from imagebeam.images.listing.csv_records import lines
+from imagebeam.images.listing.csv_records import MOST_CHARACTERS, lines
 from imagebeam.images.listing.manifest_csv import read_csv, table_of
-from imagebeam.images.listing.manifest_entries import URI_COLUMN, Columns, ManifestEntry
+from imagebeam.images.listing.manifest_entries import (
+    URI_COLUMN,
+    Columns,
+    ManifestEntry,
+    ManifestError,
+)
 from imagebeam.images.listing.manifest_format import (
     HEAD_BYTES,
     Format,
@@ -26,6 +32,8 @@ from imagebeam.images.listing.manifest_json import json_columns, read_json
 
 _TABLES = {Format.PARQUET, Format.ARROW}
 _LIMITS = ContainerLimits()
+_ZIP = b"PK\3\4"
+_PIECE = 1 << 16
 
 
 def read(
@@ -66,8 +74,12 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
     """
     import pyarrow as pa
 
-    column = uri_column or URI_COLUMN
-    form = format_of(name, read_head(file), column)
+    column, head = uri_column or URI_COLUMN, read_head(file)
+    if head.startswith(_ZIP):
+        raise ManifestError("it is a zip file, or the workbook of a spreadsheet. Save it as CSV.")
+    if foreign := foreign_kind(head):
+        raise ManifestError(f"it is {foreign}.")
+    form = format_of(name, head, column)
     if form.format in _TABLES:
         return manifest_tables.columns(file, form.format, column)
     with _text(file, form) as text:
@@ -98,7 +110,7 @@ class _Raw(io.RawIOBase):
 
 
 @contextmanager
-def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[IO[str]]:
+def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[io.TextIOWrapper]:
     source: Any = file
     if form.compression is not None:
         source = Decompressed(file, form.compression, _LIMITS)
@@ -115,7 +127,9 @@ def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[IO[str]]:
     yield io.TextIOWrapper(buffered, encoding, errors, newline="")
 
 
-def _read_text(text: IO[str], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
+def _read_text(
+    text: io.TextIOWrapper, form: Format, column: str, keep: Columns
+) -> Iterator[ManifestEntry]:
     match form:
         case Format.CSV | Format.TSV:
             return read_csv(text, form, column, keep)
@@ -125,10 +139,10 @@ def _read_text(text: IO[str], form: Format, column: str, keep: Columns) -> Itera
             return _read_lines(text, form, len(keep))
 
 
-def _read_lines(text: IO[str], form: Format, kept: int) -> Iterator[ManifestEntry]:
+def _read_lines(text: io.TextIOWrapper, form: Format, kept: int) -> Iterator[ManifestEntry]:
     nothing = (None,) * kept
-    for number, line, _ in lines(text):
-        position = f"line={number}"
+    for unit, number, line in _names(text):
+        position = f"{unit}={number}"
         if line is None:
             yield ManifestEntry(position, BadManifestEntry("the line is too long"), nothing)
             continue
@@ -137,3 +151,28 @@ def _read_lines(text: IO[str], form: Format, kept: int) -> Iterator[ManifestEntr
             # MXNet: number, labels and name.
             line = cells[-1]
         yield ManifestEntry(position, line if line.strip() else None, nothing)
+
+
+def _names(text: io.TextIOWrapper) -> Iterator[tuple[str, int, str | None]]:
+    """Yield unit, number and text of each name; None for one that is too long."""
+    head = text.buffer.peek(HEAD_BYTES)[:HEAD_BYTES]  # type: ignore[attr-defined]
+    # `find -print0` writes a NUL byte behind each name. Padding is several of them.
+    if (
+        text.encoding == "utf-8-sig"
+        and b"\0\0" not in head
+        and head.count(b"\0") > head.count(b"\n")
+    ):
+        yield from (("item", number, name) for number, name in enumerate(_between_nuls(text), 1))
+        return
+    yield from (("line", number, line) for number, line, _ in lines(text))
+
+
+def _between_nuls(text: io.TextIOWrapper) -> Iterator[str]:
+    rest = ""
+    while piece := text.read(_PIECE):
+        *names, rest = (rest + piece).split("\0")
+        yield from names
+        if len(rest) > MOST_CHARACTERS:
+            raise ManifestError(f"a name of more than {MOST_CHARACTERS:,} characters")
+    if rest:
+        yield rest

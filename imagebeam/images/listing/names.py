@@ -19,7 +19,10 @@ IMAGE_SUFFIXES = frozenset(
         # Raw files of cameras.
         *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf"),
         *(".rw2", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".kdc", ".dcr", ".mrw"),
-        *(".erf", ".mef", ".rwl"),
+        *(".erf", ".mef", ".rwl", ".rwz", ".gpr", ".fff"),
+        # Kinds of science, film and old programs.
+        *(".fits", ".fts", ".dpx", ".cin", ".pct", ".pict", ".xbm", ".xpm", ".wbmp", ".ras"),
+        *(".pfm", ".jls", ".cur", ".heics", ".avifs"),
     )
 )
 """Names that folders, globs and archives take as images, in any case.
@@ -56,20 +59,23 @@ _OTHERS = frozenset(
 
 FILE_SERVER_NAMES = frozenset(
     (
-        *("@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", ".thumbnails"),
-        *("$RECYCLE.BIN", "System Volume Information", "lost+found", "__MACOSX"),
+        *("@eadir", "#recycle", "@recycle", "@recently-snapshot", "#snapshot", ".thumbnails"),
+        *("$recycle.bin", "system volume information", "lost+found", "__macosx", "@tmp"),
+        *("~snapshot", "recycler"),
     )
 )
-"""Folders that file servers and operating systems make for their own use."""
+"""Folders that file servers and operating systems make for their own use, in lower case."""
 
-SNIFFED_BYTES = 32
+SNIFFED_BYTES = 132
 
 _PICTURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0[*+]|II\+\0"
     rb"|BM............[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"
     # HEIF and AVIF, JPEG XL, JPEG 2000, Photoshop, PPM and its relatives.
-    rb"|....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1|avif|avis)"
-    rb"|\xff\x0a|\0\0\0\x0c(JXL |jP  )\r\n\x87\n|\xff\x4f\xff\x51|8BPS|P[1-6][ \t\r\n#]",
+    rb"|....ftyp(....){0,12}?(heic|heix|heim|heis|hevc|hevx|mif1|msf1|avif|avis|crx )"
+    rb"|\xff\x0a|\0\0\0\x0c(JXL |jP  )\r\n\x87\n|\xff\x4f\xff\x51|8BPS|P[1-6][ \t\r\n#]"
+    # Raw files of cameras, FITS, DICOM.
+    rb"|II(RO|RS|U\0)|MMOR|FUJIFILMCCD-RAW|FOVb|II..\0\0HEAPCCDR|SIMPLE  = {20}T|.{128}DICM",
     re.DOTALL,
 )
 
@@ -113,7 +119,7 @@ class NameRules:
             parts: of its path below the input.
             name: the last of them.
         """
-        if name in FILE_SERVER_NAMES:
+        if name.lower() in FILE_SERVER_NAMES:
             return "excluded"
         if name.startswith(".") and name not in (".", ".."):
             return "hidden"

@@ -14,7 +14,7 @@ from imagebeam.images.listing.columns import (
     keeping,
     kept_columns,
 )
-from imagebeam.images.listing.first_image import first_image
+from imagebeam.images.listing.first_image import EmptyInputError, first_image
 from imagebeam.images.listing.input_kinds import (
     FileKinds,
     unreachable,
@@ -36,7 +36,7 @@ class SourceMaker:
         rules: what is taken.
 
     Attributes:
-        refusals: why archives hold no image.
+        refusals: why archives and manifests hold no image.
         has_images: whether any source does.
     """
 
@@ -112,7 +112,12 @@ class SourceMaker:
         check_digest_column(self._rules.entries.digest_column, columns, text)
         base = self._rules.entries.root or base
         source = replace(self.source("manifest", address, base), keep=keep)
-        return self.checked(source, text)
+        try:
+            return self.checked(source, text)
+        except EmptyInputError as error:
+            # Spark writes parts without rows.
+            self.refusals.append(error)
+            return source
 
     def source(self, kind: Kind, address: str, base: str = "") -> Source:
         """Return a source that is not checked yet."""

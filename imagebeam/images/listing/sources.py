@@ -21,9 +21,10 @@ from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
-LISTING_VERSION = 3
+LISTING_VERSION = 4
 """Changes with the rules for what is requested. Version 1 took fewer kinds of names; in version 2,
-the first of several members of one name kept it, and not the last."""
+the first of several members of one name kept it, and not the last; version 3 did not know FITS,
+DICOM without an extension and some older kinds."""
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,15 @@ def test_rows_are_read_in_any_order() -> None:
 
 
 def test_names_are_read_from_a_column() -> None:
-    data = parquet({"image": pa.array([b"1", b"2"], pa.binary()), "id": ["x", None]})
-    found = content(opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id")))
-    assert found == {"x": b"1", "row=2": "bad_member"}
+    images = pa.array([b"1", b"2", b"3", b"4"], pa.binary())
+    data = parquet({"image": images, "id": ["x", None, "", ""]})
+    container = opened(data, ContainerKind.PARQUET, MemberSelection(id_key="id"))
+    assert content(container) == {
+        "x": b"1",
+        **dict.fromkeys(("row=2", "row=3", "row=4"), "bad_member"),
+    }
+    problems = [str(entry.error) for entry in container if isinstance(entry, MemberProblem)]
+    assert problems == ["column 'id' is null", *["column 'id' is empty"] * 2]
 
 
 def test_names_are_read_from_the_struct() -> None:

@@ -41,6 +41,13 @@ def test_a_record_without_its_name_has_a_row() -> None:
     assert found[1].name == "b.jpg"
 
 
+def test_records_with_an_empty_name_have_rows_of_their_own() -> None:
+    nameless = example(image__encoded=b"1", image__filename=b"")
+    selection = MemberSelection(id_key="image/filename")
+    found = content(opened(tfrecords(nameless, nameless), ContainerKind.TFRECORD, selection))
+    assert found == {"record=1": "bad_member", "record=2": "bad_member"}
+
+
 @pytest.mark.parametrize("record", [b"", b"no Example", example(other=b"x")])
 def test_a_record_without_an_image_affects_only_itself(record: bytes) -> None:
     found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), ContainerKind.TFRECORD))

@@ -35,7 +35,9 @@ def _walked(folder: Path) -> int:
     """Return the entries that a person would count: files, and folders left out as a whole."""
     seen = 0
     for root, below, names in os.walk(folder):
-        skipped = [name for name in below if name.startswith(".") or name in FILE_SERVER_NAMES]
+        skipped = [
+            name for name in below if name.startswith(".") or name.lower() in FILE_SERVER_NAMES
+        ]
         below[:] = [name for name in below if name not in skipped]
         seen += len(skipped) + len(names)
         assert root
@@ -115,7 +117,7 @@ def _packed(rng: random.Random, suffix: str, depth: int) -> tuple[bytes, int]:
                 data, count = b"no archive", 1
             path = f"{folder}/n.{inner}".lstrip("/")
             is_skipped = any(
-                part in FILE_SERVER_NAMES or part[0] == "." for part in path.split("/")
+                part.lower() in FILE_SERVER_NAMES or part[0] == "." for part in path.split("/")
             )
             members.append((path, data))
             seen += 1 if is_skipped or depth == 1 else max(count, 1)
@@ -193,8 +195,9 @@ def test_the_counts_of_lines_add_up(
 ) -> None:
     path = tmp_path_factory.mktemp("lines") / name
     path.write_text("".join(f"{cell}\n" for cell in cells), newline="")
-    requested, left_out, _ = _counted(Source("manifest", (str(path),), str(path.parent)))
-    assert requested + left_out == len(cells)
+    requested, left_out, by_reason = _counted(Source("manifest", (str(path),), str(path.parent)))
+    assert by_reason.get("empty_manifest", 0) == (not cells)
+    assert requested + left_out == max(len(cells), 1)
 
 
 @given(st.lists(st.tuples(_cell, _cell), max_size=20))
@@ -206,7 +209,9 @@ def test_the_counts_of_csv_lines_add_up(
     path = tmp_path_factory.mktemp("csv") / "list.csv"
     path.write_text("uri,x\n" + "".join(f"{uri},{x}\n" for uri, x in rows), newline="")
     source = Source("manifest", (str(path),), str(path.parent))
-    requested, left_out, _ = _counted(source)
+    requested, left_out, by_reason = _counted(source)
+    assert by_reason.pop("empty_manifest", 0) == (not rows)
+    left_out = sum(by_reason.values())
     spanned = path.read_text().count("\n") - 1 - requested - left_out
     # A quoted cell can span lines: its record then counts for all of them.
     assert spanned >= 0

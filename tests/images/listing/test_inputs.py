@@ -324,7 +324,10 @@ class TestRefusals:
 
     def test_a_manifest_without_the_column_is_refused(self, here: Path) -> None:
         (here / "a.csv").write_text("url\na.jpg\n")
-        cure = "Name the column that holds the images' names with --uri-column."
+        cure = (
+            "Name the column that holds the images' names with --uri-column. If the first line is "
+            "not a header, write one above it."
+        )
         assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
 
     def test_one_bad_manifest_of_a_glob_is_reported(self, here: Path) -> None:

@@ -79,8 +79,27 @@ class TestLines:
         [(_, name)] = read(written(tmp_path, "list.txt", b"\xff\xe9.jpg\n"))
         assert os.fsencode(name) == b"\xff\xe9.jpg"
 
-    def test_an_empty_file_has_no_entries(self, tmp_path: Path) -> None:
-        assert read(written(tmp_path, "list.txt", "\n\n")) == []
+    @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.csv.gz", "list.jsonl"])
+    def test_an_empty_file_has_no_entries(self, tmp_path: Path, name: str) -> None:
+        assert read(written(tmp_path, name, "\n\n")) == []
+        assert read(written(tmp_path, name, "")) == []
+
+    @pytest.mark.parametrize("end", ["", "\0"])
+    def test_names_that_find_prints_with_nul_bytes_are_read(self, tmp_path: Path, end: str) -> None:
+        text = "./a.jpg\0./new\nline.jpg\0" + "./b/ü.jpg\0" * 20_000 + "c.jpg" + end
+        found = read(written(tmp_path, "list.txt", text))
+        assert found[:3] == [
+            ("item=1", "./a.jpg"),
+            ("item=2", "./new\nline.jpg"),
+            ("item=3", "./b/ü.jpg"),
+        ]
+        assert found[-1] == ("item=20003", "c.jpg")
+        assert len(found) == 20_003
+
+    def test_nul_bytes_that_pad_a_list_separate_nothing(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "list.txt", "a.jpg\nb.jpg\n" + "\0" * 100)
+        assert read(path)[:2] == [("line=1", "a.jpg"), ("line=2", "b.jpg")]
+        assert len(read(path)) == 3
 
 
 class TestCsv:
@@ -212,14 +231,14 @@ class TestCsv:
 
     @pytest.mark.parametrize(
         ("content", "columns"),
-        [("", "no columns"), ("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
+        [("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
     )
     def test_a_missing_uri_column_is_refused(
         self, tmp_path: Path, content: str, columns: str
     ) -> None:
         assert refusal(written(tmp_path, "list.csv", content)) == (
             f"no column `uri`; it has {columns}. Name the column that holds the images' names with "
-            "--uri-column."
+            "--uri-column. If the first line is not a header, write one above it."
         )
 
     def test_a_header_that_is_not_csv_is_refused(self, tmp_path: Path) -> None:
@@ -374,6 +393,29 @@ class TestAnyManifest:
         text = {"jsonl": '"a.jpg"\n', "txt": "a.jpg\n"}.get(name.split(".")[1], "uri\na.jpg\n")
         path = written(tmp_path, name, gzip.compress(text.encode()))
         assert [name for _, name in read(path)] == ["a.jpg"]
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_utf16_of_other_scripts_is_read(self, tmp_path: Path, encoding: str) -> None:
+        names = ["写真/日本語の名前_一.jpg", "фото/Ёж.jpg"]
+        found = read(written(tmp_path, "a.txt", "\n".join(names).encode(encoding)))
+        assert [name for _, name in found] == names
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{\n  "images": [\n    {"file_name": "a.jpg"}\n  ]\n}\n',
+            '[\n{"uri": "a.jpg"},\n{"uri": "b.jpg"},\n]\n',
+            '{"info": {}, "images": [{"file_name": "a.jpg"}], "annotations": []}',
+        ],
+    )
+    def test_json_of_another_form_is_refused_with_the_form(self, tmp_path: Path, text: str) -> None:
+        path = written(tmp_path, "coco.json", text)
+        with path.open("rb") as file, pytest.raises(ManifestError) as caught:
+            manifests.columns(file, path.name)
+        assert str(caught.value).endswith(
+            "Write one name or object per line, or one array of them. For an array inside an "
+            "object, as in COCO's files: `jq -c '.images[]' coco.json > list.jsonl`."
+        )
 
     def test_a_json_array_is_read(self, tmp_path: Path) -> None:
         text = '[\n  {"uri": "a.jpg"},\n  "b.jpg",\n null]\n'

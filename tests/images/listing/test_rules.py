@@ -17,7 +17,7 @@ from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.sources import Source
-from tests.images.containers.archives import tar, zipped
+from tests.images.containers.archives import example, tar, tfrecords, zipped
 from tests.images.listing.test_folders import tree
 
 
@@ -27,6 +27,10 @@ def listed(*names: Path | str, entries: EntryRules | None = None) -> list[tuple[
     found = sources([*map(str, names)], rules=rules)
     images = [each for source in found for each in source]
     return [(each.uri, each.error.code if each.error else None) for each in images]
+
+
+def gunzipped(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def refusal(*names: Path | str, entries: EntryRules | None = None) -> str:
@@ -231,6 +235,8 @@ class TestInputs:
         [
             (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it"),
             (b"Rar!\x1a\x07\x01", "a RAR archive. Unpack it"),
+            (b"\x1f\x9d\x90abc", "compressed by `compress`. Decompress it"),
+            (b"\0\0\0\x18ftypmp42" + bytes(40), "it is a video, not a picture. Leave it out"),
             (b"some text\n", "it is text, but its name does not tell the format"),
             (b"\0\1\2\3" * 20, "not a picture, an archive or a manifest"),
         ],
@@ -238,6 +244,56 @@ class TestInputs:
     def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
         (tmp_path / "x.dat").write_bytes(content)
         assert reason in refusal(tmp_path / "x.dat")
+
+    @pytest.mark.parametrize(
+        "name", ["a.zip", "a.tar", "a.tar.gz", "a.parquet", "a.csv", "a.jsonl"]
+    )
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"Rar!\x1a\x07\x01\0" + bytes(600), "it is a RAR archive. Unpack it and name the"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS. Fetch"),
+            (b"\n<!doctype HTML><html>", "it is a web page, and not the file. Download it again"),
+        ],
+    )
+    def test_other_kinds_are_named_whatever_their_names(
+        self, tmp_path: Path, name: str, content: bytes, reason: str
+    ) -> None:
+        (tmp_path / name).write_bytes(content)
+        assert reason in refusal(tmp_path / name)
+        tree(tmp_path, "b.jpg")
+        if name.endswith((".zip", ".tar", ".gz")):
+            (tmp_path / "list.txt").write_text(f"{name}\nb.jpg\n")
+            assert listed(tmp_path / "list.txt") == [
+                (f"{tmp_path}/{name}", "archive_unsupported"),
+                (f"{tmp_path}/b.jpg", None),
+            ]
+
+    def test_a_list_may_begin_with_the_letters_of_another_kind(self, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").write_text("ORCHID.jpg\n")
+        (tmp_path / "b.txt").write_text("ORC 2.jpg\r\nb.jpg")
+        assert [uri for uri, _ in listed(tmp_path / "a.txt", tmp_path / "b.txt")] == [
+            *(f"{tmp_path}/ORCHID.jpg", f"{tmp_path}/ORC 2.jpg", f"{tmp_path}/b.jpg"),
+        ]
+
+    def test_a_workbook_is_not_a_csv_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_bytes(zipped({"xl/workbook.xml": b"<workbook/>"}))
+        assert refusal(tmp_path / "a.csv") == (
+            f"{tmp_path}/a.csv: it is a zip file, or the workbook of a spreadsheet. Save it as CSV."
+        )
+
+    def test_a_glob_of_files_without_extensions_is_read_by_content(self, tmp_path: Path) -> None:
+        for number in (0, 1):
+            name = f"train-0000{number}-of-00002"
+            (tmp_path / name).write_bytes(tfrecords(example(image__encoded=b"1")))
+        assert [uri for uri, _ in listed(f"{tmp_path}/train-*")] == [
+            f"{tmp_path}/train-0000{number}-of-00002!/record=1" for number in (0, 1)
+        ]
+        (tmp_path / "train-notes").write_text("text\n")
+        found = LeftOut()
+        [source, _, notes] = sources([f"{tmp_path}/train-*"])
+        assert next(source.images(found)).uri.endswith("!/record=1")
+        assert [each.error and each.error.code for each in notes] == ["archive_damaged"]
 
     def test_a_column_of_digests_is_not_a_column_of_images(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"md5": [b"\1" * 16], "URL": ["a.jpg"]}), tmp_path / "a.parquet")
@@ -255,3 +311,34 @@ class TestInputs:
             pq.write_table(table, tmp_path / f"in/year={year}/part-0.parquet")
         (tmp_path / "in/_SUCCESS").touch()
         assert listed(tmp_path / "in") == [("/2023.jpg", None), ("/2024.jpg", None)]
+
+    @pytest.mark.parametrize("pattern", ["", "/*"])
+    @pytest.mark.parametrize(
+        ("suffix", "parts"),
+        [
+            (".csv", [b"", b"uri\n", b"uri\na.jpg\n", b"uri\nb.jpg\n"]),
+            (".csv.gz", [gzip.compress(b""), gzip.compress(b"uri\na.jpg\nb.jpg\n")]),
+            (".json", [b'{"uri": "a.jpg"}\n', b"", b'{"uri": "b.jpg"}\n']),
+        ],
+    )
+    def test_a_part_without_rows_is_counted(
+        self, tmp_path: Path, suffix: str, parts: list[bytes], pattern: str
+    ) -> None:
+        for number, content in enumerate(parts):
+            (tmp_path / f"part-{number}{suffix}").write_bytes(content)
+        text = f"{tmp_path}{pattern}{suffix if pattern else ''}"
+        assert listed(text) == [(f"{tmp_path}/a.jpg", None), (f"{tmp_path}/b.jpg", None)]
+        found = LeftOut()
+        assert sum(len([*source.images(found)]) for source in sources([text])) == 2
+        assert {reason: count.entries for reason, count in found.take().items()} == {
+            "empty_manifest": sum(b".jpg" not in gunzipped(part) for part in parts)
+        }
+
+    def test_a_table_without_rows_is_counted_and_its_columns_are_kept(self, tmp_path: Path) -> None:
+        kinds = pa.schema([("uri", pa.string()), ("n", pa.int64())])
+        pq.write_table(kinds.empty_table(), tmp_path / "part-0.parquet")
+        table = pa.table({"uri": ["/a.jpg"], "n": [3]}, kinds)
+        pq.write_table(table, tmp_path / "part-1.parquet")
+        found = sources([str(tmp_path)], keep=("n",))
+        images = [each for source in found for each in source]
+        assert [(each.uri, each.extra_columns) for each in images] == [("/a.jpg", (3,))]
