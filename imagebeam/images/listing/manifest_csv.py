@@ -15,6 +15,7 @@ from imagebeam.images.listing.manifest_entries import (
     check_kept,
     name_or_error,
     no_column,
+    readable,
     shown,
 )
 from imagebeam.images.listing.manifest_format import Format
@@ -54,18 +55,16 @@ def read_csv(text: IO[str], form: Format, column: str, keep: Columns) -> Iterato
             yield ManifestEntry(position, error, nothing)
         else:
             name = name_or_error(_cell(row.cells, place), column)
-            yield ManifestEntry(position, name, tuple(_clean(_cell(row.cells, at)) for at in kept))
+            yield ManifestEntry(position, name, tuple(_value(row.cells, at) for at in kept))
 
 
 def _cell(row: Sequence[str], column: int) -> str | None:
     return row[column] if column < len(row) else None
 
 
-def _clean(cell: str | None) -> str | None:
-    return None if cell is None else _SURROGATES.sub("\ufffd", cell)
-
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
+def _value(row: Sequence[str], column: int) -> str | None:
+    cell = _cell(row, column)
+    return None if cell is None else readable(cell)
 
 
 def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Iterator[Any]]:
@@ -97,7 +96,7 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
     # A semicolon in place of the comma, for example, is accepted if the header proves it.
     for delimiter in (own, *_DELIMITERS):
         [record] = islice(records([first], delimiter, form is not Format.TSV), 1)
-        names = [cell.strip() for cell in record.cells]
+        names = [readable(cell.strip()) for cell in record.cells]
         if delimiter == own:
             header, error = names, record.error
         if names.count(column) > 1:

@@ -64,7 +64,7 @@ def fitting(row: Mapping[str, Any], keep: Columns) -> tuple[Any, ...]:
     """
     import pyarrow as pa
 
-    values = tuple(_cleaned(row.get(column), column, 0) for column in keep)
+    values = tuple(cleaned(row.get(column), column) for column in keep)
     for value, (column, kind) in zip(values, keep.items(), strict=True):
         try:
             pa.scalar(value, kind)
@@ -73,19 +73,36 @@ def fitting(row: Mapping[str, Any], keep: Columns) -> tuple[Any, ...]:
     return values
 
 
-def _cleaned(value: Any, column: str, depth: int) -> Any:
-    """Return a value with text that tables can hold."""
+def readable(text: str) -> str:
+    """Return text that tables can hold: bytes that are not UTF-8 are those of Windows' code page.
+
+    Args:
+        text: in which such bytes are surrogates.
+    """
+    if not _SURROGATES.search(text):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("cp1252")
+    except UnicodeError:
+        return _SURROGATES.sub("\ufffd", text)
+
+
+def cleaned(value: Any, column: str, depth: int = 0) -> Any:
+    """Return a value with text that tables can hold.
+
+    Raises:
+        UnfitError: it is nested too deep.
+    """
     if depth > _DEEPEST:
         raise UnfitError(f"`{column}` is nested more than {_DEEPEST} deep")
     match value:
         case str():
-            return _SURROGATES.sub("\ufffd", value)
+            return readable(value)
         case list():
-            return [_cleaned(each, column, depth + 1) for each in value]
+            return [cleaned(each, column, depth + 1) for each in value]
         case dict():
             return {
-                _SURROGATES.sub("\ufffd", name): _cleaned(each, column, depth + 1)
-                for name, each in value.items()
+                readable(name): cleaned(each, column, depth + 1) for name, each in value.items()
             }
         case _:
             return value

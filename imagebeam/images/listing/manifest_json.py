@@ -14,6 +14,7 @@ from imagebeam.images.listing.manifest_entries import (
     ManifestError,
     NoColumnError,
     UnfitError,
+    cleaned,
     fitting,
     name_or_error,
     no_column,
@@ -123,8 +124,8 @@ def json_columns(text: IO[str], column: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         try:
-            found[name] = pa.array([row.get(name) for row in rows]).type
-        except (pa.ArrowException, OverflowError, UnicodeError, RecursionError):
+            found[name] = pa.array([cleaned(row.get(name), name) for row in rows]).type
+        except (UnfitError, pa.ArrowException, OverflowError, UnicodeError, RecursionError):
             # It holds several types: it cannot be kept.
             continue
     names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)

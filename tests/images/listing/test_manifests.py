@@ -513,6 +513,20 @@ class TestKeptColumns:
         assert found["id"] == pa.int16()
         assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
 
+    @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+    def test_text_of_code_page_1252_is_kept(self, tmp_path: Path, name: str) -> None:
+        text, column = {
+            "a.csv": ("uri;Größe\r\na.jpg;Müller – 5 €\r\n", "Größe"),
+            "a.jsonl": ('{"uri": "a.jpg", "size": "Müller – 5 €"}\n', "size"),
+        }[name]
+        path = written(tmp_path, name, text.encode("cp1252"))
+        with path.open("rb") as file:
+            found = manifests.columns(file, name)
+            assert found[column] == pa.string()
+            file.seek(0)
+            [entry] = manifests.read(file, name, {column: pa.string()})
+        assert entry.extra_columns == ("Müller – 5 €",)
+
     def test_plain_lines_have_no_columns(self) -> None:
         assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
         [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
