@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import NoReturn, TextIO
 
 _INTERRUPTED = 130
 
@@ -12,17 +13,37 @@ def main() -> None:
     """Run the command line and exit with its code."""
     try:
         code = _run()
-    # Ctrl-C while the command line itself is being imported.
     except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except Exception as error:
+        # Imported late, because Ctrl-C during an import must end quietly too.
+        from imagebeam.beam_pipeline.exit_codes import was_interrupted
+
+        if not was_interrupted(error):
+            raise
         code = _INTERRUPTED
     # The exit code is known. Python ends its modules without its own handler of signals, so Ctrl-C
     # would replace it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code == _INTERRUPTED:
+        _exit_now(code)
     sys.exit(code)
 
 
+def _exit_now(code: int) -> NoReturn:
+    """End the process without Python's own end.
+
+    Libraries may be half imported, and their threads at work. Python would wait for them, crash, or
+    end with SIGINT instead of the code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
 def _run() -> int:
-    # Imported late: Ctrl-C during these imports must end quietly too.
+    # Imported late, because Ctrl-C during an import must end quietly too.
     from imagebeam.beam_pipeline.cli.main import run
 
     # NumPy starts one thread per core for linear algebra, which is not used here, and each spins

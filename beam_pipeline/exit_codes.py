@@ -25,6 +25,20 @@ class BrokenJobError(ImagebeamError, RuntimeError):
     """The runner gave up."""
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Tell if Ctrl-C led to an error.
+
+    A library that is interrupted while it is imported raises `ImportError` because of it.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question that names the known word most similar to `word`; "" if none is similar."""
     close = difflib.get_close_matches(word, list(known), 1, 0.75)

@@ -20,6 +20,7 @@ from imagebeam.beam_pipeline.exit_codes import (
     USAGE,
     BrokenJobError,
     UsageError,
+    was_interrupted,
 )
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
@@ -83,13 +84,19 @@ def _run(argv: Sequence[str], debug: bool) -> int:
         # A full disk may be reported only when the buffer is written.
         sys.stdout.flush()
         return code
-    except ImagebeamError as error:
-        if debug:
-            _print_stack_trace(error)
+    except Exception as error:
+        return INTERRUPTED if was_interrupted(error) else _failed(argv, error, debug)
+
+
+def _failed(argv: Sequence[str], error: Exception, debug: bool) -> int:
+    """Say why the command failed; the exit code."""
+    is_known = isinstance(error, ImagebeamError | OSError)
+    if debug or not is_known:
+        # A defect of this package: its stack trace helps to report it, without secrets.
+        _print_stack_trace(error)
+    if isinstance(error, ImagebeamError):
         return _report(argv, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
-    except OSError as error:
-        if debug:
-            _print_stack_trace(error)
+    if isinstance(error, OSError):
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         message = (
             f"{error.filename or 'the file system'}: {error.strerror or error}. "
@@ -97,10 +104,7 @@ def _run(argv: Sequence[str], debug: bool) -> int:
             "again."
         )
         return _report(argv, message, BROKEN)
-    except Exception as error:
-        # A defect of this package: its stack trace helps to report it, without secrets.
-        _print_stack_trace(error)
-        return BROKEN
+    return BROKEN
 
 
 def _print_stack_trace(error: Exception) -> None:

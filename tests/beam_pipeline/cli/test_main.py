@@ -202,21 +202,37 @@ def test_libraries_do_not_write_into_a_file_instead_of_a_closed_stream(tmp_path:
     assert main.run(["verify", str(tmp_path / "out")]) == 0
 
 
-def test_ctrl_c_while_the_command_line_is_imported() -> None:
-    script = """
-import sys
+@pytest.mark.parametrize(
+    "interrupted",
+    [
+        "raise KeyboardInterrupt",
+        # Python notes that code in text was interrupted, and ends with SIGINT itself.
+        "exec('raise KeyboardInterrupt')",
+        # What extension modules make of it.
+        "raise ImportError('initialization failed') from KeyboardInterrupt()",
+        # Python waits for such a thread when it ends.
+        "threading.Thread(target=time.sleep, args=(1000,)).start(); raise KeyboardInterrupt",
+    ],
+)
+@pytest.mark.parametrize("module", ["imagebeam.beam_pipeline.cli.main", "imagebeam.outputs.verify"])
+def test_ctrl_c_while_libraries_are_imported(interrupted: str, module: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"""
+import sys, threading, time
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
-        if name == "imagebeam.beam_pipeline.cli.main":
-            raise KeyboardInterrupt
+        if name == "{module}":
+            {interrupted}
 
 sys.meta_path.insert(0, Interrupt())
-from imagebeam.beam_pipeline.__main__ import main
-main()
-"""
+""")
     done = subprocess.run(
-        [COMMAND[0], "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        [*COMMAND, "verify", tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
 
