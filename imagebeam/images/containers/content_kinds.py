@@ -1,6 +1,7 @@
 """The kind of a container by its content, for files whose names are wrong."""
 
 import tarfile
+import zlib
 
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.storage import tfrecord
@@ -35,10 +36,20 @@ def kind_of_content(head: bytes, named: ContainerKind) -> ContainerKind:
     )
     if compression is not None:
         held = named.format if named.format in ("tar", "tfrecord") else "tar"
+        if compression is Compression.GZIP and _holds_records(head):
+            held = "tfrecord"
         return _BY_PARTS.get((held, compression), named)
     if tfrecord.is_record_head(head[: tfrecord.HEAD_BYTES]):
         return ContainerKind.TFRECORD
     return ContainerKind.TAR if _is_tar(head) else named
+
+
+def _holds_records(head: bytes) -> bool:
+    try:
+        start = zlib.decompressobj(wbits=31).decompress(head, tfrecord.HEAD_BYTES)
+    except zlib.error:
+        return False
+    return tfrecord.is_record_head(start)
 
 
 def _is_tar(head: bytes) -> bool:

@@ -100,7 +100,9 @@ def _name(features: Any, key: str) -> str:
 def _bytes(features: Any, key: str) -> bytes:
     # Indexing a protobuf map adds the key to it.
     values = list(features[key].bytes_list.value) if key in features else []
-    if len(values) != 1:
+    if len(values) > 1:
+        raise BadMember(f"{len(values):,} values under the key {key!r}. Write a record per image")
+    if not values:
         keys = ", ".join(sorted(features)[:_KEYS_SHOWN]) or "none"
         raise BadMember(f"no bytes under the key {key!r}; the record's keys: {keys}")
     return bytes(values[0])

@@ -3,7 +3,14 @@ import gzip
 import pytest
 
 from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.containers.types import ContainerLimits, MemberProblem, MemberSelection
+from imagebeam.images.containers.types import (
+    ContainerLimits,
+    Member,
+    MemberProblem,
+    MemberSelection,
+)
+from imagebeam.images.errors import BadMember
+from imagebeam.storage.tfrecord import Example
 from tests.images.containers.archives import content, example, opened, tfrecords
 
 RECORDS = [
@@ -52,6 +59,17 @@ def test_records_with_an_empty_name_have_rows_of_their_own() -> None:
 def test_a_record_without_an_image_affects_only_itself(record: bytes) -> None:
     found = content(opened(tfrecords(RECORDS[0], record, RECORDS[2]), ContainerKind.TFRECORD))
     assert found == {"record=1": b"first", "record=2": "bad_member", "record=3": b"third"}
+
+
+def test_a_record_of_several_images_says_so() -> None:
+    twice = Example()
+    twice.features.feature["image/encoded"].bytes_list.value.extend([b"1", b"2"])
+    container = opened(tfrecords(twice.SerializeToString()), ContainerKind.TFRECORD)
+    [member] = container
+    assert isinstance(member, Member)
+    with pytest.raises(BadMember) as caught:
+        container.read(member.place, 100)
+    assert str(caught.value) == ("2 values under the key 'image/encoded'. Write a record per image")
 
 
 def test_damage_in_a_record_affects_only_itself() -> None:
