@@ -256,7 +256,7 @@ def _failure(data: bytes, error: Exception) -> DecodeError:
     """Return the leaf for whatever a decoder raised."""
     # The text of an UnidentifiedImageError is the address of a buffer.
     is_refused = isinstance(error, UnidentifiedImageError)
-    reason = "no valid header" if is_refused else f"{type(error).__name__}: {error}"
+    reason = "no valid header" if is_refused else f"{type(error).__name__}: {error}".rstrip(": ")
     if signatures.ends_early(data) or "truncated" in reason:
         return Truncated(f"ends after {len(data):,} bytes ({reason})")
     if rare := signatures.unsupported_pixels(data):

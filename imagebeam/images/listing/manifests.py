@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.streams import Decompressed
 from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import BadManifestEntry
@@ -24,11 +26,14 @@ from imagebeam.images.listing.manifest_format import (
     HEAD_BYTES,
     Format,
     ManifestFormat,
+    compression_of,
     format_of,
+    is_text,
     read_head,
     utf16_without_mark,
 )
 from imagebeam.images.listing.manifest_json import json_columns, read_json
+from imagebeam.images.listing.names import judge_content
 
 _TABLES = {Format.PARQUET, Format.ARROW}
 _LIMITS = ContainerLimits()
@@ -75,10 +80,8 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
     import pyarrow as pa
 
     column, head = uri_column or URI_COLUMN, read_head(file)
-    if head.startswith(_ZIP):
-        raise ManifestError("it is a zip file, or the workbook of a spreadsheet. Save it as CSV.")
-    if foreign := foreign_kind(head):
-        raise ManifestError(f"it is {foreign}.")
+    if other := _other_kind(head):
+        raise ManifestError(f"it is {other}.")
     form = format_of(name, head, column)
     if form.format in _TABLES:
         return manifest_tables.columns(file, form.format, column)
@@ -91,6 +94,19 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
                 return json_columns(text, column)
             case _:
                 return {}
+
+
+def _other_kind(head: bytes) -> str | None:
+    """Return what a file is that is no manifest, with the fix; None for other content."""
+    if is_text(head) or compression_of(head):
+        return foreign_kind(head)
+    if head.startswith(_ZIP):
+        return "a zip file, or the workbook of a spreadsheet. Save it as CSV"
+    if judge_content(head) == "image":
+        return "a picture, not a list of names. Name it as INPUT"
+    if kind_of_content(head[:SNIFFED_BYTES], ContainerKind.PARQUET) is not ContainerKind.PARQUET:
+        return "an archive, not a list of names. Save it under its own extension, and name that"
+    return foreign_kind(head)
 
 
 class _Raw(io.RawIOBase):

@@ -18,6 +18,7 @@ from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.sources import Source
 from tests.images.containers.archives import example, tar, tfrecords, zipped
+from tests.images.encoding import encode, smooth
 from tests.images.listing.test_folders import tree
 
 
@@ -275,6 +276,24 @@ class TestInputs:
         assert [uri for uri, _ in listed(tmp_path / "a.txt", tmp_path / "b.txt")] == [
             *(f"{tmp_path}/ORCHID.jpg", f"{tmp_path}/ORC 2.jpg", f"{tmp_path}/b.jpg"),
         ]
+
+    @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "-"])
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (encode(smooth(8, 8), "JPEG"), "it is a picture, not a list of names. Name it as"),
+            (tar({"a.jpg": b"1"}), "it is an archive, not a list of names. Save it under its own"),
+        ],
+        ids=["picture", "archive"],
+    )
+    def test_pictures_and_archives_are_no_lists(
+        self, tmp_path: Path, name: str, content: bytes, reason: str
+    ) -> None:
+        (tmp_path / name).write_bytes(content)
+        text = "-" if name == "-" else str(tmp_path / name)
+        with pytest.raises(InputError) as caught:
+            sources([text], stdin_copy=tmp_path / name)
+        assert str(caught.value).startswith(f"{text}: {reason}")
 
     def test_a_workbook_is_not_a_csv_file(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_bytes(zipped({"xl/workbook.xml": b"<workbook/>"}))
