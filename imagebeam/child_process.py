@@ -2,10 +2,15 @@
 
 import ctypes
 import os
+import resource
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from imagebeam.channel import Channel
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PR_SET_PDEATHSIG = 1
@@ -56,6 +61,31 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def serving(descriptor: str) -> Iterator[Channel]:
+    """Yield the channel to the parent of this process; leave the block when the parent is gone.
+
+    Args:
+        descriptor: of the socket, as `ServiceProcess` passes it.
+    """
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    # Core files of expected crashes would fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with socket.socket(fileno=int(descriptor)) as end, suppress(EOFError, ConnectionError):
+        yield Channel(end)
+
+
+def limit_memory(count: int | None) -> None:
+    """Allow this process so many bytes of address space; None allows all that it may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = hard if count is None else count
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def ended_with_parent(words: Sequence[str]) -> Sequence[str]:

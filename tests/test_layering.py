@@ -29,8 +29,8 @@ _BELOW: dict[str, set[str]] = {
     "samples": {"mobilenet_v1", "storage"},
 }
 _EVERYWHERE = {
-    *("child_process", "errors", "escape_control_chars", "extras", "resources"),
-    *("stderr_redirection", "version"),
+    *("channel", "child_process", "errors", "escape_control_chars", "extras", "resources"),
+    *("service_process", "stderr_redirection", "version"),
 }
 _KNOW_BEAM = {"beam_pipeline", "transforms"}
 _SURFACE = {"__init__", "__main__", "pictures"}

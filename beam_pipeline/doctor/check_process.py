@@ -19,8 +19,8 @@ from contextlib import suppress
 
 from imagebeam import child_process
 from imagebeam.beam_pipeline.doctor.finding import Check, Finding, FindingState
+from imagebeam.channel import Channel
 from imagebeam.errors import ImagebeamError
-from imagebeam.images.channel import Channel
 
 _GRACE_SECONDS = 1.0
 _END = b"null"
@@ -48,7 +48,7 @@ def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Fi
     with theirs:
         child = _spawn(theirs.fileno(), debug, scratch)
     try:
-        channel.send(pickle.dumps(check), seconds)
+        channel.send(pickle.dumps(check), seconds=seconds)
         while (message := channel.receive(deadline - time.monotonic())) != _END:
             yield Finding.from_json(json.loads(message))
     except TimeoutError:

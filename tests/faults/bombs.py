@@ -66,7 +66,7 @@ def measure(path: Path) -> Cost:
 
 def read(path: str) -> None:
     """List an input, read its images, and print the outcomes and the memory."""
-    from imagebeam.images.containers.parquet_process import end_idle_processes
+    from imagebeam.images.containers.parquet_process import PARQUET_PROCESSES
     from imagebeam.images.listing.inputs import sources
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import DecodeLimits, Preprocessing
@@ -84,7 +84,7 @@ def read(path: str) -> None:
         codes[f"refused: {' '.join(str(error).split()[1:])[:60]}"] = None
     finally:
         reader.close()
-        end_idle_processes()
+        PARQUET_PROCESSES.end()
     print(", ".join(codes))
     # The peak of this process since its start, and that of the processes that it has waited for.
     # The latter counts what this process held when it started them.
@@ -127,7 +127,8 @@ def _zip_that_lies(size: int) -> bytes:
     return bytes(data)
 
 
-def _xz_with_dictionary() -> bytes:
+def xz_with_dictionary() -> bytes:
+    """Return an xz stream that asks for 3 GB of memory."""
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1_500_000_000, "mode": lzma.MODE_FAST}]
     data = bytearray(lzma.compress(tar(), filters=[{**filters[0], "dict_size": 1 << 20}]))
     # The properties of LZMA2 stand behind the number and size of the filter; 39 is 3 GB.
@@ -180,7 +181,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "bzip2 of zeros in a tar": ("a.tar.bz2", lambda: _zeros_in_tar(bz2.compress)),
     "xz of zeros in a tar": ("a.tar.xz", lambda: _zeros_in_tar(lzma.compress)),
     "40 xz streams of zeros": ("b.tar.xz", lambda: _repeated(lzma.compress, 40)),
-    "xz that asks for a dictionary of 3 GB": ("c.tar.xz", _xz_with_dictionary),
+    "xz that asks for a dictionary of 3 GB": ("c.tar.xz", xz_with_dictionary),
     "zstd of zeros in a tar": ("a.tar.zst", lambda: _zeros_in_tar(zstandard.compress)),
     "zstd with a window of 2 GB": ("c.tar.zst", lambda: _zstd(31)),
     "tar with a PAX header of 8 GB": ("p.tar", lambda: _long_header(b"x", (1 << 33) - 1)),

@@ -1,6 +1,5 @@
 """One container of any kind: the images in it, and the bytes of each by its place."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
@@ -30,12 +29,12 @@ from imagebeam.images.containers.types import (
     MemberSelection,
     UnsupportedContainerError,
 )
+from imagebeam.images.containers.window import Window, check_span
 from imagebeam.images.errors import (
     ArchiveDamaged,
     ArchiveLimit,
     ArchiveUnsupported,
     BadMember,
-    FileTooLarge,
     ImageError,
     ListingError,
     UnexpectedFetch,
@@ -49,10 +48,6 @@ if TYPE_CHECKING:
     from imagebeam.images.containers.parquet_process import ParquetProcess
 
 _DEFAULT_LIMITS = ContainerLimits()
-
-_HEADERS = 1 << 17
-"""Bytes of headers that reading a member may take besides its own."""
-
 
 _PROBLEMS: dict[type[Exception], type[ListingError]] = {
     DamagedContainerError: ArchiveDamaged,
@@ -92,7 +87,7 @@ def read_range(
 
     Args:
         part: returns so many bytes from a position.
-        kind: of a container whose members can be read by position.
+        kind: of a tar or TFRecord file that is not compressed.
         place: of the member.
         selection: which part of a record holds the image.
         max_bytes: more than this is refused.
@@ -100,23 +95,10 @@ def read_range(
     Raises:
         ImageError: one of its leaves.
     """
-    start, size = {"tar": tars, "zip": zips, "tfrecord": tfrecords}[kind.format].span(place)
-    if size > max_bytes + _HEADERS:
-        raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
-    window = _Window(part(start, size), start)
+    start, size = {"tar": tars, "tfrecord": tfrecords}[kind.format].span(place)
+    check_span(size, max_bytes)
+    window = Window(part(start, size), start)
     return open_container(window, kind, selection).read(place, max_bytes)
-
-
-class _Window(io.BytesIO):
-    """A part of a file at its position in the file."""
-
-    def __init__(self, data: bytes, start: int) -> None:
-        super().__init__(data)
-        self._first = start
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        assert whence == io.SEEK_SET
-        return super().seek(max(offset - self._first, 0)) + self._first
 
 
 class Container:
@@ -205,6 +187,10 @@ class Container:
         """Give up what was opened to read members. The file itself stays open."""
         if self._parquet is not None:
             self._parquet.close()
+        nested = [] if self._nested is None else [self._nested[1]]
+        for file in (*nested, *self._opened.values()):
+            if isinstance(file, Decompressed):
+                file.close()
 
     def _table(self) -> "ParquetProcess":
         # Imported where it is needed: it imports Arrow.

@@ -1,7 +1,10 @@
-"""Decompressors of all kinds of streams, with limits for the memory that a header may ask for."""
+"""Decompressors of all kinds of streams, with limits for the memory that a header may ask for.
+
+They are C code that reads untrusted data. Only processes that may end use them: those of
+`decompression_process`, and decoding processes.
+"""
 
 import bz2
-import gzip
 import lzma
 import zlib
 from collections.abc import Callable
@@ -10,7 +13,10 @@ from typing import Any, Protocol
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.types import ContainerLimits, UnsupportedContainerError
 
-_PIECE = 1 << 20
+_PIECE = 1 << 16
+
+_GZIP = 16
+"""Added to the size of zlib's window: the stream has the header and the checksum of gzip."""
 
 
 class _Readable(Protocol):
@@ -47,13 +53,16 @@ def decompressor(
     """
     match compression:
         case Compression.GZIP:
-            return gzip.GzipFile(fileobj=file).read
+            # `gzip.GzipFile` reads little at once, which makes it slower.
+            return _Zlib(file, zlib.MAX_WBITS | _GZIP).read
         case Compression.BZIP2:
             return bz2.BZ2File(file).read
         case Compression.XZ:
             return _Xz(file, limits.decompressor_bytes).read
         case Compression.DEFLATE:
-            return _Deflate(file).read
+            return _Zlib(file, -zlib.MAX_WBITS).read
+        case Compression.LZMA:
+            return _Lzma(file, limits.decompressor_bytes).read
         case Compression.ZSTANDARD:
             window = 1 << (limits.decompressor_bytes.bit_length() - 1)
             decompressor = zstandard_module().ZstdDecompressor(max_window_size=window)
@@ -62,21 +71,45 @@ def decompressor(
             return read
 
 
-class _Deflate:
-    """A deflate stream without a header, as zips hold them."""
+def is_damage(error: Exception) -> bool:
+    """Return whether an error of a decompressor is about the data, and not about the disk."""
+    if isinstance(error, OSError):
+        # bz2 has no error class of its own; an error of the disk has a number.
+        return error.errno is None
+    # zstandard is only imported where it is used.
+    is_zstandard = type(error).__name__ == "ZstdError"
+    return is_zstandard or isinstance(error, EOFError | zlib.error | lzma.LZMAError)
 
-    def __init__(self, file: _Readable) -> None:
+
+class _Zlib:
+    """A deflate stream without a header, as zips hold it, or gzip streams one after the other."""
+
+    def __init__(self, file: _Readable, wbits: int) -> None:
         self._file = file
-        self._decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._wbits = wbits
+        self._decompressor = zlib.decompressobj(wbits)
+        self._is_empty = True
 
     def read(self, size: int) -> bytes:
-        while not self._decompressor.eof:
-            packed = self._decompressor.unconsumed_tail or self._file.read(_PIECE)
-            if not packed:
-                raise EOFError("it ends before its end mark")
+        while True:
+            packed = self._decompressor.unconsumed_tail
+            if self._decompressor.eof:
+                if self._wbits < 0:
+                    return b""
+                # Padding of zeros may lie between streams, and behind them.
+                packed = self._decompressor.unused_data.lstrip(b"\0") or self._file.read(_PIECE)
+                if not packed.strip(b"\0"):
+                    return b""
+                self._decompressor = zlib.decompressobj(self._wbits)
+            elif not packed:
+                packed = self._file.read(_PIECE)
+                if not packed and self._is_empty:
+                    return b""
+                if not packed:
+                    raise EOFError("it ends before its end mark")
+            self._is_empty = False
             if data := self._decompressor.decompress(packed, size):
                 return data
-        return b""
 
 
 class _Xz:
@@ -107,3 +140,25 @@ class _Xz:
 
     def _new(self) -> lzma.LZMADecompressor:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._memory)
+
+
+class _Lzma:
+    """An LZMA stream as zips hold it: its header has a version instead of the size."""
+
+    _VERSION, _PROPERTIES = 4, 5
+    _UNKNOWN_SIZE = b"\xff" * 8
+
+    def __init__(self, file: _Readable, memory: int) -> None:
+        self._file = file
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memory)
+        header = file.read(self._VERSION + self._PROPERTIES)[self._VERSION :]
+        self._decompressor.decompress(header + self._UNKNOWN_SIZE)
+
+    def read(self, size: int) -> bytes:
+        while not self._decompressor.eof:
+            packed = self._file.read(_PIECE) if self._decompressor.needs_input else b""
+            if self._decompressor.needs_input and not packed:
+                raise EOFError("it ends before its end mark")
+            if data := self._decompressor.decompress(packed, size):
+                return data
+        return b""

@@ -16,6 +16,7 @@ class Compression(Enum):
     XZ = "xz"
     ZSTANDARD = "zstd"
     DEFLATE = "deflate"
+    LZMA = "LZMA"
 
 
 class ContainerKind(Enum):

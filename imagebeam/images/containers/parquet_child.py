@@ -8,17 +8,14 @@ import io
 import json
 import os
 import pickle
-import resource
-import signal
-import socket
-import struct
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
-from imagebeam.child_process import end_with_parent
-from imagebeam.images.channel import ANY_SIZE, Channel
+from imagebeam.channel import ANY_SIZE, Channel
+from imagebeam.child_process import limit_memory, serving
 from imagebeam.images.containers import parquets
+from imagebeam.images.containers.lent_file import open_lent
 from imagebeam.images.containers.types import (
     ContainerLimitError,
     ContainerLimits,
@@ -29,12 +26,10 @@ from imagebeam.images.containers.types import (
     UnsupportedContainerError,
 )
 from imagebeam.images.errors import ImageError
+from imagebeam.service_process import READY
 
-READY, PART, ENTRIES, IMAGE, FAILED, CLOSED = b"+", b"P", b"E", b"I", b"F", b"C"
+ENTRIES, IMAGE, FAILED, CLOSED = b"E", b"I", b"F", b"C"
 """The kinds of messages of this process: the first byte of a message."""
-
-RANGE = struct.Struct("<QQ")
-"""Start and size of the part of the file that this process requests."""
 
 KINDS = {
     kind.__name__: kind
@@ -70,48 +65,36 @@ class Reading(NamedTuple):
     max_bytes: int
 
 
-def serve(socket_descriptor: str, memory: str) -> None:
-    """Serve the process at the other end of a socket until it is gone.
-
-    Args:
-        socket_descriptor: of the socket.
-        memory: bytes of address space that this process may take.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def serve(descriptor: str) -> None:
+    """Serve the process at the other end of a socket until it is gone."""
     # Memory for threads would be taken from that for data.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    with socket.socket(fileno=int(socket_descriptor)) as end:
-        channel = Channel(end)
-        file: io.RawIOBase | io.FileIO = io.FileIO(os.devnull)
+    with serving(descriptor) as channel:
+        file: io.RawIOBase = io.FileIO(os.devnull)
         opened, rows = None, None
         channel.send(READY)
-        try:
-            while True:
-                request = pickle.loads(channel.receive(most=ANY_SIZE))
-                try:
-                    match request:
-                        case Opened():
-                            file.close()
-                            file, opened, rows = _open(channel, request), request, None
-                        case Listing():
-                            _list(channel, file, cast(Opened, opened))
-                            rows = None
-                        case Reading():
-                            if rows is None:
-                                selection, limits = cast(Opened, opened)[2:]
-                                rows = parquets.Rows(cast(Any, file), selection, limits)
-                            channel.send(IMAGE + rows.read(*request))
-                except (EOFError, ConnectionError):
-                    raise
-                except Exception as error:
-                    rows = None
-                    channel.send(FAILED + json.dumps(_described(error)).encode())
-        except (EOFError, ConnectionError):
-            return
+        while True:
+            request = pickle.loads(channel.receive(most=ANY_SIZE))
+            try:
+                match request:
+                    case Opened(path, size):
+                        file.close()
+                        file, opened, rows = open_lent(channel, path, size), request, None
+                        limit_memory(request.limits.process_bytes)
+                    case Listing():
+                        _list(channel, file, cast(Opened, opened))
+                        rows = None
+                    case Reading():
+                        if rows is None:
+                            selection, limits = cast(Opened, opened)[2:]
+                            rows = parquets.Rows(cast(Any, file), selection, limits)
+                        channel.send(IMAGE, rows.read(*request))
+            except (EOFError, ConnectionError):
+                raise
+            except Exception as error:
+                rows = None
+                channel.send(FAILED, json.dumps(_described(error)).encode())
 
 
 def _list(channel: Channel, file: Any, opened: Opened) -> None:
@@ -126,10 +109,10 @@ def _list(channel: Channel, file: Any, opened: Opened) -> None:
                 else (entry.name, None, (entry.error.code, str(entry.error), entry.path))
             )
             if len(batch) == _ENTRIES_AT_ONCE or (is_member and counter.seen == 1):
-                channel.send(ENTRIES + json.dumps((counter.seen, batch)).encode())
+                channel.send(ENTRIES, json.dumps((counter.seen, batch)).encode())
                 batch = []
     finally:
-        channel.send(ENTRIES + json.dumps((counter.seen, batch)).encode())
+        channel.send(ENTRIES, json.dumps((counter.seen, batch)).encode())
     channel.send(CLOSED)
 
 
@@ -144,45 +127,3 @@ def _described(error: Exception) -> tuple[str, str]:
     if isinstance(error, pa.ArrowException | OSError | UnicodeError):
         return DamagedContainerError.__name__, f"not a readable Parquet file: {error}"
     return type(error).__name__, str(error)
-
-
-def _open(channel: Channel, opened: Opened) -> io.RawIOBase | io.FileIO:
-    if opened.path:
-        try:
-            return io.FileIO(opened.path)
-        except OSError:
-            pass
-    return _RemoteFile(channel, opened.size)
-
-
-class _RemoteFile(io.RawIOBase):
-    """A file whose bytes the process at the other end reads."""
-
-    def __init__(self, channel: Channel, size: int) -> None:
-        super().__init__()
-        self._channel = channel
-        self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
-
-    def read(self, size: int = -1, /) -> bytes:
-        left = max(self._size - self._position, 0)
-        size = left if size < 0 else min(size, left)
-        if size == 0:
-            return b""
-        self._channel.send(PART + RANGE.pack(self._position, size))
-        data = bytes(self._channel.receive(most=ANY_SIZE))
-        self._position += len(data)
-        return data

@@ -1,23 +1,25 @@
 """Files that containers are read through: checked, cut out of another file, or decompressed."""
 
 import errno
-import gzip
 import io
-import lzma
-import zlib
+from collections import deque
 from typing import IO, Protocol
 
-from imagebeam.images.containers.decompressors import decompressor
+from imagebeam.images.containers.decompression_process import PIECE, SECONDS, DecompressionProcess
+from imagebeam.images.containers.file_process import ProcessEndedError, ProcessTimeoutError
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
     ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
+    UnsupportedContainerError,
 )
 
-_PIECE = 1 << 20
-
 _LARGEST_POSITION = 1 << 62
+
+_KEPT_BYTES = 1 << 20
+"""Decompressed bytes that a step back reaches. What begins an inner archive is read twice."""
 
 
 class ByteSource(Protocol):
@@ -43,6 +45,15 @@ class CheckedFile:
         self._file = file
         self.read = file.read
         self.tell = file.tell
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file.
+
+        Raises:
+            OSError: it has none.
+            AttributeError: likewise.
+        """
+        return self._file.fileno()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go to a position.
@@ -88,18 +99,38 @@ class FilePart:
 
 
 class Decompressed:
-    """The content of a compressed file, as a file.
+    """The content of a compressed file, as a file. Another process decompresses it.
 
     A step forward decompresses what lies between. A step back starts again, unless it stays within
-    the last piece that was decompressed.
+    the last pieces that were decompressed.
     """
 
-    def __init__(self, file: ByteSource, compression: Compression, limits: ContainerLimits) -> None:
+    _position: int
+    _start: int
+    _end: int
+
+    def __init__(
+        self,
+        file: ByteSource,
+        compression: Compression,
+        limits: ContainerLimits,
+        seconds: float = SECONDS,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            file: of the compressed bytes; the caller closes it.
+            compression: of them.
+            limits: see `ContainerLimits`.
+            seconds: for one piece.
+        """
         self._file = file
         self._compression = compression
         self._limits = limits
-        self._position = self._end = 0
-        self._last = b""
+        self._seconds = seconds
+        self._problem: Exception | None = None
+        self._problem_at = 0
+        self._is_suspect = False
         self._restart()
 
     def tell(self) -> int:
@@ -109,15 +140,15 @@ class Decompressed:
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go to a position, at most to the end."""
         if whence == io.SEEK_END:
-            while self.read(_PIECE):
+            while self.read(PIECE):
                 pass
             target = self._position + offset
         else:
             target = offset + (self._position if whence == io.SEEK_CUR else 0)
-        if target < self._end - len(self._last):
-            self._restart()
+        if target < self._start:
+            self.close()
         self._position = min(self._end, target)
-        while self._position < target and self.read(min(_PIECE, target - self._position)):
+        while self._position < target and self.read(min(PIECE, target - self._position)):
             pass
         return self._position
 
@@ -125,58 +156,91 @@ class Decompressed:
         """Return up to `size` bytes; fewer only at the end.
 
         Raises:
-            DamagedContainerError: the data ends early or is damaged.
-            ContainerLimitError: it comes to more than the limits allow.
+            DamagedContainerError: the data ends early or is damaged, or ends what reads it.
+            ContainerLimitError: it comes to more than the limits allow, or takes more memory.
+            UnsupportedContainerError: the library for it is not installed.
             OSError: the file itself cannot be read.
         """
         pieces = []
         left = size if size >= 0 else self._limits.total_bytes
-        while left:
-            if self._position < self._end:
-                piece = self._last[self._position - self._end :][:left]
-            elif piece := self._next(min(left, _PIECE)):
-                self._last = piece
-                self._end += len(piece)
-                self._check()
-            else:
-                break
+        while left and (self._position < self._end or self._extend()):
+            piece = self._kept_at(self._position)[:left]
             pieces.append(piece)
             left -= len(piece)
             self._position += len(piece)
         return b"".join(pieces)
 
-    def _restart(self) -> None:
-        self._file.seek(0)
-        self._source = decompressor(self._file, self._compression, self._limits)
-        self._position = self._end = 0
-        self._last = b""
+    def close(self) -> None:
+        """Let the other process read something else. This file starts again at its beginning."""
+        self._stream.close()
+        self._restart()
 
-    def _next(self, size: int) -> bytes:
+    def _restart(self) -> None:
+        self._stream = DecompressionProcess(
+            self._file, self._compression, self._limits, self._seconds
+        )
+        self._position = self._start = self._end = 0
+        self._kept: deque[bytes] = deque()
+
+    def _kept_at(self, position: int) -> bytes:
+        """Return the rest of the kept piece that a position lies in."""
+        end = self._end
+        for piece in reversed(self._kept):
+            start = end - len(piece)
+            if start <= position:
+                return piece[position - start :] if position > start else piece
+            end = start
+        raise AssertionError(position)
+
+    def _keep(self, piece: bytes) -> None:
+        self._kept.append(piece)
+        self._end += len(piece)
+        while self._end - self._start - len(self._kept[0]) >= _KEPT_BYTES:
+            self._start += len(self._kept.popleft())
+
+    def _extend(self) -> bool:
+        """Decompress the next piece; return whether there is one."""
+        if self._problem is not None and self._problem_at <= self._end:
+            raise type(self._problem)(*self._problem.args)
         try:
-            return self._source(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
-            raise DamagedContainerError(self._where(error)) from error
-        except OSError as error:
-            # bz2 has no error class of its own; an error of the disk has a number.
-            if error.errno is not None:
+            piece = self._next()
+        except UnsupportedContainerError:
+            raise
+        except CONTAINER_ERRORS as error:
+            # What ended a process would end the next ones too.
+            self._problem, self._problem_at = type(error)(self._where(error)), self._end
+            raise self._problem from error
+        if piece:
+            self._keep(piece)
+            self._check()
+        return bool(piece)
+
+    def _next(self) -> bytes:
+        try:
+            return self._stream.read()
+        except ProcessTimeoutError:
+            raise
+        except ProcessEndedError:
+            if self._is_suspect:
                 raise
-            raise DamagedContainerError(self._where(error)) from error
-        except Exception as error:
-            # zstandard is only imported where it is used.
-            if type(error).__name__ != "ZstdError":
-                raise
-            raise DamagedContainerError(self._where(error)) from error
+            # Something else may have ended it: a new process shows whether the data is the reason.
+            self._is_suspect = True
+            position, end = self._position, self._end
+            self._restart()
+            while self._end < end and (piece := self._stream.read(min(PIECE, end - self._end))):
+                self._keep(piece)
+            self._position = position
+            return self._stream.read()
 
     def _where(self, error: Exception) -> str:
-        reason = str(error) or type(error).__name__
-        return f"the {self._compression.value} data breaks after {self._end:,} bytes: {reason}"
+        return f"the {self._compression.value} data breaks after {self._end:,} bytes: {error}"
 
     def _check(self) -> None:
         limits = self._limits
         if self._end > limits.total_bytes:
             raise ContainerLimitError(f"it decompresses to more than {limits.total_bytes:,} bytes")
         if self._end > limits.ratio_from:
-            taken = max(self._file.tell(), 1)
+            taken = max(self._stream.taken, 1)
             if self._end > limits.ratio * taken:
                 raise ContainerLimitError(
                     f"{taken:,} bytes decompress to more than {self._end:,}, over "

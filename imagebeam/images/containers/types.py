@@ -75,6 +75,7 @@ class ContainerLimits:
         decompressor_bytes: memory that an xz, LZMA or zstd stream may ask for.
         padding_bytes: zeros after the end mark of a tar.
         process_bytes: address space of the process that reads Parquet files.
+        decompression_bytes: address space of a process that decompresses.
     """
 
     members: int = 50_000_000
@@ -86,6 +87,7 @@ class ContainerLimits:
     decompressor_bytes: int = 256_000_000
     padding_bytes: int = 100_000_000
     process_bytes: int = 4_000_000_000
+    decompression_bytes: int = 600_000_000
 
 
 class DamagedContainerError(Exception):

@@ -1,18 +1,25 @@
 """The compression methods of zip members."""
 
-import bz2
-import lzma
-import zlib
+import io
 from collections.abc import Callable
-from typing import Any
 
-from imagebeam.images.containers.decompressors import zstandard_module
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import ContainerLimits, UnsupportedContainerError
+from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
+    ContainerLimits,
+)
 from imagebeam.images.errors import BadMember
 
 STORED, DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ = 0, 8, 12, 14, 93, 95
-METHODS = frozenset((STORED, DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ))
+
+_COMPRESSIONS = {
+    DEFLATED: Compression.DEFLATE,
+    _BZIP2: Compression.BZIP2,
+    _LZMA: Compression.LZMA,
+    _ZSTANDARD: Compression.ZSTANDARD,
+    _XZ: Compression.XZ,
+}
+METHODS = frozenset((STORED, *_COMPRESSIONS))
 """Numbers of the methods that `unpack` knows (APPNOTE 4.4.5)."""
 
 COMPRESSIONS: dict[int, Compression | None] = {
@@ -22,63 +29,58 @@ COMPRESSIONS: dict[int, Compression | None] = {
 }
 """Methods of members that are archives: those that can be read as streams."""
 
-_LZMA_HEAD = 4
-_LZMA_PROPERTIES = 5
+Unpack = Callable[[bytes, int, int, ContainerLimits], bytes]
+"""The type of `unpack` and `unpack_here`."""
 
 
 def unpack(packed: bytes, method: int, size: int, limits: ContainerLimits) -> bytes:
     """Return what packed bytes decompress to, one byte more than announced at most.
+
+    Args:
+        packed: the bytes in the archive.
+        method: of compression.
+        size: announced bytes of the content.
+        limits: see `ContainerLimits`.
 
     Raises:
         BadMember: the data is damaged, or its method is not installed.
     """
     if method == STORED:
         return packed
+    # A decoding process needs no other process.
+    from imagebeam.images.containers.decompression_process import PIECE, DecompressionProcess
+
+    stream = DecompressionProcess(packed, _COMPRESSIONS[method], limits)
     try:
-        return _UNPACK[method](packed, size, limits.decompressor_bytes)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+        return _joined(lambda most: stream.read(min(most, PIECE)), size)
+    except CONTAINER_ERRORS as error:
         raise BadMember(f"its data is damaged: {error}") from error
-    except UnsupportedContainerError as error:
-        raise BadMember(str(error)) from error
+    finally:
+        stream.close()
+
+
+def unpack_here(packed: bytes, method: int, size: int, limits: ContainerLimits) -> bytes:
+    """Do what `unpack` does in this process, which must be one that the data may end."""
+    if method == STORED:
+        return packed
+    from imagebeam.images.containers.decompressors import decompressor, is_damage
+
+    try:
+        return _joined(decompressor(io.BytesIO(packed), _COMPRESSIONS[method], limits), size)
     except Exception as error:
-        # zstandard is only imported where it is used.
-        if type(error).__name__ != "ZstdError":
+        if not is_damage(error) and not isinstance(error, CONTAINER_ERRORS):
             raise
         raise BadMember(f"its data is damaged: {error}") from error
 
 
-def _inflate(packed: bytes, size: int, _: int) -> bytes:
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
-
-
-def _bunzip2(packed: bytes, size: int, _: int) -> bytes:
-    return bz2.BZ2Decompressor().decompress(packed, size + 1)
-
-
-def _unxz(packed: bytes, size: int, memory: int) -> bytes:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memory).decompress(packed, size + 1)
-
-
-def _unlzma(packed: bytes, size: int, memory: int) -> bytes:
-    # A version and the size of the properties stand where an .lzma file has the content's size.
-    properties, data = packed[_LZMA_HEAD:][:_LZMA_PROPERTIES], packed[_LZMA_HEAD:]
-    unknown_size = b"\xff" * 8
-    alone = properties + unknown_size + data[_LZMA_PROPERTIES:]
-    return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memory).decompress(alone, size + 1)
-
-
-def _unzstd(packed: bytes, size: int, memory: int) -> bytes:
-    window = 1 << (memory.bit_length() - 1)
-    decompressor: Any = zstandard_module().ZstdDecompressor(max_window_size=window)
-    with decompressor.stream_reader(packed, read_across_frames=True) as reader:
-        data: bytes = reader.read(size + 1)
-    return data
-
-
-_UNPACK: dict[int, Callable[[bytes, int, int], bytes]] = {
-    DEFLATED: _inflate,
-    _BZIP2: _bunzip2,
-    _LZMA: _unlzma,
-    _ZSTANDARD: _unzstd,
-    _XZ: _unxz,
-}
+def _joined(read: Callable[[int], bytes], size: int) -> bytes:
+    """Return the bytes up to the end, or more than `size`."""
+    pieces = []
+    left = size + 1
+    while piece := read(left):
+        pieces.append(piece)
+        left -= len(piece)
+        # An end mark that is missing after the last byte costs nothing: the checksum decides.
+        if left <= 1:
+            break
+    return b"".join(pieces)

@@ -11,7 +11,7 @@ from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, MemberCounter
 from imagebeam.images.containers.zip_entries import LARGEST_HEADER, ZipEntry, entries_of
 from imagebeam.images.containers.zip_index import LOCAL_HEADER, LOCAL_MARK, Index, indexes
-from imagebeam.images.containers.zip_methods import unpack
+from imagebeam.images.containers.zip_methods import Unpack, unpack
 from imagebeam.images.errors import BadMember, FileTooLarge
 
 _HEAD_BYTES = 4096
@@ -77,9 +77,20 @@ def head(file: ByteSource, place: tuple[int, ...], size: int, limits: ContainerL
 
 
 def read(
-    file: ByteSource, place: tuple[int, ...], max_bytes: int, limits: ContainerLimits
+    file: ByteSource,
+    place: tuple[int, ...],
+    max_bytes: int,
+    limits: ContainerLimits,
+    unpack: Unpack = unpack,
 ) -> bytes:
     """Return the content of a member if its checksum is right.
+
+    Args:
+        file: of the zip.
+        place: of the member.
+        max_bytes: more than this is refused.
+        limits: see `ContainerLimits`.
+        unpack: decompresses the member.
 
     Raises:
         ImageError: it is too large or damaged.

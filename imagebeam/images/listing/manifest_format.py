@@ -2,11 +2,12 @@
 
 import posixpath
 import re
-import zlib
 from enum import Enum
 from typing import IO, NamedTuple
 
+from imagebeam.images.containers.decompression_process import DecompressionProcess
 from imagebeam.images.containers.kinds import Compression
+from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits
 
 HEAD_BYTES = 4096
 """Bytes that show what a file is."""
@@ -136,10 +137,13 @@ def utf16_without_mark(head: bytes) -> str | None:
 
 def decompressed_head(head: bytes) -> bytes:
     """Return the beginning of what gzip data holds; empty for other or damaged data."""
+    stream = DecompressionProcess(head, Compression.GZIP, ContainerLimits())
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-    except zlib.error:
+        return stream.read(HEAD_BYTES)
+    except CONTAINER_ERRORS:
         return b""
+    finally:
+        stream.close()
 
 
 def read_head(file: IO[bytes]) -> bytes:

@@ -4,7 +4,7 @@ import codecs
 import io
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import IO, Any
 
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
@@ -127,9 +127,14 @@ class _Raw(io.RawIOBase):
 
 @contextmanager
 def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[io.TextIOWrapper]:
-    source: Any = file
-    if form.compression is not None:
-        source = Decompressed(file, form.compression, _LIMITS)
+    with ExitStack() as stack:
+        source: Any = file
+        if form.compression is not None:
+            source = stack.enter_context(closing(Decompressed(file, form.compression, _LIMITS)))
+        yield _decoded(source)
+
+
+def _decoded(source: Any) -> io.TextIOWrapper:
     buffered = io.BufferedReader(_Raw(source), 1 << 16)
     head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -140,7 +145,7 @@ def _text(file: IO[bytes], form: ManifestFormat) -> Iterator[io.TextIOWrapper]:
         encoding, errors = without_mark, "replace"
     else:
         encoding, errors = "utf-8-sig", "surrogateescape"
-    yield io.TextIOWrapper(buffered, encoding, errors, newline="")
+    return io.TextIOWrapper(buffered, encoding, errors, newline="")
 
 
 def _read_text(

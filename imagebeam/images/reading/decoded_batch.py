@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from imagebeam.images.errors import DecodeCrash, ImageError, InferenceFailed
-from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.fetch import FetchRequest, bytes_held
 from imagebeam.images.reading.shared_pixels import SLOTS, SharedPixels
 
 _BATCH_BYTES = 32_000_000
@@ -56,7 +56,7 @@ def batches(requests: Sequence[FetchRequest]) -> list[list[int]]:
     found: list[list[int]] = []
     size = 0
     for row, request in enumerate(requests):
-        length = len(request) if isinstance(request, bytes) else 0
+        length = bytes_held(request)
         size += length
         if not found or len(found[-1]) == SLOTS or size > _BATCH_BYTES:
             found.append([])

@@ -2,8 +2,6 @@
 
 import pickle
 import resource
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imagebeam.child_process import end_with_parent
+from imagebeam.channel import ANY_SIZE, Channel
+from imagebeam.child_process import limit_memory, serving
 from imagebeam.images import signatures
-from imagebeam.images.channel import ANY_SIZE, Channel
+from imagebeam.images.containers.zip_methods import unpack_here
 from imagebeam.images.decode import DecodedImage, decode
 from imagebeam.images.digests import digest_of
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
@@ -52,42 +51,33 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
         socket_descriptor: of the socket.
         memory_descriptor: of the memory where pixels go.
     """
-    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
     # The job's own limit is checked from the same header.
     Image.MAX_IMAGE_PIXELS = None
-    # Core files of expected crashes would fill the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     messages = DecoderMessages()
-    with socket.socket(fileno=int(socket_descriptor)) as end:
-        channel = Channel(end)
-        try:
-            preprocessing, memory = pickle.loads(channel.receive())
-            shared = SharedPixels(preprocessing.size, int(memory_descriptor))
-            _limit_memory(memory)
-            channel.send(READY)
-            run_task: RunTask | None = None
-            while True:
-                message = pickle.loads(channel.receive(most=ANY_SIZE))
-                messages.forget()
-                if not isinstance(message, Batch):
-                    # What the task takes is not counted for an image.
-                    _limit_memory(None)
-                    try:
-                        run_task = message.load()
-                    except Exception as error:
-                        channel.send(f"{type(error).__name__}: {error}".encode(errors="replace"))
-                        continue
-                    _limit_memory(memory)
-                    channel.send(READY)
+    with serving(socket_descriptor) as channel:
+        preprocessing, memory = pickle.loads(channel.receive())
+        shared = SharedPixels(preprocessing.size, int(memory_descriptor))
+        _limit_memory(memory)
+        channel.send(READY)
+        run_task: RunTask | None = None
+        while True:
+            message = pickle.loads(channel.receive(most=ANY_SIZE))
+            messages.forget()
+            if not isinstance(message, Batch):
+                # What the task takes is not counted for an image.
+                _limit_memory(None)
+                try:
+                    run_task = message.load()
+                except Exception as error:
+                    channel.send(f"{type(error).__name__}: {error}".encode(errors="replace"))
                     continue
-                decoded = _read_all(message.requests, preprocessing, shared, messages, channel)
-                if message.with_task and decoded:
-                    assert run_task is not None
-                    channel.send(_answers(run_task, shared.slots, decoded))
-        except (EOFError, ConnectionError):
-            return
+                _limit_memory(memory)
+                channel.send(READY)
+                continue
+            decoded = _read_all(message.requests, preprocessing, shared, messages, channel)
+            if message.with_task and decoded:
+                assert run_task is not None
+                channel.send(_answers(run_task, shared.slots, decoded))
 
 
 def _read_all(
@@ -142,7 +132,7 @@ def read_image(
     """
     try:
         with meter.stage("fetch"):
-            data = fetch(request, preprocessing.max_bytes)
+            data = fetch(request, preprocessing.max_bytes, unpack_here)
             if preprocessing.digest is not None and digest is not None:
                 digest[:] = np.frombuffer(digest_of(data, preprocessing.digest), np.uint8)
         with meter.stage("decode"):
@@ -189,11 +179,9 @@ def _limit_memory(extra: int | None) -> None:
     if sys.platform != "linux":
         # Other systems do not report or limit address space; the deadline remains.
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = hard
-    if extra is not None:
-        with open("/proc/self/statm") as file:
-            soft = int(file.read().split()[0]) * resource.getpagesize() + extra
-        if hard != resource.RLIM_INFINITY:
-            soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    if extra is None:
+        limit_memory(None)
+        return
+    with open("/proc/self/statm") as file:
+        held = int(file.read().split()[0]) * resource.getpagesize()
+    limit_memory(held + extra)

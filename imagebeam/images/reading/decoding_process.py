@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imagebeam.channel import Channel
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
-from imagebeam.images.channel import Channel
 from imagebeam.images.errors import (
     DecodeMemory,
     DecodeTimeout,
@@ -27,10 +27,11 @@ from imagebeam.images.reading.decoded_batch import DecodedBatch, Outcome, batche
 from imagebeam.images.reading.decoding_child import Batch
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.picture_task import PictureTask
-from imagebeam.images.reading.started_child import START_SECONDS, StartedChild
+from imagebeam.images.reading.started_child import StartedChild
 from imagebeam.images.reading.wire_format import unpack, unpack_answers
 from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.images.stage_times import Meter
+from imagebeam.service_process import START_SECONDS
 
 _LOOKS = 10
 """Checks by the parent, within the time limit of one image, for a decoded one."""
@@ -150,7 +151,7 @@ class DecodingProcess:
     def close(self) -> None:
         """End the child."""
         if self._child is not None:
-            self._child.close()
+            self._child.end()
             self._child = None
 
     def _read_batch(
@@ -172,7 +173,7 @@ class DecodingProcess:
         failed: dict[int, ImageError] = {}
         try:
             message = Batch([requests[row] for row in rows], task is not None)
-            channel.send(pickle.dumps(message), self._limits.seconds)
+            channel.send(pickle.dumps(message), seconds=self._limits.seconds)
             while not batch.is_complete():
                 outcome, costs = unpack(self._answer(channel, batch))
                 meter.add(costs)

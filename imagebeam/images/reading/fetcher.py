@@ -1,7 +1,8 @@
 """Turn the locations of images into requests for a decoding process: many reads at once, in order.
 
-The decoding process itself reads local files and members of local tars. Everything else is read
-here, so that decoders need neither network nor credentials.
+The decoding process itself reads local files and members of local tars and zips. Everything else is
+read here, so that decoders need neither network nor credentials. Decoding processes also decompress
+members of zips: they are made for data that may end them.
 """
 
 import threading
@@ -11,12 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, NamedTuple, TypeAlias, cast
 
 from imagebeam.images import uris
+from imagebeam.images.containers import zips
 from imagebeam.images.containers.container import Container, open_container, read_range
 from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.window import check_span
 from imagebeam.images.digests import verify_digest
 from imagebeam.images.errors import ImageError, translate_store_errors
 from imagebeam.images.listed_image import ImageLocation
-from imagebeam.images.reading.fetch import FetchRequest
+from imagebeam.images.reading.fetch import FetchRequest, ZipMember, bytes_held
 from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage import Settings, Store, store_for
@@ -102,7 +105,7 @@ class Fetcher:
         self, location: ImageLocation, waiting: "_Waiting", meter: Meter
     ) -> "FetchRequest | Future[_Fetched] | _Fetched":
         is_local = uris.scheme(location.address) == "file"
-        if is_local and location.container in (None, ContainerKind.TAR):
+        if is_local and location.container in (None, ContainerKind.TAR, ContainerKind.ZIP):
             return location
         if location.read_together > 1:
             # Not in a thread: out of order, the container would be decompressed again and again.
@@ -119,6 +122,8 @@ class Fetcher:
     def _read(self, location: ImageLocation) -> tuple[FetchRequest, str]:
         try:
             with translate_store_errors():
+                if location.container is ContainerKind.ZIP:
+                    return self._zip_member(location), ""
                 data, final_url = self._bytes(location)
                 if location.digest:
                     verify_digest(data, location.digest)
@@ -126,6 +131,13 @@ class Fetcher:
         except ImageError as error:
             # A new object: traceback and cause would keep the picture's bytes as long as the error.
             return type(error)(*error.args), ""
+
+    def _zip_member(self, location: ImageLocation) -> ZipMember:
+        start, size = zips.span(location.place)
+        check_span(size, self._max_bytes)
+        store = self._store_of(location.address, self._access.settings)
+        data = store.read(location.address, size, start, size, location.version)
+        return ZipMember(data, location.place, location.digest)
 
     def _bytes(self, location: ImageLocation) -> tuple[bytes, str]:
         """Return the bytes of an image, and the address that redirects led to, if they did."""
@@ -174,16 +186,12 @@ class _Waiting:
 
     def come(self, request: FetchRequest) -> None:
         with self._lock:
-            self.bytes += _size(request)
+            self.bytes += bytes_held(request)
 
     def taken(self, request: FetchRequest) -> FetchRequest:
         with self._lock:
-            self.bytes -= _size(request)
+            self.bytes -= bytes_held(request)
         return request
-
-
-def _size(request: FetchRequest) -> int:
-    return len(request) if isinstance(request, bytes) else 0
 
 
 class _Stream(NamedTuple):

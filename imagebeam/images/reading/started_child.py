@@ -1,27 +1,19 @@
 """One running decoding child, as the process that started it sees it."""
 
 import pickle
-import signal
-import socket
-import subprocess
 
-from imagebeam import child_process
 from imagebeam.errors import RAISE_UNEXPECTED
-from imagebeam.images.channel import Channel
 from imagebeam.images.reading.decoding_child import READY
 from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SharedPixels
 from imagebeam.images.settings import Preprocessing
-
-START_SECONDS = 60.0
-"""Time that a child may take to start, and to load a task."""
+from imagebeam.service_process import START_SECONDS, ServiceProcess
 
 
-class StartedChild:
+class StartedChild(ServiceProcess):
     """A child process, and the socket and the shared memory that connect it to this process.
 
     Attributes:
-        channel: for messages.
         shared: for pixels.
         loaded: the key of the task that it has loaded; "" for none.
     """
@@ -32,15 +24,16 @@ class StartedChild:
         Raises:
             OSError: it cannot be started.
         """
-        ours, theirs = socket.socketpair()
-        self.channel = Channel(ours)
         self.shared = SharedPixels(size)
         self.loaded = ""
         try:
-            with theirs:
-                self._process = _spawn(theirs.fileno(), self.shared.descriptor)
+            super().__init__(
+                "imagebeam.images.reading.decoding_child:serve",
+                descriptors=[self.shared.descriptor],
+                # The child reports what it does not expect; this process raises it.
+                variables={RAISE_UNEXPECTED: ""},
+            )
         except BaseException:
-            self.channel.close()
             self.shared.close()
             raise
 
@@ -60,41 +53,13 @@ class StartedChild:
             TaskLoadError: it cannot.
             TimeoutError, EOFError, OSError: it does not answer.
         """
-        self.channel.send(pickle.dumps(task), START_SECONDS)
+        self.channel.send(pickle.dumps(task), seconds=START_SECONDS)
         reason = self.channel.receive(START_SECONDS)
         if reason != READY:
             raise TaskLoadError(reason.decode(errors="replace"))
         self.loaded = task.key
 
-    def ending(self) -> str:
-        """Return how the child ended."""
-        try:
-            code = self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            return "a closed socket"
-        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
-
-    def kill(self) -> None:
-        """Kill the child, whichever thread waits for it."""
-        self._process.kill()
-
-    def close(self) -> None:
+    def end(self) -> None:
         """End the child and free what connects it to this process."""
-        self.channel.close()
-        self._process.kill()
-        self._process.wait()
+        super().end()
         self.shared.close()
-
-
-def _spawn(*descriptors: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        child_process.command("imagebeam.images.reading.decoding_child:serve", *descriptors),
-        pass_fds=descriptors,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        # The child redirects it to a file that it reads; see `decoder_messages`.
-        stderr=subprocess.DEVNULL,
-        # NumPy would start threads for linear algebra, which busy-wait.
-        # The child reports what it does not expect; this process raises it.
-        env={"OPENBLAS_NUM_THREADS": "1"} | child_process.environment() | {RAISE_UNEXPECTED: ""},
-    )

@@ -3,6 +3,8 @@
 Python imports a module of this name when it starts, so decoding processes have it and the process
 that tests run in has not. What a file asks for stands behind its pixels: `fault:NAME`.
 
+zlib crashes when it decompresses the text `fault in zlib: crash`, in every process of a job.
+
 Opening a file or listing a folder whose name begins with `unheard-of` raises an exception of a type
 that no code expects, in every process of a job; `no-memory` and `too-deep` raise those that Python
 raises anywhere.
@@ -15,6 +17,7 @@ import socket
 import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +160,26 @@ def _open(image: Any) -> None:
 
 
 BmpImagePlugin.BmpImageFile._open = _open  # type: ignore[method-assign, assignment]
+
+
+_decompressobj = zlib.decompressobj
+
+
+class _FaultyDecompressor:
+    def __init__(self, *arguments: Any) -> None:
+        self._sound = _decompressobj(*arguments)
+
+    def decompress(self, *arguments: Any) -> bytes:
+        data = self._sound.decompress(*arguments)
+        if b"fault in zlib: crash" in data:
+            _crash()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sound, name)
+
+
+zlib.decompressobj = _FaultyDecompressor  # type: ignore[assignment]
 
 
 class UnheardOfError(Exception):

@@ -1,8 +1,5 @@
 import io
-import os
-import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from imagebeam.images.containers.types import (
     MemberSelection,
 )
 from tests.images.containers.archives import content, opened, parquet
+from tests.images.containers.processes import kill_readers
 
 IMAGES = [b"first", b"second" * 99, None, b"fourth", b"fifth"]
 BY_NUMBER = {
@@ -150,24 +148,11 @@ def test_memory_over_the_limit_is_an_error_row() -> None:
     assert found == {"row=1": "bad_member", "row=2": "bad_member"}
 
 
-def _kill_readers() -> int:
-    """Kill the processes that read Parquet files for this one."""
-    killed = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == os.getpid() and b"parquet_child" in (entry / "cmdline").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
-                    killed += 1
-    return killed
-
-
 def test_a_crash_while_listing_loses_only_the_rest() -> None:
     rows = 200_000
     listing = iter(opened(parquet({"image": [b"x"] * rows}, rows), ContainerKind.PARQUET))
     assert next(listing).name == "row=1"
-    assert _kill_readers() >= 1
+    assert kill_readers("parquet_child") >= 1
     *_, last = listing
     assert isinstance(last, MemberProblem)
     assert last.error.code == "archive_damaged"
@@ -178,7 +163,7 @@ def test_a_crash_while_idle_loses_nothing() -> None:
     container = opened(parquet({"image": [b"1", b"22"]}), ContainerKind.PARQUET)
     assert len(list(container)) == 2
     assert container.read((0, 0), 99) == b"1"
-    assert _kill_readers() >= 1
+    assert kill_readers("parquet_child") >= 1
     assert container.read((0, 1), 99) == b"22"
     container.close()
 
