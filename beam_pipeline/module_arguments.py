@@ -43,6 +43,8 @@ def _outputs(text: str) -> tuple[tuple[str, str], ...]:
                 f"--module-output {text}: {part.strip()!r} must be NAME=KIND, and KIND one of "
                 f"{', '.join(KINDS)}. Separate several with commas."
             )
+        if name in kinds:
+            raise UsageError(f"--module-output {text}: {name!r} comes twice. Give it one kind.")
         kinds[name] = kind
     return tuple(kinds.items())
 

@@ -26,6 +26,13 @@ def names_of(option: str, allowed: Collection[str]) -> Callable[[str], tuple[str
     return convert
 
 
+def least_score(score: float) -> float:
+    """Return a score to compare others with."""
+    if not 0 <= score <= 1:
+        raise UsageError(f"--min-score {score:g}: must be from 0 to 1.")
+    return score
+
+
 def user_agent(text: str) -> str:
     """Return the value of a User-Agent header."""
     if any(not " " <= letter <= "~" for letter in text):

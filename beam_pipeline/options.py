@@ -13,6 +13,7 @@ from imagebeam.beam_pipeline.option_values import (
     error_codes,
     headers,
     kept_columns,
+    least_score,
     names_of,
     root_uri,
     template,
@@ -88,7 +89,7 @@ class LabelOptions(ModuleArguments):
         group=_ROWS,
         kind=float,
         metavar="SCORE",
-        least=0,
+        convert=least_score,
     )
     labels: Path | None = option(
         None,

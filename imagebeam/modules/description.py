@@ -53,6 +53,7 @@ def describe(
         provenance=metadata.provenance,
         channel_ranges=None if one else facts.ranges,
         channels=facts.channels or RGB,
+        contradictions=() if class_count is None else metadata.unused_labels(class_count),
         range_origin=facts.origin,
         independent=scores is not None and scores.shape[1] > 1 and are_independent(scores),
         constant_answers=are_constant(rows),

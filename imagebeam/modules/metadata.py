@@ -3,7 +3,7 @@
 A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`, in
 a zip archive that is appended to it. This is the convention of TensorFlow Lite Metadata for
 associated files (https://www.tensorflow.org/lite/models/convert/metadata), so class names of
-foreign flatbuffers are found in the same place.
+foreign flatbuffers are found in the same place. Those of foreign SavedModels are in `assets`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,24 @@ class Metadata:
                 )
             return self.classes
         fitting = [name for name, lines in self.labels.items() if len(lines) == class_count]
-        fitting.sort(key=lambda name: "label" not in name.lower())
+        # Translations have longer names, such as labels_de.txt.
+        fitting.sort(key=lambda name: (not _names_labels(name), len(name)))
         return self.labels[fitting[0]] if fitting else None
+
+    def unused_labels(self, class_count: int) -> tuple[str, ...]:
+        """Return a sentence about each file of labels if none of them has `class_count` names."""
+        if self.classes is not None or class_count in map(len, self.labels.values()):
+            return ()
+        return tuple(
+            f"the module's {name} names {len(lines):,} classes, but the module has "
+            f"{class_count:,}, so these names are not used."
+            for name, lines in self.labels.items()
+            if _names_labels(name)
+        )
+
+
+def _names_labels(name: str) -> bool:
+    return "label" in name.lower() or "class" in name.lower()
 
 
 def metadata_of(info: ModuleInfo, heads: Sequence[str]) -> Metadata:
@@ -191,13 +208,20 @@ def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
 
 
 def read_from_folder(path: Path) -> Metadata:
-    """Read the metadata of the SavedModel in the folder `path`; empty when there is none.
+    """Read the metadata of the SavedModel in the folder `path`, and the text files of its assets.
 
     Raises:
         ModuleError: it is damaged.
     """
     file = path / ASSET
-    return parse(file.read_text("utf-8"), repr(str(file))) if file.is_file() else Metadata()
+    metadata = parse(file.read_text("utf-8"), repr(str(file))) if file.is_file() else Metadata()
+    labels = {}
+    for asset in sorted(path.glob("assets*/*.txt")):
+        # Vocabularies of other encodings are no class names.
+        with suppress(UnicodeDecodeError):
+            if asset.stat().st_size <= _LARGEST_ENTRY:
+                labels[asset.name] = lines_of(asset.read_text("utf-8-sig"))
+    return replace(metadata, labels=labels)
 
 
 def without_archive(content: bytes) -> bytes:
@@ -241,4 +265,7 @@ def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         content = file.read(_LARGEST_ENTRY + 1)
     if len(content) > _LARGEST_ENTRY:
         raise ValueError(f"{entry.filename!r} is larger than {_LARGEST_ENTRY >> 20} MiB")
-    return content.decode("utf-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{entry.filename!r} is not UTF-8 text") from error

@@ -40,8 +40,8 @@ from imagebeam.storage.atomic_files import write_file
 AUTO = "auto"
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 4
-_DESCRIPTION_VERSION = 3
+_COMPILER_VERSION = 5
+_DESCRIPTION_VERSION = 4
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 
@@ -189,7 +189,9 @@ def _prepare(
     compiled = _compiled(handle, path, digest, cache, options)
     if compiled.refusal is None:
         stated, reason = options.of_input, "LiteRT can run it"
-        return _on_litert(handle, digest, compiled.flatbuffer, reason, path, stated)
+        module = _on_litert(handle, digest, compiled.flatbuffer, reason, path, stated)
+        kept = (*module.info.contradictions, *compiled.info.contradictions)
+        return replace(module, info=replace(module.info, contradictions=kept))
     if engine == LITERT:
         raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
     known = options.of_input == NO_OPTIONS

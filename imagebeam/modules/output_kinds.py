@@ -20,12 +20,14 @@ KINDS = (LOGITS, SCORES, FEATURES)
 DEFAULT_OUTPUT = "default"
 
 _FEATURE_WORDS = (
-    *("feature", "embedding", "bottleneck"),
+    *("feature", "embed", "bottleneck", "pooler_output"),
     # The last layer of `keras.applications` with include_top=False.
     *("global_average_pooling", "global_max_pooling", "avg_pool", "avgpool"),
 )
 # Beside logits, these hold the same answer in another form.
-_DERIVED_WORDS = ("prob", "softmax", "class", "label", "index", "indices", "top_k", "score")
+_CLASS_WORDS = ("class", "label", "index", "indices", "top_k")
+_SCORE_WORDS = ("prob", "softmax", "score")
+_DERIVED_WORDS = (*_CLASS_WORDS, *_SCORE_WORDS)
 _NUMBERS = ("float", "int8", "uint8", "int16")
 
 
@@ -90,6 +92,8 @@ def choose_outputs(
         classifying = _main_of_several(classifying)
     if len(features) > 1 or len(classifying) > 1 or not usable:
         raise _unclear(outputs, source)
+    for output in classifying:
+        _refuse_listed_classes(output, outputs, source)
     return {
         kind: output.name
         for kind, chosen in ((FEATURES, features), (LOGITS, classifying))
@@ -110,12 +114,40 @@ def _called(name: str, outputs: Sequence[Output], source: str) -> Output:
 def _main_of_several(outputs: Sequence[Output]) -> list[Output]:
     """Choose among outputs with the same answer: logits, else probabilities, not class numbers."""
     floats = [output for output in outputs if output.dtype.startswith("float")] or outputs
-    for words in (("logit",), ("prob", "softmax", "score")):
+    for words in (("logit",), _SCORE_WORDS):
         found = [output for output in floats if _contains(output, words)]
         others = [output for output in outputs if output not in found]
         if len(found) == 1 and all(_contains(output, _DERIVED_WORDS) for output in others):
             return found
     return list(outputs)
+
+
+def _refuse_listed_classes(chosen: Output, outputs: Sequence[Output], source: str) -> None:
+    """Refuse the scores of some classes, which another output lists for each image anew.
+
+    Detectors and networks that end in the best few classes have such outputs.
+    """
+    if _contains(chosen, ("logit",)):
+        return
+    for other in outputs:
+        lists = other is not chosen and _lists_classes(other)
+        if lists and _lengths(other.shape) == _lengths(chosen.shape):
+            raise ModuleError(
+                f"{source}: its output {other.name!r} {_shape(other.shape)} seems to name the "
+                f"class of each value in {chosen.name!r} {_shape(chosen.shape)}, so a value "
+                "belongs to another class in each image. Give a module with one value for each "
+                f"class. If this one has that, give --module-output {chosen.name}=scores."
+            )
+
+
+def _lists_classes(output: Output) -> bool:
+    if not output.dtype.startswith(_NUMBERS):
+        return True
+    return _contains(output, _CLASS_WORDS) and not _contains(output, _SCORE_WORDS)
+
+
+def _lengths(shape: tuple[int | None, ...] | None) -> list[int | None]:
+    return [length for length in (shape or ())[1:] if length != 1]
 
 
 def _contains(output: Output, words: Sequence[str]) -> bool:

@@ -11,15 +11,15 @@ from imagebeam.modules.input_ranges import CANDIDATES, Range
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 from imagebeam.modules.types import FloatArray, Pixels
 
-SIGMOID, POOLING = "sigmoid", "pooling"
+SIGMOID, SOFTMAX, POOLING = "sigmoid", "softmax", "pooling"
 """The ends of a network: sigmoids give independent scores; no classifier ends in a pooling, an
 activation or a normalisation of its length."""
 
 _PROBE_COUNT = 6
-# The error of a float32 softmax over some thousand classes is smaller.
-_SUM_TOLERANCE = 1e-3
-# The rows of a quantised softmax miss one by rounding alone.
-_LEAST_DISTANCE = 0.05
+# The error of a float32 vector of some thousand values is smaller.
+_LENGTH_TOLERANCE = 1e-3
+# The sums of the rows of a quantised softmax miss one by rounding alone.
+_SUM_TOLERANCE = 0.05
 # Right answers differ by whole logits between the probe pictures, those of a network whose input
 # is a 255th of what it expects by some hundredths.
 _LEAST_SPREAD = 0.05
@@ -73,11 +73,11 @@ def kind_of_classifier(
 
     Args:
         rows: its values for the probe pictures, (N, length).
-        ends_in: `SIGMOID` or `POOLING` if the network ends so.
+        ends_in: `SIGMOID`, `SOFTMAX` or `POOLING` if the network ends so.
         has_sigmoids: whether the network has sigmoids anywhere.
         has_names: whether there is a class name for each value.
     """
-    if ends_in == SIGMOID or are_probabilities(rows):
+    if ends_in in (SIGMOID, SOFTMAX) or are_probabilities(rows):
         return SCORES
     if not has_names and (ends_in == POOLING or _are_unit_vectors(rows)):
         return FEATURES
@@ -87,17 +87,17 @@ def kind_of_classifier(
 def are_independent(rows: npt.NDArray[np.floating]) -> bool:
     """Tell if `rows`, float (N, classes), are results of sigmoids: in [0, 1], of another sum."""
     inside = bool((rows >= 0).all() and (rows <= 1).all())
-    return inside and bool((abs(rows.sum(axis=1) - 1) > _LEAST_DISTANCE).any())
+    return inside and bool((abs(rows.sum(axis=1) - 1) > _SUM_TOLERANCE).any())
 
 
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:
     """Tell if every row of `rows`, float (N, classes), is non-negative and sums to one."""
-    return bool((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) < _SUM_TOLERANCE).all())
+    return bool((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= _SUM_TOLERANCE).all())
 
 
 def _are_unit_vectors(rows: FloatArray) -> bool:
     lengths = np.linalg.norm(rows, axis=1)
-    return rows.shape[1] > 1 and bool((abs(lengths - 1) < _SUM_TOLERANCE).all())
+    return rows.shape[1] > 1 and bool((abs(lengths - 1) < _LENGTH_TOLERANCE).all())
 
 
 def are_constant(rows: Mapping[str, FloatArray]) -> bool:

@@ -54,7 +54,7 @@ class ModuleInfo:
         names_assumed: True if the names are those of ImageNet because the number of classes is.
         takes_bytes: True if the input takes pixel bytes, so its range is certain.
         options: the facts that the user has stated.
-        contradictions: sentences about options that contradict the module.
+        contradictions: sentences about options, or files of the module, that contradict the module.
         constant_answers: True if it gives the same answer to very different pictures.
         varying_ranges: if its answers are constant with an assumed range, the ranges with which
             they vary.

@@ -77,6 +77,8 @@ def test_a_contradiction_is_recorded(
     [
         (("--module-output", "tag=scores"), "no output 'tag'. Its outputs are 'tags' [?, 3]"),
         (("--module-output", "tags=classes"), "'tags=classes' must be NAME=KIND"),
+        (("--module-output", "tags=scores,tags=logits"), "'tags' comes twice"),
+        (("--min-score", "2"), "--min-score 2: must be from 0 to 1."),
         (("--signature", "predict"), "no signature 'predict'"),
         (("--image-size", "big"), "--image-size big: not a size"),
         (("--image-size", "9"), "takes pictures of 1x1 only"),

@@ -101,6 +101,21 @@ def test_labels_of_other_tools_are_read_when_they_fit() -> None:
     assert metadata.class_names(3, "x") is None
 
 
+def test_labels_in_the_language_of_the_author_come_first() -> None:
+    files = {"labels_de.txt": b"Hund\nKatze\n", "labels.txt": "\ufeffdog\r\ncat\r\n".encode()}
+    metadata = read_from_flatbuffer(_with_zip(files), "x")
+    assert metadata.class_names(2, "x") == ("dog", "cat")
+    assert metadata.unused_labels(2) == ()
+
+
+def test_labels_of_another_number_are_reported() -> None:
+    files = {"labels.txt": b"dog\ncat\n", "vocabulary.txt": b"one\n"}
+    assert read_from_flatbuffer(_with_zip(files), "x").unused_labels(3) == (
+        "the module's labels.txt names 2 classes, but the module has 3, so these names are not "
+        "used.",
+    )
+
+
 def test_stated_classes_must_fit() -> None:
     with pytest.raises(ModuleError, match="names 3 classes but its output has 4"):
         _FULL.class_names(4, "x")
@@ -110,7 +125,7 @@ def test_stated_classes_must_fit() -> None:
     ("entries", "reason"),
     [
         ({"module.json": b"{}"}, "'format'"),
-        ({"labels.txt": b"\xff\xfe"}, "decode"),
+        ({"labels.txt": b"\xff\xfe"}, "'labels.txt' is not UTF-8 text"),
         ({"labels.txt": bytes((16 << 20) + 1)}, "larger than 16 MiB"),
     ],
 )

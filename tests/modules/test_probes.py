@@ -29,6 +29,7 @@ def test_pictures_of_one_pixel_are_possible() -> None:
         ([[0.25, 0.75], [0.5, 0.6]], False),
         ([[-0.25, 1.25]], False),
         ([[0.3333, 0.3333, 0.3333]], True),
+        ([[0.33203125, 0.33203125, 0.33203125]], True),
         ([[float("nan"), 1.0]], False),
     ],
 )

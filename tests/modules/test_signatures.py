@@ -65,12 +65,41 @@ def test_features_are_recognised_by_output_names() -> None:
     ("outputs", "chosen"),
     [
         (("logits", "probabilities"), "logits"),
-        (("class_ids", "probabilities"), "probabilities"),
         (("classes", "scores", "logits"), "logits"),
     ],
 )
 def test_one_output_in_several_forms_is_read_once(outputs: tuple[str, ...], chosen: str) -> None:
     assert _chosen(serving_default=outputs) == {"logits": ("serving_default", chosen)}
+
+
+def _choose_among(**outputs: Spec) -> dict[str, str]:
+    signature = Signature("default", {"images": _PICTURES}, outputs, _identity)
+    heads = choose_heads({"default": signature}, "it")
+    return {kind: head.output for kind, head in heads.items()}
+
+
+def test_the_number_of_the_best_class_is_left_out() -> None:
+    found = _choose_among(class_ids=Spec((None,), "int64"), probabilities=_VECTOR)
+    assert found == {"logits": "probabilities"}
+
+
+@pytest.mark.parametrize(
+    ("classes", "values"),
+    [
+        (("indices", Spec((None, 5), "int32")), ("scores", Spec((None, 5), "float32"))),
+        (
+            ("detection_classes", Spec((None, 100), "float32")),
+            ("detection_scores", Spec((None, 100), "float32")),
+        ),
+        (("label", Spec((None, 1), "string")), ("probability", Spec((None, 1), "float32"))),
+    ],
+)
+def test_scores_of_classes_that_differ_between_images_are_refused(
+    classes: tuple[str, Spec], values: tuple[str, Spec]
+) -> None:
+    name = values[0]
+    with pytest.raises(ModuleError, match=rf"If this one has that, give .* {name}=scores\."):
+        _choose_among(**dict((classes, values)))
 
 
 def test_pooling_layers_give_features() -> None:

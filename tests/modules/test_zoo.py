@@ -152,6 +152,20 @@ FLATBUFFERS = {
         _run(*SYMMETRIC),
         tolerance=0.02,
     ),
+    "int8 softmax with float output": Case(
+        _flatbuffer(
+            lambda x: tf.nn.softmax(logits(x)), **zoo.quantised(*SYMMETRIC, "int8", tf.float32)
+        ),
+        _run(*SYMMETRIC, _same),
+        tolerance=0.02,
+    ),
+    "uint8 softmax": Case(
+        _flatbuffer(
+            lambda x: tf.nn.softmax(_inside_raw(x)), **zoo.quantised(*RAW, "int8", tf.uint8)
+        ),
+        _run(*RAW, _same),
+        tolerance=0.02,
+    ),
     "int8": Case(
         _flatbuffer(
             lambda x: tf.nn.softmax(logits(x)), **zoo.quantised(*SYMMETRIC, "int8", tf.int8)

@@ -34,10 +34,15 @@ _PIN = "@sha256:"
 _DEMO_FOLDER = "samples/module"
 
 _KERAS = 'Export it: keras.saving.load_model("MODEL").export("module/").'
+_TORCH = "Export the network with torch.onnx.export, and give the .onnx file."
 _EXPORTS = {
     ".keras": _KERAS,
     ".h5": _KERAS,
     ".hdf5": _KERAS,
+    ".pb": "Give the folder of a SavedModel; convert a frozen graph to .tflite first.",
+    ".zip": "Unpack it, and give the module in it.",
+    ".pt": _TORCH,
+    ".pth": _TORCH,
 }
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
 

@@ -116,7 +116,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     info = replace(
         info,
         quantops=quantops,
-        contradictions=contradictions,
+        contradictions=(*contradictions, *info.contradictions),
         takes_bytes=picture.takes_bytes,
         options=options,
     )
@@ -156,7 +156,9 @@ def _kind(output: Tensor, rows: FloatArray, content: bytes, metadata: Metadata, 
     if has_quantised_scores(output):
         return SCORES
     named = metadata.class_names(rows.shape[1], source) is not None
-    return kind_of_classifier(rows, end_of(content), has_operation(content, "LOGISTIC"), named)
+    return kind_of_classifier(
+        rows, end_of(content, output), has_operation(content, "LOGISTIC"), named
+    )
 
 
 def _picture_input(inputs: list[Tensor], source: str) -> Tensor:

@@ -5,7 +5,8 @@ in the graph: the logits, and the vector that the last layer multiplies. The gra
 the flatbuffer schema that LiteRT ships, without TensorFlow.
 
 A quantised softmax has steps of 1/256, in which most of a thousand classes have the score 0. So it
-is cut off, and the engine computes the scores from the logits. A float softmax stays.
+is cut off, with a conversion of its result, and the engine computes the scores from the logits. A
+float softmax stays.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ class LastOperation:
     activates: bool
 
 
-def last_operation(content: bytes) -> LastOperation | None:
-    """Return the operation that computes the only output; None if there are several outputs.
+def last_operation(content: bytes, tensor: int) -> LastOperation | None:
+    """Return the operation that computes the tensor of this number; None if there is none.
 
     Operations that only change the form of its result are passed over.
     """
@@ -79,10 +80,7 @@ def last_operation(content: bytes) -> LastOperation | None:
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    if len(model.subgraphs) != 1 or len(graph.outputs) != 1:
-        return None
     producers = {int(output): each for each in graph.operators for output in each.outputs}
-    tensor = int(graph.outputs[0])
     while (operator := producers.get(tensor)) is not None:
         code = model.operatorCodes[operator.opcodeIndex]
         name = operation_name(schema, code.builtinCode, code.deprecatedBuiltinCode)
@@ -136,8 +134,10 @@ def _expose(schema: Any, model: Any) -> ExposedHeads | None:
 
     if len(model.subgraphs) != 1 or len(graph.outputs) != 1 or not graph.operators:
         return None
-    softmax = graph.operators[-1]
-    if names[softmax.opcodeIndex] != "SOFTMAX" or int(softmax.outputs[0]) != graph.outputs[0]:
+    end = softmax = graph.operators[-1]
+    if names[end.opcodeIndex] in _CONVERTING and int(end.inputs[0]) in producers:
+        _, softmax = producers[int(end.inputs[0])]
+    if names[softmax.opcodeIndex] != "SOFTMAX" or int(end.outputs[0]) != graph.outputs[0]:
         return None
     logits = before(int(softmax.inputs[0]))
     if logits not in producers:
@@ -148,7 +148,7 @@ def _expose(schema: Any, model: Any) -> ExposedHeads | None:
     heads = {LOGITS: logits}
     if _is_vector(graph, features := before(int(last_layer.inputs[0]))):
         heads[FEATURES] = features
-    if graph.tensors[int(graph.outputs[0])].type == schema.TensorType.FLOAT32:
+    if graph.tensors[int(softmax.outputs[0])].type == schema.TensorType.FLOAT32:
         heads[SCORES] = int(graph.outputs[0])
     else:
         graph.operators = graph.operators[: position + 1]

@@ -12,10 +12,11 @@ from imagebeam.modules.litert.tensors import DTYPES, Tensor
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import Output, choose_outputs, length_of
-from imagebeam.modules.probes import POOLING, SIGMOID
+from imagebeam.modules.probes import POOLING, SIGMOID, SOFTMAX
 
 # The last operation of a network that computes features: no classifier ends in these.
 _POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
+_SCORES = {"LOGISTIC": SIGMOID, "SOFTMAX": SOFTMAX}
 _ACTIVATIONS = ("RELU", "RELU6", "TANH", "HARD_SWISH", "GELU", "ELU")
 
 
@@ -112,13 +113,13 @@ def _is_vector(tensor: Tensor) -> bool:
     return bool(lengths) and tensor.dtype in DTYPES and length_of(tensor.shape) == max(lengths) > 0
 
 
-def end_of(content: bytes) -> str | None:
-    """Tell if the only output of the flatbuffer `content` comes from sigmoids or from a pooling."""
-    last = last_operation(content)
+def end_of(content: bytes, output: Tensor) -> str | None:
+    """Tell if an output of the flatbuffer `content` comes from sigmoids, a softmax or a pooling."""
+    last = last_operation(content, output.index)
     if last is None:
         return None
-    if last.name == "LOGISTIC":
-        return SIGMOID
+    if last.name in _SCORES:
+        return _SCORES[last.name]
     return POOLING if last.name in (*_POOLING, *_ACTIVATIONS) or last.activates else None
 
 

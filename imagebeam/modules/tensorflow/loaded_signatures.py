@@ -59,13 +59,19 @@ def _is_spec(value: Any) -> bool:
     return isinstance(value, tf.TensorSpec)
 
 
-def _by_name(outputs: Any) -> dict[str, Any]:
-    if isinstance(outputs, Mapping):
-        return dict(outputs)
-    several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    if len(several) == 1:
-        return {DEFAULT_OUTPUT: several[0]}
-    return {str(number): each for number, each in enumerate(several)}
+def _by_name(outputs: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Name the tensors of a result by their keys and places, such as "heads/0"."""
+    if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
+        [outputs] = outputs
+    if isinstance(outputs, (list, tuple)):
+        outputs = {str(number): each for number, each in enumerate(outputs)}
+    if not isinstance(outputs, Mapping):
+        return {"/".join(path) or DEFAULT_OUTPUT: outputs}
+    return {
+        name: tensor
+        for key, each in outputs.items()
+        for name, tensor in _by_name(each, (*path, str(key))).items()
+    }
 
 
 def _spec(tensor: Any) -> Spec:

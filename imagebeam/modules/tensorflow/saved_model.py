@@ -139,7 +139,7 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
     info = replace(
         info,
         quantops=has_fake_quantisation(graphs),
-        contradictions=contradictions,
+        contradictions=(*contradictions, *info.contradictions),
         takes_bytes=spec.dtype == "uint8",
         options=options,
     )
@@ -171,22 +171,31 @@ def _image_size(
 
 def _probe(heads: Heads, size: tuple[int, int], source: str) -> dict[str, FloatArray]:
     try:
-        answers = [
-            heads.infer_pixels(tf.constant(pixels)) for pixels in probe_batches(size, heads.batch)
-        ]
+        batches = probe_batches(size, heads.batch)
+        answers = [heads.infer_pixels(tf.constant(pixels)) for pixels in batches]
+        rows = {
+            kind: np.concatenate([each[kind].numpy() for each in answers]) for kind in heads.by_kind
+        }
+        count = batches.shape[0] * batches.shape[1]
+        for values in rows.values():
+            if len(values) != count or not values.size:
+                raise ValueError(
+                    f"its output for {count} pictures has the shape {list(values.shape)}, not one "
+                    "vector per picture"
+                )
     except (ValueError, TypeError, tf.errors.OpError) as error:
         height, width = size
         raise ModuleError(
             f"{source}: fails on pictures of {height}x{width} ({reason_of(error)}). "
             "Give an image module."
         ) from error
-    return {
-        kind: np.concatenate([each[kind].numpy() for each in answers]) for kind in heads.by_kind
-    }
+    return rows
 
 
 def _rows(value: tf.Tensor) -> tf.Tensor:
     """Reshape `value` (N, length) or (N, 1, 1, length) to float32 (N, length)."""
+    if not isinstance(value, tf.Tensor):
+        raise ValueError(f"its output is a {type(value).__name__}, not one vector per picture")
     if value.shape.rank == 2:
         return tf.cast(value, tf.float32)
     lengths = [length for length in (value.shape[1:] if value.shape.rank else ()) if length != 1]

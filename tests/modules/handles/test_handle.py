@@ -91,6 +91,9 @@ def test_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
     [
         (".keras", "Export it: "),
         (".h5", "Export it: "),
+        (".pb", "Give the folder of a SavedModel"),
+        (".zip", "Unpack it"),
+        (".pth", "Export the network with torch.onnx.export"),
     ],
 )
 def test_other_formats_name_a_conversion(

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.tensorflow.saved_model import SavedModel, load_saved_model
 from imagebeam.modules.types import ModuleInfo
 from tests.modules.saved_models import (
@@ -207,6 +208,46 @@ def test_a_module_that_gives_no_vector_is_refused(tmp_path: Path) -> None:
     directory = write_tf2(tmp_path / "module", {"default": lambda images: {"default": images}})
     with pytest.raises(ModuleError, match=r"'default' \[\?, 16, 16, 3\], not one vector"):
         load_saved_model(directory)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda rows: rows[:, :0], r"has the shape \[6, 0\], not one vector"),
+        (lambda rows: tf.reshape(rows, [-1, 1]), r"has the shape \[30, 1\], not one vector"),
+        (tf.RaggedTensor.from_tensor, "its output is a RaggedTensor, not one vector"),
+    ],
+    ids=["empty", "other batch", "ragged"],
+)
+def test_outputs_of_another_form_are_refused(tmp_path: Path, end: Any, reason: str) -> None:
+    directory = write_tf2(tmp_path / "module", {}, call=lambda images: end(mean_colours(images)))
+    with pytest.raises(ModuleError, match=reason):
+        load_saved_model(directory)
+
+
+def test_outputs_within_outputs_have_the_names_of_both(tmp_path: Path) -> None:
+    def call(images: tf.Tensor) -> dict[str, Any]:
+        return {"heads": [mean_colours(images), mean_colours(-images)], "size": tf.size(images)}
+
+    directory = write_tf2(tmp_path / "module", {}, call=call)
+    with pytest.raises(ModuleError, match=r"'heads/0' \[\?, 5\]; 'heads/1' \[\?, 5\]"):
+        load_saved_model(directory)
+    module = load_saved_model(directory, ModuleOptions(outputs={"heads/1": "logits"}))
+    np.testing.assert_allclose(_answers(module)["logits"], -_expected(_PIXELS), rtol=1e-5)
+
+
+def test_class_names_are_found_among_the_assets(tmp_path: Path) -> None:
+    directory = write_tf2(tmp_path / "module", {"default": _classify})
+    (directory / "assets").mkdir(exist_ok=True)
+    (directory / "assets" / "labels.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
+    assert load_saved_model(directory).info.class_names == ("ant", "bee", "cat", "dog", "elk")
+    (directory / "assets" / "labels.txt").write_text("ant\nbee\n")
+    info = load_saved_model(directory).info
+    assert info.class_names is None
+    assert info.contradictions == (
+        "the module's labels.txt names 2 classes, but the module has 5, so these names are not "
+        "used.",
+    )
 
 
 def test_a_module_that_fails_on_pictures_of_its_size_is_refused(tmp_path: Path) -> None:
