@@ -63,9 +63,11 @@ def _from_csv(path: Path) -> list[Labelled]:
             rows = csv.DictReader(file, strict=True)
             missing = {"uri", "label"} - set(rows.fieldnames or ())
             if missing:
+                columns = ", ".join(map(repr, rows.fieldnames or ())) or "no columns"
                 raise InputError(
-                    f"{str(path)!r}: no column {' and no column '.join(sorted(missing))}. "
-                    "Name the columns uri and label in the first line."
+                    f"{str(path)!r}: no column {' and no column '.join(sorted(missing))}; it has "
+                    f"{columns}. Name the columns uri and label in the first line, separated by a "
+                    "comma."
                 )
             return [_from_row(row, path, rows.line_num) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -114,6 +114,11 @@ def compare(old: Output, new: Output, most: int = 20) -> Comparison:
     _, *places = np.intersect1d(
         rows[0]["name"], rows[1]["name"], assume_unique=True, return_indices=True
     )
+    for output, some in zip((old, new), rows, strict=True):
+        if not len(some):
+            raise OutputError(
+                f"{output.layout.root}: has no labelled image. Compare outputs of the same images."
+            )
     before, after = rows[0][places[0]], rows[1][places[1]]
     if not len(before):
         raise OutputError(
@@ -209,7 +214,7 @@ def _number(uri: str) -> int:
 
 
 def _first(output: Output) -> str:
-    return str(next(output.rows(("uri",)), {"uri": ""})["uri"])
+    return str(next(output.rows(("uri",)))["uri"])
 
 
 def _moves(before: Rows, after: Rows, names: Sequence[str]) -> list[Move]:

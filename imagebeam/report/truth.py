@@ -123,9 +123,18 @@ class TruthRows:
         Args:
             name: of the file or folder that they come from.
             images: images with their labels.
+
+        Raises:
+            InputError: an image has two labels.
         """
         self._name = name
-        self._truth = {each.uri: each.label for each in images}
+        self._truth: dict[str, str] = {}
+        for each in images:
+            if (earlier := self._truth.setdefault(each.uri, each.label)) != each.label:
+                raise InputError(
+                    f"{name!r}: {each.uri!r} has the labels {earlier!r} and {each.label!r}. Keep "
+                    "one of them."
+                )
         self._files = {os.path.basename(uri) for uri in self._truth}
         self._rows: list[Row] = []
         self._failed = 0

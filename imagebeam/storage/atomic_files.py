@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -42,8 +42,12 @@ def atomic_file(
             os.fsync(file.fileno())
         place(temporary, path)
         sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        # There is nothing to remove if the folder is missing or is a file.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)
         raise
 
 

@@ -322,6 +322,19 @@ def test_a_printed_page_is_white_and_has_no_controls(page: Page) -> None:
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
+def test_a_very_long_name_leaves_room_for_others(page: Page) -> None:
+    name = page.locator("#classes .pick bdi").first
+    heights = [
+        name.evaluate(
+            "(each, length) => { each.textContent = 'x'.repeat(length);"
+            " return each.getBoundingClientRect().height; }",
+            length,
+        )
+        for length in (1, 4000)
+    ]
+    assert heights[1] == 6 * heights[0]
+
+
 @pytest.mark.parametrize("width", [320, 360, 768, 1280, 1920])
 def test_nothing_exceeds_the_page_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})

@@ -43,6 +43,14 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
 
 
+@pytest.mark.parametrize("folder", ["missing", "file"])
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"directory: '.*/page\.html'$") as caught:
+        write_file(tmp_path / folder / "page.html", b"new")
+    assert caught.value.filename == str(tmp_path / folder / "page.html")
+
+
 def test_a_link_of_that_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"mine")
     (tmp_path / "a").symlink_to("victim")

@@ -34,8 +34,11 @@ def test_the_limit_decides_the_exit_code(
 
 
 @pytest.mark.parametrize("limit", ["-1", "101%", "x", "2", ""])
-def test_an_invalid_limit_is_refused(outputs: tuple[Path, Path], limit: str) -> None:
+def test_an_invalid_limit_is_refused(
+    outputs: tuple[Path, Path], limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert imagebeam("compare", *outputs, f"--max-drift={limit}") == 2
+    assert f"--max-drift: {limit!r} is not a share, such as 2% or 0.02" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_an_output_is_refused(

@@ -90,8 +90,9 @@ def test_names_may_come_from_a_file(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("path,label\na.png,red\n", "no column uri. Name the columns"),
-        ("uri\na.png\n", "no column label. Name the columns"),
+        ("path,label\na.png,red\n", "no column uri; it has 'path', 'label'. Name the columns"),
+        ("uri\na.png\n", "no column label; it has 'uri'. Name the columns"),
+        ("uri;label\na.png;red\n", "it has 'uri;label'. Name the columns"),
         ("uri,label\na.png,\n", "line 2 lacks uri or label"),
         ("uri,label\n", "it has no labelled image"),
         ("uri,label\na.png,purple\n", "'purple': matches no class of the module"),
