@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     DirectOptions,
     FlinkRunnerOptions,
     PipelineOptions,
@@ -23,6 +24,7 @@ from imagebeam.beam_pipeline.runners import dataflow, rest
 _CONNECT_SECONDS = 10.0
 _EMBEDDED = ("[local]", "[auto]")
 _EMBEDDED_JOB_SERVER = "embed"
+_ONE_PROCESS = "no_use_multiple_sdk_containers"
 
 
 def runner_name(options: PipelineOptions) -> str:
@@ -67,8 +69,9 @@ def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
         cores: that this process may use.
     """
     if runner_name(options) == "dataflow":
-        # Dataflow starts one worker process per core.
-        return 1
+        # Dataflow starts one worker process per core, unless it is told to start one per machine.
+        experiments = options.view_as(DebugOptions).experiments or ()
+        return None if _ONE_PROCESS in experiments else 1
     direct = options.view_as(DirectOptions)
     if is_direct(options) and direct.direct_running_mode == "multi_processing":
         # For Beam, 0 means one worker per core.

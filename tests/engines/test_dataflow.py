@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.portability.api import beam_runner_api_pb2
 
 from imagebeam.outputs.verify import verify
 from imagebeam.samples import MODULE
@@ -108,6 +109,21 @@ def _check_body(body: dict[str, Any]) -> None:
     options = environment["sdkPipelineOptions"]["options"]
     [package] = options["extra_packages"]
     assert package.startswith(f"gs://{BUCKET}/temp/packages/")
+
+
+def test_a_memory_hint_and_one_process_per_machine_reach_the_service(
+    dataflow: Dataflow, place: Location, pictures: Location
+) -> None:
+    dataflow.works = False
+    wanted = ("--resource_hints=min_ram=8GB", "--experiments=no_use_multiple_sdk_containers")
+    assert _job(dataflow, pictures, place / "out", "--detach", *wanted).finish()[0] == 0
+    [submitted] = dataflow.jobs.values()
+    experiments = submitted.body["environment"]["experiments"]
+    assert "no_use_multiple_sdk_containers" in experiments
+    assert "use_multiple_sdk_containers" not in experiments
+    graph = beam_runner_api_pb2.Pipeline.FromString(dataflow.staged(pipeline_of(submitted.body)))
+    hints = [dict(each.resource_hints) for each in graph.components.environments.values()]
+    assert {"beam:resources:min_ram_bytes:v1": b"8000000000"} in hints
 
 
 def test_a_named_image_receives_no_package_and_must_contain_it(

@@ -59,6 +59,7 @@ _APART = "--direct_running_mode=multi_processing"
     ("arguments", "cores"),
     [
         (("--runner=DataflowRunner",), 1),
+        (("--runner=DataflowRunner", "--experiments=no_use_multiple_sdk_containers"), None),
         (("--runner=FlinkRunner",), None),
         (("--runner=DirectRunner",), None),
         (("--direct_num_workers=8",), None),
