@@ -1,9 +1,10 @@
 """The credentials of outputs, as the libraries of tables take them.
 
 Those libraries have clients of their own. Here they get what our stores would use: the profiles,
-roles and servers that boto3 finds. Google's they find themselves, but for an emulator.
+roles and servers that boto3 finds. Google's they find themselves, except an emulator.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +36,17 @@ def delta_options(place: AnyPath, attempts: int = Settings.attempts) -> dict[str
             "aws_conditional_put": "etag",
         }
         return retries | {name: value for name, value in options.items() if value}
+    if emulator := os.environ.get("STORAGE_EMULATOR_HOST"):
+        return retries | _gcs_emulator(emulator)
     return retries
+
+
+def _gcs_emulator(address: str) -> dict[str, str]:
+    """Return options that name an emulator, which the library takes from a key file only."""
+    names = ("client_email", "private_key", "private_key_id")
+    key = {"gcs_base_url": address, "disable_oauth": True, **dict.fromkeys(names, "")}
+    plain = {"allow_http": "true"} if _is_plain_http(address) else {}
+    return {"google_service_account_key": json.dumps(key), **plain}
 
 
 def iceberg_properties(configured: Mapping[str, Any]) -> dict[str, str]:

@@ -29,7 +29,7 @@ class Exchange:
     def __init__(self, handler: BaseHTTPRequestHandler, target: str, body: bytes) -> None:
         self._handler = handler
         self._target = target
-        self._body = body
+        self.body = body
         self.method = handler.command
         self.headers = dict(handler.headers)
         self.query = dict(parse_qsl(urlsplit(handler.path).query))
@@ -41,7 +41,7 @@ class Exchange:
         headers = dict(self._handler.headers)
         connection = http.client.HTTPConnection(self._target, timeout=30)
         try:
-            connection.request(self._handler.command, path, self._body, headers)
+            connection.request(self._handler.command, path, self.body, headers)
             response = connection.getresponse()
             return Reply(response.status, dict(response.getheaders()), response.read())
         finally:

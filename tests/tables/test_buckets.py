@@ -1,11 +1,15 @@
 """Test tables in a bucket, reached with the credentials of outputs."""
 
+from collections import deque
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import requests
 
 from imagebeam.storage import location
 from imagebeam.tables import credentials
+from tests.storage.relay import Exchange, Fault, Relay, Reply
 from tests.tables.tables import DeltaKind, IcebergKind, output, unused
 
 
@@ -36,6 +40,59 @@ def test_delta_lake_in_s3(tmp_path: Path, profile: str) -> None:
     kind.commit(tmp_path / "out")
     assert kind.uris() == ([*_IMAGES, "bad.jpg"], [])
     assert all(name.startswith(f"{place}/labels/") for name in kind.files())
+
+
+class _Always(deque[Fault]):
+    """Gives every request to one handler."""
+
+    def popleft(self) -> Fault:
+        return self[0]
+
+
+def _as_json_request(exchange: Exchange, server: str) -> None:
+    """Answer a request for an object by the XML interface, which fake-gcs-server does not have."""
+    _, bucket, *name = exchange.path.split("/", 2)
+    if not name:
+        # It does have the listing.
+        answer = requests.get(f"{server}/{bucket}", params=exchange.query, timeout=30)
+        exchange.reply(Reply(answer.status_code, {}, answer.content))
+        return
+    url = f"{server}/storage/v1/b/{bucket}/o/{quote(name[0], safe='')}"
+    match exchange.method:
+        case "PUT":
+            wanted = exchange.headers.get("x-goog-if-generation-match")
+            parameters = {"uploadType": "media", "name": name[0]}
+            parameters |= {} if wanted is None else {"ifGenerationMatch": wanted}
+            url = f"{server}/upload/storage/v1/b/{bucket}/o"
+            answer = requests.post(url, exchange.body, params=parameters, timeout=30)
+        case "DELETE":
+            answer = requests.delete(url, timeout=30)
+        case _:
+            ranged = {k: v for k, v in exchange.headers.items() if k.lower() == "range"}
+            answer = requests.get(url, params={"alt": "media"}, headers=ranged, timeout=30)
+    kept = ("Content-Range", "Content-Type")
+    headers = {name: answer.headers[name] for name in kept if name in answer.headers}
+    headers |= {"ETag": '"1"', "Last-Modified": "Fri, 27 Nov 2026 00:00:00 GMT"}
+    length = {"Content-Length": str(len(answer.content))} if exchange.method == "HEAD" else {}
+    exchange.reply(Reply(answer.status_code, headers | length, answer.content))
+
+
+def test_delta_lake_in_google_cloud_storage(
+    tmp_path: Path, gcs_bucket: str, gcs_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Relay(gcs_server).running() as relay:
+        relay.faults = _Always([lambda exchange: _as_json_request(exchange, gcs_server)])
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
+        place = location(f"{gcs_bucket}/{unused()}")
+        options = credentials.delta_options(place)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
+        kind = DeltaKind(place, options)
+        output(tmp_path / "out", _IMAGES, ["bad.jpg"])
+        kind.commit(tmp_path / "out")
+        output(tmp_path / "out", [*_IMAGES, "bad.jpg"])
+        kind.commit(tmp_path / "out")
+        assert kind.uris() == ([*_IMAGES, "bad.jpg"], [])
+        assert [each.snapshot for each in kind.commit(tmp_path / "out")] == [None, None]
 
 
 def test_iceberg_in_s3(tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
