@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any
 
 from imagebeam.images.errors import BadManifestEntry
@@ -21,6 +21,7 @@ from imagebeam.images.listing.manifest_entries import (
 from imagebeam.images.listing.manifest_format import Format
 
 _HEADER_FIX = "If the first line is not a header, write one above it."
+_MOST_HEADER_LINES = 100
 _DELIMITERS = (",", "\t", ";", "|")
 _SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _OTHER_LINE_END = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -74,7 +75,8 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
         ManifestError: the header cannot be read.
         NoColumnError: it does not name the column.
     """
-    source = (line for line in lines(text) if line.text is None or line.text.strip())
+    numbered = lines(text)
+    source = (line for line in numbered if line.text is None or line.text.strip())
     first = next(source, None)
     if first is None:
         return [], iter(())
@@ -93,22 +95,33 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
             "take for the end of a line. Save it with line feeds."
         )
     header: list[str] = []
+    is_csv = form is not Format.TSV
+    heading = _heading(first, numbered) if is_csv else [first]
     # A semicolon in place of the comma, for example, is accepted if the header proves it.
     for delimiter in (own, *_DELIMITERS):
-        [record] = islice(records([first], delimiter, form is not Format.TSV), 1)
+        [record] = islice(records(heading, delimiter, is_csv), 1)
         names = [readable(cell.strip()) for cell in record.cells]
         if delimiter == own:
             header, error = names, record.error
         if names.count(column) > 1:
             raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
         if column in names:
-            is_csv = form is not Format.TSV
-            return names, records(_all(text, first), delimiter, is_csv, len(names))
+            rest = (line for line in heading if line.number > record.last)
+            return names, records(chain(rest, numbered), delimiter, is_csv, len(names))
     if error:
         raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")
     raise NoColumnError(f"{no_column(header, column)} {_HEADER_FIX}")
 
 
-def _all(text: IO[str], header: Line) -> Iterator[Line]:
-    """Yield the lines after the header, blank ones included."""
-    return (Line(number + header.number, line, end) for number, line, end in lines(text))
+def _heading(first: Line, following: Iterator[Line]) -> list[Line]:
+    """Return the lines that the header may take: a quoted name can span several."""
+    heading = [first]
+    while len(heading) < _MOST_HEADER_LINES and _quotes(heading) % 2:
+        if (line := next(following, None)) is None:
+            break
+        heading.append(line)
+    return heading
+
+
+def _quotes(some: list[Line]) -> int:
+    return sum((line.text or "").count('"') for line in some)

@@ -241,6 +241,22 @@ class TestCsv:
             "--uri-column. If the first line is not a header, write one above it."
         )
 
+    def test_a_name_in_the_header_can_span_lines(self, tmp_path: Path) -> None:
+        text = '"a\n\nb, c","uri"\n1,a.jpg\n"2\n3",b.jpg\n'
+        assert read(written(tmp_path, "list.csv", text)) == [
+            ("line=4", "a.jpg"),
+            ("line=5", "b.jpg"),
+        ]
+
+    @pytest.mark.parametrize("rows", [1, 300])
+    def test_a_stray_quote_in_the_header_takes_no_lines(self, tmp_path: Path, rows: int) -> None:
+        text = 'uri,5" screen\n' + "".join(f"{number}.jpg,x\n\n" for number in range(rows))
+        found = entries(written(tmp_path, "list.csv", text))
+        assert [each.value for each in found] == [
+            name for number in range(rows) for name in (f"{number}.jpg", None)
+        ]
+        assert [each.position for each in found] == [f"line={n + 2}" for n in range(2 * rows)]
+
     def test_a_header_that_is_not_csv_is_refused(self, tmp_path: Path) -> None:
         assert refusal(written(tmp_path, "list.csv", '"a"b,uri\n')) == (
             "not valid CSV: a closing quote is followed by text. Save it as comma-separated UTF-8."
