@@ -1,8 +1,8 @@
-"""Compare a fine-tuned network with a linear head on the same drawn pictures.
+"""Compare fine-tuned networks of uint8 and int8 and a linear head on the same drawn pictures.
 
     python -m benchmarks.training --from mobilenet_v1_050_160 --pictures 40 --epochs 12
 
-Both get the same folders of classes; the accuracy is measured on other pictures, with the
+All get the same folders of classes; the accuracy is measured on other pictures, with the
 flatbuffer that `imagebeam label` runs.
 """
 
@@ -25,19 +25,22 @@ _SIZE = (240, 320)
 
 
 def main() -> None:
-    """Draw, train both, evaluate both, print a table."""
+    """Draw, train, evaluate, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--from", dest="source", default="mobilenet_v1_050_160")
     parser.add_argument("--pictures", type=int, default=40, help="of a class, to train on")
     parser.add_argument("--epochs", type=int, default=12, help="of fine-tuning")
-    parser.add_argument("--form", choices=("network", "head"), help="train only this one")
+    parser.add_argument("--form", choices=("uint8", "int8", "head"), help="train only this one")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="for pictures and modules")
     args = parser.parse_args()
+    network = ["--epochs", str(args.epochs), "--quantization"]
     forms = {
-        "network": ["--epochs", str(args.epochs), "--output", "network"],
+        "uint8": [*network, "uint8", "--output", "uint8"],
+        "int8": [*network, "int8", "--output", "int8"],
         "head": ["--freeze-network", "--output", "head.tflite"],
     }
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = args.keep or Path(name)
         _draw(folder / "train", args.pictures, seed=1)
         _draw(folder / "test", max(1, args.pictures // 2), seed=2)
         print("| trained | accuracy on new pictures | 95 % interval | CPU seconds | seconds |")

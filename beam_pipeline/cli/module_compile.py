@@ -2,10 +2,10 @@
 
   imagebeam module compile module/ --output module.tflite
 
-A quantops module becomes a network of 8-bit integers that takes pixel bytes unchanged; any other
-stays float32. The file takes any batch size, provides all outputs of the module and contains its
-metadata: it can be used as a HANDLE, and needs no TensorFlow. Facts that the options state are
-written into it.
+A quantops module becomes a network of 8-bit integers that takes pixel bytes: uint8, or int8 if it
+was trained for that. Any other stays float32. The file takes any batch size, provides all outputs
+of the module and contains its metadata: it can be used as a HANDLE, and needs no TensorFlow. Facts
+that the options state are written into it.
 """
 
 import argparse

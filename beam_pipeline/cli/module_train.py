@@ -63,6 +63,12 @@ def add_arguments(parser: "CommandParser") -> None:
         metavar="PIXELS",
         help="128, 160, 192 or 224 (default: that of the module in --from, else 160)",
     )
+    network.add_argument(
+        "--quantization",
+        choices=("uint8", "int8"),
+        help="integers that the flatbuffer computes with: int8 is faster, uint8 is the form of the "
+        "published modules (default: that of --from, else uint8)",
+    )
     learning = parser.add_group("learning")
     learning.add_argument(
         "--epochs",

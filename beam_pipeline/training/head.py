@@ -22,7 +22,7 @@ from imagebeam.version import __version__
 
 _OF_THE_NETWORK = (
     *("width", "size", "epochs", "batch_size", "learning_rate", "quantise_from", "freeze_from"),
-    *("no_flip", "patience"),
+    *("no_flip", "patience", "quantization"),
 )
 
 

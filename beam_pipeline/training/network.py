@@ -27,7 +27,7 @@ _RATE_OF_TRANSFER = 0.001
 
 _OPTIONAL = (
     *("width", "size", "epochs", "batch_size", "learning_rate", "quantise_from", "freeze_from"),
-    "patience",
+    *("patience", "quantization"),
 )
 
 
@@ -76,7 +76,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
     correct = {
         "float": classifier.accuracy.float_right,
         "simulated 8-bit": classifier.accuracy.quantised_right,
-        "uint8": confusion.correct,
+        plan.quantization: confusion.correct,
     }
     print_result(correct, confusion, classifier.skipped, args.output, state)
 
@@ -108,16 +108,26 @@ def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
 
 def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
     """The initial weights, and the complete plan."""
-    from imagebeam.mobilenet_v1.checkpoint import width_of
+    from imagebeam.mobilenet_v1.checkpoint import quantization_of, width_of
     from imagebeam.mobilenet_v1.folder_training import Plan
 
-    weights, width, size, rate = None, _DEFAULT_WIDTH, _DEFAULT_SIZE, _RATE_FROM_SCRATCH
+    defaults: dict[str, Any] = {
+        "width": _DEFAULT_WIDTH,
+        "size": _DEFAULT_SIZE,
+        "learning_rate": _RATE_FROM_SCRATCH,
+    }
+    weights = None
     if args.source:
         weights, size = _weights(args.source)
-        width, rate = width_of(weights), _RATE_OF_TRANSFER
+        defaults = {
+            "width": width_of(weights),
+            "size": size,
+            "learning_rate": _RATE_OF_TRANSFER,
+            "quantization": quantization_of(weights),
+        }
     stated = {name: getattr(args, name) for name in _OPTIONAL if getattr(args, name) is not None}
     plan = Plan(
-        **{"width": width, "size": size, "learning_rate": rate, **stated},
+        **{**defaults, **stated},
         held_out=args.held_out,
         flip=not args.no_flip,
         balance=args.balance,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from imagebeam.mobilenet_v1.architecture import LOGITS, SCOPE
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.network import Network
+from imagebeam.mobilenet_v1.quantops import Quantization
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -70,6 +71,12 @@ def width_of(weights: Weights) -> float:
 def class_count_of(weights: Weights) -> int:
     """Return the number of classes of `weights`."""
     return len(weights[_LOGITS_BIASES])
+
+
+def quantization_of(weights: Weights) -> Quantization:
+    """Return the integers that `weights` were trained for; "uint8" if they are float weights."""
+    ranges = weights.get(f"{SCOPE}/{LOGITS}/weights_quant/max")
+    return "int8" if ranges is not None and ranges.ndim else "uint8"
 
 
 def load_weights(network: Network, weights: Weights) -> None:

@@ -83,6 +83,8 @@ def describe(
 ) -> dict[str, Any]:
     """Make the metadata of the module, the content of `assets.extra/module.json`."""
     architecture = network.architecture
+    # Older modules do not state that they are uint8, and their digests must not change.
+    signed = {"quantization": "int8"} if network.quantization == "int8" else {}
     return {
         "format": MODULE_FORMAT,
         "image_size": [architecture.size, architecture.size],
@@ -97,6 +99,7 @@ def describe(
             "parameters": architecture.parameters,
             "macs": architecture.macs,
             "input_quantised": network.quantise_input,
+            **signed,
         },
         "provenance": dict(provenance),
     }

@@ -20,6 +20,7 @@ from imagebeam.mobilenet_v1.evaluation import Accuracy, evaluate
 from imagebeam.mobilenet_v1.folders import LabelledFolder, read_folder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
+from imagebeam.mobilenet_v1.quantops import Quantization
 from imagebeam.mobilenet_v1.training import Progress, train
 from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from imagebeam.storage.atomic_files import remove_leftovers, write_file
@@ -36,6 +37,7 @@ class Plan:
     Attributes:
         width: width of the network.
         size: side of its input in pixels.
+        quantization: the integers of its compiled form.
         epochs: number of times that every picture is shown.
         batch_size: pictures per step.
         held_out: part of every class to test on, in (0, 1).
@@ -51,6 +53,7 @@ class Plan:
 
     width: float = 0.5
     size: int = 160
+    quantization: Quantization = "uint8"
     epochs: int = 30
     batch_size: int = 32
     held_out: float = 0.2
@@ -135,7 +138,11 @@ def train_from_folder(
     """
     folder = read_folder(images)
     learnt, tested = split(folder.samples, plan.held_out, plan.seed)
-    network = Network(Architecture(plan.width, plan.size, len(folder.classes)), seed=plan.seed)
+    network = Network(
+        Architecture(plan.width, plan.size, len(folder.classes)),
+        seed=plan.seed,
+        quantization=plan.quantization,
+    )
     if weights is not None:
         transfer_weights(network, weights)
     claim(state, _settings(plan, folder, weights_name))

@@ -8,7 +8,7 @@ from enum import Enum
 import tensorflow as tf
 
 from imagebeam.mobilenet_v1.architecture import SCOPE, Layer
-from imagebeam.mobilenet_v1.quantops import ActivationRange, WeightRange
+from imagebeam.mobilenet_v1.quantops import ActivationRange, Quantization, weight_range
 
 EPSILON = 0.001
 INITIAL_DEVIATION = 0.09
@@ -38,7 +38,9 @@ class Rates:
 class BatchNormLayer(tf.Module):
     """A convolution, pointwise or depthwise, with batch norm and ReLU6."""
 
-    def __init__(self, layer: Layer, seed: tuple[int, int]) -> None:
+    def __init__(
+        self, layer: Layer, seed: tuple[int, int], quantization: Quantization = "uint8"
+    ) -> None:
         super().__init__()
         scope = f"{SCOPE}/{layer.name}"
         depth = layer.output_shape[2]
@@ -53,7 +55,7 @@ class BatchNormLayer(tf.Module):
             tf.ones(depth), trainable=False, name=f"{scope}/BatchNorm/moving_variance"
         )
         # The original tool named ranges after operations, whose names repeat the outer scope.
-        self.weight_range = WeightRange(f"{SCOPE}/{scope}")
+        self.weight_range = weight_range(f"{SCOPE}/{scope}", quantization, layer.weights_shape)
         self.activation_range = ActivationRange(f"{SCOPE}/{scope}")
 
     def infer(self, inputs: tf.Tensor, *, quantised: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -135,13 +137,15 @@ class BatchNormLayer(tf.Module):
 class LogitsLayer(tf.Module):
     """The last layer: a pointwise convolution with a bias."""
 
-    def __init__(self, layer: Layer, seed: tuple[int, int]) -> None:
+    def __init__(
+        self, layer: Layer, seed: tuple[int, int], quantization: Quantization = "uint8"
+    ) -> None:
         super().__init__()
         scope = f"{SCOPE}/{layer.name}"
         self.layer = layer
         self.weights = _kernel(layer, seed)
         self.biases = tf.Variable(tf.zeros(layer.output_shape[2]), name=f"{scope}/biases")
-        self.weight_range = WeightRange(scope)
+        self.weight_range = weight_range(scope, quantization, layer.weights_shape)
         self.activation_range = ActivationRange(scope)
 
     def infer(self, inputs: tf.Tensor, *, quantised: bool) -> tf.Tensor:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from imagebeam.mobilenet_v1.architecture import SCOPE, Architecture
 from imagebeam.mobilenet_v1.layers import BatchNormLayer, LogitsLayer, Phase, Rates
+from imagebeam.mobilenet_v1.quantops import Quantization
 
 
 class Network(tf.Module):
@@ -19,17 +20,27 @@ class Network(tf.Module):
         quantise_input: True rounds the input to levels too, as version 1 of the published modules
             probably does. The nearest 8-bit range to [-1, 1] is [-1.00392, 0.99608], which moves
             every pixel by half a level and clips white. Use it only to reproduce such a module.
+        quantization: the integers of its compiled form: "uint8" as the published modules, or
+            "int8", for which the ranges of weights have one value per output channel.
     """
 
     def __init__(
-        self, architecture: Architecture, *, seed: int = 0, quantise_input: bool = False
+        self,
+        architecture: Architecture,
+        *,
+        seed: int = 0,
+        quantise_input: bool = False,
+        quantization: Quantization = "uint8",
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.quantise_input = quantise_input
+        self.quantization = quantization
         *body, logits = architecture.layers
-        self.body = [BatchNormLayer(layer, (seed, index)) for index, layer in enumerate(body)]
-        self.logits = LogitsLayer(logits, (seed, len(body)))
+        self.body = [
+            BatchNormLayer(layer, (seed, index), quantization) for index, layer in enumerate(body)
+        ]
+        self.logits = LogitsLayer(logits, (seed, len(body)), quantization)
 
     def infer(self, inputs: tf.Tensor, *, quantised: bool = True) -> dict[str, tf.Tensor]:
         """Apply the inference graph: moving statistics, batch norm folded.

@@ -12,6 +12,7 @@ from imagebeam.mobilenet_v1.checkpoint import (
     Weights,
     class_count_of,
     load_weights,
+    quantization_of,
     read_checkpoint,
     read_module,
     transfer_weights,
@@ -55,6 +56,17 @@ def test_module_of_the_original_tools_holds_the_weights_of_its_checkpoint(
 
 def test_width_and_classes_are_read_from_the_weights(published_weights: Weights) -> None:
     assert (width_of(published_weights), class_count_of(published_weights)) == (0.5, 1001)
+
+
+def test_the_shape_of_ranges_tells_the_integers(weights: dict[str, np.ndarray]) -> None:
+    floats = {name: value for name, value in weights.items() if "_quant/" not in name}
+    signed = {
+        variable.name.removesuffix(":0"): variable.numpy()
+        for variable in Network(SMALL, quantization="int8").variables
+    }
+    assert signed.keys() == weights.keys()
+    forms = [quantization_of(each) for each in (weights, floats, signed)]
+    assert forms == ["uint8", "uint8", "int8"]
 
 
 def test_training_variables_are_ignored(weights: dict[str, np.ndarray]) -> None:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.mobilenet_v1.quantops import ActivationRange, WeightRange, debiased_rate
+from imagebeam.mobilenet_v1.quantops import (
+    ActivationRange,
+    ChannelWeightRange,
+    WeightRange,
+    debiased_rate,
+)
 
 
 def _fake_quantised(values: np.ndarray, low: float, high: float, lowest_level: int) -> np.ndarray:
@@ -49,6 +54,25 @@ def test_weight_range_is_that_of_the_last_value_and_holds_zero() -> None:
     interval.observe(tf.constant([-5.0, 9.0]))
     interval.observe(tf.constant([1.0, 2.0]))
     assert _range(interval) == (0, 2)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 5), (3, 3, 5, 1)])
+def test_each_output_channel_has_127_steps_on_both_sides_of_zero(
+    shape: tuple[int, int, int, int],
+) -> None:
+    weights = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    channels = weights.reshape(-1, 5)
+    channels *= [0.01, 0.1, 1, 10, 0]
+    interval = ChannelWeightRange("layer", shape)
+    interval.observe(tf.constant(weights))
+    largest = np.maximum(np.abs(channels).max(axis=0), 1e-3)
+    np.testing.assert_array_equal(interval.max, largest)
+    np.testing.assert_array_equal(interval.min, -largest)
+    rounded = interval.fake_quantise(tf.constant(weights)).numpy()
+    assert rounded.shape == shape
+    steps = rounded.reshape(-1, 5) / (largest / 127)
+    np.testing.assert_allclose(steps, np.round(channels / (largest / 127)), atol=1e-3)
+    np.testing.assert_allclose(np.abs(steps).max(axis=0), [127, 127, 127, 127, 0], atol=1e-3)
 
 
 def test_activation_range_follows_by_its_rate() -> None:

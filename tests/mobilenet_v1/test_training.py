@@ -19,6 +19,7 @@ from imagebeam.mobilenet_v1.export import export_module
 from imagebeam.mobilenet_v1.folder_training import Plan, train_from_folder
 from imagebeam.mobilenet_v1.layers import Phase
 from imagebeam.mobilenet_v1.network import Network, rescale
+from imagebeam.mobilenet_v1.quantops import Quantization
 from imagebeam.mobilenet_v1.training import Progress, train
 from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from tests.mobilenet_v1 import shapes
@@ -49,12 +50,13 @@ def test_invalid_options_are_refused(values: dict[str, Any], message: str) -> No
         TrainingOptions(**{"steps": 10, **values})
 
 
+@pytest.mark.parametrize("quantization", ["uint8", "int8"])
 def test_short_run_changes_weights_and_ranges_and_resumes_from_its_checkpoint(
-    tmp_path: Path,
+    tmp_path: Path, quantization: Quantization
 ) -> None:
     pictures = shapes.drawn(24, seed=0)
     options = TrainingOptions(6, quantise_from=0, freeze_from=1)
-    network = Network(SMALL)
+    network = Network(SMALL, quantization=quantization)
     before = [variable.numpy() for variable in network.trainable_variables]
     reports: list[Progress] = []
     train(network, pictures.batches(8, 0), options, state=tmp_path, report=reports.append)
@@ -63,12 +65,13 @@ def test_short_run_changes_weights_and_ranges_and_resumes_from_its_checkpoint(
         for variable, old in zip(network.trainable_variables, before, strict=True)
     )
     assert float(network.logits.activation_range.min) < 0
+    assert np.abs(network.logits.weight_range.max).max() < 1
     assert [(report.step, report.steps, report.phase) for report in reports] == [
         (6, 6, Phase.QUANTISED)
     ]
     assert reports[0].seconds_left == 0
 
-    resumed = Network(SMALL, seed=9)
+    resumed = Network(SMALL, seed=9, quantization=quantization)
     train(resumed, _none, options, state=tmp_path, report=reports.append)
     assert len(reports) == 1
     for variable, original in zip(resumed.variables, network.variables, strict=True):

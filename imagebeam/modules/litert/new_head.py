@@ -48,7 +48,10 @@ def with_new_head(
     values = features
     if graph.tensors[features].type != schema.TensorType.FLOAT32:
         values = head.tensor("features", graph.tensors[features].shape)
-        head.operation(schema.BuiltinOperator.DEQUANTIZE, [features], values)
+        signed = graph.tensors[features].type == schema.TensorType.INT8
+        head.operation(
+            schema.BuiltinOperator.DEQUANTIZE, [features], values, version=2 if signed else 1
+        )
     shape = [interface.batch or 1, len(bias)]
     logits = head.tensor("logits", shape, None if interface.batch else [-1, len(bias)])
     inputs = [values, head.constant("weights", weights), head.constant("bias", bias)]
@@ -110,11 +113,11 @@ class _Head:
         self._graph.tensors[index].buffer = len(self._model.buffers) - 1
         return index
 
-    def operation(self, code: int, inputs: Sequence[int], output: int) -> Any:
-        """Add an operator of the version 1 of a builtin operation."""
+    def operation(self, code: int, inputs: Sequence[int], output: int, version: int = 1) -> Any:
+        """Add an operator of a version of a builtin operation, which depends on its types."""
         kind = self._schema.OperatorCodeT()
         kind.builtinCode = kind.deprecatedBuiltinCode = code
-        kind.version = 1
+        kind.version = version
         self._model.operatorCodes.append(kind)
         operator = self._schema.OperatorT()
         operator.opcodeIndex = len(self._model.operatorCodes) - 1

@@ -1,11 +1,12 @@
 """Compile a SavedModel to a LiteRT flatbuffer. Needs TensorFlow.
 
-A quantops module becomes a network of 8-bit integers: every tensor is uint8, biases int32. Its
-fake quantisation nodes hold the ranges, so nothing is estimated. The input is quantised at the
-tensor that enters the network, after the module's own rescaling, so the network takes pixel bytes
-directly. Layers without ranges stay float32, such as a new head that was trained on the features
-of a quantops module. Any other module stays float32: with dynamic range quantisation the 0.5/160
-network took 1.5 ms per image instead of 0.85, and its logits moved by up to 1.3.
+A quantops module becomes a network of 8-bit integers: every tensor is uint8, or int8 if its weights
+have one range per channel, and biases are int32. Its fake quantisation nodes hold the ranges, so
+nothing is estimated. The input is quantised at the tensor that enters the network, after the
+module's own rescaling, so the network takes pixel bytes directly. Layers without ranges stay
+float32, such as a new head that was trained on the features of a quantops module. Any other module
+stays float32: with dynamic range quantisation the 0.5/160 network took 1.5 ms per image instead of
+0.85, and its logits moved by up to 1.3.
 
 One flatbuffer has both heads: the converter merges their common part, and the second output costs
 0.3 kB and no measurable time.
@@ -35,6 +36,7 @@ from imagebeam.modules.types import FloatArray, Pixels
 # A correct compilation of the 0.5/160 module reaches 0.999, one with wrong ranges 0.18.
 _LEAST_CORRELATION = 0.8
 
+_PER_CHANNEL = "FakeQuantWithMinMaxVarsPerChannel"
 
 _Convert = Callable[[Frozen, list[int | None], tuple[float, float]], bytes]
 
@@ -82,12 +84,14 @@ def _convert_quantops(
 ) -> bytes:
     graph = frozen.function.graph.as_graph_def()
     cut = cut_rescaling(graph, frozen.input_name, value_range, shape)
+    mean, deviation = _mean_and_deviation(cut.low, cut.high)
+    signed = any(node.op == _PER_CHANNEL for node in cut.graph.node)
     return _convert(
         cut.graph,
         {cut.input_name: shape},
         frozen.output_names,
-        inference_type=tf.uint8,
-        quantized_input_stats={cut.input_name: _mean_and_deviation(cut.low, cut.high)},
+        inference_type=tf.int8 if signed else tf.uint8,
+        quantized_input_stats={cut.input_name: (mean - 128 * signed, deviation)},
     )
 
 

@@ -222,6 +222,68 @@ def test_killed_training_resumes_and_its_module_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_network_of_int8_is_trained_and_stays_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    images, output = tmp_path / "images", tmp_path / "module"
+    shapes.write_folders(images, 30)
+    train = ("module", "train", images, "--epochs", 1, "--batch-size", 16, "--output")
+    small = (*train, output, "--width", 0.25, "--size", 32)
+    assert imagebeam(*small, "--quantization", "int8") == 0
+    assert re.search(r"^int8 +\d+ of 18 ", capfd.readouterr().out, re.MULTILINE)
+    # Fine-tuning keeps the integers of the module, unless others are stated.
+    assert imagebeam(*train, tmp_path / "tuned", "--from", output) == 0
+    assert re.search(r"^int8 +\d+ of 18 ", capfd.readouterr().out, re.MULTILINE)
+    shutil.rmtree(output)
+    assert imagebeam(*small, "--quantization", "uint8") == 2
+    assert "quantization was int8 and is uint8" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_module_of_int8_is_shown_compiled_annotated_and_gets_a_new_head(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output, compiled, annotated, head = (
+        tmp_path / name for name in ("module", "compiled.tflite", "annotated.tflite", "head.tflite")
+    )
+    network = Network(Architecture(0.25, 32, 3), seed=1, quantization="int8")
+    pictures = shapes.drawn(12, seed=0, side=32)
+    _train_one_step_of_each_phase(network, pictures.pixels)
+    module_build.export(network, output, shapes.CLASSES, {})
+    assert imagebeam("module", "show", output) == 0
+    shown = capfd.readouterr().out
+    assert "quantization int8" in shown
+    assert "  input     int8 [?, 32, 32, 3], scale 0.0078125, zero point 0" in shown
+
+    assert imagebeam("module", "compile", output, "--output", compiled) == 0
+    names = tmp_path / "names.txt"
+    names.write_text("Bars\nDisc\nRings\n")
+    annotate = ("module", "annotate", compiled, "--output", annotated)
+    assert imagebeam(*annotate, "--classes", names) == 0
+    shapes.write_folders(tmp_path / "images", 4)
+    train = ("module", "train", tmp_path / "images", "--output", head)
+    assert imagebeam(*train, "--from", annotated, "--freeze-network") == 0
+    answers = []
+    for path in (output, compiled, annotated, head):
+        module = open_module(str(path))
+        assert (module.info.takes_bytes, module.info.quantops) == (True, True)
+        engine = load_engine(module.engine, module.path, module.info)
+        answers.append(engine.run(pictures.pixels))
+    for each in answers[1:]:
+        np.testing.assert_array_equal(each.features, answers[0].features)
+    for each in answers[1:3]:
+        np.testing.assert_array_equal(each.logits, answers[0].logits)
+    assert open_module(str(annotated)).info.class_names == ("Bars", "Disc", "Rings")
+
+
+def _train_one_step_of_each_phase(network: Network, pixels: np.ndarray) -> None:
+    """Set statistics and ranges."""
+    now = Rates(statistics=tf.constant(1.0), ranges=tf.constant(1.0))
+    for phase in Phase:
+        network.train(rescale(pixels), phase, now)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_member_is_built_exported_compiled_and_run(
@@ -230,9 +292,7 @@ def test_every_member_is_built_exported_compiled_and_run(
     architecture = Architecture(width, size, class_count=10)
     network = Network(architecture, seed=1)
     pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    now = Rates(statistics=tf.constant(1.0), ranges=tf.constant(1.0))
-    for phase in Phase:  # as one step of training each, so that statistics and ranges are set
-        network.train(rescale(pixels), phase, now)
+    _train_one_step_of_each_phase(network, pixels)
     output = tmp_path / "module"
     module_build.export(network, output, [f"class {index}" for index in range(10)], {})
 

@@ -101,6 +101,7 @@ def test_evaluating_on_training_pictures_is_pointed_out(
     [
         (["--epochs", "3"], "--epochs: has no effect with --freeze-network"),
         (["--no-flip"], "--no-flip: has no effect with --freeze-network"),
+        (["--quantization", "int8"], "--quantization: has no effect with --freeze-network"),
         (["--output", "module"], "--freeze-network writes one flatbuffer"),
         (["--held-out", "1"], "held-out part 1.0: must lie between 0 and 1."),
     ],
