@@ -66,6 +66,7 @@ def measure(path: Path) -> Cost:
 
 def read(path: str) -> None:
     """List an input, read its images, and print the outcomes and the memory."""
+    from imagebeam.images.containers.decompression_process import DECOMPRESSION_PROCESSES
     from imagebeam.images.containers.parquet_process import PARQUET_PROCESSES
     from imagebeam.images.listing.inputs import sources
     from imagebeam.images.reading.reader import ImageReader
@@ -85,6 +86,7 @@ def read(path: str) -> None:
     finally:
         reader.close()
         PARQUET_PROCESSES.end()
+        DECOMPRESSION_PROCESSES.end()
     print(", ".join(codes))
     # The peak of this process since its start, and that of the processes that it has waited for.
     # The latter counts what this process held when it started them.

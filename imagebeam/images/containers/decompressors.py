@@ -64,11 +64,7 @@ def decompressor(
         case Compression.LZMA:
             return _Lzma(file, limits.decompressor_bytes).read
         case Compression.ZSTANDARD:
-            window = 1 << (limits.decompressor_bytes.bit_length() - 1)
-            decompressor = zstandard_module().ZstdDecompressor(max_window_size=window)
-            reader = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
-            read: Callable[[int], bytes] = reader.read
-            return read
+            return _Zstandard(file, limits.decompressor_bytes).read
 
 
 def is_damage(error: Exception) -> bool:
@@ -162,3 +158,32 @@ class _Lzma:
             if data := self._decompressor.decompress(packed, size):
                 return data
         return b""
+
+
+class _Zstandard:
+    """Frames one after the other. The library's own reader does not report one that breaks off."""
+
+    _STEP = 4096
+    """Compressed bytes taken at once: each four of them may stand for 128 kB."""
+
+    def __init__(self, file: _Readable, memory: int) -> None:
+        self._file = file
+        self._window = 1 << (memory.bit_length() - 1)
+        self._decompressor: Any = None
+        self._waiting = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        while not self._waiting:
+            packed = b""
+            if self._decompressor is None or self._decompressor.eof:
+                packed = self._decompressor.unused_data if self._decompressor else b""
+                packed = packed or self._file.read(self._STEP)
+                if not packed:
+                    return b""
+                frames = zstandard_module().ZstdDecompressor(max_window_size=self._window)
+                self._decompressor = frames.decompressobj()
+            elif not (packed := self._file.read(self._STEP)):
+                raise EOFError("it ends before its end mark")
+            self._waiting = memoryview(self._decompressor.decompress(packed))
+        piece, self._waiting = self._waiting[:size], self._waiting[size:]
+        return bytes(piece)

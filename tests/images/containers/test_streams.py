@@ -1,9 +1,14 @@
+import bz2
 import gzip
 import io
 import lzma
+import random
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import zstandard
 
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import Compression, ContainerKind
@@ -48,9 +53,38 @@ def test_concatenated_streams_are_read() -> None:
     for compress, compression in (
         (gzip.compress, Compression.GZIP),
         (lzma.compress, Compression.XZ),
+        (bz2.compress, Compression.BZIP2),
+        (zstandard.compress, Compression.ZSTANDARD),
     ):
         data = b"".join(map(compress, parts))
         assert Decompressed(io.BytesIO(data), compression, NO_LIMITS).read() == b"".join(parts)
+
+
+def test_a_skippable_frame_is_skipped() -> None:
+    frame = zstandard.compress(b"data" * 1000)
+    skipped = struct.pack("<II", 0x184D2A50, 5) + b"12345"
+    data = io.BytesIO(skipped + frame + skipped + frame)
+    read = Decompressed(data, Compression.ZSTANDARD, NO_LIMITS).read()
+    assert read == b"data" * 2000
+
+
+@pytest.mark.parametrize(
+    ("compress", "compression"),
+    [
+        (gzip.compress, Compression.GZIP),
+        (bz2.compress, Compression.BZIP2),
+        (lzma.compress, Compression.XZ),
+        (zstandard.compress, Compression.ZSTANDARD),
+    ],
+)
+def test_a_stream_that_breaks_off_is_damaged(
+    compress: Callable[[bytes], bytes], compression: Compression
+) -> None:
+    data = compress(random.Random(1).randbytes(10_000))
+    for end in (len(data) - 1, len(data) - 100, 1000, 20):
+        stream = Decompressed(io.BytesIO(data[:end]), compression, NO_LIMITS)
+        with pytest.raises(DamagedContainerError, match=f"the {compression.value} data breaks"):
+            stream.read()
 
 
 def test_an_endless_stream_is_given_up() -> None:
