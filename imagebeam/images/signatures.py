@@ -188,7 +188,8 @@ def _boxes_end_early(data: bytes) -> bool:
         if size == 0:
             # The box reaches to the end of the file.
             return data[at + 4 : at + 8] == b"jp2c" and not data.endswith(_JPEG_END)
-        if size < header:
+        if size < header or not data[at + 4 : at + 8].isascii():
+            # Damage, and not a cut.
             return False
         at += size
     return at > len(data)

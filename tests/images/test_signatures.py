@@ -176,6 +176,12 @@ def test_the_brands_behind_the_first_tell_the_kind(brand: bytes) -> None:
     assert np.array_equal(pixels, expected)
 
 
+def test_rubbish_in_place_of_boxes_is_corrupt() -> None:
+    data = encode(PICTURE, "AVIF")
+    (size,) = struct.unpack(">I", data[:4])
+    assert code_of(data[:size] + b"\x7f\x12\xc9\x33\xe8\x91" * 50) == "corrupt"
+
+
 def test_half_an_end_mark_of_a_jpeg_is_none() -> None:
     data = encode(PICTURE, "JPEG")
     assert np.array_equal(same_size(data[:-1]), same_size(data))

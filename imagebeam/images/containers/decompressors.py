@@ -56,7 +56,8 @@ def decompressor(
             # `gzip.GzipFile` reads little at once, which makes it slower.
             return _Zlib(file, zlib.MAX_WBITS | _GZIP).read
         case Compression.BZIP2:
-            return bz2.BZ2File(file).read
+            # Unlike `read`, it returns what lies before damage.
+            return bz2.BZ2File(file).read1
         case Compression.XZ:
             return _Xz(file, limits.decompressor_bytes).read
         case Compression.DEFLATE:

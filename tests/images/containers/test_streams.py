@@ -87,6 +87,19 @@ def test_a_stream_that_breaks_off_is_damaged(
             stream.read()
 
 
+def test_members_before_a_cut_in_a_bzip2_stream_are_kept() -> None:
+    pictures = {f"{n:02}.jpg": random.Random(n).randbytes(50_000) for n in range(50)}
+    data = tar(pictures, "w:bz2")
+    cut = data[: len(data) // 2]
+    there = len(bz2.BZ2Decompressor().decompress(cut))
+    headers = range(0, there - 511, 512 + 98 * 512)
+    found = list(open_container(io.BytesIO(cut), ContainerKind.TAR_BZIP2))
+    names = [entry.name for entry in found if isinstance(entry, Member)]
+    assert names == [f"{n:02}.jpg" for n in range(len(headers))]
+    assert len(names) > 10
+    assert [entry.name for entry in found[len(names) :]] == [""]
+
+
 def test_an_endless_stream_is_given_up() -> None:
     data = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
     limits = ContainerLimits(ratio=10, ratio_from=1_000_000)
