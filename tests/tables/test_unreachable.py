@@ -1,0 +1,54 @@
+"""Test what a commit says about catalogues and buckets that do not answer."""
+
+from pathlib import Path
+
+import pytest
+
+from imagebeam.storage import location
+from imagebeam.tables import credentials, iceberg
+from imagebeam.tables.delta import Delta
+from imagebeam.tables.table import TableError
+from tests.engines.tools import free_port
+from tests.tables.tables import unused
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        pytest.param({"URI": "sqlite:////no/such/folder/c.db"}, "unable to open", id="file"),
+        pytest.param({"URI": "http://{place}/", "TYPE": "rest"}, "Connection refused", id="server"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_reached_is_named(
+    properties: dict[str, str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = unused()
+    for key, value in properties.items():
+        text = value.format(place=f"127.0.0.1:{free_port()}")
+        monkeypatch.setenv(f"PYICEBERG_CATALOG__{name.upper()}__{key}", text)
+    with pytest.raises(TableError) as caught:
+        iceberg.catalogue(name)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: the catalogue cannot be opened: ")
+    assert reason in message
+    assert message.endswith("Check its properties in ~/.pyiceberg.yaml, and the network.")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "variable"),
+    [("s3://none", "AWS_ENDPOINT_URL_S3"), ("gs://none", "STORAGE_EMULATOR_HOST")],
+)
+def test_a_bucket_that_cannot_be_reached_is_named(
+    bucket: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    place = location(f"{bucket}/lake/labels")
+    with pytest.raises(TableError) as caught:
+        Delta(place, credentials.delta_options(place, attempts=1))
+    message = str(caught.value)
+    assert message.startswith(f"{place}: ")
+    assert "Connection refused" in message
+    assert message.endswith("Check the name, the credentials and the network.")
