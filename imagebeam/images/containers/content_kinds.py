@@ -1,8 +1,8 @@
 """The kind of a container by its content, for files whose names are wrong."""
 
 import tarfile
-import zlib
 
+from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.storage import tfrecord
 
@@ -45,11 +45,7 @@ def kind_of_content(head: bytes, named: ContainerKind) -> ContainerKind:
 
 
 def _holds_records(head: bytes) -> bool:
-    try:
-        start = zlib.decompressobj(wbits=31).decompress(head, tfrecord.HEAD_BYTES)
-    except zlib.error:
-        return False
-    return tfrecord.is_record_head(start)
+    return tfrecord.is_record_head(decompressed_head(head, tfrecord.HEAD_BYTES))
 
 
 def _is_tar(head: bytes) -> bool:

@@ -21,6 +21,7 @@ from imagebeam.images.containers.file_process import (
 )
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
     ContainerLimitError,
     ContainerLimits,
     DamagedContainerError,
@@ -107,6 +108,22 @@ class DecompressionProcess:
     def close(self) -> None:
         """Let the process read another stream."""
         self._process.close()
+
+
+def decompressed_head(head: bytes, size: int) -> bytes:
+    """Return the first bytes of what gzip data holds; none for other or damaged data.
+
+    Args:
+        head: the first bytes of the data.
+        size: bytes to return, at most.
+    """
+    stream = DecompressionProcess(head, Compression.GZIP, ContainerLimits())
+    try:
+        return stream.read(size)
+    except CONTAINER_ERRORS:
+        return b""
+    finally:
+        stream.close()
 
 
 def _failure(kind: str, text: str, number: int) -> Exception:

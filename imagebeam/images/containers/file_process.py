@@ -4,12 +4,15 @@ import io
 import os
 import pickle
 import weakref
+from contextlib import suppress
 from typing import Any, Protocol
 
-from imagebeam.channel import ANY_SIZE
+from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.images.containers.lent_file import PART, part_of
 from imagebeam.images.containers.types import DamagedContainerError
 from imagebeam.service_process import ProcessPool, ServiceProcess
+
+_WAITS = 10
 
 
 class ProcessEndedError(DamagedContainerError):
@@ -103,7 +106,7 @@ class FileProcess:
             while True:
                 channel = self._process.channel
                 try:
-                    message = channel.receive(self._seconds, most)
+                    message = self._received(channel, most)
                     if message[:1] != PART:
                         return message
                     start, size = part_of(message)
@@ -131,6 +134,13 @@ class FileProcess:
         if self._finalizer is not None and self._finalizer.detach() and self._process is not None:
             self._process.end()
         self._process = self._finalizer = None
+
+    def _received(self, channel: Channel, most: int) -> bytearray:
+        # In many short waits: a machine that sleeps, or a job that was stopped, uses up only one.
+        for _ in range(_WAITS - 1):
+            with suppress(TimeoutError):
+                return channel.receive(self._seconds / _WAITS, most)
+        return channel.receive(self._seconds / _WAITS, most)
 
     def _ended(self, error: Exception) -> ProcessEndedError:
         assert self._process is not None

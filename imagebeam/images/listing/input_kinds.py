@@ -4,6 +4,7 @@ from typing import IO, Any, Literal, cast
 
 from imagebeam.images import signatures, uris
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
 from imagebeam.images.errors import InputError
@@ -14,7 +15,6 @@ from imagebeam.images.listing.manifest_format import (
     HEAD_BYTES,
     Format,
     compression_of,
-    decompressed_head,
     format_of_name,
     format_of_text,
     is_text,
@@ -108,7 +108,9 @@ class FileKinds:
             if kind in signatures.NOT_PICTURES:
                 raise InputError(f"{text}: it is a {kind}, not a picture. Leave it out.")
             return "images"
-        inner = decompressed_head(head) if compression_of(head) is Compression.GZIP else b""
+        inner = (
+            decompressed_head(head, HEAD_BYTES) if compression_of(head) is Compression.GZIP else b""
+        )
         if inner and is_text(inner):
             return self._text_kind(inner, text)
         if (

@@ -5,9 +5,8 @@ import re
 from enum import Enum
 from typing import IO, NamedTuple
 
-from imagebeam.images.containers.decompression_process import DecompressionProcess
+from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits
 
 HEAD_BYTES = 4096
 """Bytes that show what a file is."""
@@ -92,7 +91,7 @@ def format_of(name: str, head: bytes, column: str) -> ManifestFormat:
     compression = compression_of(head)
     if (named := format_of_name(name)) is not None:
         return ManifestFormat(named.format, compression)
-    inner = head if compression is None else decompressed_head(head)
+    inner = head if compression is None else decompressed_head(head, HEAD_BYTES)
     return ManifestFormat(format_of_text(inner, column) or Format.LINES, compression)
 
 
@@ -133,17 +132,6 @@ def utf16_without_mark(head: bytes) -> str | None:
             if min(text) >= "\t":
                 return encoding
     return None
-
-
-def decompressed_head(head: bytes) -> bytes:
-    """Return the beginning of what gzip data holds; empty for other or damaged data."""
-    stream = DecompressionProcess(head, Compression.GZIP, ContainerLimits())
-    try:
-        return stream.read(HEAD_BYTES)
-    except CONTAINER_ERRORS:
-        return b""
-    finally:
-        stream.close()
 
 
 def read_head(file: IO[bytes]) -> bytes:

@@ -166,8 +166,8 @@ _decompressobj = zlib.decompressobj
 
 
 class _FaultyDecompressor:
-    def __init__(self, *arguments: Any) -> None:
-        self._sound = _decompressobj(*arguments)
+    def __init__(self, wbits: int) -> None:
+        self._sound = _decompressobj(wbits)
 
     def decompress(self, *arguments: Any) -> bytes:
         data = self._sound.decompress(*arguments)
