@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -92,7 +93,8 @@ class LabelImages(beam.PTransform):
         options: facts about the input of the module that it does not state.
         model_metadata_pcoll: as for Beam's RunInference, `ModelMetadata` whose `model_id` is the
             handle of the module to use from then on. Workers must be able to read it. Rows then
-            have the column `module`, the handle that gave them.
+            have the column `module`, the handle that gave them. `engine` and `options` hold for
+            all of these modules.
 
     Raises:
         ModuleError: there is no such module. Raised while the pipeline is built.
@@ -149,6 +151,7 @@ class LabelImages(beam.PTransform):
                 module,
                 embed_model=True,
                 updates=self.model_metadata_pcoll,
+                open_update=partial(open_module, engine=self.engine, options=self.options),
                 heads=heads_of(self.emit),
             )
         )

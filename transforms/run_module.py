@@ -16,15 +16,10 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
+from imagebeam.modules.open_module import open_module
 from imagebeam.modules.types import LITERT, StagedModule
 from imagebeam.scoring.module_task import ModuleTask
-from imagebeam.transforms.elements import (
-    DecodedShard,
-    Failure,
-    HeldShard,
-    ReadShard,
-    ScoredShard,
-)
+from imagebeam.transforms.elements import DecodedShard, Failure, HeldShard, ReadShard, ScoredShard
 from imagebeam.transforms.lookahead import Lookahead
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE, ModuleLoader
 from imagebeam.transforms.parallel_engine import (
@@ -58,6 +53,7 @@ class RunModule(beam.PTransform):
         cores: of a worker process; None for all that it may use.
         updates: `ModelMetadata` of Beam's RunInference, whose `model_id` is the handle of the
             module to run from then on; None for always the same module.
+        open_update: opens the module with such a handle.
         heads: outputs that are needed, among logits, scores and features; None for all.
     """
 
@@ -65,6 +61,7 @@ class RunModule(beam.PTransform):
     embed_model: bool = False
     cores: int | None = None
     updates: beam.PCollection[Any] | None = None
+    open_update: Callable[[str], StagedModule] = open_module
     heads: tuple[str, ...] | None = None
 
     def expand(
@@ -75,7 +72,7 @@ class RunModule(beam.PTransform):
             from imagebeam.transforms.run_updated_module import RunUpdatedFn
 
             update = beam.pvalue.AsSingleton(self.updates)
-            updated = beam.ParDo(RunUpdatedFn(self.module, self.cores), update)
+            updated = beam.ParDo(RunUpdatedFn(self.module, self.cores, self.open_update), update)
             return shards | updated.with_output_types(ScoredShard)
         run = RunFn(ModuleLoader(self.module, self.embed_model), self.cores, self.heads)
         return shards | beam.ParDo(run).with_output_types(ScoredShard)

@@ -1,6 +1,6 @@
 """DecodedShard → ScoredShard, with a module that changes while the pipeline runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +25,15 @@ class RunUpdatedFn(beam.DoFn):
     loads a module when the first shard needs it, and then drops the one before it.
     """
 
-    def __init__(self, module: StagedModule, cores: int | None) -> None:
+    def __init__(
+        self,
+        module: StagedModule,
+        cores: int | None,
+        open_update: Callable[[str], StagedModule] = open_module,
+    ) -> None:
         self._first = ModuleLoader(module, embed_model=True)
         self._cores = cores
+        self._open_update = open_update
         self._shared = Shared()
         self._current: _Loaded | None = None
         self._inferences = Metrics.counter(METRICS_NAMESPACE, "num_inferences")
@@ -53,7 +59,7 @@ class RunUpdatedFn(beam.DoFn):
     def _load(self, handle: str) -> "_Loaded":
         loader, first = self._first, self._first.module
         if handle:
-            loader = ModuleLoader(open_module(handle, options=first.info.options))
+            loader = ModuleLoader(self._open_update(handle))
             size, expected = loader.module.info.image_size, first.info.image_size
             if size != expected:
                 raise ModuleError(

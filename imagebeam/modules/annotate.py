@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from imagebeam.modules import appended_files
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
@@ -22,10 +23,10 @@ from imagebeam.modules.metadata import (
     FLATBUFFER_ASSET,
     LABELS_ENTRY,
     append_to_flatbuffer,
+    other_files,
     read_from_flatbuffer,
     read_from_folder,
     render,
-    without_archive,
 )
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.storage.atomic_files import write_file
@@ -51,6 +52,15 @@ def annotate(
     try_flatbuffer(path, Cache())
     content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
     read_interface(content, repr(str(output)))
+    write_flatbuffer(output, content)
+
+
+def write_flatbuffer(output: Path, content: bytes) -> None:
+    """Write a flatbuffer that a command makes; a file of that name is replaced.
+
+    Raises:
+        ModuleError: it cannot be written.
+    """
     try:
         write_file(output, content)
     except OSError as error:
@@ -81,7 +91,11 @@ def annotated(
     metadata = replace(
         metadata.with_options(options), image_size=info.image_size, classes=names, labels={}
     )
-    plain = without_archive(content)
+    plain = appended_files.without(content)
+    others = other_files(content, source)
+    if classes is not None:
+        # Text files of the author may name other classes.
+        others = {name: each for name, each in others.items() if not name.endswith(".txt")}
     if options.ranges is not None or classes is not None:
         known = metadata.input_facts()
         ranges = known.ranges if known else stated_ranges(plain, source)
@@ -89,7 +103,7 @@ def annotated(
             ranges = interface.info.input_ranges
         labels = LABELS_ENTRY if names else None
         plain = with_tflite_metadata(plain, ranges, labels, len(names or ()))
-    return append_to_flatbuffer(plain, metadata)
+    return append_to_flatbuffer(plain, metadata, others)
 
 
 def _annotate_folder(

@@ -1,22 +1,27 @@
 """The metadata of a module, `module.json`: beside the graph, or zipped to a flatbuffer.
 
+<<<<<<< HEAD
 A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`, in
 a zip archive that is appended to it. This is the convention of TensorFlow Lite Metadata for
 associated files (https://www.tensorflow.org/lite/models/convert/metadata), so class names of
 foreign flatbuffers are found in the same place. Those of foreign SavedModels are in `assets`.
+=======
+A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`,
+among its appended files, where class names of foreign flatbuffers are found too.
+>>>>>>> 485ca25 (A module that replaces another one takes its engine and all its options; annotate keeps other files of a flatbuffer)
 """
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from imagebeam.modules import appended_files
 from imagebeam.modules.class_names import lines_of
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
@@ -29,9 +34,7 @@ FLATBUFFER_ASSET = "assets.extra/module.tflite"
 
 _JSON_ENTRY = "module.json"
 LABELS_ENTRY = "labels.txt"
-_LARGEST_ENTRY = 16 << 20
-# Zip entries have a time; a fixed one makes equal modules equal byte by byte.
-_ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -195,16 +198,14 @@ def render(metadata: Metadata) -> str:
     return json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def append_to_flatbuffer(flatbuffer: bytes, metadata: Metadata) -> bytes:
-    """Append `module.json`, and `labels.txt` if classes are named, to `flatbuffer` as a zip."""
-    entries = {_JSON_ENTRY: render(metadata)}
+def append_to_flatbuffer(
+    flatbuffer: bytes, metadata: Metadata, others: Mapping[str, bytes] = _NO_FILES
+) -> bytes:
+    """Append `module.json`, `labels.txt` if classes are named, and other files, as a zip."""
+    entries = {_JSON_ENTRY: render(metadata).encode()}
     if metadata.classes is not None:
-        entries[LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes)
-    buffer = io.BytesIO(flatbuffer)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        for name, text in entries.items():
-            archive.writestr(zipfile.ZipInfo(name, _ENTRY_TIME), text)
-    return buffer.getvalue()
+        entries[LABELS_ENTRY] = "".join(f"{name}\n" for name in metadata.classes).encode()
+    return appended_files.append(flatbuffer, {**entries, **others})
 
 
 def read_from_folder(path: Path) -> Metadata:
@@ -224,14 +225,14 @@ def read_from_folder(path: Path) -> Metadata:
     return replace(metadata, labels=labels)
 
 
-def without_archive(content: bytes) -> bytes:
-    """Cut off the zip archive at the end of a flatbuffer."""
-    buffer = io.BytesIO(content)
-    if not zipfile.is_zipfile(buffer):
-        return content
-    with zipfile.ZipFile(buffer) as archive:
-        starts = [entry.header_offset for entry in archive.infolist()]
-    return content[: min(starts)] if starts else content
+def other_files(flatbuffer: bytes, source: str) -> dict[str, bytes]:
+    """Return the files that are zipped to a flatbuffer and are not written by this module.
+
+    Raises:
+        ModuleError: the zip archive is damaged.
+    """
+    own = (_JSON_ENTRY, LABELS_ENTRY)
+    return appended_files.read(flatbuffer, lambda name: name not in own, source)
 
 
 def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
@@ -240,17 +241,16 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     Raises:
         ModuleError: the zip archive or its `module.json` is damaged.
     """
-    buffer = io.BytesIO(content)
-    if not zipfile.is_zipfile(buffer):
-        return Metadata()
+
+    def is_metadata(name: str) -> bool:
+        return name == _JSON_ENTRY or name.endswith(".txt")
+
     try:
-        with zipfile.ZipFile(buffer) as archive:
-            texts = {
-                entry.filename: _text(archive, entry)
-                for entry in archive.infolist()
-                if entry.filename == _JSON_ENTRY or entry.filename.endswith(".txt")
-            }
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+        texts = {
+            name: data.decode("utf-8")
+            for name, data in appended_files.read(content, is_metadata, source).items()
+        }
+    except UnicodeDecodeError as error:
         raise ModuleError(
             f"{source}: its appended metadata is damaged ({error}). Fetch or compile it again."
         ) from error
@@ -258,6 +258,7 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     if stated is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
     return Metadata(labels={name: lines_of(text) for name, text in texts.items()})
+<<<<<<< HEAD
 
 
 def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
@@ -269,3 +270,5 @@ def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{entry.filename!r} is not UTF-8 text") from error
+=======
+>>>>>>> 485ca25 (A module that replaces another one takes its engine and all its options; annotate keeps other files of a flatbuffer)

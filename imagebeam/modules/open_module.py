@@ -35,7 +35,6 @@ from imagebeam.modules.types import (
     Module,
     ModuleInfo,
 )
-from imagebeam.storage.atomic_files import write_file
 
 AUTO = "auto"
 
@@ -138,7 +137,7 @@ def compile_module(
             f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
         )
     # Jobs import this module and compile nothing here.
-    from imagebeam.modules.annotate import annotated
+    from imagebeam.modules.annotate import annotated, write_flatbuffer
 
     compiled = _compiled(parsed.text, path, digest, store, options)
     if compiled.refusal is not None:
@@ -147,12 +146,7 @@ def compile_module(
     info = read_interface(content, repr(parsed.text), options.of_input).info
     if options.of_input != NO_OPTIONS:
         content = annotated(content, None, options.of_input, repr(parsed.text))
-    try:
-        write_file(output, content)
-    except OSError as error:
-        raise ModuleError(
-            f"{str(output)!r}: {error.strerror}. Give a file in a writable directory."
-        ) from error
+    write_flatbuffer(output, content)
     return notes_of(info)
 
 

@@ -8,10 +8,11 @@ the lowest digests are kept: a random sample that is the same wherever it is tak
 from __future__ import annotations
 
 import hashlib
-import io
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from imagebeam.modules import appended_files
 
 FILE = "training_pictures.bin"
 ASSET = f"assets.extra/{FILE}"
@@ -35,20 +36,21 @@ def read(module: Path) -> frozenset[bytes]:
 
     Args:
         module: a folder or a flatbuffer.
+
+    Raises:
+        ModuleError: the zip archive at the end of the flatbuffer is damaged.
     """
     data = b""
     if (module / ASSET).is_file():
         data = (module / ASSET).read_bytes()
     elif module.is_file() and zipfile.is_zipfile(module):
-        with zipfile.ZipFile(module) as archive:
-            if FILE in archive.namelist():
-                data = archive.read(FILE)[: LIMIT * _BYTES]
+        found = appended_files.read(
+            module.read_bytes(), lambda name: name == FILE, repr(str(module))
+        )
+        data = found.get(FILE, b"")[: LIMIT * _BYTES]
     return frozenset(data[start : start + _BYTES] for start in range(0, len(data), _BYTES))
 
 
 def append_to_flatbuffer(flatbuffer: bytes, remembered: bytes) -> bytes:
     """Add the file to the zip archive at the end of a flatbuffer."""
-    buffer = io.BytesIO(flatbuffer)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(FILE, (1980, 1, 1, 0, 0, 0)), remembered)
-    return buffer.getvalue()
+    return appended_files.append(flatbuffer, {FILE: remembered})

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebeam.modules import training_pictures
 from imagebeam.modules.annotate import annotate
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
@@ -39,6 +40,27 @@ def test_earlier_statements_are_kept(plain: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(second) as archive:
         assert archive.namelist() == ["module.json", "labels.txt"]
     assert stated_ranges(second.read_bytes(), "it") == ((0.0, 255.0),)
+
+
+def test_other_files_in_the_archive_are_kept(plain: Path, tmp_path: Path) -> None:
+    digests = training_pictures.content([training_pictures.digest(b"picture")])
+    content = training_pictures.append_to_flatbuffer(plain.read_bytes(), digests)
+    plain.write_bytes(content)
+    with zipfile.ZipFile(plain, "a") as archive:
+        archive.writestr("LICENCE", b"\xff free")
+        archive.writestr("words.txt", "one\ntwo\n")
+    first, second = tmp_path / "first.tflite", tmp_path / "second.tflite"
+    annotate(plain, first, None, ModuleOptions(value_range=(-1.0, 1.0)))
+    annotate(first, second, _NAMES, NO_OPTIONS)
+    for path in (first, second):
+        assert training_pictures.read(path) == {training_pictures.digest(b"picture")}
+        with zipfile.ZipFile(path) as archive:
+            assert archive.read("LICENCE") == b"\xff free"
+    with zipfile.ZipFile(first) as archive:
+        assert archive.read("words.txt") == b"one\ntwo\n"
+    # The classes that are stated now may differ from those in the author's text file.
+    with zipfile.ZipFile(second) as archive:
+        assert "words.txt" not in archive.namelist()
 
 
 def test_channels_kinds_and_values_of_each_channel_are_stored(plain: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class OnnxEngine:
         """Return the rows of each output, float32 (N, length)."""
         batch = self._input.batch or _BATCH
         found: dict[str, list[FloatArray]] = defaultdict(list)
-        # No picture is run too, for the length of the rows.
+        # An empty batch is run too, because the result needs the length of its rows.
         for start in range(0, max(1, len(pixels)), batch):
             part = pixels[start : start + batch]
             count = self._input.batch or max(1, len(part))

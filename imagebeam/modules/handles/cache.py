@@ -105,7 +105,7 @@ def _is_intact(entry: Path) -> bool:
 
 
 def _make(final: Path, make: Callable[[Path], object]) -> None:
-    # Only the holder of the lock makes temporary directories, so these are from killed processes.
+    # Temporary directories are made under the lock, so these are from killed processes.
     remove_leftovers(final)
     with atomic_folder(final, replace=True) as temporary:
         files = temporary / _FILES

@@ -23,12 +23,7 @@ from imagebeam.modules.handles.digest import PREFIX, digest_of_file
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.urls import cached_hub_module, fetch, is_url
 from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
-from imagebeam.modules.types import (
-    ARCHIVE_SUFFIXES,
-    FLATBUFFER_SUFFIX,
-    GRAPH_FILE,
-    ONNX_SUFFIX,
-)
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, FLATBUFFER_SUFFIX, GRAPH_FILE, ONNX_SUFFIX
 
 _PIN = "@sha256:"
 _DEMO_FOLDER = "samples/module"
