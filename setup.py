@@ -59,7 +59,7 @@ setup(
         "urllib3>=2.6.3",
     ],
     extras_require={
-        # Only what Beam needs to submit to Dataflow. Its own extra [gcp] installs forty clients.
+        # Beam needs these to submit to Dataflow. Its own extra [gcp] installs forty clients.
         "dataflow": [
             # Without it, Beam treats every refusal as temporary, and retries.
             "google-apitools>=0.5.31",

@@ -69,7 +69,7 @@ def _open_missing_descriptors() -> None:
 
 
 def _survivor(stream: TextIO | None, descriptor: int) -> TextIO:
-    """The stream, but a reader such as `| head` may leave: the exit code stays right."""
+    """Return a stream that keeps the exit code right when its reader, such as `head`, leaves."""
     from imagebeam.stderr_redirection import ignore_broken_pipe
 
     return ignore_broken_pipe(stream or os.fdopen(descriptor, "w", closefd=False))

@@ -40,6 +40,6 @@ def was_interrupted(error: BaseException | None) -> bool:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word most similar to `word`; "" if none is similar."""
+    """Return a question that names the known word most similar to `word`; "" if none is similar."""
     close = difflib.get_close_matches(word, list(known), 1, 0.75)
     return f" Did you mean `{close[0]}`?" if close else ""

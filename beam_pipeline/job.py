@@ -17,12 +17,7 @@ from imagebeam.beam_pipeline.pipeline import Job
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import options as runner_options
-from imagebeam.beam_pipeline.runners import (
-    preflight,
-    remote_jobs,
-    submit,
-    watchdog,
-)
+from imagebeam.beam_pipeline.runners import preflight, remote_jobs, submit, watchdog
 from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.listing import inputs
 from imagebeam.images.stage_times import Stopwatch

@@ -68,7 +68,7 @@ def extra_columns(options: LabelOptions, sources: Sequence[Source]) -> dict[str,
     Raises:
         InputError: two manifests differ in the type of a column.
     """
-    # Slow to import, and there already where rows are written.
+    # Imported here, because it is slow to import and most jobs keep no columns.
     import pyarrow as pa
 
     found = columns.extra_columns(sources)
@@ -157,7 +157,7 @@ def of(
         "format": options.format,
         "hide_query": None if options.hide_query == "secret" else options.hide_query,
         "kept": {name: str(kind) for name, kind in columns.items()} if columns else None,
-        # Only whether rows hold names as written: the folder itself may move.
+        # The identity holds whether rows have names as written. The folder itself may move.
         "root": None if options.root is None else "DIR",
         "listing": _listing(options),
         "versions": provenance(options, module)["versions"],

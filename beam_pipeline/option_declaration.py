@@ -59,7 +59,7 @@ class OptionSpec:
 
 
 def option(default: Any, text: str, **spec: Any) -> Any:
-    """A dataclass field that is also an option of the command line.
+    """Return a dataclass field that is also an option of the command line.
 
     Args:
         default: the field's default; a callable makes it.
@@ -86,7 +86,7 @@ def add_options(parser: "CommandParser", options: type) -> None:
 
 
 def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
-    """The values of a dataclass's options from what argparse read, checked and converted.
+    """Return the values of a dataclass's options from what argparse read, checked and converted.
 
     Raises:
         UsageError: a value is too small, or its conversion refuses it.
@@ -113,7 +113,7 @@ def check_least(name: str, value: float | None, least: float = 1) -> None:
 
 
 def byte_count(text: str) -> int:
-    """A size in bytes from text such as `2GB`, `512 MiB` or `100000000`.
+    """Return a size in bytes from text such as `2GB`, `512 MiB` or `100000000`.
 
     Raises:
         argparse.ArgumentTypeError: it is not a size.
@@ -127,7 +127,7 @@ def byte_count(text: str) -> int:
 
 
 def size_text(count: int) -> str:
-    """A size as `byte_count` reads it, in the largest unit that leaves a whole number."""
+    """Return a size as `byte_count` reads it, in the largest unit that leaves a whole number."""
     for unit in ("TB", "GB", "MB", "kB"):
         size = _UNITS[unit.lower()]
         if count and count % size == 0:

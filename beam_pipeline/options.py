@@ -22,8 +22,8 @@ from imagebeam.beam_pipeline.option_values import (
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL, AbortLimits, FailureLimit
 from imagebeam.images.containers.types import MemberSelection
 from imagebeam.images.digests import Digest
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.settings import (
     Access,
@@ -368,7 +368,7 @@ class LabelOptions(ModuleArguments):
 
     @classmethod
     def parse(cls, args: argparse.Namespace) -> "LabelOptions":
-        """The options from what argparse read.
+        """Return the options from what argparse read.
 
         Raises:
             UsageError, UnwritableName: a value is not allowed.

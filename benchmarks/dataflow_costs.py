@@ -60,7 +60,7 @@ class Bill:
 def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
     """Return the CPU time per image of a job that was run, over all stages of its workers."""
     stages = dict(summary["stages"])
-    # Of the machine that submits, once.
+    # The machine that submits pays these once.
     stages.pop("start", None)
     spent = sum(stage["cpu_seconds"] for stage in stages.values())
     return float(spent / (summary["labelled"] + summary["failed"]))

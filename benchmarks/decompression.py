@@ -17,7 +17,7 @@ from imagebeam.images.containers.decompressors import decompressor
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.streams import Decompressed
 from imagebeam.images.containers.types import ContainerLimits
-from imagebeam.images.listing.manifest_format import HEAD_BYTES, compression_of
+from imagebeam.images.listing.manifests.formats import HEAD_BYTES, compression_of
 
 _LIMITS = ContainerLimits()
 

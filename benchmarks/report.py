@@ -86,8 +86,8 @@ def _answers(root: AnyPath) -> Table:
             # A page in the middle.
             index.rows(places[len(places) // 2 :][:60])
             times.append(f"{1000 * (process_time() - start):,.0f}")
-        asked = {name: value for name, value in asdict(question).items() if value}
-        table.add_row(str(asked or "all"), f"{len(places):,}", *times)
+        given = {name: value for name, value in asdict(question).items() if value}
+        table.add_row(str(given or "all"), f"{len(places):,}", *times)
     index.close()
     return table
 

@@ -31,7 +31,7 @@ _GUIDES = {
     "status": ("following.md",),
     "verify": ("outputs.md#summaryjson",),
 }
-"""The guides that the page of a command leads to; all `module` commands share theirs."""
+"""The guides that the page of each command links to; all `module` commands have the same ones."""
 
 _SECTION = "Commands"
 

@@ -25,7 +25,7 @@ if os.getppid() == int(sys.argv[1]):
 
 _PROGRAM = """
 import sys
-# Nothing in the current folder was meant to be imported.
+# A module in the current folder must not replace one of this package.
 sys.path[:] = filter(None, sys.path)
 from importlib import import_module
 module, _, function = sys.argv[1].partition(":")
@@ -34,7 +34,7 @@ getattr(import_module(module), function)(*sys.argv[2:])
 
 
 def command(target: str, *arguments: object) -> Sequence[str]:
-    """The command line that calls a function in a new Python process.
+    """Return the command line that calls a function in a new Python process.
 
     Args:
         target: `package.module:function`; the function takes strings.
@@ -44,7 +44,7 @@ def command(target: str, *arguments: object) -> Sequence[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment for `command`: it makes the child find what this process found.
+    """Return the environment for `command`: it makes the child find what this process found.
 
     An empty entry of `sys.path` means the current folder, which may hold a user's own
     `transforms.py`. It is left out, unless this package itself was found there.

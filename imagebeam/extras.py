@@ -24,7 +24,7 @@ def install_command(extra: str, root: Path = _ROOT) -> str:
 
 
 def _origin(root: Path) -> str:
-    """The source folder or the wheel of this installation; else a word to replace."""
+    """Return the source folder or the wheel of this installation; else a word to replace."""
     if (root / "setup.py").is_file():
         return str(root)
     try:

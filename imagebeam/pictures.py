@@ -15,13 +15,7 @@ from imagebeam import resources
 from imagebeam.errors import ArgumentError
 from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError
-from imagebeam.images.given_pictures import (
-    Picture,
-    decode_picture,
-    is_picture,
-    name_of,
-    own_copy,
-)
+from imagebeam.images.given_pictures import Picture, decode_picture, is_picture, name_of, own_copy
 from imagebeam.images.settings import Resize
 from imagebeam.modules.engines import Engine, load_engine
 from imagebeam.modules.errors import ModuleError

@@ -60,7 +60,7 @@ def _logged(level: int) -> Iterator[None]:
 @contextmanager
 def _redirected(path: Path) -> Iterator[TextIO]:
     sys.stderr.flush()
-    # Not closed: a library may keep the stream and write to it after this block.
+    # The stream is not closed: a library may keep it and write to it after this block.
     replacement = _text(_IgnoreWriteErrors(2, "w", closefd=False))
     with (
         path.open("a") as file,
@@ -83,19 +83,19 @@ def _logging_to(stream: TextIO) -> Iterator[None]:
     held = [handler for handler in root.handlers if getattr(handler, "stream", None) is sys.stderr]
     for handler in held:
         root.removeHandler(handler)
-    ours = logging.StreamHandler(stream)
-    ours.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
-    root.addHandler(ours)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+    root.addHandler(handler)
     try:
         yield
     finally:
-        root.removeHandler(ours)
+        root.removeHandler(handler)
         for handler in held:
             root.addHandler(handler)
 
 
 def ignore_broken_pipe(stream: Any) -> TextIO:
-    """The same stream, but it drops what it writes once its reader has left."""
+    """Return the same stream, but it drops what it writes once its reader has left."""
     stream.flush()
     end = _IgnoreBrokenPipe(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(

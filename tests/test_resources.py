@@ -32,7 +32,7 @@ def _tree(root: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
         # A fraction of a core counts as a core.
         ("0::/\n", {"cpu.max": "50000 100000\n"}, Resources(1)),
         ("0::/\n", {"cpu.max": "250000 100000\n"}, Resources(3)),
-        # No limits.
+        # A machine without limits.
         ("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"}, Resources(64)),
         # The lowest limit of all groups around the process counts.
         (

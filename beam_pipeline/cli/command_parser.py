@@ -84,7 +84,7 @@ class CommandGroup:
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options of a command line, with its `command`; and the options meant for Beam.
+    """Return the options of a command line, with its `command`; and the options meant for Beam.
 
     Raises:
         UsageError: no such command or option, or a value is missing or wrong.
@@ -108,7 +108,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _misspelt_option(parser: CommandParser, words: Sequence[str]) -> UsageError | None:
-    """The error for an option that looks like a misspelt one of the command, if there is any."""
+    """Return the error for an option that looks like a misspelt one of the command, if any."""
     known = _option_names(parser)
     for word in words:
         name = word.partition("=")[0]
@@ -125,7 +125,7 @@ def _no_such_option(parser: CommandParser, word: str, similar: str = "") -> Usag
 
 
 def _greedy_option(parser: CommandParser, words: Sequence[str]) -> str | None:
-    """The option on a command line that takes any number of words, such as --keep."""
+    """Return the option on a command line that takes any number of words, such as --keep."""
     for action in parser.arguments:
         if action.nargs in ("*", "+"):
             for name in action.option_strings:
@@ -135,7 +135,7 @@ def _greedy_option(parser: CommandParser, words: Sequence[str]) -> str | None:
 
 
 def _command_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The command that a command line begins with, and the words after it."""
+    """Return the command that a command line begins with, and the words after it."""
     for length in (1, 2):
         if (name := " ".join(argv[:length])) in COMMANDS:
             return name, argv[length:]
@@ -157,7 +157,7 @@ def _option_names(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def command_parser(name: str, parser: CommandParser | None = None) -> CommandParser:
-    """The parser of one command.
+    """Return the parser of one command.
 
     Args:
         name: one of `COMMANDS`.
@@ -182,7 +182,7 @@ def command_module(name: str) -> Command:
 
 
 def _usage(parser: CommandParser) -> str:
-    """The arguments that a command cannot do without; the help text lists the others below."""
+    """Return the arguments that a command needs; the help text lists the others below."""
     required = [
         f"{action.option_strings[-1]} {action.metavar}"
         for action in parser.arguments

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from imagebeam.beam_pipeline.option_declaration import byte_count, check_least
 
 if TYPE_CHECKING:
-    from imagebeam.outputs.compact import Compacted
+    from imagebeam.outputs.compaction.compact import Compacted
     from imagebeam.outputs.layout import Layout
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Compact an output; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
-    from imagebeam.outputs.compact import compact
+    from imagebeam.outputs.compaction.compact import compact
     from imagebeam.outputs.errors import DamagedPartError
     from imagebeam.outputs.identity import read
     from imagebeam.storage import location

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _whole_parser() -> argparse.ArgumentParser:
-    """One parser with all commands, as shtab needs it."""
+    """Return one parser with all commands, as shtab needs it."""
     from imagebeam.beam_pipeline.cli import command_parser, main
 
     whole = argparse.ArgumentParser("imagebeam")

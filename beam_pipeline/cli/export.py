@@ -29,8 +29,8 @@ from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+    from imagebeam.outputs.exports.sidecars import Result
     from imagebeam.outputs.reading import Output, Selection
-    from imagebeam.outputs.sidecars import Result
 
 _MOST_PROBLEMS = 20
 
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         )
     selection = Selection(tuple(args.label), args.min_score, args.top)
     if args.to is not None:
-        from imagebeam.outputs.export import export_table
+        from imagebeam.outputs.exports.table import export_table
 
         columns = tuple(args.columns.split(",")) if args.columns else ()
         target = location(args.to).absolute()
@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
 def _with_images(args: argparse.Namespace, output: "Output", selection: "Selection") -> int:
     from pathlib import Path
 
-    from imagebeam.outputs.label_folders import export_folders
-    from imagebeam.outputs.sidecars import SidecarOptions, write_sidecars
+    from imagebeam.outputs.exports.label_folders import export_folders
+    from imagebeam.outputs.exports.sidecars import SidecarOptions, write_sidecars
 
     if args.folders is not None:
         folder = Path(args.folders).absolute()
@@ -121,8 +121,8 @@ def _with_images(args: argparse.Namespace, output: "Output", selection: "Selecti
 
 
 def _undo(args: argparse.Namespace) -> int:
+    from imagebeam.outputs.exports.sidecars import undo_sidecars
     from imagebeam.outputs.identity import read
-    from imagebeam.outputs.sidecars import undo_sidecars
     from imagebeam.storage import location
 
     layout, _ = read(location(args.output).absolute())

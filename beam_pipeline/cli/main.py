@@ -154,7 +154,7 @@ def summary_of(name: str) -> str:
 
 
 def general_help() -> str:
-    """The text of `imagebeam --help`."""
+    """Return the text of `imagebeam --help`."""
     return f"{_USAGE}\n\n{_DESCRIPTION}\ncommands:\n{_listed(COMMANDS)}\n\n{_EPILOG}"
 
 

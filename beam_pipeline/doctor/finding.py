@@ -38,7 +38,7 @@ class Finding:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Finding":
-        """The record that `to_json` wrote."""
+        """Return the record that `to_json` wrote."""
         return cls(**{**values, "state": FindingState(values["state"])})
 
 

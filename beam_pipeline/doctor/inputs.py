@@ -72,7 +72,7 @@ class Inputs:
     about: str = "inputs"
 
     def run(self) -> Iterator[Finding]:
-        """One line each for the listing, the sample and the estimate."""
+        """Yield one line each for the listing, the sample and the estimate."""
         options = self.options
         sources = inputs.sources(
             options.inputs, None, options.access, tuple(options.keep), options.listing_rules
@@ -138,7 +138,7 @@ def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Li
     for each in found:
         if each.error is not None:
             problems[each.error.code] += 1
-        # Vitter's algorithm R: each image has the same chance, however many follow.
+        # Vitter's algorithm R: each image has the same chance, without knowing their number.
         elif len(kept) < chosen:
             kept.append((images, each))
         elif (place := rng.randrange(images + 1)) < chosen:
@@ -156,7 +156,7 @@ def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Li
 
 
 def _size(listed: ListedImage, settings: Settings) -> int | None:
-    """The encoded size of an image in bytes; None if finding out means to read it."""
+    """Return the encoded size of an image in bytes; None if finding out means to read it."""
     where = listed.location
     if not isinstance(where, ImageLocation):
         return None

@@ -29,7 +29,7 @@ class ModuleCheck:
     about: str = "module"
 
     def run(self) -> Iterator[Finding]:
-        """One line for the module and one for the class names."""
+        """Yield one line for the module and one for the class names."""
         start = time.perf_counter()
         module = open_job_module(self.options)
         engine = load_engine(module.engine, module.path, module.info)
@@ -88,7 +88,7 @@ def open_job_module(options: LabelOptions) -> Module:
 
 
 def _picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """A picture from dark to light: uint8 (1, height, width, 3)."""
+    """Return a picture from dark to light: uint8 (1, height, width, 3)."""
     height, width = size
     row = np.linspace(0, 255, width).astype(np.uint8)
     return np.tile(row[:, np.newaxis], (1, height, 1, 3))

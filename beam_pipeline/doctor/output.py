@@ -31,7 +31,7 @@ class Output:
     about: str = "output"
 
     def run(self) -> Iterator[Finding]:
-        """One line."""
+        """Yield one line."""
         layout = Layout(self.options.output, self.options.format)
         there = nearest_existing(layout.root)
         try:
@@ -69,7 +69,7 @@ class Output:
 
     def _kept(self) -> Mapping[str, Any]:
         options = self.options
-        # Only columns of manifests have types of their own.
+        # All other columns have fixed types.
         sources = (
             inputs.sources(
                 options.inputs, None, options.access, tuple(options.keep), options.listing_rules
@@ -110,7 +110,7 @@ _PROBE = b"imagebeam"
 
 
 def nearest_existing(path: AnyPath) -> AnyPath:
-    """The folder, or else the nearest one above it that exists; a store has no folders."""
+    """Return the folder, or else the nearest one above it that exists; a store has no folders."""
     while isinstance(path, Path) and not path.exists():
         path = path.parent
     return path

@@ -21,7 +21,7 @@ class Runner:
     about: str = "runner"
 
     def run(self) -> Iterator[Finding]:
-        """One line each for the runner, the files and the workers."""
+        """Yield one line each for the runner, the files and the workers."""
         # Imported late: making this record must not wait for Beam.
         from imagebeam.beam_pipeline.doctor import workers
         from imagebeam.beam_pipeline.runners import preflight, submit

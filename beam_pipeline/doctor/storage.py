@@ -29,13 +29,13 @@ class Storage:
     about: str = "storage"
 
     def run(self) -> Iterator[Finding]:
-        """One line per bucket or host."""
+        """Yield one line per bucket or host."""
         for root in roots(self.names):
             yield _check_root(root, self.settings)
 
 
 def roots(names: Sequence[str]) -> tuple[str, ...]:
-    """The buckets and hosts of names, such as `gs://bucket`, without duplicates."""
+    """Return the buckets and hosts of names, such as `gs://bucket`, without duplicates."""
     found: dict[str, None] = {}
     for name in names:
         if (scheme := uris.scheme(name)) != "file":
@@ -59,7 +59,7 @@ def _check_root(root: str, settings: Settings) -> Finding:
             except _SILENCE:
                 raise
             except StoreError:
-                # An answer too: the root of a web server need not exist.
+                # A web server without a root page answers too, so its time counts.
                 if not is_web:
                     raise
             times.append(time.perf_counter() - start)

@@ -27,7 +27,7 @@ class Versions:
     about: str = "versions"
 
     def run(self) -> Iterator[Finding]:
-        """One line for all versions, and one for each known problem."""
+        """Yield one line for all versions, and one for each known problem."""
         held = {"imagebeam": __version__, "Python": platform.python_version()}
         for name, package in _PACKAGES.items():
             try:
@@ -48,7 +48,7 @@ class Versions:
 
 
 def pillow_fault(pillow: str) -> str | None:
-    """The known problem of a version of Pillow and its fix; None if there is none."""
+    """Return the known problem of a version of Pillow and its fix; None if there is none."""
     if int(pillow.partition(".")[0]) >= _SOUND_PILLOW:
         return None
     return (

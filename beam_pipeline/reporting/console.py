@@ -74,7 +74,7 @@ def show_summary(
     core_seconds: float | None,
     verbose: bool = False,
 ) -> None:
-    """The closing table: counts, labels, where the files are and what to do next.
+    """Print the closing table: counts, labels, where the files are and what to do next.
 
     Args:
         layout: of the output.

@@ -77,7 +77,7 @@ def job_log(layout: Layout) -> Iterator[JobLog]:
         content = log.file.read_bytes()
         try:
             layout.log.write_bytes(content)
-        # Whatever a store raises must not replace the error of the job.
+        # An exception of the store must not replace the error of the job.
         except Exception:
             if content != earlier:
                 log.place = log.file

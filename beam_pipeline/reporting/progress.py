@@ -109,7 +109,7 @@ class _Rate:
             self._first = (self._clock(), step.done)
 
     def text(self, step: Step) -> str:
-        """The rate and the time left, as far as they are known."""
+        """Return the rate and the time left, as far as they are known."""
         if self._first is None or step.total is None:
             return ""
         began, done_before = self._first
@@ -154,7 +154,7 @@ class _Lines:
 
 
 def counted(step: Step, unit: str) -> str:
-    """The units that are done and their total: `3,000/5,000 images`."""
+    """Return the units that are done and their total: `3,000/5,000 images`."""
     total = "" if step.total is None else f"/{step.total:,}"
     if step.total is None and not step.done:
         return ""
@@ -162,12 +162,12 @@ def counted(step: Step, unit: str) -> str:
 
 
 def plural(unit: str, count: int | None) -> str:
-    """The unit in the form that fits the count: 1 image, 2 images."""
+    """Return the unit in the form that fits the count: 1 image, 2 images."""
     return unit.removesuffix("s") if count == 1 else unit
 
 
 def duration(seconds: float) -> str:
-    """A time in its two largest units: `3 h 20 min`; `0.25 s`."""
+    """Return a time in its two largest units: `3 h 20 min`; `0.25 s`."""
     for size, name, part_size, part in _UNITS:
         if seconds >= size:
             return f"{int(seconds // size)} {name} {int(seconds % size // part_size)} {part}"
@@ -178,7 +178,7 @@ _UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def rate(images: float, seconds: float) -> str:
-    """The number of images per second: `1,234 images/s`; `0.4 images/s`."""
+    """Return the number of images per second: `1,234 images/s`; `0.4 images/s`."""
     value = images / max(seconds, 1e-3)
     if 0 < value < 0.01:
         return "less than 0.01 images/s"
@@ -186,12 +186,12 @@ def rate(images: float, seconds: float) -> str:
 
 
 def failure_counts(failed: Mapping[str, int]) -> str:
-    """Failures by code: `2 corrupt, 1 not_found`."""
+    """Return failures by code: `2 corrupt, 1 not_found`."""
     return ", ".join(f"{count:,} {code}" for code, count in sorted(failed.items()))
 
 
 def byte_text(count: int) -> str:
-    """A number of bytes in the unit that suits it: `1.2 GB`."""
+    """Return a number of bytes in the unit that suits it: `1.2 GB`."""
     for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= size:
             return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"

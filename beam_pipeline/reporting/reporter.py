@@ -88,7 +88,7 @@ class _Quiet:
 
 
 def job_reporter(quiet: bool, verbose: bool, as_events: bool) -> JobReporter:
-    """The reporter that the user chose."""
+    """Return the reporter that the user chose."""
     if as_events:
         return json_lines
     if verbose:

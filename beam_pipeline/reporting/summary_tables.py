@@ -17,7 +17,7 @@ _LABELS_SHOWN = 10
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The numbers of requested, labelled, failed and left out images, with reasons and fixes.
+    """Return a table of requested, labelled, failed and left out images, with reasons and fixes.
 
     If the output holds rows of earlier runs, what it holds comes first and this run second.
     """
@@ -60,7 +60,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 
 def labels_table(layout: Layout) -> Table | None:
-    """The most frequent labels of an output; None if it has none, or too many files to count."""
+    """Return the most frequent labels; None if an output has none, or too many files to count."""
     try:
         counts = label_counts(layout)
     # The job is complete: a table that cannot be made must not change its result.
@@ -101,5 +101,5 @@ def costs_table(
 
 
 def fix_of(code: str) -> Text:
-    """The fix for an error code."""
+    """Return the fix for an error code."""
     return Text(CODES[code].fix if code in CODES else "", "dim")

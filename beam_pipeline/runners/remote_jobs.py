@@ -100,7 +100,8 @@ def _error_messages(handle: Mapping[str, str], options: PipelineOptions) -> Iter
     if "flink_master" in handle:
         for job in _flink_jobs(handle["flink_master"], handle["job"]):
             response = rest.call(f"{handle['flink_master']}/jobs/{job}/exceptions")
-            # All of them: tasks that are cancelled because of a failure may fail after it.
+            # The latest failure may be that of a task that an earlier failure cancelled, so all are
+            # returned.
             for failure in response["exceptionHistory"]["entries"]:
                 for exception in (failure, *failure.get("concurrentExceptions", ())):
                     yield str(exception["stacktrace"])

@@ -107,7 +107,7 @@ def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
 
 
 def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
-    """The initial weights, and the complete plan."""
+    """Return the initial weights, and the complete plan."""
     from imagebeam.mobilenet_v1.checkpoint import quantization_of, width_of
     from imagebeam.mobilenet_v1.folder_training import Plan
 
@@ -137,12 +137,12 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
 
 
 def _weights(source: str) -> tuple[Any, int]:
-    """Weights by name, and the input size that they were trained with, if known."""
+    """Return weights by name, and the input size that they were trained with, if known."""
     from imagebeam.beam_pipeline.cli.module_build import checkpoint_of_handle
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
     from imagebeam.modules.open_module import open_module
 
-    # Only the checkpoint of a published module can be trained; its flatbuffer cannot.
+    # The flatbuffer of a published module cannot be trained, but its checkpoint can.
     checkpoint, entry = checkpoint_of_handle(source)
     if checkpoint is not None:
         return read_checkpoint(checkpoint), _DEFAULT_SIZE if entry is None else entry.size

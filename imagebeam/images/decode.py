@@ -19,11 +19,10 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -37,10 +36,9 @@ from imagebeam.images.errors import (
     EmptyFile,
     TooManyPixels,
     Truncated,
-    UnsupportedFormat,
     UnsupportedPixels,
 )
-from imagebeam.images.foreign_kinds import foreign_kind
+from imagebeam.images.picture_formats import format_of_picture
 from imagebeam.images.repairs import repaired
 from imagebeam.images.resizing import reduce_scale, resized
 from imagebeam.images.settings import MAX_PIXELS, Resize, Truncation
@@ -102,7 +100,7 @@ def decode(
     """
     if not data:
         raise EmptyFile("0 bytes")
-    name = _format(data)
+    name = format_of_picture(data)
     _check_pixels(signatures.webp_canvas(data), max_pixels)
     try:
         return _decode(data, name, size, resize, max_pixels)
@@ -120,8 +118,6 @@ def decode(
     raise failure
 
 
-_CONVERT = "Convert it to JPEG or PNG"
-
 _FINAL = (DecodeError, MemoryError, Image.DecompressionBombError)
 """Exceptions after which nothing else is tried."""
 
@@ -132,45 +128,6 @@ def _final(error: Exception) -> DecodeError:
     if isinstance(error, MemoryError):
         return DecodeMemory("no memory was left to decode it")
     return TooManyPixels(str(error))
-
-
-def _format(data: bytes) -> str:
-    """Return Pillow's name of the format. No other decoder runs."""
-    name = signatures.format_of(data)
-    if name == "TIFF" and signatures.is_camera_raw(data):
-        raise UnsupportedFormat(f"the content is of the kind camera raw. {_CONVERT}")
-    if name is None:
-        kind = signatures.other_kind(data)
-        if kind in signatures.NOT_PICTURES:
-            raise UnsupportedFormat(f"the content is a {kind}, not a picture")
-        raise UnsupportedFormat(
-            f"the content is of the kind {kind}. {_CONVERT}"
-            if kind
-            else f"the content is {foreign_kind(data) or 'not that of a known kind of picture'}"
-        )
-    if name == "HEIF" and not _has_heif():
-        raise UnsupportedFormat("a HEIC picture. Run `pip install pillow-heif`")
-    if name == "AVIF" and not _has_avif():
-        raise UnsupportedFormat("an AVIF picture, which this build of Pillow does not decode")
-    return name
-
-
-@cache
-def _has_heif() -> bool:
-    try:
-        import pillow_heif
-    except ImportError:
-        return False
-    pillow_heif.register_heif_opener(thumbnails=False)
-    # A decoding process has one core.
-    pillow_heif.options.DECODE_THREADS = 1
-    return True
-
-
-@cache
-def _has_avif() -> bool:
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    return bool(features.check("avif"))
 
 
 @contextmanager
@@ -235,7 +192,7 @@ def decode_opened(
     # Resized before it is turned: the turn then moves a few thousand pixels and not millions.
     colours = to_rgb(image) if frame is None else on_white_page(to_rgb(image), frame)
     small = resized(colours, (size[1], size[0]) if turned else size, resize)
-    # Not by truth: the first method's number is 0.
+    # The number of the first method is 0, so its truth value is of no use.
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
     if turned:

@@ -29,7 +29,7 @@ def reduce_scale(image: JpegImageFile, size: tuple[int, int], resize: Resize) ->
 def _crop_box(
     size: tuple[int, int], target: tuple[int, int], resize: Resize
 ) -> tuple[float, float, float, float]:
-    """The part of a (width, height) picture that fills a (height, width) target."""
+    """Return the part of a (width, height) picture that fills a (height, width) target."""
     width, height = size
     if resize == "stretch":
         return (0, 0, width, height)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 
 from imagebeam.modules.errors import ModuleError
 
-_LARGEST = 16 << 20
+LARGEST = 16 << 20
+"""Bytes of the largest file that is read."""
+
 # Zip entries have a time; a fixed one makes equal modules equal byte by byte.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _DAMAGES = (
@@ -53,9 +55,14 @@ def read(flatbuffer: bytes, wanted: Callable[[str], bool], source: str) -> dict[
                 if wanted(entry.filename)
             }
     except _DAMAGES as error:
-        raise ModuleError(
-            f"{source}: its appended metadata is damaged ({error}). Fetch or compile it again."
-        ) from error
+        raise damaged(source, error) from error
+
+
+def damaged(source: str, reason: object) -> ModuleError:
+    """Return the error for a file that cannot be read."""
+    return ModuleError(
+        f"{source}: its appended metadata is damaged ({reason}). Fetch or compile it again."
+    )
 
 
 def without(flatbuffer: bytes) -> bytes:
@@ -70,7 +77,7 @@ def without(flatbuffer: bytes) -> bytes:
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise ValueError(f"{entry.filename!r} is larger than {_LARGEST >> 20} MiB")
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{entry.filename!r} is larger than {LARGEST >> 20} MiB")
     return content

@@ -1,14 +1,8 @@
 """The metadata of a module, `module.json`: beside the graph, or zipped to a flatbuffer.
 
-<<<<<<< HEAD
-A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`, in
-a zip archive that is appended to it. This is the convention of TensorFlow Lite Metadata for
-associated files (https://www.tensorflow.org/lite/models/convert/metadata), so class names of
-foreign flatbuffers are found in the same place. Those of foreign SavedModels are in `assets`.
-=======
 A SavedModel has the file as `assets.extra/module.json`. A flatbuffer has it, with `labels.txt`,
-among its appended files, where class names of foreign flatbuffers are found too.
->>>>>>> 485ca25 (A module that replaces another one takes its engine and all its options; annotate keeps other files of a flatbuffer)
+among its appended files, where class names of foreign flatbuffers are found too. Those of foreign
+SavedModels are in `assets`.
 """
 
 from __future__ import annotations
@@ -220,7 +214,7 @@ def read_from_folder(path: Path) -> Metadata:
     for asset in sorted(path.glob("assets*/*.txt")):
         # Vocabularies of other encodings are no class names.
         with suppress(UnicodeDecodeError):
-            if asset.stat().st_size <= _LARGEST_ENTRY:
+            if asset.stat().st_size <= appended_files.LARGEST:
                 labels[asset.name] = lines_of(asset.read_text("utf-8-sig"))
     return replace(metadata, labels=labels)
 
@@ -245,30 +239,13 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     def is_metadata(name: str) -> bool:
         return name == _JSON_ENTRY or name.endswith(".txt")
 
-    try:
-        texts = {
-            name: data.decode("utf-8")
-            for name, data in appended_files.read(content, is_metadata, source).items()
-        }
-    except UnicodeDecodeError as error:
-        raise ModuleError(
-            f"{source}: its appended metadata is damaged ({error}). Fetch or compile it again."
-        ) from error
+    texts = {}
+    for name, data in appended_files.read(content, is_metadata, source).items():
+        try:
+            texts[name] = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise appended_files.damaged(source, f"{name!r} is not UTF-8 text") from error
     stated = texts.pop(_JSON_ENTRY, None)
     if stated is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
     return Metadata(labels={name: lines_of(text) for name, text in texts.items()})
-<<<<<<< HEAD
-
-
-def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
-    with archive.open(entry) as file:
-        content = file.read(_LARGEST_ENTRY + 1)
-    if len(content) > _LARGEST_ENTRY:
-        raise ValueError(f"{entry.filename!r} is larger than {_LARGEST_ENTRY >> 20} MiB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{entry.filename!r} is not UTF-8 text") from error
-=======
->>>>>>> 485ca25 (A module that replaces another one takes its engine and all its options; annotate keeps other files of a flatbuffer)

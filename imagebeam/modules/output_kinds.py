@@ -24,15 +24,10 @@ _FEATURE_WORDS = (
     # The last layer of `keras.applications` with include_top=False.
     *("global_average_pooling", "global_max_pooling", "avg_pool", "avgpool"),
 )
-<<<<<<< HEAD
-# Beside logits, these hold the same answer in another form.
+# Outputs with these words in their names hold the same answer as logits, in another form.
 _CLASS_WORDS = ("class", "label", "index", "indices", "top_k")
 _SCORE_WORDS = ("prob", "softmax", "score")
 _DERIVED_WORDS = (*_CLASS_WORDS, *_SCORE_WORDS)
-=======
-# Outputs with these words in their names hold the same answer as logits, in another form.
-_DERIVED_WORDS = ("prob", "softmax", "class", "label", "index", "indices", "top_k", "score")
->>>>>>> 485ca25 (A module that replaces another one takes its engine and all its options; annotate keeps other files of a flatbuffer)
 _NUMBERS = ("float", "int8", "uint8", "int16")
 
 

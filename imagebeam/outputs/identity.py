@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imagebeam.outputs import compaction_journal
+from imagebeam.outputs.compaction import journal
 from imagebeam.outputs.documents import own_file, read_document, write_document
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import FORMATS, Layout, remove_temporaries, unusable
@@ -18,18 +18,8 @@ from imagebeam.storage import AnyPath, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "input_range", "channels", "resize"),
-    *(
-        "signature",
-        "module_output",
-        "emit",
-        "top_k",
-        "min_score",
-        "labels",
-        "format",
-        "kept",
-        "hide_query",
-        "root",
-    ),
+    *("signature", "module_output", "emit", "top_k", "min_score", "labels"),
+    *("format", "kept", "hide_query", "root"),
 )
 """Options that the values of a row depend on. Module name, versions and limits may differ."""
 
@@ -52,7 +42,7 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
         return Layout(root, identity["format"]), identity
     except ConnectionError:
         raise
-    # Whatever is in that file, the folder is not one that a job has left.
+    # A folder whose identity cannot be read is not the output of a job.
     except Exception as error:
         reason = str(error)
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
@@ -96,7 +86,7 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
             delete_all(layout)
         else:
             check(layout, identity)
-            compaction_journal.recover(layout)
+            journal.recover(layout)
         # Written first, so that a run that is killed right after it can be resumed.
         layout.job.mkdir(exist_ok=True)
         write_document(layout.identity, identity)

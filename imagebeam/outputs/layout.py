@@ -106,15 +106,15 @@ class Layout:
         return self.job / "sidecars.jsonl"
 
     def module(self, digest: str, suffix: str) -> AnyPath:
-        """The module that the workers load."""
+        """Return the module that the workers load."""
         return self.job / f"module-{digest.removeprefix('sha256:')[:16]}{suffix}"
 
     def prediction_part(self, shard_id: str) -> AnyPath:
-        """One shard's labelled images."""
+        """Return one shard's labelled images."""
         return self.predictions / f"part-{shard_id}.{self.format}"
 
     def error_part(self, shard_id: str) -> AnyPath:
-        """One shard's failed images."""
+        """Return one shard's failed images."""
         return self.errors / f"part-{shard_id}.parquet"
 
     def prediction_parts(self) -> Iterator[AnyPath]:

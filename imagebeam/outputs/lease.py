@@ -79,7 +79,7 @@ class Lease:
         """
         if not self._write(if_version=""):
             seen, is_live = self.watch()
-            # An attempt whose answer was lost may have written it: then it is ours.
+            # An attempt whose answer was lost may have written it: then this process holds it.
             if not self._is_ours(seen) and (
                 is_live or not self._write(if_version="" if seen is None else seen.version)
             ):

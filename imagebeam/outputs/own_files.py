@@ -16,9 +16,9 @@ def foreign_file(layout: Layout) -> str | None:
 
     A claim that was killed before it wrote the identity leaves a lease and temporary files.
     """
-    ours = {layout.lease, *temporaries(layout.job)}
+    own = {layout.lease, *temporaries(layout.job)}
     for entry in _by_name(layout.root):
-        if entry != layout.job or any(path not in ours for path in layout.job.iterdir()):
+        if entry != layout.job or any(path not in own for path in layout.job.iterdir()):
             return entry.name
     return None
 
@@ -29,14 +29,14 @@ def _by_name(folder: AnyPath) -> Iterable[AnyPath]:
 
 
 def delete_all(layout: Layout) -> None:
-    """Delete the files of an earlier job but for its identity, which marks the folder as ours.
+    """Delete the files of an earlier job except its identity, which marks the folder as an output.
 
     Nothing is deleted if there are files that no job has written. The journal of sidecars stays:
     it belongs to files elsewhere.
     """
     own: list[AnyPath] = []
     for path in _files(layout):
-        if not _is_ours(path, layout):
+        if not _is_own(path, layout):
             raise OutputError(
                 f"{path}: was not written by imagebeam, so --overwrite does not delete it. Move it "
                 "elsewhere, or choose another --output."
@@ -66,7 +66,7 @@ def _report_files(layout: Layout) -> list[AnyPath]:
     return []
 
 
-def _is_ours(path: AnyPath, layout: Layout) -> bool:
+def _is_own(path: AnyPath, layout: Layout) -> bool:
     if isinstance(path, Path) and path.is_dir() and not path.is_symlink():
         return False
     if path.parent in (layout.predictions, layout.errors):

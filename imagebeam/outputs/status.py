@@ -89,12 +89,7 @@ class Status:
             return self._complete_as_json(self.summary)
         rate, left = self.images_per_second, self.seconds_left
         return {
-            "output": str(self.layout.root),
-            "state": self.state,
-            "compacting": self.compacting,
-            "place": dict(self.remote_handle),
-            "silent_seconds": round(self.silent_seconds, 3),
-            "last_part": None if self.last_part is None else _iso(self.last_part),
+            **self._state_as_json(),
             "phase": "listing" if self.plan is None else "labelling",
             "listed": self.progress.listed if self.plan is None else self.plan.requested,
             "requested": None if self.plan is None else self.plan.requested,
@@ -107,6 +102,16 @@ class Status:
             "images_per_second": None if rate is None else round(rate, 3),
             "seconds_left": None if left is None else round(left, 3),
             "summary": None,
+        }
+
+    def _state_as_json(self) -> dict[str, Any]:
+        return {
+            "output": str(self.layout.root),
+            "state": self.state,
+            "compacting": self.compacting,
+            "place": dict(self.remote_handle),
+            "silent_seconds": round(self.silent_seconds, 3),
+            "last_part": None if self.last_part is None else _iso(self.last_part),
         }
 
     def _rows_as_json(self) -> dict[str, Any]:
@@ -133,12 +138,7 @@ class Status:
         """Return a complete job as JSON values; a field that does not apply is left out."""
         done = summary["labelled"] + summary["failed"]
         values = {
-            "output": str(self.layout.root),
-            "state": self.state,
-            "compacting": self.compacting,
-            "place": dict(self.remote_handle),
-            "silent_seconds": round(self.silent_seconds, 3),
-            "last_part": None if self.last_part is None else _iso(self.last_part),
+            **self._state_as_json(),
             "phase": "complete",
             "listed": summary["requested"],
             "requested": summary["requested"],

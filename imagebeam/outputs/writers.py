@@ -49,7 +49,7 @@ class Writers:
             seconds: to wait at most: a disk may hang.
         """
         start = self.clock()
-        # The gate is closed first, else there might always be a writer at work.
+        # New writers are kept out first; otherwise there might always be one at work.
         for folder in map(_open, (self.layout.errors, self.layout.job)):
             while not _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 if self.clock() - start > seconds:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imagebeam.escape_control_chars import escape_control_chars
-from imagebeam.outputs.export import spreadsheet_cell
+from imagebeam.outputs.exports.table import spreadsheet_cell
+from imagebeam.report.accuracy import Accuracy
 from imagebeam.report.contents import Contents
 from imagebeam.report.data import RowList, picture
 from imagebeam.report.page import Rows, render
 from imagebeam.report.picture_reader import PictureReader
 from imagebeam.report.row_index import SORTS, Question, RowIndex
-from imagebeam.report.truth import Accuracy
 
 _PER_PAGE = 60
 _CHUNK_ROWS = 4096

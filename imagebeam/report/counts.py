@@ -76,7 +76,7 @@ class ClassStats:
             self._sample.offer(rows, np.zeros(rows.num_rows, np.int64), random_keys)
             return
         groups = self._classes.of(rows["label"])
-        # No job writes a score that is not a number. One in a damaged part counts as 0.
+        # A damaged part may hold a score that is not a number. It counts as 0.
         scores = np.nan_to_num(rows["score"].to_numpy(zero_copy_only=False).astype(np.float64))
         self._add(groups, np.clip(scores, 0, 1))
         self._sample.offer(rows, groups, random_keys)

@@ -77,7 +77,7 @@ class ImageList:
             self._left -= size
             self.held += some.num_rows
             self._chunks.append(text)
-            # All chunks of the page come first.
+            # The page holds the first chunks; the others are in files.
             if self._page_chunks == len(self._chunks) - 1 and size <= self._page_left:
                 self._page_chunks += 1
                 self._page_left -= size

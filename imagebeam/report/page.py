@@ -15,11 +15,12 @@ from imagebeam.images.errors import CODES
 from imagebeam.outputs.files import write_whole
 from imagebeam.report import contents as output_contents
 from imagebeam.report import facts, rendering, side_files, summary_counts, thumbnails
+from imagebeam.report.accuracy import Accuracy
 from imagebeam.report.contents import Contents
 from imagebeam.report.data import RowList, by_importance, data
 from imagebeam.report.image_list import PAGE_BYTES, FailureList, ImageList
 from imagebeam.report.timeline import Timeline
-from imagebeam.report.truth import Accuracy, TruthRows
+from imagebeam.report.truth import TruthRows
 from imagebeam.storage import AnyPath
 from imagebeam.storage.atomic_files import remove_leftovers
 from imagebeam.version import __version__

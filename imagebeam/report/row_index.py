@@ -103,7 +103,7 @@ class RowIndex:
         self._file.finish()
         self._orders[""] = np.arange(self.total, dtype=np.int32)
         if "score" in self._column:
-            # The frequent ones are ready before the first question.
+            # These are used most, so they are sorted before the first question.
             self._orders |= {sort: self._sorted(sort) for sort in ("high", "low")}
 
     def close(self) -> None:

@@ -57,7 +57,7 @@ def _write(folder: AnyPath, text: str) -> str:
     ).encode()
     folder.mkdir(exist_ok=True)
     name = f"{hashlib.sha256(content).hexdigest()[:32]}.html"
-    # The name says what is in it.
+    # The name is a digest of the content, so a file of that name is the same.
     if isinstance(folder, Location) or not (folder / name).exists():
         write_whole(folder / name, content)
     return f"{quote(folder.name)}/{name}"

@@ -9,9 +9,10 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from imagebeam.evaluation.accuracy import TOP, wilson_interval
+from imagebeam.evaluation.accuracy import TOP
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import InputError
+from imagebeam.report.accuracy import Accuracy, ClassAccuracy, Confusion, ScoreBin
 from imagebeam.report.grouping import Row
 
 BINS = 10
@@ -19,92 +20,6 @@ _MOST_CONFUSIONS = 30
 _MOST_PICTURES = 6
 _REMEMBERED = 1000
 """Names of the output that are remembered, to find similar ones if no name matches."""
-
-
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """The images whose true class is `label`, or all for "".
-
-    Attributes:
-        label: as the truth names it.
-        images: number of images.
-        top_1: those whose label is correct.
-        top_5: those whose true class is among the five best.
-    """
-
-    label: str
-    images: int
-    top_1: int
-    top_5: int
-
-    @property
-    def share(self) -> float:
-        """Return the share of correct labels."""
-        return self.top_1 / self.images
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % confidence interval of that share."""
-        return wilson_interval(self.top_1, self.images)
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Images of the class `truth` that are labelled `label`.
-
-    Attributes:
-        pictures: rows of the images of which the module is most confident.
-    """
-
-    truth: str
-    label: str
-    images: int
-    pictures: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class ScoreBin:
-    """Images whose score is in one bin, with their mean score and their share of correct labels."""
-
-    images: int
-    score: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """The result of a comparison.
-
-    Attributes:
-        name: of the file or folder with the true labels.
-        all: the tally of all images.
-        classes: the classes, those with most wrong labels first.
-        confusions: pairs of classes, the most frequent first.
-        bins: of equal width from score 0 to 1; None where there is no image.
-        failed: images with a true label that are in errors.
-        missing: images with a true label that are not in the output.
-        unknown: true labels that no image of the output has among its best classes.
-    """
-
-    name: str
-    all: ClassAccuracy
-    classes: Sequence[ClassAccuracy]
-    confusions: Sequence[Confusion]
-    bins: Sequence[ScoreBin | None]
-    failed: int
-    missing: int
-    unknown: Sequence[str]
-
-    @property
-    def pictures(self) -> Sequence[Row]:
-        """Return the rows of all pictures of confusions."""
-        return [row for confusion in self.confusions for row in confusion.pictures]
-
-    @property
-    def gap(self) -> float:
-        """Return the expected calibration error: the mean distance of score and correctness."""
-        some = [each for each in self.bins if each]
-        return sum(each.images * abs(each.score - each.share) for each in some) / self.all.images
 
 
 @dataclass(frozen=True)

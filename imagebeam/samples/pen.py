@@ -37,7 +37,7 @@ class Style:
     outline: float
 
     def paint(self, colour: Colour) -> tuple[int, int, int, int]:
-        """The RGBA paint for an RGB `colour`, each 0..255."""
+        """Return the RGBA paint for an RGB `colour`, each 0..255."""
         red, green, blue = (
             min(255, max(0, round(r * colour[0] + g * colour[1] + b * colour[2] + constant)))
             for r, g, b, constant in self.colour_matrix
@@ -64,15 +64,15 @@ class Pen:
         self._pixels_per_unit = math.sqrt(abs(float(np.linalg.det(matrix))))
 
     def between(self, low: float, high: float) -> float:
-        """A number drawn evenly from [low, high)."""
+        """Return a number drawn evenly from [low, high)."""
         return low + (high - low) * self.rng.random()
 
     def chance(self, probability: float) -> bool:
-        """True with the given probability."""
+        """Return True with the given probability."""
         return self.rng.random() < probability
 
     def pick(self, *choices: Colour) -> Colour:
-        """One of the colours."""
+        """Return one of the colours."""
         return choices[int(self.rng.integers(len(choices)))]
 
     def shape(self, points: Points, colour: Colour) -> None:
@@ -133,35 +133,35 @@ class Pen:
 def ellipse(
     x: float, y: float, width: float, height: float | None = None, turn: float = 0.0
 ) -> NDArray[np.float64]:
-    """Corners (36, 2) of an ellipse with the given half axes, turned by `turn` radians."""
+    """Return corners (36, 2) of an ellipse with the given half axes, turned by `turn` radians."""
     flat = _circle() * (width, width if height is None else height)
     return np.add(flat @ rotation(turn).T if turn else flat, (x, y))
 
 
 def arc(x: float, y: float, radius: float, start: float, end: float) -> NDArray[np.float64]:
-    """Points (12, 2) on a circle from angle `start` to `end`, radians, clockwise from the right."""
+    """Return points (12, 2) on a circle between two angles, radians, clockwise from the right."""
     angles = np.linspace(start, end, 12)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius + (x, y)
 
 
 def box(left: float, top: float, right: float, bottom: float) -> list[tuple[float, float]]:
-    """Corners of a rectangle."""
+    """Return corners of a rectangle."""
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
 def rotation(turn: float) -> NDArray[np.float64]:
-    """The matrix (2, 2) that turns points by `turn` radians, clockwise as y points down."""
+    """Return the matrix (2, 2) that turns points by `turn` radians, clockwise as y points down."""
     cosine, sine = math.cos(turn), math.sin(turn)
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
 def mirrored(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points and, backwards, their images left of the axis x = 0: a symmetric outline."""
+    """Return the points and, backwards, their mirror images at x = 0: a symmetric outline."""
     return [*points, *((-x, y) for x, y in reversed(points) if x)]
 
 
 def smooth(points: Points) -> NDArray[np.float64]:
-    """Corners (6 n, 2) of the closed Catmull-Rom spline through n points.
+    """Return corners (6 n, 2) of the closed Catmull-Rom spline through n points.
 
     Catmull and Rom, "A class of local interpolating splines", 1974.
     """

@@ -123,7 +123,7 @@ class GcsStore(BucketStore[_Connection]):
         with self._client.session.get(
             self._client.client.api_endpoint + path,
             params={"alt": "media"} | ({"ifGenerationMatch": version} if version else {}),
-            # As it is stored, which is what its checksum is of.
+            # The object as it is stored: its checksum is that of these bytes.
             headers={"Accept-Encoding": "gzip"} | ({"Range": part} if part else {}),
             timeout=timeouts(),
             stream=True,

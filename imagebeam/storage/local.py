@@ -152,7 +152,7 @@ def _translated(error: Exception) -> StoreError:
         case OSError(errno=errno.ENOENT | errno.ENOTDIR | errno.ELOOP | errno.ENAMETOOLONG):
             return Missing(reason)
         case ValueError():
-            # No file can have such a name, for example one with a NUL byte.
+            # A file cannot have such a name, for example one with a NUL byte.
             return Missing(reason)
         case OSError():
             return ServerFailed(reason)

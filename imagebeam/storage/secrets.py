@@ -90,7 +90,7 @@ def clean_text(text: str) -> str:
 
 
 # Repetitions before a fixed part have an upper bound: without one, time grows with the square of
-# the length of a text, which may come from anybody.
+# the length of a text, which may come from an untrusted source.
 _URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
 _USER = re.compile(
     r"((?<![\w:/])//|\b(?:https?|ftp|s3|gs):(?:/|\\{1,4}))[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,256}@",

@@ -17,6 +17,7 @@ from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.samples import MODULE
 from imagebeam.transforms.module_loader import METRICS_NAMESPACE
 from tests.beam_pipeline.jobs import archive, predictions
+from tests.beam_pipeline.sample_job import sample_job
 
 
 def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
@@ -51,18 +52,7 @@ def test_threads_of_a_worker_share_one_module(tmp_path: Path) -> None:
 
 
 def test_the_stages_are_named_after_the_flow(tmp_path: Path) -> None:
-    module = open_module(str(MODULE))
-    job = Job(
-        sources=(),
-        run=RunToken(Layout(tmp_path)),
-        images_per_shard=None,
-        preprocessing=Preprocessing(module.info.image_size),
-        decode_processes=1,
-        decode_limits=DecodeLimits(),
-        module=module,
-        schema=PredictionSchema((), 1, None, {}),
-        provenance={},
-    )
+    job = sample_job(tmp_path, ())
     pipeline = beam.Pipeline(FnApiRunner())
     build(pipeline, job)
     assert [part.full_label for part in pipeline.transforms_stack[0].parts] == [

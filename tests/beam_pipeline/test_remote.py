@@ -12,17 +12,12 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from imagebeam.beam_pipeline.pipeline import Job, build
+from imagebeam.beam_pipeline.pipeline import build
 from imagebeam.images.listing import inputs
-from imagebeam.images.settings import DecodeLimits, Preprocessing
-from imagebeam.modules.open_module import open_module
-from imagebeam.outputs.layout import Layout
-from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.outputs.verify import verify
-from imagebeam.samples import MODULE
 from imagebeam.storage import store_for
 from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, imagebeam, predictions
+from tests.beam_pipeline.sample_job import sample_job
 from tests.storage.web import Site, redirect, status, stored, whole
 
 _CANARY = "Canary7secret"
@@ -105,18 +100,7 @@ def test_no_secret_of_a_url_or_of_the_environment_is_written(
 def test_no_secret_of_a_manifest_is_in_the_job_that_is_submitted(tmp_path: Path, web: Site) -> None:
     manifest = tmp_path / "list.txt"
     manifest.write_text(f"http://user:{_CANARY}@127.0.0.1:{web.port}/a.jpg?sig={_CANARY}")
-    module = open_module(str(MODULE))
-    job = Job(
-        sources=inputs.sources([str(manifest)]),
-        run=RunToken(Layout(tmp_path)),
-        images_per_shard=None,
-        preprocessing=Preprocessing(module.info.image_size),
-        decode_processes=1,
-        decode_limits=DecodeLimits(),
-        module=module,
-        schema=PredictionSchema(("labels",), 1, None, {}),
-        provenance={},
-    )
+    job = sample_job(tmp_path, inputs.sources([str(manifest)]))
     pipeline = beam.Pipeline()
     build(pipeline, job)
     assert _CANARY.encode() not in pipeline.to_runner_api().SerializeToString()

@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline.cli.main import run
-from tests.beam_pipeline.jobs import (
-    COMMAND,
-    ROOT,
-    archive,
-    errors,
-    imagebeam,
-    predictions,
-)
+from tests.beam_pipeline.jobs import COMMAND, ROOT, archive, errors, imagebeam, predictions
 from tests.storage.web import Site, raw, redirect, status, stored
 
 _CANARY = "c4n4rySECRET"

@@ -30,7 +30,11 @@ _SERVER.set_forkserver_preload(
     [
         *("tests.faults.forked", "boto3", "google.cloud.storage", "ai_edge_litert.interpreter"),
         *(f"imagebeam.beam_pipeline.cli.{name}" for name in ("label", "compact", "export")),
-        *("imagebeam.beam_pipeline.job", "imagebeam.report.page", "imagebeam.outputs.compact"),
+        *(
+            "imagebeam.beam_pipeline.job",
+            "imagebeam.report.page",
+            "imagebeam.outputs.compaction.compact",
+        ),
     ]
 )
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagebeam.outputs import identity, parts, tfrecord_parts
-from imagebeam.outputs.compact import compact
+from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.errors import DamagedPartError, OutputError
-from imagebeam.outputs.export import export_table
+from imagebeam.outputs.exports.table import export_table
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.reading import Output, Selection
 from imagebeam.outputs.schema import PredictionSchema
@@ -29,6 +29,7 @@ from imagebeam.report.page import write_report
 from imagebeam.storage import tfrecord
 from tests.fuzz import mutations
 from tests.fuzz.target import Target
+from tests.outputs.outputs import IDENTITY
 
 _ODD_COLUMNS = [
     pa.array([1, 2, 3]),
@@ -40,23 +41,12 @@ _ODD_COLUMNS = [
     pa.array([float("nan"), -1e308, 0.0]),
     pa.array([1 << 63, (1 << 64) - 1, 0], pa.uint64()),
 ]
-_IDENTITY = {
-    "module": "m",
-    "module_digest": "sha256:1",
-    "engine": "litert",
-    "image_size": [8, 8],
-    "resize": "crop",
-    "emit": ["labels"],
-    "top_k": 2,
-    "labels": None,
-    "kept": None,
-}
 
 
 def _rows() -> tuple[pa.Table, pa.Table]:
     """Return the rows of three labelled and two failed images."""
     made = {"module": "m", "preprocessing": {"resize": "crop"}, "versions": {"imagebeam": "1"}}
-    made |= {"job": identity.job_digest(_IDENTITY)}
+    made |= {"job": identity.job_digest(IDENTITY)}
     schema = PredictionSchema(("labels",), 2, None, made)
     sides, scores = (
         np.full(3, 8, np.int32),
@@ -71,7 +61,7 @@ def _output(kind: Format, is_complete: bool) -> Path:
     """Return a sound output, which checks copy."""
     root = Path(tempfile.mkdtemp(prefix="imagebeam-fuzz-"))
     layout = Layout(root, kind)
-    identity.claim(layout, _IDENTITY | {"format": kind}, overwrite=False)
+    identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False)
     parts.write_part(layout, "1", *_rows())
     layout.run.write_bytes(_RUN)
     if is_complete:
@@ -98,7 +88,7 @@ def _planted(
                 ),
                 lambda: compact(layout, 1_000_000),
                 lambda: parts.forget_errors(layout, []),
-                lambda: identity.claim(layout, _IDENTITY | {"format": kind}, overwrite=False),
+                lambda: identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False),
                 lambda: [*map(list, map(parts.labelled_uris, layout.prediction_parts()))],
             ]
             with suppress(OutputError, DamagedPartError):
@@ -203,7 +193,7 @@ OUTPUT_FILES = {
         )
         for name, seed, is_complete in (
             ("summary.json", _SUMMARY, True),
-            ("job/identity.json", _json(_IDENTITY | {"format": "parquet"}), True),
+            ("job/identity.json", _json(IDENTITY | {"format": "parquet"}), True),
             ("job/compaction.json", _COMPACTION, True),
             ("job/run.json", _RUN, False),
             ("job/plan.json", _PLAN, False),

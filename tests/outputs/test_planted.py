@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.compact import compact
+from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.errors import DamagedPartError, OutputError
-from imagebeam.outputs.export import export_table
+from imagebeam.outputs.exports.table import export_table
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.reading import Output, Selection

@@ -6,7 +6,7 @@ import pytest
 
 from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan
-from imagebeam.outputs.compact import compact
+from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
@@ -20,7 +20,7 @@ BEGAN = 1_000_000.0
 def half_done(root: Path, kind: Format = "parquet") -> Layout:
     """Write a run with two of six images to do; an earlier run labelled two and failed on one.
 
-    The images of the latest run took 40 seconds: two are done, one of them in vain.
+    The images of the latest run took 40 seconds: two are done, and one of them failed.
     """
     layout = claimed(root, kind)
     write_part(layout, "1", labelled("a", "b"), failed("c"))

@@ -1,4 +1,4 @@
-"""Test the server of the page over loopback, as a browser and as a stranger would use it."""
+"""Test the server of the page over loopback, as a browser uses it, and without its token."""
 
 import http.client
 import json

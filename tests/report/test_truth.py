@@ -6,7 +6,8 @@ import pytest
 
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import InputError
-from imagebeam.report.truth import Accuracy, ClassAccuracy, ScoreBin, TruthRows
+from imagebeam.report.accuracy import Accuracy, ClassAccuracy, ScoreBin
+from imagebeam.report.truth import TruthRows
 from tests.beam_pipeline.jobs import imagebeam
 from tests.outputs.outputs import CLASSES, named
 

@@ -3,7 +3,6 @@
 import http.client
 import socket
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.storage.serving import serving
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,8 @@ class Relay:
 
     @contextmanager
     def running(self) -> Iterator["Relay"]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.socket.close()
 
 
 def honest(exchange: Exchange) -> None:

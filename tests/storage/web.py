@@ -11,6 +11,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
+from tests.storage.serving import serving
+
 Request: TypeAlias = BaseHTTPRequestHandler
 """A function that receives the request and writes the response to `wfile`."""
 
@@ -86,14 +88,8 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator["Site"]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.socket.close()
 
     def _serve(self, request: Request) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from imagebeam.outputs import parts
-from imagebeam.outputs.compact import compact
+from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.tables.commit import commit

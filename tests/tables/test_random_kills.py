@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from imagebeam.outputs import identity, parts
-from imagebeam.outputs.compact import compact
+from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.summary import read_summary
 from tests.outputs.outputs import IDENTITY, SCHEMA, failed

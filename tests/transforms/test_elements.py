@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 
 from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.transforms.elements import (
-    DecodedShard,
-    FusedCoder,
-    Page,
-    ScoredShard,
-    Shard,
-)
+from imagebeam.transforms.elements import DecodedShard, FusedCoder, Page, ScoredShard, Shard
 from tests.transforms.pictures import listed
 
 _REFS = (listed("a", 0), listed("b", 1))

@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> RunToken:
 
 
 def test_the_account_adds_up_over_all_reports(run: RunToken) -> None:
-    # Of an earlier run, and of this one.
+    # Rows of an earlier run, and of this one.
     write_part(run.layout, "0", labelled(), failed("a", code="not_found"))
     write_part(run.layout, "1", labelled(), failed("b", code="corrupt"))
     write_part(run.layout, "2", labelled(), failed("c", code="corrupt"))

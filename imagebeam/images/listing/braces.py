@@ -9,7 +9,7 @@ from imagebeam.images.errors import InputError
 _MOST_NAMES = 100_000
 
 _NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
-# Not from a small letter to a capital: other characters stand between them.
+# A range from a small letter to a capital would hold other characters.
 _LETTERS = re.compile(r"[a-z]\.\.[a-z]|[A-Z]\.\.[A-Z]")
 _BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 

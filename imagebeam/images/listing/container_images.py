@@ -11,9 +11,9 @@ from imagebeam.images.containers.kinds import ContainerKind, kind_of
 from imagebeam.images.containers.types import ContainerLimits, Member, MemberProblem
 from imagebeam.images.errors import ImageError, ListingError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import manifest_tables
-from imagebeam.images.listing.entry_addresses import resolve
 from imagebeam.images.listing.listing_pass import ListingPass, guarded
+from imagebeam.images.listing.manifests import arrow_tables
+from imagebeam.images.listing.manifests.entry_addresses import resolve
 from imagebeam.images.listing.path_columns import or_of_path, or_partitions
 from imagebeam.storage import store_for
 
@@ -81,7 +81,7 @@ def _kept_rows(one: ListingPass, address: str, version: str) -> Iterator[tuple[A
     with store_for(address, one.access.settings).open(address, version) as opened:
         file = cast(IO[bytes], opened)
         if file.read(4) == b"PAR1":
-            columns = manifest_tables.schema(file)
+            columns = arrow_tables.schema(file)
             names = [name for name in one.keep if name in columns]
-            for row in manifest_tables.column_rows(file, names):
+            for row in arrow_tables.column_rows(file, names):
                 yield or_partitions(dict(zip(names, row, strict=True)), address, one.keep)

@@ -33,7 +33,7 @@ def first_image(source: Source, text: str) -> str:
         return first.uri
     fix = _FIXES.get(source.kind, "")
     if source.kind == "container" and not isinstance(first.error, ArchiveDamaged):
-        # The text says what to do.
+        # The text of the error states the fix.
         fix = "."
     if isinstance(first.error, UnexpectedListing):
         fix = f". {REPORT_IT}"

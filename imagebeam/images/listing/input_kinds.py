@@ -9,9 +9,9 @@ from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_o
 from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
 from imagebeam.images.errors import InputError
 from imagebeam.images.foreign_kinds import foreign_kind
-from imagebeam.images.listing import manifests
-from imagebeam.images.listing.manifest_entries import URI_COLUMN, ManifestError, NoColumnError
-from imagebeam.images.listing.manifest_format import (
+from imagebeam.images.listing.manifests import manifest_files
+from imagebeam.images.listing.manifests.entries import URI_COLUMN, ManifestError, NoColumnError
+from imagebeam.images.listing.manifests.formats import (
     HEAD_BYTES,
     Format,
     compression_of,
@@ -81,7 +81,7 @@ class FileKinds:
         name = uris.path(address).rpartition("/")[2]
         try:
             with store_for(address, self._access.settings).open(address) as file:
-                return manifests.columns(cast(IO[bytes], file), name, self._uri_column)
+                return manifest_files.columns(cast(IO[bytes], file), name, self._uri_column)
         except NoColumnError:
             raise
         except (ManifestError, *CONTAINER_ERRORS) as error:
@@ -182,7 +182,7 @@ class FileKinds:
 def unreachable(text: str, error: StoreError | OSError) -> InputError:
     """Return the error for an input that cannot be read."""
     if isinstance(error, Unsupported):
-        # Its text says what to do: no name and no right helps.
+        # Its text states the fix; another name or permission would not help.
         return InputError(f"{text}: {error}.")
     if isinstance(error, UnexpectedError):
         return InputError(f"{text}: {error}. {REPORT_IT}")

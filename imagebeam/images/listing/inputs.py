@@ -18,8 +18,8 @@ from imagebeam.images.listing.columns import (
 from imagebeam.images.listing.first_image import EmptyInputError
 from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
-from imagebeam.images.listing.manifest_entries import ManifestError
-from imagebeam.images.listing.manifest_format import Format, format_of_name
+from imagebeam.images.listing.manifests.entries import ManifestError
+from imagebeam.images.listing.manifests.formats import Format, format_of_name
 from imagebeam.images.listing.names import is_image_name, judge_suffix
 from imagebeam.images.listing.source_maker import SourceMaker
 from imagebeam.images.listing.sources import Source
@@ -103,7 +103,7 @@ class _Inputs:
         if uris.scheme(text) == "file" and os.path.lexists(uris.to_path(text)):
             return self._local(uris.to_path(text), text)
         names = expand_braces(text)
-        # Of several globs some may match nothing.
+        # Where braces stand for several globs, some of them may match nothing.
         globs = [name for name in names if glob.has_magic(name)] if len(names) > 1 else []
         found: list[Source] = []
         refusals: list[InputError] = []
@@ -141,7 +141,7 @@ class _Inputs:
         try:
             mode = os.stat(path).st_mode
         except (FileNotFoundError, NotADirectoryError):
-            # Only now: a file may be called `a[1].jpg`.
+            # A file may be called `a[1].jpg`, so the glob is tried last.
             if glob.has_magic(path):
                 return self._local_glob(path, text)
             raise InputError(
@@ -167,11 +167,11 @@ class _Inputs:
             return [self._maker.checked(source, text)]
         except InputError:
             # Spark and Hive write a table as a folder of files.
-            if found := self._tables(address, text):
+            if found := self._tables(address):
                 return found
             raise
 
-    def _tables(self, address: str, text: str) -> list[Source]:
+    def _tables(self, address: str) -> list[Source]:
         found: list[Source] = []
         for folder, below, names in os.walk(uris.to_path(address)):
             below.sort()

@@ -7,9 +7,9 @@ from imagebeam.images import uris
 from imagebeam.images.containers.types import CONTAINER_ERRORS
 from imagebeam.images.errors import UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ListedImage
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.left_out import LeftOut
-from imagebeam.images.listing.manifest_entries import Columns, ManifestError
+from imagebeam.images.listing.manifests.entries import Columns, ManifestError
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError

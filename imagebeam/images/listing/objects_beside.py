@@ -13,8 +13,8 @@ from imagebeam.storage import ObjectInfo, Store, StoreError
 from imagebeam.storage.errors import Missing, TooLarge
 
 _MOST_TOGETHER = 1_000
-"""Objects whose names are the same up to the first dot, which are looked through before the first
-image of them. Where there are more, the store is asked for each name that may be there."""
+"""Objects with the same name up to the first dot that are held until all of them are listed. Where
+there are more, the listing does not show what exists: each possible name costs a request."""
 
 
 class ObjectsBeside:

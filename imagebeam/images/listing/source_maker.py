@@ -7,7 +7,6 @@ from typing import IO, cast
 
 from imagebeam.images import uris
 from imagebeam.images.errors import InputError
-from imagebeam.images.listing import manifest_tables
 from imagebeam.images.listing.columns import (
     NoValueError,
     check_digest_column,
@@ -20,8 +19,9 @@ from imagebeam.images.listing.input_kinds import (
     unreachable,
 )
 from imagebeam.images.listing.listing_pass import ListingRules
-from imagebeam.images.listing.manifest_entries import ManifestError
-from imagebeam.images.listing.manifest_format import format_of_name
+from imagebeam.images.listing.manifests import arrow_tables
+from imagebeam.images.listing.manifests.entries import ManifestError
+from imagebeam.images.listing.manifests.formats import format_of_name
 from imagebeam.images.listing.sources import Kind, Source
 from imagebeam.images.settings import Access
 from imagebeam.storage import StoreError, store_for
@@ -58,7 +58,7 @@ class SourceMaker:
         return self._containers(found)
 
     def _containers(self, addresses: Sequence[str]) -> list[Source]:
-        """Return containers, of which only so many are looked into as have no image."""
+        """Return containers; they are looked into until an image is found."""
         found = [self._container(address, address) for address in addresses]
         for source in found:
             try:
@@ -95,7 +95,7 @@ class SourceMaker:
             with store_for(address, self._access.settings).open(address) as file:
                 if file.read(4) != b"PAR1":
                     return source
-                columns = manifest_tables.schema(cast(IO[bytes], file))
+                columns = arrow_tables.schema(cast(IO[bytes], file))
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:

@@ -12,8 +12,8 @@ from imagebeam.images.listing.container_images import members
 from imagebeam.images.listing.file_images import files_in, files_of_glob
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingPass, ListingRules, guarded
-from imagebeam.images.listing.manifest_entries import Columns
-from imagebeam.images.listing.manifest_images import entries
+from imagebeam.images.listing.manifests.entries import Columns
+from imagebeam.images.listing.manifests.images import entries
 from imagebeam.images.listing.path_columns import values
 from imagebeam.images.settings import Access
 from imagebeam.storage import Settings, StoreError, store_for
@@ -56,7 +56,7 @@ class Source:
     columns_before_version: int | None = None
 
     def __iter__(self) -> Iterator[ListedImage]:
-        """The images in a fixed order: by name, or as the manifest or container has them."""
+        """Return the images in a fixed order: by name, or as the manifest or container has them."""
         return self.images(LeftOut())
 
     def images(

@@ -64,7 +64,7 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
             message = pickle.loads(channel.receive(most=ANY_SIZE))
             messages.forget()
             if not isinstance(message, Batch):
-                # What the task takes is not counted for an image.
+                # The memory of the task is not counted as that of an image.
                 _limit_memory(None)
                 try:
                     run_task = message.load()

@@ -9,12 +9,7 @@ from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.containers.window import Window, check_span
 from imagebeam.images.containers.zip_methods import Unpack, unpack
 from imagebeam.images.digests import verify_digest
-from imagebeam.images.errors import (
-    BadMember,
-    ImageError,
-    UnsupportedScheme,
-    translate_store_errors,
-)
+from imagebeam.images.errors import BadMember, ImageError, UnsupportedScheme, translate_store_errors
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.storage import Settings
 from imagebeam.storage.errors import WrongLength

@@ -7,7 +7,7 @@ from imagebeam.samples.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 
 
 def butterfly(pen: Pen) -> None:
-    """Four spotted wings, a thin body and two feelers."""
+    """Draw four spotted wings, a thin body and two feelers."""
     colour, spots = (
         pen.pick((240, 140, 40), (90, 130, 220), YELLOW, (200, 80, 160)),
         pen.between(0.1, 0.17),
@@ -25,7 +25,7 @@ def butterfly(pen: Pen) -> None:
 
 
 def cat(pen: Pen) -> None:
-    """The face of a cat: pointed ears, whiskers, slit eyes."""
+    """Draw the face of a cat: pointed ears, whiskers, slit eyes."""
     fur = pen.pick((235, 150, 70), (140, 140, 145), (230, 205, 170), (95, 80, 75))
     for side in (-1, 1):
         pen.shape([(0.2 * side, -0.5), (0.75 * side, -1.0), (0.85 * side, -0.05)], fur)
@@ -46,7 +46,7 @@ def cat(pen: Pen) -> None:
 
 
 def fish(pen: Pen) -> None:
-    """A fish from the side: tail fin, back fin, eye, scales."""
+    """Draw a fish from the side: tail fin, back fin, eye, scales."""
     colour = pen.pick((245, 140, 40), (70, 140, 210), (225, 75, 75), (150, 165, 175), YELLOW)
     fin = pen.pick(colour, (230, 110, 50), (60, 100, 180))
     tall = pen.between(0.4, 0.58)
@@ -69,7 +69,7 @@ def fish(pen: Pen) -> None:
 
 
 def snowman(pen: Pen) -> None:
-    """Stacked snowballs with hat, carrot nose, buttons and stick arms."""
+    """Draw stacked snowballs with hat, carrot nose, buttons and stick arms."""
     snow = pen.pick(WHITE, (225, 235, 245))
     for side in (-1, 1):
         end = pen.between(-0.35, 0.0)

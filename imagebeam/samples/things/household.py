@@ -6,22 +6,11 @@ import math
 from itertools import pairwise
 
 from imagebeam.samples.pen import Pen, arc, box, ellipse, mirrored, smooth
-from imagebeam.samples.things import (
-    BLUE,
-    BROWN,
-    DARK,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    SKY,
-    WHITE,
-    YELLOW,
-)
+from imagebeam.samples.things import BLUE, BROWN, DARK, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
 
 
 def clock(pen: Pen) -> None:
-    """A round dial with twelve marks and two hands; some are alarm clocks with bells and feet."""
+    """Draw a round dial with twelve marks and two hands; some have bells and feet."""
     colour = pen.pick(RED, BLUE, BROWN, GREEN, DARK, YELLOW)
     centre, size = (0.0, 0.0), 0.95
     if pen.chance(0.5):
@@ -48,7 +37,7 @@ def clock(pen: Pen) -> None:
 
 
 def cup(pen: Pen) -> None:
-    """A mug with a handle, steaming."""
+    """Draw a mug with a handle, steaming."""
     colour = pen.pick(WHITE, RED, BLUE, YELLOW, GREEN)
     foot = pen.between(0.4, 0.58)
     ring = arc(0.56, 0.28, pen.between(0.26, 0.32), -1.45, 1.7)
@@ -79,7 +68,7 @@ def cup(pen: Pen) -> None:
 
 
 def house(pen: Pen) -> None:
-    """A house with gable roof, chimney, door and windows."""
+    """Draw a house with gable roof, chimney, door and windows."""
     wall = pen.pick(WHITE, (235, 205, 150), (215, 150, 120), (180, 205, 215))
     roof = pen.pick(RED, BROWN, (90, 95, 110))
     pen.shape(box(0.36, -0.85, 0.58, -0.2), (150, 85, 70))
@@ -96,7 +85,7 @@ def house(pen: Pen) -> None:
 
 
 def ice_cream(pen: Pen) -> None:
-    """Scoops of ice cream in a waffle cone."""
+    """Draw scoops of ice cream in a waffle cone."""
     scoops = [(240, 150, 175), (130, 80, 50), (250, 240, 205), (165, 215, 170), (245, 205, 90)]
     flavours = pen.rng.permutation(len(scoops))
     pen.shape([(-0.45, 0.05), (0.45, 0.05), (0, 1.0)], (220, 165, 90))
@@ -125,7 +114,7 @@ def ice_cream(pen: Pen) -> None:
 
 
 def key(pen: Pen) -> None:
-    """A key: a ring to hold, a shaft, a bit with teeth."""
+    """Draw a key: a ring to hold, a shaft, a bit with teeth."""
     metal = pen.pick((230, 185, 70), GREY, (190, 120, 70))
     size = pen.between(0.32, 0.42)
     shaft = [(-0.3, -0.09), (0.98, -0.09), (0.98, 0.09), (-0.3, 0.09)]
@@ -138,7 +127,7 @@ def key(pen: Pen) -> None:
 
 
 def light_bulb(pen: Pen) -> None:
-    """A glass bulb with filament and screw base, often with rays of light."""
+    """Draw a glass bulb with filament and screw base, often with rays of light."""
     wide = pen.between(0.55, 0.62)
     half = [(0, -0.85), (wide * 0.75, -0.68), (wide, -0.25), (0.42, 0.18), (0.26, 0.5), (0, 0.52)]
     if pen.chance(0.6):
@@ -166,7 +155,7 @@ def light_bulb(pen: Pen) -> None:
 
 
 def umbrella(pen: Pen) -> None:
-    """An open umbrella with scalloped panels and a hooked handle."""
+    """Draw an open umbrella with scalloped panels and a hooked handle."""
     first, second = pen.pick(RED, BLUE, (150, 80, 170)), pen.pick(YELLOW, WHITE, GREEN, RED)
     pen.rod([(0, -0.95), (0, 0.75), *arc(0.16, 0.76, 0.16, math.pi, 0.15)[2:]], 0.08, BROWN)
     ribs = [-0.97, -0.5, 0.0, 0.5, 0.97]

@@ -12,7 +12,7 @@ from imagebeam.samples.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 
 
 def apple(pen: Pen) -> None:
-    """A round fruit, dented above and below, with stalk and leaf."""
+    """Draw a round fruit, dented above and below, with stalk and leaf."""
     wide = pen.between(0.8, 0.95)
     half = [
         (0, -0.42),
@@ -32,7 +32,7 @@ def apple(pen: Pen) -> None:
 
 
 def cactus(pen: Pen) -> None:
-    """A ribbed trunk with two raised arms, in a pot."""
+    """Draw a ribbed trunk with two raised arms, in a pot."""
     green = pen.pick(GREEN, (90, 160, 80), (50, 130, 90))
     left, right = pen.between(-0.1, 0.3), pen.between(-0.1, 0.3)
     arms = [
@@ -72,7 +72,7 @@ def flower(pen: Pen) -> None:
 
 
 def leaf(pen: Pen) -> None:
-    """A pointed leaf with a middle rib, side veins and a stalk."""
+    """Draw a pointed leaf with a middle rib, side veins and a stalk."""
     colour = pen.pick(GREEN, (110, 170, 60), (225, 130, 40), (190, 60, 45))
     wide = pen.between(0.42, 0.6)
     half = [(0, -0.98), (wide * 0.5, -0.6), (wide, 0.0), (wide * 0.72, 0.42), (0, 0.68)]
@@ -86,7 +86,7 @@ def leaf(pen: Pen) -> None:
 
 
 def mushroom(pen: Pen) -> None:
-    """A spotted cap on a pale stalk."""
+    """Draw a spotted cap on a pale stalk."""
     colour = pen.pick(RED, RED, (190, 120, 70), (225, 150, 60))
     wide = pen.between(0.82, 0.98)
     pen.shape(
@@ -108,7 +108,7 @@ def mushroom(pen: Pen) -> None:
 
 
 def tree(pen: Pen) -> None:
-    """A leafy tree with a round crown, or a fir of stacked triangles."""
+    """Draw a leafy tree with a round crown, or a fir of stacked triangles."""
     trunk = pen.between(0.11, 0.17)
     if pen.chance(0.5):
         pen.shape(box(-trunk, 0.5, trunk, 1.0), BROWN)
@@ -132,7 +132,7 @@ def tree(pen: Pen) -> None:
 
 
 def _petal(x: float, y: float, length: float, width: float, turn: float) -> NDArray[np.float64]:
-    """A pointed lens that grows from (x, y) in the direction `turn`."""
+    """Draw a pointed lens that grows from (x, y) in the direction `turn`."""
     lens = smooth(
         [(0, 0), (length * 0.45, width * 0.75), (length, 0), (length * 0.45, -width * 0.75)]
     )

@@ -11,7 +11,7 @@ from imagebeam.samples.things import BLUE, GREEN, GREY, ORANGE, RED, SKY, WHITE,
 
 
 def balloon(pen: Pen) -> None:
-    """A toy balloon with its knot, on a wavy string."""
+    """Draw a toy balloon with its knot, on a wavy string."""
     colour = pen.pick(RED, BLUE, GREEN, YELLOW, (200, 90, 190))
     wide, swing = pen.between(0.55, 0.66), pen.between(0.06, 0.16)
     pen.line(
@@ -24,7 +24,7 @@ def balloon(pen: Pen) -> None:
 
 
 def rain_cloud(pen: Pen) -> None:
-    """A cloud of round lumps with drops falling from it."""
+    """Draw a cloud of round lumps with drops falling from it."""
     grey = pen.pick((175, 185, 200), (120, 130, 150), (235, 240, 245))
     lumps = [
         (-0.6, -0.2, 0.32),
@@ -48,7 +48,7 @@ def rain_cloud(pen: Pen) -> None:
 
 
 def rocket(pen: Pen) -> None:
-    """A rocket with nose cone, fins, porthole and flame."""
+    """Draw a rocket with nose cone, fins, porthole and flame."""
     body, trim = pen.pick(WHITE, GREY, SKY), pen.pick(RED, BLUE, ORANGE)
     wide, flame = pen.between(0.26, 0.34), pen.between(0.85, 1.0)
     pen.shape(
@@ -85,7 +85,7 @@ def rocket(pen: Pen) -> None:
 
 
 def star(pen: Pen) -> None:
-    """A five-pointed star, plain or with shaded facets."""
+    """Draw a five-pointed star, plain or with shaded facets."""
     colour = pen.pick(YELLOW, YELLOW, RED, (90, 150, 230), WHITE)
     inner = pen.between(0.38, 0.5)
     angles = np.arange(10) * math.pi / 5 - math.pi / 2

@@ -5,22 +5,11 @@ from __future__ import annotations
 import math
 
 from imagebeam.samples.pen import Pen, box, ellipse
-from imagebeam.samples.things import (
-    BLUE,
-    BROWN,
-    DARK,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    SKY,
-    WHITE,
-    YELLOW,
-)
+from imagebeam.samples.things import BLUE, BROWN, DARK, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
 
 
 def bicycle(pen: Pen) -> None:
-    """A bicycle from the side."""
+    """Draw a bicycle from the side."""
     colour = pen.pick(RED, BLUE, GREEN, ORANGE, DARK)
     wheel, tyre = pen.between(0.4, 0.45), pen.between(0.06, 0.09)
     back, front, crank, seat, head = (
@@ -53,7 +42,7 @@ def bicycle(pen: Pen) -> None:
 
 
 def boat(pen: Pen) -> None:
-    """A sailing boat with two sails and a pennant, on waves."""
+    """Draw a sailing boat with two sails and a pennant, on waves."""
     sail = pen.pick(WHITE, WHITE, ORANGE, RED, YELLOW)
     hull = pen.pick(BROWN, RED, BLUE, DARK)
     wide = pen.between(0.75, 0.92)
@@ -68,7 +57,7 @@ def boat(pen: Pen) -> None:
 
 
 def car(pen: Pen) -> None:
-    """A car from the side: cabin with windows, two wheels, lights."""
+    """Draw a car from the side: cabin with windows, two wheels, lights."""
     colour = pen.pick(RED, BLUE, GREEN, YELLOW, GREY, WHITE)
     roof, front = pen.between(-0.55, -0.42), pen.between(0.45, 0.62)
     pen.shape([(-0.62, 0.0), (-0.42, roof), (0.25, roof), (front, 0.0)], colour)

@@ -204,10 +204,7 @@ class WebHosts:
 
     def _new_pool(self, url: Url) -> _AnyPool:
         host = url.host or ""
-        kwargs: dict[str, Any] = {
-            "maxsize": self._settings.connections_per_host,
-            "block": True,
-        }
+        kwargs: dict[str, Any] = {"maxsize": self._settings.connections_per_host, "block": True}
         if self._settings.use_proxies and (proxy := _proxy_for(url)):
             manager = ProxyManager(proxy, ssl_context=self._tls, **kwargs)
             manager.pool_classes_by_scheme = _PROXY_POOLS

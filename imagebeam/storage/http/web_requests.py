@@ -140,7 +140,9 @@ def _redirected(url: Url, location: str) -> Url:
         reason = error if isinstance(error, Unsupported) else "it is no URL"
         raise Unsupported(f"it redirects to what cannot be read: {reason}") from None
     if (url.scheme, target.scheme) == ("https", "http"):
-        raise Unsupported("it redirects from https:// to http://, where everybody could read along")
+        raise Unsupported(
+            "it redirects from https:// to http://, where others could read the request"
+        )
     return target
 
 

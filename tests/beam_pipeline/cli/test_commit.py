@@ -123,7 +123,7 @@ def test_a_missing_extra_is_named_with_its_installation(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # What Python does when a package is not installed.
+    # Python raises this when a package is not installed.
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"imagebeam.tables.{extra}", raising=False)
     assert imagebeam("commit", labels, option, name) == 2

@@ -69,7 +69,7 @@ def test_a_sample_is_drawn_from_all_listed_images() -> None:
     chosen = [int(each.uri) for each in listing.chosen]
     assert (listing.images, listing.complete, len(set(chosen))) == (10_000, True, 100)
     assert chosen == sorted(chosen)
-    # Of a hundred random draws, this number or fewer in one half has a probability of 1e-9.
+    # The probability that a hundred random draws have this number or fewer in one half is 1e-9.
     assert min(sum(each < 5000 for each in chosen), sum(each >= 5000 for each in chosen)) > 20
 
 

@@ -20,10 +20,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability import portable_runner
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.runners.portability.job_server import (
-    StopOnExitJobServer,
-    SubprocessJobServer,
-)
+from apache_beam.runners.portability.job_server import StopOnExitJobServer, SubprocessJobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.worker import data_plane, sdk_worker_main
 from apache_beam.transforms import userstate

@@ -34,7 +34,7 @@ from imagebeam.images.containers.types import (
 )
 from imagebeam.images.containers.zip_methods import METHODS, STORED, unpack, unpack_here
 from imagebeam.images.errors import BadMember
-from imagebeam.images.listing import manifests
+from imagebeam.images.listing.manifests import manifest_files
 from tests.faults.bombs import xz_with_dictionary
 from tests.images.containers.archives import opened, tar, zipped
 from tests.images.containers.processes import kill_readers, readers
@@ -216,7 +216,7 @@ def test_a_manifest_whose_processes_end_keeps_its_first_lines(suffix: str) -> No
     found: list[object] = []
 
     def read() -> None:
-        for entry in manifests.read(file, f"a.txt{suffix}"):
+        for entry in manifest_files.read(file, f"a.txt{suffix}"):
             found.append(entry.value)
             if len(found) in (10, 100_000):
                 assert kill_readers(_KIND) == 1

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebeam.images.containers.types import MemberSelection
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.left_out import REASONS, LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.names import FILE_SERVER_NAMES, NameRules
 from imagebeam.images.listing.sources import Source
 from imagebeam.images.settings import Access
@@ -153,7 +153,7 @@ def test_the_counts_of_records_add_up(tmp_path: Path, seed: int) -> None:
         access = Access(selection=MemberSelection(id_key=key))
         source = Source("container", (str(path),), access=access)
         assert _counted(source) == (len(records), 0, {})
-    # What follows damage cannot be counted: a row says where it is.
+    # Entries behind damage cannot be counted: a row says where it is.
     path.write_bytes(tfrecords(*records) + struct.pack("<Q", 1 << 60))
     requested, left_out, _ = _counted(Source("container", (str(path),)))
     assert (requested, left_out) == (len(records) + 1, 0)

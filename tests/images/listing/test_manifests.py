@@ -14,8 +14,8 @@ import zstandard
 from pyarrow import feather
 
 from imagebeam.images.errors import ListingError
-from imagebeam.images.listing import csv_records, manifests
-from imagebeam.images.listing.manifest_entries import ManifestEntry, ManifestError
+from imagebeam.images.listing.manifests import csv_records, manifest_files
+from imagebeam.images.listing.manifests.entries import ManifestEntry, ManifestError
 from imagebeam.images.listing.sources import Source
 
 Found = list[tuple[str, str]]
@@ -28,14 +28,14 @@ def read(path: Path) -> Found:
             (entry.position, entry.value)
             if isinstance(entry.value, str)
             else (entry.position, f"{entry.value.code}: {entry.value}")
-            for entry in manifests.read(file, path.name)
+            for entry in manifest_files.read(file, path.name)
             if entry.value is not None
         ]
 
 
 def entries(path: Path) -> list[ManifestEntry]:
     with path.open("rb") as file:
-        return list(manifests.read(file, path.name))
+        return list(manifest_files.read(file, path.name))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -51,7 +51,7 @@ def parquet(folder: Path, columns: dict[str, Any], **options: Any) -> Path:
 
 def refusal(path: Path) -> str:
     with path.open("rb") as file, pytest.raises(ManifestError) as caught:
-        list(manifests.read(file, path.name))
+        list(manifest_files.read(file, path.name))
     return str(caught.value)
 
 
@@ -229,7 +229,7 @@ class TestCsv:
     def test_columns_with_the_same_name_are_not_kept(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "uri,id,id\na.jpg,1,2\n")
         with path.open("rb") as file:
-            assert list(manifests.columns(file, "a.csv")) == ["uri"]
+            assert list(manifest_files.columns(file, "a.csv")) == ["uri"]
 
     @pytest.mark.parametrize(
         ("content", "columns"),
@@ -385,7 +385,7 @@ class TestHostileTables:
         odd = pa.StringArray.from_buffers(2, offsets, data)
         pq.write_table(pa.table({"uri": odd, "word": odd}), tmp_path / "a.parquet")
         with (tmp_path / "a.parquet").open("rb") as file:
-            found = list(manifests.read(file, "a.parquet", {"word": pa.string()}))
+            found = list(manifest_files.read(file, "a.parquet", {"word": pa.string()}))
         assert [(each.value, each.extra_columns) for each in found] == [
             ("\udcff.jpg", ("\ufffd.jpg",)),
             ("b.jpg", ("b.jpg",)),
@@ -432,7 +432,7 @@ class TestAnyManifest:
     def test_json_of_another_form_is_refused_with_the_form(self, tmp_path: Path, text: str) -> None:
         path = written(tmp_path, "coco.json", text)
         with path.open("rb") as file, pytest.raises(ManifestError) as caught:
-            manifests.columns(file, path.name)
+            manifest_files.columns(file, path.name)
         assert str(caught.value).endswith(
             "Write one name or object per line, or one array of them. For an array inside an "
             "object, as in COCO's files: `jq -c '.images[]' coco.json > list.jsonl`."
@@ -475,7 +475,7 @@ class TestAnyManifest:
         ]
 
     def test_problems_are_listing_errors(self, tmp_path: Path) -> None:
-        [entry] = manifests.read(io.BytesIO(b"3"), "a.jsonl")
+        [entry] = manifest_files.read(io.BytesIO(b"3"), "a.jsonl")
         assert isinstance(entry.value, ListingError)
 
 
@@ -489,13 +489,13 @@ class TestKeptColumns:
     )
 
     def kept(self, data: bytes, suffix: str, *names: str) -> list[tuple[Any, ...]]:
-        found = manifests.columns(io.BytesIO(data), f"a{suffix}")
+        found = manifest_files.columns(io.BytesIO(data), f"a{suffix}")
         keep = {name: found[name] for name in names}
-        entries = manifests.read(io.BytesIO(data), f"a{suffix}", keep)
+        entries = manifest_files.read(io.BytesIO(data), f"a{suffix}", keep)
         return [entry.extra_columns for entry in entries if entry.value is not None]
 
     def test_csv_columns_are_text(self) -> None:
-        assert manifests.columns(io.BytesIO(self.CSV), "a.csv") == {
+        assert manifest_files.columns(io.BytesIO(self.CSV), "a.csv") == {
             "uri": pa.string(),
             "id": pa.string(),
             "a label": pa.string(),
@@ -506,7 +506,7 @@ class TestKeptColumns:
         ]
 
     def test_jsonl_columns_have_the_types_of_the_first_lines(self) -> None:
-        assert manifests.columns(io.BytesIO(self.JSONL), "a.jsonl") == {
+        assert manifest_files.columns(io.BytesIO(self.JSONL), "a.jsonl") == {
             "uri": pa.string(),
             "id": pa.int64(),
             "weight": pa.float64(),
@@ -521,7 +521,7 @@ class TestKeptColumns:
 
     def test_a_value_of_another_type_is_an_error(self) -> None:
         lines = io.BytesIO(b'{"uri": "a", "id": 1}\n{"uri": "b", "id": "x"}\n{"uri": "c", "id": 3}')
-        first, second, third = manifests.read(lines, "a.jsonl", {"id": pa.int64()})
+        first, second, third = manifest_files.read(lines, "a.jsonl", {"id": pa.int64()})
         assert first == ManifestEntry("line=1", "a", (1,))
         assert third == ManifestEntry("line=3", "c", (3,))
         assert isinstance(second.value, ListingError)
@@ -530,7 +530,7 @@ class TestKeptColumns:
     def test_parquet_keeps_its_types(self, tmp_path: Path) -> None:
         columns = {"uri": ["a", "b"], "id": pa.array([1, None], pa.int16()), "x": [[1.5], []]}
         data = parquet(tmp_path, columns).read_bytes()
-        found = manifests.columns(io.BytesIO(data), "a.parquet")
+        found = manifest_files.columns(io.BytesIO(data), "a.parquet")
         assert found["id"] == pa.int16()
         assert self.kept(data, ".parquet", "x", "id") == [([1.5], 1), ([], None)]
 
@@ -542,13 +542,13 @@ class TestKeptColumns:
         }[name]
         path = written(tmp_path, name, text.encode("cp1252"))
         with path.open("rb") as file:
-            found = manifests.columns(file, name)
+            found = manifest_files.columns(file, name)
             assert found[column] == pa.string()
             file.seek(0)
-            [entry] = manifests.read(file, name, {column: pa.string()})
+            [entry] = manifest_files.read(file, name, {column: pa.string()})
         assert entry.extra_columns == ("Müller – 5 €",)
 
     def test_plain_lines_have_no_columns(self) -> None:
-        assert manifests.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
-        [entry] = manifests.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
+        assert manifest_files.columns(io.BytesIO(b"a.jpg\n"), ".txt") == {}
+        [entry] = manifest_files.read(io.BytesIO(b"a.jpg\n"), ".txt", {"id": pa.int64()})
         assert entry.extra_columns == (None,)

@@ -12,8 +12,8 @@ from pyarrow import feather
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import inputs
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.sources import Source
 
 _CSV = b'uri,x\na.jpg,"b\nc"\n"d.jpg",2\n\n'

@@ -11,10 +11,10 @@ from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing import buckets
 from imagebeam.images.listing.columns import extra_columns
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.objects_beside import ObjectsBeside
 from imagebeam.images.listing.path_columns import available, values
@@ -280,7 +280,7 @@ class TestValuesInArchives:
         order = [int(name[:-4]) for name in names if name.endswith(".jpg")]
         assert kept_values(["txt"]) == [(texts[number],) for number in order]
         assert sorted(read) == ["s3://b/3.txt", "s3://b/7.txt"]
-        # Too many names that are the same up to the first dot: the store is asked for each.
+        # Too many names that are the same up to the first dot: each one is requested.
         names = sorted(
             f"film.{number:04d}.{end}" for number in range(600) for end in ("jpg", "txt")
         )

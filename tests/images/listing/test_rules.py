@@ -12,10 +12,10 @@ import pytest
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.braces import expand_braces
-from imagebeam.images.listing.entry_addresses import EntryRules
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.sources import Source
 from tests.images.containers.archives import example, tar, tfrecords, zipped
 from tests.images.encoding import encode, smooth
@@ -117,7 +117,7 @@ class TestEntries:
 
     def test_a_manifest_from_elsewhere_stays_below_a_local_root(self, tmp_path: Path) -> None:
         from imagebeam.images.errors import UnsupportedScheme
-        from imagebeam.images.listing.entry_addresses import resolve
+        from imagebeam.images.listing.manifests.entry_addresses import resolve
 
         rules = EntryRules(root=str(tmp_path))
         inside = resolve("x/a.jpg", "gs://b/list.csv", str(tmp_path), rules)

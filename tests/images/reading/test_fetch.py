@@ -23,7 +23,7 @@ def outcome(uri: str | Path, max_bytes: int = 1000) -> tuple[str, str]:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """Run as a user to whom permissions apply, unlike root."""
+    """Run as a user without root's permissions."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY)

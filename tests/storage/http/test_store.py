@@ -318,7 +318,7 @@ def test_a_long_retry_after_is_an_error(site: Site, after: str) -> None:
         "the server asks for a pause that is longer than the time left",
     )
     assert failure(url, reader) == expected
-    # Not even a request for another object is sent.
+    # A request for another object is not sent either.
     assert failure(site.add("/b", whole(b"1")), reader) == expected
     assert len(site.requests) == 1
 

@@ -7,12 +7,12 @@ import pytest
 
 from imagebeam.outputs import lock
 from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.exports.sidecars import Result, SidecarOptions, undo_sidecars, write_sidecars
+from imagebeam.outputs.exports.xmp import FLAT, HIERARCHICAL
 from imagebeam.outputs.reading import Output, Selection
-from imagebeam.outputs.sidecars import Result, SidecarOptions, undo_sidecars, write_sidecars
-from imagebeam.outputs.xmp import FLAT, HIERARCHICAL
 from imagebeam.storage import uris
+from tests.outputs.exports.test_xmp import OWN, words
 from tests.outputs.outputs import CLASSES, below, named, storage_that_goes_after
-from tests.outputs.test_xmp import OWN, words
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_folder_that_cannot_be_written_to_has_a_way_out(
     tmp_path: Path, photos: list[Path]
 ) -> None:
-    # The kernel allows nobody to write there, not even root.
+    # The kernel allows no user to write there, not even root.
     result = export(made(tmp_path / "out", photos), mirror=Path("/sys/kernel"))
     assert (result.done, len(result.problems)) == (0, 4)
     for problem in result.problems:

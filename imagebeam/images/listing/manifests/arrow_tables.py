@@ -7,13 +7,9 @@ from typing import IO, Any, NamedTuple
 
 from imagebeam.images.containers.parquet_footer import row_groups
 from imagebeam.images.containers.parquet_pages import page_sizes
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    ContainerLimitError,
-    ContainerLimits,
-)
+from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimitError, ContainerLimits
 from imagebeam.images.errors import BadManifestEntry, UnreadableListing
-from imagebeam.images.listing.manifest_entries import (
+from imagebeam.images.listing.manifests.entries import (
     Columns,
     ManifestEntry,
     ManifestError,
@@ -22,7 +18,7 @@ from imagebeam.images.listing.manifest_entries import (
     name_or_error,
     no_column,
 )
-from imagebeam.images.listing.manifest_format import Format
+from imagebeam.images.listing.manifests.formats import Format
 
 _ROWS_AT_ONCE = 16_384
 _BATCH_BYTES = 100_000_000

@@ -2,8 +2,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from imagebeam.outputs import xmp
-from imagebeam.outputs.xmp import FLAT, HIERARCHICAL, XmpError
+from imagebeam.outputs.exports import xmp
+from imagebeam.outputs.exports.xmp import FLAT, HIERARCHICAL, XmpError
 
 LI = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
 EMPTY = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>

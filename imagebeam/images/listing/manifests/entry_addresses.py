@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 from imagebeam.images import uris
 from imagebeam.images.errors import BadManifestEntry, UnsupportedScheme
-from imagebeam.images.listing.manifest_entries import shown
+from imagebeam.images.listing.manifests.entries import shown
 from imagebeam.storage.secrets import HideQuery
 
 _LONGEST_PATH = 4096

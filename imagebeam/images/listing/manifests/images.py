@@ -9,11 +9,11 @@ from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.digests import stated_digest
 from imagebeam.images.errors import BadManifestEntry, ImageError, ListingError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import manifests
 from imagebeam.images.listing.container_images import members
-from imagebeam.images.listing.entry_addresses import resolve
 from imagebeam.images.listing.listing_pass import ListingPass
-from imagebeam.images.listing.manifest_entries import ManifestEntry
+from imagebeam.images.listing.manifests import manifest_files
+from imagebeam.images.listing.manifests.entries import ManifestEntry
+from imagebeam.images.listing.manifests.entry_addresses import resolve
 from imagebeam.images.listing.path_columns import has_partition, or_partitions
 from imagebeam.storage import store_for
 
@@ -41,14 +41,14 @@ def entries(one: ListingPass, address: str) -> Iterator[ListedImage]:
     with store_for(address, one.access.settings).open(address) as file:
         table, own = cast(IO[bytes], file), dict(keep)
         if any(has_partition(uris.path(address), column) for column in keep):
-            columns = manifests.columns(table, name, rules.uri_column)
+            columns = manifest_files.columns(table, name, rules.uri_column)
             own = {column: kind for column, kind in keep.items() if column in columns}
             table.seek(0)
         is_whole = len(own) == len(keep)
         if rules.digest_column is not None:
             own.setdefault(rules.digest_column, pa.string())
         is_empty = True
-        for entry in manifests.read(table, name, own, rules.uri_column):
+        for entry in manifest_files.read(table, name, own, rules.uri_column):
             is_empty = False
             digest: object = _NO_DIGEST
             if not is_whole or rules.digest_column is not None:

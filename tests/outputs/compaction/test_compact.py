@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.outputs import identity, lock, parts, tfrecord_parts
-from imagebeam.outputs.compact import Compacted, compact
+from imagebeam.outputs.compaction.compact import Compacted, compact
 from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part

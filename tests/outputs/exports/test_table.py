@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from imagebeam.outputs.errors import DamagedPartError, OutputError
-from imagebeam.outputs.export import export_table
+from imagebeam.outputs.exports.table import export_table
 from imagebeam.outputs.layout import Format, Layout
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.reading import Output, Selection

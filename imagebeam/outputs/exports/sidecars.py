@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from imagebeam.outputs import lock, xmp
+from imagebeam.outputs import lock
 from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.exports import xmp
+from imagebeam.outputs.exports.sidecar_journal import Change, Entry, Journal
+from imagebeam.outputs.exports.xmp import XmpError
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.reading import Output, Row, Selection
-from imagebeam.outputs.sidecar_journal import Change, Entry, Journal
-from imagebeam.outputs.xmp import XmpError
 from imagebeam.storage import uris
 from imagebeam.storage.atomic_files import atomic_file, leftovers, place_new, write_file
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.exports.sidecars import Result
 from imagebeam.outputs.reading import Output, Selection
-from imagebeam.outputs.sidecars import Result
 from imagebeam.storage import uris
 from imagebeam.storage.atomic_files import atomic_folder, remove_leftovers
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import IO, Any
 
 from imagebeam.images.errors import BadManifestEntry
-from imagebeam.images.listing.csv_records import Line, lines
-from imagebeam.images.listing.manifest_entries import (
+from imagebeam.images.listing.manifests.csv_records import Line, lines
+from imagebeam.images.listing.manifests.entries import (
     Columns,
     ManifestEntry,
     ManifestError,

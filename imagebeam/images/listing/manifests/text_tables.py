@@ -6,8 +6,8 @@ from itertools import chain, islice
 from typing import IO, Any
 
 from imagebeam.images.errors import BadManifestEntry
-from imagebeam.images.listing.csv_records import Line, lines, records
-from imagebeam.images.listing.manifest_entries import (
+from imagebeam.images.listing.manifests.csv_records import Line, lines, records
+from imagebeam.images.listing.manifests.entries import (
     Columns,
     ManifestEntry,
     ManifestError,
@@ -18,7 +18,7 @@ from imagebeam.images.listing.manifest_entries import (
     readable,
     shown,
 )
-from imagebeam.images.listing.manifest_format import Format
+from imagebeam.images.listing.manifests.formats import Format
 
 _HEADER_FIX = "If the first line is not a header, write one above it."
 _MOST_HEADER_LINES = 100

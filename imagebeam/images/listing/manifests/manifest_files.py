@@ -13,16 +13,15 @@ from imagebeam.images.containers.streams import Decompressed
 from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import BadManifestEntry
 from imagebeam.images.foreign_kinds import foreign_kind
-from imagebeam.images.listing import manifest_tables
-from imagebeam.images.listing.csv_records import MOST_CHARACTERS, lines
-from imagebeam.images.listing.manifest_csv import read_csv, table_of
-from imagebeam.images.listing.manifest_entries import (
+from imagebeam.images.listing.manifests import arrow_tables
+from imagebeam.images.listing.manifests.csv_records import MOST_CHARACTERS, lines
+from imagebeam.images.listing.manifests.entries import (
     URI_COLUMN,
     Columns,
     ManifestEntry,
     ManifestError,
 )
-from imagebeam.images.listing.manifest_format import (
+from imagebeam.images.listing.manifests.formats import (
     HEAD_BYTES,
     Format,
     ManifestFormat,
@@ -32,7 +31,8 @@ from imagebeam.images.listing.manifest_format import (
     read_head,
     utf16_without_mark,
 )
-from imagebeam.images.listing.manifest_json import json_columns, read_json
+from imagebeam.images.listing.manifests.json_entries import json_columns, read_json
+from imagebeam.images.listing.manifests.text_tables import read_csv, table_of
 from imagebeam.images.listing.names import judge_content
 
 _TABLES = {Format.PARQUET, Format.ARROW}
@@ -62,7 +62,7 @@ def read(
     column, keep = uri_column or URI_COLUMN, keep or {}
     form = format_of(name, read_head(file), column)
     if form.format in _TABLES:
-        yield from manifest_tables.read(file, form.format, column, keep)
+        yield from arrow_tables.read(file, form.format, column, keep)
         return
     with _text(file, form) as text:
         yield from _read_text(text, form.format, column, keep)
@@ -84,7 +84,7 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
         raise ManifestError(f"it is {other}.")
     form = format_of(name, head, column)
     if form.format in _TABLES:
-        return manifest_tables.columns(file, form.format, column)
+        return arrow_tables.columns(file, form.format, column)
     with _text(file, form) as text:
         match form.format:
             case Format.CSV | Format.TSV:

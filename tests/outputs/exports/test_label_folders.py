@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.outputs.errors import OutputError
-from imagebeam.outputs.label_folders import export_folders, folder_name
+from imagebeam.outputs.exports.label_folders import export_folders, folder_name
 from imagebeam.outputs.reading import Output, Selection
 from tests.outputs.outputs import CLASSES, named
 

@@ -1,9 +1,9 @@
 """Joins the many small parts of a job into few large ones; safe to interrupt at any moment.
 
 The journal names the joined part before that part appears, and the parts that it replaces. As soon
-as the joined part exists, our readers ignore the parts that it replaces; until then, they alone
-count. So no row is lost or seen twice, and the next process that writes to the output finishes or
-undoes what is left.
+as the joined part exists, readers of this package ignore the parts that it replaces; until then,
+these parts count. So no row is lost or seen twice, and the next process that writes to the output
+finishes or undoes what is left.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import IO, NamedTuple
 
-from imagebeam.outputs import compaction_journal as journal
 from imagebeam.outputs import lock, tfrecord_parts
+from imagebeam.outputs.compaction import journal
+from imagebeam.outputs.compaction.row_groups import RowGroups, Sizes
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import stats, whole_file
 from imagebeam.outputs.layout import Layout, remove_temporaries
 from imagebeam.outputs.parts import check_text, opened, readable
-from imagebeam.outputs.row_groups import RowGroups, Sizes
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.location import Stat

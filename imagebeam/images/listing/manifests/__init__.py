@@ -1,0 +1,1 @@
+"""Read manifests: lists of images as text, tables or JSON."""

@@ -1,0 +1,1 @@
+"""Joins the small parts of an output into large ones."""

@@ -1,0 +1,1 @@
+"""Labels in other forms: tables, keywords in XMP sidecars, folders by label."""
