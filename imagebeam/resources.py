@@ -15,6 +15,8 @@ _BASE_BYTES = 300_000_000
 """Memory of a worker process: Beam, and three shards of pixels or outputs."""
 _DECODER_BYTES = 80_000_000
 """Memory of a decoding process with LiteRT and an ordinary photograph."""
+_BYTES_PER_PIXEL = 8
+"""Memory of a decoder for a pixel: four bytes as it is decoded, and four as it is converted."""
 _BYTES_PER_MODULE_BYTE = 3
 """Memory of a decoding process for its module: the file, and weights in the order of the cores."""
 
@@ -41,12 +43,27 @@ class Resources:
         wanted = min(cores or self.cores, self.cores)
         if self.memory is None:
             return wanted
-        each = _DECODER_BYTES + _BYTES_PER_MODULE_BYTE * module_bytes
-        return max(1, min(wanted, (self.memory - _BASE_BYTES) // each))
+        return max(1, min(wanted, (self.memory - _BASE_BYTES) // _decoder_bytes(module_bytes)))
+
+    def pixels_at_once(self, processes: int, module_bytes: int = 0) -> int | None:
+        """Return the pixels that each decoding process may hold while the others do; None for any.
+
+        Args:
+            processes: that decode.
+            module_bytes: size of the module that each of them loads.
+        """
+        if self.memory is None or processes == 1:
+            return None
+        free = self.memory - _BASE_BYTES - processes * _decoder_bytes(module_bytes)
+        return max(0, free // processes // _BYTES_PER_PIXEL)
 
     def memory_for_one_image(self, limit: int) -> int:
         """Return the memory that one image may take: the limit, or half of all memory if less."""
         return limit if self.memory is None else min(limit, self.memory // 2)
+
+
+def _decoder_bytes(module_bytes: int) -> int:
+    return _DECODER_BYTES + _BYTES_PER_MODULE_BYTE * module_bytes
 
 
 def available(

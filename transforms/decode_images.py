@@ -213,4 +213,5 @@ def fit_decoding(
                 *(processes, available.memory / 1e6, fitting, fitting),
             )
     memory = available.memory_for_one_image(limits.memory)
-    return fitting, replace(limits, memory=memory)
+    at_once = available.pixels_at_once(fitting, module_bytes)
+    return fitting, replace(limits, memory=memory, pixels_at_once=at_once)

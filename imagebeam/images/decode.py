@@ -16,9 +16,11 @@ The rules, one for all formats:
 """
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +62,10 @@ _UPRIGHT = {
 """The operation that turns a picture upright, by EXIF orientation (1 is upright)."""
 
 
+Turn: TypeAlias = Callable[[int], AbstractContextManager[object]]
+"""Takes the pixels that will be decoded, and waits until there is memory for them."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
     """One picture, ready for a module.
@@ -81,6 +87,7 @@ def decode(
     resize: Resize = "crop",
     max_pixels: int = MAX_PIXELS,
     truncated: Truncation = "refuse",
+    turn: Turn = nullcontext,
 ) -> DecodedImage:
     """Decode one picture and bring it to a module's input size.
 
@@ -94,6 +101,7 @@ def decode(
             decoded at if that is smaller. So is one with more than twice
             `PIL.Image.MAX_IMAGE_PIXELS`, unless that is None.
         truncated: whether data that end early are decoded as far as they go.
+        turn: entered while the pixels are held.
 
     Raises:
         DecodeError: one of its leaves; nothing else.
@@ -103,7 +111,7 @@ def decode(
     name = format_of_picture(data)
     _check_pixels(signatures.webp_canvas(data), max_pixels)
     try:
-        return _decode(data, name, size, resize, max_pixels)
+        return _decode(data, name, size, resize, max_pixels, turn)
     except _FINAL as error:
         raise _final(error) from error
     # Decoders fail with any exception: OSError, ValueError, SyntaxError, IndexError, struct.error.
@@ -111,10 +119,10 @@ def decode(
         failure = _failure(data, error)
     for other in repaired(data):
         with suppress(Exception):
-            return _decode(other, name, size, resize, max_pixels)
+            return _decode(other, name, size, resize, max_pixels, turn)
     if truncated == "accept" and isinstance(failure, Truncated):
         with suppress(Exception), _as_far_as_it_goes():
-            return _decode(data, name, size, resize, max_pixels)
+            return _decode(data, name, size, resize, max_pixels, turn)
     raise failure
 
 
@@ -140,13 +148,15 @@ def _as_far_as_it_goes() -> Iterator[None]:
 
 
 def _decode(
-    data: bytes, name: str, size: tuple[int, int], resize: Resize, max_pixels: int
+    data: bytes, name: str, size: tuple[int, int], resize: Resize, max_pixels: int, turn: Turn
 ) -> DecodedImage:
-    with Image.open(io.BytesIO(data), formats=(name,)) as image:
+    with ExitStack() as held, Image.open(io.BytesIO(data), formats=(name,)) as image:
         width, height = image.size
         if isinstance(image, JpegImageFile) and width * height <= _REDUCED * max_pixels:
             reduce_scale(image, size, resize)
-        _check_pixels(image.size if _is_sequential(image) else (width, height), max_pixels)
+        needed = image.size if _is_sequential(image) else (width, height)
+        _check_pixels(needed, max_pixels)
+        held.enter_context(turn(math.prod(needed)))
         return decode_opened(image, size, resize, (width, height))
 
 

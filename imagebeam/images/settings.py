@@ -82,7 +82,10 @@ class DecodeLimits:
     Attributes:
         seconds: wall time from the start of its work to its pixels; up to a tenth more may pass.
         memory: bytes of address space that a child may take beyond what it starts with.
+        pixels_at_once: of a picture that all children of a worker may decode at once; one with more
+            waits until no other child decodes such a picture. None for any number.
     """
 
     seconds: float = 60.0
     memory: int = 2_000_000_000
+    pixels_at_once: int | None = None

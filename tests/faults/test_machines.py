@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import Location
@@ -105,6 +106,51 @@ def small_group() -> Iterator[Path]:
         signal.sigtimedwait((), 0.05)
 
 
+def _memory_limit(group: Path) -> Path:
+    names = ("memory.max", "memory.limit_in_bytes")
+    [limit] = [group / name for name in names if (group / name).exists()]
+    return limit
+
+
+def _killed_for_memory(group: Path) -> int:
+    """Return how many processes of a group the system has killed for its memory."""
+    names = ("memory.events", "memory.oom_control")
+    [counts] = [group / name for name in names if (group / name).exists()]
+    return int(dict(map(str.split, counts.read_text().splitlines()))["oom_kill"])
+
+
+def _inside(group: Path) -> tuple[str, ...]:
+    """Return a command that runs another one in a control group."""
+    return ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh")
+
+
+@pytest.mark.slow
+def test_a_job_takes_less_memory_where_there_is_less(tmp_path: Path, small_group: Path) -> None:
+    images, clean = tmp_path / "in", tmp_path / "clean"
+    archive(images, 40, rubbish=4)
+    for name, size in (
+        ("12.jpg", (4000, 3000)),
+        ("12.png", (4000, 3000)),
+        ("42.png", (6500, 6500)),
+    ):
+        Image.linear_gradient("L").resize(size).convert("RGB").save(tmp_path / name)
+        # More than one process decodes at once, so both have large pictures.
+        for number in range(36):
+            os.link(tmp_path / name, images / f"{number:02}-{name}")
+    job = (images, "--output")
+    assert label(*job, clean) == 0
+    for megabytes, allowed in ((512, 2), (1000, 8), (2000, None)):
+        _memory_limit(small_group).write_text(str(megabytes * 1_000_000))
+        output = tmp_path / str(megabytes)
+        limited = Job(*job, output, "--decode-processes", 12, through=_inside(small_group))
+        code, stderr = limited.finish()
+        assert code == 0, stderr
+        lowered = re.findall(r"the memory limit of (\d+) MB allows (\d+)\.", stderr)
+        assert lowered == ([(str(megabytes), str(allowed))] if allowed else [])
+        assert _killed_for_memory(small_group) == 0
+        assert_same_rows(output, clean)
+
+
 @pytest.mark.slow
 def test_a_job_that_the_system_kills_for_its_memory_resumes(
     tmp_path: Path, small_group: Path
@@ -112,11 +158,9 @@ def test_a_job_that_the_system_kills_for_its_memory_resumes(
     images, output, clean = tmp_path / "in", tmp_path / "out", tmp_path / "clean"
     archive(images, 12, rubbish=2)
     held = Path(bmp(images / "held.bmp", 7, "wait"))
-    limits = ("memory.max", "memory.limit_in_bytes")
-    [limit] = [small_group / name for name in limits if (small_group / name).exists()]
+    limit = _memory_limit(small_group)
     limit.write_text(str(2 << 30))
-    inside = ("sh", "-c", f'echo $$ > {small_group}/cgroup.procs && exec "$@"', "sh")
-    job = Job(images, "--output", output, "--images-per-shard", 1, through=inside)
+    job = Job(images, "--output", output, "--images-per-shard", 1, through=_inside(small_group))
     job.wait_until(held.with_suffix(".reached").exists)
     # Version 1 refuses a limit below what is used. Just above, the next pages are too many.
     for megabytes in range(1000, 20, -1):

@@ -100,12 +100,15 @@ def test_shards_decoded_in_advance_keep_their_times_and_windows(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("processes", "available", "expected", "memory"),
+    ("processes", "available", "expected", "memory", "pixels_at_once"),
     [
-        (None, Resources(2), 2, 2_000_000_000),
-        (None, Resources(64, 512_000_000), 2, 256_000_000),
-        (8, Resources(2), 8, 2_000_000_000),
-        (8, Resources(64, 512_000_000), 2, 256_000_000),
+        (None, Resources(2), 2, 2_000_000_000, None),
+        (None, Resources(64, 512_000_000), 2, 256_000_000, 3_250_000),
+        (8, Resources(2), 8, 2_000_000_000, None),
+        (8, Resources(64, 512_000_000), 2, 256_000_000, 3_250_000),
+        # Turns make no sense for one process.
+        (1, Resources(64, 512_000_000), 1, 256_000_000, None),
+        (8, Resources(64, 200_000_000), 1, 100_000_000, None),
     ],
 )
 def test_decoding_follows_the_cores_and_the_memory_of_the_worker(
@@ -113,9 +116,10 @@ def test_decoding_follows_the_cores_and_the_memory_of_the_worker(
     available: Resources,
     expected: int,
     memory: int,
+    pixels_at_once: int | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fitting = fit_decoding(processes, DecodeLimits(), None, available)
-    assert fitting == (expected, DecodeLimits(memory=memory))
+    assert fitting == (expected, DecodeLimits(memory=memory, pixels_at_once=pixels_at_once))
     lowered = processes is not None and processes > expected
-    assert ("the memory limit of 512 MB allows 2" in caplog.text) is lowered
+    assert (f"MB allows {expected}" in caplog.text) is lowered

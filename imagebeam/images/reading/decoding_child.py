@@ -4,6 +4,7 @@ import pickle
 import resource
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +15,14 @@ from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
 from imagebeam.images import signatures
 from imagebeam.images.containers.zip_methods import unpack_here
-from imagebeam.images.decode import DecodedImage, decode
+from imagebeam.images.decode import DecodedImage, Turn, decode
 from imagebeam.images.digests import digest_of
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
 from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.picture_task import RunTask
 from imagebeam.images.reading.shared_pixels import SharedPixels
+from imagebeam.images.reading.turns import Turns
 from imagebeam.images.reading.wire_format import pack, pack_answers
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
@@ -44,20 +46,24 @@ READY = b""
 why the task cannot be loaded."""
 
 
-def serve(socket_descriptor: str, memory_descriptor: str) -> None:
+def serve(socket_descriptor: str, memory_descriptor: str, turns_descriptor: str = "") -> None:
     """Serve the process at the other end of a socket until it ends.
 
     Args:
         socket_descriptor: of the socket.
         memory_descriptor: of the memory where pixels go.
+        turns_descriptor: of the lock for large pictures; "" where they need no turns.
     """
     # The job's own limit is checked from the same header.
     Image.MAX_IMAGE_PIXELS = None
     messages = DecoderMessages()
     with serving(socket_descriptor) as channel:
-        preprocessing, memory = pickle.loads(channel.receive())
+        preprocessing, limits = pickle.loads(channel.receive())
+        turn: Turn = nullcontext
+        if turns_descriptor:
+            turn = Turns(limits.pixels_at_once, int(turns_descriptor)).turn
         shared = SharedPixels(preprocessing.size, int(memory_descriptor))
-        _limit_memory(memory)
+        _limit_memory(limits.memory)
         channel.send(READY)
         run_task: RunTask | None = None
         while True:
@@ -71,10 +77,10 @@ def serve(socket_descriptor: str, memory_descriptor: str) -> None:
                 except Exception as error:
                     channel.send(f"{type(error).__name__}: {error}".encode(errors="replace"))
                     continue
-                _limit_memory(memory)
+                _limit_memory(limits.memory)
                 channel.send(READY)
                 continue
-            decoded = _read_all(message.requests, preprocessing, shared, messages, channel)
+            decoded = _read_all(message.requests, preprocessing, shared, messages, channel, turn)
             if message.with_task and decoded:
                 assert run_task is not None
                 channel.send(_answers(run_task, shared.slots, decoded))
@@ -86,12 +92,13 @@ def _read_all(
     shared: SharedPixels,
     messages: DecoderMessages,
     channel: Channel,
+    turn: Turn,
 ) -> list[int]:
     """Send the outcome of each request; return the rows of those that were decoded."""
     meter = Meter()
     decoded = []
     for row, request in enumerate(requests):
-        outcome = _read(preprocessing, request, shared, row, meter, messages)
+        outcome = _read(preprocessing, request, shared, row, meter, messages, turn)
         last = row == len(requests) - 1
         if not isinstance(outcome, ImageError):
             decoded.append(row)
@@ -120,6 +127,7 @@ def read_image(
     meter: Meter,
     messages: DecoderMessages | None = None,
     digest: npt.NDArray[np.uint8] | None = None,
+    turn: Turn = nullcontext,
 ) -> DecodedImage | ImageError:
     """Fetch and decode one image in this process.
 
@@ -129,6 +137,7 @@ def read_image(
         meter: counts what it costs.
         messages: of decoders, where this process collects them.
         digest: uint8 (DIGEST_BYTES,), which receives that of the bytes if there shall be one.
+        turn: see `decode`.
     """
     try:
         with meter.stage("fetch"):
@@ -145,6 +154,7 @@ def read_image(
                 preprocessing.resize,
                 preprocessing.max_pixels,
                 preprocessing.truncated,
+                turn,
             )
             if messages is not None and is_tiff and (damage := messages.damage()):
                 raise Corrupt(damage)
@@ -161,9 +171,10 @@ def _read(
     row: int,
     meter: Meter,
     messages: DecoderMessages,
+    turn: Turn,
 ) -> tuple[int, int] | ImageError:
     try:
-        read = read_image(request, preprocessing, meter, messages, shared.digests[row])
+        read = read_image(request, preprocessing, meter, messages, shared.digests[row], turn)
         if isinstance(read, ImageError):
             return read
         shared.slots[row] = read.pixels

@@ -28,6 +28,7 @@ from imagebeam.images.reading.decoding_child import Batch
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.started_child import StartedChild
+from imagebeam.images.reading.turns import Turns
 from imagebeam.images.reading.wire_format import unpack, unpack_answers
 from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.images.stage_times import Meter
@@ -54,9 +55,12 @@ class DecodingProcess:
     with the thread that started it.
     """
 
-    def __init__(self, preprocessing: Preprocessing, limits: DecodeLimits) -> None:
+    def __init__(
+        self, preprocessing: Preprocessing, limits: DecodeLimits, turns: Turns | None = None
+    ) -> None:
         self._preprocessing = preprocessing
         self._limits = limits
+        self._turns = turns
         self._child: StartedChild | None = None
         self._ended = False
 
@@ -231,8 +235,8 @@ class DecodingProcess:
         for _ in range(_STARTS):
             try:
                 if self._child is None:
-                    self._child = StartedChild(self._preprocessing.size)
-                    self._child.prepare(self._preprocessing, self._limits.memory)
+                    self._child = StartedChild(self._preprocessing.size, self._turns)
+                    self._child.prepare(self._preprocessing, self._limits)
                 if task is not None and self._child.loaded != task.key:
                     self._child.load(task)
                 return

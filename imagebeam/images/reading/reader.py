@@ -24,6 +24,7 @@ from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.fetcher import Fetcher
 from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SLOTS
+from imagebeam.images.reading.turns import Turns
 from imagebeam.images.settings import Access, DecodeLimits, Preprocessing
 from imagebeam.images.stage_times import Meter, StageTimes, total
 
@@ -106,14 +107,16 @@ class ImageReader:
         self._usable = processes
         self._lock = threading.Lock()
         self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
-        decoding = [
-            DecodingProcess(preprocessing, limits or DecodeLimits()) for _ in range(processes)
-        ]
+        limits = limits or DecodeLimits()
+        turns = None if limits.pixels_at_once is None else Turns(limits.pixels_at_once)
+        decoding = [DecodingProcess(preprocessing, limits, turns) for _ in range(processes)]
         for process in decoding:
             self._idle.put(process)
         self._feeders = ThreadPoolExecutor(processes, thread_name_prefix="image-reader")
         # A reader that is dropped without `close` still ends its child processes.
-        self._finalizer = weakref.finalize(self, _close, self._fetcher, self._feeders, decoding)
+        self._finalizer = weakref.finalize(
+            self, _close, self._fetcher, self._feeders, decoding, turns
+        )
 
     def start(self) -> None:
         """Start the decoding processes in the background instead of with the first images."""
@@ -218,7 +221,10 @@ class ImageReader:
 
 
 def _close(
-    fetcher: Fetcher, feeders: ThreadPoolExecutor, decoding: Sequence[DecodingProcess]
+    fetcher: Fetcher,
+    feeders: ThreadPoolExecutor,
+    decoding: Sequence[DecodingProcess],
+    turns: Turns | None,
 ) -> None:
     fetcher.close()
     # Their current work is no longer needed, and a picture may hang.
@@ -227,3 +233,5 @@ def _close(
     feeders.shutdown(cancel_futures=True)
     for process in decoding:
         process.close()
+    if turns is not None:
+        turns.close()

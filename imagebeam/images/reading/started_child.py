@@ -6,7 +6,8 @@ from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.images.reading.decoding_child import READY
 from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SharedPixels
-from imagebeam.images.settings import Preprocessing
+from imagebeam.images.reading.turns import Turns
+from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.service_process import START_SECONDS, ServiceProcess
 
 
@@ -18,8 +19,12 @@ class StartedChild(ServiceProcess):
         loaded: the key of the task that it has loaded; "" for none.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        """Start the process, for pictures of (height, width) pixels.
+    def __init__(self, size: tuple[int, int], turns: Turns | None = None) -> None:
+        """Start the process.
+
+        Args:
+            size: (height, width) of its pictures in pixels.
+            turns: that it takes with other processes to decode large ones.
 
         Raises:
             OSError: it cannot be started.
@@ -29,7 +34,7 @@ class StartedChild(ServiceProcess):
         try:
             super().__init__(
                 "imagebeam.images.reading.decoding_child:serve",
-                descriptors=[self.shared.descriptor],
+                descriptors=[self.shared.descriptor, *([turns.descriptor] if turns else [])],
                 # The child reports what it does not expect; this process raises it.
                 variables={RAISE_UNEXPECTED: ""},
             )
@@ -37,13 +42,13 @@ class StartedChild(ServiceProcess):
             self.shared.close()
             raise
 
-    def prepare(self, preprocessing: Preprocessing, memory: int) -> None:
+    def prepare(self, preprocessing: Preprocessing, limits: DecodeLimits) -> None:
         """Wait until the child can decode.
 
         Raises:
             TimeoutError, EOFError, OSError: it cannot.
         """
-        self.channel.send(pickle.dumps((preprocessing, memory)))
+        self.channel.send(pickle.dumps((preprocessing, limits)))
         self.channel.receive(START_SECONDS)
 
     def load(self, task: PictureTask) -> None:
