@@ -210,7 +210,9 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
     if not any(state.iterdir()):
         write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
         return
-    begun = _read_run(file)
+    # A run of an earlier version lacks the settings that are newer. It had what is the default now.
+    defaults = {key: value for key, value in asdict(Plan()).items() if key in wanted}
+    begun = defaults | _read_run(file)
     changed = sorted(key for key in begun.keys() | wanted if begun.get(key) != wanted.get(key))
     if changed:
         differences = ", ".join(

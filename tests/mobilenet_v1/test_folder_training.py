@@ -22,9 +22,16 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     claim(tmp_path / "run", SETTINGS)
     with pytest.raises(
         NetworkError,
-        match=r"a run with other settings: seed was None and is 3, width was 0\.5 and is 1\.0\.",
+        match=r"a run with other settings: seed was 0 and is 3, width was 0\.5 and is 1\.0\.",
     ):
         claim(tmp_path / "run", {**SETTINGS, "width": 1.0, "seed": 3})
+
+
+def test_training_of_an_earlier_version_resumes(tmp_path: Path) -> None:
+    claim(tmp_path / "run", SETTINGS)
+    claim(tmp_path / "run", {**SETTINGS, "quantization": "uint8", "patience": None})
+    with pytest.raises(NetworkError, match="quantization was uint8 and is int8"):
+        claim(tmp_path / "run", {**SETTINGS, "quantization": "int8"})
 
 
 def test_foreign_folder_is_refused(tmp_path: Path) -> None:
