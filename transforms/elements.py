@@ -22,7 +22,7 @@ from imagebeam.images.stage_times import StageTimes
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.types import StagedModule
 from imagebeam.outputs.account import Tally
-from imagebeam.storage.secrets import clean_text
+from imagebeam.storage.clean_text import clean_text
 
 PAGE_SIZE = 1000
 

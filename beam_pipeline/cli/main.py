@@ -24,7 +24,7 @@ from imagebeam.beam_pipeline.exit_codes import (
 )
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
-from imagebeam.storage.secrets import clean_text
+from imagebeam.storage.clean_text import clean_text
 from imagebeam.version import __version__
 
 _USAGE = "usage: imagebeam COMMAND [OPTION ...]"

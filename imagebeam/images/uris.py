@@ -6,7 +6,7 @@ A name holds no secrets. It differs from the address if that holds one, such as 
 import os
 from urllib.parse import quote
 
-from imagebeam.storage.secrets import holds_secrets, without_secrets
+from imagebeam.storage.secrets import holds_secrets, member_without_secrets, without_secrets
 from imagebeam.storage.uris import MEMBER, from_path, path, scheme, split_member, to_path
 
 __all__ = [
@@ -23,12 +23,15 @@ __all__ = [
 
 
 def member(archive: str, name: str) -> str:
-    """Return the URI of an archive's member; bytes of its name that are not UTF-8 are encoded."""
+    """Return the URI of an archive's member; bytes of its name that are not UTF-8 are encoded.
+
+    A name that is an address holds no secrets either.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         name = quote(os.fsencode(name))
-    return f"{archive}{MEMBER}{name}"
+    return f"{archive}{MEMBER}{member_without_secrets(name)}"
 
 
 def from_entry(entry: str, base: str) -> str:

@@ -5,7 +5,8 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import write_whole
@@ -55,10 +56,7 @@ def _read_document(path: AnyPath) -> dict[str, Any]:
     if isinstance(path, Location):
         data = path.read_bytes()
     else:
-        # Opening a pipe would block until another process writes to it.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("not a regular file")
+        with regular_file(path) as file:
             data = file.read(_MOST_DOCUMENT_BYTES + 1)
     if len(data) > _MOST_DOCUMENT_BYTES:
         raise ValueError(f"larger than {_MOST_DOCUMENT_BYTES:,} bytes")
@@ -72,6 +70,22 @@ def _read_document(path: AnyPath) -> dict[str, Any]:
 
 
 _MOST_DOCUMENT_BYTES = 64_000_000
+
+
+@contextmanager
+def regular_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file of the output that somebody may have replaced by a pipe or a device.
+
+    Raises:
+        ValueError: it is not a regular file.
+    """
+    # Opening a pipe would block until another process writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a regular file")
+    with open(descriptor, "rb") as file:
+        yield file
 
 
 def write_document(path: AnyPath, values: Mapping[str, Any]) -> None:

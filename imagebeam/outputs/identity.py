@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam.outputs.compaction import journal
-from imagebeam.outputs.documents import own_file, read_document, write_document
+from imagebeam.outputs.documents import own_file, read_document, regular_file, write_document
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import FORMATS, Layout, remove_temporaries, unusable
 from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.own_files import delete_all, foreign_file
 from imagebeam.outputs.schema import EMITTED
-from imagebeam.storage import AnyPath, uris
+from imagebeam.storage import AnyPath, Location, uris
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "input_range", "channels", "resize"),
@@ -154,10 +154,18 @@ def changed_module(layout: Layout, identity: Mapping[str, Any]) -> AnyPath | Non
         return None
     path = layout.job / os.path.basename(str(staged["file"]))
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return None if _content_digest(path) == staged["sha256"] else path
     except FileNotFoundError:
         return None
-    return None if digest == staged["sha256"] else path
+    except ValueError:
+        return path
+
+
+def _content_digest(path: AnyPath) -> str:
+    if isinstance(path, Location):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with regular_file(path) as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def job_digest(identity: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
-from imagebeam.storage.secrets import clean_text
+from imagebeam.storage.clean_text import clean_text
 
 Self = TypeVar("Self", bound="StoreError")
 

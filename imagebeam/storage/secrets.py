@@ -1,12 +1,13 @@
-"""Keeps secrets out of everything that leaves the process: rows, messages, logs, reports.
+"""Finds secrets in addresses, and names objects without them.
 
 A web address may hold a user, a password, a signature or a key. `without_secrets` gives the name
-under which an address appears in rows; `clean_text` is applied to every message. What is hidden in
-a name is replaced by a digest, so that different addresses keep different names.
+under which an address appears in rows. What is hidden in a name is replaced by a digest, so that
+different addresses keep different names.
 """
 
 import hashlib
 import re
+import unicodedata
 from typing import Literal, get_args
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -26,9 +27,16 @@ _SIGNING = re.compile(
 )
 _SECRET_NAME = re.compile(
     r"key|sig|token|secret|pass|pw|auth|cred|code|sess|hdnt|hdnea|hmac|jwt|ticket|otp|nonce"
-    r"|^k$",
+    r"|access(?!ion)|policy|private|bearer|csrf|verify|user|login|email|(pin|sid|sas|ak)$"
+    r"|^(k|tk|sk|hm|oh)$",
     re.IGNORECASE,
 )
+_INNER_NAME = re.compile(r"([\w.-]{1,64})[=:]")
+KNOWN_TOKEN = re.compile(
+    r"\b(?:hf_|gh[opsru]_|github_pat_|glpat-|xox[a-z]-|AKIA|ASIA|AIza|KGAT_|eyJ[\w-]+\.)[\w.-]{8,}"
+)
+"""Tokens of Hugging Face, GitHub, GitLab, Slack, AWS, Google and Kaggle, and JSON web tokens."""
+
 _LONGEST_SHOWN = 24
 """Characters of a value: a longer one may be a key under a name that is not known here."""
 
@@ -40,11 +48,11 @@ _FEWEST_RUNS = 6
 # A URL with a user or a query that is taken for a local path, because of a quote before it, of
 # backslashes, or of a slash too few.
 _MISTYPED_URL = re.compile(
-    r"\b((?:https?|ftp|s3|gs):[/\\]{1,3})((?=[^/\\]{0,1024}@|.{0,4096}\?).+)", re.IGNORECASE
+    r"(\b(?:https?|ftp|s3|gs):[/\\]{0,3}|^//)((?=[^/\\]{0,1024}@|.{0,4096}\?).+)", re.IGNORECASE
 )
 
 _HIDDEN = re.compile(r"~[0-9a-f]{16}")
-_ENCODINGS = 3
+_ENCODINGS = 10
 """Times that a name may be percent-encoded and is still recognised."""
 
 
@@ -68,9 +76,21 @@ def without_secrets(address: str, hide: HideQuery = "secret") -> str:
     except ValueError:
         # The address is malformed, so that any part of it may be secret.
         return f"{kind}://{_digest(address)}"
-    host = parts.netloc.rpartition("@")[2]
+    user, _, host = parts.netloc.rpartition("@")
+    if (parts.path and not host) or (user and "@" in parts.path):
+        # Where a password with a slash ends is not certain.
+        return f"{kind}://{_digest(address)}"
     path = _without_path_secrets(parts.path)
     return urlunsplit((parts.scheme, host, path, _shown_query(parts.query, hide), ""))
+
+
+def member_without_secrets(name: str) -> str:
+    """Return the name of an archive's member without the secrets of the address that it may be."""
+    if not is_plain(name):
+        # Members whose names differ in a signature alone are different pictures.
+        start = name.partition("?")[0].partition("#")[0]
+        return f"{without_secrets(start)}?{_digest(name)}" if holds_secrets(name) else name
+    return _without_secret_query(_MISTYPED_URL.sub(lambda m: f"{m[1]}{_digest(m[2])}", name))
 
 
 def holds_secrets(address: str) -> bool:
@@ -78,90 +98,54 @@ def holds_secrets(address: str) -> bool:
     return without_secrets(address) != address.partition("#")[0]
 
 
-def clean_text(text: str) -> str:
-    """Remove queries, users and passwords from all addresses in a text, and values of secrets.
+PATH_PARAMETER = re.compile(r"(;|%3B)([\w.%-]+?)(=|%3D)([^;/]*)", re.IGNORECASE)
+"""Separator, name, sign and value of a parameter in a path."""
 
-    Every text that leaves the process passes here: messages, rows, logs and stack traces.
-    """
-    text = _URL.sub(_clean_url, text)
-    text = _USER.sub(r"\1", text)
-    text = _HEADER.sub(r"\1…", text)
-    return _ASSIGNMENT.sub(_clean_assignment, text)
+USER_IN_PATH = re.compile(r"/[^:/@]+:[^/@]+@[^/]*")
+"""User, password and host that were taken for a path, because of a slash too few."""
 
-
-# Repetitions before a fixed part have an upper bound: without one, time grows with the square of
-# the length of a text, which may come from an untrusted source.
-_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F)[^\s'\"<>|`]+", re.IGNORECASE)
-_USER = re.compile(
-    r"((?<![\w:/])//|\b(?:https?|ftp|s3|gs):(?:/|\\{1,4}))[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,256}@",
-    re.IGNORECASE,
-)
-"""User and password in an address without a scheme, with a slash too few or with backslashes."""
-_TAIL = ").,;:!]}"
-_ENCODED_URL = re.compile(r"%3A%2F%2F", re.IGNORECASE)
-_HEADER = re.compile(
-    r"\b((?:(?:proxy-)?authorization|cookie)['\"]?\s*[:=]\s*['\"]?|bearer\s+(?=\S{16}))"
-    r"[^\r\n'\"]+",
-    re.IGNORECASE,
-)
-_ASSIGNMENT = re.compile(r"([\w%-]{1,64})(\s{0,3}=\s{0,3}|%3D)(?!…)[^\s&'\"<>,;)]+", re.IGNORECASE)
-_ASSIGNED_SECRET = re.compile(
-    r"(?:^|[^a-z])sig$|signature|token|secret|password|passwd|passphrase|pwd|api[_-]?key"
-    r"|access[_-]?key|credential|jsessionid|hdnts|hdnea",
-    re.IGNORECASE,
-)
-
-
-def _clean_assignment(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2]}…" if _ASSIGNED_SECRET.search(match[1]) else match[0]
-
-
-def _clean_url(match: re.Match[str]) -> str:
-    url = match[0].rstrip(_TAIL)
-    rest = match[0][len(url) :]
-    if _ENCODED_URL.search(url) and "://" not in url:
-        head, sign, _ = url.partition("%3F")
-        return f"{head}{'?…' if sign else ''}{rest}"
-    head, _, after = url.partition("://")
-    before_query, question, _ = after.partition("?")
-    before_query = before_query.partition("#")[0] if question else before_query
-    authority, at, behind = before_query.rpartition("@")
-    # An @ may stand in a path too, after a host with or without a port.
-    if at and not _HOST_AND_PATH.match(authority):
-        before_query = behind
-    path = _PATH_PARAMETER.sub(r";\1=…", before_query)
-    return f"{head}://{path}{'?…' if question else ''}{rest}"
-
-
-_HOST_AND_PATH = re.compile(r"[^:/@]+(:\d*)?/")
-_PATH_PARAMETER = re.compile(r";([\w.%-]+)=([^;/]*)")
+_NAMED_IN_PATH = re.compile(r"([/,&]|%2F|%2C|%26|%3F)([\w.-]+)(=|%3D)([^;/,&%]+)", re.IGNORECASE)
+"""Part of a path that is rarely a secret: only its name counts."""
 
 
 def _without_path_secrets(path: str) -> str:
-    def shown(match: re.Match[str]) -> str:
-        name, value = match[1], match[2]
-        return f";{name}={_digest(value)}" if may_be_secret(name, value) else match[0]
+    def parameter(match: re.Match[str]) -> str:
+        before, name, sign, value = match.groups()
+        is_secret = may_be_secret(name, value)
+        return f"{before}{name}{sign}{_digest(value)}" if is_secret else match[0]
 
-    return _PATH_PARAMETER.sub(shown, path)
+    def named(match: re.Match[str]) -> str:
+        before, name, sign, value = match.groups()
+        return f"{before}{name}{sign}{_digest(value)}" if _is_secret_name(name) else match[0]
+
+    path = USER_IN_PATH.sub(lambda match: f"/{_digest(match[0])}", path)
+    path = _NAMED_IN_PATH.sub(named, PATH_PARAMETER.sub(parameter, path))
+    return KNOWN_TOKEN.sub(lambda match: _digest(match[0]), path)
 
 
 def _bucket_name(address: str) -> str:
-    """Return the name of an object in a bucket, whose `?` is part of it unless it is signed."""
+    """Return the name of an object in a bucket."""
     head, _, rest = address.partition("://")
     bucket, slash, name = rest.partition("/")
     bucket = bucket.rpartition("@")[2]
     if ":" in bucket:
         # A key with a slash, KEY:SE/CRET@bucket, or without a bucket: where it ends is not certain.
         return f"{head}://{_digest(address)}"
-    name = f"{head}://{bucket}{slash}{name}"
-    path, question, query = name.partition("?")
-    signed = any(_SIGNATURE.fullmatch(part.partition("=")[0]) for part in query.split("&"))
-    return f"{path}{question}{_digest(query)}" if signed else name
+    return _without_secret_query(f"{head}://{bucket}{slash}{name}")
+
+
+def _without_secret_query(name: str) -> str:
+    """Return a name, whose `?` is part of it, with a digest in place of a query with a secret."""
+    query = re.split("[?#]", name, maxsplit=1)[1:]
+    names = [part.partition("=")[0] for each in query for part in each.split("&") if "=" in part]
+    if not any(map(_is_secret_name, names)):
+        return name
+    return f"{name.removesuffix(query[0])}{_digest(query[0])}"
 
 
 def _shown_query(query: str, hide: HideQuery) -> str:
     parameters = [part for part in query.split("&") if part]
-    names = [_decoded(part.partition("=")[0]) for part in parameters]
+    names = [decoded(part.partition("=")[0]) for part in parameters]
     if any(map(_SIGNATURE.fullmatch, names)):
         kept = zip(parameters, names, strict=True)
         parameters = [part for part, name in kept if not _SIGNING.fullmatch(name)]
@@ -171,26 +155,37 @@ def _shown_query(query: str, hide: HideQuery) -> str:
         case "all":
             return _digest("&".join(parameters)) if parameters else ""
         case "secret":
-            return "&".join(map(_shown_parameter, parameters))
+            return "&".join(
+                ";".join(map(_shown_parameter, filter(None, part.split(";"))))
+                for part in parameters
+            )
 
 
 def _shown_parameter(parameter: str) -> str:
     name, sign, value = parameter.partition("=")
-    if not sign:
-        return _digest(name)
-    shown = _digest(name) if _looks_random(_decoded(name)) else name
+    if not name or not sign:
+        return _digest(parameter)
+    shown = _digest(name) if _looks_random(decoded(name)) else name
     return f"{shown}={_digest(value) if may_be_secret(name, value) else value}"
 
 
 def may_be_secret(name: str, value: str) -> bool:
     """Return whether the name of a parameter or header, or its value, looks like a secret."""
-    return bool(value) and (
-        _SECRET_NAME.search(_decoded(name)) is not None or _looks_random(_decoded(value))
-    )
+    if not value:
+        return False
+    value = decoded(value)
+    names = (name, *_INNER_NAME.findall(value))
+    return any(map(_is_secret_name, names)) or _looks_random(value)
+
+
+def _is_secret_name(name: str) -> bool:
+    """Return whether a name is one that secrets have, however it is spelt."""
+    spelt = unicodedata.normalize("NFKD", decoded(name))
+    return _SECRET_NAME.search("".join(filter(str.isalnum, spelt))) is not None
 
 
 def _looks_random(text: str) -> bool:
-    if len(text) > _LONGEST_SHOWN:
+    if len(text) > _LONGEST_SHOWN or KNOWN_TOKEN.search(text):
         return True
     if text.isdecimal() or len(text) < _FEWEST_RUNS:
         return False
@@ -199,7 +194,8 @@ def _looks_random(text: str) -> bool:
     return len([run for run in _RUNS.findall(text) if run.isalnum()]) >= _FEWEST_RUNS
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
+    """Return a text without percent-encoding, however often it was encoded."""
     for _ in range(_ENCODINGS):
         if "%" not in text:
             return text

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from imagebeam.errors import ImagebeamError
-from imagebeam.storage.secrets import clean_text
+from imagebeam.storage.clean_text import clean_text
 from imagebeam.tables import rows
 from imagebeam.tables.rows import Digests
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +31,27 @@ def test_an_altered_module_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert imagebeam(*label) == 0
     assert module.read_bytes() == content
     assert [row["uri"] for row in predictions(out)] == names
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "plant",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")],
+    ids=["pipe", "folder", "device"],
+)
+def test_something_else_in_place_of_the_module_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], plant: Callable[[Path], None]
+) -> None:
+    archive(tmp_path / "in", 2)
+    out = tmp_path / "out"
+    label = ("label", tmp_path / "in", "--output", out, "--module", "demo")
+    assert imagebeam(*label, "--limit", 1) == 0
+    [module] = (out / "job").glob("module-*")
+    module.unlink()
+    plant(module)
+    assert imagebeam("verify", out) == 1
+    assert imagebeam(*label) == 2
+    assert f"{module}: was changed since a run of this job wrote it" in capfd.readouterr().err
 
 
 def _job(output: Path) -> str:

@@ -1,7 +1,10 @@
 """Test that no secret of an address leaves the process by any way."""
 
+import io
+import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +38,15 @@ _SECRETS = [
         "next=https%3A%2F%2Fx.org%2F%3Fkey%3D{}",
         "jwt={}.{}.{}",
         "__gda__=exp=1~hmac={}",
+        "%252561pikey={}",
+        "tok%00en={}",
+        "w=1;key={}",
+        "a=1%26key%3D{}",
+        "={}",
+        "x='&key={}",
+        "url=https://user:{}@b.org/",
+        "security-token={}",
+        "q-ak={}",
     ),
 ]
 
@@ -77,6 +89,14 @@ def test_neither_rows_nor_files_nor_reports_hold_a_secret(
         f"HTTP://{_CANARY}@127.0.0.1:{web.port}/a.jpg",
         f"http://user:{_CANARY}%40x@127.0.0.1:{web.port}/a.jpg",
         f"http:\\\\user:{_CANARY}@127.0.0.1:{web.port}\\a.jpg",
+        f"http://user:p@ss/{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f"http:///user:{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f"http:user:{_CANARY}@127.0.0.1:{web.port}/a.jpg",
+        f"http://127.0.0.1:{_CANARY}/a.jpg",
+        f"http://127.0.0.1:{web.port}/token={_CANARY}/a.jpg",
+        f"http://user:{_CANARY}@b\u00fccher.example/a.jpg?k={_CANARY}",
+        f"s3://bucket/a.jpg?X-Amz-Security-Token={_CANARY}",
+        f"gs://bucket/a.jpg?access_token={_CANARY}",
         f"//user:{_CANARY}@127.0.0.1:{web.port}/a.jpg",
         f'"{web.url("/a.jpg")}?sig={_CANARY}',
         f"{web.url('/a.jpg')}#access_token={_CANARY}",
@@ -119,6 +139,38 @@ def test_neither_rows_nor_files_nor_reports_hold_a_secret(
     assert [text for text in texts if _CANARY in text] == []
     assert (to / "a.csv").exists()
     assert (to / "compare.html").exists()
+
+
+def test_neither_members_nor_columns_that_are_addresses_show_a_secret(
+    tmp_path: Path, web: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture = Path(archive(tmp_path / "loose", 1)[0]).read_bytes()
+    names = [
+        f"https://a.org/b.jpg?sig={_CANARY}",
+        f"https://a.org/b.jpg?sig={_CANARY}2",
+        f"https:/u:{_CANARY}@a.org/b.jpg",
+        f"b.jpg?X-Amz-Signature={_CANARY}",
+    ]
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in names:
+            for data, suffix in ((picture, ""), (b"no picture", ".html")):
+                member = tarfile.TarInfo(f"{name}{suffix}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    address = web.add(f"/a.tar?sig={_CANARY}", stored((tmp_path / "a.tar").read_bytes()))
+    page = {"url": f"https://u:{_CANARY}@a.org/?key={_CANARY}", "n": 1}
+    row = {"uri": web.add(f"/a.jpg?tok%00en={_CANARY}", stored(picture)), "page": page}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    assert imagebeam("label", address, "-o", out, "-m", "demo", _PRIVATE) == 0
+    keep = ("--keep", "page", _PRIVATE)
+    assert imagebeam("label", tmp_path / "a.jsonl", "-o", kept, "-m", "demo", *keep) == 0
+    assert len({row["uri"] for row in predictions(out)}) == len(names)
+    assert predictions(kept)[0]["page"] == {"n": 1, "url": predictions(kept)[0]["page"]["url"]}
+    for command in (("status", out, "--json"), ("report", out), ("search", out, "a")):
+        assert imagebeam(*command) == 0
+    texts = [*capfd.readouterr(), str(predictions(out)), str(predictions(kept)), *_files(out)]
+    assert [text for text in texts if _CANARY in text] == []
 
 
 def test_no_secret_of_standard_input_is_left_in_the_output(tmp_path: Path, web: Site) -> None:
@@ -164,6 +216,7 @@ def test_a_whole_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
         ["label", "a.csv", "-o", "out"],
         ["label", "a.csv", "-o", f"s3://KEY:{_CANARY}@/"],
         ["label", "a.csv", "-o", f"https://user:{_CANARY}@a.org/"],
+        ["label", "a.jpg", "-o", "out", "--runner=Portable", f"--job_endpoint=u:{_CANARY}@a.org:1"],
         ["label", "a.jpg", "-o", "out", "-m", f"ftp://user:{_CANARY}@a.org/m.tflite"],
         ["label", "a.jpg", "-o", "out", "-m", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],
         ["module", "show", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],

@@ -176,7 +176,7 @@ class Places:
         root.mkdir(exist_ok=True)
         match name:
             case "DirectRunner, processes":
-                options: tuple[object, ...] = (*_PROCESSES, "--stall-seconds", "60")
+                options: tuple[object, ...] = (*_PROCESSES, "--stall-seconds", "240")
             case "Prism":
                 options = ("--runner=PrismRunner", f"--prism_location={PRISM}")
             case "Flink":

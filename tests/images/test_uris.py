@@ -137,7 +137,7 @@ _LONG = "0123456789abcdef0123456789abcdef"
         ),
         # Without a signature, these parameters do not sign anything.
         ("https://a.org/b?st=1&expires=2", "https://a.org/b?st=1&expires=2"),
-        ("gs://bucket/a?token=b#c", "gs://bucket/a?token=b#c"),
+        ("gs://bucket/a?size=b#c", "gs://bucket/a?size=b#c"),
         ("/folder/a?token=b@c", "/folder/a?token=b@c"),
     ],
 )

@@ -2,9 +2,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagebeam.storage.secrets import HIDE_QUERY, HideQuery, clean_text, without_secrets
+from imagebeam.storage.clean_text import clean_text, without_secrets_in
+from imagebeam.storage.secrets import (
+    HIDE_QUERY,
+    HideQuery,
+    member_without_secrets,
+    without_secrets,
+)
 
-_CANARY = "c4n4rySECRET"
+_CANARY = "hunterword"
+"""A word: that values look random is of no help."""
 
 _ADDRESSES = [
     "https://user:{}@a.org/b.jpg",
@@ -28,6 +35,34 @@ _ADDRESSES = [
     "s3://KEY:ab/{}@bucket/b.jpg",
     "gs://bucket/b.jpg?X-Goog-Signature={}",
     "https://[a.org/{}/b.jpg",
+    "https://a.org/b.jpg?%252561pikey={}",
+    "https://a.org/b.jpg?%6Bey={}",
+    "https://a.org/b.jpg?tok%00en={}",
+    "https://a.org/b.jpg?\uff4b\uff45\uff59={}",
+    "https://a.org/b.jpg?w=1;key={}",
+    "https://a.org/b.jpg?w=1;{}",
+    "https://a.org/b.jpg?a=1%26key%3D{}",
+    "https://a.org/b.jpg?a=%3Fkey%3D{}",
+    "https://a.org/b.jpg?={}",
+    "https://a.org/b.jpg?Policy={}&Key-Pair-Id=x",
+    "https://a.org/b.jpg?x=hf_{}",
+    "https://a.org/dl/hf_{}/b.jpg",
+    "https://a.org/x;%6Bey={}/b.jpg",
+    "https://a.org/x%3Btoken%3D{}/b.jpg",
+    "https://a.org/token={}/b.jpg",
+    "https://a.org/x&token={}/b.jpg",
+    "https://user:p@ss/{}@a.org/b.jpg",
+    "https://user:p/{}@x@a.org/b.jpg",
+    "https://user:p?{}@a.org/b.jpg",
+    "https://user:{}%40a.org/b.jpg",
+    "https://a.org:{}/b.jpg",
+    "https://a.org/user:{}@b.org/c.jpg",
+    "https:user:{}@a.org/b.jpg",
+    "https:///user:{}@a.org/b.jpg",
+    "https://user:{}@b\u00fccher.example/b.jpg",
+    "s3://bucket/b.jpg?X-Amz-Security-Token={}",
+    "s3://bucket/b.jpg?%53ignature={}",
+    "gs://bucket/b.jpg?access_token={}",
 ]
 
 
@@ -89,7 +124,7 @@ def test_harmless_parameters_are_shown(parameter: str) -> None:
 @pytest.mark.parametrize("address", [a for a in _ADDRESSES if "?" in a and "Signature" not in a])
 @pytest.mark.parametrize("hide", ["secret", "all"])
 def test_hidden_values_still_distinguish_rows(address: str, hide: HideQuery) -> None:
-    if "@" not in address and ";" not in address:
+    if "@" not in address and ";" not in address and "Policy" not in address:
         names = {without_secrets(address.format(f"{_CANARY}{n}"), hide) for n in range(3)}
         assert len(names) == 3
 
@@ -163,3 +198,55 @@ def test_a_url_with_backslashes_is_hidden_in_names_and_texts(slashes: str) -> No
     assert "s3cr3t" not in without_secrets(address)
     assert without_secrets(address).startswith("/folder/http:")
     assert "s3cr3t" not in clean_text(f"{address}: No such file")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--job_endpoint=user:{}@a.org:1: no job server",
+        "https://a.org/b.jpg?x=a b&key={}",
+        "https://a.org/b'.jpg?key={}",
+        "https://a.org/b.jpg?x=|key={}",
+        "x=https://a.org/b;token={}",
+        "hf_{}0123 is no token",
+        "the token eyJhbGciOi.eyJzdWIi.{}",
+    ],
+)
+def test_a_message_contains_no_secret_in_any_place(text: str) -> None:
+    assert _CANARY not in clean_text(text.format(_CANARY))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://a.org/b.jpg?sig={}",
+        "https://user:{}@a.org/b.jpg",
+        "https:/user:{}@a.org/b.jpg",
+        "b.jpg?X-Amz-Signature={}",
+        "a.org/b.jpg?token={}",
+        "b.zip!/https://a.org/b.jpg?key={}",
+    ],
+)
+def test_members_whose_names_are_addresses_show_no_secret_and_stay_different(name: str) -> None:
+    members = [name.format(f"{_CANARY}{number}") for number in range(3)]
+    members += [f"{member}#1" for member in members]
+    shown = [member_without_secrets(member) for member in members]
+    assert [each for each in shown if _CANARY in each] == []
+    assert len({*shown}) == len(members)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b.jpg", "b.jpg?w=1#2", "https://a.org/b.jpg?w=1", "token=1.jpg"]
+)
+def test_other_names_of_members_are_shown_as_they_are(name: str) -> None:
+    assert member_without_secrets(name) == name
+
+
+def test_addresses_in_values_of_columns_show_no_secret() -> None:
+    address = f"https://user:{_CANARY}@a.org/?sig={_CANARY}"
+    value = {"page": address, "all": [f"<a href='{address}'>", 3, None], "text": "1 = 1; w=2"}
+    shown = without_secrets_in(value)
+    assert _CANARY not in str(shown)
+    assert shown["all"][0] == "<a href='https://a.org/'>"
+    assert shown["text"] == value["text"]
+    assert without_secrets_in("see https://a.org/?w=1#top.") == "see https://a.org/?w=1#top."

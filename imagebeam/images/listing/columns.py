@@ -20,7 +20,7 @@ def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
     """Return the columns that --keep names, with their Arrow types, which all manifests share.
 
     Raises:
-        InputError: two manifests differ.
+        InputError: two manifests differ, or a column is of a type that outputs cannot hold.
     """
     columns: dict[str, Any] = {}
     for source in found:
@@ -30,7 +30,21 @@ def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
                     f"{uris.without_secrets(source.names[0])}: column {name!r} holds {kind}, and "
                     f"{columns[name]} in another manifest. Make them alike, or run them apart."
                 )
+    for name, kind in columns.items():
+        _check_writable(name, kind)
     return columns
+
+
+def _check_writable(name: str, kind: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.write_table(pa.schema([(name, kind)]).empty_table(), pa.BufferOutputStream())
+    except pa.ArrowException as error:
+        raise InputError(
+            f"--keep {name}: an output cannot hold {kind} ({error}). Leave the column out."
+        ) from error
 
 
 def check_columns(found: Sequence[Source], keep: Sequence[str], digest: str | None) -> None:

@@ -17,6 +17,7 @@ from imagebeam.images.listing.manifests.images import entries
 from imagebeam.images.listing.path_columns import values
 from imagebeam.images.settings import Access
 from imagebeam.storage import Settings, StoreError, store_for
+from imagebeam.storage.clean_text import without_secrets_in
 from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
@@ -73,6 +74,7 @@ class Source:
             self.base, self.access, self.keep, self.rules, self.is_look, left_out, found
         )
         listed = self._with_columns(islice(self._listed(one), self.limit))
+        listed = map(self._cleaned, listed) if self.keep else listed
         return listed if self.columns_before_version is None else map(self._with_version, listed)
 
     def _listed(self, one: ListingPass) -> Iterator[ListedImage]:
@@ -96,6 +98,11 @@ class Source:
             each if each.extra_columns else each._replace(extra_columns=values(each.uri, columns))
             for each in found
         )
+
+    def _cleaned(self, found: ListedImage) -> ListedImage:
+        """Return an image whose extra columns hold no secrets of addresses."""
+        values = (without_secrets_in(each, self.access.hide_query) for each in found.extra_columns)
+        return found._replace(extra_columns=tuple(values))
 
     def _with_version(self, found: ListedImage) -> ListedImage:
         columns = found.extra_columns or (None,) * (self.columns_before_version or 0)

@@ -22,7 +22,7 @@ def translate_errors() -> Iterator[None]:
         yield
     except EmptyPoolError:
         raise TimedOut("other requests to the same host left no time") from None
-    except (OSError, HTTPException, HTTPError, ValueError) as error:
+    except (OSError, HTTPException, HTTPError, ValueError, OverflowError) as error:
         raise _translated(_origin(error)) from None
 
 

@@ -404,6 +404,16 @@ class TestRefusals:
             "alike, or run them apart."
         )
 
+    def test_a_column_of_a_type_that_outputs_cannot_hold_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        table = pa.table({"uri": ["a.jpg"], "m": pa.array([{}], pa.struct([]))})
+        with pa.OSFile("a.arrow", "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        with pytest.raises(InputError, match="--keep m: an output cannot hold struct<>"):
+            extra_columns(sources(["a.arrow"], keep=["m"]))
+
     def test_unread_standard_input_is_refused(self) -> None:
         expected = "-: standard input was not read. Name the manifest as a file."
         assert refusal("-") == expected

@@ -511,6 +511,7 @@ class TestKeptColumns:
             "id": pa.int64(),
             "weight": pa.float64(),
             "tags": pa.list_(pa.string()),
+            "mixed": pa.int64(),
         }
         assert self.kept(self.JSONL, ".jsonl", "id", "weight", "tags") == [
             (7, 1, ["x"]),
@@ -526,6 +527,35 @@ class TestKeptColumns:
         assert third == ManifestEntry("line=3", "c", (3,))
         assert isinstance(second.value, ListingError)
         assert str(second.value) == "`id` is 'x', and not int64 as above it"
+
+    @pytest.mark.parametrize(
+        ("value", "kept"),
+        [
+            ('"\\ud800x"', "\ufffdx"),
+            ('{"\\udfff": 1}', {"\ufffd": 1}),
+            ("{}", None),
+            ('{"a": {}}', {"a": None}),
+            ("[{}]", [None]),
+            ("NaN", "NaN"),
+            ('"a\\u0000b"', "a\0b"),
+        ],
+    )
+    def test_odd_values_are_kept_in_a_form_that_tables_can_hold(
+        self, value: str, kept: object
+    ) -> None:
+        data = f'{{"uri": "a", "m": {value}}}'.encode()
+        [(found,)] = self.kept(data, ".jsonl", "m")
+        assert (str(found).replace("nan", "NaN") if value == "NaN" else found) == kept
+
+    @pytest.mark.parametrize(
+        "value", ["[" * 900 + "1" + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "1" + "0" * 400]
+    )
+    def test_a_value_that_no_table_can_hold_costs_its_own_line(self, value: str) -> None:
+        data = f'{{"uri": "a", "m": {value}}}\n{{"uri": "b", "m": null}}'.encode()
+        found = manifests.columns(io.BytesIO(data), "a.jsonl")
+        first, second = manifests.read(io.BytesIO(data), "a.jsonl", {"m": found["m"]})
+        assert isinstance(first.value, ListingError)
+        assert second == ManifestEntry("line=2", "b", (None,))
 
     def test_parquet_keeps_its_types(self, tmp_path: Path) -> None:
         columns = {"uri": ["a", "b"], "id": pa.array([1, None], pa.int16()), "x": [[1.5], []]}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.images.errors import BadManifestEntry, ListingError
-from imagebeam.storage.secrets import clean_text
+from imagebeam.storage.clean_text import clean_text
 
 URI_COLUMN = "uri"
 _DEEPEST = 32
@@ -88,7 +88,7 @@ def readable(text: str) -> str:
 
 
 def cleaned(value: Any, column: str, depth: int = 0) -> Any:
-    """Return a value with text that tables can hold.
+    """Return a value with text that tables can hold; None for an object without keys.
 
     Raises:
         UnfitError: it is nested too deep.
@@ -101,9 +101,10 @@ def cleaned(value: Any, column: str, depth: int = 0) -> Any:
         case list():
             return [cleaned(each, column, depth + 1) for each in value]
         case dict():
+            # Parquet cannot hold a structure without fields.
             return {
                 readable(name): cleaned(each, column, depth + 1) for name, each in value.items()
-            }
+            } or None
         case _:
             return value
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import IO, Any
 
@@ -115,21 +116,36 @@ def json_columns(text: IO[str], column: str) -> dict[str, Any]:
     Raises:
         NoColumnError: none of them names images.
     """
-    import pyarrow as pa
-
     values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE) if value is not None]
     if values and all(isinstance(value, BadManifestEntry) for value in values):
         raise ManifestError(f"{values[0]}. {_FORM}")
     rows = [value for value in values if isinstance(value, dict)]
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        try:
-            found[name] = pa.array([cleaned(row.get(name), name) for row in rows]).type
-        except (UnfitError, pa.ArrowException, OverflowError, UnicodeError, RecursionError):
-            # It holds several types: it cannot be kept.
-            continue
+        # Of several types that do not fit together, the first counts. Without any, no value fits.
+        fitting_values = list(_fitting(name, [row.get(name) for row in rows]))
+        found[name] = _type_of(fitting_values) or _type_of(fitting_values[:1])
     names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
     if rows and column not in names and not any(isinstance(value, str) for value in values):
         form = f" {_FORM}" if len(values) == 1 else ""
         raise NoColumnError(no_column(list(names), column) + form)
     return found
+
+
+def _fitting(column: str, values: Iterable[Any]) -> Iterator[Any]:
+    """Yield the values of a column that a table can hold, without those that are missing."""
+    for value in values:
+        with suppress(UnfitError):
+            fit = cleaned(value, column)
+            if fit is not None and _type_of([fit]) is not None:
+                yield fit
+
+
+def _type_of(values: list[Any]) -> Any:
+    """Return the Arrow type of some values; None if they have none in common."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values).type
+    except (pa.ArrowException, OverflowError, UnicodeError, RecursionError):
+        return None
