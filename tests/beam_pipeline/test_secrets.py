@@ -269,6 +269,7 @@ def test_a_secret_header_reaches_its_server_and_nothing_else(
         (["--header", "Authorization: $NONE_OF_THAT_NAME"], "needs the host"),
         (["--header", "a.org Authorization: $NONE_OF_THAT_NAME"], "missing or malformed"),
         (["--header", "a.org Authorization: @/none/of/that/name"], "missing or malformed"),
+        (["--header", "a.org Authorization: @/dev/zero"], "missing or malformed"),
         (["--user-agent", "a\nb"], "outside ASCII"),
     ],
 )

@@ -86,9 +86,17 @@ def own_headers(headers: Sequence[RequestHeader], url: Url) -> dict[str, str]:
     return {header.name: header_value(header) for header in headers if header.host in hosts}
 
 
+_MOST_CHARACTERS = 64_000
+"""No server takes a longer header."""
+
+
 @functools.lru_cache(maxsize=64)
 def _file_text(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="latin-1")
+        # A pipe or a device may have no end.
+        if not Path(path).is_file():
+            return ""
+        with Path(path).open(encoding="latin-1") as file:
+            return file.read(_MOST_CHARACTERS)
     except (OSError, ValueError):
         return ""
