@@ -552,8 +552,8 @@ class TestKeptColumns:
     )
     def test_a_value_that_no_table_can_hold_costs_its_own_line(self, value: str) -> None:
         data = f'{{"uri": "a", "m": {value}}}\n{{"uri": "b", "m": null}}'.encode()
-        found = manifests.columns(io.BytesIO(data), "a.jsonl")
-        first, second = manifests.read(io.BytesIO(data), "a.jsonl", {"m": found["m"]})
+        found = manifest_files.columns(io.BytesIO(data), "a.jsonl")
+        first, second = manifest_files.read(io.BytesIO(data), "a.jsonl", {"m": found["m"]})
         assert isinstance(first.value, ListingError)
         assert second == ManifestEntry("line=2", "b", (None,))
 
