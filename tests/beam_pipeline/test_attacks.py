@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,7 +188,8 @@ def test_no_container_costs_more_than_its_own_members(tmp_path: Path) -> None:
     inputs = [tmp_path / name for name in files]
     out = tmp_path / "out"
     assert imagebeam("label", tmp_path / "loose", *inputs, "-o", out, "-m", "demo") == 0
-    labelled, failed = defaultdict(list), defaultdict(list)
+    labelled: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    failed: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for rows, found in ((predictions(out), labelled), (errors(out), failed)):
         for row in rows:
             found[Path(row["uri"].partition("!/")[0]).name].append(row)
