@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from imagebeam import resources
+    from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
@@ -71,10 +72,13 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.modules.input_ranges import ASSUMED
     from imagebeam.modules.module_options import USUAL_INPUTS
     from imagebeam.modules.open_module import open_module
+    from imagebeam.modules.types import TENSORFLOW
 
     images = labelled_images.read(args.images)
     stated = parsed_module_options(args)
     module = open_module(args.handle, args.engine, options=stated)
+    if module.engine == TENSORFLOW:
+        start_tensorflow("module evaluate")
     info = module.info
     if info.class_count is None:
         raise ModuleError(

@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from imagebeam import resources
+    from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.exit_codes import UsageError
     from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.modules.class_names import read_class_names
     from imagebeam.modules.engines import load_engine
     from imagebeam.modules.open_module import open_module
+    from imagebeam.modules.types import TENSORFLOW
 
     if args.output is not None and args.output.suffix != ".png":
         raise UsageError(f"--output {args.output}: must end in .png.")
@@ -86,6 +88,9 @@ def run(args: argparse.Namespace) -> int:
     ]
     if failed:
         raise InputError(f"{failed[0]}. Leave it out.")
+    variants = list(_variants(args.handle, module, stated))
+    if any(each.engine == TENSORFLOW for _, each in variants):
+        start_tensorflow("module try")
     answers = [
         Answers(
             title,
@@ -93,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                 load_engine(each.engine, each.path, each.info).run(reading.pixels), names, _CLASSES
             ),
         )
-        for title, each in _variants(args.handle, module, stated)
+        for title, each in variants
     ]
     _print(args.images, answers, module)
     if args.output is not None:
@@ -139,7 +144,8 @@ def _print(images: list[str], answers: "list[Answers]", module: "Module") -> Non
     for row, image in enumerate(images):
         out.print(Text(escape_control_chars(image), "bold"))
         for variant in answers:
-            out.print(f"  {', '.join(variant.title)}")
+            engine, *words = variant.title
+            out.print(f"  {engine}, {' '.join(words)}")
             for line in variant.lines[row]:
                 out.print(Text(f"    {escape_control_chars(line)}"))
     for note in module.notes:

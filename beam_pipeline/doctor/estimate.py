@@ -135,18 +135,28 @@ def estimate(forecast: Forecast, complete: bool, price: Price) -> Finding:
         parts = [f"{least}{duration(seconds)} on {cores:,} cores", core_time]
     if cost:
         parts.append(f"{cost:,.2f} at {price.per_core_hour:g} per core hour")
-    stages = ", ".join(f"{name} {took * 1000:.2g}" for name, took in forecast.stage_seconds.items())
+    stages = ", ".join(
+        f"{name} {_figure(took * 1000)}" for name, took in forecast.stage_seconds.items()
+    )
+    each = f"{_figure(forecast.seconds_per_image * 1000)} ms per image on {forecast.cores:,} cores"
+    if forecast.sampled < forecast.images:
+        start = f"{_figure(forecast.start_seconds)} s to start, list and end, then {each}"
+    else:
+        start = f"{each}, start and end included"
     grounds = (
-        f"Measured with a job on {forecast.sampled:,} images here: {forecast.start_seconds:.2g} s "
-        f"to start, list and end, then {forecast.seconds_per_image * 1000:.2g} ms per image on "
-        f"{forecast.cores:,} cores; CPU ms per image: {stages}; "
-        f"{forecast.waiting_seconds * 1000:.2g} ms I/O wait."
+        f"Measured with a job on {forecast.sampled:,} images here: {start}; CPU ms per image: "
+        f"{stages}; {_figure(forecast.waiting_seconds * 1000)} ms I/O wait."
     )
     if forecast.is_upper_limit:
         grounds += " The time was too short for more images: allow more with --deadline."
     if price.on_cluster:
         grounds += " The start of workers on the cluster comes on top."
     return Finding("estimate", FindingState.OK, f"{', '.join(parts)}. {grounds}", facts)
+
+
+def _figure(value: float) -> str:
+    """Return a number with two digits, or more before the point."""
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
 
 
 def _seconds(trial: Trial) -> float:

@@ -43,6 +43,14 @@ def test_a_job_that_was_measured_whole_is_its_own_estimate() -> None:
     assert forecast.core_seconds == pytest.approx(2.9)
     assert forecast.output_bytes == 15_000
     assert not forecast.is_upper_limit
+    message = estimate(forecast, True, Price(cores=2)).message
+    assert "100 images here: 32 ms per image on 2 cores, start and end included; CPU" in message
+
+
+def test_large_figures_have_no_exponent() -> None:
+    slow = _trial(2, 3000.0, 2.0, 100)
+    message = estimate(Forecast.of(Sample(slow, slow), 2, 0.0, cores=2), True, Price()).message
+    assert "1,500,000 ms per image" in message
 
 
 def test_time_and_cost_are_reported() -> None:
