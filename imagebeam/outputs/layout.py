@@ -167,7 +167,12 @@ def _names(folder: AnyPath) -> Iterator[str]:
         return
     with os.scandir(folder) as entries:
         # A pipe or a device would block its reader.
-        yield from (entry.name for entry in entries if entry.is_file())
+        yield from (entry.name for entry in entries if _is_file(entry))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    # Asked about a link to itself, the entry raises an error.
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
 
 
 def unusable(layout: Layout, error: OSError) -> OutputError:

@@ -11,6 +11,14 @@ from imagebeam.storage import AnyPath
 from tests.outputs.outputs import below, storage_that_goes_after
 
 
+def test_a_link_to_itself_is_no_part(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.predictions.mkdir()
+    (tmp_path / "predictions" / "part-1.parquet").symlink_to("part-1.parquet")
+    (tmp_path / "predictions" / "part-2.parquet").touch()
+    assert [part.name for part in layout.prediction_parts()] == ["part-2.parquet"]
+
+
 def test_every_file_has_its_path() -> None:
     layout = Layout(Path("/out"))
     assert layout.prediction_part("12") == Path("/out/predictions/part-12.parquet")
