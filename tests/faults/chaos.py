@@ -40,7 +40,10 @@ _SIGNALS = {
     "Ctrl-C": signal.SIGINT,
     "SIGKILL to all": signal.SIGKILL,
 }
-_ENDS = {0, 1, 2, 3, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGXFSZ}
+_UNKNOWN = 255
+"""What multiprocessing reports when its server of forks could not say how a process ended."""
+
+_ENDS = {0, 1, 2, 3, 130, _UNKNOWN, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGXFSZ}
 _COUNTS = ("jobs", "hit", "completed anyway", "rows lost", "doubled", "changed", "other")
 
 Rows = Counter[tuple[str, str]]
