@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import (
 
 from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
+from imagebeam.beam_pipeline.reporting.progress import plural
 from imagebeam.beam_pipeline.runners import preflight
 from imagebeam.transforms.worker_versions import installed_versions
 
@@ -30,10 +31,12 @@ def _description(options: PipelineOptions) -> str:
         direct = options.view_as(DirectOptions)
         available = resources.available()
         memory = "" if available.memory is None else f", {available.memory / 1e6:,.0f} MB"
+        cores, decoders = available.cores, available.decode_processes()
+        number = direct.direct_num_workers
         return (
-            f"this machine, {available.cores} cores{memory}, "
-            f"at most {available.decode_processes()} decoding processes, "
-            f"{direct.direct_num_workers} workers, {direct.direct_running_mode}"
+            f"this machine, {cores} {plural('cores', cores)}{memory}, "
+            f"at most {decoders} decoding {'process' if decoders == 1 else 'processes'}, "
+            f"{number} {plural('workers', number)}, {direct.direct_running_mode}"
         )
     place = preflight.flink_master(options) if name == "flink" else None
     place = place or options.view_as(PortableOptions).job_endpoint

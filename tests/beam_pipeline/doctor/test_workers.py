@@ -55,6 +55,7 @@ def test_the_runner_is_described(arguments: tuple[str, ...], description: str) -
 def test_a_local_runner_is_described_with_the_cores_that_it_may_use() -> None:
     available = resources.available()
     message = runner(pipeline_options(("--direct_num_workers=3",))).message
-    assert message.startswith(f"this machine, {available.cores} cores")
-    processes = available.decode_processes()
-    assert message.endswith(f", at most {processes} decoding processes, 3 workers, multi_threading")
+    assert message.startswith(f"this machine, {available.cores} core")
+    assert f", at most {available.decode_processes()} decoding process" in message
+    assert message.endswith(", 3 workers, multi_threading")
+    assert runner(pipeline_options(())).message.endswith(", 1 worker, in_memory")
