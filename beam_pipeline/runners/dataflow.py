@@ -172,14 +172,26 @@ def _request(
 
 
 def _session(options: PipelineOptions) -> "AuthorizedSession":
-    """Return a session with the credentials that Beam uses to submit jobs."""
-    # Importing these takes long, and every job imports this module.
-    from apache_beam.internal.gcp import auth
+    """Return a session with the credentials that Beam uses to submit jobs.
+
+    Beam's own function is not called: a local job, which may have to cancel an earlier job here,
+    imports Beam without what that function needs.
+    """
+    # Importing it takes long, and every job imports this module.
     from google.auth.transport.requests import AuthorizedSession
 
-    if options.view_as(GoogleCloudOptions).no_auth:
+    cloud = options.view_as(GoogleCloudOptions)
+    if cloud.no_auth:
         return AuthorizedSession(AnonymousCredentials())
-    found = auth.get_service_credentials(options)
-    return AuthorizedSession(
-        AnonymousCredentials() if found is None else found.get_google_auth_credentials()
-    )
+    scopes = cloud.gcp_oauth_scopes
+    try:
+        credentials, _ = google.auth.default(scopes=scopes)
+    except DefaultCredentialsError:
+        return AuthorizedSession(AnonymousCredentials())
+    if accounts := cloud.impersonate_service_account:
+        from google.auth import impersonated_credentials
+
+        # All but the last account delegate to the next one.
+        *delegates, target = accounts.split(",")
+        credentials = impersonated_credentials.Credentials(credentials, target, scopes, delegates)
+    return AuthorizedSession(credentials)
