@@ -12,8 +12,8 @@ _OPTIONAL = (
     *("apitools", "boto3", "bson", "pandas"),
     *("google.auth.impersonated_credentials", "google.cloud"),
 )
-"""What Beam imports if it is installed, and does without otherwise: for data frames, for other
-runners, and for buckets, which `imagebeam.storage` reads itself."""
+"""Libraries that Beam imports only if they are installed. They serve data frames, other runners,
+and buckets, which `imagebeam.storage` reads itself."""
 
 
 @contextmanager

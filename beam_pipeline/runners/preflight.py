@@ -69,7 +69,7 @@ def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
         cores: that this process may use.
     """
     if runner_name(options) == "dataflow":
-        # Dataflow starts one worker process per core, unless it is told to start one per machine.
+        # Dataflow starts one worker process per core unless an experiment asks for one in all.
         experiments = options.view_as(DebugOptions).experiments or ()
         return None if _ONE_PROCESS in experiments else 1
     direct = options.view_as(DirectOptions)

@@ -51,7 +51,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Matrix:
-    """How images moved between the classes that lose most.
+    """The number of images that changed from one class to another, for the classes that lose most.
 
     Attributes:
         old: labels of the old output, one per line of `images`.

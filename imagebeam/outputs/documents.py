@@ -74,7 +74,7 @@ _MOST_DOCUMENT_BYTES = 64_000_000
 
 @contextmanager
 def regular_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of the output that somebody may have replaced by a pipe or a device.
+    """Open a file of the output; refuse a pipe or a device that was put in its place.
 
     Raises:
         ValueError: it is not a regular file.

@@ -17,7 +17,7 @@ _MOST_PICTURES = 8_000
 
 @dataclass(frozen=True)
 class RowList:
-    """Where the page finds a list of rows.
+    """The place where the page finds a list of rows.
 
     Attributes:
         total: number of rows.

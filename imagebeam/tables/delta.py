@@ -19,7 +19,7 @@ except ImportError:
 
 _GONE = "__gone"
 _DIGITS = 15
-"""Of an owner's digest: they fit into the signed number of 64 bits that a log keeps."""
+"""Hexadecimal digits of an owner's digest, which fit into the signed 64-bit number of a log."""
 
 
 class Delta:
