@@ -218,7 +218,7 @@ class _Disturbance:
                 place.flink.start_task_manager()
             self.seen["hit"] += hit
             self.seen["completed anyway"] += hit and code == 0
-            if (code not in _ENDS or "Traceback" in stderr) and not _never_began(code, stderr):
+            if (code not in _ENDS or "Traceback" in stderr) and not never_began(code, stderr):
                 self._report(f"ended with {code}", stderr)
             _, alive = psutil.wait_procs(family, timeout=60)
             if alive:
@@ -363,8 +363,11 @@ def differences(clean: Rows, found: Rows) -> tuple[int, int, int]:
     return lost, doubled, (found - clean).total() - doubled
 
 
-def _never_began(code: int, stderr: str) -> bool:
+def never_began(code: int, stderr: str) -> bool:
     """Whether Ctrl-C came while Python itself started, before this package could handle it."""
+    # Python ends with 1 while it imports `site`, and by the signal after it.
+    if code == 1:
+        return "Fatal Python error: init_" in stderr and "KeyboardInterrupt" in stderr
     return code == -signal.SIGINT and "imagebeam: " not in stderr and ", in main\n" not in stderr
 
 

@@ -1,5 +1,7 @@
 """A part of the fault campaign, in a bounded time: `make chaos` runs more of it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,32 @@ def test_rows_that_are_lost_doubled_or_changed_are_counted() -> None:
         ([{"uri": "b", "label": "y"}, {"uri": "a", "label": "x"}], (0, 0, 0)),
     ):
         assert chaos.differences(clean, chaos.rows_of(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("python_imports", "runs", "began"),
+    [
+        ("raise KeyboardInterrupt", "pass", False),
+        ("pass", "raise KeyboardInterrupt", False),
+        ("raise RuntimeError", "pass", True),
+        ("pass", "def main(): raise KeyboardInterrupt\nmain()", True),
+        (
+            "pass",
+            "import sys; sys.stderr.write('imagebeam: stopped'); raise KeyboardInterrupt",
+            True,
+        ),
+        ("pass", "raise SystemExit(1)", True),
+    ],
+)
+def test_ctrl_c_while_python_starts_is_told_from_one_in_this_package(
+    tmp_path: Path, python_imports: str, runs: str, began: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(python_imports)
+    (tmp_path / "command.py").write_text(runs)
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "command.py"],
+        env={"PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert chaos.never_began(ended.returncode, ended.stderr) is not began
