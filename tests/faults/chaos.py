@@ -214,8 +214,6 @@ class _Disturbance:
             if place.faults:
                 place.faults.share = 0
                 hit = hit or place.faults.served > served
-            if place.flink and kind.how == "task manager" and hit:
-                place.flink.start_task_manager()
             self.seen["hit"] += hit
             self.seen["completed anyway"] += hit and code == 0
             if (code not in _ENDS or "Traceback" in stderr) and not never_began(code, stderr):
@@ -239,7 +237,7 @@ class _Disturbance:
 
     def _strike(self, job: Job | Forked, seconds: float) -> tuple[bool, list[psutil.Process]]:
         """Send a signal at a random moment; return whether it arrived, and what ran then."""
-        how = self.kind.how
+        how, flink = self.kind.how, self.measured.place.flink
         if how not in (*_SIGNALS, "decoding process", "worker", "engine", "task manager"):
             return False, []
         # Other processes than the driver live from about the middle of a job to its end.
@@ -260,6 +258,9 @@ class _Disturbance:
                 os.killpg(job.pid, _SIGNALS[how])
             elif found:
                 self.choose.choice(found).send_signal(_SIGNALS.get(how, signal.SIGKILL))
+                # As a cluster does: the job goes on when it has all its slots again.
+                if flink is not None and how == "task manager":
+                    flink.start_task_manager()
             return bool(found), family
         return False, []
 
