@@ -3,43 +3,28 @@
 import os
 import signal
 import sys
-from contextlib import suppress
-from typing import NoReturn, TextIO
+from typing import TextIO
 
-_INTERRUPTED = 130
+from imagebeam.beam_pipeline.interrupts import (
+    EXIT_CODE,
+    exit_interrupted,
+    handle_interrupts,
+)
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    handle_interrupts()
     try:
         code = _run()
     except KeyboardInterrupt:
-        code = _INTERRUPTED
-    except Exception as error:
-        # Imported late, because Ctrl-C during an import must end quietly too.
-        from imagebeam.beam_pipeline.exit_codes import was_interrupted
-
-        if not was_interrupted(error):
-            raise
-        code = _INTERRUPTED
+        code = EXIT_CODE
     # The exit code is known. Python ends its modules without its own handler of signals, so Ctrl-C
     # would replace it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if code == _INTERRUPTED:
-        _exit_now(code)
+    if code == EXIT_CODE:
+        exit_interrupted()
     sys.exit(code)
-
-
-def _exit_now(code: int) -> NoReturn:
-    """End the process without Python's own end.
-
-    Libraries may be half imported, and their threads at work. Python would wait for them, crash, or
-    end with SIGINT instead of the code.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
-    os._exit(code)
 
 
 def _run() -> int:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+from imagebeam.beam_pipeline import interrupts
 from imagebeam.errors import ImagebeamError
 
 DONE = 0
@@ -13,7 +14,7 @@ USAGE = 2
 """Wrong usage: nothing was started."""
 BROKEN = 3
 """The job broke. The same command resumes it."""
-INTERRUPTED = 130
+INTERRUPTED = interrupts.EXIT_CODE
 """Ctrl-C."""
 
 
@@ -23,20 +24,6 @@ class UsageError(ImagebeamError, ValueError):
 
 class BrokenJobError(ImagebeamError, RuntimeError):
     """The runner gave up."""
-
-
-def was_interrupted(error: BaseException | None) -> bool:
-    """Tell if Ctrl-C led to an error.
-
-    A library that is interrupted while it is imported raises `ImportError` because of it.
-    """
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

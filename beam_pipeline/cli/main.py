@@ -20,8 +20,8 @@ from imagebeam.beam_pipeline.exit_codes import (
     USAGE,
     BrokenJobError,
     UsageError,
-    was_interrupted,
 )
+from imagebeam.beam_pipeline.interrupts import was_interrupted
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage.clean_text import clean_text
@@ -85,7 +85,7 @@ def _run(argv: Sequence[str], debug: bool) -> int:
         sys.stdout.flush()
         return code
     except Exception as error:
-        return INTERRUPTED if was_interrupted(error) else _failed(argv, error, debug)
+        return INTERRUPTED if was_interrupted() else _failed(argv, error, debug)
 
 
 def _failed(argv: Sequence[str], error: Exception, debug: bool) -> int:

@@ -205,19 +205,31 @@ def test_libraries_do_not_write_into_a_file_instead_of_a_closed_stream(tmp_path:
 @pytest.mark.parametrize(
     "interrupted",
     [
-        "raise KeyboardInterrupt",
+        "ctrl_c()",
         # Python notes that code in text was interrupted, and ends with SIGINT itself.
-        "exec('raise KeyboardInterrupt')",
+        "exec('ctrl_c()')",
         # What extension modules make of it.
-        "raise ImportError('initialization failed') from KeyboardInterrupt()",
+        """
+            try:
+                ctrl_c()
+            except BaseException:
+                raise ImportError('initialization failed') from None""",
+        """
+            try:
+                ctrl_c()
+            except BaseException:
+                os.abort()""",
         # Python waits for such a thread when it ends.
-        "threading.Thread(target=time.sleep, args=(1000,)).start(); raise KeyboardInterrupt",
+        "threading.Thread(target=time.sleep, args=(1000,)).start(); ctrl_c()",
     ],
 )
 @pytest.mark.parametrize("module", ["imagebeam.beam_pipeline.cli.main", "imagebeam.outputs.verify"])
 def test_ctrl_c_while_libraries_are_imported(interrupted: str, module: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(f"""
-import sys, threading, time
+import os, signal, sys, threading, time
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
