@@ -1,30 +1,37 @@
 """Measure the job against the bare loop and its peers, in one interleaved run on the same photos.
 
-python -m benchmarks [--photos 2000] [--rounds 3] [--from FOLDER] [--module HANDLE] [--output DIR]
+python -m benchmarks [--cores N ...] [--photos 2000] [--rounds 3] [--from FOLDER] [--module HANDLE]
+
+With --cores, each contender is pinned to so many cores, and --photos is a number per core.
 """
 
 import argparse
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.contenders import BARE_LOOP, ROOT, Contender, contenders
+from benchmarks.contenders import contenders
 from benchmarks.machine import machine
 from benchmarks.photos import make_photos
 from benchmarks.picture import draw
-from benchmarks.results import Result, summarise
-from benchmarks.runs import FailedRunError, Run, run
+from benchmarks.results import Result, measure, table_of
 from imagebeam.modules.open_module import open_module
+
+_DIFFERENT = 10_000
+"""Number of photos from which on they are links to others."""
+
+_LINKS_PER_FOLDER = 1000
 
 
 def main() -> None:
-    """Make photos, run the contenders, print a table; write JSON and a picture on request."""
+    """Make photos, run the contenders, print a table and JSON; write a picture on request."""
+    usable = sorted(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--cores", type=int, nargs="+", metavar="N", default=[])
     parser.add_argument("--photos", type=int, default=2000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--from", dest="originals", type=Path, metavar="FOLDER")
@@ -32,61 +39,37 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the contenders")
     parser.add_argument("--output", type=Path, metavar="DIR", help="for speed.json, speed.svg")
     args = parser.parse_args()
+    if max(args.cores, default=0) > len(usable):
+        parser.error(f"--cores: this process may use {len(usable)}")
     handle = os.path.abspath(args.module) if os.path.exists(args.module) else args.module
-    every = contenders(open_module(handle), handle)
-    chosen = [each for each in every if args.only is None or each.name in args.only]
-    with tempfile.TemporaryDirectory() as folder:
-        photos = Path(folder) / "photos"
-        make_photos(photos, args.photos, args.originals)
-        results = _measure(chosen, photos, Path(folder), args.rounds)
-    _show(results, args.photos)
-    report = {
-        "photos": args.photos,
-        "rounds": args.rounds,
-        "results": [result.as_dict() for result in results],
-        **machine(),
-    }
-    print(json.dumps(report))
+    module = open_module(handle)
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as name:
+        different = Path(name) / "different"
+        largest = args.photos * max(args.cores, default=1)
+        make_photos(different, min(_DIFFERENT, largest), args.originals)
+        for count in args.cores or [0]:
+            folder = Path(name) / str(count)
+            images = args.photos * (count or 1)
+            _link(different, folder / "photos", images)
+            every = contenders(module, handle, str(folder / "photos"))
+            chosen = [each for each in every if args.only is None or each.name in args.only]
+            results += measure(chosen, folder, images, args.rounds, usable[:count])
+    Console().print(table_of(results))
+    text = json.dumps({"results": list(map(asdict, results)), **machine()}, indent=2)
+    print(text)
     if args.output is not None:
-        (args.output / "speed.json").write_text(json.dumps(report, indent=2) + "\n")
-        draw(results, args.photos, args.output / "speed.svg")
+        (args.output / "speed.json").write_text(text + "\n")
+        draw(results[-len(chosen) :], args.output / "speed.svg")
 
 
-def _measure(chosen: Sequence[Contender], photos: Path, folder: Path, rounds: int) -> list[Result]:
-    runs: dict[str, list[Run]] = {each.name: [] for each in chosen}
-    absent = {each.name: each.absent for each in chosen}
-    for index in range(rounds):
-        for each in chosen:
-            if absent[each.name] is not None:
-                continue
-            output = folder / f"{each.name}-{index}".replace(" ", "-")
-            # The job takes its output as an option; the others take it as their last argument.
-            arguments = ("--output", str(output)) if "label" in each.command else (str(output),)
-            try:
-                runs[each.name].append(run((*each.command, str(photos), *arguments), ROOT))
-            except FailedRunError as error:
-                absent[each.name] = "failed"
-                print(error)
-    images = sum(1 for _ in photos.rglob("*.jpg"))
-    return summarise(runs, absent, images)
-
-
-def _show(results: Sequence[Result], photos: int) -> None:
-    table = Table("", "images/s", "spread", f"× {BARE_LOOP}", "largest process", "all processes")
-    for each in results:
-        if each.absent is not None:
-            table.add_row(each.name, each.absent)
-            continue
-        table.add_row(
-            each.name,
-            f"{each.rate:,.0f}",
-            f"{each.slowest:,.0f}–{each.fastest:,.0f}",
-            "" if each.share is None else f"{each.share:.2f}",
-            f"{each.largest_mb:,.0f} MB",
-            f"{each.family_mb:,.0f} MB",
-        )
-    table.caption = f"{photos:,} photos"
-    Console().print(table)
+def _link(different: Path, folder: Path, count: int) -> None:
+    """Give the photos as many names as are wanted."""
+    originals = sorted(map(str, different.rglob("*.jpg")))
+    for index in range(count):
+        place = folder / f"{index // _LINKS_PER_FOLDER:04d}"
+        place.mkdir(parents=True, exist_ok=True)
+        os.link(originals[index % len(originals)], f"{place}/{index:07d}.jpg")
 
 
 if __name__ == "__main__":

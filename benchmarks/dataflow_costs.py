@@ -24,21 +24,6 @@ _VCPUS = 4
 
 
 @dataclass(frozen=True)
-class Prices:
-    """Prices per hour, in any currency.
-
-    Attributes:
-        vcpu: one vCPU.
-        memory: one GB of memory.
-        disk: one GB of a worker's disk.
-    """
-
-    vcpu: float
-    memory: float
-    disk: float
-
-
-@dataclass(frozen=True)
 class Bill:
     """The bill for a job on machines of one kind."""
 
@@ -48,13 +33,9 @@ class Bill:
     memory_gb_hours: float
     disk_gb_hours: float
 
-    def total(self, prices: Prices) -> float:
-        """In the prices' currency."""
-        return (
-            self.vcpu_hours * prices.vcpu
-            + self.memory_gb_hours * prices.memory
-            + self.disk_gb_hours * prices.disk
-        )
+    def total(self, vcpu: float, memory: float, disk: float) -> float:
+        """Return the cost at prices per hour: of a vCPU, a GB of memory and a GB of disk."""
+        return self.vcpu_hours * vcpu + self.memory_gb_hours * memory + self.disk_gb_hours * disk
 
 
 def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
@@ -67,7 +48,7 @@ def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
 
 
 def bills(cpu_seconds: float, images: int, busy: float, disk_gb: int) -> list[Bill]:
-    """One for each kind of machine.
+    """Return one for each kind of machine.
 
     Args:
         cpu_seconds: of an image.
@@ -102,10 +83,9 @@ def main() -> None:
     given = (args.vcpu_hour, args.gb_hour, args.disk_gb_hour)
     if len({price is None for price in given}) > 1:
         parser.error("give all three prices, or none")
-    prices = None if args.vcpu_hour is None else Prices(*given)
     cost = cpu_seconds_per_image(json.loads(args.summary.read_text(encoding="utf-8")))
     table = Table(
-        "machine", "GB a worker", "vCPU hours", "GB hours", "disk GB hours", "cost", box=None
+        "machine", "GB per worker", "vCPU hours", "GB hours", "disk GB hours", "cost", box=None
     )
     for bill in bills(cost, args.images, args.busy, args.disk_gb):
         table.add_row(
@@ -114,7 +94,7 @@ def main() -> None:
             f"{bill.vcpu_hours:,.1f}",
             f"{bill.memory_gb_hours:,.1f}",
             f"{bill.disk_gb_hours:,.1f}",
-            "" if prices is None else f"{bill.total(prices):,.2f}",
+            "" if args.vcpu_hour is None else f"{bill.total(*given):,.2f}",
         )
     console = Console(highlight=False)
     console.print(f"{args.images:,} images at {cost * 1000:.2f} ms of CPU each")

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -44,12 +44,12 @@ class Input:
     Attributes:
         name: in the table.
         make: makes it in a folder, which does not exist yet.
-        arguments: returns the arguments of the command for this folder.
+        arguments: makes a block in which its arguments name this input.
     """
 
     name: str
     make: Callable[[Path], None]
-    arguments: Callable[[Path], tuple[str, ...]]
+    arguments: Callable[[Path], AbstractContextManager[tuple[str, ...]]]
 
 
 def main() -> None:
@@ -69,9 +69,9 @@ def main() -> None:
             if args.only is None or each.name in args.only:
                 made = folder / each.name.replace(" ", "-")
                 _make_once(each, made)
-                with _server(each, made) as address:
-                    arguments = (*each.arguments(made), *address, "--module", args.module)
-                    table.add_row(each.name, *_compared(arguments, Path(temporary)))
+                with each.arguments(made) as arguments:
+                    words = (*arguments, "--module", args.module)
+                    table.add_row(each.name, *_compared(words, Path(temporary)))
     Console(highlight=False).print(table)
 
 
@@ -101,19 +101,6 @@ def _compared(arguments: tuple[str, ...], folder: Path) -> Iterator[str]:
         (findings["space"]["needed_bytes"] / 1e6, written / 1e6),
     ):
         yield from (f"{estimated:.1f}", f"{measured:.1f}", f"{estimated / measured:.2f}")
-
-
-@contextmanager
-def _server(wanted: Input, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the further arguments of an input on the web; other inputs need none."""
-    if wanted.name != "http":
-        yield ()
-        return
-    names = sorted(path.relative_to(folder) for path in folder.rglob("*.jpg"))
-    with slow_server.running(folder, _WAIT) as address, tempfile.TemporaryDirectory() as listed:
-        manifest = Path(listed) / "list.txt"
-        manifest.write_text("\n".join(f"{address}/{name}" for name in names))
-        yield (str(manifest), "--allow-private-hosts", "--connections-per-host", "64")
 
 
 def _small(folder: Path, count: int, unique: int = 2000) -> None:
@@ -152,8 +139,8 @@ def _packed(folder: Path, count: int) -> None:
                 archive.add(path, f"{index:06d}.jpg")
 
 
-def _folder(made: Path) -> tuple[str, ...]:
-    return (str(made),)
+def _folder(made: Path) -> AbstractContextManager[tuple[str, ...]]:
+    return nullcontext((str(made),))
 
 
 INPUTS = (
@@ -162,9 +149,13 @@ INPUTS = (
     Input(
         "tar.gz",
         lambda folder: _packed(folder, 15_000),
-        lambda made: (str(made / "photos.tar.gz"),),
+        lambda made: nullcontext((str(made / "photos.tar.gz"),)),
     ),
-    Input("http", lambda folder: _small(folder, 20_000), lambda made: ()),
+    Input(
+        "http",
+        lambda folder: _small(folder, 20_000),
+        lambda made: slow_server.served_photos(made, _WAIT),
+    ),
     Input("PNG", lambda folder: _drawn(folder, 10_000, 200, _SMALL, ".png"), _folder),
 )
 

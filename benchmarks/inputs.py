@@ -4,8 +4,6 @@ python -m benchmarks.inputs [--photos 2000] [--rounds 3] [--wait 0.05]
 """
 
 import argparse
-import statistics
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -15,15 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import slow_server
-from benchmarks.contenders import ROOT
+from benchmarks.contenders import Contender, label_command
 from benchmarks.photos import make_photos
-from benchmarks.runs import Run, run
+from benchmarks.results import measure, table_of
 from imagebeam.storage import tfrecord
 
-_LOOSE = "loose files"
 _ROWS_PER_GROUP = 100
 
 
@@ -40,43 +36,20 @@ def main() -> None:
         make_photos(photos, args.photos, None)
         packed = Path(folder) / "packed"
         packed.mkdir()
-        with slow_server.running(photos, args.wait) as address:
-            inputs = {_LOOSE: (str(photos),)} | {
-                name: each
-                for name, each in _pack(photos, packed, address, args.wait).items()
-                if args.only is None or name in args.only
+        with slow_server.served_photos(photos, args.wait) as served:
+            packages = _pack(photos, packed) | {
+                f"http, {args.wait * 1000:.0f} ms per object": served
             }
-            runs = _measure(inputs, Path(folder), args.rounds)
-    _show(runs, args.photos)
+            inputs = [Contender("loose files", label_command(str(photos)))] + [
+                Contender(name, label_command(*arguments))
+                for name, arguments in packages.items()
+                if args.only is None or name in args.only
+            ]
+            results = measure(inputs, Path(folder), args.photos, args.rounds)
+    Console().print(table_of(results))
 
 
-def _measure(inputs: dict[str, tuple[str, ...]], folder: Path, rounds: int) -> dict[str, list[Run]]:
-    runs: dict[str, list[Run]] = {name: [] for name in inputs}
-    for index in range(rounds):
-        for number, (name, arguments) in enumerate(inputs.items()):
-            output = str(folder / f"out-{index}-{number}")
-            command = (sys.executable, "-m", "beam_pipeline", "label", *arguments)
-            runs[name].append(run((*command, "--output", output), ROOT))
-    return runs
-
-
-def _show(runs: dict[str, list[Run]], photos: int) -> None:
-    seconds = {
-        name: statistics.median(each.seconds for each in found) for name, found in runs.items()
-    }
-    table = Table("", "images/s", f"× {_LOOSE}", "largest process")
-    for name, found in runs.items():
-        table.add_row(
-            name,
-            f"{photos / seconds[name]:,.0f}",
-            f"{seconds[_LOOSE] / seconds[name]:.2f}",
-            f"{max(each.largest_mb for each in found):,.0f} MB",
-        )
-    table.caption = f"{photos:,} photos, median of {len(next(iter(runs.values())))} rounds"
-    Console().print(table)
-
-
-def _pack(photos: Path, to: Path, address: str, wait: float) -> dict[str, tuple[str, ...]]:
+def _pack(photos: Path, to: Path) -> dict[str, tuple[str, ...]]:
     """Return the inputs by name: the arguments of the command."""
     paths = sorted(photos.rglob("*.jpg"))
     names = [path.relative_to(photos).as_posix() for path in paths]
@@ -91,15 +64,12 @@ def _pack(photos: Path, to: Path, address: str, wait: float) -> dict[str, tuple[
         for path in paths:
             tfrecord.write(file, _example(path.read_bytes()))
     _write_table(to / "a.parquet", paths, names)
-    (to / "list.txt").write_text("\n".join(f"{address}/{name}" for name in names))
-    here = ("--allow-private-hosts", "--connections-per-host", "64")
     return {
         "tar": (str(to / "a.tar"),),
         "tar.gz": (str(to / "a.tar.gz"),),
         "zip": (str(to / "a.zip"),),
         "TFRecord": (str(to / "a.tfrecord"),),
         "Parquet": (str(to / "a.parquet"),),
-        f"http, {wait * 1000:.0f} ms an object": (str(to / "list.txt"), *here),
     }
 
 

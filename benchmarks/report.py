@@ -48,7 +48,7 @@ def main() -> None:
     table = Table("rows", "parts", "seconds", "peak MB", "page MB", box=None, pad_edge=False)
     with tempfile.TemporaryDirectory() as folder:
         layout = simulated_output(Path(folder) / "out", args.rows)
-        command = (sys.executable, "-m", "beam_pipeline", "report", str(layout.root))
+        command = (sys.executable, "-m", "imagebeam", "report", str(layout.root))
         cost = run((*command, "--no-thumbnails"), Path(folder))
         table.add_row(
             f"{args.rows:,}",

@@ -7,12 +7,23 @@ import asyncio
 import io
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 from benchmarks.contenders import ROOT
+
+
+@contextmanager
+def served_photos(folder: Path, wait: float) -> Iterator[tuple[str, ...]]:
+    """Serve the photos of a folder; yield the arguments with which `imagebeam label` reads them."""
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*.jpg"))
+    with running(folder, wait) as address, tempfile.TemporaryDirectory() as listed:
+        manifest = Path(listed) / "list.txt"
+        manifest.write_text("\n".join(f"{address}/{name}" for name in names))
+        yield (str(manifest), "--allow-private-hosts", "--connections-per-host", "64")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ python -m benchmarks.tables [--rows 1000000]
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -29,16 +28,13 @@ def main() -> None:
         os.environ["PYICEBERG_CATALOG__BENCH__WAREHOUSE"] = f"file://{folder}/warehouse"
         for kind, name in (("--delta", f"{folder}/lake"), ("--iceberg", "bench.photos.labels")):
             for commit in ("first", "nothing new"):
-                command = (sys.executable, "-m", "beam_pipeline", "commit", str(layout.root))
-                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                command = (sys.executable, "-m", "imagebeam", "commit", str(layout.root))
                 cost = run((*command, kind, name), Path(folder))
-                after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                cpu_seconds = sum(after[:2]) - sum(before[:2])
                 table.add_row(
                     kind.strip("-"),
                     commit,
                     f"{cost.seconds:,.1f}",
-                    f"{cpu_seconds:,.1f}",
+                    f"{cost.cpu:,.1f}",
                     f"{cost.largest_mb:,.0f}",
                 )
     Console(highlight=False).print(table)

@@ -8,20 +8,20 @@ flatbuffer that `imagebeam label` runs.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.runs import run
 from imagebeam.samples.drawings import CLASSES, draw
 
 _SIZE = (240, 320)
+_MODULE = (sys.executable, "-m", "imagebeam", "module")
 
 
 def main() -> None:
@@ -47,12 +47,12 @@ def main() -> None:
         print("|---|---|---|---|---|")
         for form in [args.form] if args.form else forms:
             options = forms[form]
-            seconds, cpu = _run(folder, "train", "train", "--from", args.source, *options)
+            taken = run((*_MODULE, "train", "train", "--from", args.source, *options), folder)
             found = _evaluate(folder, options[-1])
             low, high = found["top_1_interval"]
             print(
                 f"| {form} | {found['top_1']:.1%} of {found['images']:,} | {low:.1%} to {high:.1%} "
-                f"| {cpu:.0f} | {seconds:.0f} |"
+                f"| {taken.cpu:.0f} | {taken.seconds:.0f} |"
             )
 
 
@@ -65,20 +65,11 @@ def _draw(folder: Path, count: int, seed: int) -> None:
             picture.save(folder / name / f"{number:04d}.jpg", quality=90)
 
 
-def _run(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Run a command of `imagebeam module`; its duration and the CPU seconds that it took."""
-    command = [sys.executable, "-m", "imagebeam", "module", *arguments]
-    start, before = time.monotonic(), os.times()
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    cpu = after.children_user + after.children_system
-    return time.monotonic() - start, cpu - before.children_user - before.children_system
-
-
 def _evaluate(folder: Path, module: str) -> Any:
-    command = [sys.executable, "-m", "imagebeam", "module", "evaluate", module, "test", "--json"]
-    result = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
-    return json.loads(result.stdout)
+    command = (*_MODULE, "evaluate", module, "test", "--json")
+    return json.loads(
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE).stdout
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.dataflow_costs import Bill, Prices, bills, cpu_seconds_per_image
+from benchmarks.dataflow_costs import Bill, bills, cpu_seconds_per_image
 
 
 def test_the_cost_of_an_image_is_the_cpu_time_of_all_worker_stages() -> None:
@@ -24,4 +24,4 @@ def test_a_bill_has_the_hours_of_cpu_memory_and_disk() -> None:
 
 def test_the_total_uses_the_given_prices() -> None:
     bill = Bill("n2d-standard-4", 4, 4.0, 16.0, 30.0)
-    assert bill.total(Prices(vcpu=1.0, memory=0.25, disk=0.1)) == pytest.approx(11.0)
+    assert bill.total(vcpu=1.0, memory=0.25, disk=0.1) == pytest.approx(11.0)
