@@ -40,6 +40,16 @@ class Tally:
         """Count images by rank, the number of classes with a higher score than the correct one."""
         return cls(len(ranks), sum(r == 0 for r in ranks), sum(r < TOP for r in ranks))
 
+    @property
+    def share(self) -> float:
+        """Return the share of images whose class has the highest score."""
+        return self.top_1 / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % confidence interval of that share."""
+        return wilson_interval(self.top_1, self.images)
+
 
 @dataclass(frozen=True)
 class Evaluation:

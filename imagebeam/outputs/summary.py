@@ -121,7 +121,29 @@ def read_summary(layout: Layout) -> dict[str, Any]:
             isinstance(times.get(name), (int, float)) for name in ("wall_seconds", "cpu_seconds")
         ):
             raise ValueError("its 'stages' have no times")
+    _check_lists(summary)
     return summary
+
+
+def _check_lists(summary: Mapping[str, Any]) -> None:
+    """Check `left_out` and `same_content`, which not all summaries have."""
+    left_out: Any = summary.get("left_out", {})
+    if not isinstance(left_out, dict):
+        raise ValueError("its 'left_out' has no reasons")
+    for entry in left_out.values():
+        check_counts(entry, ("count",))
+        examples = entry.get("examples")
+        if not isinstance(examples, list) or not all(isinstance(each, str) for each in examples):
+            raise ValueError("its 'left_out' has no examples")
+    if (same_content := summary.get("same_content")) is not None:
+        check_counts(same_content, ("images", "groups"))
+        largest = same_content.get("largest")
+        if not isinstance(largest, list):
+            raise ValueError("its 'same_content' has no groups")
+        for group in largest:
+            check_counts(group, ("images",))
+            if not isinstance(group.get("digest"), str):
+                raise ValueError("its 'same_content' has no digests")
 
 
 _COUNTS = (

@@ -3,35 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagebeam.evaluation.accuracy import wilson_interval
+from imagebeam.evaluation.accuracy import Tally
 from imagebeam.report.grouping import Row
-
-
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """The images whose true class is `label`, or all for "".
-
-    Attributes:
-        label: as the truth names it.
-        images: number of images.
-        top_1: those whose label is correct.
-        top_5: those whose true class is among the five best.
-    """
-
-    label: str
-    images: int
-    top_1: int
-    top_5: int
-
-    @property
-    def share(self) -> float:
-        """Return the share of correct labels."""
-        return self.top_1 / self.images
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % confidence interval of that share."""
-        return wilson_interval(self.top_1, self.images)
 
 
 @dataclass(frozen=True)
@@ -64,7 +37,7 @@ class Accuracy:
     Attributes:
         name: of the file or folder with the true labels.
         all: the tally of all images.
-        classes: the classes, those with most wrong labels first.
+        classes: the true labels with their tallies, those with most wrong labels first.
         confusions: pairs of classes, the most frequent first.
         bins: of equal width from score 0 to 1; None where there is no image.
         failed: images with a true label that are in errors.
@@ -73,8 +46,8 @@ class Accuracy:
     """
 
     name: str
-    all: ClassAccuracy
-    classes: Sequence[ClassAccuracy]
+    all: Tally
+    classes: Sequence[tuple[str, Tally]]
     confusions: Sequence[Confusion]
     bins: Sequence[ScoreBin | None]
     failed: int

@@ -1,56 +1,19 @@
 """Describes a job besides its rows: state, summary, costs and provenance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from imagebeam.images.listing.left_out import REASONS
 from imagebeam.report.breakdown import GroupCount
 from imagebeam.report.contents import Contents
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One entry of the provenance."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class OutputState:
-    """The state of an output; `kind` selects the colour."""
-
-    word: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class StageCost:
-    """The time of one stage.
-
-    Attributes:
-        name: of the stage.
-        wall: seconds, summed over threads and processes.
-        cpu: seconds, summed likewise.
-        share: relative to the wall seconds of the longest stage.
-        cpu_per_image: seconds; None where the run did no image.
-    """
-
-    name: str
-    wall: float
-    cpu: float
-    share: float
-    cpu_per_image: float | None
-
-
-def state(contents: Contents) -> OutputState:
-    """Return the state of the output."""
+def state(contents: Contents) -> tuple[str, str]:
+    """Return a word for the state of the output, and the kind that selects its colour."""
     if contents.findings:
-        return OutputState("damaged", "bad")
+        return "damaged", "bad"
     if contents.summary is not None:
-        return OutputState("complete", "good")
-    return OutputState("running" if contents.is_running else "not complete", "open")
+        return "complete", "good"
+    return "running" if contents.is_running else "not complete", "open"
 
 
 def notes(contents: Contents) -> list[str]:
@@ -77,33 +40,15 @@ def notes(contents: Contents) -> list[str]:
     return lines
 
 
-def stages(contents: Contents) -> list[StageCost]:
-    """Return the times of the stages of the latest run, in the order of the flow."""
-    summary = contents.summary or {}
-    costs: Mapping[str, Mapping[str, float]] = summary.get("stages") or {}
-    most = max((cost["wall_seconds"] for cost in costs.values()), default=0.0)
-    done = (summary["labelled"] + summary["failed"]) if costs else 0
-    return [
-        StageCost(
-            name,
-            cost["wall_seconds"],
-            cost["cpu_seconds"],
-            cost["wall_seconds"] / most if most else 0.0,
-            cost["cpu_seconds"] / done if done else None,
-        )
-        for name, cost in costs.items()
-    ]
-
-
-def provenance(contents: Contents) -> list[Fact]:
+def provenance(contents: Contents) -> dict[str, str]:
     """Return what produced the rows: module, engine, preprocessing, options, versions."""
     try:
         return _provenance(contents.provenance)
     except (TypeError, LookupError, ValueError, AttributeError) as error:
-        return [Fact("damaged", f"the provenance cannot be read ({error})")]
+        return {"damaged": f"the provenance cannot be read ({error})"}
 
 
-def _provenance(made: Mapping[str, Any]) -> list[Fact]:
+def _provenance(made: Mapping[str, Any]) -> dict[str, str]:
     preprocessing: Mapping[str, Any] = made.get("preprocessing", made)
     height, width = preprocessing["image_size"]
     facts = {
@@ -117,7 +62,7 @@ def _provenance(made: Mapping[str, Any]) -> list[Fact]:
         "vectors": _pairs(made.get("vector_lengths")),
         "versions": _pairs(made.get("versions")),
     }
-    return [Fact(name, str(value)) for name, value in facts.items() if value]
+    return {name: str(value) for name, value in facts.items() if value}
 
 
 def _limits(preprocessing: Mapping[str, Any]) -> str:
@@ -130,34 +75,6 @@ def _limits(preprocessing: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in (values or {}).items() if value)
-
-
-@dataclass(frozen=True)
-class LeftOutEntry:
-    """Entries that the listing left out for one reason."""
-
-    reason: str
-    entries: int
-    explanation: str
-    examples: Sequence[str]
-
-
-def left_out(contents: Contents) -> list[LeftOutEntry]:
-    """Return what the listing of the latest run left out; earlier versions did not count it."""
-    counts = (contents.summary or {}).get("left_out") or {}
-    try:
-        return [
-            LeftOutEntry(
-                str(reason),
-                int(count["count"]),
-                REASONS.get(reason, ""),
-                [str(example) for example in count["examples"]],
-            )
-            for reason, count in counts.items()
-            if count["count"]
-        ]
-    except (TypeError, LookupError, ValueError, AttributeError):
-        return []
 
 
 def folders_note(contents: Contents, left: Sequence[GroupCount]) -> str:
@@ -179,23 +96,3 @@ def years_note(contents: Contents) -> str:
             text += f", or because {contents.dates_skipped:,} files were too many to look up"
         text += "."
     return text
-
-
-@dataclass(frozen=True)
-class SameContent:
-    """Images of the output whose bytes are equal; `largest` has digest and images of groups."""
-
-    images: int
-    groups: int
-    largest: Sequence[tuple[str, int]]
-
-
-def same_content(contents: Contents) -> SameContent | None:
-    """Return what the latest run counted; None if rows have no digests or all are different."""
-    counts = (contents.summary or {}).get("same_content") or {}
-    try:
-        largest = [(str(each["digest"]), int(each["images"])) for each in counts["largest"]]
-        found = SameContent(int(counts["images"]), int(counts["groups"]), largest)
-    except (TypeError, LookupError, ValueError, AttributeError):
-        return None
-    return found if found.images else None

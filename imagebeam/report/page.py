@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 from imagebeam.images.errors import CODES
+from imagebeam.images.listing.left_out import REASONS
 from imagebeam.outputs.files import write_whole
 from imagebeam.report import contents as output_contents
 from imagebeam.report import facts, rendering, side_files, summary_counts, thumbnails
@@ -32,13 +32,6 @@ _SCRIPTS = ("state", "classes", "rows", "gallery", "failures", "charts", "page")
 
 ON_DISK = {"img-src": "data: file:", "frame-src": "'self' file:"}
 """The sources that the policy of a page on disk admits: original pictures, and files beside it."""
-
-
-class Explanation(NamedTuple):
-    """Why images fail with a code, and how to fix that."""
-
-    reason: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -149,17 +142,16 @@ def render(
         pictures_note=pictures_note,
         failures=contents.failures,
         most_failures=max((failure.images for failure in contents.failures), default=0),
-        codes={code: Explanation(leaf.cause, leaf.fix) for code, leaf in CODES.items()},
-        left_out=facts.left_out(contents),
+        codes=CODES,
+        run=contents.summary or {},
+        reasons=REASONS,
         folders=folders[:_MOST_FOLDERS],
         folders_note=facts.folders_note(contents, folders[_MOST_FOLDERS:]),
         years=contents.breakdown.years(),
         years_note=facts.years_note(contents),
-        same_content=facts.same_content(contents),
         accuracy=accuracy,
         thumbnails=encoded,
         timeline=timeline,
-        stages=facts.stages(contents),
         facts=facts.provenance(contents),
         is_served=rows.lists["images"].is_served,
         version=__version__,

@@ -1,8 +1,7 @@
 """Reads single pictures of an output again: small copies, and the originals as they are."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from functools import lru_cache
 
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import kind_of
@@ -30,7 +29,7 @@ class PictureReader:
     def __init__(self) -> None:
         self._thumbnails = thumbnail_reader()
         self._fetcher = Fetcher(Access(), _MOST_BYTES)
-        self._archives: OrderedDict[str, Mapping[str, ImageLocation]] = OrderedDict()
+        self._members = lru_cache(_MOST_ARCHIVES)(locate.members)
         self._lock = threading.Lock()
 
     def thumbnail(self, uri: str) -> bytes:
@@ -66,9 +65,4 @@ class PictureReader:
         if not member or kind_of(uris.path(archive)) is None:
             return ImageLocation(uri)
         with self._lock:
-            if archive not in self._archives:
-                self._archives[archive] = locate.members(archive, _FINDING_SECONDS)
-                while len(self._archives) > _MOST_ARCHIVES:
-                    self._archives.popitem(last=False)
-            self._archives.move_to_end(archive)
-            return self._archives[archive].get(uri) or ImageLocation(uri)
+            return self._members(archive, _FINDING_SECONDS).get(uri) or ImageLocation(uri)

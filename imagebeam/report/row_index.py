@@ -5,11 +5,11 @@ milliseconds.
 """
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,33 +62,29 @@ class RowIndex:
         self._file = RowFile()
         self._labels = CategoryCodes()
         self._folders = CategoryCodes()
-        self._columns: dict[str, list[npt.NDArray[Any]]] = {}
         self._column: dict[str, npt.NDArray[Any]] = {}
-        self._remembered: OrderedDict[object, Places] = OrderedDict()
         self._orders: dict[str, Places] = {}
         self._lock = threading.Lock()
+        self._find_once = lru_cache(_REMEMBERED)(self._find)
+        self._named_once = lru_cache(_REMEMBERED)(self._named)
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Add a batch of rows, as a `Sink`."""
         is_failed = "code" in rows.schema.names
         has_labels = is_failed or "label" in rows.schema.names
         labels = rows["code" if is_failed else "label"] if has_labels else None
-        numbers: dict[str, npt.NDArray[Any]] = {
-            "folder": self._folders.of(folders_of(rows["uri"])).astype(np.int32),
-            "label": np.zeros(rows.num_rows, np.int32)
-            if labels is None
-            else self._labels.of(labels).astype(np.int32),
+        none = np.zeros(rows.num_rows, np.int16)
+        columns = {
+            name: rows[name]
+            for name in ("uri", "message", "width", "height", "written", "date")
+            if name in rows.schema.names
         }
-        names = ["uri", "message"] if is_failed else ["uri", "width", "height", "written"]
-        columns = {name: rows[name] for name in names}
+        columns["folder"] = self._folders.of(folders_of(rows["uri"])).astype(np.int32)
+        columns["label"] = (none if labels is None else self._labels.of(labels)).astype(np.int32)
         if not is_failed:
-            numbers["date"] = rows["date"].to_numpy()
-            numbers["score"] = np.array(
-                thousandths(rows["score"]) if has_labels else [0] * rows.num_rows, np.int16
-            )
+            scores = thousandths(rows["score"]) if has_labels else none
+            columns["score"] = np.array(scores, np.int16)
             columns["top_k"] = self._best(rows)
-        for name, values in numbers.items():
-            self._columns.setdefault(name, []).append(values)
         self._file.add(pa.RecordBatch.from_pydict(columns))
 
     @property
@@ -98,11 +94,14 @@ class RowIndex:
 
     def finish(self) -> None:
         """Make the rows ready for questions. No more can be added."""
-        self._column = {name: np.concatenate(some) for name, some in self._columns.items()}
-        self._columns = {}
         self._file.finish()
         self._orders[""] = np.arange(self.total, dtype=np.int32)
-        if "score" in self._column:
+        if not self.total:
+            return
+        names = self._file.batches[0].schema.names
+        for name in {"folder", "label", "date", "score"} & {*names}:
+            self._column[name] = self._file.column(name).to_numpy()
+        if "score" in names:
             # These are used most, so they are sorted before the first question.
             self._orders |= {sort: self._sorted(sort) for sort in ("high", "low")}
 
@@ -113,7 +112,7 @@ class RowIndex:
     def find(self, question: Question) -> Places:
         """Return the rows that answer a question."""
         with self._lock:
-            return self._remember(question, lambda: self._find(question))
+            return self._find_once(question)
 
     def rows(self, places: Sequence[int] | Places) -> list[Row]:
         """Return rows by column; `label` and those of `top_k` are names."""
@@ -132,17 +131,12 @@ class RowIndex:
         batch, at = self._file.place(place)
         row: Row = {name: batch[name][at].as_py() for name in batch.schema.names}
         names = self._labels.names
-        label = int(self._column["label"][place])
-        row |= {"row": place, "label": names[label] if names else ""}
-        if "date" in self._column:
-            row |= {
-                "date": int(self._column["date"][place]),
-                "score": int(self._column["score"][place]) / 1000 if names else None,
-                "top_k": [
-                    {"label": names[entry["label"]], "score": entry["score"]}
-                    for entry in row["top_k"]
-                ],
-            }
+        row |= {"row": place, "label": names[row["label"]] if names else ""}
+        if "score" in row:
+            row["score"] = row["score"] / 1000 if names else None
+            for entry in row["top_k"]:
+                entry["label"] = names[entry["label"]]
+        del row["folder"]
         return row
 
     def _best(self, rows: pa.RecordBatch) -> pa.Array:
@@ -157,14 +151,6 @@ class RowIndex:
         return pa.ListArray.from_arrays(
             pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32()), values, type=_NAMED
         )
-
-    def _remember(self, key: object, find: Callable[[], Places]) -> Places:
-        if key not in self._remembered:
-            self._remembered[key] = find()
-            while len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        self._remembered.move_to_end(key)
-        return self._remembered[key]
 
     def _find(self, question: Question) -> Places:
         mask = np.ones(self.total, bool)
@@ -185,7 +171,7 @@ class RowIndex:
                 (date > 0) & (date >= _start(question.year, 0)) & (date < _start(question.year, 1))
             )
         if question.name:
-            mask &= self._remember(("name", question.name), lambda: self._named(question.name))
+            mask &= self._named_once(question.name)
         if not question.sort and not mask.all():
             return np.flatnonzero(mask).astype(np.int32)
         if mask.sum() > self.total // 4:
@@ -201,11 +187,9 @@ class RowIndex:
         labels = [at for at, name in enumerate(self._labels.names) if low in name.casefold()]
         found = _is_in(self._column["label"], labels, len(self._labels.names))
 
-        def is_named(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-            matches: npt.NDArray[np.bool_] = pc.match_substring(
-                batch["uri"], text, ignore_case=True
-            ).to_numpy(zero_copy_only=False)
-            return matches
+        def is_named(batch: pa.RecordBatch) -> Any:
+            matches = pc.match_substring(batch["uri"], text, ignore_case=True)
+            return matches.to_numpy(zero_copy_only=False)
 
         with ThreadPoolExecutor() as threads:
             return found | np.concatenate([*threads.map(is_named, self._file.batches)])
@@ -213,33 +197,26 @@ class RowIndex:
     def _sorted(self, sort: str, places: Places | None = None) -> Places:
         """Return places, or those of all rows, in an order; equal ones as in the output."""
         if places is None:
-            places = np.arange(self.total, dtype=np.int32)
+            places = self._orders[""]
         if sort == "name":
-            is_part = len(places) < self.total
-            names = (
-                pa.array([self.uri(int(place)) for place in places])
-                if is_part
-                else self._file.column("uri")
-            )
-            order: npt.NDArray[Any] = pc.sort_indices(names).to_numpy()
+            names = self._file.column("uri")
+            if len(places) < self.total:
+                names = pa.array([self.uri(int(place)) for place in places])
+            order: Any = pc.sort_indices(names).to_numpy()
         else:
             order = np.argsort(self._keys(sort)[places], kind="stable")
         found: Places = places[order]
         return found
 
-    def _keys(self, sort: str) -> npt.NDArray[Any]:
+    def _keys(self, sort: str) -> Any:
         """Return the numbers by which an order sorts all rows, the lowest first."""
-        match sort:
-            case "high" | "low":
-                score: npt.NDArray[Any] = self._column["score"]
-                return np.negative(score) if sort == "high" else score
-            case "new" | "old":
-                date: npt.NDArray[Any] = self._column["date"]
-                # Rows whose date is not known come last in both orders.
-                known = np.where(date <= 0, np.iinfo(np.int64).max, date)
-                keys: npt.NDArray[Any] = -date if sort == "new" else known
-                return keys
-        pixels: npt.NDArray[Any] = self._file.column("width").to_numpy().astype(np.int64)
+        if sort in ("high", "low"):
+            return self._column["score"] * (-1 if sort == "high" else 1)
+        if sort in ("new", "old"):
+            date = self._column["date"]
+            # Rows whose date is not known come last in both orders.
+            return -date if sort == "new" else np.where(date <= 0, np.iinfo(np.int64).max, date)
+        pixels = self._file.column("width").to_numpy().astype(np.int64)
         pixels *= self._file.column("height").to_numpy()
         return -pixels if sort == "large" else pixels
 

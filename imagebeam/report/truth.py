@@ -9,10 +9,10 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from imagebeam.evaluation.accuracy import TOP
+from imagebeam.evaluation.accuracy import TOP, Tally
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import InputError
-from imagebeam.report.accuracy import Accuracy, ClassAccuracy, Confusion, ScoreBin
+from imagebeam.report.accuracy import Accuracy, Confusion, ScoreBin
 from imagebeam.report.grouping import Row
 
 BINS = 10
@@ -90,11 +90,11 @@ class TruthRows:
         by_truth: defaultdict[str, list[_Judged]] = defaultdict(list)
         for each in judged:
             by_truth[each.truth].append(each)
-        found = [_tally(label, some) for label, some in by_truth.items()]
+        found = [(label, _tally(some)) for label, some in by_truth.items()]
         return Accuracy(
             self._name,
-            _tally("", judged),
-            sorted(found, key=lambda each: (each.top_1 - each.images, each.label)),
+            _tally(judged),
+            sorted(found, key=lambda each: (each[1].top_1 - each[1].images, each[0])),
             list(_confusions(judged)),
             _bins(judged),
             self._failed,
@@ -151,11 +151,8 @@ class _Classes:
         return next((place for place, label in enumerate(labels) if label in wanted), None)
 
 
-def _tally(label: str, judged: Sequence[_Judged]) -> ClassAccuracy:
-    ranks = [each.rank for each in judged if each.rank is not None]
-    return ClassAccuracy(
-        label, len(judged), sum(rank == 0 for rank in ranks), sum(rank < TOP for rank in ranks)
-    )
+def _tally(judged: Sequence[_Judged]) -> Tally:
+    return Tally.of([TOP if each.rank is None else each.rank for each in judged])
 
 
 def _confusions(judged: Sequence[_Judged]) -> Iterator[Confusion]:

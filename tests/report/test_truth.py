@@ -4,9 +4,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from imagebeam.evaluation.accuracy import Tally
 from imagebeam.evaluation.labelled_images import Labelled
 from imagebeam.images.errors import InputError
-from imagebeam.report.accuracy import Accuracy, ClassAccuracy, ScoreBin
+from imagebeam.report.accuracy import Accuracy, ScoreBin
 from imagebeam.report.truth import TruthRows
 from tests.beam_pipeline.jobs import imagebeam
 from tests.outputs.outputs import CLASSES, named
@@ -39,12 +40,12 @@ def test_labels_are_compared_by_name_synonym_and_number() -> None:
         row("other", (0, 0.5)),
         failed=("e",),
     )
-    assert found.all == ClassAccuracy("", 4, 2, 4)
+    assert found.all == Tally(4, 2, 4)
     assert found.classes == [
-        ClassAccuracy("Tinca tinca", 1, 0, 1),
-        ClassAccuracy("cat", 1, 0, 1),
-        ClassAccuracy("0", 1, 1, 1),
-        ClassAccuracy("tench", 1, 1, 1),
+        ("Tinca tinca", Tally(1, 0, 1)),
+        ("cat", Tally(1, 0, 1)),
+        ("0", Tally(1, 1, 1)),
+        ("tench", Tally(1, 1, 1)),
     ]
     assert (found.failed, found.missing, found.unknown) == (1, 2, [])
     assert [(each.truth, each.label, each.images) for each in found.confusions] == [
