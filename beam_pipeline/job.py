@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from imagebeam import resources, stderr_redirection
 from imagebeam.beam_pipeline import job_identity, job_module, job_sources
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import options as runner_options
 from imagebeam.beam_pipeline.runners import preflight, remote_jobs, submit, watchdog
 from imagebeam.beam_pipeline.runners import run as runner
-from imagebeam.images.listing import inputs
 from imagebeam.images.stage_times import Stopwatch
 from imagebeam.modules import staging
 from imagebeam.modules.handles.download import Progress
@@ -91,25 +90,10 @@ def plan(
         ImagebeamError: something is wrong with them, or the runner does not answer.
     """
     pipeline_options = runner_options.pipeline_options(options.beam_args)
-    if not options.shared_disk:
-        submit.check_paths_visible_to_workers(
-            pipeline_options, (*options.inputs, str(options.output))
-        )
-    preflight.check(pipeline_options)
-    if options.detach:
-        preflight.check_detachable(pipeline_options)
+    _check_runner(options, pipeline_options)
     layout = Layout(options.output, options.format)
     identity.check_inputs(layout, options.inputs)
-    found = inputs.sources(
-        options.inputs, stdin_copy, options.access, tuple(options.keep), options.listing_rules
-    )
-    sources = [
-        replace(
-            job_sources.moved(source, stdin_copy, layout),
-            columns_before_version=len(options.keep) if options.check_changed else None,
-        )
-        for source in job_sources.limited(found, options.limit)
-    ]
+    sources = job_sources.sources(options, stdin_copy, layout)
     with stderr_redirection.redirect_library_stderr(Path(os.devnull), options.debug):
         module = job_module.open_job_module(options, progress)
     packed_module = staging.packed(module)
@@ -119,7 +103,6 @@ def plan(
     job_facts = job_identity.of(options, module, class_names, extra_columns)
     provenance = job_identity.provenance(options, module)
     provenance |= {JOB: identity.job_digest(job_facts)}
-    worker_cores = preflight.cores_of_a_worker(pipeline_options, resources.cores())
     staged = job_module.staged(module, layout, packed_module)
     job = Job(
         sources=sources,
@@ -129,7 +112,7 @@ def plan(
         decode_processes=options.decode_processes,
         decode_limits=options.decode_limits,
         access=options.access,
-        worker_cores=worker_cores,
+        worker_cores=preflight.cores_of_a_worker(pipeline_options, resources.cores()),
         read_columns=options.read_columns,
         module=staged,
         schema=PredictionSchema(
@@ -153,6 +136,16 @@ def plan(
         stdin_copy,
         job_module.warnings(options, module),
     )
+
+
+def _check_runner(options: LabelOptions, pipeline_options: PipelineOptions) -> None:
+    """Check that the runner responds, and that its workers can read the inputs."""
+    if not options.shared_disk:
+        names = (*options.inputs, str(options.output))
+        submit.check_paths_visible_to_workers(pipeline_options, names)
+    preflight.check(pipeline_options)
+    if options.detach:
+        preflight.check_detachable(pipeline_options)
 
 
 def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:

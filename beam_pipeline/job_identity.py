@@ -7,7 +7,7 @@ from typing import Any
 
 from imagebeam.beam_pipeline import job_module
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.images.listing import columns
 from imagebeam.images.listing.sources import LISTING_VERSION, Source

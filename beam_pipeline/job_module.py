@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.images import uris
 from imagebeam.modules import staging
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.sources import Source
 from imagebeam.outputs.layout import Layout
@@ -27,14 +27,35 @@ def stdin_copy(options: LabelOptions) -> Iterator[Path | None]:
         yield Path(copy.name)
 
 
-def moved(source: Source, stdin_copy: Path | None, layout: Layout) -> Source:
-    """Return a source that lists the copy of standard input from its place in the output."""
-    if stdin_copy is None or source.names != (str(stdin_copy),):
-        return source
-    return replace(source, names=(str(layout.stdin),))
+def listed(options: LabelOptions, stdin_copy: Path | None = None) -> tuple[Source, ...]:
+    """Return the sources of the inputs that the options name.
+
+    Raises:
+        InputError: an input does not exist or cannot be read.
+    """
+    return inputs.sources(
+        options.inputs, stdin_copy, options.access, tuple(options.keep), options.listing_rules
+    )
 
 
-def limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
+def sources(options: LabelOptions, stdin_copy: Path | None, layout: Layout) -> list[Source]:
+    """Return the sources as workers list them: limited, and from where they find standard input.
+
+    Args:
+        options: of the job.
+        stdin_copy: a file with what came in on standard input; None if that is no input.
+        layout: of the output, which will hold that file.
+    """
+    version = len(options.keep) if options.check_changed else None
+    limited = _limited(listed(options, stdin_copy), options.limit)
+    found = [replace(each, columns_before_version=version) for each in limited]
+    if stdin_copy is None:
+        return found
+    copied, placed = (str(stdin_copy),), (str(layout.stdin),)
+    return [replace(each, names=placed) if each.names == copied else each for each in found]
+
+
+def _limited(sources: tuple[Source, ...], limit: int | None) -> tuple[Source, ...]:
     """Cut the sources so that together they list `limit` images."""
     if limit is None:
         return sources

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from imagebeam.beam_pipeline.option_declaration import byte_count, check_least
+from imagebeam.beam_pipeline.options.declaration import byte_count, check_least
 
 if TYPE_CHECKING:
     from imagebeam.outputs.compaction.compact import Compacted

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     watch = Stopwatch()
     with fast_imports(args.beam_args):
         from imagebeam.beam_pipeline.job import label
-        from imagebeam.beam_pipeline.options import LabelOptions
+        from imagebeam.beam_pipeline.options.label_options import LabelOptions
         from imagebeam.modules.handles.catalogue import DEMO
         from imagebeam.samples import ARCHIVE
         from imagebeam.storage import location

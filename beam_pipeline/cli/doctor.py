@@ -13,14 +13,15 @@ Exit code 0 if the job can run, with or without warnings; 1 if it cannot.
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.cli import label
 
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
-    from imagebeam.beam_pipeline.doctor import Check, Finding
-    from imagebeam.beam_pipeline.options import LabelOptions
+    from imagebeam.beam_pipeline.doctor.finding import Check, Finding
+    from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -92,8 +93,8 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
         UsageError: options that make no sense.
     """
     from imagebeam.beam_pipeline.exit_codes import UsageError
-    from imagebeam.beam_pipeline.option_declaration import check_least
-    from imagebeam.beam_pipeline.options import LabelOptions
+    from imagebeam.beam_pipeline.options.declaration import check_least
+    from imagebeam.beam_pipeline.options.label_options import LabelOptions
     from imagebeam.images.listing.inputs import STDIN
 
     for name in ("sample", "deadline", "cores"):
@@ -115,27 +116,29 @@ def _chosen(
 ) -> "Iterator[Check]":
     from imagebeam import resources
     from imagebeam.beam_pipeline.doctor.estimate import Price
-    from imagebeam.beam_pipeline.doctor.inputs import Inputs
-    from imagebeam.beam_pipeline.doctor.module import ModuleCheck
-    from imagebeam.beam_pipeline.doctor.output import Output
-    from imagebeam.beam_pipeline.doctor.runner import Runner
-    from imagebeam.beam_pipeline.doctor.storage import Storage, roots
-    from imagebeam.beam_pipeline.doctor.versions import Versions
+    from imagebeam.beam_pipeline.doctor.finding import Check
+    from imagebeam.beam_pipeline.doctor.inputs import check_inputs
+    from imagebeam.beam_pipeline.doctor.module import check_module
+    from imagebeam.beam_pipeline.doctor.output import check_output
+    from imagebeam.beam_pipeline.doctor.runner import check_runner
+    from imagebeam.beam_pipeline.doctor.storage import check_storage, roots_of
+    from imagebeam.beam_pipeline.doctor.versions import check_versions
 
     names = (*options.inputs, *((str(options.output),) if has_output else ()))
-    yield Versions()
-    if roots((*names, options.module or "")):
-        yield Storage((*names, options.module or ""), options.access.settings)
-    yield ModuleCheck(options)
+    yield Check("versions", check_versions)
+    if roots := roots_of((*names, options.module or "")):
+        yield Check("storage", partial(check_storage, roots, options.access.settings))
+    yield Check("module", partial(check_module, options))
     if has_output:
-        yield Output(options)
-    yield Runner(options, names)
+        yield Check("output", partial(check_output, options))
+    yield Check("runner", partial(check_runner, options, names))
     if options.inputs:
         elsewhere = any(argument.startswith("--runner") for argument in options.beam_args)
         cores = args.cores or (None if elsewhere else resources.cores())
         price = Price(cores, args.price_per_core_hour, elsewhere)
         output = options.output if has_output else None
-        yield Inputs(options, args.sample, args.deadline, price, output)
+        check = partial(check_inputs, options, args.sample, args.deadline, price, output)
+        yield Check("inputs", check)
 
 
 def _print(finding: "Finding") -> None:

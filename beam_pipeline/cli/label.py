@@ -62,8 +62,8 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def add_job_arguments(parser: "CommandParser") -> None:
     """Declare the options of a job, all but its inputs and its output."""
-    from imagebeam.beam_pipeline.option_declaration import add_options
-    from imagebeam.beam_pipeline.options import LabelOptions
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
     add_options(parser, LabelOptions)
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     watch = Stopwatch()
     with fast_imports():
-        from imagebeam.beam_pipeline.options import LabelOptions
+        from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
     # A wrong option is reported before Beam is imported, which takes longest.
     options = LabelOptions.parse(args)

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
 
-    parser.add_argument(
-        "handle", metavar="HANDLE", help="the .tflite file or folder to copy, with or without pin"
-    )
+    add_handle(parser, "the .tflite file or folder to copy")
     parser.add_argument(
         "-o",
         "--output",
@@ -46,7 +44,7 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Annotate the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.annotate import annotate
     from imagebeam.modules.class_names import read_class_names
     from imagebeam.modules.errors import ModuleError

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
 
-    parser.add_argument(
-        "handle", metavar="HANDLE", help="folder, .tar.gz or hub URL, with or without pin"
-    )
+    add_handle(parser, "folder, .tar.gz or hub URL")
     parser.add_argument(
         "-o",
         "--output",
@@ -40,7 +38,7 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.open_module import compile_module
 

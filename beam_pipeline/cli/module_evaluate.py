@@ -10,76 +10,47 @@ by its number. Pictures are decoded and resized as by `imagebeam label`.
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.accuracy import Evaluation, Tally
+    from imagebeam.evaluation.labelled_images import Labelled
+    from imagebeam.images.settings import Resize
     from imagebeam.modules.types import Module
 
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.module_arguments import EvaluationArguments, add_handle
 
-    parser.add_argument(
-        "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
-    )
+    add_handle(parser)
     parser.add_argument("images", metavar="IMAGES", type=Path, help="folders of classes, or CSV")
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "litert", "tensorflow", "onnx"),
-        default="auto",
-        help="library that runs the module (default: litert where possible)",
-    )
-    parser.add_argument(
-        "--resize",
-        choices=("crop", "stretch"),
-        default="crop",
-        help="crop: the centre, 87.5%% of the shorter side; stretch: the whole picture "
-        "(default: crop)",
-    )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="class names, one per line (default: the module's own)",
-    )
-    add_options(parser, ModuleArguments)
+    add_options(parser, EvaluationArguments)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
-    from contextlib import closing
-
-    from imagebeam import resources
     from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.beam_pipeline.reporting.progress import Step, failure_counts, progress
+    from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.evaluation import labelled_images
-    from imagebeam.evaluation.accuracy import evaluate
     from imagebeam.evaluation.training_pictures import count_training_pictures
     from imagebeam.images.errors import InputError
-    from imagebeam.images.reading.reader import ImageReader
-    from imagebeam.images.settings import Preprocessing
     from imagebeam.modules.class_names import read_class_names
-    from imagebeam.modules.engines import load_engine
     from imagebeam.modules.errors import ModuleError
-    from imagebeam.modules.input_ranges import ASSUMED
-    from imagebeam.modules.module_options import USUAL_INPUTS
-    from imagebeam.modules.open_module import open_module
     from imagebeam.modules.types import TENSORFLOW
 
     images = labelled_images.read(args.images)
-    stated = parsed_module_options(args)
-    module = open_module(args.handle, args.engine, options=stated)
-    if module.engine == TENSORFLOW:
+    modules = _candidates(args)
+    info = modules[0].info
+    if modules[0].engine == TENSORFLOW:
         start_tensorflow("module evaluate")
-    info = module.info
     if info.class_count is None:
         raise ModuleError(
             f"{args.handle!r}: it provides only features. Give a module with classes."
@@ -87,31 +58,9 @@ def run(args: argparse.Namespace) -> int:
     names = read_class_names(args.labels, info.class_count) if args.labels else info.class_names
     labels = [image.label for image in images]
     indices = labelled_images.class_indices(labels, names, info.class_count)
-    modules = [module]
-    if info.range_origin == ASSUMED:
-        # Nothing states the range: the pictures decide.
-        modules = [
-            open_module(args.handle, args.engine, options=stated.with_input(usual))
-            for usual in USUAL_INPUTS
-        ]
-    processes = resources.available().decode_processes()
-    reader = ImageReader(Preprocessing(info.image_size, args.resize), processes)
-    done = 0
-    with closing(reader), progress(sys.stderr, "images") as show:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            show(Step("evaluating", done, len(images) * len(modules)))
-
-        evaluations = [
-            evaluate(
-                images, indices, reader, load_engine(each.engine, each.path, each.info), advance
-            )
-            for each in modules
-        ]
-    place = max(range(len(modules)), key=lambda index: evaluations[index].tally.top_1)
-    module, evaluation = modules[place], evaluations[place]
+    evaluations = _evaluations(modules, images, indices, args.resize)
+    best = max(range(len(modules)), key=lambda place: evaluations[place].tally.top_1)
+    module, evaluation = modules[best], evaluations[best]
     if not evaluation.ranks:
         raise InputError(
             f"{str(args.images)!r}: none of its images can be decoded "
@@ -128,6 +77,49 @@ def run(args: argparse.Namespace) -> int:
     show_result = _print_json if args.json else _print_table
     show_result(evaluation, module, args.resize, learnt)
     return 0
+
+
+def _candidates(args: argparse.Namespace) -> "list[Module]":
+    """Return the module; with each usual input if nothing states the range: the images decide."""
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
+    from imagebeam.modules.input_ranges import ASSUMED
+    from imagebeam.modules.module_options import USUAL_INPUTS
+    from imagebeam.modules.open_module import open_module
+
+    stated = parsed_module_options(args)
+    module = open_module(args.handle, args.engine, options=stated)
+    if module.info.class_count is None or module.info.range_origin != ASSUMED:
+        return [module]
+    options = map(stated.with_input, USUAL_INPUTS)
+    return [open_module(args.handle, args.engine, options=each) for each in options]
+
+
+def _evaluations(
+    modules: "list[Module]",
+    images: "Sequence[Labelled]",
+    indices: Mapping[str, int],
+    resize: "Resize",
+) -> "list[Evaluation]":
+    """Run the modules on the images."""
+    from imagebeam import resources
+    from imagebeam.beam_pipeline.reporting.progress import Step, progress
+    from imagebeam.evaluation.accuracy import evaluate
+    from imagebeam.images.reading.reader import ImageReader
+    from imagebeam.images.settings import Preprocessing
+    from imagebeam.modules.engines import load_engine
+
+    done = 0
+    processes = resources.available().decode_processes()
+    reader = ImageReader(Preprocessing(modules[0].info.image_size, resize), processes)
+    with closing(reader), progress(sys.stderr, "images") as show:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            show(Step("evaluating", done, len(images) * len(modules)))
+
+        engines = (load_engine(each.engine, each.path, each.info) for each in modules)
+        return [evaluate(images, indices, reader, engine, advance) for engine in engines]
 
 
 def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") -> None:
@@ -171,8 +163,8 @@ def _figures(tally: "Tally", module: "Module") -> dict[str, Any]:
     has_top_5 = (module.info.class_count or 0) > TOP
     return {
         "images": tally.images,
-        "top_1": tally.top_1 / tally.images,
-        "top_1_interval": wilson_interval(tally.top_1, tally.images),
+        "top_1": tally.share,
+        "top_1_interval": tally.interval,
         "top_5": tally.top_5 / tally.images if has_top_5 else None,
         "top_5_interval": wilson_interval(tally.top_5, tally.images) if has_top_5 else None,
     }
@@ -194,7 +186,7 @@ def _print_table(evaluation: "Evaluation", module: "Module", resize: str, learnt
         table.add_row(
             label,
             f"{tally.images:,}",
-            f"{tally.top_1 / tally.images:.1%}",
+            f"{tally.share:.1%}",
             *([f"{tally.top_5 / tally.images:.1%}"] if has_top_5 else []),
         )
     out = SafeConsole(soft_wrap=True)

@@ -17,25 +17,17 @@ _NAME_WIDTH = 12
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.module_arguments import EngineArguments, add_handle
 
-    parser.add_argument(
-        "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
-    )
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "litert", "tensorflow", "onnx"),
-        default="auto",
-        help="library that runs the module (default: litert where possible)",
-    )
-    add_options(parser, ModuleArguments)
+    add_handle(parser)
+    add_options(parser, EngineArguments)
     parser.add_argument("--json", action="store_true", help="print JSON, with every class name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the module; the exit code."""
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.inspection import facts_of
     from imagebeam.modules.open_module import open_module
 

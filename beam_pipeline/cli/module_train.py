@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.training_arguments import TrainingArguments
 
     parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
     parser.add_argument(
@@ -50,90 +50,7 @@ def add_arguments(parser: "CommandParser") -> None:
         action="store_true",
         help="train only a new last layer, on the features of any module",
     )
-    network = parser.add_group("network")
-    network.add_argument(
-        "--width",
-        type=float,
-        metavar="X",
-        help="0.25, 0.5, 0.75 or 1 (default: that of --from, else 0.5)",
-    )
-    network.add_argument(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="128, 160, 192 or 224 (default: that of the module in --from, else 160)",
-    )
-    network.add_argument(
-        "--quantization",
-        choices=("uint8", "int8"),
-        help="integers that the flatbuffer computes with: int8 is faster, uint8 is the form of the "
-        "published modules (default: that of --from, else uint8)",
-    )
-    learning = parser.add_group("learning")
-    learning.add_argument(
-        "--epochs",
-        type=int,
-        metavar="N",
-        help="number of passes over the pictures (default: 30)",
-    )
-    learning.add_argument(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="number of pictures per step (default: 32)",
-    )
-    learning.add_argument(
-        "--learning-rate",
-        type=float,
-        metavar="X",
-        help="maximum learning rate of Adam (default: 0.001 with --from, else 0.01)",
-    )
-    learning.add_argument(
-        "--quantise-from",
-        type=float,
-        metavar="SHARE",
-        help="share of the run after which quantisation is simulated (default: 0.6)",
-    )
-    learning.add_argument(
-        "--freeze-from",
-        type=float,
-        metavar="SHARE",
-        help="share of the run after which the batch norm statistics are frozen (default: 0.8)",
-    )
-    learning.add_argument(
-        "--patience",
-        type=int,
-        metavar="N",
-        help="end the part of the run before quantisation after this many epochs without a better "
-        "accuracy on the validation images (default: never)",
-    )
-    learning.add_argument(
-        "--balance",
-        action="store_true",
-        help="weigh classes so that all count equally, however many pictures they have",
-    )
-    learning.add_argument(
-        "--held-out",
-        type=float,
-        default=0.2,
-        metavar="SHARE",
-        help="share of every class to keep for validation (default: 0.2)",
-    )
-    learning.add_argument(
-        "--no-flip",
-        action="store_true",
-        help="do not mirror pictures: a mirror image may belong to another class",
-    )
-    learning.add_argument(
-        "--resize",
-        choices=("crop", "stretch"),
-        default="crop",
-        help="the --resize that `imagebeam label` will use (default: crop)",
-    )
-    learning.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)"
-    )
-    add_options(parser, ModuleArguments)
+    add_options(parser, TrainingArguments)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -23,29 +23,15 @@ _CLASSES = 5
 
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.module_arguments import ModuleArguments
-    from imagebeam.beam_pipeline.option_declaration import add_options
+    from imagebeam.beam_pipeline.options.declaration import add_options
+    from imagebeam.beam_pipeline.options.module_arguments import PictureArguments, add_handle
 
-    parser.add_argument(
-        "handle", metavar="HANDLE", help="folder, .tar.gz, .tflite or hub URL, with or without pin"
-    )
+    add_handle(parser)
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, a handful of them")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE.png", help="draw the sheet; it is replaced"
     )
-    parser.add_argument(
-        "--resize",
-        choices=("crop", "stretch"),
-        default="crop",
-        help="as for `imagebeam label` (default: crop)",
-    )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="class names, one per line (default: the module's own)",
-    )
-    add_options(parser, ModuleArguments)
+    add_options(parser, PictureArguments)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam import resources
     from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.exit_codes import UsageError
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
     from imagebeam.images import uris
     from imagebeam.images.errors import ImageError, InputError

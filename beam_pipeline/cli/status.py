@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the state of a job; the exit code."""
     from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-    from imagebeam.beam_pipeline.option_declaration import check_least
+    from imagebeam.beam_pipeline.options.declaration import check_least
     from imagebeam.outputs.status import status
     from imagebeam.storage import location
 

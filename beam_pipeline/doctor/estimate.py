@@ -6,6 +6,7 @@ Jobs of two sizes show both, with all that overlaps in them: reading, decoding, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
@@ -77,17 +78,17 @@ class Forecast:
 
         fetch = sample.last.stages.get("fetch", StageTime())
         stages = {name: stage.cpu / sample.images for name, stage in sample.last.stages.items()}
-        stages["other"] = max(0.0, sample.each(_core_seconds) - sum(stages.values()))
+        stages["other"] = max(0.0, sample.each(attrgetter("core_seconds")) - sum(stages.values()))
         return cls(
             images,
             sample.images,
             sample.first is sample.last and sample.images < images,
-            sample.start(_seconds) + listing_seconds,
-            sample.each(_seconds),
-            whole(_core_seconds) + listing_seconds,
+            sample.start(attrgetter("seconds")) + listing_seconds,
+            sample.each(attrgetter("seconds")),
+            whole(attrgetter("core_seconds")) + listing_seconds,
             stages,
             max(0.0, fetch.wall - fetch.cpu) / sample.images,
-            round(whole(_output_bytes)),
+            round(whole(attrgetter("output_bytes"))),
             cores or resources.cores(),
         )
 
@@ -157,15 +158,3 @@ def estimate(forecast: Forecast, complete: bool, price: Price) -> Finding:
 def _figure(value: float) -> str:
     """Return a number with two digits, or more before the point."""
     return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
-
-
-def _seconds(trial: Trial) -> float:
-    return trial.seconds
-
-
-def _core_seconds(trial: Trial) -> float:
-    return trial.core_seconds
-
-
-def _output_bytes(trial: Trial) -> float:
-    return trial.output_bytes

@@ -1,9 +1,9 @@
 """The types of checks and of their findings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 
 class FindingState(str, Enum):
@@ -42,16 +42,13 @@ class Finding:
         return cls(**{**values, "state": FindingState(values["state"])})
 
 
-class Check(Protocol):
-    """A check. It can be pickled, and does nothing before it is run."""
+class Check(NamedTuple):
+    """A check.
 
-    @property
-    def about(self) -> str:
-        """The subject of the check."""
+    Attributes:
+        about: its subject.
+        run: yields its findings, or raises the problem as an `ImagebeamError`; can be pickled.
+    """
 
-    def run(self) -> Iterator[Finding]:
-        """Run the check.
-
-        Raises:
-            ImagebeamError: the problem that the check looks for.
-        """
+    about: str
+    run: Callable[[], Iterator[Finding]]

@@ -10,15 +10,15 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from imagebeam.beam_pipeline import job_sources
 from imagebeam.beam_pipeline.doctor import sample, trial
 from imagebeam.beam_pipeline.doctor.estimate import Forecast, Price, estimate
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.output import nearest_existing
-from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.beam_pipeline.reporting.progress import byte_text
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
+from imagebeam.beam_pipeline.reporting.progress import byte_text, failure_counts
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
-from imagebeam.images.listing import inputs
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
 from imagebeam.storage import AnyPath, Settings, StoreError, store_for
 
@@ -52,55 +52,42 @@ class Listing:
         return f"{'' if self.complete else 'more than '}{self.images:,} images"
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Lists the inputs, and runs the job on a sample.
+def check_inputs(
+    options: LabelOptions, least: int, seconds: float, price: Price, output: AnyPath | None = None
+) -> Iterator[Finding]:
+    """Yield one line each for the listing, the sample, the estimate and the space.
 
-    Attributes:
+    Args:
         options: of the job.
-        sample: least number of images to label, if the time allows.
+        least: number of images to label, if the time allows.
         seconds: time limit for all of it.
         price: number of cores and their price.
         output: folder of the results, to compare its free space with what the job needs.
     """
-
-    options: LabelOptions
-    sample: int
-    seconds: float
-    price: Price
-    output: AnyPath | None = None
-    about: str = "inputs"
-
-    def run(self) -> Iterator[Finding]:
-        """Yield one line each for the listing, the sample and the estimate."""
-        options = self.options
-        sources = inputs.sources(
-            options.inputs, None, options.access, tuple(options.keep), options.listing_rules
-        )
-        left_out = LeftOut()
-        looks = (replace(source, is_look=True) for source in sources)
-        found = chain.from_iterable(look.images(left_out) for look in looks)
-        seconds = self.seconds * _SHARE_OF_LISTING
-        most = max(self.sample, sample.MOST)
-        listing = list_images(islice(found, options.limit), most, seconds)
-        yield _finding(listing, left_out.take(), options.access.settings)
-        if not listing.chosen:
-            return
-        seconds = self.seconds * _SHARE_OF_SAMPLING
-        timed = replace(options, decode_seconds=min(options.decode_seconds, seconds))
-        taken = sample.take(
-            listing.chosen,
-            self.sample,
-            seconds,
-            lambda images: trial.run(images, timed, listing.images),
-        )
-        yield sample.failure_finding(taken, options.max_failure_rate)
-        if not taken.labelled:
-            return
-        forecast = Forecast.of(taken, listing.images, listing.seconds)
-        yield estimate(forecast, listing.complete, self.price)
-        if isinstance(self.output, Path):
-            yield space_finding(forecast.output_bytes, listing.complete, self.output)
+    left_out = LeftOut()
+    looks = (replace(source, is_look=True) for source in job_sources.listed(options))
+    found = chain.from_iterable(look.images(left_out) for look in looks)
+    listing = list_images(
+        islice(found, options.limit), max(least, sample.MOST), seconds * _SHARE_OF_LISTING
+    )
+    yield _finding(listing, left_out.take(), options.access.settings)
+    if not listing.chosen:
+        return
+    sampling_seconds = seconds * _SHARE_OF_SAMPLING
+    timed = replace(options, decode_seconds=min(options.decode_seconds, sampling_seconds))
+    taken = sample.take(
+        listing.chosen,
+        least,
+        sampling_seconds,
+        lambda images: trial.run(images, timed, listing.images),
+    )
+    yield sample.failure_finding(taken, options.max_failure_rate)
+    if not taken.labelled:
+        return
+    forecast = Forecast.of(taken, listing.images, listing.seconds)
+    yield estimate(forecast, listing.complete, price)
+    if isinstance(output, Path):
+        yield space_finding(forecast.output_bytes, listing.complete, output)
 
 
 def space_finding(needed: int, complete: bool, output: Path) -> Finding:
@@ -187,8 +174,9 @@ def _finding(listing: Listing, left_out: Mapping[str, LeftOutCount], settings: S
     if not listing.complete:
         message += "; stopped at the time limit for listing"
     if listing.problems:
-        names = ", ".join(f"{count:,} {code}" for code, count in sorted(listing.problems.items()))
-        message += f"; also {names}: see the table of error codes for the fixes"
+        message += (
+            f"; also {failure_counts(listing.problems)}: see the table of error codes for the fixes"
+        )
     if left_out:
         reasons = ", ".join(f"{each.entries:,} {name}" for name, each in sorted(left_out.items()))
         message += f"; left out: {reasons}"

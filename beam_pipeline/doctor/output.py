@@ -3,81 +3,57 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from imagebeam.beam_pipeline import job_identity
+from imagebeam.beam_pipeline import job_identity, job_module, job_sources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
-from imagebeam.beam_pipeline.doctor.module import open_job_module
-from imagebeam.beam_pipeline.options import LabelOptions
-from imagebeam.images.listing import inputs
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.outputs import identity, lock
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
 
 
-@dataclass(frozen=True)
-class Output:
-    """The output folder of the job.
+def check_output(options: LabelOptions) -> Iterator[Finding]:
+    """Yield one line for the output folder of a job."""
+    layout = Layout(options.output, options.format)
+    there = nearest_existing(layout.root)
+    try:
+        free = _probed(there)
+        held = _held(options, layout)
+    except OSError as error:
+        raise OutputError(
+            f"{there}: {error.strerror}. Choose an --output that can be written."
+        ) from error
+    facts = {"output": str(layout.root), "free_bytes": free, "held": held}
+    space = "" if free is None else f", {free / 1e9:,.1f} GB free"
+    message = f"{layout.root} can be written{space}; {_STATES[held]}"
+    if held == "resumed" and not options.check_changed:
+        message += "; images replaced under their names keep their labels (--check-changed)"
+    state = FindingState.WARNING if held == "replaced" else FindingState.OK
+    yield Finding("output", state, message, facts)
 
-    Attributes:
-        options: of the job.
-    """
 
-    options: LabelOptions
-    about: str = "output"
-
-    def run(self) -> Iterator[Finding]:
-        """Yield one line."""
-        layout = Layout(self.options.output, self.options.format)
-        there = nearest_existing(layout.root)
-        try:
-            free = _probed(there)
-            held = self._held(layout)
-        except OSError as error:
-            raise OutputError(
-                f"{there}: {error.strerror}. Choose an --output that can be written."
-            ) from error
-        facts = {"output": str(layout.root), "free_bytes": free, "held": held}
-        space = "" if free is None else f", {free / 1e9:,.1f} GB free"
-        message = f"{layout.root} can be written{space}; {_STATES[held]}"
-        if held == "resumed" and not self.options.check_changed:
-            message += "; images replaced under their names keep their labels (--check-changed)"
-        state = FindingState.WARNING if held == "replaced" else FindingState.OK
-        yield Finding(self.about, state, message, facts)
-
-    def _held(self, layout: Layout) -> str:
-        if isinstance(layout.root, Path) and not layout.root.exists():
-            return "new"
-        lock.check(layout)
-        module = open_job_module(self.options)
-        names = job_identity.class_names(self.options, module)
-        try:
-            wanted = job_identity.of(self.options, module, names, self._kept())
-            resumes = identity.check(layout, wanted)
-        except OutputError:
-            # --overwrite does not delete a folder that imagebeam did not create.
-            if self.options.overwrite and layout.identity.exists():
-                return "replaced"
-            raise
-        if not resumes:
-            return "empty"
-        return "replaced" if self.options.overwrite else "resumed"
-
-    def _kept(self) -> Mapping[str, Any]:
-        options = self.options
-        # All other columns have fixed types.
-        sources = (
-            inputs.sources(
-                options.inputs, None, options.access, tuple(options.keep), options.listing_rules
-            )
-            if options.keep
-            else ()
-        )
-        return job_identity.extra_columns(options, sources)
+def _held(options: LabelOptions, layout: Layout) -> str:
+    if isinstance(layout.root, Path) and not layout.root.exists():
+        return "new"
+    lock.check(layout)
+    module = job_module.open_job_module(options)
+    names = job_identity.class_names(options, module)
+    # Only the columns that --keep names have types that the inputs decide.
+    sources = job_sources.listed(options) if options.keep else ()
+    try:
+        columns = job_identity.extra_columns(options, sources)
+        resumes = identity.check(layout, job_identity.of(options, module, names, columns))
+    except OutputError:
+        # --overwrite does not delete a folder that imagebeam did not create.
+        if options.overwrite and layout.identity.exists():
+            return "replaced"
+        raise
+    if not resumes:
+        return "empty"
+    return "replaced" if options.overwrite else "resumed"
 
 
 _STATES = {

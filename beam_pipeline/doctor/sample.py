@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.trial import Trial
@@ -111,13 +112,9 @@ def _next_size(sample: Sample, available: int, least: int, seconds: float) -> in
         return min(available, least, round(left / each))
     if last.seconds - first.seconds >= _WANTED_SECONDS / 2:
         return 0
-    each = max(sample.each(_seconds), _LEAST_SECONDS)
-    fitting = round((left - sample.start(_seconds)) / each)
+    each = max(sample.each(attrgetter("seconds")), _LEAST_SECONDS)
+    fitting = round((left - sample.start(attrgetter("seconds"))) / each)
     return min(available, max(least, round(_WANTED_SECONDS / each)), fitting, MOST)
-
-
-def _seconds(trial: Trial) -> float:
-    return trial.seconds
 
 
 def part_of(chosen: Sequence[ListedImage], images: int) -> list[ListedImage]:

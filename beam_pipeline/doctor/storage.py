@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -15,26 +14,18 @@ _LOOKS = 3
 _SILENCE = (BlockedAddress, ConnectionFailed, TimedOut)
 
 
-@dataclass(frozen=True)
-class Storage:
-    """The stores of inputs, output and module that are not local files.
+def check_storage(roots: Sequence[str], settings: Settings) -> Iterator[Finding]:
+    """Yield one line per bucket or host.
 
-    Attributes:
-        names: all inputs, output and module.
+    Args:
+        roots: the buckets and hosts.
         settings: time limits and permissions of reads.
     """
-
-    names: tuple[str, ...]
-    settings: Settings
-    about: str = "storage"
-
-    def run(self) -> Iterator[Finding]:
-        """Yield one line per bucket or host."""
-        for root in roots(self.names):
-            yield _check_root(root, self.settings)
+    for root in roots:
+        yield _check_root(root, settings)
 
 
-def roots(names: Sequence[str]) -> tuple[str, ...]:
+def roots_of(names: Sequence[str]) -> tuple[str, ...]:
     """Return the buckets and hosts of names, such as `gs://bucket`, without duplicates."""
     found: dict[str, None] = {}
     for name in names:

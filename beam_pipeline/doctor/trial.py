@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam import child_process
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import ANY_BUT_ALL
 from imagebeam.errors import ImagebeamError
 from imagebeam.images.listed_image import ListedImage

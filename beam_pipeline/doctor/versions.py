@@ -3,7 +3,7 @@
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
@@ -20,31 +20,23 @@ _SOUND_PILLOW = 13
 _TESTED_PYTHON = (3, 11)
 
 
-@dataclass(frozen=True)
-class Versions:
-    """Python and the libraries that results depend on."""
-
-    about: str = "versions"
-
-    def run(self) -> Iterator[Finding]:
-        """Yield one line for all versions, and one for each known problem."""
-        held = {"imagebeam": __version__, "Python": platform.python_version()}
-        for name, package in _PACKAGES.items():
-            try:
-                held[name] = version(package)
-            except PackageNotFoundError:
-                continue
-        message = ", ".join(f"{name} {held[name]}" for name in held)
-        yield Finding(self.about, FindingState.OK, message, held)
-        if sys.version_info[:2] != _TESTED_PYTHON:
-            yield Finding(
-                "python",
-                FindingState.WARNING,
-                f"Python {held['Python']}: the tests run on "
-                f"{'.'.join(map(str, _TESTED_PYTHON))}. Use that where rows must be the same.",
-            )
-        if (fault := pillow_fault(held["Pillow"])) is not None:
-            yield Finding("pillow", FindingState.WARNING, fault)
+def check_versions() -> Iterator[Finding]:
+    """Yield one line for all versions, and one for each known problem."""
+    held = {"imagebeam": __version__, "Python": platform.python_version()}
+    for name, package in _PACKAGES.items():
+        with suppress(PackageNotFoundError):
+            held[name] = version(package)
+    message = ", ".join(f"{name} {held[name]}" for name in held)
+    yield Finding("versions", FindingState.OK, message, held)
+    if sys.version_info[:2] != _TESTED_PYTHON:
+        yield Finding(
+            "python",
+            FindingState.WARNING,
+            f"Python {held['Python']}: the tests run on "
+            f"{'.'.join(map(str, _TESTED_PYTHON))}. Use that where rows must be the same.",
+        )
+    if (fault := pillow_fault(held["Pillow"])) is not None:
+        yield Finding("pillow", FindingState.WARNING, fault)
 
 
 def pillow_fault(pillow: str) -> str | None:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imagebeam.beam_pipeline.cli.command_parser import COMMANDS
@@ -109,9 +110,9 @@ def show_output(layout: Layout, summary: Mapping[str, Any]) -> None:
 def show_next(*commands: str) -> None:
     """Print commands to try next."""
     program = "imagebeam" if shutil.which("imagebeam") else "python -m imagebeam"
-    heads = ("\nnext", *("" for _ in commands[1:]))
-    for head, command in zip(heads, commands, strict=True):
-        _out.print(f"{head:<{13 + head.count(chr(10))}}{program} {command}", soft_wrap=True)
+    _out.print("")
+    for head, command in zip_longest(("next",), commands, fillvalue=""):
+        _out.print(f"{head:<13}{program} {command}", soft_wrap=True)
 
 
 def show_report(contents: "Contents", page: AnyPath | str) -> None:

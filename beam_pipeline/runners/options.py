@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from imagebeam.beam_pipeline.exit_codes import UsageError, did_you_mean
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.runners.beam_internals import option_parser
 
 _SECRET = re.compile("secret|password|passwd|token|access_key")

@@ -3,11 +3,13 @@
 import argparse
 import sys
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 
 from imagebeam import resources
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
+from imagebeam.beam_pipeline.options.training_arguments import NetworkArguments
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.progress import Step, progress
 from imagebeam.beam_pipeline.training.result import print_result
@@ -20,11 +22,6 @@ from imagebeam.storage.atomic_files import write_file
 from imagebeam.training.frozen_network import HeadPlan, require_features, train_head
 from imagebeam.version import __version__
 
-_OF_THE_NETWORK = (
-    *("width", "size", "epochs", "batch_size", "learning_rate", "quantise_from", "freeze_from"),
-    *("no_flip", "patience", "quantization"),
-)
-
 
 def train(args: argparse.Namespace, state: Path) -> None:
     """Train, write the flatbuffer and print the accuracy.
@@ -32,7 +29,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
     Raises:
         UsageError: an option does not fit.
     """
-    for name in _OF_THE_NETWORK:
+    for name in (each.name for each in fields(NetworkArguments)):
         if getattr(args, name):
             raise UsageError(
                 f"--{name.replace('_', '-')}: has no effect with --freeze-network, which trains "

@@ -4,10 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.options.training_arguments import NetworkArguments
 from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
@@ -25,11 +27,6 @@ _DEFAULT_SIZE = 160
 _RATE_FROM_SCRATCH = 0.01
 _RATE_OF_TRANSFER = 0.001
 
-_OPTIONAL = (
-    *("width", "size", "epochs", "batch_size", "learning_rate", "quantise_from", "freeze_from"),
-    *("patience", "quantization"),
-)
-
 
 def train(args: argparse.Namespace, state: Path) -> None:
     """Train, export and print the accuracy.
@@ -38,7 +35,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
         UsageError: an option does not fit.
     """
     from imagebeam.beam_pipeline.cli import module_build
-    from imagebeam.beam_pipeline.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.module_options import NO_OPTIONS
 
     if parsed_module_options(args) != NO_OPTIONS:
@@ -125,11 +122,13 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
             "learning_rate": _RATE_OF_TRANSFER,
             "quantization": quantization_of(weights),
         }
-    stated = {name: getattr(args, name) for name in _OPTIONAL if getattr(args, name) is not None}
+    given = {each.name: getattr(args, each.name) for each in fields(NetworkArguments)}
+    flip = not given.pop("no_flip")
+    stated = {name: value for name, value in given.items() if value is not None}
     plan = Plan(
         **{**defaults, **stated},
         held_out=args.held_out,
-        flip=not args.no_flip,
+        flip=flip,
         balance=args.balance,
         seed=args.seed,
     )
@@ -167,8 +166,6 @@ def _decoder(resize: "Resize") -> "Decoder":
 def _provenance(
     args: argparse.Namespace, plan: "Plan", classifier: "Classifier"
 ) -> dict[str, object]:
-    from dataclasses import asdict
-
     accuracy = classifier.accuracy
     return {
         "training": {**asdict(plan), "from": args.source, "resize": args.resize},

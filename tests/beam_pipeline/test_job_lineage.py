@@ -11,7 +11,7 @@ from apache_beam.metrics.metric import Lineage
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from imagebeam.beam_pipeline.job import plan
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import build
 from imagebeam.outputs import identity
 from imagebeam.outputs.files import write_whole

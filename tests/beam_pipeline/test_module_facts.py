@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.beam_pipeline import job_identity, job_module
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.types import Module, ModuleInfo
 from tests.beam_pipeline.colours import CLASSES, draw

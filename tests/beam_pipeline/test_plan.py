@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline import job
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.errors import ImagebeamError
 from tests.beam_pipeline.jobs import archive
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from imagebeam.beam_pipeline.cli import command_parser
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import tool
 

@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
 from imagebeam.beam_pipeline.cli import command_parser
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from tests.beam_pipeline.jobs import ROOT
 
 _LAUNCH = ROOT / "deploy" / "dataflow" / "launch.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline import job_module
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.modules.open_module import open_module
 from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import archive, errors, imagebeam, predictions

@@ -1,14 +1,15 @@
-import dataclasses
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagebeam.beam_pipeline.doctor.estimate import Price
-from imagebeam.beam_pipeline.doctor.inputs import Inputs, list_images, space_finding
+from imagebeam.beam_pipeline.doctor.finding import Finding
+from imagebeam.beam_pipeline.doctor.inputs import check_inputs, list_images, space_finding
 from imagebeam.beam_pipeline.doctor.trial import TrialError
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
 from imagebeam.images.errors import BadManifestEntry
 from imagebeam.images.listed_image import ImageLocation, ListedImage
@@ -16,7 +17,9 @@ from imagebeam.images.listing.sources import image
 from tests.beam_pipeline.colours import draw, write_module
 
 
-def _inputs(folder: Path, sample: int = 100, allowed: float = 1.0) -> Inputs:
+def _found(
+    folder: Path, output: Path | None = None, allowed: float = 1.0, **others: Any
+) -> Iterator[Finding]:
     module = write_module(folder / "module.tflite")
     options = LabelOptions(
         inputs=(str(folder / "in"),),
@@ -24,8 +27,9 @@ def _inputs(folder: Path, sample: int = 100, allowed: float = 1.0) -> Inputs:
         module=str(module),
         decode_processes=1,
         max_failure_rate=FailureLimit(allowed),
+        **others,
     )
-    return Inputs(options, sample, 60.0, Price(cores=1))
+    return check_inputs(options, 100, 60.0, Price(cores=1), output)
 
 
 def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
@@ -33,7 +37,7 @@ def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
         draw(tmp_path / "in" / f"{index:02d}.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
     (tmp_path / "in" / "text.png").write_text("text")
-    listing, sample, estimate = _inputs(tmp_path).run()
+    listing, sample, estimate = _found(tmp_path)
     assert listing.facts["images"] == 42
     assert sample.facts["failed"] == {"empty_file": 1, "unsupported_format": 1}
     assert sample.facts["failure_rate"] == 2 / 42
@@ -49,7 +53,7 @@ def test_a_sample_is_decoded_and_labelled(tmp_path: Path) -> None:
 def test_too_many_failures_are_a_problem(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     (tmp_path / "in" / "empty.png").touch()
-    _, sample, _ = _inputs(tmp_path, allowed=0.4).run()
+    _, sample, _ = _found(tmp_path, allowed=0.4)
     assert sample.state.value == "failure"
     assert (
         "So many failures would end the job with exit code 1: see --max-failure-rate."
@@ -60,7 +64,7 @@ def test_too_many_failures_are_a_problem(tmp_path: Path) -> None:
 def test_a_sample_without_a_decodable_image_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "empty.png").touch()
-    _, sample = _inputs(tmp_path).run()
+    _, sample = _found(tmp_path)
     assert sample.state.value == "failure"
 
 
@@ -105,8 +109,7 @@ def test_names_that_cannot_be_resolved_are_counted() -> None:
 
 def test_rows_are_compared_with_the_free_space(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
-    check = dataclasses.replace(_inputs(tmp_path), output=tmp_path / "not" / "yet")
-    *_, space = check.run()
+    *_, space = _found(tmp_path, tmp_path / "not" / "yet")
     assert (space.about, space.state.value) == ("space", "ok")
     assert 0 < space.facts["needed_bytes"] < space.facts["free_bytes"]
 
@@ -121,7 +124,5 @@ def test_too_little_space_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_sample_job_that_cannot_run_is_a_problem_with_its_reason(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
-    check = _inputs(tmp_path)
-    broken = dataclasses.replace(check.options, emit=("features",))
     with pytest.raises(TrialError, match=r"a job of 1 images of the sample failed: .*features"):
-        list(dataclasses.replace(check, options=broken).run())
+        list(_found(tmp_path, emit=("features",)))

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.beam_pipeline.doctor import Finding
-from imagebeam.beam_pipeline.doctor.output import Output
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.doctor.finding import Finding
+from imagebeam.beam_pipeline.doctor.output import check_output
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.outputs import lock
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import Layout
@@ -18,7 +18,7 @@ def _found(output: Path, **others: object) -> Finding:
     before = _everything(output.parent)
     options = LabelOptions(inputs=(), output=output, **others)  # type: ignore[arg-type]
     try:
-        [found] = Output(options).run()
+        [found] = check_output(options)
     finally:
         assert _everything(output.parent) == before
     return found
@@ -87,7 +87,7 @@ def test_an_output_in_a_bucket_passes(tmp_path: Path, s3_bucket: str) -> None:
 
 
 def _in_bucket(output: Location) -> Finding:
-    [found] = Output(LabelOptions(inputs=(), output=output)).run()
+    [found] = check_output(LabelOptions(inputs=(), output=output))
     return found
 
 

@@ -1,14 +1,15 @@
 """Test stores that respond and stores that do not, with real servers on loopback."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from imagebeam.beam_pipeline.doctor import Finding
 from imagebeam.beam_pipeline.doctor.estimate import Price
-from imagebeam.beam_pipeline.doctor.inputs import Inputs
-from imagebeam.beam_pipeline.doctor.storage import Storage, roots
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.doctor.finding import Finding
+from imagebeam.beam_pipeline.doctor.inputs import check_inputs
+from imagebeam.beam_pipeline.doctor.storage import check_storage, roots_of
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.storage import Settings, store_for
 from tests.beam_pipeline.colours import draw, write_module
 from tests.engines.tools import free_port
@@ -21,7 +22,7 @@ _HERE = Settings(seconds=5, attempts=1, allow_private_hosts=True)
 
 
 def _found(name: str, settings: Settings = _HERE) -> Finding:
-    [found] = Storage((name,), settings).run()
+    [found] = check_storage(roots_of((name,)), settings)
     return found
 
 
@@ -30,7 +31,7 @@ def test_every_bucket_and_host_is_checked_once() -> None:
         *("gs://a/1", "gs://a/2", "gs://b", "photos/", "s3://a/*.jpg"),
         *("https://user:word@host:8443/x?sig=1", "https://host:8443?sig=2"),
     )
-    assert roots(names) == ("gs://a", "gs://b", "s3://a", "https://host:8443")
+    assert roots_of(names) == ("gs://a", "gs://b", "s3://a", "https://host:8443")
 
 
 def test_an_accessible_bucket_passes(s3_bucket: str) -> None:
@@ -57,7 +58,7 @@ def test_an_unreachable_host_is_a_problem(settings: Settings) -> None:
     assert found.state.value == "failure"
 
 
-def _inputs(folder: Path, *names: str) -> Inputs:
+def _inputs(folder: Path, *names: str) -> Iterator[Finding]:
     options = LabelOptions(
         inputs=names,
         output=Path(),
@@ -65,7 +66,7 @@ def _inputs(folder: Path, *names: str) -> Inputs:
         decode_processes=1,
         allow_private_hosts=True,
     )
-    return Inputs(options, 100, 60.0, Price(cores=1))
+    return check_inputs(options, 100, 60.0, Price(cores=1))
 
 
 def test_objects_of_a_bucket_are_sampled(tmp_path: Path, s3_bucket: str) -> None:
@@ -73,7 +74,7 @@ def test_objects_of_a_bucket_are_sampled(tmp_path: Path, s3_bucket: str) -> None
     for index in range(3):
         name = f"{s3_bucket}/pictures/{index}.png"
         store_for(name).write(name, content)
-    listing, sample, estimate = _inputs(tmp_path, f"{s3_bucket}/pictures/").run()
+    listing, sample, estimate = _inputs(tmp_path, f"{s3_bucket}/pictures/")
     assert (listing.facts["images"], listing.facts["bytes"]) == (3, 3 * len(content))
     assert (sample.facts["images"], sample.facts["failed"]) == (3, {})
     assert estimate.facts["waiting_seconds_per_image"] > 0
@@ -84,6 +85,6 @@ def test_a_signed_url_is_shown_without_its_signature(tmp_path: Path, site: Site)
     signed = f"/red.png?X-Amz-Signature={secret}"
     address = site.add(signed, whole(draw(tmp_path / "red.png", 255, 0, 0).read_bytes()))
     gone = site.url(f"/gone.png?sig={secret}").replace("//", f"//user:{secret}@", 1)
-    found = list(_inputs(tmp_path, address, gone).run())
+    found = list(_inputs(tmp_path, address, gone))
     assert found[1].facts["failed"] == {"not_found": 1}
     assert secret not in str([each.to_json() for each in found])

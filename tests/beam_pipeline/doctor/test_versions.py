@@ -2,8 +2,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from imagebeam.beam_pipeline.doctor import FindingState
-from imagebeam.beam_pipeline.doctor.versions import Versions, pillow_fault
+from imagebeam.beam_pipeline.doctor.finding import FindingState
+from imagebeam.beam_pipeline.doctor.versions import check_versions, pillow_fault
 
 
 @pytest.mark.parametrize("version", ["12.1.1", "12.3.0"])
@@ -23,7 +23,7 @@ def test_a_pillow_without_known_problems_passes(version: str) -> None:
 
 
 def test_all_versions_are_in_one_line() -> None:
-    found = next(Versions().run())
+    found = next(check_versions())
     assert found.state is FindingState.OK
     tensorflow = ["TensorFlow"] if find_spec("tensorflow") else []
     names = ["imagebeam", "Python", "Beam", "LiteRT", *tensorflow, "Pillow", "PyArrow"]

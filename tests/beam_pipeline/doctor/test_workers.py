@@ -1,7 +1,7 @@
 import pytest
 
 from imagebeam import resources
-from imagebeam.beam_pipeline.doctor import Finding
+from imagebeam.beam_pipeline.doctor.finding import Finding
 from imagebeam.beam_pipeline.doctor.workers import runner, workers
 from imagebeam.beam_pipeline.runners.options import pipeline_options
 

@@ -3,13 +3,20 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.option_declaration import option, parsed_options
+from imagebeam.beam_pipeline.options.declaration import option, parsed_options
+from imagebeam.images.settings import Resize
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import KINDS
 
-_GROUP = "what the module does not state"
+if TYPE_CHECKING:
+    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+
+_fact = partial(option, group="what the module does not state")
 
 
 def _numbers(name: str) -> Callable[[str], tuple[float, ...]]:
@@ -53,50 +60,45 @@ def _outputs(text: str) -> tuple[tuple[str, str], ...]:
 class ModuleArguments:
     """The facts about a module; each field is the option of the same name."""
 
-    input_range: tuple[float, float] | None = option(
+    input_range: tuple[float, float] | None = _fact(
         None,
         "values of the pixels 0 and 255 at the input, such as -1 1 or 0 255",
-        group=_GROUP,
         kind=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
         shown="as the module or its graph states it",
         convert=tuple,
     )
-    mean: tuple[float, ...] | None = option(
+    mean: tuple[float, ...] | None = _fact(
         None,
         "instead of --input-range: the input is (pixel - mean) / std; one number, or three "
         "separated by commas, for pixels from 0 to 255",
-        group=_GROUP,
         metavar="MEAN",
         convert=_numbers("mean"),
     )
-    std: tuple[float, ...] | None = option(
-        None, "see --mean", group=_GROUP, metavar="STD", convert=_numbers("std")
+    std: tuple[float, ...] | None = _fact(
+        None, "see --mean", metavar="STD", convert=_numbers("std")
     )
-    channels: str | None = option(
-        None, "order of the colours at the input", group=_GROUP, choices=("rgb", "bgr"), shown="rgb"
+    channels: Literal["rgb", "bgr"] | None = _fact(
+        None, "order of the colours at the input", shown="rgb"
     )
-    image_size: tuple[int, int] | None = option(
+    image_size: tuple[int, int] | None = _fact(
         None,
         "size of the pictures, such as 224 or 192x256, for a module that takes any size",
-        group=_GROUP,
         metavar="SIDE|HEIGHTxWIDTH",
         shown="as the module states it",
         convert=_size,
     )
-    signature: str | None = option(
+    signature: str | None = _fact(
         None,
         "function of the module to run, for one with several",
-        group=_GROUP,
         metavar="NAME",
         shown="one of TF-Hub, or serving_default",
     )
-    module_output: tuple[tuple[str, str], ...] = option(
+    module_output: tuple[tuple[str, str], ...] = _fact(
         (),
         "outputs of the module to use, each with its kind: logits, scores (after a softmax or "
         "sigmoids) or features",
-        group=_GROUP,
         metavar="NAME=KIND,…",
         shown="by name, metadata and graph",
         convert=_outputs,
@@ -118,6 +120,37 @@ class ModuleArguments:
             self.signature,
             self.module_output,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineArguments(ModuleArguments):
+    """The same and the engine, for commands that let the user choose it."""
+
+    engine: Literal["auto", "litert", "tensorflow", "onnx"] = option(
+        "auto", "library that runs the module", shown="litert where possible"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureArguments(ModuleArguments):
+    """The same, how pictures are resized, and class names, for commands that show answers."""
+
+    resize: Resize = option(
+        "crop", "crop: the centre, 87.5 % of the shorter side; stretch: the whole picture"
+    )
+    labels: Path | None = option(
+        None, "class names, one per line, or the word imagenet", shown="the module's own"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationArguments(PictureArguments, EngineArguments):
+    """All of these."""
+
+
+def add_handle(parser: "CommandParser", what: str = "folder, .tar.gz, .tflite or hub URL") -> None:
+    """Declare the argument that names a module."""
+    parser.add_argument("handle", metavar="HANDLE", help=f"{what}, with or without pin")
 
 
 def parsed_module_options(args: argparse.Namespace) -> ModuleOptions:

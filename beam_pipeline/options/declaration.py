@@ -1,14 +1,18 @@
 """Options declared once: a dataclass field holds the type, default and help of a command option.
 
 `add_options` makes argparse arguments from the fields and `parsed_options` checks what argparse
-read. The names of fields are the names of options: `top_k` is `--top-k`.
+read. The names of fields are the names of options: `top_k` is `--top-k`. A `Literal` has choices, a
+`bool` is a flag, and a number must be at least 1 if nothing else is stated.
 """
 
 import argparse
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from inspect import get_annotations
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 
@@ -31,29 +35,27 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """The declaration of one option for argparse, without its name and default.
+    """What the command line needs to know of an option besides the name and type of its field.
 
     Attributes:
         help: one sentence; the default is added to it.
         group: heading of the help text below which the option stands.
-        kind: makes a value from the words on the command line.
-        metavar: how the help text calls the value; None for a flag.
-        choices: the values allowed; any if empty.
+        kind: makes a value from the words on the command line; None for the type of the field.
+        metavar: how the help text calls the value; None for the usual name of its kind.
         nargs: as argparse has it, for options that take several words.
         short: a one-letter name, such as `-m`.
-        least: the smallest number allowed.
+        least: the smallest number allowed, unless `convert` checks it; None allows all.
         shown: the default as the help text shows it; "" hides it.
         convert: makes the field's value from what argparse read, unless that is the default.
     """
 
     help: str
     group: str = ""
-    kind: Callable[[str], Any] = str
+    kind: Callable[[str], Any] | None = None
     metavar: str | tuple[str, ...] | None = None
-    choices: Sequence[str] = ()
     nargs: str | None = None
     short: str | None = None
-    least: float | None = None
+    least: float | None = 1
     shown: str | None = None
     convert: Callable[[Any], Any] | None = None
 
@@ -94,9 +96,10 @@ def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
     values = {}
     for each, spec in _declared(options):
         value = getattr(args, each.name)
-        if spec.least is not None:
-            check_least(each.name, value, spec.least)
-        if spec.convert is not None and value is not each.default:
+        if spec.convert is None:
+            if type(value) in (int, float) and spec.least is not None:
+                check_least(each.name, value, spec.least)
+        elif value is not each.default:
             value = spec.convert(value)
         values[each.name] = value
     return values
@@ -136,19 +139,34 @@ def size_text(count: int) -> str:
 
 
 def _declared(options: type) -> Iterator[tuple[Field[Any], OptionSpec]]:
-    for each in fields(options):
-        if "option" in each.metadata:
-            yield each, each.metadata["option"]
+    """Yield the options of a class, and then those of each of its bases."""
+    found = {each.name: each for each in fields(options) if "option" in each.metadata}
+    for kind in options.__mro__:
+        for name in filter(found.get, get_annotations(kind)):
+            yield found[name], found[name].metadata["option"]
 
 
 def _arguments(each: Field[Any], spec: OptionSpec) -> Mapping[str, Any]:
     default = None if each.default is MISSING else each.default
     if default is False:
         return {"action": "store_true"}
-    arguments = {"default": default, "metavar": spec.metavar, "nargs": spec.nargs}
-    if spec.choices:
-        return arguments | {"choices": spec.choices, "metavar": None}
-    return arguments | {"type": spec.kind}
+    kind = _value_type(each)
+    arguments = {"default": default, "nargs": spec.nargs}
+    if get_origin(kind) is Literal:
+        return arguments | {"choices": get_args(kind)}
+    kind = spec.kind or (kind if kind in _METAVARS else str)
+    return arguments | {"type": kind, "metavar": spec.metavar or _METAVARS.get(kind)}
+
+
+def _value_type(each: Field[Any]) -> Any:
+    """Return the type of a field's values, without None."""
+    if get_origin(each.type) not in (Union, UnionType):
+        return each.type
+    return next(kind for kind in get_args(each.type) if kind is not NoneType)
+
+
+_METAVARS: Mapping[Any, str] = {int: "N", float: "S", Path: "FILE", byte_count: "SIZE"}
+"""How the help text calls a value of each kind."""
 
 
 def _default_text(each: Field[Any], spec: OptionSpec) -> str:

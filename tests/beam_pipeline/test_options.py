@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from imagebeam.beam_pipeline.cli import command_parser
-from imagebeam.beam_pipeline.option_declaration import byte_count, size_text
-from imagebeam.beam_pipeline.options import LabelOptions
+from imagebeam.beam_pipeline.options.declaration import byte_count, size_text
+from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
 
 @pytest.mark.parametrize(

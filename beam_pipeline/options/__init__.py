@@ -1,0 +1,1 @@
+"""The options of commands: how they are declared, their values, and those of a job."""
