@@ -29,7 +29,7 @@ from benchmarks import slow_server
 from benchmarks.contenders import ROOT
 from benchmarks.photos import make_photos
 from benchmarks.runs import run
-from imagebeam.samples import drawings
+from benchmarks.sample_data import drawings
 
 _WAIT = 0.05
 _LARGE = (4000, 3000)

@@ -20,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from benchmarks.sample_data import drawings
 from imagebeam.modules.engines import load_engine
 from imagebeam.modules.input_ranges import ASSUMED, CANDIDATES, HUB_RANGE, text_of
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.open_module import open_module
-from imagebeam.samples import drawings
 
 _SIZE, _CLASSES, _TRAINING, _TEST, _LABELLED, _EPOCHS = 48, 6, 2400, 360, 12, 30
 

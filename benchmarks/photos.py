@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagebeam.samples import drawings
+from benchmarks.sample_data import drawings
 
 SIZE = (500, 375)
 """(width, height): the median of ImageNet's photos."""

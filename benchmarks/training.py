@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.runs import run
-from imagebeam.samples.drawings import CLASSES, draw
+from benchmarks.sample_data.drawings import CLASSES, draw
 
 _SIZE = (240, 320)
 _MODULE = (sys.executable, "-m", "imagebeam", "module")

@@ -26,7 +26,7 @@ _BELOW: dict[str, set[str]] = {
     "outputs": {"storage"},
     "storage": set(),
     "mobilenet_v1": {"storage"},
-    "samples": {"mobilenet_v1", "storage"},
+    "samples": set(),
 }
 _EVERYWHERE = {
     *("channel", "child_process", "errors", "escape_control_chars", "extras", "resources"),

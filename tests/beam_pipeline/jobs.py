@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow.dataset as ds
 from PIL import Image
 
+from benchmarks.sample_data import drawings
 from imagebeam.beam_pipeline.cli import main
-from imagebeam.samples import drawings
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "beam_pipeline")

@@ -13,8 +13,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
+from benchmarks.sample_data import drawings
 from imagebeam.outputs import parts
-from imagebeam.samples import ARCHIVE, drawings
+from imagebeam.samples import ARCHIVE
 from tests.beam_pipeline.jobs import imagebeam
 from tests.outputs.outputs import SCHEMA, claimed, finish
 

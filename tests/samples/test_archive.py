@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from benchmarks.sample_data.archive import TAR_NAME, write_archive
+from benchmarks.sample_data.drawings import CLASSES
 from imagebeam.samples import ARCHIVE, MODULE, TRUTH
-from imagebeam.samples.archive import TAR_NAME, write_archive
-from imagebeam.samples.drawings import CLASSES
 
 _EXIF_ORIENTATION = 0x0112
 _BROKEN = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagebeam.samples.drawings import CLASSES, draw_batch, draw_pool
+from benchmarks.sample_data.drawings import CLASSES, draw_batch, draw_pool
 
 
 def test_blocks_are_drawn_from_seeds_of_their_own(tmp_path: Path) -> None:

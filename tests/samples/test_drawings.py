@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imagebeam.samples.drawings import CLASSES, draw, draw_batch, draw_thing
+from benchmarks.sample_data.drawings import CLASSES, draw, draw_batch, draw_thing
 
 
 def _rng(*seed: int) -> np.random.Generator:

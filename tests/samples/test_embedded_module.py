@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.sample_data.drawings import CLASSES, draw_batch
 from imagebeam.images.decode import decode
 from imagebeam.modules.engines import load_engine
 from imagebeam.modules.open_module import open_module
 from imagebeam.modules.types import Module
 from imagebeam.samples import MODULE, TRUTH
-from imagebeam.samples.drawings import CLASSES, draw_batch
 
 _FRESH = 480
 _SEED = 12_345  # neither the training's nor that of the stated accuracy

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.samples import training
-from imagebeam.samples.drawings import CLASSES
+from benchmarks.sample_data import training
+from benchmarks.sample_data.drawings import CLASSES
 
 
 @pytest.mark.slow

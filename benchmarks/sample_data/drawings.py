@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagebeam.samples.pen import Pen, Style, rotation
-from imagebeam.samples.scene import background, blur, cast_shadow, clutter, expose
-from imagebeam.samples.things import creatures, household, plants, sky, vehicles
+from benchmarks.sample_data.pen import Pen, Style, rotation
+from benchmarks.sample_data.scene import background, blur, cast_shadow, clutter, expose
+from benchmarks.sample_data.things import creatures, household, plants, sky, vehicles
 
 _ANY_WAY_UP = math.pi
 _TILTED = 0.6

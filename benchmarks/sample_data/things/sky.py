@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from imagebeam.samples.pen import Pen, ellipse, mirrored, smooth
-from imagebeam.samples.things import BLUE, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
+from benchmarks.sample_data.pen import Pen, ellipse, mirrored, smooth
+from benchmarks.sample_data.things import BLUE, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
 
 
 def balloon(pen: Pen) -> None:

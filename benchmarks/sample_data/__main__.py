@@ -1,4 +1,4 @@
-"""Make the sample archive and the embedded module again: `python -m imagebeam.samples`.
+"""Make the sample archive and the embedded module again: `python -m benchmarks.sample_data`.
 
 The archive takes seconds. The module needs TensorFlow and a quarter of an hour.
 """
@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.sample_data.archive import write_archive
 from imagebeam.samples import ARCHIVE, MODULE, TRUTH
-from imagebeam.samples.archive import write_archive
 
 if TYPE_CHECKING:
     from imagebeam.mobilenet_v1.training import Progress
@@ -26,7 +26,7 @@ _STEPS_PER_LINE = 100
 
 def main() -> None:
     """Make the parts that the command line names; by default both."""
-    parser = argparse.ArgumentParser(prog="python -m imagebeam.samples", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sample_data", description=__doc__)
     parser.add_argument(
         "parts",
         nargs="*",
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _replace_module() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from imagebeam.samples.training import build_module
+    from benchmarks.sample_data.training import build_module
 
     began = time.monotonic()
     fresh = MODULE.with_name(".module.new")

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagebeam.samples.drawings import CLASSES, draw
-from imagebeam.samples.encodings import BULK, SPECIAL, Encoding
+from benchmarks.sample_data.drawings import CLASSES, draw
+from benchmarks.sample_data.encodings import BULK, SPECIAL, Encoding
 from imagebeam.storage.atomic_files import atomic_folder, write_file
 
 SEED = 1

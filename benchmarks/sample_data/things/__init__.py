@@ -3,7 +3,7 @@
 The style of a picture may change these colours.
 """
 
-from imagebeam.samples.pen import Colour
+from benchmarks.sample_data.pen import Colour
 
 BLUE: Colour = (65, 120, 210)
 BROWN: Colour = (125, 85, 48)

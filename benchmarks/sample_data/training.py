@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.sample_data.drawings import CLASSES, draw_pool
 from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.evaluation import evaluate
@@ -23,7 +24,6 @@ from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Pictures
 from imagebeam.mobilenet_v1.training import Progress, train
 from imagebeam.mobilenet_v1.training_options import TrainingOptions
-from imagebeam.samples.drawings import CLASSES, draw_pool
 
 WIDTH = 0.25
 SIZE = 128
@@ -131,7 +131,7 @@ def _count_right(flatbuffer: Path, pictures: Pictures) -> int:
 def _provenance(recipe: Recipe, accuracies: dict[str, float]) -> dict[str, str | int | float]:
     options = recipe.options
     return {
-        "made_by": "python -m imagebeam.samples",
+        "made_by": "python -m benchmarks.sample_data",
         "pictures": recipe.pictures,
         "steps": recipe.steps,
         "batch_size": recipe.batch_size,

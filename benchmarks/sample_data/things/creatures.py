@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from imagebeam.samples.pen import Pen, box, ellipse, smooth
-from imagebeam.samples.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
+from benchmarks.sample_data.pen import Pen, box, ellipse, smooth
+from benchmarks.sample_data.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 
 
 def butterfly(pen: Pen) -> None:

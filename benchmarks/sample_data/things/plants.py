@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from imagebeam.samples.pen import Pen, box, ellipse, mirrored, rotation, smooth
-from imagebeam.samples.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
+from benchmarks.sample_data.pen import Pen, box, ellipse, mirrored, rotation, smooth
+from benchmarks.sample_data.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 
 
 def apple(pen: Pen) -> None:

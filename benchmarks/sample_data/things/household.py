@@ -5,8 +5,19 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from imagebeam.samples.pen import Pen, arc, box, ellipse, mirrored, smooth
-from imagebeam.samples.things import BLUE, BROWN, DARK, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
+from benchmarks.sample_data.pen import Pen, arc, box, ellipse, mirrored, smooth
+from benchmarks.sample_data.things import (
+    BLUE,
+    BROWN,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    WHITE,
+    YELLOW,
+)
 
 
 def clock(pen: Pen) -> None:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import math
 
-from imagebeam.samples.pen import Pen, box, ellipse
-from imagebeam.samples.things import BLUE, BROWN, DARK, GREEN, GREY, ORANGE, RED, SKY, WHITE, YELLOW
+from benchmarks.sample_data.pen import Pen, box, ellipse
+from benchmarks.sample_data.things import (
+    BLUE,
+    BROWN,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    WHITE,
+    YELLOW,
+)
 
 
 def bicycle(pen: Pen) -> None:

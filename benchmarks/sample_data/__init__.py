@@ -1,0 +1,1 @@
+"""The origin of `imagebeam.samples`: programs that draw the archive and train the module."""
