@@ -3,8 +3,6 @@
 The archive takes seconds. The module needs TensorFlow and a quarter of an hour.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil
@@ -66,7 +64,7 @@ def _compile(saved_model: Path, flatbuffer: Path) -> None:
     )
 
 
-def _print_progress(progress: Progress) -> None:
+def _print_progress(progress: "Progress") -> None:
     if progress.step % _STEPS_PER_LINE == 0:
         print(
             f"step {progress.step} of {progress.steps}, {progress.phase.name.lower()}: "

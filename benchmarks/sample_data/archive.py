@@ -4,8 +4,6 @@ Folders are named after places, not classes; a table beside the archive has the 
 are broken on purpose.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import tarfile

@@ -1,7 +1,5 @@
 """Draw pictures of everyday things from a seed: the material of the sample archive."""
 
-from __future__ import annotations
-
 import math
 import multiprocessing
 from collections.abc import Callable

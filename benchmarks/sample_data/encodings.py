@@ -1,7 +1,5 @@
 """The encodings of the sample archive: file formats and their unusual variants."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field

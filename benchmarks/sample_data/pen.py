@@ -3,8 +3,6 @@
 In these, x points right, y points down, and the thing to be drawn fills [-1, 1] both ways.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

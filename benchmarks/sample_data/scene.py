@@ -1,7 +1,5 @@
 """Everything around the thing in a picture: background, clutter, shadow, light, camera faults."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -3,8 +3,6 @@
 This needs TensorFlow, and a quarter of an hour on two processors.
 """
 
-from __future__ import annotations
-
 import platform
 import tempfile
 from collections.abc import Callable

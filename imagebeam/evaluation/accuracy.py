@@ -1,7 +1,5 @@
 """Measure how often a module is correct on labelled images, decoded as in the job."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +34,7 @@ class Tally:
     top_5: int
 
     @classmethod
-    def of(cls, ranks: Sequence[int]) -> Tally:
+    def of(cls, ranks: Sequence[int]) -> "Tally":
         """Count images by rank, the number of classes with a higher score than the correct one."""
         return cls(len(ranks), sum(r == 0 for r in ranks), sum(r < TOP for r in ranks))
 

@@ -1,7 +1,5 @@
 """The mistakes of a classifier on labelled images."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence
@@ -50,7 +48,7 @@ class Confusion:
         images: Sequence[str],
         labels: npt.NDArray[Any],
         scores: npt.NDArray[np.float32],
-    ) -> Confusion:
+    ) -> "Confusion":
         """Compare scores, float32 (N, classes), with the classes of images, int (N,)."""
         predicted = scores.argmax(axis=1)
         counts = np.zeros((len(classes), len(classes)), np.intp)

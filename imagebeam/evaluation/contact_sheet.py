@@ -1,7 +1,5 @@
 """Draw pictures as a module sees them, with its answers beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Read labelled images from folders of classes or from a table."""
 
-from __future__ import annotations
-
 import csv
 import os
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ The network is that of Howard et al., "MobileNets" (arXiv:1704.04861). The layer
 `mobilenet_v1` in TensorFlow-Slim, under which the weights were published.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

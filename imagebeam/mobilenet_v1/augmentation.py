@@ -4,8 +4,6 @@ Every draw depends only on (seed, step), so a resumed run sees the same views as
 one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import tensorflow as tf

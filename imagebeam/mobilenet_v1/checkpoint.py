@@ -4,8 +4,6 @@ In slim checkpoints, the variables of `tf.contrib.quantize` are named after oper
 have a doubled scope: `MobilenetV1/MobilenetV1/Conv2d_0/act_quant/max`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

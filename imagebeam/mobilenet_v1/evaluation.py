@@ -1,7 +1,5 @@
 """Measure how often a network finds the correct class."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

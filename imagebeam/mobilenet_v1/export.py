@@ -1,7 +1,5 @@
 """Export a network as a reusable SavedModel of TF-Hub, with its metadata."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Train a classifier on folders of classes and measure its accuracy."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Folders of classes: `IMAGES/CLASS/PICTURE`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The two kinds of layers with variables, each with its inference and its training form."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

@@ -1,7 +1,5 @@
 """The network in TensorFlow 2, with the fake quantisation of the published modules."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from imagebeam.mobilenet_v1.architecture import SCOPE, Architecture

@@ -1,7 +1,5 @@
 """Decoded pictures on disk, and batches of them for training."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

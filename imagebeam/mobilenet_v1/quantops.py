@@ -10,8 +10,6 @@ weights need one symmetric range per output channel (arXiv:1806.08342, section 3
 stay the same.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Train with simulated quantisation; a run can be resumed at any moment."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The options of a training run: its length, its phases, its learning rate."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field

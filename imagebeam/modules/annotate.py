@@ -4,8 +4,6 @@ A flatbuffer gets TensorFlow Lite Metadata, which other programs read, and `modu
 archive at its end. A SavedModel gets `assets.extra/module.json`.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ This is the convention of TensorFlow Lite Metadata for associated files, see
 https://www.tensorflow.org/lite/models/convert/metadata.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib

@@ -6,8 +6,6 @@ are lemmas of WordNet synsets. Some names occur twice ("crane", "maillot"), so t
 a class.
 """
 
-from __future__ import annotations
-
 from importlib import resources
 from pathlib import Path
 

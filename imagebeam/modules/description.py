@@ -1,7 +1,5 @@
 """Describe a module from what is known of its input and from its answers to probe pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from imagebeam.modules.errors import ModuleError

@@ -4,8 +4,6 @@ The published weights of a family share one range and one order of colours. Thei
 it where pictures are prepared outside of the network, as `preprocess_input` of Keras does.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

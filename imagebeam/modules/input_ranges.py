@@ -1,7 +1,5 @@
 """The range of the pixels at the input of a module: what is known of it, and from where."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Collect the facts that `imagebeam module show` prints, and count the size of a network."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping

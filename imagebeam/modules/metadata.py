@@ -5,8 +5,6 @@ among its appended files, where class names of foreign flatbuffers are found too
 SavedModels are in `assets`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -64,7 +62,7 @@ class Metadata:
         ranges = self.channel_ranges or (self.value_range and (self.value_range,))
         return InputFacts(ranges, self.range_origin or STATED, self.channels) if ranges else None
 
-    def with_options(self, options: ModuleOptions) -> Metadata:
+    def with_options(self, options: ModuleOptions) -> "Metadata":
         """Add what `options` state; it replaces earlier statements."""
         changed: dict[str, Any] = {}
         if options.ranges is not None:

@@ -1,7 +1,5 @@
 """The results of a module for a batch of images, and the operations on their rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +27,7 @@ class ModelOutputs:
     features: FloatArray | None = None
 
     @classmethod
-    def from_heads(cls, heads: Mapping[str, FloatArray]) -> ModelOutputs:
+    def from_heads(cls, heads: Mapping[str, FloatArray]) -> "ModelOutputs":
         """Wrap the computed heads; without scores, they are computed from the logits."""
         logits, scores = heads.get(LOGITS), heads.get(SCORES)
         if logits is not None and logits.shape[1] == 1:
@@ -42,7 +40,7 @@ class ModelOutputs:
         return cls(logits=logits, scores=scores, features=heads.get(FEATURES))
 
     @classmethod
-    def concatenate(cls, pieces: Sequence[ModelOutputs]) -> ModelOutputs:
+    def concatenate(cls, pieces: "Sequence[ModelOutputs]") -> "ModelOutputs":
         """Join the rows of all `pieces`, in order."""
         if len(pieces) == 1:
             return pieces[0]
@@ -61,7 +59,7 @@ class ModelOutputs:
                 finite &= np.isfinite(values).all(axis=1)
         return finite
 
-    def select(self, rows: npt.NDArray[np.bool_]) -> ModelOutputs:
+    def select(self, rows: npt.NDArray[np.bool_]) -> "ModelOutputs":
         """Keep the rows where the mask `rows` is true."""
         heads = (getattr(self, head) for head in _HEADS)
         return ModelOutputs(*(None if values is None else values[rows] for values in heads))

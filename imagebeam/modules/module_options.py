@@ -1,7 +1,5 @@
 """The facts about a module that the user states, because the module does not, or not correctly."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -77,7 +75,7 @@ class ModuleOptions:
                 words.append(f"--{name} " + ",".join(f"{each:g}" for each in values))
         return " ".join([*words, *([f"--channels {self.channels}"] if self.channels else [])])
 
-    def with_input(self, usual: ModuleOptions) -> ModuleOptions:
+    def with_input(self, usual: "ModuleOptions") -> "ModuleOptions":
         """Replace what is stated of the input by that of `usual`; stated channels stay."""
         channels = self.channels or usual.channels
         return replace(
@@ -94,12 +92,12 @@ class ModuleOptions:
         return dict(self.outputs)
 
     @property
-    def of_input(self) -> ModuleOptions:
+    def of_input(self) -> "ModuleOptions":
         """Return what remains to be stated of a module that was compiled with these options."""
         return replace(self, image_size=None, signature=None, outputs=())
 
     @property
-    def of_graph(self) -> ModuleOptions:
+    def of_graph(self) -> "ModuleOptions":
         """Return the options that decide what is compiled."""
         return ModuleOptions(
             image_size=self.image_size, signature=self.signature, outputs=self.outputs
@@ -111,7 +109,7 @@ class ModuleOptions:
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ModuleOptions:
+    def from_json(cls, values: Mapping[str, Any]) -> "ModuleOptions":
         """Read the record that `to_json` wrote."""
         pairs = {
             name: None if values.get(name) is None else (values[name][0], values[name][1])

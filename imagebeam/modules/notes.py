@@ -1,7 +1,5 @@
 """State what a user must know about a module before trusting its results."""
 
-from __future__ import annotations
-
 from imagebeam.modules.input_ranges import ASSUMED, text_of
 from imagebeam.modules.types import ModuleInfo
 

@@ -1,7 +1,5 @@
 """Open a handle as a module that workers can load."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Decide what the outputs of a module are: logits, scores or features."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

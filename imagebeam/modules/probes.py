@@ -1,7 +1,5 @@
 """Probe pictures: the outputs for them show what a module computes, and if its answers vary."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

@@ -6,8 +6,6 @@ The names are those of TF-Hub's common signatures for images
 `serving_default`, the `__call__` of a TF2 module, or the only one that takes pictures is used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Pack a module into one file, which a job sends to its workers."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -5,8 +5,6 @@ folder or in the zip archive at the end of a flatbuffer. Of more pictures than t
 the lowest digests are kept: a random sample that is the same wherever it is taken.
 """
 
-from __future__ import annotations
-
 import hashlib
 import zipfile
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The records that describe a module: its interface, its files, its engine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,7 +99,7 @@ class ModuleInfo:
         return {**asdict(self), "heads": sorted(self.heads), "options": self.options.to_json()}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ModuleInfo:
+    def from_json(cls, values: Mapping[str, Any]) -> "ModuleInfo":
         """Read the record that `to_json` wrote."""
         names = values["class_names"]
         height, width = values["image_size"]

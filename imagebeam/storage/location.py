@@ -1,7 +1,5 @@
 """Names of objects with the interface of `pathlib.Path`."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +40,7 @@ class Location:
         self._scheme = scheme.lower()
         self._path = PurePosixPath(path)
 
-    def __truediv__(self, part: str) -> Location:
+    def __truediv__(self, part: str) -> "Location":
         return Location(f"{self}/{part}")
 
     def __str__(self) -> str:
@@ -54,7 +52,7 @@ class Location:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Location) and str(self) == str(other)
 
-    def __lt__(self, other: Location) -> bool:
+    def __lt__(self, other: "Location") -> bool:
         return str(self) < str(other)
 
     def __hash__(self) -> int:
@@ -76,15 +74,15 @@ class Location:
         return self._path.stem
 
     @property
-    def parent(self) -> Location:
+    def parent(self) -> "Location":
         """Return the name without its last part."""
         return Location(f"{self._scheme}://{self._path.parent}")
 
-    def with_name(self, name: str) -> Location:
+    def with_name(self, name: str) -> "Location":
         """Return the name with another last part."""
         return self.parent / name
 
-    def absolute(self) -> Location:
+    def absolute(self) -> "Location":
         """Return the name itself: no name is relative."""
         return self
 
@@ -125,7 +123,7 @@ class Location:
         with self.named_errors():
             self._store.remove(str(self))
 
-    def iterdir(self) -> Iterator[Location]:
+    def iterdir(self) -> "Iterator[Location]":
         """Yield the names directly below this one, of objects and of what looks like folders."""
         last = ""
         for location in self.below():
@@ -134,11 +132,11 @@ class Location:
                 last = name
                 yield self / name
 
-    def below(self) -> Iterator[Location]:
+    def below(self) -> "Iterator[Location]":
         """Yield all objects below this name, at any depth."""
         return (location for location, _ in self.stats())
 
-    def stats(self) -> Iterator[tuple[Location, Stat]]:
+    def stats(self) -> "Iterator[tuple[Location, Stat]]":
         """Yield all objects below this name, with their sizes and times."""
         with self.named_errors():
             for info in self._store.list(f"{self}/"):

@@ -1,7 +1,5 @@
 """Train a new head on folders of classes; the network that computes the features stays as it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ without a learning rate to choose (Y. Nesterov, "A method for solving the convex
 with convergence rate O(1/k²)", 1983). NumPy is enough, so this needs no TensorFlow.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Creatures, and one of snow."""
 
-from __future__ import annotations
-
 from benchmarks.sample_data.pen import Pen, box, ellipse, smooth
 from benchmarks.sample_data.things import BROWN, GREEN, PINK, RED, WHITE, YELLOW
 

@@ -1,7 +1,5 @@
 """Draw things of a household."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Draw plants."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

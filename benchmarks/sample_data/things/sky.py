@@ -1,7 +1,5 @@
 """Draw things in the sky."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Draw vehicles."""
 
-from __future__ import annotations
-
 import math
 
 from benchmarks.sample_data.pen import Pen, box, ellipse

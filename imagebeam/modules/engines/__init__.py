@@ -4,8 +4,6 @@
 engine needs no TensorFlow there.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Run a flatbuffer with LiteRT, without TensorFlow."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from typing import Any

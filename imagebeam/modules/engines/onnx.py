@@ -4,8 +4,6 @@ ONNX Runtime shows the inputs and outputs of a file, but not its graph. So a ran
 in the graph, and if no option states it, it is assumed, and said to be.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import math
 from collections import defaultdict

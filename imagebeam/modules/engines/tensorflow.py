@@ -1,7 +1,5 @@
 """Run a SavedModel with TensorFlow: the reference, and for modules that LiteRT cannot run."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path

@@ -4,8 +4,6 @@ The filter "data" of `tarfile` would accept links, and Python 3.10 and early rel
 have it. So the members are checked here.
 """
 
-from __future__ import annotations
-
 import gzip
 import shutil
 import tarfile

@@ -1,7 +1,5 @@
 """Fetch modules from buckets, `gs://` and `s3://`, into the cache."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ is made again when they no longer match. One lock per entry prevents two process
 at the same time; the kernel releases the lock when its holder dies, so no lock is ever stale.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The catalogue: published modules that are fetched by name, each checked against its digest."""
 
-from __future__ import annotations
-
 import csv
 import difflib
 import functools

@@ -10,8 +10,6 @@ Times, owners, permissions and empty directories do not count. Standard tools co
 The digest of a single file is the SHA-256 of its content.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

@@ -7,8 +7,6 @@ A model of Kaggle or Hugging Face is pinned at its first use, because its publis
 is behind the handle, and nothing in the catalogue states its digest.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 from collections.abc import Mapping

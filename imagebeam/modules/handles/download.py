@@ -1,7 +1,5 @@
 """Download one file by URL, with progress; an interrupted download continues where it stopped."""
 
-from __future__ import annotations
-
 import errno
 import glob
 import hashlib

@@ -1,7 +1,5 @@
 """Handles: the names of modules that users write, and the files they refer to."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -55,7 +53,7 @@ class Handle:
     pin: str | None
 
     @classmethod
-    def parse(cls, handle: str) -> Handle:
+    def parse(cls, handle: str) -> "Handle":
         """Split off the pin of `handle`.
 
         Raises:

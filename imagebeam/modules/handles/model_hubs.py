@@ -5,8 +5,6 @@ needs no network. The module is copied from there: the copy stays the same when 
 branch or when another program tidies that cache.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Fetch modules by URL: flatbuffers directly, TF-Hub modules through their own library."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Check the interface of a `.tflite` file and describe it as `ModuleInfo`."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ from 0 to 255, and x * 2 - 1 takes values from 0 to 1. A network of 8-bit intege
 input starts with a quantisation, whose limits are those of the pictures it was calibrated with.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Any
 

@@ -9,8 +9,6 @@ is cut off, with a conversion of its result, and the engine computes the scores 
 float softmax stays.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Mapping

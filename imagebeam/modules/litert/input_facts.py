@@ -1,7 +1,5 @@
 """Find out what pictures a flatbuffer expects: their range and the order of their colours."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from imagebeam.modules.families import facts_of_family

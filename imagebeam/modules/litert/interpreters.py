@@ -1,7 +1,5 @@
 """Open LiteRT interpreters with clear errors and without their greeting."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

@@ -4,8 +4,6 @@ The graph is cut behind the feature vector, and a dense layer in float32 follows
 TensorFlow, and the network in front of it stays as it is, on bytes if it was.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Find the outputs of a flatbuffer, and what each of them is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tensors at the input and the outputs of a flatbuffer, and the conversion of pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

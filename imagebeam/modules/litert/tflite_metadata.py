@@ -6,8 +6,6 @@ schema
 https://github.com/tensorflow/tflite-support/blob/master/tensorflow_lite_support/metadata/metadata_schema.fbs
 """
 
-from __future__ import annotations
-
 import struct
 
 from flatbuffers.number_types import Float32Flags, Uint8Flags

@@ -4,8 +4,6 @@ It has fields for the normalisation of pictures, their size and the file with cl
 none for the order of colours and for the kinds of outputs: these are in `module.json` only.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

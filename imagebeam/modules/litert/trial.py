@@ -4,8 +4,6 @@ A damaged or hostile file crashes it, hangs it, or makes it take all memory. Wha
 remembered in the cache by its digest, so only the first use of a module takes the time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import resource
 import signal

@@ -12,8 +12,6 @@ One flatbuffer has both heads: the converter merges their common part, and the s
 0.3 kB and no measurable time.
 """
 
-from __future__ import annotations
-
 import math
 import tempfile
 from collections.abc import Callable

@@ -7,8 +7,6 @@ without it behaves as if no module could be frozen: modules then run with Tensor
 `tests/modules/tensorflow/test_freezing.py` checks that the function exists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

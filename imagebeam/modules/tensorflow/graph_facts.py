@@ -1,7 +1,5 @@
 """Read from the graph of a SavedModel what its pictures and its outputs are. Needs TensorFlow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

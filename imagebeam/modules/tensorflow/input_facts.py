@@ -1,7 +1,5 @@
 """Find out what pictures a SavedModel expects: their range and the order of their colours."""
 
-from __future__ import annotations
-
 from imagebeam.modules.families import facts_of_family
 from imagebeam.modules.input_ranges import GRAPH, HUB_RANGE, STATED, InputFacts
 from imagebeam.modules.metadata import Metadata

@@ -1,7 +1,5 @@
 """Collect the functions of a loaded SavedModel. Needs TensorFlow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

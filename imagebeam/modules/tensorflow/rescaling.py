@@ -5,8 +5,6 @@ This arithmetic would stay float32 in front of a uint8 network. When it is cut o
 scale and zero point of the input.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

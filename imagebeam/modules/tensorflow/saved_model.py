@@ -1,7 +1,5 @@
 """Load a SavedModel directory, TF1 Hub format or TF2, as an image module. Needs TensorFlow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

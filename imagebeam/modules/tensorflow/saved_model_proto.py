@@ -5,8 +5,6 @@ TensorFlow 1, so the two messages are declared here as in tensorflow_hub/module_
 and tensorflow_hub/image_module_info.proto.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ and it aborts on some graphs. A SavedModel is a program, which may also run for 
 process with a deadline keeps all this away from the caller.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -4,8 +4,6 @@ A task reads its arguments as JSON from standard input and writes its result to 
 JSON: {"value": ...}, or {"error": MESSAGE} for a ModuleError.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable
