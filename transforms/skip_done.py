@@ -14,7 +14,8 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam.outputs import parts
-from imagebeam.outputs.account import Plan, uri_digest
+from imagebeam.outputs.account import Plan
+from imagebeam.outputs.digests import DIGEST, uri_digests
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import location
 from imagebeam.transforms.elements import PAGE_SIZE, Page
@@ -22,9 +23,8 @@ from imagebeam.transforms.elements import PAGE_SIZE, Page
 LABELLED, FAILED = "labelled", "failed"
 _PLAN = "plan"
 
-_DIGEST = "S16"
-_REQUESTED = np.dtype([("digest", _DIGEST), ("source", "<u4"), ("ordinal", "<u8")])
-_DONE = np.dtype([("digest", _DIGEST), ("labelled", "?")])
+_REQUESTED = np.dtype([("digest", DIGEST), ("source", "<u4"), ("ordinal", "<u8")])
+_DONE = np.dtype([("digest", DIGEST), ("labelled", "?")])
 _MAX_BUFFERED_ROWS = 1 << 16
 """Digests that a bundle collects before it sends them on."""
 
@@ -126,8 +126,7 @@ def count_listing(page: Page) -> Plan:
 def done_rows(provenance: Mapping[str, Any], part_and_outcome: tuple[str, str]) -> Rows:
     """Return the digests of the names in one file."""
     part, outcome = part_and_outcome
-    read = parts.labelled_uris if outcome == LABELLED else parts.failed_uris
-    digests = _digests(read(location(part), provenance))
+    digests = uri_digests(parts.uris(location(part), provenance))
     rows = np.empty(len(digests), _DONE)
     rows["digest"], rows["labelled"] = digests, outcome == LABELLED
     return rows
@@ -136,14 +135,10 @@ def done_rows(provenance: Mapping[str, Any], part_and_outcome: tuple[str, str]) 
 def requested_rows(page: Page) -> Rows:
     """Return the digests of the names on one page."""
     rows = np.empty(len(page.images), _REQUESTED)
-    rows["digest"] = _digests(image.uri for image in page.images)
+    rows["digest"] = uri_digests(image.uri for image in page.images)
     rows["source"] = page.source
     rows["ordinal"] = [image.ordinal for image in page.images]
     return rows
-
-
-def _digests(names: Iterable[str]) -> npt.NDArray[np.bytes_]:
-    return np.frombuffer(b"".join(uri_digest(name).to_bytes(16, "big") for name in names), _DIGEST)
 
 
 class _DigestFn(beam.DoFn):

@@ -13,16 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from imagebeam.outputs import parts
-from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.digests import DIGEST, Digests, is_in, uri_digests
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.schema import VERSION
 from imagebeam.storage import AnyPath
 
-_DIGEST = "S16"
-_ROW = np.dtype([("name", _DIGEST), ("version", _DIGEST)])
+_ROW = np.dtype([("name", DIGEST), ("version", DIGEST)])
 _NAMES_AT_ONCE = 65_536
-
-_Digests = npt.NDArray[np.bytes_]
 
 
 def forget_changed(layout: Layout, listed: Iterable[tuple[str, str | None]]) -> int:
@@ -42,11 +39,11 @@ def forget_changed(layout: Layout, listed: Iterable[tuple[str, str | None]]) -> 
     changed = np.unique(np.concatenate(list(_changed(recorded, iter(listed)))))
 
     def again(table: pa.Table) -> pa.Array:
-        return pa.array(np.isin(_digests(table["uri"].to_pylist()), changed))
+        return pa.array(is_in(uri_digests(table["uri"].to_pylist()), changed))
 
     found = zip(files, rows, strict=True)
     return sum(
-        parts.forget(part, again) for part, own in found if np.isin(own["name"], changed).any()
+        parts.forget(part, again) for part, own in found if is_in(own["name"], changed).any()
     )
 
 
@@ -69,8 +66,8 @@ def _read(part: AnyPath) -> Iterator[npt.NDArray[np.void]]:
 
 def _changed(
     recorded: npt.NDArray[np.void], listed: Iterator[tuple[str, str | None]]
-) -> Iterator[_Digests]:
-    yield np.empty(0, _DIGEST)
+) -> Iterator[Digests]:
+    yield np.empty(0, DIGEST)
     while some := list(islice(listed, _NAMES_AT_ONCE)):
         now = _rows([(name, version) for name, version in some if version is not None])
         at = np.minimum(np.searchsorted(recorded["name"], now["name"]), len(recorded) - 1)
@@ -81,10 +78,6 @@ def _changed(
 
 def _rows(pairs: list[tuple[str, Any]]) -> npt.NDArray[np.void]:
     rows = np.empty(len(pairs), _ROW)
-    rows["name"] = _digests(name for name, _ in pairs)
-    rows["version"] = _digests(str(version) for _, version in pairs)
+    rows["name"] = uri_digests(name for name, _ in pairs)
+    rows["version"] = uri_digests(str(version) for _, version in pairs)
     return rows
-
-
-def _digests(texts: Iterable[str]) -> _Digests:
-    return np.frombuffer(b"".join(uri_digest(text).to_bytes(16, "big") for text in texts), _DIGEST)

@@ -16,8 +16,9 @@ from typing import Literal, get_args
 
 from imagebeam.outputs.documents import own_file, read_document
 from imagebeam.outputs.errors import OutputError
-from imagebeam.outputs.files import temporaries
+from imagebeam.outputs.files import stats, temporaries
 from imagebeam.storage import AnyPath, Location
+from imagebeam.storage.location import Stat
 
 Format = Literal["parquet", "tfrecord"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -124,6 +125,13 @@ class Layout:
     def error_parts(self) -> Iterator[AnyPath]:
         """Yield the finished parts, in no order."""
         return self._parts(self.errors, ".parquet")
+
+    def part_stats(self) -> dict[str, dict[AnyPath, Stat]]:
+        """Return bytes and times of all finished parts, by the name of their folder."""
+        return {
+            "predictions": stats(self.predictions, self.prediction_parts()),
+            "errors": stats(self.errors, self.error_parts()),
+        }
 
     def _parts(self, folder: AnyPath, suffix: str) -> Iterator[AnyPath]:
         replaced = self.replaced_parts()

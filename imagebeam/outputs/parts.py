@@ -73,22 +73,12 @@ def write_part(
             write_whole(error_part, _parquet(errors))
 
 
-def labelled_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
-    """Yield the URIs in one part of predictions.
+def uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
+    """Yield the URIs in one part.
 
     Args:
-        part: of the output.
+        part: of predictions or errors.
         job: its provenance, to which the part must belong.
-
-    Raises:
-        DamagedPartError: the part cannot be read to its end.
-        OutputError: another job wrote it.
-    """
-    return readable(part, _uris(part, job))
-
-
-def failed_uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
-    """Yield the URIs in one part of errors; see `labelled_uris`.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.

@@ -1,6 +1,5 @@
 """Estimate the disk space that the rest of a job needs."""
 
-from imagebeam.outputs.files import stats
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import ProgressWatcher
 
@@ -14,12 +13,6 @@ def bytes_needed(layout: Layout) -> int | None:
     progress = ProgressWatcher(layout, and_earlier=True).look()
     if progress.plan is None or not progress.done:
         return None
-    written = sum(
-        stat.st_size
-        for folder, parts in (
-            (layout.predictions, layout.prediction_parts()),
-            (layout.errors, layout.error_parts()),
-        )
-        for stat in stats(folder, parts).values()
-    )
+    found = layout.part_stats().values()
+    written = sum(stat.st_size for folder in found for stat in folder.values())
     return max(progress.plan.rows - progress.done, 0) * written // progress.done

@@ -12,7 +12,6 @@ import pyarrow as pa
 from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.errors import OutputError
-from imagebeam.outputs.files import stats
 from imagebeam.outputs.identity import read
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress, ProgressWatcher, error_counts
@@ -177,7 +176,8 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
             f"{root}: something in it is damaged ({error}). Run `imagebeam verify {root}` to see "
             "what."
         ) from error
-    last_part = max(_part_times(layout), default=None)
+    stats = [stat for found in layout.part_stats().values() for stat in found.values()]
+    last_part = max((stat.st_mtime for stat in stats), default=None)
     signs = _times((layout.identity, layout.run, layout.plan, layout.summary))
     return Status(
         layout=layout,
@@ -225,14 +225,6 @@ def _final_progress(layout: Layout, summary: Mapping[str, Any]) -> Progress:
     if rows != summary["labelled"] + summary["failed"]:
         failed = error_counts(layout)
     return Progress(None, rows - sum(failed.values()), failed)
-
-
-def _part_times(layout: Layout) -> Iterator[float]:
-    for folder, parts in (
-        (layout.predictions, layout.prediction_parts()),
-        (layout.errors, layout.error_parts()),
-    ):
-        yield from (stat.st_mtime for stat in stats(folder, parts).values())
 
 
 def _times(paths: Iterable[AnyPath]) -> Iterator[float]:

@@ -69,9 +69,9 @@ def _count(
 ) -> Iterator[str]:
     kept = dict(identity.get("kept") or {})
     job = {**identity, JOB: job_digest(identity)}
-    readers = [(part, predictions, parts.labelled_uris) for part in layout.prediction_parts()]
-    readers += [(part, ERRORS, parts.failed_uris) for part in layout.error_parts()]
-    for part, schema, uris in sorted(readers, key=itemgetter(0)):
+    schemas = dict.fromkeys(layout.prediction_parts(), predictions)
+    schemas |= dict.fromkeys(layout.error_parts(), ERRORS)
+    for part, schema in sorted(schemas.items(), key=itemgetter(0)):
         try:
             if part.suffix == ".parquet":
                 found = _schema(part)
@@ -84,7 +84,7 @@ def _count(
             if differences := provenance_differences(stated, job):
                 yield f"{part}: was written by another job: {', '.join(differences)}"
             repeated = []
-            for uri in uris(part):
+            for uri in parts.uris(part):
                 digest = uri_digest(uri)
                 seen[digest] += 1
                 if seen[digest] > 1:

@@ -18,7 +18,7 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.http.responses import check_version, decoded
-from imagebeam.storage.ranged import RangedFile
+from imagebeam.storage.ranged import BUFFER, RangedFile
 from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
@@ -74,7 +74,7 @@ class BucketStore(ABC, Generic[Client]):
         """Open an object as a file."""
         info = self.info(uri)
         check_version(info.version, version)
-        return RangedFile(self, info)
+        return io.BufferedReader(RangedFile(self, info), BUFFER)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield all objects whose names start with a prefix, by name."""

@@ -1,6 +1,7 @@
 """A file over an object of a store, read by ranges and ahead of the reader."""
 
 import io
+from abc import abstractmethod
 
 from imagebeam.storage.errors import Unsupported
 from imagebeam.storage.types import ObjectInfo, Store
@@ -11,11 +12,43 @@ FIRST_BLOCK = 1 << 20
 LARGEST_BLOCK = 8 << 20
 """Bytes of one request, at most, while the reader goes straight on."""
 
-_BUFFER = 64 << 10
+BUFFER = 64 << 10
+"""Bytes that a buffered reader requests of these files at once."""
 
 
-class RangedFile(io.BufferedReader):
-    """A seekable, read-only file over `Store.read`; it keeps one block in memory.
+class SeekableFile(io.RawIOBase):
+    """A read-only file whose position is a number: seeking reads nothing."""
+
+    _position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Change the position, which may lie behind the end."""
+        bases = {io.SEEK_SET: lambda: 0, io.SEEK_CUR: self.tell, io.SEEK_END: self._length}
+        position = bases[whence]() + offset
+        if position < 0:
+            raise ValueError(f"there is no position {position}")
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    @abstractmethod
+    def _length(self) -> int:
+        """Return the number of bytes in the file."""
+
+
+class RangedFile(SeekableFile):
+    """A file over `Store.read`, which keeps one block in memory.
 
     Each block has the store's own deadline and attempts, and is pinned to the version in `info`.
     Blocks double while the reader goes straight on, or skips less than a block. A failure is a
@@ -33,38 +66,17 @@ class RangedFile(io.BufferedReader):
         Raises:
             Unsupported: its size is not known.
         """
-        super().__init__(_Blocks(store, info), _BUFFER)
-
-
-class _Blocks(io.RawIOBase):
-    def __init__(self, store: Store, info: ObjectInfo) -> None:
         if info.size is None:
             raise Unsupported("its size is unknown, so it cannot be read by range")
         self._store = store
         self._info = info
         self._size = info.size
-        self._position = 0
         self._block = memoryview(b"")
         self._start = 0
         self._ahead = FIRST_BLOCK
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"there is no position {base + offset}")
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer at the position; return the number of bytes."""
         if self._position >= self._size:
             return 0
         if not self._start <= self._position < self._end:
@@ -76,11 +88,15 @@ class _Blocks(io.RawIOBase):
         return len(part)
 
     def readall(self) -> bytes:
+        """Read the rest of the file."""
         parts = []
         while self._position < self._size:
             part = bytearray(min(LARGEST_BLOCK, self._size - self._position))
             parts.append(part[: self.readinto(part)])
         return b"".join(parts)
+
+    def _length(self) -> int:
+        return self._size
 
     @property
     def _end(self) -> int:

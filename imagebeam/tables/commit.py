@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from imagebeam.outputs import verify
 from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.digests import Digests, is_in
 from imagebeam.outputs.documents import own_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.identity import read
@@ -27,7 +28,6 @@ from imagebeam.outputs.schema import ERRORS, RUN_COLUMNS, PredictionSchema
 from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
-from imagebeam.tables.rows import Digests
 from imagebeam.tables.table import Change, Owner, Table, TableError
 
 Show = Callable[[str, int, int], object]
@@ -117,7 +117,7 @@ class _Rows:
         found = 0
         for part in self.parts:
             for batch in rows.batches(part, self.own_schema, self.schema):
-                some = batch.filter(pa.array(rows.is_in(rows.digests(batch), wanted)))
+                some = batch.filter(pa.array(is_in(rows.digests(batch), wanted)))
                 found += some.num_rows
                 if some.num_rows:
                     yield some
@@ -286,8 +286,8 @@ def _compared(table: Table, source: _Source, found: _Rows, overwrite: bool) -> _
         return _Plan(table, found, source.properties, wanted, None, len(there), is_needed=True)
     if len(there):
         _check_owner(table, source, there)
-    gone: Digests | None = there[~rows.is_in(there, wanted)]
-    added = wanted[~rows.is_in(wanted, there)]
+    gone: Digests | None = there[~is_in(there, wanted)]
+    added = wanted[~is_in(wanted, there)]
     removed = len(there) - (len(wanted) - len(added))
     if gone is not None and len(gone) == len(there) and len(there):
         gone = None

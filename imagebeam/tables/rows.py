@@ -6,18 +6,14 @@ from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from imagebeam.outputs import tfrecord_parts
+from imagebeam.outputs.digests import DIGEST, Digests
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.parts import opened, readable
 from imagebeam.storage import AnyPath
 
-Digests = npt.NDArray[np.bytes_]
-"""One digest of 16 bytes per row, which covers all columns."""
-
-_DIGEST = "S16"
 _BATCH_ROWS = 4096
 
 
@@ -130,7 +126,7 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def digests(batch: pa.RecordBatch) -> Digests:
-    """Return a digest of each row; equal rows have equal digests, wherever they were stored.
+    """Return a digest of all columns of each row: equal for equal rows, wherever they were stored.
 
     The order of columns does not matter, nor do columns without a value, so that a row remains the
     same row when its table gets a column.
@@ -138,7 +134,7 @@ def digests(batch: pa.RecordBatch) -> Digests:
     starts = range(0, batch.num_rows, _BATCH_ROWS)
     # Readers of tables give batches of any size.
     some = [_digests(batch.slice(start, _BATCH_ROWS)) for start in starts]
-    return np.concatenate([np.empty(0, _DIGEST), *some])
+    return np.concatenate([np.empty(0, DIGEST), *some])
 
 
 def _digests(batch: pa.RecordBatch) -> Digests:
@@ -153,7 +149,7 @@ def _digests(batch: pa.RecordBatch) -> Digests:
         else:
             text = header + repr(row)
         found.append(hashlib.blake2b(text.encode(), digest_size=16).digest())
-    return np.array(found, _DIGEST)
+    return np.array(found, DIGEST)
 
 
 def _values(column: pa.Array) -> Sequence[Any]:
@@ -181,19 +177,11 @@ def _values(column: pa.Array) -> Sequence[Any]:
 
 def total(found: Digests) -> str:
     """Return a digest of a set of rows, in any order: the sums of both halves of their digests."""
-    halves = np.ascontiguousarray(found, _DIGEST).view(np.uint64).reshape(-1, 2)
+    halves = np.ascontiguousarray(found, DIGEST).view(np.uint64).reshape(-1, 2)
     sums = halves.sum(axis=0, dtype=np.uint64) if len(halves) else np.zeros(2, np.uint64)
     return "".join(f"{int(half):016x}" for half in sums)
 
 
 def joined(found: Sequence[Digests]) -> Digests:
     """Return the digests of several batches, sorted."""
-    return np.sort(np.concatenate([np.empty(0, _DIGEST), *found]))
-
-
-def is_in(found: Digests, known: Digests) -> npt.NDArray[np.bool_]:
-    """Return which digests are among known ones, which are sorted."""
-    if not len(known):
-        return np.zeros(len(found), np.bool_)
-    at = np.minimum(np.searchsorted(known, found), len(known) - 1)
-    return np.asarray(known[at] == found, np.bool_)
+    return np.sort(np.concatenate([np.empty(0, DIGEST), *found]))

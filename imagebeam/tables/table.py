@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from imagebeam.errors import ImagebeamError
+from imagebeam.outputs.digests import Digests, is_in
 from imagebeam.storage.clean_text import clean_text
 from imagebeam.tables import rows
-from imagebeam.tables.rows import Digests
 
 
 class TableError(ImagebeamError, ValueError):
@@ -57,7 +57,7 @@ class Change:
         """Return which rows of a batch are to be removed."""
         if self.gone is None:
             return np.ones(batch.num_rows, np.bool_)
-        return rows.is_in(rows.digests(rows.conform(batch, self.schema)), self.gone)
+        return is_in(rows.digests(rows.conform(batch, self.schema)), self.gone)
 
 
 class Table(Protocol):

@@ -89,7 +89,7 @@ def _planted(
                 lambda: compact(layout, 1_000_000),
                 lambda: parts.forget_errors(layout, []),
                 lambda: identity.claim(layout, IDENTITY | {"format": kind}, overwrite=False),
-                lambda: [*map(list, map(parts.labelled_uris, layout.prediction_parts()))],
+                lambda: [*map(list, map(parts.uris, layout.prediction_parts()))],
             ]
             with suppress(OutputError, DamagedPartError):
                 readers[zlib.crc32(data) % len(readers)]()

@@ -73,8 +73,8 @@ def finish(layout: Layout, labels: Sequence[str], errors: Sequence[str], shards:
 def rows(layout: Layout) -> tuple[set[str], set[str]]:
     """Return the URIs that are labelled and those that failed; each must occur once."""
     found = (
-        [uri for part in layout.prediction_parts() for uri in parts.labelled_uris(part)],
-        [uri for part in layout.error_parts() for uri in parts.failed_uris(part)],
+        [uri for part in layout.prediction_parts() for uri in parts.uris(part)],
+        [uri for part in layout.error_parts() for uri in parts.uris(part)],
     )
     assert [len(uris) for uris in found] == [len(set(uris)) for uris in found]
     return set(found[0]), set(found[1])

@@ -7,7 +7,7 @@ import pytest
 from imagebeam.outputs.changed import forget_changed
 from imagebeam.outputs.errors import DamagedPartError
 from imagebeam.outputs.layout import Layout
-from imagebeam.outputs.parts import failed_uris, labelled_uris, write_part
+from imagebeam.outputs.parts import uris, write_part
 from imagebeam.outputs.schema import PredictionSchema
 
 SCHEMA = PredictionSchema(("logits",), 1, None, {}, {"id": pa.int64(), "version": pa.string()})
@@ -38,8 +38,8 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def rows(layout: Layout) -> tuple[set[str], set[str]]:
-    labels = {uri for part in layout.prediction_parts() for uri in labelled_uris(part)}
-    return labels, {uri for part in layout.error_parts() for uri in failed_uris(part)}
+    labels = {uri for part in layout.prediction_parts() for uri in uris(part)}
+    return labels, {uri for part in layout.error_parts() for uri in uris(part)}
 
 
 def test_only_rows_of_another_version_are_deleted(layout: Layout) -> None:

@@ -38,8 +38,8 @@ def test_each_kind_of_row_has_its_file(root: AnyPath, kind: Format) -> None:
     layout = claimed(root, kind)
     write_part(layout, ID, labelled("a", "b"), failed("c"))
     assert files(layout) == [f"errors/part-{ID}.parquet", f"predictions/part-{ID}.{kind}"]
-    assert list(parts.labelled_uris(layout.prediction_part(ID))) == ["a", "b"]
-    assert list(parts.failed_uris(layout.error_part(ID))) == ["c"]
+    assert list(parts.uris(layout.prediction_part(ID))) == ["a", "b"]
+    assert list(parts.uris(layout.error_part(ID))) == ["c"]
 
 
 def test_a_kind_without_rows_has_no_file(layout: Layout) -> None:

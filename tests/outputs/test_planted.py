@@ -121,9 +121,8 @@ def test_parts_with_other_types_are_refused(tmp_path: Path, table: pa.Table, fol
     pq.write_table(table, planted)
     assert f"{planted}: its columns are not the expected ones" in verify(layout.root)
     attempt_everything(layout, tmp_path)
-    read = parts.labelled_uris if folder == "predictions" else parts.failed_uris
     with pytest.raises(DamagedPartError, match="part-0"):
-        list(read(planted))
+        list(parts.uris(planted))
 
 
 @pytest.mark.parametrize("folder", ["predictions", "errors"])
@@ -212,16 +211,13 @@ def test_a_part_of_another_job_is_named(tmp_path: Path) -> None:
     errors = schema.errors([("y", "fetch", "not_found", "", True, ())])
     write_part(layout, "9", table, errors)
     findings = verify(tmp_path)
-    for part, read in (
-        (layout.prediction_part("9"), parts.labelled_uris),
-        (layout.error_part("9"), parts.failed_uris),
-    ):
+    for part in (layout.prediction_part("9"), layout.error_part("9")):
         assert (
             f"{part}: was written by another job: module digest sha256:2, not sha256:1" in findings
         )
         with pytest.raises(OutputError, match="was written by another job"):
-            list(read(part, IDENTITY))
-        assert len(list(read(part, made))) == 1
+            list(parts.uris(part, IDENTITY))
+        assert len(list(parts.uris(part, made))) == 1
 
 
 def test_a_part_of_a_job_with_other_options_is_named(tmp_path: Path) -> None:

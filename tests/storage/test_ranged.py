@@ -11,7 +11,7 @@ import pytest
 
 from imagebeam.storage.errors import Changed, Unsupported
 from imagebeam.storage.local import LocalStore
-from imagebeam.storage.ranged import FIRST_BLOCK, LARGEST_BLOCK, RangedFile
+from imagebeam.storage.ranged import BUFFER, FIRST_BLOCK, LARGEST_BLOCK, RangedFile
 from imagebeam.storage.types import ObjectInfo, Settings
 
 _MIB = 1 << 20
@@ -42,16 +42,16 @@ def data() -> bytes:
 
 
 @pytest.fixture
-def file(store: _Noting, data: bytes, tmp_path: Path) -> RangedFile:
+def file(store: _Noting, data: bytes, tmp_path: Path) -> io.BufferedReader:
     return _open(store, tmp_path / "data", data)
 
 
-def _open(store: _Noting, path: Path, data: bytes) -> RangedFile:
+def _open(store: _Noting, path: Path, data: bytes) -> io.BufferedReader:
     path.write_bytes(data)
-    return RangedFile(store, store.info(str(path)))
+    return io.BufferedReader(RangedFile(store, store.info(str(path))), BUFFER)
 
 
-def test_it_reads_and_seeks_as_a_file_does(file: RangedFile, data: bytes) -> None:
+def test_it_reads_and_seeks_as_a_file_does(file: io.BufferedReader, data: bytes) -> None:
     model = io.BytesIO(data)
     choose = random.Random(2)
     for _ in range(100):
@@ -68,7 +68,7 @@ def test_it_reads_and_seeks_as_a_file_does(file: RangedFile, data: bytes) -> Non
 
 
 def test_sequential_reading_requests_growing_blocks_once(
-    file: RangedFile, store: _Noting, data: bytes
+    file: io.BufferedReader, store: _Noting, data: bytes
 ) -> None:
     parts = iter(lambda: file.read(10_000), b"")
     assert b"".join(parts) == data
@@ -82,7 +82,7 @@ def test_sequential_reading_requests_growing_blocks_once(
 
 
 def test_reading_everything_uses_bounded_requests(
-    file: RangedFile, store: _Noting, data: bytes
+    file: io.BufferedReader, store: _Noting, data: bytes
 ) -> None:
     assert file.read() == data
     assert store.ranges == [
@@ -92,7 +92,7 @@ def test_reading_everything_uses_bounded_requests(
     ]
 
 
-def test_a_jump_starts_with_a_small_block(file: RangedFile, store: _Noting) -> None:
+def test_a_jump_starts_with_a_small_block(file: io.BufferedReader, store: _Noting) -> None:
     file.read(3 * _MIB)
     store.ranges.clear()
     file.seek(12 * _MIB)
@@ -102,7 +102,7 @@ def test_a_jump_starts_with_a_small_block(file: RangedFile, store: _Noting) -> N
     assert store.ranges == [(12 * _MIB, FIRST_BLOCK), (5 * _MIB, FIRST_BLOCK)]
 
 
-def test_a_short_skip_does_not_read_the_gap(file: RangedFile, store: _Noting) -> None:
+def test_a_short_skip_does_not_read_the_gap(file: io.BufferedReader, store: _Noting) -> None:
     for offset in range(0, 3 * _MIB, 400_000):
         file.seek(offset)
         file.read(512)
@@ -110,7 +110,7 @@ def test_a_short_skip_does_not_read_the_gap(file: RangedFile, store: _Noting) ->
 
 
 def test_the_end_is_read_with_the_bytes_before_it(
-    file: RangedFile, store: _Noting, data: bytes
+    file: io.BufferedReader, store: _Noting, data: bytes
 ) -> None:
     file.seek(-22, os.SEEK_END)
     assert file.read(22) == data[-22:]
@@ -129,7 +129,7 @@ def test_empty_objects_and_positions_beyond_the_end_need_no_request(
     assert store.ranges == []
 
 
-def test_a_changed_object_is_detected(file: RangedFile, tmp_path: Path) -> None:
+def test_a_changed_object_is_detected(file: io.BufferedReader, tmp_path: Path) -> None:
     file.read(1)
     (tmp_path / "data").write_bytes(b"another")
     file.seek(9 * _MIB)
@@ -143,7 +143,7 @@ def test_it_needs_the_size(store: _Noting) -> None:
         RangedFile(store, ObjectInfo("x", None, ""))
 
 
-def test_positions_before_the_start_are_refused(file: RangedFile) -> None:
+def test_positions_before_the_start_are_refused(file: io.BufferedReader) -> None:
     with pytest.raises(ValueError, match="position -1"):
         file.seek(-1)
 
@@ -168,7 +168,8 @@ def test_archives_can_be_read_through_it(store: _Noting, tmp_path: Path) -> None
             z.writestr(f"{n}.bin", bytes([n]) * 100_000)
     pq.write_table(pa.table({"n": list(range(1000))}), tmp_path / "a.parquet")
     opened = {
-        path.suffix: RangedFile(store, store.info(str(path))) for path in tmp_path.glob("a.*")
+        path.suffix: io.BufferedReader(RangedFile(store, store.info(str(path))))
+        for path in tmp_path.glob("a.*")
     }
     with tarfile.open(fileobj=opened[".tar"]) as tar, zipfile.ZipFile(opened[".zip"]) as z:
         assert [info.name for info in tar] == z.namelist() == [f"{n}.bin" for n in range(50)]

@@ -22,7 +22,7 @@ from imagebeam.outputs import lock, tfrecord_parts
 from imagebeam.outputs.compaction import journal
 from imagebeam.outputs.compaction.row_groups import RowGroups, Sizes
 from imagebeam.outputs.errors import OutputError
-from imagebeam.outputs.files import stats, whole_file
+from imagebeam.outputs.files import whole_file
 from imagebeam.outputs.layout import Layout, remove_temporaries
 from imagebeam.outputs.parts import check_text, opened, readable
 from imagebeam.outputs.run_token import RunToken
@@ -98,7 +98,7 @@ def compact(
         journal.recover(layout)
         remove_temporaries(layout)
         journal.record(layout, None, ())
-        before = _stats(layout)
+        before = layout.part_stats()
         groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
         progress = _Progress(show, total)
@@ -108,7 +108,7 @@ def compact(
             for name, found in groups.items()
         }
         journal.clear(layout)
-    after = _stats(layout)
+    after = layout.part_stats()
     return {
         name: Compacted(
             (len(before[name]), len(after[name])),
@@ -127,16 +127,6 @@ class _Progress:
     def advance(self) -> None:
         self._done += 1
         self._show(self._done, self._total)
-
-
-def _stats(layout: Layout) -> dict[str, dict[AnyPath, Stat]]:
-    return {
-        folder.name: stats(folder, parts)
-        for folder, parts in (
-            (layout.predictions, layout.prediction_parts()),
-            (layout.errors, layout.error_parts()),
-        )
-    }
 
 
 def _bytes(found: dict[AnyPath, Stat]) -> int:

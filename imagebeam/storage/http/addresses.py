@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 from imagebeam.storage.errors import BlockedAddress, TimedOut
@@ -49,52 +49,38 @@ _METADATA = {
 # 2025-10), and the multicast and reserved ranges of RFC 5771, RFC 1112 and RFC 4291. They do not
 # use `ipaddress.is_global`, which patch releases of Python define differently.
 
-_PRIVATE: list[IPv4Network | IPv6Network] = [
-    *map(
-        IPv4Network,
-        (
-            "10.0.0.0/8",
-            "100.64.0.0/10",  # shared by customers of a carrier
-            "127.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-        ),
-    ),
-    *map(
-        IPv6Network,
-        (
-            "::1/128",
-            "64:ff9b:1::/48",  # translation to IPv4 within a network
-            "fc00::/7",
-        ),
-    ),
-]
+_PRIVATE = tuple(
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by customers of a carrier
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "64:ff9b:1::/48",  # translation to IPv4 within a network
+        "fc00::/7",
+    )
+)
 
-_SPECIAL: list[IPv4Network | IPv6Network] = [
-    *map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",  # this network
-            "169.254.0.0/16",  # link-local
-            "192.0.0.0/24",  # IETF protocol assignments
-            "192.0.2.0/24",  # documentation
-            "192.88.99.0/24",  # 6to4 relays, withdrawn
-            "198.18.0.0/15",  # benchmarks
-            "198.51.100.0/24",  # documentation
-            "203.0.113.0/24",  # documentation
-            "224.0.0.0/4",  # multicast
-            "240.0.0.0/4",  # reserved, and broadcast
-        ),
-    ),
-    *map(
-        IPv6Network,
-        (
-            "2001::/23",  # IETF protocol assignments, Teredo among them
-            "2001:db8::/32",  # documentation
-            "3fff::/20",  # documentation
-        ),
-    ),
-]
+_SPECIAL = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this network
+        "169.254.0.0/16",  # link-local
+        "192.0.0.0/24",  # IETF protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays, withdrawn
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "2001::/23",  # IETF protocol assignments, Teredo among them
+        "2001:db8::/32",  # documentation
+        "3fff::/20",  # documentation
+    )
+)
 
 _UNICAST = IPv6Network("2000::/3")
 """All IPv6 addresses that are allocated for hosts; the others are special or unused."""

@@ -1,14 +1,13 @@
 """A file over an object of a server without ranges, which always sends it from the start."""
 
-import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
 from imagebeam.storage.http.connections import time_limit
+from imagebeam.storage.ranged import SeekableFile
 from imagebeam.storage.types import Settings
 
-_BUFFER = 64 << 10
 _BLOCK = 1 << 20
 
 
@@ -19,8 +18,8 @@ class Body(Protocol):
         """Read `amt` bytes, or fewer at the end; a failure is a `StoreError`."""
 
 
-class ForwardFile(io.BufferedReader):
-    """A seekable, read-only file over one long response, of which it keeps nothing.
+class ForwardFile(SeekableFile):
+    """A file over one long response, of which it keeps nothing.
 
     Seeking forward reads and discards what lies between. Seeking back, and every failure, requests
     the whole object again. So it suits readers that go straight on. Each MiB has a deadline of its
@@ -42,43 +41,16 @@ class ForwardFile(io.BufferedReader):
             size: in bytes, where it is known.
             settings: limits of each read.
         """
-        super().__init__(_Forward(begin, retry, size, settings), _BUFFER)
-
-
-class _Forward(io.RawIOBase):
-    def __init__(
-        self,
-        begin: Callable[[], AbstractContextManager[Body]],
-        retry: Callable[[Callable[[], bytes]], bytes],
-        size: int | None,
-        settings: Settings,
-    ) -> None:
         self._begin = begin
         self._retry = retry
         self._size = size
         self._settings = settings
-        self._position = 0
         self._response = ExitStack()
         self._body: Body | None = None
         self._arrived = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: lambda: 0, io.SEEK_CUR: self.tell, io.SEEK_END: self._end}[whence]()
-        if base + offset < 0:
-            raise ValueError(f"there is no position {base + offset}")
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer at the position; return the number of bytes."""
         if self._size is not None and self._position >= self._size:
             return 0
         data = self._retry(lambda: self._fetch(min(len(buffer), _BLOCK)))
@@ -87,10 +59,11 @@ class _Forward(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
+        """Give the connection back."""
         self._stop()
         super().close()
 
-    def _end(self) -> int:
+    def _length(self) -> int:
         position = self._position
         while self._size is None:
             self._position += _BLOCK

@@ -16,7 +16,8 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import ProxyManager
@@ -87,31 +88,28 @@ def _connect(
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
-    backed_off_until = 0.0
-    """Monotonic time before which the host wants no requests."""
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-    backed_off_until = 0.0
 
 
-class _ProxyPool(HTTPConnectionPool):
-    """Sends requests of http:// to a proxy, which takes whole URLs."""
-
-    backed_off_until = 0.0
+_PROXY_POOLS = timed_pools(HTTPConnectionPool, HTTPSConnectionPool)
 
 
-class _TunnelPool(HTTPSConnectionPool):
-    """Sends requests of https:// through a tunnel that a proxy makes."""
+@dataclass
+class _Host:
+    """The connections to one host.
 
-    backed_off_until = 0.0
+    Attributes:
+        pool: of the host, or of the proxy on the way to it.
+        wants_whole_urls: whether that is a proxy for http://, without a tunnel.
+        backed_off_until: monotonic time before which the host wants no requests.
+    """
 
-
-_PROXY_POOLS = timed_pools(_ProxyPool, _TunnelPool)
-
-
-_AnyPool: TypeAlias = _Pool | _TlsPool | _ProxyPool | _TunnelPool
+    pool: HTTPConnectionPool
+    wants_whole_urls: bool = False
+    backed_off_until: float = 0.0
 
 
 def _proxy_for(url: Url) -> str | None:
@@ -143,9 +141,8 @@ class WebHosts:
         self._kept_hosts = kept_hosts
         self._resolve = addresses.resolver(settings.allow_private_hosts, look_up, check)
         self._lock = threading.Lock()
-        self._pools: OrderedDict[tuple[str | None, str | None, int | None], _AnyPool]
-        self._pools = OrderedDict()
-        self._close = weakref.finalize(self, _close_all, self._pools)
+        self._hosts: OrderedDict[tuple[str | None, str | None, int | None], _Host] = OrderedDict()
+        self._close = weakref.finalize(self, _close_all, self._hosts)
 
     @contextmanager
     def request(
@@ -158,12 +155,12 @@ class WebHosts:
         Raises:
             StoreError: there is no response, or its body breaks off.
         """
-        pool = self._pool(url)
-        _wait(pool.backed_off_until - time.monotonic())
+        host = self._host(url)
+        _wait(host.backed_off_until - time.monotonic())
         with translate_errors():
-            response = pool.urlopen(
+            response = host.pool.urlopen(
                 method,
-                url.url if isinstance(pool, _ProxyPool) else url.request_uri,
+                url.url if host.wants_whole_urls else url.request_uri,
                 headers=dict(headers),
                 retries=False,
                 redirect=False,
@@ -185,39 +182,40 @@ class WebHosts:
         Raises:
             StoreError: that is longer than this thread may wait.
         """
-        self._pool(url).backed_off_until = time.monotonic() + seconds
+        self._host(url).backed_off_until = time.monotonic() + seconds
         _check_time(seconds)
 
-    def _pool(self, url: Url) -> _AnyPool:
+    def _host(self, url: Url) -> _Host:
         key = (url.scheme, url.host, url.port)
         with self._lock:
-            if key not in self._pools:
-                self._pools[key] = self._new_pool(url)
-                if len(self._pools) > self._kept_hosts:
-                    self._pools.popitem(last=False)[1].close()
-            self._pools.move_to_end(key)
-            return self._pools[key]
+            if key not in self._hosts:
+                self._hosts[key] = self._new_host(url)
+                if len(self._hosts) > self._kept_hosts:
+                    self._hosts.popitem(last=False)[1].pool.close()
+            self._hosts.move_to_end(key)
+            return self._hosts[key]
 
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def _new_pool(self, url: Url) -> _AnyPool:
-        host = url.host or ""
+    def _new_host(self, url: Url) -> _Host:
+        name = url.host or ""
         kwargs: dict[str, Any] = {"maxsize": self._settings.connections_per_host, "block": True}
         if self._settings.use_proxies and (proxy := _proxy_for(url)):
             manager = ProxyManager(proxy, ssl_context=self._tls, **kwargs)
             manager.pool_classes_by_scheme = _PROXY_POOLS
-            return cast(_AnyPool, manager.connection_from_host(host, url.port, url.scheme))
+            pool = manager.connection_from_host(name, url.port, url.scheme)
+            return _Host(pool, wants_whole_urls=url.scheme == "http")
         kwargs["resolve"] = self._resolve
         if url.scheme == "https":
-            return _TlsPool(host, url.port, ssl_context=self._tls, **kwargs)
-        return _Pool(host, url.port, **kwargs)
+            return _Host(_TlsPool(name, url.port, ssl_context=self._tls, **kwargs))
+        return _Host(_Pool(name, url.port, **kwargs))
 
 
-def _close_all(pools: OrderedDict[Any, _AnyPool]) -> None:
-    for pool in pools.values():
-        pool.close()
+def _close_all(hosts: OrderedDict[Any, _Host]) -> None:
+    for host in hosts.values():
+        host.pool.close()
 
 
 def _wait(seconds: float) -> None:

@@ -15,7 +15,7 @@ from imagebeam.storage.http.forward import ForwardFile
 from imagebeam.storage.http.pools import WebHosts
 from imagebeam.storage.http.responses import content_codings, decoded, read_body, verify_checksums
 from imagebeam.storage.http.web_requests import WebRequests, drain, version_of
-from imagebeam.storage.ranged import RangedFile
+from imagebeam.storage.ranged import BUFFER, RangedFile
 from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
@@ -66,10 +66,11 @@ class HttpStore:
         """Open an object, by ranges where the server has them, else from its start."""
         info, by_range = self._retry(lambda: self._probe(uri, version))
         if by_range:
-            return RangedFile(self, info)
-        return ForwardFile(
+            return io.BufferedReader(RangedFile(self, info), BUFFER)
+        file = ForwardFile(
             lambda: self._stream(uri, info.version), self._retry, info.size, self._settings
         )
+        return io.BufferedReader(file, BUFFER)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Refuse: the web has no listing."""

@@ -19,7 +19,6 @@ from urllib3.util import Url, parse_url
 
 from imagebeam.storage.errors import (
     Changed,
-    Denied,
     Missing,
     StoreError,
     TooManyRedirects,
@@ -194,17 +193,10 @@ def version_of(headers: HTTPHeaderDict) -> str:
 
 
 def _error(status: int) -> StoreError:
-    match status:
-        case _ if status < 400:
-            return error_of(status).lasting()
-        case 404 | 410:
-            return Missing(f"nothing is there (status {status})")
-        case 401 | 403 | 408 | 412 | 425 | 429:
-            return error_of(status)
-        case _ if 400 <= status < 500:
-            return Denied(f"the server refuses the request (status {status})")
-        case _:
-            return error_of(status)
+    if status in (404, 410):
+        return Missing(f"nothing is there (status {status})")
+    error = error_of(status)
+    return error.lasting() if status < 400 else error
 
 
 def _retry_after(headers: HTTPHeaderDict) -> float | None:

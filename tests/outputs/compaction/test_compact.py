@@ -104,7 +104,7 @@ def test_a_full_part_is_followed_by_another(tmp_path: Path, kind: Format) -> Non
     finish(layout, names, [], 100)
     full = 3 * len(layout.prediction_part("0").read_bytes())
     compact(layout, full)
-    found = [list(parts.labelled_uris(part)) for part in layout.prediction_parts()]
+    found = [list(parts.uris(part)) for part in layout.prediction_parts()]
     assert 2 <= len(found) <= 34
     # Each part contains consecutive images.
     assert [uri for uris in sorted(found) for uri in uris] == names
@@ -130,7 +130,7 @@ def test_only_parts_of_one_provenance_are_joined(tmp_path: Path) -> None:
         write_part(layout, shard, table, failed())
     assert compact(layout, LARGE)["predictions"].parts == (6, 2)
     found = {
-        tuple(parts.labelled_uris(part)): provenance(pq.read_schema(part))
+        tuple(parts.uris(part)): provenance(pq.read_schema(part))
         for part in layout.prediction_parts()
     }
     assert found == {
@@ -264,7 +264,7 @@ def test_after_a_kill_each_row_counts_once_and_the_next_run_repairs_the_output(
 
 
 def uris(path: AnyPath) -> list[str]:
-    return list(parts.labelled_uris(path))
+    return list(parts.uris(path))
 
 
 @KINDS

@@ -19,7 +19,8 @@ def opened(url: str, seconds: float = 10, attempts: int = 1) -> io.BufferedReade
         seconds=seconds, attempts=attempts, first_pause=0.01, allow_private_hosts=True
     )
     file = HttpStore(settings).open(url)
-    assert isinstance(file, ForwardFile)
+    assert isinstance(file, io.BufferedReader)
+    assert isinstance(file.raw, ForwardFile)
     return file
 
 
