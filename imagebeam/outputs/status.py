@@ -63,6 +63,8 @@ class Status:
     @property
     def done(self) -> int:
         """Return how many of the images that the latest run has to do have a row."""
+        if self.summary is not None:
+            return int(self.summary["labelled"] + self.summary["failed"])
         # The plan knows how many rows of all runs there will be at the end.
         missing = 0 if self.plan is None else self.plan.rows - self.progress.done
         return 0 if self.plan is None else max(self.plan.to_do - missing, 0)
@@ -76,85 +78,55 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """Return the time left at that rate of a job that runs; None otherwise."""
+        """Return the time left at that rate; None where that is not known or nothing runs."""
+        if self.summary is not None:
+            return 0.0
         at_work = self.state in ("running", "detached")
         if self.plan is None or not at_work or not (rate := self.images_per_second):
             return None
         return max(self.plan.to_do - self.done, 0) / rate
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same as JSON values."""
-        if self.summary is not None:
-            return self._complete_as_json(self.summary)
+        """Return the same as JSON values; of a complete job, without those that do not apply."""
+        failed = dict(sorted(self.progress.failed.items()))
         rate, left = self.images_per_second, self.seconds_left
-        return {
-            **self._state_as_json(),
-            "phase": "listing" if self.plan is None else "labelling",
-            "listed": self.progress.listed if self.plan is None else self.plan.requested,
-            "requested": None if self.plan is None else self.plan.requested,
-            "to_do": None if self.plan is None else self.plan.to_do,
-            "done": self.done,
-            "labelled": self.progress.labelled,
-            "failed_by_code": dict(sorted(self.progress.failed.items())),
-            "rows": self._rows_as_json(),
-            "run": None if self.plan is None else self._run_as_json(self.plan),
-            "images_per_second": None if rate is None else round(rate, 3),
-            "seconds_left": None if left is None else round(left, 3),
-            "summary": None,
-        }
-
-    def _state_as_json(self) -> dict[str, Any]:
-        return {
+        values = {
             "output": str(self.layout.root),
             "state": self.state,
             "compacting": self.compacting,
             "place": dict(self.remote_handle),
             "silent_seconds": round(self.silent_seconds, 3),
             "last_part": None if self.last_part is None else _iso(self.last_part),
-        }
-
-    def _rows_as_json(self) -> dict[str, Any]:
-        """Return what the output holds, from all runs."""
-        failed = dict(sorted(self.progress.failed.items()))
-        return {
-            "all": self.progress.labelled + sum(failed.values()),
+            **self._run_as_json(),
             "labelled": self.progress.labelled,
-            "failed": sum(failed.values()),
             "failed_by_code": failed,
+            "rows": {
+                "all": self.progress.done,
+                "labelled": self.progress.labelled,
+                "failed": sum(failed.values()),
+                "failed_by_code": failed,
+            },
+            "images_per_second": None if rate is None else round(rate, 3),
+            "seconds_left": None if left is None else round(left, 3),
+            "summary": self.summary,
         }
-
-    def _run_as_json(self, plan: Plan) -> dict[str, Any]:
-        """Return what the latest run, which is not complete, has to do and has done."""
-        return {
-            "requested": plan.requested,
-            "duplicates": plan.duplicates,
-            "already_done": plan.already_labelled + plan.already_failed,
-            "to_do": plan.to_do,
-            "done": self.done,
-        }
-
-    def _complete_as_json(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a complete job as JSON values; a field that does not apply is left out."""
-        done = summary["labelled"] + summary["failed"]
-        values = {
-            **self._state_as_json(),
-            "phase": "complete",
-            "listed": summary["requested"],
-            "requested": summary["requested"],
-            "to_do": done,
-            "done": done,
-            "labelled": self.progress.labelled,
-            "failed_by_code": dict(sorted(self.progress.failed.items())),
-            "rows": self._rows_as_json(),
-            "run": {name: summary[name] for name in _RUN},
-            "images_per_second": None,
-            "seconds_left": 0.0,
-            "summary": dict(summary),
-        }
-        if done and self.began is not None and self.last_part is not None:
-            seconds = max(self.last_part - self.began, 1e-3)
-            values["images_per_second"] = round(done / seconds, 3)
+        if self.summary is None:
+            return values
         return {name: value for name, value in values.items() if value is not None}
+
+    def _run_as_json(self) -> dict[str, Any]:
+        """Return what the latest run has to do and has done."""
+        if (summary := self.summary) is not None:
+            counts = {"requested": summary["requested"], "to_do": self.done, "done": self.done}
+            run = {name: summary[name] for name in _RUN}
+            return {"phase": "complete", "listed": summary["requested"], **counts, "run": run}
+        if (plan := self.plan) is None:
+            counts = {"requested": None, "to_do": None, "done": 0}
+            return {"phase": "listing", "listed": self.progress.listed, **counts, "run": None}
+        counts = {"requested": plan.requested, "to_do": plan.to_do, "done": self.done}
+        already_done = plan.already_labelled + plan.already_failed
+        run = {**counts, "duplicates": plan.duplicates, "already_done": already_done}
+        return {"phase": "labelling", "listed": plan.requested, **counts, "run": run}
 
 
 def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:

@@ -6,31 +6,17 @@ What a commit has to change is found by comparing the rows themselves, so it nee
 earlier commits, and it does not matter which of them was killed.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from imagebeam.outputs import verify
-from imagebeam.outputs.account import uri_digest
 from imagebeam.outputs.digests import Digests, is_in
-from imagebeam.outputs.documents import own_file
-from imagebeam.outputs.errors import OutputError
-from imagebeam.outputs.identity import read
-from imagebeam.outputs.layout import Layout
-from imagebeam.outputs.parts import opened
-from imagebeam.outputs.progress import ProgressWatcher
-from imagebeam.outputs.run_token import RunToken
-from imagebeam.outputs.schema import ERRORS, RUN_COLUMNS, PredictionSchema
-from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
+from imagebeam.tables.source import Rows, Show, Source
 from imagebeam.tables.table import Change, Owner, Table, TableError
-
-Show = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -82,7 +68,7 @@ def commit(
         TableError: a table has other columns, or rows that no commit of this output wrote.
         ConflictError: another commit changed a table at the same time.
     """
-    source = _Source.open(root, partial, show)
+    source = Source.open(root, partial, show)
     # Both are compared before one is changed: a table that is refused leaves the other as it was.
     plans = [
         _compared(table, source, found, overwrite)
@@ -93,145 +79,11 @@ def commit(
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The finished rows of one kind: predictions or errors.
-
-    Attributes:
-        parts: their files.
-        own_schema: as the job writes them.
-        schema: of their table.
-        digests: of all of them, sorted.
-    """
-
-    parts: Sequence[AnyPath]
-    own_schema: pa.Schema
-    schema: pa.Schema
-    digests: Digests
-
-    def among(self, wanted: Digests) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that have one of some digests.
-
-        Raises:
-            OutputError: some of them are gone: the output was written to.
-        """
-        found = 0
-        for part in self.parts:
-            for batch in rows.batches(part, self.own_schema, self.schema):
-                some = batch.filter(pa.array(is_in(rows.digests(batch), wanted)))
-                found += some.num_rows
-                if some.num_rows:
-                    yield some
-        if found != len(wanted):
-            raise OutputError(
-                f"{len(wanted) - found:,} rows are no longer in the output: it was written to "
-                "meanwhile. Run the same command again when that has ended."
-            )
-
-
-@dataclass(frozen=True)
-class _Source:
-    """An output whose rows were read once."""
-
-    root: AnyPath
-    predictions: _Rows
-    errors: _Rows
-    properties: Mapping[str, str]
-
-    @staticmethod
-    def open(root: AnyPath, partial: bool, show: Show) -> "_Source":
-        layout, identity = read(root)
-        before = verify.fingerprint(layout)
-        is_complete = layout.summary.exists()
-        if not is_complete and not partial:
-            raise _unfinished(layout)
-        emitted = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
-        kept = identity.get("kept") or {}
-        uri_total = 0
-
-        def read_rows(parts: Sequence[AnyPath], own: pa.Schema) -> _Rows:
-            nonlocal uri_total
-            own_schema = _with_kept(own, parts, kept)
-            schema = rows.table_schema(own_schema)
-            found = []
-            for number, part in enumerate(parts):
-                show(f"reading {part.parent.name}", number, len(parts))
-                for batch in rows.batches(part, own_schema, schema):
-                    found.append(rows.digests(batch))
-                    uri_total += sum(map(uri_digest, batch.column("uri").to_pylist()))
-            return _Rows(parts, own_schema, schema, rows.joined(found))
-
-        predictions = read_rows(sorted(layout.prediction_parts()), emitted)
-        errors = read_rows(sorted(layout.error_parts()), ERRORS)
-        if is_complete:
-            _check_account(layout, predictions, errors, uri_total)
-        if verify.fingerprint(layout) != before:
-            raise OutputError(f"{root}: was written to meanwhile. Try again when that has ended.")
-        return _Source(root, predictions, errors, _properties(layout, identity, is_complete))
-
-
-def _unfinished(layout: Layout) -> OutputError:
-    progress = ProgressWatcher(layout, and_earlier=True).look()
-    of = "" if progress.plan is None else f" of {progress.plan.rows:,}"
-    return OutputError(
-        f"{layout.root}: its job is not complete: {progress.done:,}{of} images have a row. Run its "
-        f"command again to finish it, or use --partial to commit these {progress.done:,} rows."
-    )
-
-
-def _with_kept(own: pa.Schema, parts: Sequence[AnyPath], kept: Mapping[str, str]) -> pa.Schema:
-    """Return the columns that a job writes, with the types of its --keep columns."""
-    if not kept:
-        return own
-    for part in parts:
-        if part.suffix == ".parquet":
-            with opened(part) as file:
-                found = file.schema_arrow
-            return pa.schema([*own, *(found.field(name) for name in kept)])
-    try:
-        return pa.schema([*own, *((name, _type(name, kind)) for name, kind in kept.items())])
-    except ValueError as error:
-        raise OutputError(
-            f"--keep column: {error}. Label with --format parquet to commit such columns."
-        ) from error
-
-
-def _type(name: str, kind: str) -> pa.DataType:
-    known = RUN_COLUMNS.get(name)
-    return known if str(known) == kind else pa.type_for_alias(kind)
-
-
-def _check_account(layout: Layout, predictions: _Rows, errors: _Rows, uri_total: int) -> None:
-    with own_file(layout.summary, "Run its command again."):
-        summary = read_summary(layout)
-    found = len(predictions.digests) + len(errors.digests)
-    if (found, f"{uri_total % (1 << 128):032x}") != (summary["rows"], summary["rows_digest"]):
-        raise OutputError(
-            f"{layout.root}: its {found:,} rows are not the {summary['rows']:,} that summary.json "
-            "counts. Run `imagebeam verify` for details."
-        )
-
-
-def _properties(layout: Layout, identity: Mapping[str, Any], is_complete: bool) -> dict[str, str]:
-    """Return what both snapshots say about where their rows come from."""
-    summary = read_summary(layout) if is_complete else {}
-    run = RunToken.latest(layout)
-    account = {name: summary[name] for name in ("output", "run") if name in summary}
-    return {
-        "imagebeam.output": str(layout.root),
-        "imagebeam.run": str(summary.get("run_id") or (run.id if run else "")),
-        "imagebeam.complete": str(is_complete).lower(),
-        "imagebeam.module": str(identity["module"]),
-        "imagebeam.module-digest": str(identity["module_digest"]),
-        "imagebeam.account": json.dumps(account, separators=(",", ":")),
-    }
-
-
-@dataclass(frozen=True)
 class _Plan:
     """The changes that one table needs."""
 
     table: Table
-    found: _Rows
+    found: Rows
     properties: Mapping[str, str]
     added: Digests
     gone: Digests | None
@@ -266,7 +118,7 @@ def _noting(found: Iterator[pa.RecordBatch], failures: list[Exception]) -> Itera
         raise
 
 
-def _compared(table: Table, source: _Source, found: _Rows, overwrite: bool) -> _Plan:
+def _compared(table: Table, source: Source, found: Rows, overwrite: bool) -> _Plan:
     """Compare a table with the rows that it shall hold.
 
     Raises:
@@ -286,12 +138,10 @@ def _compared(table: Table, source: _Source, found: _Rows, overwrite: bool) -> _
         return _Plan(table, found, source.properties, wanted, None, len(there), is_needed=True)
     if len(there):
         _check_owner(table, source, there)
-    gone: Digests | None = there[~is_in(there, wanted)]
-    added = wanted[~is_in(wanted, there)]
+    gone, added = there[~is_in(there, wanted)], wanted[~is_in(wanted, there)]
     removed = len(there) - (len(wanted) - len(added))
-    if gone is not None and len(gone) == len(there) and len(there):
-        gone = None
-    return _Plan(table, found, source.properties, added, gone, removed, is_needed=True)
+    replaced = None if len(gone) == len(there) > 0 else gone
+    return _Plan(table, found, source.properties, added, replaced, removed, is_needed=True)
 
 
 def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> None:
@@ -311,7 +161,7 @@ def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> Non
         )
 
 
-def _check_owner(table: Table, source: _Source, there: Digests) -> None:
+def _check_owner(table: Table, source: Source, there: Digests) -> None:
     """Refuse a table whose rows are not those that the last commit of this output left."""
     owner = table.owner(str(source.root))
     if owner is not None and rows.total(there).startswith(owner.total):

@@ -89,22 +89,14 @@ class Delta:
             write_deltalake(
                 self.name, added, storage_options=self._options, commit_properties=properties
             )
-        elif change.gone is None:
-            write_deltalake(
-                self._table,
-                added,
-                mode="overwrite",
-                schema_mode="merge",
-                commit_properties=properties,
-            )
-        else:
-            write_deltalake(
-                self._table,
-                added,
-                mode="append",
-                schema_mode="merge",
-                commit_properties=properties,
-            )
+            return
+        write_deltalake(
+            self._table,
+            added,
+            mode="overwrite" if change.gone is None else "append",
+            schema_mode="merge",
+            commit_properties=properties,
+        )
 
     def _merge(self, change: Change, properties: CommitProperties) -> None:
         assert self._table is not None
@@ -136,17 +128,9 @@ class Delta:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except CommitFailedError as error:
-            raise ConflictError(
-                f"{self.name}: another commit changed the table at the same time, so this one "
-                "wrote nothing. Run the same command again."
-            ) from error
         except (DeltaError, OSError) as error:
-            if "already exists" in str(error):
-                raise ConflictError(
-                    f"{self.name}: another commit created the table at the same time, so this one "
-                    "wrote nothing. Run the same command again."
-                ) from error
+            if isinstance(error, CommitFailedError) or "already exists" in str(error):
+                raise ConflictError(self.name) from error
             raise TableError(
                 f"{self.name}: {shortened(error)}. Check the name, the credentials and the network."
             ) from error

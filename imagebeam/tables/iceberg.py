@@ -167,10 +167,7 @@ class Iceberg:
             exceptions.ValidationException,
             exceptions.TableAlreadyExistsError,
         ) as error:
-            raise ConflictError(
-                f"{self.name}: another commit changed the table at the same time, so this one "
-                "wrote nothing. Run the same command again."
-            ) from error
+            raise ConflictError(self.name) from error
         # Every kind of catalogue has a client library with errors of its own.
         except Exception as error:
             raise TableError(

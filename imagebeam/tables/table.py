@@ -19,7 +19,13 @@ class TableError(ImagebeamError, ValueError):
 
 
 class ConflictError(ImagebeamError, RuntimeError):
-    """Another commit changed the table meanwhile; the text states value, reason and fix."""
+    """Another commit changed or created the table meanwhile; the text states reason and fix."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"{table}: another commit changed the table at the same time, so this one wrote "
+            "nothing. Run the same command again."
+        )
 
 
 @dataclass(frozen=True)
