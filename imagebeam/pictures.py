@@ -4,7 +4,7 @@ import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, repeat
 from os import PathLike, fspath
 from typing import Any, Literal, NamedTuple, get_args, overload
 
@@ -24,10 +24,9 @@ from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.open_module import open_module
 from imagebeam.modules.types import Module
 from imagebeam.outputs.ranking import RankedClass, ranked_classes
-from imagebeam.outputs.schema import EMITTED, PredictionSchema
+from imagebeam.outputs.schema import EMITTED, PredictionSchema, heads_of
 
 _BATCH = 32
-_HEADS = {"labels": "scores", "logits": "logits", "features": "features"}
 
 Errors = Literal["raise", "return"]
 
@@ -184,8 +183,8 @@ def iter_labels(
     """
     emitted = _checked(pictures, top_k, resize, emit, errors)
     opened, loaded = _loaded(fspath(module or default_module()), engine, options)
-    for name in emitted:
-        if _HEADS[name] not in opened.info.heads:
+    for name, head in zip(emitted, heads_of(emitted), strict=True):
+        if head not in opened.info.heads:
             raise ModuleError(
                 f"{opened.handle!r}: it does not provide {name}. Give a module that does, or leave "
                 f"{name!r} out of emit."
@@ -270,19 +269,14 @@ def _label(
     if not images:
         return
     outputs = engine.run(np.stack([image.pixels for image in images]))
-    ranked = (
-        ranked_classes(outputs.scores, schema.class_names, schema.top_k)
-        if "labels" in schema.emit and outputs.scores is not None
-        else None
+    ranked: Iterable[Sequence[RankedClass]] = repeat(())
+    if "labels" in schema.emit:
+        assert outputs.scores is not None
+        ranked = ranked_classes(outputs.scores, schema.class_names, schema.top_k)
+    vectors = (
+        getattr(outputs, name) if name in schema.emit else repeat(None)
+        for name in ("logits", "features")
     )
-    for row in range(len(images)):
-        top_k = () if ranked is None else tuple(ranked[row])
-        yield Label(
-            top_k[0].label if top_k else "",
-            top_k[0].score if top_k else 0.0,
-            top_k,
-            None if "logits" not in schema.emit or outputs.logits is None else outputs.logits[row],
-            None
-            if "features" not in schema.emit or outputs.features is None
-            else outputs.features[row],
-        )
+    for _, top_k, logits, features in zip(images, ranked, *vectors, strict=False):
+        best = top_k[0] if top_k else RankedClass(0, "", 0.0)
+        yield Label(best.label, best.score, tuple(top_k), logits, features)

@@ -1,12 +1,13 @@
 """Describe a module from what is known of its input and from its answers to probe pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_ranges import RGB, InputFacts
+from imagebeam.modules.input_ranges import ASSUMED, RGB, InputFacts, Range
 from imagebeam.modules.metadata import Metadata
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
-from imagebeam.modules.probes import are_constant, are_independent
+from imagebeam.modules.probes import are_constant, are_independent, varying_ranges
 from imagebeam.modules.types import FloatArray, ModuleInfo
 
 
@@ -16,15 +17,26 @@ def describe(
     rows: Mapping[str, FloatArray],
     metadata: Metadata,
     source: str,
+    *,
+    rows_with: Callable[[Range], Mapping[str, FloatArray]],
+    options: ModuleOptions,
+    contradictions: tuple[str, ...],
+    takes_bytes: bool,
+    quantops: bool = False,
 ) -> ModuleInfo:
     """Describe a module.
 
     Args:
         size: (height, width) of its pictures.
         facts: of its input.
-        rows: its answers to the probe pictures by head, (N, length).
+        rows: its answers to the probe pictures by head, float32 (N, length).
         metadata: what its author states.
         source: names it in errors.
+        rows_with: computes the same answers with another range of the input.
+        options: what the user states.
+        contradictions: sentences about options that contradict the module.
+        takes_bytes: see `ModuleInfo`.
+        quantops: see `ModuleInfo`.
 
     Raises:
         ModuleError: the metadata, or the kind that is stated for an output, does not fit.
@@ -40,6 +52,8 @@ def describe(
     # One sigmoid, or one logit, separates two classes.
     class_count = None if classifier is None else max(2, classifier.shape[1])
     one = len(facts.ranges) == 1
+    constant = are_constant(rows)
+    unused = () if class_count is None else metadata.unused_labels(class_count)
     return ModuleInfo(
         image_size=size,
         value_range=facts.ranges[0],
@@ -51,10 +65,14 @@ def describe(
         provenance=metadata.provenance,
         channel_ranges=None if one else facts.ranges,
         channels=facts.channels or RGB,
-        contradictions=() if class_count is None else metadata.unused_labels(class_count),
+        contradictions=(*contradictions, *unused),
         range_origin=facts.origin,
         independent=scores is not None and scores.shape[1] > 1 and are_independent(scores),
-        constant_answers=are_constant(rows),
+        constant_answers=constant,
+        varying_ranges=varying_ranges(rows_with) if constant and facts.origin == ASSUMED else (),
+        options=options,
+        takes_bytes=takes_bytes,
+        quantops=quantops,
     )
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
+from imagebeam.modules.output_kinds import FEATURES, KINDS, LOGITS, SCORES
 from imagebeam.modules.types import FloatArray
-
-_HEADS = (LOGITS, SCORES, FEATURES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +47,19 @@ class ModelOutputs:
             values = [getattr(piece, head) for piece in pieces]
             return None if not values or values[0] is None else np.concatenate(values)
 
-        return cls(*(join(head) for head in _HEADS))
+        return cls(*(join(head) for head in KINDS))
 
     def finite_rows(self, count: int) -> npt.NDArray[np.bool_]:
         """Tell for each of `count` rows if all its values are finite: bool (count,)."""
         finite = np.ones(count, np.bool_)
-        for head in _HEADS:
+        for head in KINDS:
             if (values := getattr(self, head)) is not None:
                 finite &= np.isfinite(values).all(axis=1)
         return finite
 
     def select(self, rows: npt.NDArray[np.bool_]) -> "ModelOutputs":
         """Keep the rows where the mask `rows` is true."""
-        heads = (getattr(self, head) for head in _HEADS)
+        heads = (getattr(self, head) for head in KINDS)
         return ModelOutputs(*(None if values is None else values[rows] for values in heads))
 
 

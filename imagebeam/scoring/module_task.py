@@ -10,11 +10,9 @@ from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.picture_task import RunTask
 from imagebeam.modules.engines import load_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
+from imagebeam.modules.output_kinds import KINDS
 from imagebeam.modules.types import FloatArray, ModuleInfo
 from imagebeam.scoring.score import score
-
-_HEADS = (LOGITS, SCORES, FEATURES)
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,8 @@ class ModuleTask:
 
 def task_heads(info: ModuleInfo, wanted: Iterable[str] | None) -> tuple[str, ...]:
     """Return the heads that a module has among those wanted; None wants all."""
-    chosen = _HEADS if wanted is None else set(wanted)
-    return tuple(head for head in _HEADS if head in info.heads and head in chosen)
+    chosen = KINDS if wanted is None else set(wanted)
+    return tuple(head for head in KINDS if head in info.heads and head in chosen)
 
 
 def answer_bytes(info: ModuleInfo, wanted: Iterable[str] | None) -> int:

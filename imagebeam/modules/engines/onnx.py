@@ -7,7 +7,7 @@ in the graph, and if no option states it, it is assumed, and said to be.
 import importlib.util
 import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from imagebeam.extras import install_command
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range, decide_input
+from imagebeam.modules.input_ranges import RGB, STATED, InputFacts, Range, decide_input
 from imagebeam.modules.litert.tensors import PixelWriter, Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, Output, choose_outputs, renamed
-from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
+from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.types import FloatArray, Pixels
 
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -87,16 +87,17 @@ class OnnxEngine:
             kind = kind_of_classifier(rows[LOGITS], None, has_sigmoids=True, has_names=False)
             rows = renamed(rows, kind)
         self._kinds = list(rows)
-        info = describe(size, facts, rows, Metadata(), source)
-        if info.constant_answers and facts.origin == ASSUMED:
 
-            def rows_with(candidate: Range) -> dict[str, FloatArray]:
-                write = self._writer((candidate,), channels, size)
-                return dict(zip(self._kinds, self._values(probes, write, source), strict=True))
+        def rows_with(candidate: Range) -> dict[str, FloatArray]:
+            write = self._writer((candidate,), channels, size)
+            return dict(zip(self._kinds, self._values(probes, write, source), strict=True))
 
-            info = replace(info, varying_ranges=varying_ranges(rows_with))
-        self.info = replace(
-            info, contradictions=contradictions, takes_bytes=takes_bytes, options=options
+        self.info = describe(
+            *(size, facts, rows, Metadata(), source),
+            rows_with=rows_with,
+            options=options,
+            contradictions=contradictions,
+            takes_bytes=takes_bytes,
         )
 
     def run(self, pixels: Pixels) -> ModelOutputs:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.input_ranges import ASSUMED, RGB, Range, decide_input
+from imagebeam.modules.input_ranges import RGB, Range, decide_input
 from imagebeam.modules.litert.heads import expose_heads, has_operation
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
@@ -25,7 +25,7 @@ from imagebeam.modules.litert.tensors import DTYPES, PixelWriter, Tensor, pixel_
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, SCORES, renamed
-from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
+from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
 
 
@@ -101,22 +101,19 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     if LOGITS in outputs and not named and metadata.outputs is None:
         kind = _kind(outputs[LOGITS], rows[LOGITS], content, metadata, source)
         outputs, rows = renamed(outputs, kind), renamed(rows, kind)
-    info = describe(size, facts, rows, metadata, source)
-    if info.constant_answers and facts.origin == ASSUMED:
 
-        def rows_with(candidate: Range) -> dict[str, FloatArray]:
-            write = pixel_writer(picture, (candidate,), facts.channels or RGB)
-            return _rows(outputs, _answers(interpreter, picture, write, batches, source))
+    def rows_with(candidate: Range) -> dict[str, FloatArray]:
+        write = pixel_writer(picture, (candidate,), facts.channels or RGB)
+        return _rows(outputs, _answers(interpreter, picture, write, batches, source))
 
-        info = replace(info, varying_ranges=varying_ranges(rows_with))
     integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
-    quantops = integers if metadata.quantops is None else metadata.quantops
-    info = replace(
-        info,
-        quantops=quantops,
-        contradictions=(*contradictions, *info.contradictions),
-        takes_bytes=picture.takes_bytes,
+    info = describe(
+        *(size, facts, rows, metadata, source),
+        rows_with=rows_with,
         options=options,
+        contradictions=contradictions,
+        takes_bytes=picture.takes_bytes,
+        quantops=integers if metadata.quantops is None else metadata.quantops,
     )
     return Interface(content, picture, outputs, batch, info, write_pixels)
 

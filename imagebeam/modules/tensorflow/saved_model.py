@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_ranges import ASSUMED, BGR, HUB_RANGE, RGB, Range, decide_input
+from imagebeam.modules.input_ranges import BGR, HUB_RANGE, RGB, Range, decide_input
 from imagebeam.modules.metadata import Metadata, read_from_folder
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, renamed
-from imagebeam.modules.probes import kind_of_classifier, probe_batches, varying_ranges
+from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.signatures import (
     HUB_SIGNATURES,
     Head,
@@ -130,16 +130,13 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
         kind = kind_of_classifier(rows[LOGITS], graph.ends.get(LOGITS), sigmoids, named)
         rows, by_kind = renamed(rows, kind), renamed(by_kind, kind)
         heads = replace(heads, by_kind=by_kind)
-    info = describe(size, facts, rows, metadata, source)
-    if info.constant_answers and facts.origin == ASSUMED:
-        varying = varying_ranges(lambda each: _probe(replace(heads, ranges=(each,)), size, source))
-        info = replace(info, varying_ranges=varying)
-    info = replace(
-        info,
-        quantops=has_fake_quantisation(graphs),
-        contradictions=(*contradictions, *info.contradictions),
-        takes_bytes=spec.dtype == "uint8",
+    info = describe(
+        *(size, facts, rows, metadata, source),
+        rows_with=lambda each: _probe(replace(heads, ranges=(each,)), size, source),
         options=options,
+        contradictions=contradictions,
+        takes_bytes=spec.dtype == "uint8",
+        quantops=has_fake_quantisation(graphs),
     )
     lengths = {kind: values.shape[1] for kind, values in rows.items()}
     return SavedModel(source, info, heads, loaded, lengths)
