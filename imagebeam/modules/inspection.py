@@ -9,7 +9,7 @@ from typing import Any
 
 from imagebeam.modules.handles.digest import file_hashes
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
-from imagebeam.modules.litert.heads import names_by_value, operation_name
+from imagebeam.modules.litert.graph import Graph, names_by_value
 from imagebeam.modules.litert.tensors import Tensor
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.tensorflow.subprocess import run_task, tensorflow_is_installed
@@ -118,39 +118,26 @@ def _describe(tensor: Tensor, batch: int | None) -> dict[str, Any]:
 
 def count_costs(content: bytes) -> ModelSize:
     """Count the operations, parameters and multiply-accumulates of the flatbuffer `content`."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    graph = model.Subgraphs(0)
-    operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
-    codes = [model.OperatorCodes(operator.OpcodeIndex()) for operator in operators]
-    names = [
-        operation_name(schema, code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes
-    ]
-    tensors = [graph.Tensors(number) for number in range(graph.TensorsLength())]
-    dtype_names = names_by_value(schema.TensorType)
+    graph = Graph(content)
+    names = [graph.name(operator) for operator in graph.operators]
+    dtype_names = names_by_value(graph.schema.TensorType)
     weighted = [
-        (name, _shapes(operator, tensors))
-        for name, operator in zip(names, operators, strict=True)
+        (name, _shapes(graph, operator))
+        for name, operator in zip(names, graph.operators, strict=True)
         if name in _WEIGHTED
     ]
     return ModelSize(
         operations=dict(Counter(names)),
         parameters=sum(math.prod(shape) for _, shapes in weighted for shape in shapes[1:-1]),
         macs=sum(_macs(name, shapes) for name, shapes in weighted),
-        dtypes=dict(Counter(dtype_names[tensor.Type()].lower() for tensor in tensors)),
+        dtypes=dict(Counter(dtype_names[tensor.type].lower() for tensor in graph.tensors)),
     )
 
 
-def _shapes(operator: Any, tensors: list[Any]) -> list[list[int]]:
+def _shapes(graph: Graph, operator: Any) -> list[list[int]]:
     """Return the shapes of the pictures, the weights, the bias if any, and the output."""
-    inputs = [operator.Inputs(number) for number in range(operator.InputsLength())]
-    present = [number for number in (*inputs, operator.Outputs(0)) if number >= 0]
-    return [_shape(tensors[number]) for number in present]
-
-
-def _shape(tensor: Any) -> list[int]:
-    return [tensor.Shape(axis) for axis in range(tensor.ShapeLength())]
+    present = [number for number in (*operator.inputs, operator.outputs[0]) if number >= 0]
+    return [[int(length) for length in graph.tensors[number].shape] for number in present]
 
 
 def _macs(name: str, shapes: list[list[int]]) -> int:

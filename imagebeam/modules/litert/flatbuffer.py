@@ -12,7 +12,8 @@ import numpy.typing as npt
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import RGB, Range, decide_input
-from imagebeam.modules.litert.heads import expose_heads, has_operation
+from imagebeam.modules.litert.graph import Graph
+from imagebeam.modules.litert.heads import expose_heads
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
 from imagebeam.modules.litert.outputs import (
@@ -152,7 +153,7 @@ def _kind(output: Tensor, rows: FloatArray, content: bytes, metadata: Metadata, 
         return SCORES
     named = metadata.class_names(rows.shape[1], source) is not None
     return kind_of_classifier(
-        rows, end_of(content, output), has_operation(content, "LOGISTIC"), named
+        rows, end_of(content, output), "LOGISTIC" in Graph(content).names, named
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from imagebeam.modules.litert.flatbuffer import Interface, read_interface
-from imagebeam.modules.litert.heads import pack
+from imagebeam.modules.litert.graph import pack
 from imagebeam.modules.metadata import append_to_flatbuffer, metadata_of
 from imagebeam.modules.output_kinds import FEATURES, LOGITS
 from imagebeam.modules.types import FloatArray

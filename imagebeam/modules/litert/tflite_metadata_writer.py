@@ -11,7 +11,7 @@ from typing import Any
 import flatbuffers
 
 from imagebeam.modules.input_ranges import Range
-from imagebeam.modules.litert.heads import pack
+from imagebeam.modules.litert.graph import pack
 from imagebeam.modules.litert.tflite_metadata import BUFFER_NAME, texts_of
 
 _IDENTIFIER = b"M001"

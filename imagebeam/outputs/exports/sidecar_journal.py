@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,14 +98,13 @@ class Journal:
         lines: list[dict[str, str | None]] = []
         for change in group:
             lines += [{"folder": folder} for folder in change.folders]
-            before = None if change.before is None else base64.b64encode(change.before).decode()
             digest = hashlib.sha256(change.content).hexdigest()
-            lines.append({"file": change.path, "sha256": digest, "before": before})
+            lines.append(_line(change.path, digest, change.before))
         for line in lines:
             self._add(line)
         try:
             with self._path.open("ab") as file:
-                file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
+                file.write(_encoded(lines))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -116,15 +116,18 @@ class Journal:
             self._path.unlink()
             return
         lines = [
-            {
-                "file": path,
-                "sha256": digest,
-                "before": None if entry.before is None else base64.b64encode(entry.before).decode(),
-            }
+            _line(path, digest, entry.before)
             for path, entry in self.files.items()
             for digest in sorted(entry.digests)
         ]
         folders = [{"folder": folder} for folder in self.folders if os.path.isdir(folder)]
-        write_file(
-            self._path, b"".join(json.dumps(line).encode() + b"\n" for line in [*folders, *lines])
-        )
+        write_file(self._path, _encoded([*folders, *lines]))
+
+
+def _line(path: str, digest: str, before: bytes | None) -> dict[str, str | None]:
+    encoded = None if before is None else base64.b64encode(before).decode()
+    return {"file": path, "sha256": digest, "before": encoded}
+
+
+def _encoded(lines: Iterable[Mapping[str, str | None]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

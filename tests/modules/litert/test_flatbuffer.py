@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import Interface, read_flatbuffer, read_interface
-from imagebeam.modules.litert.heads import pack
+from imagebeam.modules.litert.graph import pack
 from imagebeam.modules.litert.tensors import Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.types import ModuleInfo
