@@ -4,7 +4,7 @@ In slim checkpoints, the variables of `tf.contrib.quantize` are named after oper
 have a doubled scope: `MobilenetV1/MobilenetV1/Conv2d_0/act_quant/max`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,7 @@ def load_weights(network: Network, weights: Weights) -> None:
     Raises:
         NetworkError: a name is missing, or a value has another shape.
     """
-    _refuse_misfits(network.variables, weights)
-    for variable in network.variables:
-        variable.assign(weights[_name(variable)])
+    _assign(network.variables, weights)
 
 
 def transfer_weights(network: Network, weights: Weights) -> bool:
@@ -106,9 +104,7 @@ def transfer_weights(network: Network, weights: Weights) -> bool:
         for variable in network.variables
         if "_quant/" not in variable.name and (same_classes or LOGITS not in variable.name)
     ]
-    _refuse_misfits(variables, weights)
-    for variable in variables:
-        variable.assign(weights[_name(variable)])
+    _assign(variables, weights)
     return same_classes
 
 
@@ -119,7 +115,7 @@ def _recognised(weights: Weights, source: str) -> Weights:
     return weights
 
 
-def _refuse_misfits(variables: list[tf.Variable], weights: Weights) -> None:
+def _assign(variables: Sequence[tf.Variable], weights: Weights) -> None:
     missing = [_name(variable) for variable in variables if _name(variable) not in weights]
     if missing:
         cure = (
@@ -138,6 +134,8 @@ def _refuse_misfits(variables: list[tf.Variable], weights: Weights) -> None:
             f"{_listed(misshaped)}. The weights are of width {width_of(weights):g} "
             f"with {class_count_of(weights)} classes: ask for those."
         )
+    for variable in variables:
+        variable.assign(weights[_name(variable)])
 
 
 def _listed(names: list[str]) -> str:

@@ -35,46 +35,29 @@ def summarise(
     Raises:
         AccountError: an image is missing, or one is counted twice.
     """
-    failed = sum(tally.failed.values())
-    already_done = plan.already_labelled + plan.already_failed
-    accounted = tally.labelled + failed + already_done + plan.duplicates
-    if accounted != plan.requested:
-        raise AccountError(
-            f"{plan.requested:,} images were requested but {accounted:,} are accounted for "
-            f"({tally.labelled:,} labelled, {failed:,} failed, {already_done:,} already done, "
-            f"{plan.duplicates:,} duplicates). Run the same command again to resume."
-        )
-    left_out = sum(count for count, _ in plan.left_out.values())
-    if plan.seen != plan.requested + left_out:
-        raise AccountError(
-            f"{plan.seen:,} files, members and lines were listed, but {plan.requested:,} were "
-            f"requested and {left_out:,} left out. Run the same command again to resume."
-        )
+    _check_account(plan, tally)
     failed_by_code = dict(sorted(tally.failed.items()))
     in_output = failed_by_code
     if failed_in_output is not None:
         in_output = dict(sorted(failed_in_output.items()))
+    failed = sum(in_output.values())
+    run = {
+        "requested": plan.requested,
+        "duplicates": plan.duplicates,
+        "already_done": plan.already_labelled + plan.already_failed,
+        "labelled": tally.labelled,
+        "failed": sum(failed_by_code.values()),
+        "failed_by_code": failed_by_code,
+    }
     return {
         "output": {
             "rows": plan.rows,
-            "labelled": plan.rows - sum(in_output.values()),
-            "failed": sum(in_output.values()),
+            "labelled": plan.rows - failed,
+            "failed": failed,
             "failed_by_code": in_output,
         },
-        "run": {
-            "requested": plan.requested,
-            "duplicates": plan.duplicates,
-            "already_done": already_done,
-            "labelled": tally.labelled,
-            "failed": failed,
-            "failed_by_code": failed_by_code,
-        },
-        "requested": plan.requested,
-        "labelled": tally.labelled,
-        "failed": failed,
-        "already_done": already_done,
-        "duplicates": plan.duplicates,
-        "failed_by_code": failed_by_code,
+        "run": run,
+        **run,
         "already_labelled": plan.already_labelled,
         "already_failed": plan.already_failed,
         "left_out": {
@@ -91,6 +74,29 @@ def summarise(
         },
         **provenance,
     }
+
+
+def _check_account(plan: Plan, tally: Tally) -> None:
+    """Check that every image that was listed is counted once.
+
+    Raises:
+        AccountError: an image is missing, or one is counted twice.
+    """
+    failed = sum(tally.failed.values())
+    already_done = plan.already_labelled + plan.already_failed
+    accounted = tally.labelled + failed + already_done + plan.duplicates
+    if accounted != plan.requested:
+        raise AccountError(
+            f"{plan.requested:,} images were requested but {accounted:,} are accounted for "
+            f"({tally.labelled:,} labelled, {failed:,} failed, {already_done:,} already done, "
+            f"{plan.duplicates:,} duplicates). Run the same command again to resume."
+        )
+    left_out = sum(count for count, _ in plan.left_out.values())
+    if plan.seen != plan.requested + left_out:
+        raise AccountError(
+            f"{plan.seen:,} files, members and lines were listed, but {plan.requested:,} were "
+            f"requested and {left_out:,} left out. Run the same command again to resume."
+        )
 
 
 def write_summary(layout: Layout, summary: Mapping[str, Any]) -> None:
