@@ -1,0 +1,54 @@
+"""The graph of a flatbuffer as objects of the schema that LiteRT ships, and a graph as bytes."""
+
+import struct
+from typing import Any
+
+UNREADABLE = (struct.error, AttributeError, IndexError, TypeError, ValueError)
+"""The errors of reading a damaged file. LiteRT states the reason when it opens the file."""
+
+
+class Graph:
+    """The first graph of a flatbuffer, which is the one that an interpreter runs.
+
+    Attributes:
+        schema: the module with the classes of all objects.
+        model: a `ModelT`, with the graph in it.
+        operators: of the graph, in the order of execution.
+        tensors: of the graph; operators name them by index.
+        names: of the kinds of operations in the file, for example CONV_2D.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.model = schema.ModelT.InitFromPackedBuf(content, 0)
+        self.operators: list[Any] = list(self.model.subgraphs[0].operators or ())
+        self.tensors: list[Any] = self.model.subgraphs[0].tensors
+        known = names_by_value(schema.BuiltinOperator)
+        # Old files store the number in one byte, which cannot hold the numbers of newer operations.
+        kinds = self.model.operatorCodes or ()
+        codes = [max(each.builtinCode, each.deprecatedBuiltinCode) for each in kinds]
+        self.names: list[str] = [known.get(code, str(code)) for code in codes]
+
+    def name(self, operator: Any) -> str:
+        """Return the name of the kind of an operation."""
+        return str(self.names[operator.opcodeIndex])
+
+    def producers(self) -> dict[int, Any]:
+        """Return the operation that computes each tensor, by the index of the tensor."""
+        return {int(output): each for each in self.operators for output in each.outputs}
+
+
+def names_by_value(enumeration: type) -> dict[int, str]:
+    """Return the names of an enumeration of the schema."""
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+def pack(model: Any) -> bytes:
+    """Write a model of the schema as a flatbuffer."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
