@@ -165,21 +165,8 @@ def iter_labels(
         3
         ['cup', 'key', 'light bulb']
 
-    Args:
-        pictures: as for `label_pictures`.
-        module: likewise.
-        top_k: likewise.
-        resize: likewise.
-        engine: likewise.
-        emit: likewise.
-        errors: likewise.
-        options: likewise.
-        progress: called after each batch with the number of pictures so far.
-
-    Raises:
-        ImageError: as for `label_pictures`.
-        ModuleError: likewise.
-        ArgumentError: likewise.
+    All other arguments, and the errors, are those of `label_pictures`. `progress` is called after
+    each batch with the number of pictures so far.
     """
     emitted = _checked(pictures, top_k, resize, emit, errors)
     opened, loaded = _loaded(fspath(module or default_module()), engine, options)

@@ -73,14 +73,18 @@ _MOST_DOCUMENT_BYTES = 64_000_000
 
 
 @contextmanager
-def regular_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of the output; refuse a pipe or a device that was put in its place.
+def regular_file(path: str | Path, flags: int = 0) -> Iterator[IO[bytes]]:
+    """Open a file for reading; refuse a pipe or a device that was put in its place.
+
+    Args:
+        path: of the file.
+        flags: further flags of `os.open`.
 
     Raises:
         ValueError: it is not a regular file.
     """
     # Opening a pipe would block until another process writes to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError("not a regular file")

@@ -1,7 +1,7 @@
 """Write, look at and remove single files of an output, on this machine or in a store."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,11 +49,19 @@ def remove(path: AnyPath) -> None:
         sync_folder(path.parent)
 
 
-def remove_all(objects: Iterable[Location]) -> None:
-    """Remove objects in parallel, because each one waits for an answer of the store."""
+def remove_all(paths: Collection[AnyPath]) -> None:
+    """Remove files, so that a power cut does not bring them back.
+
+    Objects are removed in parallel, because each one waits for an answer of the store.
+    """
     with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
-        for _ in pool.map(remove, objects):
+        for _ in pool.map(remove, (path for path in paths if isinstance(path, Location))):
             pass
+    files = [path for path in paths if isinstance(path, Path)]
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {file.parent for file in files}:
+        sync_folder(folder)
 
 
 _REMOVED_AT_ONCE = 16

@@ -46,10 +46,7 @@ def delete_all(layout: Layout) -> None:
     layout.summary.unlink(missing_ok=True)
     layout.report.unlink(missing_ok=True)
     own += _report_files(layout)
-    remove_all(path for path in own if isinstance(path, Location))
-    for path in own:
-        if isinstance(path, Path):
-            path.unlink(missing_ok=True)
+    remove_all(own)
 
 
 def _files(layout: Layout) -> Iterator[AnyPath]:

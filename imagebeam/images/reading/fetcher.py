@@ -7,30 +7,29 @@ members of zips: they are made for data that may end them.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, NamedTuple, TypeAlias, cast
+from typing import NamedTuple
 
 from imagebeam.images import uris
 from imagebeam.images.containers import zips
-from imagebeam.images.containers.container import Container, open_container, read_range
+from imagebeam.images.containers.container import read_range
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.window import check_span
 from imagebeam.images.digests import verify_digest
 from imagebeam.images.errors import ImageError, translate_store_errors
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import FetchRequest, ZipMember, bytes_held
+from imagebeam.images.reading.open_containers import OpenContainers, StoreOf
 from imagebeam.images.settings import Access
 from imagebeam.images.stage_times import Meter
-from imagebeam.storage import Settings, Store, store_for
+from imagebeam.storage import store_for
 from imagebeam.storage.types import RedirectingStore
 
 _LOOK_AHEAD = 2
 """Images fetched ahead per concurrent read."""
 
 _BYTES_AHEAD = 64_000_000
-
-StoreOf: TypeAlias = Callable[[str, Settings], Store]
 
 
 class Fetcher:
@@ -57,7 +56,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(access.concurrent_reads, thread_name_prefix="fetch")
         self._store_of = store_of
-        self._streams = _Streams(access, store_of)
+        self._containers = OpenContainers(access, store_of)
 
     def requests(
         self,
@@ -99,7 +98,7 @@ class Fetcher:
     def close(self) -> None:
         """Stop reading."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._streams.close()
+        self._containers.close()
 
     def _begin(
         self, location: ImageLocation, waiting: "_Waiting", meter: Meter
@@ -142,7 +141,7 @@ class Fetcher:
     def _bytes(self, location: ImageLocation) -> tuple[bytes, str]:
         """Return the bytes of an image, and the address that redirects led to, if they did."""
         if location.read_together > 1:
-            return self._streams.read(location, self._max_bytes), ""
+            return self._containers.read(location, self._max_bytes), ""
         store = self._store_of(location.address, self._access.settings)
         if location.container is None:
             if isinstance(store, RedirectingStore):
@@ -192,84 +191,3 @@ class _Waiting:
         with self._lock:
             self.bytes -= bytes_held(request)
         return request
-
-
-class _Stream(NamedTuple):
-    file: IO[bytes]
-    container: Container
-    last: tuple[int, ...]
-
-    def close(self) -> None:
-        """Close the file and what reads it."""
-        self.container.close()
-        self.file.close()
-
-
-def _key(location: ImageLocation) -> ImageLocation:
-    """Return the container of a location. Members of another kind have other positions."""
-    return location._replace(place=(), digest="")
-
-
-class _Streams:
-    """Open containers that are read from their start, each at the position of its last read."""
-
-    _MOST = 8
-
-    def __init__(self, access: Access, store_of: StoreOf) -> None:
-        self._access = access
-        self._store_of = store_of
-        self._lock = threading.Lock()
-        self._idle: dict[ImageLocation, list[_Stream]] = {}
-
-    def read(self, location: ImageLocation, max_bytes: int) -> bytes:
-        """Read a member.
-
-        Raises:
-            ImageError: it cannot be read.
-            StoreError: the container cannot be read.
-            OSError: likewise.
-        """
-        stream = self._take(location)
-        try:
-            data = stream.container.read(location.place, max_bytes)
-        except ImageError:
-            self._put(location, stream)
-            raise
-        except BaseException:
-            stream.close()
-            raise
-        self._put(location, stream._replace(last=location.place))
-        return data
-
-    def close(self) -> None:
-        with self._lock:
-            for stream in (each for some in self._idle.values() for each in some):
-                stream.close()
-            self._idle.clear()
-
-    def _take(self, location: ImageLocation) -> _Stream:
-        with self._lock:
-            idle = self._idle.get(_key(location), [])
-            # The nearest position before the place leaves the least to decompress.
-            behind = [each for each in idle if each.last <= location.place]
-            if behind:
-                nearest = max(behind, key=lambda each: each.last)
-                idle.remove(nearest)
-                return nearest
-        assert location.container is not None
-        store = self._store_of(location.address, self._access.settings)
-        file = cast(IO[bytes], store.open(location.address, location.version))
-        container = open_container(file, location.container, self._access.selection)
-        return _Stream(file, container, ())
-
-    def _put(self, location: ImageLocation, stream: _Stream) -> None:
-        with self._lock:
-            self._idle.setdefault(_key(location), []).append(stream)
-            self._close_oldest()
-
-    def _close_oldest(self) -> None:
-        while sum(map(len, self._idle.values())) > self._MOST:
-            oldest = next(key for key, some in self._idle.items() if some)
-            self._idle[oldest].pop(0).close()
-            if not self._idle[oldest]:
-                del self._idle[oldest]

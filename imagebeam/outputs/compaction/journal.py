@@ -1,13 +1,11 @@
 """The journal of a compaction: which parts a joined part replaces, until they are removed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from imagebeam.outputs.documents import write_document
 from imagebeam.outputs.files import remove_all
 from imagebeam.outputs.layout import Layout
-from imagebeam.storage import AnyPath, Location
-from imagebeam.storage.atomic_files import sync_folder
+from imagebeam.storage import AnyPath
 
 
 def record(layout: Layout, target: AnyPath | None, sources: Sequence[AnyPath]) -> None:
@@ -32,14 +30,7 @@ def clear(layout: Layout) -> None:
 
 def remove_replaced(layout: Layout) -> None:
     """Delete the parts that the joined part has replaced, if that exists."""
-    replaced = layout.replaced_parts()
-    remove_all(part for part in replaced if isinstance(part, Location))
-    files = [part for part in replaced if isinstance(part, Path)]
-    for file in files:
-        file.unlink(missing_ok=True)
-    # Without this a power cut could bring one back after the journal is gone.
-    for folder in {file.parent for file in files}:
-        sync_folder(folder)
+    remove_all(layout.replaced_parts())
 
 
 def _name(part: AnyPath) -> str:

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from imagebeam.outputs import lock
+from imagebeam.outputs.documents import regular_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.exports import xmp
 from imagebeam.outputs.exports.sidecar_journal import Change, Entry, Journal
@@ -183,16 +183,14 @@ def _sidecar(uri: str, mirror: Path | None) -> str:
 def _content(path: str) -> bytes | None:
     """Return what is in a sidecar; None if there is none. Links are not followed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with regular_file(path, os.O_NOFOLLOW) as file:
+            data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise XmpError(f"{path} cannot be read ({error.strerror})") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise XmpError(f"{path} is not a regular file")
-    with open(descriptor, "rb") as file:
-        data = file.read(_MOST_BYTES + 1)
+    except ValueError as error:
+        raise XmpError(f"{path} is {error}") from error
     if len(data) > _MOST_BYTES:
         raise XmpError(f"{path} is larger than {_MOST_BYTES:,} bytes")
     return data
