@@ -114,11 +114,6 @@ def compare(old: Output, new: Output, most: int = 20) -> Comparison:
     _, *places = np.intersect1d(
         rows[0]["name"], rows[1]["name"], assume_unique=True, return_indices=True
     )
-    for output, some in zip((old, new), rows, strict=True):
-        if not len(some):
-            raise OutputError(
-                f"{output.layout.root}: has no labelled image. Compare outputs of the same images."
-            )
     before, after = rows[0][places[0]], rows[1][places[1]]
     if not len(before):
         raise OutputError(
@@ -132,10 +127,10 @@ def compare(old: Output, new: Output, most: int = 20) -> Comparison:
     moves = _moves(before[changed], after[changed], names)
     only = [np.setdiff1d(rows[side]["name"], rows[1 - side]["name"])[:most] for side in (0, 1)]
     confidence = np.minimum(before["score"], after["score"])[changed]
-    flips = changed[np.argsort(-confidence, kind="stable")[:most]]
+    surest = changed[np.argsort(-confidence, kind="stable")[:most]]
     # A second pass, because names of all images would not fit into memory.
     old_uris = _uris(old, only[0].tolist())
-    new_uris = _uris(new, [*only[1].tolist(), *after["name"][flips].tolist()])
+    new_uris = _uris(new, [*only[1].tolist(), *after["name"][surest].tolist()])
     return Comparison(
         common=len(before),
         agree=int(is_same.sum()),
@@ -145,13 +140,11 @@ def compare(old: Output, new: Output, most: int = 20) -> Comparison:
         classes=classes,
         flips=[
             Flip(
-                new_uris[int(after["name"][place])],
-                names[before["label"][place]],
-                float(before["score"][place]),
-                names[after["label"][place]],
-                float(after["score"][place]),
+                new_uris[int(now["name"])],
+                *(names[was["label"]], float(was["score"])),
+                *(names[now["label"]], float(now["score"])),
             )
-            for place in flips
+            for was, now in zip(before[surest], after[surest], strict=True)
         ],
         matrix=_matrix(moves, classes),
         only_old_names=sorted(old_uris[int(name)] for name in only[0]),
@@ -204,6 +197,10 @@ def _read(output: Output, labels: dict[str, int]) -> Rows:
             chunks.append(np.array(buffer, _ROW))
             buffer = []
     rows = np.concatenate([*chunks, np.array(buffer, _ROW)])
+    if not len(rows):
+        raise OutputError(
+            f"{output.layout.root}: has no labelled image. Compare outputs of the same images."
+        )
     # An image that a damaged output has twice counts once.
     return rows[np.unique(rows["name"], return_index=True)[1]]
 

@@ -3,27 +3,18 @@
 import base64
 import os
 import re
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import google.auth
 import google_crc32c
 import requests
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth import compute_engine
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import (
-    DefaultCredentialsError,
-    GoogleAuthError,
-    RefreshError,
-    TransportError,
-)
+from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import AuthorizedSession
-from google.auth.transport.requests import Request as AuthRequest
 from google.cloud.storage import Blob, Client
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -35,23 +26,21 @@ from imagebeam.storage.errors import (
     ConnectionFailed,
     Denied,
     Missing,
-    NoCredentials,
     StoreError,
     WrongChecksum,
 )
+from imagebeam.storage.google_credentials import KEY_FILE, find_credentials
 from imagebeam.storage.http.connections import CONNECTIONS, timed_pools, timeouts, translate_error
 from imagebeam.storage.http.responses import check_version, error_of, read_body
 from imagebeam.storage.types import ObjectInfo, Settings
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-_KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _FIELDS = "items(name,size,generation,updated),nextPageToken"
 _CRC32C = re.compile(r"crc32c=([\w+/]+=*)")
 _LONGEST_REASON = 2000
 
 _NO_CREDENTIALS = (
-    f"no credentials for Google Cloud were found, and it is not public; looked at {_KEY_FILE}, "
+    f"no credentials for Google Cloud were found, and it is not public; looked at {KEY_FILE}, "
     "gcloud's application_default_credentials.json and the metadata server. "
     "Run `gcloud auth application-default login`"
 )
@@ -83,7 +72,7 @@ class GcsStore(BucketStore[_Connection]):
     def _connect(self) -> _Connection:
         credentials = None
         if "STORAGE_EMULATOR_HOST" not in os.environ:
-            credentials = _credentials(self._metadata_seconds)
+            credentials = find_credentials(self._metadata_seconds)
             if credentials is None:
                 self.no_credentials = _NO_CREDENTIALS
         session = (
@@ -169,46 +158,6 @@ class GcsStore(BucketStore[_Connection]):
 
     def _blob(self, bucket: str, name: str) -> Blob:
         return self._client.client.bucket(_checked_bucket(bucket)).blob(name)
-
-
-def _credentials(seconds: float) -> Any | None:
-    request = _TimedAuthRequest(seconds)
-    with closing(request.session):
-        return _find_credentials(request)
-
-
-def _find_credentials(request: "_TimedAuthRequest") -> Any | None:
-    try:
-        credentials, _ = google.auth.default([_SCOPE], request)
-    except DefaultCredentialsError:
-        if _KEY_FILE in os.environ:
-            raise NoCredentials(f"{_KEY_FILE} names no file with credentials") from None
-        return None
-    if isinstance(credentials, compute_engine.Credentials):
-        try:
-            credentials.refresh(request)
-        except (DefaultCredentialsError, RefreshError):
-            # The machine only looks like Google's, or has no service account.
-            return None
-    return credentials
-
-
-class _TimedAuthRequest(AuthRequest):  # type: ignore[misc]
-    """Requests credentials, and ends the library's own attempts after a few seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._end = time.monotonic() + seconds
-
-    def __call__(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
-        left = max(self._end - time.monotonic(), 0.1)
-        limit = left if timeout is None else min(timeout, left)
-        try:
-            return super().__call__(*args, timeout=limit, **kwargs)
-        except TransportError:
-            if time.monotonic() < self._end:
-                raise
-            raise DefaultCredentialsError("the metadata server does not answer") from None
 
 
 class _TimedAdapter(HTTPAdapter):  # type: ignore[misc]
