@@ -43,8 +43,7 @@ from imagebeam.beam_pipeline.runners.watchdog import (
 )
 from imagebeam.images.stage_times import StageTimes
 from imagebeam.outputs.layout import remove_temporaries
-from imagebeam.outputs.progress import Progress, ProgressWatcher
-from imagebeam.outputs.space import bytes_needed
+from imagebeam.outputs.progress import Progress, ProgressWatcher, bytes_needed
 from imagebeam.outputs.summary import read_summary
 from imagebeam.outputs.writers import Writers
 

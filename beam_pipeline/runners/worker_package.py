@@ -13,8 +13,10 @@ from pathlib import Path
 from imagebeam.beam_pipeline.exit_codes import UsageError
 
 _PACKAGE = "imagebeam"
-_NOT_FOR_WORKERS = {"beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples"}
-"""Subpackages that no step of the job imports: the command line, training, and sample data."""
+_NOT_FOR_WORKERS = {
+    *("beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples", "tables", "training"),
+}
+"""Subpackages that no step of the job imports."""
 _EXACT = ("ai-edge-litert", "pillow")
 """Packages on whose versions the values of rows depend."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imagebeam\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -24,7 +24,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-_NOT_FOR_WORKERS = ("beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples")
+_NOT_FOR_WORKERS = (
+    *("beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples", "tables", "training"),
+)
 
 _WORKER = """
 import pickle, sys

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from imagebeam.outputs.account import Plan
 from imagebeam.outputs.parts import write_part
-from imagebeam.outputs.space import bytes_needed
+from imagebeam.outputs.progress import bytes_needed
 from tests.outputs.outputs import claimed, failed, labelled
 
 
