@@ -111,19 +111,12 @@ class ModuleOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ModuleOptions":
         """Read the record that `to_json` wrote."""
-        pairs = {
-            name: None if values.get(name) is None else (values[name][0], values[name][1])
-            for name in ("value_range", "image_size")
-        }
-        mean, std = (values.get(name) for name in ("mean", "std"))
-        return cls(
-            **pairs,
-            mean=None if mean is None else tuple(mean),
-            std=None if std is None else tuple(std),
-            channels=values.get("channels"),
-            signature=values.get("signature"),
-            outputs=values.get("outputs", {}),
-        )
+        return cls(**{name: as_tuples(value) for name, value in values.items()})
+
+
+def as_tuples(value: Any) -> Any:
+    """Return a JSON value with tuples in place of lists."""
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def ranges_of(mean: Sequence[float], std: Sequence[float]) -> tuple[Range, ...]:

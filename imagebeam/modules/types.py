@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.modules.input_ranges import RGB, STATED, Range
-from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions, as_tuples
 from imagebeam.modules.output_kinds import FEATURES
 from imagebeam.storage import AnyPath
 
@@ -101,23 +101,16 @@ class ModuleInfo:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ModuleInfo":
         """Read the record that `to_json` wrote."""
-        names = values["class_names"]
-        height, width = values["image_size"]
-        low, high = values["value_range"]
-        ranges = values.get("channel_ranges")
+        lists = {
+            *("image_size", "value_range", "channel_ranges", "class_names"),
+            *("contradictions", "varying_ranges"),
+        }
         return cls(
             **{
                 **values,
-                "image_size": (height, width),
-                "value_range": (low, high),
+                **{name: as_tuples(values[name]) for name in lists & values.keys()},
                 "heads": frozenset(values["heads"]),
-                "class_names": None if names is None else tuple(names),
-                "channel_ranges": ranges and tuple((low, high) for low, high in ranges),
                 "options": ModuleOptions.from_json(values.get("options", {})),
-                "contradictions": tuple(values.get("contradictions", ())),
-                "varying_ranges": tuple(
-                    (low, high) for low, high in values.get("varying_ranges", ())
-                ),
             }
         )
 
