@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from imagebeam.modules.litert.graph import pack
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import Interface, read_flatbuffer, read_interface
+from imagebeam.modules.litert.graph import pack
 from imagebeam.modules.litert.tensors import Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.types import ModuleInfo
