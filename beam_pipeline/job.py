@@ -60,13 +60,7 @@ class PreparedJob:
 def label(
     options: LabelOptions, reporter: JobReporter = console, watch: Stopwatch | None = None
 ) -> int:
-    """Label what the options name; return the exit code.
-
-    Args:
-        options: of the job.
-        reporter: shows progress and results.
-        watch: started when the command was.
-    """
+    """Label what the options name; return the exit code. The watch was started with the command."""
     watch = watch or Stopwatch()
     with job_sources.stdin_copy(options) as stdin_copy:
         with reporter.fetching(sys.stderr) as progress:
@@ -149,12 +143,7 @@ def _check_runner(options: LabelOptions, pipeline_options: PipelineOptions) -> N
 
 
 def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
-    """Run a prepared job to its end; return the exit code.
-
-    Args:
-        prepared: made by `plan`.
-        reporter: shows progress and results.
-        watch: started when the command was.
+    """Run a prepared job to its end; return the exit code. The watch was started with the command.
 
     Raises:
         ImagebeamError: the output belongs to another job or is in use, or the job broke.

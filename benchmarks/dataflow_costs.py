@@ -48,14 +48,7 @@ def cpu_seconds_per_image(summary: Mapping[str, Any]) -> float:
 
 
 def bills(cpu_seconds: float, images: int, busy: float, disk_gb: int) -> list[Bill]:
-    """Return one for each kind of machine.
-
-    Args:
-        cpu_seconds: of an image.
-        images: of the job.
-        busy: share of the time that a vCPU is at work on them.
-        disk_gb: of each machine.
-    """
+    """Return one for each kind of machine, whose vCPUs are at work for the share `busy`."""
     vcpu_hours = cpu_seconds * images / 3600 / busy
     return [
         Bill(

@@ -16,13 +16,7 @@ _FOLDERS = 20
 
 
 def make_photos(folder: Path, count: int, originals: Path | None) -> None:
-    """Write `count` different JPEGs of about 100 KB.
-
-    Args:
-        folder: to write to.
-        count: how many.
-        originals: real photos to cut them from; None draws pictures.
-    """
+    """Write `count` different JPEGs of about 100 KB, cut from original photos or drawn."""
     rng = np.random.default_rng(1)
     pictures = _cuts(originals, rng) if originals else _drawings(rng)
     for index, picture in enumerate(islice(pictures, count)):

@@ -59,12 +59,8 @@ def write_shard(
 ) -> ShardReport:
     """Write the rows of one shard and report the outcome of its images.
 
-    Args:
-        shard: to write.
-        layout: of the output.
-        schema: of the rows.
-        run_id: value of the column of that name, if the schema has it.
-        now: value of the column `labelled_at`, if the schema has it.
+    `run_id` and `now` are the values of the columns `run_id` and `labelled_at`, if the schema has
+    them.
     """
     meter = Meter()
     kept = schema.with_run(shard.extra_columns, run_id, now)

@@ -183,12 +183,7 @@ def export(
 ) -> None:
     """Write `network` as a module that runs with and without TensorFlow.
 
-    Args:
-        network: to write.
-        output: directory to make.
-        classes: names of the classes, if they are known.
-        provenance: the origin of the weights.
-        extra_files: more files of `assets.extra`, by name.
+    The extra files are more files of `assets.extra`, by name.
 
     Raises:
         NetworkError: `output` exists or cannot be written.

@@ -65,13 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def watch(
     look: "Callable[[], Status]", show: "Callable[[Status], None]", wait: Callable[[], None]
 ) -> "Status":
-    """Show the states of a job until it is complete or has stopped; the last state.
-
-    Args:
-        look: reads the state.
-        show: called with each state that differs from the one before.
-        wait: called between two looks.
-    """
+    """Show each new state of a job until it is complete or has stopped; return the last one."""
     before: object = None
     while True:
         found = look()

@@ -29,10 +29,7 @@ _END = b"null"
 def run_all(checks: Iterable[Check], seconds: float, debug: bool = False) -> Iterator[Finding]:
     """Run checks one after the other, so that none disturbs the measurements of another.
 
-    Args:
-        checks: the checks to run.
-        seconds: time limit of each.
-        debug: show what they write to standard error.
+    Each has a time limit in seconds. With `debug`, what they write to standard error is shown.
     """
     for check in checks:
         with tempfile.TemporaryDirectory(
@@ -52,16 +49,14 @@ def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Fi
         while (message := channel.receive(deadline - time.monotonic())) != _END:
             yield Finding.from_json(json.loads(message))
     except TimeoutError:
-        yield Finding(
-            check.about,
-            FindingState.FAILURE,
+        yield _failure(
+            check,
             f"did not finish within {seconds:g} s. Check if a mount, a server or a name server "
             "hangs, or allow more time with --deadline.",
         )
     except (EOFError, OSError):
-        yield Finding(
-            check.about,
-            FindingState.FAILURE,
+        yield _failure(
+            check,
             f"the check itself ended with {_ending(child)}. Run with --debug to see its output.",
         )
     finally:
@@ -93,14 +88,12 @@ def serve(descriptor: str) -> None:
                 channel.send(json.dumps(finding.to_json()).encode())
         # Any exception is a finding.
         except Exception as error:
-            channel.send(json.dumps(_failure(check, error).to_json()).encode())
+            name = "" if isinstance(error, ImagebeamError) else f"{type(error).__name__}: "
+            channel.send(json.dumps(_failure(check, f"{name}{error}").to_json()).encode())
         channel.send(_END)
 
 
-def _failure(check: Check, error: Exception) -> Finding:
-    message = (
-        str(error) if isinstance(error, ImagebeamError) else f"{type(error).__name__}: {error}"
-    )
+def _failure(check: Check, message: str) -> Finding:
     return Finding(check.about, FindingState.FAILURE, message)
 
 

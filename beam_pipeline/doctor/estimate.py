@@ -102,13 +102,7 @@ class Forecast:
 
 
 def estimate(forecast: Forecast, complete: bool, price: Price) -> Finding:
-    """Report wall time, CPU time and cost of a job.
-
-    Args:
-        forecast: of all its images, as far as they were listed.
-        complete: whether the listing is complete.
-        price: number of cores and their price.
-    """
+    """Report wall time, CPU time and cost of a job whose listing is complete or not."""
     cores = price.cores
     seconds = forecast.seconds(cores) if cores else None
     paid_seconds = cores * seconds if cores and seconds else forecast.core_seconds

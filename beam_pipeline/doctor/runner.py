@@ -7,12 +7,7 @@ from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
 
 def check_runner(options: LabelOptions, names: Sequence[str]) -> Iterator[Finding]:
-    """Yield one line each for the runner, the files and the workers.
-
-    Args:
-        options: of the job.
-        names: of its inputs and its output.
-    """
+    """Yield one line each for the runner, the files that `names` state, and the workers."""
     # Imported late: choosing this check must not wait for Beam.
     from imagebeam.beam_pipeline.doctor import workers
     from imagebeam.beam_pipeline.runners import preflight, submit

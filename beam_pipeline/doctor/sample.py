@@ -97,11 +97,7 @@ def take(
 def _next_size(sample: Sample, available: int, least: int, seconds: float) -> int:
     """Return the number of images of the next job; not more than the last had if that was enough.
 
-    Args:
-        sample: the jobs so far.
-        available: number of images to choose from.
-        least: number of images that the user wants.
-        seconds: that are left.
+    There are images `available`, of which the user wants the `least` number, and `seconds` left.
     """
     first, last = sample.first, sample.last
     # Half of the time that is left, in case that a guess is wrong.

@@ -15,12 +15,7 @@ _SILENCE = (BlockedAddress, ConnectionFailed, TimedOut)
 
 
 def check_storage(roots: Sequence[str], settings: Settings) -> Iterator[Finding]:
-    """Yield one line per bucket or host.
-
-    Args:
-        roots: the buckets and hosts.
-        settings: time limits and permissions of reads.
-    """
+    """Yield one line per bucket or host."""
     for root in roots:
         yield _check_root(root, settings)
 

@@ -77,12 +77,7 @@ def show_summary(
 ) -> None:
     """Print the closing table: counts, labels, where the files are and what to do next.
 
-    Args:
-        layout: of the output.
-        summary: the content of summary.json.
-        seconds: wall time of this run.
-        core_seconds: CPU time of this run on this machine; None if others took part.
-        verbose: show the time per image and stage too.
+    With `verbose`, also print the time per image and stage; see `JobReporter.show_summary`.
     """
     show_output(layout, summary)
     done = summary["labelled"] + summary["failed"]

@@ -40,13 +40,7 @@ class Step:
 def progress(
     stream: TextIO, unit: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Step], None]]:
-    """Show the steps that it is given until the end of the block.
-
-    Args:
-        stream: the standard error to write to.
-        unit: what is counted, such as "images".
-        clock: gives seconds.
-    """
+    """Show the steps that it is given until the end of the block; `unit` is what they count."""
     # FORCE_COLOR asks for colours in a CI log, which is not a terminal all the same.
     live = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     console = _Console(file=stream, highlight=False, force_terminal=live, force_jupyter=False)

@@ -36,15 +36,7 @@ class Side:
 def write_comparison(
     old: Output, new: Output, comparison: Comparison, target: AnyPath, max_drift: float | None
 ) -> None:
-    """Write the page of a comparison.
-
-    Args:
-        old: the output to start from.
-        new: the output with the changes.
-        comparison: of both.
-        target: path of the page.
-        max_drift: the accepted share of changed labels; None accepts all.
-    """
+    """Write the page of a comparison; `max_drift` is the share of changed labels that is accepted."""
     made = thumbnails.make([flip.uri for flip in comparison.flips])
     text = rendering.render(
         "comparison.html",

@@ -50,12 +50,7 @@ class ReportServer:
     """
 
     def __init__(self, output: AnyPath, port: int = 0, truth: TruthRows | None = None) -> None:
-        """Read an output and listen.
-
-        Args:
-            output: of a job.
-            port: to listen on; 0 is any that is free.
-            truth: true labels to compare with.
+        """Read an output and listen; port 0 is any that is free.
 
         Raises:
             PortError: the port cannot be used.

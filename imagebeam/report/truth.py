@@ -33,11 +33,7 @@ class TruthRows:
     """Collects the rows whose true label is known; a `Sink` for labelled rows."""
 
     def __init__(self, name: str, images: Sequence[Labelled]) -> None:
-        """Take true labels.
-
-        Args:
-            name: of the file or folder that they come from.
-            images: images with their labels.
+        """Take true labels, which come from the file or folder `name`.
 
         Raises:
             InputError: an image has two labels.
