@@ -57,12 +57,8 @@ def warnings(options: LabelOptions, module: Module) -> list[str]:
 
 def _is_sample_archive(inputs: Sequence[str]) -> bool:
     """Tell if all inputs are in the sample archive."""
-    return all(_is_below(ARCHIVE, name) for name in inputs)
-
-
-def _is_below(folder: Path, name: str) -> bool:
-    path = Path(os.path.abspath(uris.to_path(name)))
-    return path == folder or folder in path.parents
+    paths = (Path(os.path.abspath(uris.to_path(name))) for name in inputs)
+    return all(path.is_relative_to(ARCHIVE) for path in paths)
 
 
 def staged(module: Module, layout: Layout, packed: bytes) -> StagedModule:

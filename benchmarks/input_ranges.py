@@ -56,11 +56,6 @@ def _network(front: Callable[[Any], Any]) -> Any:
     return model
 
 
-def _fitted(model: Any, inputs: npt.NDArray[np.float32], labels: Labels) -> Any:
-    model.fit(inputs, labels, 32, _EPOCHS, verbose=0)
-    return model
-
-
 def _accuracy(path: Path, options: ModuleOptions, pixels: Pixels, labels: Labels) -> float:
     module = open_module(str(path), options=options)
     scores = load_engine(module.engine, module.path, module.info).run(pixels).scores
@@ -85,7 +80,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, (front, (low, high), flat)) in enumerate(kinds.items()):
             inputs = (pixels / 255 * (high - low) + low).astype(np.float32)
-            model = _fitted(_network(front), inputs, labels)
+            model = _network(front)
+            model.fit(inputs, labels, 32, _EPOCHS, verbose=0)
             path = Path(folder) / str(number)
             model.export(str(path), verbose=False)
             if flat:

@@ -93,7 +93,8 @@ def _failed(argv: Sequence[str], error: Exception, debug: bool) -> int:
     is_known = isinstance(error, ImagebeamError | OSError)
     if debug or not is_known:
         # A defect of this package: its stack trace helps to report it, without secrets.
-        _print_stack_trace(error)
+        trace = clean_text("".join(traceback.format_exception(error)))
+        print(trace, file=sys.stderr, end="")
     if isinstance(error, ImagebeamError):
         return _report(argv, str(error), BROKEN if isinstance(error, BrokenJobError) else USAGE)
     if isinstance(error, OSError):
@@ -105,10 +106,6 @@ def _failed(argv: Sequence[str], error: Exception, debug: bool) -> int:
         )
         return _report(argv, message, BROKEN)
     return BROKEN
-
-
-def _print_stack_trace(error: Exception) -> None:
-    print(clean_text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
 
 
 @contextmanager

@@ -36,7 +36,8 @@ def profiled(output: Path | None, folders: str | None = None) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryFile("w+") as stderr:
-        profiler = _start(output, folders or _folders(), stderr)
+        scripts = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+        profiler = _start(output, folders or scripts, stderr)
         try:
             yield
         finally:
@@ -44,10 +45,6 @@ def profiled(output: Path | None, folders: str | None = None) -> Iterator[None]:
             if not output.is_file():
                 stderr.seek(0)
                 console.report_no_profile(stderr.read().strip())
-
-
-def _folders() -> str:
-    return os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
 
 
 def _start(output: Path, folders: str, stderr: IO[str]) -> "subprocess.Popen[bytes]":

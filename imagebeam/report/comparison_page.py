@@ -36,7 +36,7 @@ class Side:
 def write_comparison(
     old: Output, new: Output, comparison: Comparison, target: AnyPath, max_drift: float | None
 ) -> None:
-    """Write the page of a comparison; `max_drift` is the share of changed labels that is accepted."""
+    """Write the page of a comparison; `max_drift` is the accepted share of changes."""
     made = thumbnails.make([flip.uri for flip in comparison.flips])
     text = rendering.render(
         "comparison.html",

@@ -62,7 +62,8 @@ class SmallestPerGroup:
             groups: int64 (N,): their groups, from 0.
             keys: float64 (N,), without NaN.
         """
-        self._make_room(int(groups.max(initial=-1)) + 1)
+        missing = max(int(groups.max(initial=-1)) + 1 - len(self._limits), 0)
+        self._limits = np.append(self._limits, np.full(missing, np.inf))
         chosen = self._chosen(groups, keys)
         for index, row in zip(chosen, rows.take(pa.array(chosen)).to_pylist(), strict=True):
             self._kept[int(groups[index])].append((float(keys[index]), row))
@@ -79,10 +80,6 @@ class SmallestPerGroup:
         """Return the `count` rows with the smallest keys of all groups together."""
         every = [entry for _, kept in sorted(self._kept.items()) for entry in kept]
         return [row for _, row in _first(every, self._count)]
-
-    def _make_room(self, groups: int) -> None:
-        missing = max(groups - len(self._limits), 0)
-        self._limits = np.append(self._limits, np.full(missing, np.inf))
 
     def _chosen(
         self, groups: npt.NDArray[np.int64], keys: npt.NDArray[np.float64]

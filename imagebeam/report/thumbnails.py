@@ -81,7 +81,8 @@ def make(
                 if isinstance(outcome, ImageError):
                     unreadable[outcome.code] += 1
                 else:
-                    encoded[name] = _data_uri(webp(outcome))
+                    picture = base64.b64encode(webp(outcome)).decode()
+                    encoded[name] = f"data:image/webp;base64,{picture}"
                     size += len(encoded[name])
     return Thumbnails(encoded, unreadable)
 
@@ -101,7 +102,3 @@ def webp(image: DecodedImage) -> bytes:
         buffer, "WEBP", quality=_QUALITY
     )
     return buffer.getvalue()
-
-
-def _data_uri(picture: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
