@@ -9,12 +9,17 @@ takes numbers, so do those with the usual input ranges, so a wrong range is easy
 
 import argparse
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.contact_sheet import Answers
+    from imagebeam.images.settings import Resize
     from imagebeam.modules.module_options import ModuleOptions
     from imagebeam.modules.types import Module
 
@@ -36,18 +41,10 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the pictures and the answers; the exit code."""
-    from contextlib import closing
-
-    from imagebeam import resources
     from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.exit_codes import UsageError
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
-    from imagebeam.images import uris
-    from imagebeam.images.errors import ImageError, InputError
-    from imagebeam.images.listed_image import ImageLocation
-    from imagebeam.images.reading.reader import ImageReader
-    from imagebeam.images.settings import Preprocessing
     from imagebeam.modules.class_names import read_class_names
     from imagebeam.modules.engines import load_engine
     from imagebeam.modules.open_module import open_module
@@ -61,39 +58,45 @@ def run(args: argparse.Namespace) -> int:
     names = info.class_names
     if args.labels is not None and info.class_count is not None:
         names = read_class_names(args.labels, info.class_count)
-    reader = ImageReader(
-        Preprocessing(info.image_size, args.resize), resources.available().decode_processes()
-    )
-    places = [uris.from_entry(image, str(Path.cwd())) for image in args.images]
-    with closing(reader):
-        reading = reader.read([ImageLocation(place) for place in places])
-    failed = [
-        f"{image}: {outcome}"
-        for image, outcome in zip(args.images, reading.outcomes, strict=True)
-        if isinstance(outcome, ImageError)
-    ]
-    if failed:
-        raise InputError(f"{failed[0]}. Leave it out.")
+    pixels = _pixels(args.images, info.image_size, args.resize)
     variants = list(_variants(args.handle, module, stated))
     if any(each.engine == TENSORFLOW for _, each in variants):
         start_tensorflow("module try")
-    answers = [
-        Answers(
-            title,
-            answer_lines(
-                load_engine(each.engine, each.path, each.info).run(reading.pixels), names, _CLASSES
-            ),
-        )
-        for title, each in variants
-    ]
+    answers = []
+    for title, each in variants:
+        outputs = load_engine(each.engine, each.path, each.info).run(pixels)
+        answers.append(Answers(title, answer_lines(outputs, names, _CLASSES)))
     _print(args.images, answers, module)
     if args.output is not None:
         try:
-            draw_sheet(reading.pixels, args.images, answers).save(args.output)
+            draw_sheet(pixels, args.images, answers).save(args.output)
         except OSError as error:
             raise UsageError(f"--output {args.output}: {error.strerror}.") from error
         print(f"Sheet: {args.output}")
     return 0
+
+
+def _pixels(images: list[str], size: tuple[int, int], resize: "Resize") -> "npt.NDArray[np.uint8]":
+    """Read and decode the pictures: uint8 (N, height, width, 3).
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    from imagebeam import resources
+    from imagebeam.images import uris
+    from imagebeam.images.errors import ImageError, InputError
+    from imagebeam.images.listed_image import ImageLocation
+    from imagebeam.images.reading.reader import ImageReader
+    from imagebeam.images.settings import Preprocessing
+
+    reader = ImageReader(Preprocessing(size, resize), resources.available().decode_processes())
+    places = [uris.from_entry(image, str(Path.cwd())) for image in images]
+    with closing(reader):
+        reading = reader.read([ImageLocation(place) for place in places])
+    for image, outcome in zip(images, reading.outcomes, strict=True):
+        if isinstance(outcome, ImageError):
+            raise InputError(f"{image}: {outcome}. Leave it out.")
+    return reading.pixels
 
 
 def _variants(
