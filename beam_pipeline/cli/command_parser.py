@@ -5,7 +5,6 @@ the options and `run` does the work.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, Protocol, cast
@@ -56,12 +55,17 @@ class CommandParser(argparse.ArgumentParser):
         self.arguments.append(action)
         return action
 
-    def add_group(self, heading: str, exclusive: bool = False) -> "CommandGroup":
-        """Add a heading to the help text; only one of exclusive arguments can be given."""
-        group = self.add_argument_group(heading)
-        return CommandGroup(
-            self, heading, group.add_mutually_exclusive_group() if exclusive else group
-        )
+    def add_group(
+        self, heading: str, exclusive: bool = False, required: bool = False
+    ) -> "CommandGroup":
+        """Add a heading to the help text.
+
+        Only one of exclusive arguments can be given; one must be, if that is required.
+        """
+        group: Any = self.add_argument_group(heading)
+        if exclusive:
+            group = group.add_mutually_exclusive_group(required=required)
+        return CommandGroup(self, heading, group)
 
     def error(self, message: str) -> NoReturn:
         """Report wrong usage in the form of all other errors."""
@@ -109,7 +113,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _misspelt_option(parser: CommandParser, words: Sequence[str]) -> UsageError | None:
     """Return the error for an option that looks like a misspelt one of the command, if any."""
-    known = _option_names(parser)
+    known = [name for action in parser.arguments for name in action.option_strings]
     for word in words:
         name = word.partition("=")[0]
         similar = did_you_mean(name, known) if name.startswith("--") else ""
@@ -150,10 +154,6 @@ def _command_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
         )
     similar = did_you_mean(name, COMMANDS)
     raise UsageError(f"{name}: no such command.{similar} Run `imagebeam --help` for the list.")
-
-
-def _option_names(parser: argparse.ArgumentParser) -> list[str]:
-    return re.findall(r"^ +(?:-\w(?: \S+)?, )?(--[a-z][a-z-]*)", parser.format_help(), re.MULTILINE)
 
 
 def command_parser(name: str, parser: CommandParser | None = None) -> CommandParser:

@@ -38,7 +38,7 @@ _MOST_PROBLEMS = 20
 def add_arguments(parser: "CommandParser") -> None:
     """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
-    targets = parser.add_mutually_exclusive_group(required=True)
+    targets = parser.add_group("target", exclusive=True, required=True)
     targets.add_argument("--to", metavar="FILE", help="write a table: FILE.csv or FILE.jsonl")
     targets.add_argument("--xmp", action="store_true", help="write XMP sidecar files")
     targets.add_argument("--undo", action="store_true", help="remove what --xmp has written")

@@ -32,7 +32,7 @@ def add_arguments(parser: "CommandParser") -> None:
         metavar="PATH",
         help="show the accuracy: a CSV file with the columns uri and label, or folders of classes",
     )
-    thumbnails = parser.add_mutually_exclusive_group()
+    thumbnails = parser.add_group("pictures", exclusive=True)
     thumbnails.add_argument(
         "--thumbnails",
         type=int,

@@ -42,6 +42,9 @@ def test_every_command_begins_with_an_example_and_explains_each_argument(name: s
     assert _examples(examples) != []
     arguments = command_parser.command_parser(name).arguments
     assert [action.dest for action in arguments if not action.help] == []
+    known = {option for action in arguments for option in action.option_strings}
+    listed = set(re.findall(r"^  (?:-\w(?: \S+)?, )?(-[-\w]+)", _help(name), re.MULTILINE))
+    assert listed <= known
 
 
 def test_every_command_is_in_the_general_help(capsys: pytest.CaptureFixture[str]) -> None:
