@@ -16,8 +16,7 @@ from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.pipeline import Job
 from imagebeam.beam_pipeline.reporting import console
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
-from imagebeam.beam_pipeline.runners import options as runner_options
-from imagebeam.beam_pipeline.runners import preflight, remote_jobs, submit, watchdog
+from imagebeam.beam_pipeline.runners import beam_options, preflight, remote_jobs, submit, watchdog
 from imagebeam.beam_pipeline.runners import run as runner
 from imagebeam.images.stage_times import Stopwatch
 from imagebeam.modules import staging
@@ -83,7 +82,7 @@ def plan(
     Raises:
         ImagebeamError: something is wrong with them, or the runner does not answer.
     """
-    pipeline_options = runner_options.pipeline_options(options.beam_args)
+    pipeline_options = beam_options.pipeline_options(options.beam_args)
     _check_runner(options, pipeline_options)
     layout = Layout(options.output, options.format)
     identity.check_inputs(layout, options.inputs)

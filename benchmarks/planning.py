@@ -55,7 +55,7 @@ def _plan(images: int, folder: Path) -> dict[str, float]:
         import apache_beam as beam
 
         from imagebeam.beam_pipeline.runners.beam_internals import local_runner
-        from imagebeam.beam_pipeline.runners.options import pipeline_options
+        from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
         from imagebeam.images.listing.inputs import sources
         from imagebeam.outputs.run_token import RunToken
         from imagebeam.transforms import ListImages, PlanShards, SkipDone

@@ -29,19 +29,7 @@ class LabelRows(beam.PTransform):
         read_seconds: float = Settings.seconds,
         allow_private_hosts: bool = False,
     ) -> None:
-        """Make the transform.
-
-        Args:
-            module: a module as `--module` takes it.
-            engine: an engine as `--engine` takes it.
-            emit: any of labels, logits and features.
-            top_k: number of classes in the field `top_k`.
-            min_score: classes with a lower score are left out of `top_k`.
-            resize: `crop` or `stretch`.
-            images_per_shard: the most pictures that a worker thread holds at once.
-            read_seconds: time limit for reading one image, with retries.
-            allow_private_hosts: whether http(s) URLs may lead to hosts of your own network.
-        """
+        """Take the arguments of `LabelImages`, and two of its `access` to images on the web."""
         super().__init__()
         self._label = LabelImages(
             module,

@@ -105,7 +105,7 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
     args.output = args.output or "."
     options = LabelOptions.parse(args)
     if args.beam_args:
-        from imagebeam.beam_pipeline.runners.options import pipeline_options
+        from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
 
         pipeline_options(args.beam_args)
     return _chosen(options, has_output, args)

@@ -11,7 +11,7 @@ def check_runner(options: LabelOptions, names: Sequence[str]) -> Iterator[Findin
     # Imported late: choosing this check must not wait for Beam.
     from imagebeam.beam_pipeline.doctor import workers
     from imagebeam.beam_pipeline.runners import preflight, submit
-    from imagebeam.beam_pipeline.runners.options import pipeline_options
+    from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
 
     beam_options = pipeline_options(options.beam_args)
     preflight.check(beam_options)

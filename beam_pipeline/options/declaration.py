@@ -75,7 +75,7 @@ def option(default: Any, text: str, **spec: Any) -> Any:
 
 
 def add_options(parser: "CommandParser", options: type) -> None:
-    """Declare the options of a dataclass, in the order of its fields."""
+    """Declare the options of a dataclass: its own, then those of its bases."""
     groups: dict[str, CommandParser | CommandGroup] = {"": parser}
     for each, spec in _declared(options):
         if spec.group not in groups:

@@ -36,15 +36,20 @@ class Breakdown:
         self._failed: Counter[str] = Counter()
         self._years: Counter[int] = Counter()
 
-    def count_labelled(self, rows: pa.RecordBatch) -> None:
-        """Add a batch of labelled rows, with the column `date`."""
-        self._add(rows, self._labelled)
-        dates = rows["date"].to_numpy()
-        self._years.update(years(dates[dates > 0]).tolist())
-
-    def count_failed(self, rows: pa.RecordBatch) -> None:
-        """Add a batch of failed rows."""
-        self._add(rows, self._failed)
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of labelled or failed rows, as a `Sink`."""
+        is_failed = "code" in rows.schema.names
+        counts = self._failed if is_failed else self._labelled
+        for entry in folders_of(rows["uri"]).value_counts().to_pylist():
+            name, images = entry["values"], entry["counts"]
+            is_known = name in self._labelled or name in self._failed
+            if is_known or len(self._labelled) + len(self._failed) < self._most_folders:
+                counts[name] += images
+            else:
+                self.others += images
+        if not is_failed:
+            dates = rows["date"].to_numpy()
+            self._years.update(years(dates[dates > 0]).tolist())
 
     def folders(self) -> Sequence[GroupCount]:
         """Return the folders, the one with most images first."""
@@ -57,15 +62,6 @@ class Breakdown:
     def years(self) -> Sequence[GroupCount]:
         """Return the years of the labelled images whose date is known, the latest first."""
         return [GroupCount(str(year), self._years[year]) for year in sorted(self._years)[::-1]]
-
-    def _add(self, rows: pa.RecordBatch, counts: Counter[str]) -> None:
-        for entry in folders_of(rows["uri"]).value_counts().to_pylist():
-            name, images = entry["values"], entry["counts"]
-            is_known = name in self._labelled or name in self._failed
-            if is_known or len(self._labelled) + len(self._failed) < self._most_folders:
-                counts[name] += images
-            else:
-                self.others += images
 
 
 def folders_of(names: pa.Array) -> pa.Array:

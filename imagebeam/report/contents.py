@@ -1,6 +1,6 @@
 """Counts the contents of an output in one pass over its parts, in bounded memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -97,87 +97,60 @@ def read(
     """
     layout, claimed = identity.read(root)
     schema = PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow()
+    rows = PartRows(layout, schema)
+    summary = _document(layout, layout.summary, read_summary, rows.findings)
+    plan = _document(layout, layout.plan, read_plan, rows.findings)
     dates = dates or FileDates()
-    reading = _Reading(layout, schema, images, failures, dates)
-    summary = reading.document(layout.summary, read_summary)
-    plan = reading.document(layout.plan, read_plan)
-    reading.read_parts()
-    if summary is not None:
-        reading.compare(summary)
+    classes, errors, breakdown = ClassStats(), ErrorGroups(), Breakdown()
+    image_sinks: Sequence[Sink] = (classes, breakdown, *images)
+    for batch in _with_dates(rows.predictions(), dates):
+        for sink in image_sinks:
+            sink.add(batch)
+    failure_sinks: Sequence[Sink] = (errors, breakdown, *failures)
+    for batch in rows.errors():
+        for sink in failure_sinks:
+            sink.add(batch)
+    counted = sum(part.rows for part in rows.parts)
+    if summary is not None and counted != summary["rows"]:
+        rows.findings.append(
+            f"{counted:,} rows were counted, but the summary states {summary['rows']:,}. "
+            "Run `imagebeam verify` for details."
+        )
     return Contents(
         layout=layout,
         identity=claimed,
         summary=summary,
         plan=plan,
-        provenance={**claimed, **(summary or reading.rows.provenance)},
-        all_classes=reading.class_stats.all_classes(),
-        classes=reading.class_stats.classes(),
-        failures=reading.error_groups.by_code(),
-        breakdown=reading.breakdown,
+        provenance={**claimed, **(summary or rows.provenance)},
+        all_classes=classes.all_classes(),
+        classes=classes.classes(),
+        failures=errors.by_code(),
+        breakdown=breakdown,
         dates_skipped=dates.skipped,
-        parts=reading.rows.parts,
+        parts=rows.parts,
         is_running=lock.is_held(layout) or bool(RunToken.unfinished_remote(layout)),
-        findings=reading.findings,
+        findings=rows.findings,
     )
 
 
-class _Reading:
-    """Reads an output once; every problem becomes a finding."""
+def _document(
+    layout: Layout, path: AnyPath, read: Callable[[Layout], _Document | None], findings: list[str]
+) -> _Document | None:
+    """Return a JSON document of the output; None where it is missing or damaged."""
+    try:
+        return read(layout)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        findings.append(f"{path}: damaged: {error}")
+        return None
 
-    def __init__(
-        self,
-        layout: Layout,
-        schema: pa.Schema,
-        images: Sequence[Sink],
-        failures: Sequence[Sink],
-        dates: FileDates,
-    ) -> None:
-        self._layout = layout
-        self.rows = PartRows(layout, schema)
-        self.findings = self.rows.findings
-        self._images = images
-        self._failures = failures
-        self._dates = dates
-        self.class_stats = ClassStats()
-        self.error_groups = ErrorGroups()
-        self.breakdown = Breakdown()
 
-    def document(
-        self, path: AnyPath, read: Callable[[Layout], _Document | None]
-    ) -> _Document | None:
-        """Return a JSON document of the output; None where it is missing or damaged."""
-        try:
-            return read(self._layout)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            self.findings.append(f"{path}: damaged: {error}")
-            return None
-
-    def read_parts(self) -> None:
-        """Count the rows of all parts."""
-        place = 0
-        for batch in self.rows.predictions():
-            dates = self._dates.of(batch["uri"].to_pylist())
-            rows = batch.append_column("date", pa.array(dates)).append_column(
-                "row", pa.array(np.arange(place, place + batch.num_rows))
-            )
-            place += batch.num_rows
-            self.class_stats.count(rows)
-            self.breakdown.count_labelled(rows)
-            for sink in self._images:
-                sink.add(rows)
-        for batch in self.rows.errors():
-            self.error_groups.count(batch)
-            self.breakdown.count_failed(batch)
-            for sink in self._failures:
-                sink.add(batch)
-
-    def compare(self, summary: Mapping[str, Any]) -> None:
-        """Compare the counts with the summary of a complete job."""
-        rows = sum(part.rows for part in self.rows.parts)
-        if rows != summary["rows"]:
-            self.findings.append(
-                f"{rows:,} rows were counted, but the summary states {summary['rows']:,}. "
-                "Run `imagebeam verify` for details."
-            )
+def _with_dates(batches: Iterable[pa.RecordBatch], dates: FileDates) -> Iterator[pa.RecordBatch]:
+    """Add the columns `date` and `row` to labelled rows."""
+    place = 0
+    for batch in batches:
+        found = pa.array(dates.of(batch["uri"].to_pylist()))
+        numbers = pa.array(np.arange(place, place + batch.num_rows))
+        place += batch.num_rows
+        yield batch.append_column("date", found).append_column("row", numbers)

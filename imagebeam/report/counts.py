@@ -68,8 +68,8 @@ class ClassStats:
         self._least_sure = SmallestPerGroup(_PICTURES)
         self._most_sure = SmallestPerGroup(_PICTURES)
 
-    def count(self, rows: pa.RecordBatch) -> None:
-        """Add a batch of rows."""
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of rows, as a `Sink`."""
         random_keys = self._random_keys.random(rows.num_rows)
         if "label" not in rows.schema.names:
             self._unlabelled += rows.num_rows
@@ -78,7 +78,7 @@ class ClassStats:
         groups = self._classes.of(rows["label"])
         # A damaged part may hold a score that is not a number. It counts as 0.
         scores = np.nan_to_num(rows["score"].to_numpy(zero_copy_only=False).astype(np.float64))
-        self._add(groups, np.clip(scores, 0, 1))
+        self._add_scores(groups, np.clip(scores, 0, 1))
         self._sample.offer(rows, groups, random_keys)
         self._least_sure.offer(rows, groups, scores)
         self._most_sure.offer(rows, groups, -scores)
@@ -114,7 +114,7 @@ class ClassStats:
             Pictures(self._sample.of_all(), self._least_sure.of_all(), self._most_sure.of_all()),
         )
 
-    def _add(self, groups: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]) -> None:
+    def _add_scores(self, groups: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]) -> None:
         count = len(self._classes.names)
         missing = count - len(self._histograms)
         self._histograms = np.pad(self._histograms, ((0, missing), (0, 0)))
@@ -153,8 +153,8 @@ class ErrorGroups:
         self._random_keys = np.random.default_rng(0)
         self._examples = SmallestPerGroup(_EXAMPLES)
 
-    def count(self, rows: pa.RecordBatch) -> None:
-        """Add a batch of rows."""
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add a batch of rows, as a `Sink`."""
         groups = self._codes.of(rows["code"])
         self._counts.update(dict(enumerate(np.bincount(groups).tolist())))
         self._examples.offer(rows, groups, self._random_keys.random(rows.num_rows))

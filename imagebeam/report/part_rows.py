@@ -1,6 +1,6 @@
 """Reads the rows of an output's parts; every problem of a part becomes a finding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,20 +38,17 @@ class PartRows:
 
     def predictions(self) -> Iterator[pa.RecordBatch]:
         """Yield the labelled rows, with `written`: when their part was, in seconds since 1970."""
-        # In the order of their names, so that the random sample is the same every time.
-        return _joined(
-            batch
-            for part in sorted(self._layout.prediction_parts())
-            for batch in self._sound(part, self._predictions(part))
-        )
+        return self._rows(self._layout.prediction_parts(), self._predictions)
 
     def errors(self) -> Iterator[pa.RecordBatch]:
         """Yield the failed rows, with `written` likewise."""
-        return _joined(
-            batch
-            for part in sorted(self._layout.error_parts())
-            for batch in self._sound(part, self._errors(part))
-        )
+        return self._rows(self._layout.error_parts(), self._errors)
+
+    def _rows(
+        self, parts: Iterable[AnyPath], read: Callable[[AnyPath], Iterator[pa.RecordBatch]]
+    ) -> Iterator[pa.RecordBatch]:
+        # In the order of their names, so that the random sample is the same every time.
+        return _joined(batch for part in sorted(parts) for batch in self._sound(part, read(part)))
 
     def _sound(self, part: AnyPath, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of a part up to where it is damaged."""

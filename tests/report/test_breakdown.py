@@ -9,8 +9,9 @@ def test_images_are_counted_by_folder_and_year() -> None:
     counts = Breakdown()
     uris = ["/a/1.jpg", "/a/b\n/2.jpg", "/a/3.jpg", "/top.jpg", "x.zip!/y/4.jpg"]
     dates = [NOON_2019, NOON_2020, NOON_2020, 0, -1]
-    counts.count_labelled(pa.RecordBatch.from_pydict({"uri": uris, "date": dates}))
-    counts.count_failed(pa.RecordBatch.from_pydict({"uri": ["/a/5.jpg", "gs://b/6.jpg"]}))
+    counts.add(pa.RecordBatch.from_pydict({"uri": uris, "date": dates}))
+    failed = {"uri": ["/a/5.jpg", "gs://b/6.jpg"], "code": ["truncated"] * 2}
+    counts.add(pa.RecordBatch.from_pydict(failed))
     assert counts.folders() == [
         GroupCount("/a", 2, 1),
         GroupCount("", 1),
@@ -24,6 +25,6 @@ def test_images_are_counted_by_folder_and_year() -> None:
 def test_folders_beyond_the_limit_are_counted_together() -> None:
     counts = Breakdown(most_folders=2)
     uris = ["/a/1", "/b/1", "/c/1", "/a/2", "/d/1"]
-    counts.count_labelled(pa.RecordBatch.from_pydict({"uri": uris, "date": [0] * 5}))
+    counts.add(pa.RecordBatch.from_pydict({"uri": uris, "date": [0] * 5}))
     assert sum(each.labelled for each in counts.folders()) + counts.others == 5
     assert (len(counts.folders()), counts.others) == (2, 2)

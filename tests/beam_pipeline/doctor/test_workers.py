@@ -3,7 +3,7 @@ import pytest
 from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding
 from imagebeam.beam_pipeline.doctor.workers import runner, workers
-from imagebeam.beam_pipeline.runners.options import pipeline_options
+from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
 
 _DATAFLOW = "--runner=DataflowRunner"
 

@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.runners import preflight
-from imagebeam.beam_pipeline.runners.options import pipeline_options
+from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
 from imagebeam.extras import install_command
 from tests.beam_pipeline.jobs import archive, imagebeam
 from tests.engines.tools import free_port

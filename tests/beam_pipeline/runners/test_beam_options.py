@@ -2,7 +2,7 @@ import pickle
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, TypeOptions
 
-from imagebeam.beam_pipeline.runners.options import JobOptions, pipeline_options
+from imagebeam.beam_pipeline.runners.beam_options import JobOptions, pipeline_options
 
 
 def test_a_view_is_made_once_and_shares_its_values() -> None:
