@@ -17,13 +17,16 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError, UsageError
+from imagebeam.storage import location
+
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.tables.commit import Committed
     from imagebeam.tables.table import Table
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     tables = parser.add_group("table", exclusive=True)
@@ -49,9 +52,7 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Commit an output; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError, UsageError
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
-    from imagebeam.storage import location
 
     if not args.delta and not args.iceberg:
         raise UsageError("no table given. Add --delta URI or --iceberg CATALOG.NAMESPACE.TABLE.")
@@ -77,8 +78,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _delta(name: str, output: str) -> "tuple[Table, Table]":
-    from imagebeam.beam_pipeline.exit_codes import UsageError
-    from imagebeam.storage import location
     from imagebeam.tables.credentials import delta_options
     from imagebeam.tables.delta import Delta
 
@@ -90,7 +89,6 @@ def _delta(name: str, output: str) -> "tuple[Table, Table]":
 
 
 def _iceberg(name: str) -> "tuple[Table, Table]":
-    from imagebeam.beam_pipeline.exit_codes import UsageError
     from imagebeam.tables.iceberg import Iceberg, catalogue
 
     first, *identifier = name.split(".")

@@ -14,7 +14,10 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
 from imagebeam.beam_pipeline.options.declaration import byte_count, check_least
+from imagebeam.outputs.errors import DamagedPartError
+from imagebeam.storage import location
 
 if TYPE_CHECKING:
     from imagebeam.outputs.compaction.compact import Compacted
@@ -35,12 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compact an output; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
     from imagebeam.outputs.compaction.compact import compact
-    from imagebeam.outputs.errors import DamagedPartError
     from imagebeam.outputs.identity import read
-    from imagebeam.storage import location
 
     check_least("part_bytes", args.part_bytes)
     layout, _ = read(location(args.output).absolute())

@@ -13,7 +13,14 @@ exit codes:
 """
 
 import argparse
+import json
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.storage import location
 
 if TYPE_CHECKING:
     from imagebeam.outputs.compare import Comparison
@@ -50,16 +57,9 @@ def _share(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Compare two outputs; the exit code."""
-    import json
-    import sys
-    from dataclasses import asdict
-
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
-    from imagebeam.escape_control_chars import escape_control_chars
     from imagebeam.outputs.compare import compare
     from imagebeam.outputs.reading import Output
     from imagebeam.report.comparison_page import write_comparison
-    from imagebeam.storage import location
 
     if args.most < 1:
         raise UsageError(f"--most {args.most}: must be at least 1.")

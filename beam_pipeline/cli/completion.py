@@ -10,6 +10,9 @@ $fpath.
 import argparse
 import re
 
+from imagebeam.beam_pipeline.exit_codes import DONE
+from imagebeam.images.errors import CODES
+
 _FOLDER = "DIR"
 _FILES = ("FILE", "HANDLE", "IMAGES", "INPUT", "MODULE", "PREFIX")
 _CODE = "CODE"
@@ -23,8 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the script; the exit code."""
     import shtab
-
-    from imagebeam.beam_pipeline.exit_codes import DONE
 
     print(shtab.complete(_whole_parser(), args.shell))
     return DONE
@@ -55,8 +56,6 @@ def _whole_parser() -> argparse.ArgumentParser:
 
 def _set_completions(arguments: list[argparse.Action]) -> None:
     import shtab
-
-    from imagebeam.images.errors import CODES
 
     for action in arguments:
         name = re.split(r"\W", str(action.metavar))[0]

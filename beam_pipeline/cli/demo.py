@@ -8,6 +8,8 @@ them becomes an error row with the reason.
 
 import argparse
 
+from imagebeam.storage import location
+
 TAKES_BEAM_OPTIONS = True
 
 
@@ -33,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
         from imagebeam.beam_pipeline.options.label_options import LabelOptions
         from imagebeam.modules.handles.catalogue import DEMO
         from imagebeam.samples import ARCHIVE
-        from imagebeam.storage import location
 
     options = LabelOptions(
         inputs=(str(ARCHIVE),),

@@ -17,9 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.cli import label
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.beam_pipeline.doctor.finding import Check, Finding
     from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
@@ -29,7 +32,7 @@ _STATE_WIDTH = 8
 _ABOUT_WIDTH = 9
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
@@ -70,7 +73,6 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the checks; the exit code."""
     from imagebeam.beam_pipeline.doctor.check_process import run_all
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 
     checks = _checks(args)
     failed = False
@@ -92,8 +94,6 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
     Raises:
         UsageError: options that make no sense.
     """
-    from imagebeam.beam_pipeline.exit_codes import UsageError
-    from imagebeam.beam_pipeline.options.declaration import check_least
     from imagebeam.beam_pipeline.options.label_options import LabelOptions
     from imagebeam.images.listing.inputs import STDIN
 
@@ -145,7 +145,6 @@ def _print(finding: "Finding") -> None:
     from rich.text import Text
 
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
-    from imagebeam.escape_control_chars import escape_control_chars
 
     # Lines are not wrapped: users copy the commands in them.
     SafeConsole(soft_wrap=True).print(

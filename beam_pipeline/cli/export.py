@@ -23,19 +23,22 @@ exit codes:
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.storage import location
 
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.outputs.exports.sidecars import Result
     from imagebeam.outputs.reading import Output, Selection
 
 _MOST_PROBLEMS = 20
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     targets = parser.add_group("target", exclusive=True, required=True)
@@ -76,9 +79,7 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export an output; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, UsageError
     from imagebeam.outputs.reading import Output, Selection
-    from imagebeam.storage import location
 
     if args.top < 1:
         raise UsageError(f"--top {args.top}: must be at least 1.")
@@ -107,7 +108,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_images(args: argparse.Namespace, output: "Output", selection: "Selection") -> int:
-    from pathlib import Path
 
     from imagebeam.outputs.exports.label_folders import export_folders
     from imagebeam.outputs.exports.sidecars import SidecarOptions, write_sidecars
@@ -123,14 +123,12 @@ def _with_images(args: argparse.Namespace, output: "Output", selection: "Selecti
 def _undo(args: argparse.Namespace) -> int:
     from imagebeam.outputs.exports.sidecars import undo_sidecars
     from imagebeam.outputs.identity import read
-    from imagebeam.storage import location
 
     layout, _ = read(location(args.output).absolute())
     return _report(undo_sidecars(layout), "sidecars removed or restored")
 
 
 def _report(result: "Result", what: str) -> int:
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 
     print(f"{result.done:,} {what}")
     if result.unchanged:

@@ -17,15 +17,14 @@ running on a cluster is cancelled first, as Ctrl-C does.
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.options.declaration import add_options
 
 TAKES_BEAM_OPTIONS = True
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "inputs",
@@ -60,9 +59,8 @@ def add_arguments(parser: "CommandParser") -> None:
     )
 
 
-def add_job_arguments(parser: "CommandParser") -> None:
+def add_job_arguments(parser: CommandParser) -> None:
     """Declare the options of a job, all but its inputs and its output."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.label_options import LabelOptions
 
     add_options(parser, LabelOptions)

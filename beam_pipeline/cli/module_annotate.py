@@ -11,17 +11,16 @@ fit it.
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.options.declaration import add_options
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.modules.class_names import read_class_names
+from imagebeam.modules.errors import ModuleError
 
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 
-
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
 
     add_handle(parser, "the .tflite file or folder to copy")
@@ -46,8 +45,6 @@ def run(args: argparse.Namespace) -> int:
     """Annotate the module; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.annotate import annotate
-    from imagebeam.modules.class_names import read_class_names
-    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.handle import Handle
     from imagebeam.modules.open_module import open_module
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.modules.class_names import read_class_names
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.cache import Cache
 from imagebeam.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +76,6 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.mobilenet_v1.checkpoint import class_count_of, load_weights, read_checkpoint
     from imagebeam.mobilenet_v1.errors import refuse_existing
     from imagebeam.mobilenet_v1.network import Network
-    from imagebeam.modules.class_names import read_class_names
 
     refuse_existing(args.output)
     prefix, entry = checkpoint_of_handle(args.checkpoint)
@@ -114,8 +116,6 @@ def checkpoint_of_handle(text: str) -> "tuple[Path | None, CatalogueEntry | None
         ModuleError: the archive cannot be fetched, or holds no published checkpoint.
     """
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.modules.errors import ModuleError
-    from imagebeam.modules.handles.cache import Cache
     from imagebeam.modules.handles.catalogue import catalogue, checkpoint_of, fetch_published
 
     if Path(f"{text}.index").exists():
@@ -134,7 +134,6 @@ def checkpoint_of_handle(text: str) -> "tuple[Path | None, CatalogueEntry | None
 
 def _suggest_names(text: str) -> None:
     """Refuse what is meant as a name of the catalogue, with the nearest names."""
-    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.handles.catalogue import DEMO, nearest_names
 
     nearest = [name for name in nearest_names(text) if name != DEMO]
@@ -204,7 +203,6 @@ def export(
 
 
 def _compile(saved_model: Path, flatbuffer: Path) -> None:
-    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.tensorflow.subprocess import run_task
 
     refusal = run_task("compile", path=str(saved_model), output=str(flatbuffer))["refusal"]

@@ -11,17 +11,15 @@ that the options state are written into it.
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.options.declaration import add_options
 from imagebeam.escape_control_chars import escape_control_chars
-
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.modules.errors import ModuleError
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
 
     add_handle(parser, "folder, .tar.gz or hub URL")
@@ -39,7 +37,6 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile the module; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
-    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.open_module import compile_module
 
     stated = parsed_module_options(args)

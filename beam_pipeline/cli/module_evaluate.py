@@ -15,17 +15,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.options.declaration import add_options
+from imagebeam.images.errors import InputError
+from imagebeam.modules.class_names import read_class_names
+from imagebeam.modules.errors import ModuleError
+
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.accuracy import Evaluation, Tally
     from imagebeam.evaluation.labelled_images import Labelled
     from imagebeam.images.settings import Resize
     from imagebeam.modules.types import Module
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.module_arguments import EvaluationArguments, add_handle
 
     add_handle(parser)
@@ -41,9 +45,6 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.training_pictures import count_training_pictures
-    from imagebeam.images.errors import InputError
-    from imagebeam.modules.class_names import read_class_names
-    from imagebeam.modules.errors import ModuleError
     from imagebeam.modules.types import TENSORFLOW
 
     images = labelled_images.read(args.images)

@@ -10,8 +10,11 @@ as mobilenet_v1_2018_08_02/mobilenet_v1_0.5_160_quant.tgz.
 """
 
 import argparse
+import sys
 
 from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.handles.cache import Cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch the module; the exit code."""
-    import sys
-
     from imagebeam.beam_pipeline.reporting import console
-    from imagebeam.modules.errors import ModuleError
-    from imagebeam.modules.handles.cache import Cache
     from imagebeam.modules.handles.catalogue import DEMO, catalogue, checkpoint_of, nearest_names
     from imagebeam.modules.open_module import open_module
 

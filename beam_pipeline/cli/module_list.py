@@ -10,6 +10,8 @@ HANDLE is expected.
 import argparse
 import json
 
+from imagebeam.modules.handles.cache import Cache
+
 _ROW = "{:<20}  {:>5}  {:>10}  {:>6}  {:>6}  {:>5}  {:>5}  {}"
 
 
@@ -20,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the catalogue; the exit code."""
-    from imagebeam.modules.handles.cache import Cache
     from imagebeam.modules.handles.catalogue import catalogue, default_module, is_cached
 
     entries, cache = list(catalogue().values()), Cache()

@@ -7,17 +7,18 @@ expected to pin the module to its digest.
 """
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import json
+from typing import Any
 
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.options.declaration import add_options
+from imagebeam.escape_control_chars import escape_control_chars
 
 _NAME_WIDTH = 12
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.module_arguments import EngineArguments, add_handle
 
     add_handle(parser)
@@ -34,8 +35,6 @@ def run(args: argparse.Namespace) -> int:
     stated = parsed_module_options(args)
     facts = facts_of(open_module(args.handle, args.engine, options=stated))
     if args.json:
-        import json
-
         print(json.dumps(facts, indent=2))
     else:
         _print(facts)
@@ -46,7 +45,6 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.text import Text
 
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
-    from imagebeam.escape_control_chars import escape_control_chars
 
     # Lines are not wrapped: users copy digests and paths.
     out = SafeConsole(soft_wrap=True)

@@ -13,11 +13,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.exit_codes import UsageError
+from imagebeam.beam_pipeline.options.declaration import add_options
+from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.images import uris
+from imagebeam.images.errors import ImageError, InputError
+from imagebeam.modules.class_names import read_class_names
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.evaluation.contact_sheet import Answers
     from imagebeam.images.settings import Resize
     from imagebeam.modules.module_options import ModuleOptions
@@ -26,9 +33,8 @@ if TYPE_CHECKING:
 _CLASSES = 5
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.declaration import add_options
     from imagebeam.beam_pipeline.options.module_arguments import PictureArguments, add_handle
 
     add_handle(parser)
@@ -42,10 +48,8 @@ def add_arguments(parser: "CommandParser") -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the pictures and the answers; the exit code."""
     from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
-    from imagebeam.beam_pipeline.exit_codes import UsageError
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
-    from imagebeam.modules.class_names import read_class_names
     from imagebeam.modules.engines import load_engine
     from imagebeam.modules.open_module import open_module
     from imagebeam.modules.types import TENSORFLOW
@@ -83,8 +87,6 @@ def _pixels(images: list[str], size: tuple[int, int], resize: "Resize") -> "npt.
         InputError: one of them cannot be read.
     """
     from imagebeam import resources
-    from imagebeam.images import uris
-    from imagebeam.images.errors import ImageError, InputError
     from imagebeam.images.listed_image import ImageLocation
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
@@ -127,7 +129,6 @@ def _print(images: list[str], answers: "list[Answers]", module: "Module") -> Non
     from rich.text import Text
 
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
-    from imagebeam.escape_control_chars import escape_control_chars
 
     out = SafeConsole(soft_wrap=True)
     for row, image in enumerate(images):

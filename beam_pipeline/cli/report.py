@@ -14,14 +14,19 @@ for the number of images.
 """
 
 import argparse
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.storage import location
+
 if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
     from imagebeam.report.truth import TruthRows
 
 
-def add_arguments(parser: "CommandParser") -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument("labels", metavar="DIR", help="the --output of a job")
     parser.add_argument(
@@ -58,10 +63,8 @@ def add_arguments(parser: "CommandParser") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.report.page import write_report
-    from imagebeam.storage import location
 
     if args.thumbnails is not None and args.thumbnails < 0:
         raise UsageError(f"--thumbnails {args.thumbnails}: give 0 or more.")
@@ -77,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _truth(args: argparse.Namespace) -> "TruthRows | None":
     """Read the true labels."""
-    from pathlib import Path
-
     from imagebeam.evaluation import labelled_images
     from imagebeam.report.truth import TruthRows
 
@@ -89,12 +90,8 @@ def _truth(args: argparse.Namespace) -> "TruthRows | None":
 
 def _serve(args: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C; the exit code."""
-    from contextlib import closing, suppress
-
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.report.server import HOST, PortError, ReportServer
-    from imagebeam.storage import location
 
     for option, value in (("--output", args.output), ("--thumbnails", args.thumbnails)):
         if value is not None:

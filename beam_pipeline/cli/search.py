@@ -14,7 +14,12 @@ exit codes:
 """
 
 import argparse
+import os
 import sys
+
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.escape_control_chars import escape_control_chars
+from imagebeam.storage import location, uris
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print paths; the exit code."""
-    import os
-
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
-    from imagebeam.escape_control_chars import escape_control_chars
     from imagebeam.outputs.reading import Output, Selection, similar_labels
-    from imagebeam.storage import location, uris
 
     if args.top < 1:
         raise UsageError(f"--top {args.top}: must be at least 1.")

@@ -18,6 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.storage import location
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -44,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the state of a job; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-    from imagebeam.beam_pipeline.options.declaration import check_least
     from imagebeam.outputs.status import status
-    from imagebeam.storage import location
 
     check_least("interval", args.interval, 0.1)
     root = location(args.output).absolute()

@@ -7,6 +7,9 @@ Reads only the files of the output. Exit code 0 if there is no problem, 1 with o
 
 import argparse
 
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+from imagebeam.storage import location
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -15,10 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify an output; the exit code."""
-    from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
     from imagebeam.outputs.verify import verify
-    from imagebeam.storage import location
 
     findings = verify(location(args.output))
     out = SafeConsole(soft_wrap=True)

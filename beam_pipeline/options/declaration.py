@@ -12,12 +12,10 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from inspect import get_annotations
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandGroup, CommandParser
 from imagebeam.beam_pipeline.exit_codes import UsageError
-
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandGroup, CommandParser
 
 _UNITS = {
     "": 1,
@@ -74,7 +72,7 @@ def option(default: Any, text: str, **spec: Any) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def add_options(parser: "CommandParser", options: type) -> None:
+def add_options(parser: CommandParser, options: type) -> None:
     """Declare the options of a dataclass: its own, then those of its bases."""
     groups: dict[str, CommandParser | CommandGroup] = {"": parser}
     for each, spec in _declared(options):

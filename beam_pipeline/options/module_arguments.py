@@ -5,16 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.options.declaration import option, parsed_options
 from imagebeam.images.settings import Resize
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import KINDS
-
-if TYPE_CHECKING:
-    from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 
 _fact = partial(option, group="what the module does not state")
 
@@ -148,7 +146,7 @@ class EvaluationArguments(PictureArguments, EngineArguments):
     """All of these."""
 
 
-def add_handle(parser: "CommandParser", what: str = "folder, .tar.gz, .tflite or hub URL") -> None:
+def add_handle(parser: CommandParser, what: str = "folder, .tar.gz, .tflite or hub URL") -> None:
     """Declare the argument that names a module."""
     parser.add_argument("handle", metavar="HANDLE", help=f"{what}, with or without pin")
 
