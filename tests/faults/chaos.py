@@ -9,6 +9,7 @@ import argparse
 import io
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -366,10 +367,10 @@ def differences(clean: Rows, found: Rows) -> tuple[int, int, int]:
 
 def never_began(code: int, stderr: str) -> bool:
     """Whether Ctrl-C came while Python itself started, before this package could handle it."""
-    # Python ends with 1 while it imports `site`, and by the signal after it.
-    if code == 1:
-        return "Fatal Python error: init_" in stderr and "KeyboardInterrupt" in stderr
-    return code == -signal.SIGINT and "imagebeam: " not in stderr and ", in main\n" not in stderr
+    began = "imagebeam: " in stderr or re.search(r"__main__\.py., line \d+, in main\n", stderr)
+    # Python ends with 1 while it imports its own modules, and by the signal after that.
+    ended = stderr.rstrip().endswith("KeyboardInterrupt") if code == 1 else code == -signal.SIGINT
+    return ended and not began
 
 
 def _command(process: psutil.Process) -> str:

@@ -39,6 +39,11 @@ def test_rows_that_are_lost_doubled_or_changed_are_counted() -> None:
     [
         ("raise KeyboardInterrupt", "pass", False),
         ("pass", "raise KeyboardInterrupt", False),
+        (
+            "pass",
+            "import sys; print('runpy: KeyboardInterrupt', file=sys.stderr); sys.exit(1)",
+            False,
+        ),
         ("raise RuntimeError", "pass", True),
         ("pass", "def main(): raise KeyboardInterrupt\nmain()", True),
         (
@@ -53,9 +58,9 @@ def test_ctrl_c_while_python_starts_is_told_from_one_in_this_package(
     tmp_path: Path, python_imports: str, runs: str, began: bool
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(python_imports)
-    (tmp_path / "command.py").write_text(runs)
+    (tmp_path / "__main__.py").write_text(runs)
     ended = subprocess.run(
-        [sys.executable, tmp_path / "command.py"],
+        [sys.executable, tmp_path / "__main__.py"],
         env={"PYTHONPATH": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
