@@ -152,9 +152,8 @@ def _kind(output: Tensor, rows: FloatArray, content: bytes, metadata: Metadata, 
     if has_quantised_scores(output):
         return SCORES
     named = metadata.class_names(rows.shape[1], source) is not None
-    return kind_of_classifier(
-        rows, end_of(content, output), "LOGISTIC" in Graph(content).names, named
-    )
+    graph = Graph(content)
+    return kind_of_classifier(rows, end_of(graph, output), "LOGISTIC" in graph.names, named)
 
 
 def _picture_input(inputs: list[Tensor], source: str) -> Tensor:

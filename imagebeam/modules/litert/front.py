@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from imagebeam.modules.input_ranges import Front, Range, fitting_range, usual_range
-from imagebeam.modules.litert.graph import UNREADABLE, Graph
+from imagebeam.modules.litert.graph import Graph
 
 _ARITHMETIC = {"MUL": np.multiply, "ADD": np.add, "SUB": np.subtract, "DIV": np.divide}
 _TRANSPARENT = (
@@ -23,23 +23,8 @@ _TRANSPARENT = (
 )
 
 
-def front_of(content: bytes) -> Front:
-    """Return what the first operations of the flatbuffer `content` do with its pictures."""
-    try:
-        return _front(Graph(content))
-    except UNREADABLE:
-        return Front()
-
-
-def tensor_names(content: bytes) -> list[str]:
-    """Return the names of all tensors of the flatbuffer `content`."""
-    try:
-        return [(each.name or b"").decode("utf-8", "replace") for each in Graph(content).tensors]
-    except UNREADABLE:
-        return []
-
-
-def _front(graph: Graph) -> Front:
+def front_of(graph: Graph) -> Front:
+    """Return what the first operations of a flatbuffer do with its pictures."""
     tensor = int(graph.model.subgraphs[0].inputs[0])
     steps: list[tuple[str, Any]] = []
     while True:

@@ -35,6 +35,10 @@ class Graph:
         """Return the name of the kind of an operation."""
         return str(self.names[operator.opcodeIndex])
 
+    def tensor_names(self) -> list[str]:
+        """Return the names of all tensors."""
+        return [(each.name or b"").decode("utf-8", "replace") for each in self.tensors]
+
     def producers(self) -> dict[int, Any]:
         """Return the operation that computes each tensor, by the index of the tensor."""
         return {int(output): each for each in self.operators for output in each.outputs}

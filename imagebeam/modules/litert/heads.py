@@ -64,12 +64,11 @@ class LastOperation:
     activates: bool
 
 
-def last_operation(content: bytes, tensor: int) -> LastOperation | None:
+def last_operation(graph: Graph, tensor: int) -> LastOperation | None:
     """Return the operation that computes the tensor of this number; None if there is none.
 
     Operations that only change the form of its result are passed over.
     """
-    graph = Graph(content)
     producers = graph.producers()
     while (operator := producers.get(tensor)) is not None:
         name = graph.name(operator)

@@ -1,10 +1,13 @@
 """Find out what pictures a flatbuffer expects: their range and the order of their colours."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from imagebeam.modules.families import facts_of_family
-from imagebeam.modules.input_ranges import GRAPH, STATED, InputFacts, usual_range
-from imagebeam.modules.litert.front import front_of, tensor_names
+from imagebeam.modules.input_ranges import GRAPH, STATED, Front, InputFacts, usual_range
+from imagebeam.modules.litert.front import front_of
+from imagebeam.modules.litert.graph import UNREADABLE, Graph
 from imagebeam.modules.litert.tensors import Tensor
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.metadata import Metadata
@@ -32,7 +35,10 @@ def input_facts(
         return stated
     if (ranges := stated_ranges(content, source)) is not None:
         return InputFacts(ranges, STATED, metadata.channels)
-    front = front_of(content)
+    front, names = Front(), []
+    with suppress(*UNREADABLE):
+        graph = Graph(content)
+        front, names = front_of(graph), graph.tensor_names()
     found = front.range
     if found is None and picture.dtype == np.int16 and picture.scale:
         # Sixteen bits hold the largest absolute value of the pictures for calibration.
@@ -40,4 +46,4 @@ def input_facts(
         found = usual_range(0.0, largest) if largest > 2 else None
     if found is not None:
         return InputFacts((found,), GRAPH, metadata.channels)
-    return None if front.rescales else facts_of_family(tensor_names(content))
+    return None if front.rescales else facts_of_family(names)

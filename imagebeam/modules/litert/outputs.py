@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.heads import last_operation
 from imagebeam.modules.litert.tensors import DTYPES, Tensor
 from imagebeam.modules.metadata import Metadata
@@ -111,9 +112,9 @@ def _is_vector(tensor: Tensor) -> bool:
     return bool(lengths) and tensor.dtype in DTYPES and length_of(tensor.shape) == max(lengths) > 0
 
 
-def end_of(content: bytes, output: Tensor) -> str | None:
-    """Tell if an output of the flatbuffer `content` comes from sigmoids, a softmax or a pooling."""
-    last = last_operation(content, output.index)
+def end_of(graph: Graph, output: Tensor) -> str | None:
+    """Tell if an output comes from sigmoids, a softmax or a pooling."""
+    last = last_operation(graph, output.index)
     if last is None:
         return None
     if last.name in _SCORES:
