@@ -152,15 +152,7 @@ def _prepare(
     handle: str, path: Path, digest: str, engine: str, cache: Cache, options: ModuleOptions
 ) -> Module:
     if path.suffix == ONNX_SUFFIX and path.is_file():
-        if engine not in (AUTO, ONNX):
-            raise ModuleError(
-                f"{handle!r}: an ONNX file, which the engine {engine!r} cannot run. "
-                f"Use --engine {ONNX}."
-            )
-        from imagebeam.modules.engines.onnx import OnnxEngine
-
-        info = OnnxEngine(path, options).info
-        return Module(handle, digest, ONNX, path, info, "it is an ONNX file", path)
+        return _on_onnx(handle, path, digest, engine, options)
     if engine == ONNX:
         raise ModuleError(f"{handle!r}: the engine {ONNX!r} runs only {ONNX_SUFFIX} files.")
     if path.is_file():
@@ -189,6 +181,18 @@ def _prepare(
     known = options.of_input == NO_OPTIONS
     info = compiled.info if known else _described(path, digest, cache, options)
     return Module(handle, digest, TENSORFLOW, path, info, compiled.refusal, path)
+
+
+def _on_onnx(handle: str, path: Path, digest: str, engine: str, options: ModuleOptions) -> Module:
+    if engine not in (AUTO, ONNX):
+        raise ModuleError(
+            f"{handle!r}: an ONNX file, which the engine {engine!r} cannot run. "
+            f"Use --engine {ONNX}."
+        )
+    from imagebeam.modules.engines.onnx import OnnxEngine
+
+    info = OnnxEngine(path, options).info
+    return Module(handle, digest, ONNX, path, info, "it is an ONNX file", path)
 
 
 def _on_litert(

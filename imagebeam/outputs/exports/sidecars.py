@@ -37,11 +37,11 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 @dataclass
 class Result:
-    """The result of writing or removing sidecars.
+    """The result of an export that makes files, or of undoing it.
 
     Attributes:
-        done: number of sidecars written, removed or restored.
-        unchanged: number of sidecars that were up to date.
+        done: number of files written, removed or restored.
+        unchanged: number of files that were up to date.
         problems: one sentence per image or file that was left alone.
     """
 
