@@ -107,16 +107,6 @@ def _text(end: io.FileIO) -> TextIO:
     return io.TextIOWrapper(end, "utf-8", "backslashreplace", write_through=True)
 
 
-class _IgnoreBrokenPipe(io.FileIO):
-    """Continues when the reader has left, as `| head` does."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data) or 0
-        except BrokenPipeError:
-            return memoryview(data).nbytes
-
-
 class _IgnoreWriteErrors(io.FileIO):
     """Accepts everything and drops what cannot be written.
 
@@ -124,8 +114,16 @@ class _IgnoreWriteErrors(io.FileIO):
     the print raises, the report is never sent and the job waits for it forever.
     """
 
+    ignored: type[OSError] = OSError
+
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except OSError:
+        except self.ignored:
             return memoryview(data).nbytes
+
+
+class _IgnoreBrokenPipe(_IgnoreWriteErrors):
+    """Continues when the reader has left, as `| head` does."""
+
+    ignored = BrokenPipeError

@@ -30,7 +30,8 @@ from imagebeam.storage.errors import (
     WrongChecksum,
 )
 from imagebeam.storage.google_credentials import KEY_FILE, find_credentials
-from imagebeam.storage.http.connections import CONNECTIONS, timed_pools, timeouts, translate_error
+from imagebeam.storage.http.connection_errors import translate_error
+from imagebeam.storage.http.connections import CONNECTIONS, timed_pools, timeouts
 from imagebeam.storage.http.responses import check_version, error_of, read_body
 from imagebeam.storage.types import ObjectInfo, Settings
 

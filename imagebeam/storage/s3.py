@@ -21,11 +21,11 @@ from imagebeam.storage.errors import (
     WrongChecksum,
     WrongLength,
 )
+from imagebeam.storage.http.connection_errors import translate_error
 from imagebeam.storage.http.connections import (
     CONNECT_SECONDS,
     CONNECTIONS,
     timed_pools,
-    translate_error,
     use_timed_pools,
 )
 from imagebeam.storage.http.responses import check_version, error_of, read_body

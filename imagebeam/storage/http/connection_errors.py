@@ -50,3 +50,20 @@ def _translated(error: BaseException) -> StoreError:
             return WrongLength("fewer bytes arrived than were announced")
         case _:
             return ConnectionFailed(f"the server does not speak HTTP ({type(error).__name__})")
+
+
+def translate_error(error: BaseException) -> StoreError:
+    """Return the `StoreError` for an error of a bucket's client library, which wraps others."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    match error:
+        case TimeoutError():
+            return TimedOut("no answer in time")
+        case IncompleteRead():
+            return WrongLength("fewer bytes arrived than were announced")
+        case socket.gaierror():
+            return ConnectionFailed("the server's name cannot be resolved")
+        case ssl.SSLCertVerificationError():
+            return ConnectionFailed(f"the server cannot prove its name: {error.verify_message}")
+        case _:
+            return ConnectionFailed("the server cannot be reached, or hangs up")

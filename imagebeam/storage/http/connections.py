@@ -23,7 +23,6 @@ test in `tests/storage/http/test_private_names.py` that says what a new release 
 import http.client
 import io
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from imagebeam.storage.errors import ConnectionFailed, StoreError, TimedOut, WrongLength
+from imagebeam.storage.errors import WrongLength
 
 CONNECT_SECONDS = 10.0
 """Longest time for setting up a connection."""
@@ -128,23 +127,6 @@ def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
 def use_timed_pools(client: Any, pools: dict[str, type[HTTPConnectionPool]]) -> None:
     """Make a client of boto3 connect through `timed_pools`."""
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)
-
-
-def translate_error(error: BaseException) -> StoreError:
-    """Return the `StoreError` for an error of a connection, which libraries wrap in one another."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    match error:
-        case TimeoutError():
-            return TimedOut("no answer in time")
-        case http.client.IncompleteRead():
-            return WrongLength("fewer bytes arrived than were announced")
-        case socket.gaierror():
-            return ConnectionFailed("the server's name cannot be resolved")
-        case ssl.SSLCertVerificationError():
-            return ConnectionFailed(f"the server cannot prove its name: {error.verify_message}")
-        case _:
-            return ConnectionFailed("the server cannot be reached, or hangs up")
 
 
 class _TimedReader(io.RawIOBase):
