@@ -9,6 +9,7 @@ from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import remove_all, temporaries
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
+from imagebeam.storage.atomic_files import TEMPORARY
 
 
 def foreign_file(layout: Layout) -> str | None:
@@ -71,10 +72,7 @@ def _is_own(path: AnyPath, layout: Layout) -> bool:
     return path.parent == layout.job and _JOB_FILE.fullmatch(path.name) is not None
 
 
-_TEMPORARY = r"\..+\.[0-9a-f]+\.tmp"
-
-
-_PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{_TEMPORARY}", re.DOTALL)
+_PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{TEMPORARY.pattern}", re.DOTALL)
 
 
 _PAGE = re.compile(r"[0-9a-f]{32}\.html")
@@ -82,6 +80,6 @@ _PAGE = re.compile(r"[0-9a-f]{32}\.html")
 
 _JOB_FILE = re.compile(
     r"(identity|plan|run|compaction|lease|listing-\d+)\.json|stdin\.txt|log\.txt|sidecars\.jsonl"
-    rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{_TEMPORARY}",
+    rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{TEMPORARY.pattern}",
     re.DOTALL,
 )

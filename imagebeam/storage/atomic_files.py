@@ -7,15 +7,20 @@ created, not opened, so that no prepared link is followed.
 
 import glob
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 _SUFFIX = ".tmp"
 _UNIQUE = 32 * "[0-9a-f]"
+
+TEMPORARY = re.compile(rf"\.(.+)\.{_UNIQUE}{re.escape(_SUFFIX)}", re.DOTALL)
+"""Matches a temporary name, with the final one as its group."""
 
 
 @contextmanager
@@ -117,6 +122,21 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def remove_leftovers_of(paths: Iterable[Path]) -> None:
+    """Delete what killed processes left of files that they were making, with one look per folder.
+
+    Args:
+        paths: final names. No other process may be making them.
+    """
+    names: defaultdict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        names[path.parent].add(path.name)
+    for folder, own in names.items():
+        for leftover in list(leftovers(folder)):
+            if (match := TEMPORARY.fullmatch(leftover.name)) and match[1] in own:
+                leftover.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

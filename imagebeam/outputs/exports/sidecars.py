@@ -7,7 +7,6 @@ that is changed. So everything can be undone, also after the process was killed.
 import errno
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +23,7 @@ from imagebeam.outputs.exports.xmp import XmpError
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.reading import Output, Row, Selection
 from imagebeam.storage import uris
-from imagebeam.storage.atomic_files import atomic_file, leftovers, place_new, write_file
+from imagebeam.storage.atomic_files import atomic_file, place_new, remove_leftovers_of, write_file
 
 _GROUP = 512
 """Sidecars per write of the journal."""
@@ -32,7 +31,6 @@ _GROUP = 512
 _WRITERS = 32
 
 _MOST_BYTES = 16_000_000
-_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 
 @dataclass
@@ -76,7 +74,7 @@ def write_sidecars(output: Output, selection: Selection, options: SidecarOptions
     result = Result()
     with lock.held(output.layout):
         journal.read()
-        _remove_temporaries(journal)
+        remove_leftovers_of(map(Path, journal.files))
         rows = output.rows(("uri", *selection.columns))
         changes = (
             change
@@ -107,7 +105,7 @@ def undo_sidecars(layout: Layout) -> Result:
         if not journal.read():
             raise OutputError(f"{layout.root}: no sidecars to undo: --xmp has written none.")
         result = Result()
-        _remove_temporaries(journal)
+        remove_leftovers_of(map(Path, journal.files))
         for path, entry in list(journal.files.items()):
             try:
                 if _revert(path, entry):
@@ -237,16 +235,3 @@ def _revert(path: str, entry: Entry) -> bool:
     else:
         write_file(Path(path), entry.before)
     return True
-
-
-def _remove_temporaries(journal: Journal) -> None:
-    """Remove the temporary files of sidecars that a killed process left."""
-    names: dict[str, set[str]] = {}
-    for path in journal.files:
-        folder, name = os.path.split(path)
-        names.setdefault(folder, set()).add(name)
-    for folder, own in names.items():
-        for leftover in list(leftovers(Path(folder))):
-            match = _TEMPORARY.fullmatch(leftover.name)
-            if match and match[1] in own:
-                leftover.unlink(missing_ok=True)
