@@ -3,8 +3,7 @@
 ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteShards → Summarise
 
 `LabelImages` is the part from URIs to rows, for use in any pipeline, and `LabelRows` the same for
-Beam YAML. `ModuleHandler` runs a module
-on arrays with Beam's RunInference.
+Beam YAML. `ModuleHandler` runs a module on arrays with Beam's RunInference.
 """
 
 from typing import TYPE_CHECKING, Any

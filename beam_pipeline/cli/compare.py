@@ -18,7 +18,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+from imagebeam.beam_pipeline.options.declaration import check_least
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location
 
@@ -61,8 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.outputs.reading import Output
     from imagebeam.report.comparison_page import write_comparison
 
-    if args.most < 1:
-        raise UsageError(f"--most {args.most}: must be at least 1.")
+    check_least("most", args.most)
     old, new = (Output.open(location(name).absolute()) for name in (args.old, args.new))
     for output in (old, new):
         if not output.is_complete:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.beam_pipeline.options.declaration import check_least
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location
 
@@ -81,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
     """Export an output; the exit code."""
     from imagebeam.outputs.reading import Output, Selection
 
-    if args.top < 1:
-        raise UsageError(f"--top {args.top}: must be at least 1.")
+    check_least("top", args.top)
     if not 0 <= args.min_score <= 1:
         raise UsageError(f"--min-score {args.min_score}: must be from 0 to 1.")
     root = location(args.output).absolute()
@@ -108,7 +108,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_images(args: argparse.Namespace, output: "Output", selection: "Selection") -> int:
-
     from imagebeam.outputs.exports.label_folders import export_folders
     from imagebeam.outputs.exports.sidecars import SidecarOptions, write_sidecars
 
@@ -129,7 +128,6 @@ def _undo(args: argparse.Namespace) -> int:
 
 
 def _report(result: "Result", what: str) -> int:
-
     print(f"{result.done:,} {what}")
     if result.unchanged:
         print(f"{result.unchanged:,} up to date")

@@ -1,7 +1,6 @@
 """The command line: run one command, and turn every outcome into a message and an exit code.
 
-Heavy libraries are imported where a command runs, so that
-`--help` answers at once.
+Heavy libraries are imported where a command runs, so that `--help` answers at once.
 """
 
 import errno

@@ -17,7 +17,8 @@ import argparse
 import os
 import sys
 
-from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
+from imagebeam.beam_pipeline.options.declaration import check_least
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location, uris
 
@@ -39,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Print paths; the exit code."""
     from imagebeam.outputs.reading import Output, Selection, similar_labels
 
-    if args.top < 1:
-        raise UsageError(f"--top {args.top}: must be at least 1.")
+    check_least("top", args.top)
     output = Output.open(location(args.output).absolute())
     selection = Selection(top=args.top)
     output.require(selection.columns, "search")
