@@ -14,7 +14,7 @@ import onnx
 import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
-from imagebeam.beam_pipeline.cli import module_build
+from imagebeam.beam_pipeline.training import building
 from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network, rescale
@@ -36,7 +36,7 @@ def main() -> None:
         network.train(rescale(pixels[:8]), phase, now)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        module_build.export(network, folder / "module", None, {})
+        building.export(network, folder / "module", None, {})
         _save_float(network, folder / "float")
         compile_module(str(folder / "float"), folder / "float.tflite")
         _write_onnx(network, folder / "module.onnx")

@@ -40,9 +40,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
-    from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
+    from imagebeam.beam_pipeline.training.building import start_tensorflow
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.training_pictures import count_training_pictures
     from imagebeam.modules.types import TENSORFLOW

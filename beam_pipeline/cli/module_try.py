@@ -47,8 +47,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the pictures and the answers; the exit code."""
-    from imagebeam.beam_pipeline.cli.module_build import start_tensorflow
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.training.building import start_tensorflow
     from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
     from imagebeam.modules.engines import load_engine
     from imagebeam.modules.open_module import open_module

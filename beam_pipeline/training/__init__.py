@@ -1,1 +1,1 @@
-"""The two ways in which `module train` trains, and what it prints at the end."""
+"""Build modules, train them in two ways, and print what the training achieved."""

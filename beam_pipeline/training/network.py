@@ -34,8 +34,8 @@ def train(args: argparse.Namespace, state: Path) -> None:
     Raises:
         UsageError: an option does not fit.
     """
-    from imagebeam.beam_pipeline.cli import module_build
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
+    from imagebeam.beam_pipeline.training import building
     from imagebeam.modules.module_options import NO_OPTIONS
 
     if parsed_module_options(args) != NO_OPTIONS:
@@ -43,7 +43,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
             "--input-range and the other options for what the module does not state: only for a "
             "network that stays as it is. Add --freeze-network, or leave them out."
         )
-    module_build.start_tensorflow("module train")
+    building.start_tensorflow("module train")
     from imagebeam.beam_pipeline.training.result import print_result
     from imagebeam.mobilenet_v1.errors import refuse_existing
     from imagebeam.mobilenet_v1.folder_training import train_from_folder
@@ -62,7 +62,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
             report=report,
         )
     digests = (training_pictures.digest(path.read_bytes()) for path in classifier.learnt)
-    module_build.export(
+    building.export(
         classifier.network,
         args.output,
         classifier.classes,
@@ -137,7 +137,7 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
 
 def _weights(source: str) -> tuple[Any, int]:
     """Return weights by name, and the input size that they were trained with, if known."""
-    from imagebeam.beam_pipeline.cli.module_build import checkpoint_of_handle
+    from imagebeam.beam_pipeline.training.building import checkpoint_of_handle
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
     from imagebeam.modules.open_module import open_module
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imagebeam.beam_pipeline.cli import module_build
+from imagebeam.beam_pipeline.training import building
 from imagebeam.mobilenet_v1 import Architecture
 from imagebeam.mobilenet_v1.architecture import SIZES, WIDTHS
 from imagebeam.mobilenet_v1.layers import Phase, Rates
@@ -249,7 +249,7 @@ def test_a_module_of_int8_is_shown_compiled_annotated_and_gets_a_new_head(
     network = Network(Architecture(0.25, 32, 3), seed=1, quantization="int8")
     pictures = shapes.drawn(12, seed=0, side=32)
     _train_one_step_of_each_phase(network, pictures.pixels)
-    module_build.export(network, output, shapes.CLASSES, {})
+    building.export(network, output, shapes.CLASSES, {})
     assert imagebeam("module", "show", output) == 0
     shown = capfd.readouterr().out
     assert "quantization int8" in shown
@@ -294,7 +294,7 @@ def test_every_member_is_built_exported_compiled_and_run(
     pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
     _train_one_step_of_each_phase(network, pixels)
     output = tmp_path / "module"
-    module_build.export(network, output, [f"class {index}" for index in range(10)], {})
+    building.export(network, output, [f"class {index}" for index in range(10)], {})
 
     loaded = tf.saved_model.load(str(output))
     ranges = 2 * 2 * len(architecture.layers)
