@@ -15,7 +15,7 @@ from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.checkpoint import Weights, transfer_weights
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.evaluation import Accuracy, evaluate
-from imagebeam.mobilenet_v1.folders import LabelledFolder, read_folder, split
+from imagebeam.mobilenet_v1.folders import read_folder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
 from imagebeam.mobilenet_v1.quantops import Quantization
@@ -143,8 +143,11 @@ def train_from_folder(
     )
     if weights is not None:
         transfer_weights(network, weights)
-    claim(state, _settings(plan, folder, weights_name))
-    pictures = decode_all(learnt, decode, _roomy(plan.size), state)
+    settings = {"classes": folder.classes, "pictures": len(folder.samples), "from": weights_name}
+    claim(state, {**asdict(plan), **settings})
+    # At this side, the smallest crop has about as many pixels as the input.
+    roomy = math.ceil(plan.size / math.sqrt(Augmentation().smallest_area))
+    pictures = decode_all(learnt, decode, roomy, state)
     held_out = decode_all(tested, decode, plan.size, state)
     if weights is not None:
         _adapt(network, pictures, plan)
@@ -175,20 +178,6 @@ def _adapt(network: Network, pictures: Pictures, plan: Plan) -> None:
     pixels, _ = next(iter(pictures.batches(_ADAPTING_BATCH, plan.seed)(0)))
     views = plan.options(steps=1).augmentation.view(pixels, plan.size, tf.constant([plan.seed, 0]))
     network.adopt_statistics(views)
-
-
-def _settings(plan: Plan, folder: LabelledFolder, weights_name: str | None) -> Mapping[str, Any]:
-    return {
-        **asdict(plan),
-        "classes": folder.classes,
-        "pictures": len(folder.samples),
-        "from": weights_name,
-    }
-
-
-def _roomy(size: int) -> int:
-    """Return a side at which the smallest crop has about as many pixels as the input."""
-    return math.ceil(size / math.sqrt(Augmentation().smallest_area))
 
 
 def claim(state: Path, settings: Mapping[str, Any]) -> None:

@@ -25,11 +25,8 @@ _NAMES_AT_ONCE = 65_536
 def forget_changed(layout: Layout, listed: Iterable[tuple[str, str | None]]) -> int:
     """Delete the rows whose image has another version now; return their number.
 
-    Images of which either version is unknown keep their rows.
-
-    Args:
-        layout: of the output folder.
-        listed: URI and version of each image.
+    Images of which either version is unknown keep their rows. `listed` holds the URI and the
+    version of each image.
     """
     files = sorted((*layout.prediction_parts(), *layout.error_parts()))
     rows = [_recorded(part) for part in files]

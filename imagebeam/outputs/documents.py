@@ -18,10 +18,6 @@ from imagebeam.storage.errors import describe_unexpected
 def own_file(path: AnyPath, fix: str) -> Iterator[None]:
     """Turn every error in the content of an output's own file into one that users can act on.
 
-    Args:
-        path: of the file.
-        fix: a sentence for the user.
-
     Raises:
         FileNotFoundError: the file is missing.
         ConnectionError, PermissionError: its store does not answer, or refuses.

@@ -66,7 +66,8 @@ def write_part(
     with Writers(layout).one():
         remove(error_part)
         if predictions.num_rows:
-            write_whole(prediction_part, _encode(layout, predictions))
+            encode = tfrecord_parts.encode if layout.format == "tfrecord" else _parquet
+            write_whole(prediction_part, encode(predictions))
         else:
             prediction_part.unlink(missing_ok=True)
         if errors.num_rows:
@@ -192,12 +193,6 @@ def opened(part: AnyPath) -> Iterator[pq.ParquetFile]:
         return
     with part.open("rb") as file, pq.ParquetFile(file) as parquet:
         yield parquet
-
-
-def _encode(layout: Layout, predictions: pa.Table) -> bytes:
-    return (
-        tfrecord_parts.encode(predictions) if layout.format == "tfrecord" else _parquet(predictions)
-    )
 
 
 def _parquet(table: pa.Table) -> bytes:

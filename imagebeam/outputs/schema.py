@@ -198,8 +198,6 @@ def heads_of(emit: Iterable[str]) -> tuple[str, ...]:
 def _vectors(values: npt.NDArray[np.float32] | None) -> pa.Array:
     assert values is not None
     flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
-    return pa.ListArray.from_arrays(_offsets(*values.shape), flat, type=_VECTOR)
-
-
-def _offsets(rows: int, length: int) -> pa.Array:
-    return pa.array(np.arange(rows + 1, dtype=np.int32) * length)
+    rows, length = values.shape
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * length)
+    return pa.ListArray.from_arrays(offsets, flat, type=_VECTOR)

@@ -142,7 +142,11 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
     remote_handle = RunToken.unfinished_remote(layout)
     try:
         summary = _summary(layout)
-        progress = _progress(layout) if summary is None else _final_progress(layout, summary)
+        progress = (
+            ProgressWatcher(layout, and_earlier=True).look()
+            if summary is None
+            else _final_progress(layout, summary)
+        )
     except (ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise OutputError(
             f"{root}: something in it is damaged ({error}). Run `imagebeam verify {root}` to see "
@@ -179,10 +183,6 @@ def _summary(layout: Layout) -> dict[str, Any] | None:
         return read_summary(layout)
     except FileNotFoundError:
         return None
-
-
-def _progress(layout: Layout) -> Progress:
-    return ProgressWatcher(layout, and_earlier=True).look()
 
 
 def _final_progress(layout: Layout, summary: Mapping[str, Any]) -> Progress:

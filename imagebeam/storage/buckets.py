@@ -64,7 +64,8 @@ class BucketStore(ABC, Generic[Client]):
             return b""
         if size is not None and size > max_bytes:
             raise TooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")
-        part = "" if start == 0 and size is None else _part(start, size)
+        is_whole = start == 0 and size is None
+        part = "" if is_whole else f"bytes={start}-{'' if size is None else start + size - 1}"
         data, encoding = self._retry(lambda: self._read(bucket, name, max_bytes, part, version))
         if size is not None and len(data) != size:
             raise WrongLength(f"{len(data):,} of {size:,} bytes are there")
@@ -162,10 +163,6 @@ class BucketStore(ABC, Generic[Client]):
             return self.read(uri, len(data)) == data
         except TooLarge:
             return False
-
-
-def _part(start: int, size: int | None) -> str:
-    return f"bytes={start}-" if size is None else f"bytes={start}-{start + size - 1}"
 
 
 def split_name(uri: str) -> tuple[str, str]:

@@ -127,7 +127,8 @@ class GcsStore(BucketStore[_Connection]):
             check_version(headers.get("X-Goog-Generation", version), version)
             data = read_body(response.raw, headers.get("Content-Length"), max_bytes)
         stored = _CRC32C.search(headers.get("X-Goog-Hash", ""))
-        if not part and stored and stored[1] != _checksum(data):
+        found = base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
+        if not part and stored and stored[1] != found:
             raise WrongChecksum("the bytes are not those that were stored (CRC32C)")
         return data, headers.get("Content-Encoding")
 
@@ -194,10 +195,6 @@ def _generation(version: str | None) -> int | None:
     if not version.isdecimal():
         raise Changed("it never had the requested version")
     return int(version)
-
-
-def _checksum(data: bytes) -> str:
-    return base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
 
 
 def _error_of(status: int, reason: str) -> StoreError:

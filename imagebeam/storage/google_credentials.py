@@ -19,10 +19,7 @@ _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 def find_credentials(seconds: float) -> Any | None:
-    """Return credentials; None if there are none.
-
-    Args:
-        seconds: longest wait for the metadata server.
+    """Return credentials; None if there are none, or the metadata server takes longer.
 
     Raises:
         NoCredentials: the environment names a file that holds none.

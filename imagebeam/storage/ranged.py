@@ -59,10 +59,6 @@ class RangedFile(SeekableFile):
     def __init__(self, store: Store, info: ObjectInfo) -> None:
         """Open without reading.
 
-        Args:
-            store: holds the object.
-            info: what the store knows of it.
-
         Raises:
             Unsupported: its size is not known.
         """

@@ -13,12 +13,7 @@ from imagebeam.storage import AnyPath, Location, Settings, uris
 
 
 def delta_options(place: AnyPath, attempts: int = Settings.attempts) -> dict[str, str]:
-    """Return the options with which `deltalake` reaches a table.
-
-    Args:
-        place: of the table.
-        attempts: number of attempts of a request.
-    """
+    """Return the options with which `deltalake` reaches a table."""
     if not isinstance(place, Location):
         return {}
     retries = {"max_retries": str(attempts - 1), "retry_timeout": f"{Settings.seconds:g}s"}

@@ -59,7 +59,7 @@ def merged(data: bytes, words: Keywords) -> bytes:
         for name, some in words.items()
     }
     inserts = [
-        (found.ends[name], "".join(map(_item, some)))
+        (found.ends[name], "".join(_ITEM.format(escape(word)) for word in some))
         for name, some in missing.items()
         if name in found.ends
     ]
@@ -87,10 +87,6 @@ def _description(words: Keywords) -> str:
         tag = lists[name][0]
         text += f"   <{tag}>\n    <rdf:Bag>\n{items}    </rdf:Bag>\n   </{tag}>\n"
     return f"{text}  </rdf:Description>\n"
-
-
-def _item(word: str) -> str:
-    return _ITEM.format(escape(word))
 
 
 class _Found:

@@ -105,7 +105,7 @@ def check(address: str, allow_private: bool) -> None:
     """
     whole = ip_address(address.partition("%")[0])
     for judged in _reached(whole):
-        if _is_private(judged):
+        if judged not in _METADATA and any(judged in network for network in _PRIVATE):
             if not allow_private:
                 raise BlockedAddress(f"{address} is private, and private hosts are not allowed")
         elif not _is_public(judged):
@@ -120,11 +120,6 @@ def look_up(host: str, port: int) -> list[HostAddress]:
 
 def resolve(host: str, port: int, ask: LookUp = look_up) -> list[HostAddress]:
     """Return the addresses of a host, in the order to try them.
-
-    Args:
-        host: its name.
-        port: of the addresses.
-        ask: the resolver.
 
     Raises:
         OSError: it has none, or the resolver fails.
@@ -147,13 +142,7 @@ def resolve(host: str, port: int, ask: LookUp = look_up) -> list[HostAddress]:
 
 
 def resolver(allow_private: bool, ask: LookUp, judge: Check) -> Resolve:
-    """Return a function that resolves a host, and refuses it if one of its addresses is refused.
-
-    Args:
-        allow_private: whether private addresses are fine.
-        ask: the resolver of the system, or one like it.
-        judge: refuses addresses.
-    """
+    """Return a function that resolves a host, and refuses it if one of its addresses is refused."""
 
     def resolve_and_check(host: str, port: int) -> list[HostAddress]:
         found = resolve(host, port, ask)
@@ -173,19 +162,12 @@ def _reached(address: Address) -> list[Address]:
     if address in _MAPPED or address in _NAT64:
         return [last]
     if address in _LOCAL_NAT64:
-        return [address, _after_48_bits(number) if number & 0xFF_FFFF_FFFF == 0 else last]
+        # RFC 6052 skips the 8 bits in the middle.
+        embedded = IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
+        return [address, embedded if number & 0xFF_FFFF_FFFF == 0 else last]
     if address in _6TO4:
         return [address, IPv4Address(number >> 80 & 0xFFFFFFFF)]
     return [address]
-
-
-def _after_48_bits(number: int) -> IPv4Address:
-    # RFC 6052 skips the 8 bits in the middle.
-    return IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
-
-
-def _is_private(address: Address) -> bool:
-    return address not in _METADATA and any(address in network for network in _PRIVATE)
 
 
 def _is_public(address: Address) -> bool:

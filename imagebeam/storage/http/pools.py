@@ -156,7 +156,9 @@ class WebHosts:
             StoreError: there is no response, or its body breaks off.
         """
         host = self._host(url)
-        _wait(host.backed_off_until - time.monotonic())
+        if (seconds := host.backed_off_until - time.monotonic()) > 0:
+            _check_time(seconds)
+            time.sleep(seconds)
         with translate_errors():
             response = host.pool.urlopen(
                 method,
@@ -216,12 +218,6 @@ class WebHosts:
 def _close_all(hosts: OrderedDict[Any, _Host]) -> None:
     for host in hosts.values():
         host.pool.close()
-
-
-def _wait(seconds: float) -> None:
-    if seconds > 0:
-        _check_time(seconds)
-        time.sleep(seconds)
 
 
 def _check_time(seconds: float) -> None:

@@ -168,10 +168,6 @@ def _read_with_arrow(data: bytes, codec: str, most: int) -> bytes:
         raise
 
 
-def _crc32c(data: bytes) -> bytes:
-    return int(google_crc32c.value(data)).to_bytes(4, "big")
-
-
 def _hash(name: str) -> Callable[[bytes], bytes]:
     return lambda data: hashlib.new(name, data, usedforsecurity=False).digest()
 
@@ -181,7 +177,7 @@ _FUNCTIONS: dict[str, Callable[[bytes], bytes]] = {
     "sha": _hash("sha1"),
     "sha-256": _hash("sha256"),
     "sha-512": _hash("sha512"),
-    "crc32c": _crc32c,
+    "crc32c": lambda data: int(google_crc32c.value(data)).to_bytes(4, "big"),
 }
 
 # RFC 3230, RFC 9530 and what Google Cloud Storage sends.
