@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imagebeam.outputs.digests import is_in
 from imagebeam.outputs.errors import OutputError
 from imagebeam.tables import rows
 
@@ -134,10 +133,3 @@ def test_the_total_depends_on_the_rows_and_not_on_their_order() -> None:
     assert rows.total(found) == rows.total(found[::-1])
     assert rows.total(found) != rows.total(found[1:])
     assert rows.total(found[:0]) == "0" * 32
-
-
-def test_digests_are_found_among_sorted_ones() -> None:
-    found = rows.digests(_batch(c=pa.array(["a", "b", "c"])))
-    known = rows.joined([found[2:], found[:1]])
-    assert is_in(found, known).tolist() == [True, False, True]
-    assert is_in(found, known[:0]).tolist() == [False] * 3
