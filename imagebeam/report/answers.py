@@ -10,7 +10,7 @@ from imagebeam.outputs.exports.table import spreadsheet_cell
 from imagebeam.report.accuracy import Accuracy
 from imagebeam.report.contents import Contents
 from imagebeam.report.data import RowList, picture
-from imagebeam.report.page import Rows, render
+from imagebeam.report.page import render
 from imagebeam.report.picture_reader import PictureReader
 from imagebeam.report.row_index import SORTS, Question, RowIndex
 
@@ -41,7 +41,9 @@ class Answers:
             "images": RowList(images.total, images.total, is_served=True),
             "failures": RowList(failures.total, failures.total, is_served=True),
         }
-        self.page = render(contents, {}, Rows(lists), _POLICY, _NOTE, accuracy).encode()
+        self.page = render(
+            contents, {}, lists, sources=_POLICY, pictures_note=_NOTE, accuracy=accuracy
+        ).encode()
 
     def pictures(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Return a page of pictures."""

@@ -1,9 +1,9 @@
 """Writes a page that shows what changed between two outputs of the same images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from imagebeam.outputs import identity
 from imagebeam.outputs.compare import Comparison
@@ -12,25 +12,6 @@ from imagebeam.outputs.reading import Output
 from imagebeam.report import rendering, thumbnails
 from imagebeam.storage import AnyPath, uris
 from imagebeam.version import __version__
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two outputs.
-
-    Attributes:
-        root: its folder.
-        module: the module that labelled it.
-        is_complete: whether its job is complete.
-        only: images that only this output has.
-        only_names: some of them.
-    """
-
-    root: str
-    module: str
-    is_complete: bool
-    only: int
-    only_names: Sequence[str]
 
 
 def write_comparison(
@@ -58,10 +39,16 @@ def write_comparison(
     write_whole(target, text.encode())
 
 
-def _side(output: Output, only: int, names: Sequence[str]) -> Side:
+def _side(output: Output, only: int, names: Sequence[str]) -> dict[str, Any]:
+    """Return what the page says of an output: `only` counts the images that only it has."""
     _, claimed = identity.read(output.layout.root)
-    module = f"{claimed['module']} ({claimed['module_digest']})"
-    return Side(str(output.layout.root), module, output.is_complete, only, names)
+    return {
+        "root": str(output.layout.root),
+        "module": f"{claimed['module']} ({claimed['module_digest']})",
+        "is_complete": output.is_complete,
+        "only": only,
+        "only_names": names,
+    }
 
 
 def _link(name: str) -> str:

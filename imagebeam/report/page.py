@@ -6,7 +6,6 @@ filtered, printed and read aloud.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -32,21 +31,6 @@ _SCRIPTS = ("state", "classes", "rows", "gallery", "failures", "charts", "page")
 
 ON_DISK = {"img-src": "data: file:", "frame-src": "'self' file:"}
 """The sources that the policy of a page on disk admits: original pictures, and files beside it."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of all pictures and failed images.
-
-    Attributes:
-        lists: by name, "images" and "failures".
-        chunks: JSON texts in the page, likewise.
-    """
-
-    lists: Mapping[str, RowList]
-    chunks: Mapping[str, Sequence[str]] = field(
-        default_factory=lambda: {"images": (), "failures": ()}
-    )
 
 
 def write_report(
@@ -82,17 +66,14 @@ def write_report(
         remove_leftovers(target)
     lists = {"images": images, "failures": failures}
     files = side_files.write(target, {name: each.files() for name, each in lists.items()})
-    rows = Rows(
+    text = render(
+        found,
+        made.encoded,
         {
             name: RowList(each.total, each.held, each.labels, files[name])
             for name, each in lists.items()
         },
         {name: each.page_chunks() for name, each in lists.items()},
-    )
-    text = render(
-        found,
-        made.encoded,
-        rows,
         pictures_note=_note(found.labelled, len(names), made, most_thumbnails),
         accuracy=accuracy,
     )
@@ -104,7 +85,8 @@ def write_report(
 def render(
     contents: Contents,
     encoded: Mapping[str, str],
-    rows: Rows,
+    lists: Mapping[str, RowList],
+    chunks: Mapping[str, Sequence[str]] | None = None,
     sources: Mapping[str, str] = ON_DISK,
     pictures_note: str = "",
     accuracy: Accuracy | None = None,
@@ -114,7 +96,8 @@ def render(
     Args:
         contents: of the output.
         encoded: thumbnails as `data:` URIs, by the URI of the picture.
-        rows: of all images.
+        lists: the rows of all "images" and all "failures".
+        chunks: JSON texts with rows that are in the page, likewise; None if it is served.
         sources: what the policy of the page admits besides its script and its style.
         pictures_note: a note about the pictures that are shown.
         accuracy: of the labels, where the true ones are known.
@@ -128,8 +111,8 @@ def render(
         rendering.asset("uplot/uPlot.min.css") + rendering.asset("page.css"),
         [rendering.asset("uplot/uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{script}}})();'],
         sources,
-        data=rendering.json_text(data(contents, encoded, rows.lists, drawn)),
-        chunks={name: map(rendering.safe_json, some) for name, some in rows.chunks.items()},
+        data=rendering.json_text(data(contents, encoded, lists, drawn)),
+        chunks={name: map(rendering.safe_json, some) for name, some in (chunks or {}).items()},
         title=contents.layout.root.name,
         root=str(contents.layout.root),
         state=facts.state(contents),
@@ -153,7 +136,7 @@ def render(
         thumbnails=encoded,
         timeline=timeline,
         facts=facts.provenance(contents),
-        is_served=rows.lists["images"].is_served,
+        is_served=lists["images"].is_served,
         version=__version__,
         made=datetime.now(timezone.utc),
     )
