@@ -83,5 +83,5 @@ setup(
             "setuptools<82",
         ],
     },
-    entry_points={"console_scripts": ["imagebeam = imagebeam.beam_pipeline.__main__:main"]},
+    entry_points={"console_scripts": ["imagebeam = imagebeam.__main__:main"]},
 )

@@ -2,9 +2,10 @@
 
   imagebeam module evaluate module/ labelled-pictures/
 
-IMAGES is a folder with one folder per class, named after it, or a CSV file with the columns `uri`
-and `label`. Name a class by its name, by one of its synonyms ("tench" of "tench, Tinca tinca") or
-by its number. Pictures are decoded and resized as by `imagebeam label`.
+IMAGES is a folder with one folder per class, named after it, or a table with the columns `uri` and
+`label`: CSV, TSV, JSON lines or Parquet. An image that comes several times counts once. Name a
+class by its name, by one of its synonyms ("tench" of "tench, Tinca tinca") or by its number.
+Pictures are decoded and resized as by `imagebeam label`.
 """
 
 import argparse
@@ -33,7 +34,9 @@ def add_arguments(parser: CommandParser) -> None:
     from imagebeam.beam_pipeline.options.module_arguments import EvaluationArguments, add_handle
 
     add_handle(parser)
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="folders of classes, or CSV")
+    parser.add_argument(
+        "images", metavar="IMAGES", type=Path, help="folders of classes, or a table"
+    )
     add_options(parser, EvaluationArguments)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     names = read_class_names(args.labels, info.class_count) if args.labels else info.class_names
     labels = [image.label for image in images]
     indices = labelled_images.class_indices(labels, names, info.class_count)
+    images = labelled_images.distinct(images, str(args.images), indices.__getitem__)
     evaluations = _evaluations(modules, images, indices, args.resize)
     best = max(range(len(modules)), key=lambda place: evaluations[place].tally.top_1)
     module, evaluation = modules[best], evaluations[best]

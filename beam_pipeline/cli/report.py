@@ -35,7 +35,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--truth",
         metavar="PATH",
-        help="show the accuracy: a CSV file with the columns uri and label, or folders of classes",
+        help="show the accuracy: a table with the columns uri and label, or folders of classes",
     )
     thumbnails = parser.add_group("pictures", exclusive=True)
     thumbnails.add_argument(

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +20,8 @@ from imagebeam.beam_pipeline.reporting.progress import byte_text, failure_counts
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.recorded_names import RecordedNames
 from imagebeam.storage import AnyPath, Settings, StoreError, store_for
 
 _SHARE_OF_LISTING = 0.25
@@ -30,10 +32,11 @@ _LOOKS = 10
 
 @dataclass(frozen=True)
 class Listing:
-    """The images that were listed within the time limit.
+    """The images to label that were listed within the time limit.
 
     Attributes:
         images: their number.
+        done: number of further names that have a row in the output.
         problems: number of names that cannot be resolved, by error code.
         chosen: a sample of the images, in their order.
         complete: whether the listing was finished.
@@ -41,6 +44,7 @@ class Listing:
     """
 
     images: int
+    done: int
     problems: Counter[str]
     chosen: Sequence[ListedImage]
     complete: bool
@@ -49,7 +53,9 @@ class Listing:
     @property
     def count(self) -> str:
         """The number of images, in words."""
-        return f"{'' if self.complete else 'more than '}{self.images:,} images"
+        more = "" if self.complete else "more than "
+        done = f" to label, and {more}{self.done:,} with a row in the output" if self.done else ""
+        return f"{more}{self.images:,} images{done}"
 
 
 def check_inputs(
@@ -67,8 +73,12 @@ def check_inputs(
     left_out = LeftOut()
     looks = (replace(source, is_look=True) for source in job_sources.listed(options))
     found = chain.from_iterable(look.images(left_out) for look in looks)
+    start = time.monotonic()
+    listing_seconds = seconds * _SHARE_OF_LISTING
+    done = _recorded(options, output, listing_seconds / 2)
+    listing_seconds -= time.monotonic() - start
     listing = list_images(
-        islice(found, options.limit), max(least, sample.MOST), seconds * _SHARE_OF_LISTING
+        islice(found, options.limit), max(least, sample.MOST), listing_seconds, done
     )
     yield _finding(listing, left_out.take(), options.access.settings)
     if not listing.chosen:
@@ -90,6 +100,14 @@ def check_inputs(
         yield space_finding(forecast.output_bytes, listing.complete, output)
 
 
+def _recorded(options: LabelOptions, output: AnyPath | None, seconds: float) -> Container[str]:
+    """Return the names that the job skips, because the output has a row for them."""
+    layout = None if output is None else Layout(output, options.format)
+    if layout is None or options.overwrite or not layout.identity.exists():
+        return ()
+    return RecordedNames(layout, options.retry_failed, seconds)
+
+
 def space_finding(needed: int, complete: bool, output: Path) -> Finding:
     """Compare the space that the rows need with the free space at the output.
 
@@ -109,37 +127,48 @@ def space_finding(needed: int, complete: bool, output: Path) -> Finding:
     return Finding("space", FindingState.FAILURE, f"{message}. {fix}", facts)
 
 
-def list_images(found: Iterable[ListedImage], chosen: int, seconds: float) -> Listing:
+def list_images(
+    found: Iterable[ListedImage], chosen: int, seconds: float, done: Container[str] = ()
+) -> Listing:
     """List until the end or the time limit, and choose some of the images at random.
 
     Those in containers that are read from their start are replaced by as many first ones of them:
     to reach another one costs what all before it cost.
+
+    Args:
+        found: the images of the inputs.
+        chosen: number of images to choose.
+        seconds: time limit.
+        done: names that are not to be labelled any more.
     """
     start = time.monotonic()
     rng = random.Random(0)
-    images = 0
+    images = skipped = 0
     problems: Counter[str] = Counter()
     kept: list[tuple[int, ListedImage]] = []
     first_streamed: list[tuple[int, ListedImage]] = []
     complete = True
     for each in found:
-        if each.error is not None:
+        is_done = each.uri in done
+        if is_done:
+            skipped += 1
+        elif each.error is not None:
             problems[each.error.code] += 1
         # Vitter's algorithm R: each image has the same chance, without knowing their number.
         elif len(kept) < chosen:
             kept.append((images, each))
         elif (place := rng.randrange(images + 1)) < chosen:
             kept[place] = (images, each)
-        if each.is_streamed and len(first_streamed) < chosen:
+        if each.is_streamed and not is_done and len(first_streamed) < chosen:
             first_streamed.append((images, each))
-        images += each.error is None
+        images += each.error is None and not is_done
         if time.monotonic() - start > seconds:
             complete = False
             break
     loose = [pair for pair in kept if not pair[1].is_streamed]
     loose += first_streamed[: len(kept) - len(loose)]
     in_order = [each for _, each in sorted(loose, key=lambda pair: pair[0])]
-    return Listing(images, problems, in_order, complete, time.monotonic() - start)
+    return Listing(images, skipped, problems, in_order, complete, time.monotonic() - start)
 
 
 def _size(listed: ListedImage, settings: Settings) -> int | None:
@@ -158,6 +187,7 @@ def _size(listed: ListedImage, settings: Settings) -> int | None:
 def _finding(listing: Listing, left_out: Mapping[str, LeftOutCount], settings: Settings) -> Finding:
     facts: dict[str, Any] = {
         "images": listing.images,
+        "already_done": listing.done,
         "complete": listing.complete,
         "problems": dict(listing.problems),
         "left_out": {

@@ -1,14 +1,20 @@
 """Read labelled images from folders of classes or from a table."""
 
-import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagebeam.images import uris
-from imagebeam.images.errors import InputError
+from imagebeam.images.containers.types import CONTAINER_ERRORS
+from imagebeam.images.errors import ImageError, InputError
 from imagebeam.images.listing import inputs
+from imagebeam.images.listing.manifests import manifest_files
+from imagebeam.images.listing.manifests.entries import URI_COLUMN, ManifestEntry, ManifestError
+from imagebeam.images.listing.manifests.entry_addresses import EntryRules, resolve
+
+_LABEL = "label"
+_FORMS = f"a table with the columns {URI_COLUMN} and {_LABEL}: CSV, TSV, JSON lines or Parquet"
 
 
 @dataclass(frozen=True)
@@ -20,27 +26,45 @@ class Labelled:
 
 
 def read(path: Path) -> list[Labelled]:
-    """Read a folder with one folder per class, or a CSV file with the columns `uri` and `label`.
+    """Read a folder with one folder per class, or a table with the columns `uri` and `label`.
 
     Raises:
         InputError: `path` is neither, is empty, or has an image without a class.
     """
-    found = _from_csv(path) if path.suffix.lower() == ".csv" else _from_folders(path)
+    found = list(_from_folders(path) if path.is_dir() else _from_table(path))
     if not found:
         raise InputError(
-            f"{str(path)!r}: it has no labelled image. Give folders of classes or a CSV file."
+            f"{str(path)!r}: it has no labelled image. Give folders of classes, or {_FORMS}."
         )
     return found
 
 
-def _from_folders(path: Path) -> list[Labelled]:
-    if not path.is_dir():
-        raise InputError(
-            f"{str(path)!r}: not a folder and not a .csv file. "
-            "Give a folder with one folder per class, or a CSV file with the columns uri and label."
-        )
+def distinct(
+    images: Iterable[Labelled], name: str, meaning: Callable[[str], object] = str
+) -> list[Labelled]:
+    """Return each image once.
+
+    Args:
+        images: with their labels.
+        name: of the folder or table that they come from.
+        meaning: of a label: those of one image must have the same.
+
+    Raises:
+        InputError: an image has two labels.
+    """
+    found: dict[str, Labelled] = {}
+    for each in images:
+        earlier = found.setdefault(each.uri, each)
+        if meaning(earlier.label) != meaning(each.label):
+            raise InputError(
+                f"{name!r}: {each.uri!r} has the labels {earlier.label!r} and {each.label!r}. Keep "
+                "one of them."
+            )
+    return list(found.values())
+
+
+def _from_folders(path: Path) -> Iterator[Labelled]:
     base = os.path.abspath(path)
-    found = []
     for source in inputs.sources([str(path)]):
         for listed in source:
             if listed.error is not None:
@@ -51,32 +75,44 @@ def _from_folders(path: Path) -> list[Labelled]:
                     f"{listed.uri}: is beside the folders of classes, so its class is "
                     "unknown. Move it into the folder of its class."
                 )
-            found.append(Labelled(listed.uri, folder))
-    return found
+            yield Labelled(listed.uri, folder)
 
 
-def _from_csv(path: Path) -> list[Labelled]:
+def _from_table(path: Path) -> Iterator[Labelled]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            missing = {"uri", "label"} - set(rows.fieldnames or ())
-            if missing:
-                columns = ", ".join(map(repr, rows.fieldnames or ())) or "no columns"
+        with path.open("rb") as file:
+            columns = manifest_files.columns(file, path.name)
+            if _LABEL not in columns:
+                has = ", ".join(map(repr, columns)) or "no columns"
                 raise InputError(
-                    f"{str(path)!r}: no column {' and no column '.join(sorted(missing))}; it has "
-                    f"{columns}. Name the columns uri and label in the first line, separated by a "
-                    "comma."
+                    f"{str(path)!r}: no column `{_LABEL}`; it has {has}. Give {_FORMS}."
                 )
-            return [_from_row(row, path, rows.line_num) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{str(path)!r}: {error}. Give a CSV file in UTF-8.") from error
+            file.seek(0)
+            entries = manifest_files.read(file, path.name, {_LABEL: columns[_LABEL]})
+            yield from _labelled(entries, path)
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r}: {error.strerror or error}. Give folders of classes, or {_FORMS}."
+        ) from error
+    except (ManifestError, *CONTAINER_ERRORS) as error:
+        raise InputError(f"{str(path)!r}: {error}. Give {_FORMS}.") from error
 
 
-def _from_row(row: Mapping[str, str | None], path: Path, line: int) -> Labelled:
-    uri, label = row["uri"], row["label"]
-    if not uri or not label:
-        raise InputError(f"{str(path)!r}: line {line} lacks uri or label. Fill in both.")
-    return Labelled(uris.from_entry(uri, os.path.dirname(os.path.abspath(path))), label)
+def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled]:
+    address = uris.from_path(str(path))
+    for entry in entries:
+        place = entry.position.replace("=", " ")
+        [label] = entry.extra_columns
+        try:
+            if isinstance(entry.value, ImageError):
+                raise entry.value
+            if entry.value is not None:
+                found = resolve(entry.value, address, os.path.dirname(address), EntryRules())
+                if label is None or not str(label).strip():
+                    raise InputError(f"{str(path)!r}: {place} lacks a label. Fill it in.")
+                yield Labelled(found.address, str(label))
+        except ImageError as error:
+            raise InputError(f"{str(path)!r}: {place}: {error}. Mend it.") from error
 
 
 def class_indices(

@@ -16,6 +16,8 @@ _KINDS = {
     "an SQLite database. Export its names as a CSV file": rb"SQLite format 3\0",
     "an old Office document. Save its table as a CSV file": rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     "an Avro file. Convert it to Parquet": rb"Obj\x01",
+    "a RecordIO file of MXNet. Write its pictures to files": rb"\x0a\x23\xd7\xce",
+    "an LMDB database. Write its pictures to files": rb"(?s:.{16})\xde\xc0\xef\xbe",
     # A list of names may begin with these letters.
     "an ORC file. Convert it to Parquet": rb"ORC(?![ -~]*[\r\n])",
     "a Feather file of version 1. Convert it to Parquet": rb"FEA1",

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
@@ -127,14 +128,33 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
         layout: of the output folder.
         codes: of the rows to delete; without any, all rows that are retryable.
     """
+    again = partial(_is_retried, codes)
+    # All names are read first, because a folder that changes may list a file twice.
+    return sum(forget(part, again) for part in sorted(layout.error_parts()))
+
+
+def uris_not_retried(part: AnyPath, codes: Sequence[str]) -> Iterator[str]:
+    """Yield the URIs in one part of errors that `forget_errors` would keep.
+
+    Raises:
+        DamagedPartError: the part cannot be read to its end.
+    """
+    return readable(part, _not_retried(part, codes))
+
+
+def _not_retried(part: AnyPath, codes: Sequence[str]) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    with opened(part) as file:
+        for batch in file.iter_batches(columns=["uri", "code", "retryable"], use_threads=False):
+            yield from batch.filter(pc.invert(_is_retried(codes, batch)))["uri"].to_pylist()
+
+
+def _is_retried(codes: Sequence[str], rows: Any) -> Any:
     # Imported here because it is slow to import and most jobs do not need it.
     import pyarrow.compute as pc
 
-    def again(table: pa.Table) -> Any:
-        return pc.is_in(table["code"], pa.array(codes)) if codes else table["retryable"]
-
-    # All names are read first, because a folder that changes may list a file twice.
-    return sum(forget(part, again) for part in sorted(layout.error_parts()))
+    return pc.is_in(rows["code"], pa.array(codes)) if codes else rows["retryable"]
 
 
 def forget(part: AnyPath, again: Callable[[pa.Table], Any]) -> int:

@@ -10,7 +10,8 @@ from statistics import fmean
 import pyarrow as pa
 
 from imagebeam.evaluation.accuracy import TOP, Tally
-from imagebeam.evaluation.labelled_images import Labelled
+from imagebeam.evaluation.labelled_images import Labelled, distinct
+from imagebeam.images import uris
 from imagebeam.images.errors import InputError
 from imagebeam.report.accuracy import Accuracy, Confusion, ScoreBin
 from imagebeam.report.grouping import Row
@@ -39,13 +40,9 @@ class TruthRows:
             InputError: an image has two labels.
         """
         self._name = name
-        self._truth: dict[str, str] = {}
-        for each in images:
-            if (earlier := self._truth.setdefault(each.uri, each.label)) != each.label:
-                raise InputError(
-                    f"{name!r}: {each.uri!r} has the labels {earlier!r} and {each.label!r}. Keep "
-                    "one of them."
-                )
+        self._truth = {
+            uris.without_secrets(each.uri): each.label for each in distinct(images, name)
+        }
         self._files = {os.path.basename(uri) for uri in self._truth}
         self._rows: list[Row] = []
         self._failed = 0
@@ -54,8 +51,8 @@ class TruthRows:
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take a batch of rows, labelled or failed."""
-        uris = rows["uri"].to_pylist()
-        known = [place for place, uri in enumerate(uris) if uri in self._truth]
+        names = rows["uri"].to_pylist()
+        known = [place for place, name in enumerate(names) if name in self._truth]
         if "code" in rows.schema.names:
             self._failed += len(known)
         elif "label" not in rows.schema.names:
@@ -64,9 +61,9 @@ class TruthRows:
             )
         else:
             self._rows += rows.take(pa.array(known, pa.int64())).to_pylist()
-        self._seen += uris[: _REMEMBERED - len(self._seen)]
+        self._seen += names[: _REMEMBERED - len(self._seen)]
         if not self._rows and not self._similar:
-            same = (uri for uri in uris if os.path.basename(uri) in self._files)
+            same = (name for name in names if os.path.basename(name) in self._files)
             self._similar = next(same, "")
 
     def accuracy(self) -> Accuracy:

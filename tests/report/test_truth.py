@@ -143,7 +143,7 @@ def test_a_truth_that_cannot_be_used_is_refused(
     (tmp_path / "twice.csv").write_text("uri,label\n/a/1.jpg,tabby\n/a/1.jpg,tiger\n")
     for name, message in (
         ("no.csv", "No such file"),
-        ("columns.csv", "no column label and no column uri"),
+        ("columns.csv", "no column `uri`; it has 'file', 'class'."),
         ("twice.csv", "'/a/1.jpg' has the labels 'tabby' and 'tiger'. Keep one of them."),
         ("other.csv", "The most similar name there is '/a/1.jpg'"),
     ):

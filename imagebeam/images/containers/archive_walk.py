@@ -93,11 +93,9 @@ class ArchiveWalk:
                 yield from self._inner(archive, entry.name, *place, compression=None)
             else:
                 is_taken = judgement not in ("hidden", "excluded") and entry.problem is None
-                if sidecars is not None and is_taken and sidecars.takes(entry.name):
-                    data = None
-                    if entry.size <= MOST_BYTES:
-                        archive.file.seek(entry.start)
-                        data = archive.file.read(entry.size)
+                if sidecars is not None and is_taken and sidecars.has_extension(entry.name):
+                    archive.file.seek(entry.start)
+                    data = archive.file.read(min(entry.size, MOST_BYTES + 1))
                     yield Sidecar(archive.full_name(entry.name), data)
                 self._names.leave_out(judgement, archive.full_name(entry.name))
         yield from _nameless(nameless)

@@ -29,7 +29,7 @@ def kind_of_content(head: bytes, named: ContainerKind) -> ContainerKind:
     """
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return ContainerKind.ZIP
-    if head.startswith(b"PAR1"):
+    if head.startswith(b"PAR1") or is_arrow(head):
         return ContainerKind.PARQUET
     compression = next(
         (found for mark, found in _COMPRESSED.items() if head.startswith(mark)), None
@@ -44,8 +44,15 @@ def kind_of_content(head: bytes, named: ContainerKind) -> ContainerKind:
     return ContainerKind.TAR if _is_tar(head) else named
 
 
+def is_arrow(head: bytes) -> bool:
+    """Return whether a file begins as an Arrow file does, or a stream with its first message."""
+    size = int.from_bytes(head[4:8], "little")
+    is_stream = head.startswith(b"\xff\xff\xff\xff") and 0 < size < 1 << 24 and size % 8 == 0
+    return is_stream or head.startswith(b"ARROW1")
+
+
 def _holds_records(head: bytes) -> bool:
-    return tfrecord.is_record_head(decompressed_head(head, tfrecord.HEAD_BYTES))
+    return tfrecord.is_record_head(decompressed_head(head, Compression.GZIP, tfrecord.HEAD_BYTES))
 
 
 def _is_tar(head: bytes) -> bool:

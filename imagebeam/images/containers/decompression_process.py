@@ -110,14 +110,15 @@ class DecompressionProcess:
         self._process.close()
 
 
-def decompressed_head(head: bytes, size: int) -> bytes:
-    """Return the first bytes of what gzip data holds; none for other or damaged data.
+def decompressed_head(source: LentFile | bytes, compression: Compression, size: int) -> bytes:
+    """Return the first bytes of what compressed data holds; none for damaged data.
 
     Args:
-        head: the first bytes of the data.
+        source: a file, or the first bytes of one: few hold a whole block of bzip2 or zstd.
+        compression: of the data.
         size: bytes to return, at most.
     """
-    stream = DecompressionProcess(head, Compression.GZIP, ContainerLimits())
+    stream = DecompressionProcess(source, compression, ContainerLimits())
     try:
         return stream.read(size)
     except CONTAINER_ERRORS:

@@ -7,6 +7,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,10 @@ MOST_BYTES = 1_000_000
 _MOST_WAITING = 1_000
 """Images of one sample. A sample with more is listed in parts."""
 
-_SAMPLE = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
+_MOST_HELD = 64_000_000
+"""Bytes of the files of one sample, likewise."""
+
+_SAMPLE = re.compile(r"((?:.*/)?[^./]+)\.[^/]*", re.DOTALL)
 
 
 class Sidecar(NamedTuple):
@@ -32,11 +36,11 @@ class Sidecar(NamedTuple):
 
     Attributes:
         name: in the archive.
-        data: its content; None if it has more than `MOST_BYTES`.
+        data: its content, up to a byte more than `MOST_BYTES`.
     """
 
     name: str
-    data: bytes | None
+    data: bytes
 
 
 class Sidecars:
@@ -49,10 +53,6 @@ class Sidecars:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
         self._extensions = {_extension(column) for column in columns}
-
-    def takes(self, name: str) -> bool:
-        """Return whether a file has one of the extensions."""
-        return _split(name)[1] in self._extensions
 
     def has_extension(self, name: str) -> bool:
         """Return whether the name of a file ends with one of the extensions."""
@@ -68,29 +68,43 @@ class Sidecars:
         Raises:
             BadMember: a value is no text, or too long.
         """
-        stems = dict.fromkeys((posixpath.splitext(image)[0], _split(image)[0]))
-        found: dict[str, bytes | None] = {}
+        # For `a.b.jpg`: the file `a.b.txt`, `a.b.jpg.txt` as some programs write it, or `a.txt`.
+        stems = dict.fromkeys((posixpath.splitext(image)[0], image, _sample(image)))
+        found: dict[str, bytes] = {}
         for extension in self._extensions:
-            for name in (f"{stem}.{extension}" for stem in stems):
-                if (data := content(name)) is not None:
+            for stem, ending in product(stems, (extension, extension.upper())):
+                if (data := content(f"{stem}.{ending}")) is not None:
                     found[extension] = data
                     break
-        return self._of(found)
+        return tuple(_value(each, found) for each in self._columns)
 
     def added(self, found: Iterable[Entry | Sidecar]) -> Iterator[Entry]:
-        """Yield the images with their values, in order."""
-        sample, files = "", dict[str, bytes | None]()
+        """Yield the images with their values, in order.
+
+        A sample that comes again right behind itself, file by file, is another one.
+        """
+        sample, first, last = "", "", ""
+        files: dict[str, bytes] = {}
         waiting: list[Entry] = []
+        held = 0
         try:
             for each in found:
-                name, extension = _split(each.name)
-                if name != sample or len(waiting) == _MOST_WAITING:
+                name = _sample(each.name)
+                is_other = name != sample or (each.name == first != last)
+                is_full = held > _MOST_HELD or len(waiting) == _MOST_WAITING
+                if is_other or (is_full and not isinstance(each, Sidecar)):
                     yield from self._filled(waiting, files)
                     waiting = []
-                    files = files if name == sample else {}
-                    sample = name
+                    shared = {f"{sample}.{ending}" for ending in self._extensions}
+                    shared = set() if is_other else {*shared, sidecar_key(last)}
+                    files = {key: data for key, data in files.items() if key in shared}
+                    held = sum(map(len, files.values()))
+                if is_other:
+                    sample, first = name, each.name
+                last = each.name
                 if isinstance(each, Sidecar):
-                    files[extension] = each.data
+                    files[sidecar_key(each.name)] = each.data
+                    held += len(each.data)
                 else:
                     waiting.append(each)
         except CONTAINER_ERRORS:
@@ -98,19 +112,16 @@ class Sidecars:
             raise
         yield from self._filled(waiting, files)
 
-    def _filled(self, images: list[Entry], files: dict[str, bytes | None]) -> Iterator[Entry]:
+    def _filled(self, images: list[Entry], files: dict[str, bytes]) -> Iterator[Entry]:
         for image in images:
             # An image of an archive in the archive has the values beside it there.
             if image.kept or not image.name:
                 yield image
                 continue
             try:
-                yield image._replace(kept=self._of(files))
+                yield image._replace(kept=self.values(image.name, files.get))
             except BadMember as error:
                 yield problem(image, error, len(self._columns))
-
-    def _of(self, files: dict[str, bytes | None]) -> tuple[str | None, ...]:
-        return tuple(_value(each, files) for each in self._columns)
 
 
 def problem(entry: Entry, error: BadMember, columns: int) -> MemberProblem:
@@ -135,7 +146,7 @@ def of_features(features: Any, columns: Sequence[str]) -> tuple[str | None, ...]
 
 def _feature(feature: Any, key: str) -> str | None:
     if feature.ByteSize() > MOST_BYTES:
-        raise _too_large(key, feature.ByteSize())
+        raise _too_large(key)
     kind = feature.WhichOneof("kind")
     if kind is None:
         return None
@@ -150,24 +161,27 @@ def _feature(feature: Any, key: str) -> str | None:
     return found[0] if isinstance(found[0], str) else json.dumps(found[0])
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Return sample and extension as webdataset does: the first dot of a file name ends it."""
+def sidecar_key(name: str) -> str:
+    """Return a name under which a file is found, whatever the case of its extension."""
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}{dot}{extension.lower()}"
+
+
+def _sample(name: str) -> str:
+    """Return the sample of a file as webdataset does: the first dot of a file name ends it."""
     match = _SAMPLE.fullmatch(name)
-    return (match[1], match[2].lower()) if match else (name, "")
+    return match[1] if match else name
 
 
 def _extension(column: str) -> str:
     return "json" if column.startswith("json.") else column.lower()
 
 
-def _value(column: str, files: dict[str, bytes | None]) -> str | None:
+def _value(column: str, files: dict[str, bytes]) -> str | None:
     extension = _extension(column)
     if extension not in files:
         return None
-    data = files[extension]
-    if data is None:
-        raise _too_large(f".{extension}", None)
-    text = _text(data, f".{extension}").strip()
+    text = _text(files[extension], f".{extension}").strip()
     return _json_value(text, column) if extension != column.lower() else text
 
 
@@ -189,13 +203,12 @@ def _json_value(text: str, column: str) -> str | None:
 
 def _text(data: bytes, source: str) -> str:
     if len(data) > MOST_BYTES:
-        raise _too_large(source, len(data))
+        raise _too_large(source)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadMember(f"`{source}`, which is to be kept, is not UTF-8 text") from error
 
 
-def _too_large(source: str, size: int | None) -> BadMember:
-    found = f"{size:,} bytes, " if size is not None else ""
-    return BadMember(f"`{source}`, which is to be kept, has {found}more than {MOST_BYTES:,} bytes")
+def _too_large(source: str) -> BadMember:
+    return BadMember(f"`{source}`, which is to be kept, has more than {MOST_BYTES:,} bytes")

@@ -23,8 +23,8 @@ class ContainerKind(Enum):
     """A container's format and the compression of the whole file.
 
     Attributes:
-        format: tar, zip, tfrecord, parquet, or nested: an archive inside an archive that must be
-            decompressed to be read.
+        format: tar, zip, tfrecord, parquet, which stands for Arrow too, or nested: an archive
+            inside an archive that must be decompressed to be read.
         compression: None where members can be read by position; otherwise the file is read from
             its start.
         read_together: number of members that one reader should read in order: all of those in a
@@ -71,8 +71,10 @@ SUFFIXES = {
     ".tfrecord.gz": ContainerKind.TFRECORD_GZIP,
     ".tfrecords.gz": ContainerKind.TFRECORD_GZIP,
     ".parquet": ContainerKind.PARQUET,
+    ".arrow": ContainerKind.PARQUET,
+    ".feather": ContainerKind.PARQUET,
 }
-"""File names that are taken as containers, in any case. A Parquet file may be a manifest."""
+"""File names that are taken as containers, in any case. A table may be a manifest."""
 
 _SUFFIXES = tuple(SUFFIXES)
 

@@ -1,4 +1,4 @@
-"""The main function of a process that reads Parquet files: Arrow's C++ code may end it.
+"""The main function of a process that reads Parquet and Arrow files: Arrow's C++ may end it.
 
 Messages to this process are pickled. Its own are a letter and plain bytes or JSON: a process that
 a file has taken over must not be able to run anything in another one.
@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
-from imagebeam.images.containers import parquets
+from imagebeam.images.containers import arrow_images, parquets
+from imagebeam.images.containers.content_kinds import is_arrow
 from imagebeam.images.containers.lent_file import open_lent
 from imagebeam.images.containers.types import (
     ContainerLimitError,
@@ -88,7 +89,7 @@ def serve(descriptor: str) -> None:
                     case Reading():
                         if rows is None:
                             selection, limits = cast(Opened, opened)[2:]
-                            rows = parquets.Rows(cast(Any, file), selection, limits)
+                            rows = _library(file).Rows(cast(Any, file), selection, limits)
                         channel.send(IMAGE, rows.read(*request))
             except (EOFError, ConnectionError):
                 raise
@@ -101,7 +102,7 @@ def _list(channel: Channel, file: Any, opened: Opened) -> None:
     counter = MemberCounter(opened.limits)
     batch: list[Any] = []
     try:
-        for entry in parquets.members(file, opened.selection, opened.limits, counter):
+        for entry in _library(file).members(file, opened.selection, opened.limits, counter):
             is_member = isinstance(entry, Member)
             batch.append(
                 (entry.name, entry.place, None)
@@ -114,6 +115,14 @@ def _list(channel: Channel, file: Any, opened: Opened) -> None:
     finally:
         channel.send(ENTRIES, json.dumps((counter.seen, batch)).encode())
     channel.send(CLOSED)
+
+
+def _library(file: Any) -> Any:
+    """Return the module that reads a file of this kind."""
+    file.seek(0)
+    head = file.read(8)
+    file.seek(0)
+    return arrow_images if is_arrow(head) else parquets
 
 
 def _described(error: Exception) -> tuple[str, str]:

@@ -6,9 +6,9 @@ be a copy of a large value in a dictionary.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import repeat
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +40,9 @@ _BATCH_BYTES = 256_000_000
 _FREE_ROWS = 1_000_000
 """Rows that a file may have however small it is. Beyond it, each row needs a byte."""
 
+ListedRow: TypeAlias = tuple[tuple[int, ...], str | None, str | None]
+"""The place of an image, its name, and the path of the file that the row names instead."""
+
 
 def members(
     file: IO[bytes],
@@ -60,27 +63,40 @@ def members(
             rows, size = table.metadata.num_rows, file.seek(0, io.SEEK_END)
             if rows > max(_FREE_ROWS, size):
                 raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
-            names = _names(file, table, selection, limits)
-            paths = _paths(file, table, column, limits)
-            for number, place in enumerate(_places(table), 1):
-                counter.add()
-                name = next(names) if names is not None else f"row={number}"
-                path = next(paths)
-                if path is not None:
-                    error = BadMember("the row has no image: it names a file")
-                    yield MemberProblem(name or f"row={number}", error, path=path)
-                elif not name:
-                    reason = f"column {selection.id_key!r} is {'null' if name is None else 'empty'}"
-                    yield MemberProblem(f"row={number}", BadMember(reason))
-                else:
-                    yield Member(name, place, ContainerKind.PARQUET)
-    except (pa.ArrowException, StopIteration) as error:
+            check_column(table.schema_arrow, selection.id_key)
+            names = _names(file, table, selection.id_key, limits)
+            found = zip(_places(table), names, _paths(file, table, column, limits), strict=True)
+            yield from entries(found, selection, counter)
+    except (pa.ArrowException, ValueError) as error:
         raise DamagedContainerError(f"not a readable Parquet file: {error}") from error
     except OSError as error:
         # A damaged page is an OSError without a number to Arrow; one of the disk has a number.
         if error.errno is not None:
             raise
         raise DamagedContainerError(f"not a readable Parquet file: {error}") from error
+
+
+def entries(
+    rows: Iterable[ListedRow], selection: MemberSelection, counter: MemberCounter
+) -> Iterator[Entry]:
+    """Yield one image per row of a table.
+
+    Args:
+        rows: in their order.
+        selection: see `MemberSelection`; without a key, the number of a row is its name.
+        counter: counts the rows.
+    """
+    for number, (place, name, path) in enumerate(rows, 1):
+        counter.add()
+        by_number = f"row={number}"
+        if path is not None:
+            error = BadMember("the row has no image: it names a file")
+            yield MemberProblem(name or by_number, error, path=path)
+        elif selection.id_key is not None and not name:
+            reason = f"column {selection.id_key!r} is {'null' if name is None else 'empty'}"
+            yield MemberProblem(by_number, BadMember(reason))
+        else:
+            yield Member(name or by_number, place, ContainerKind.PARQUET)
 
 
 class Rows:
@@ -124,13 +140,21 @@ class Rows:
         except (pa.ArrowException, OSError, StopIteration, IndexError) as error:
             self._group = -1
             raise BadMember(f"row group {group} cannot be read: {error}") from error
-        value = self._values[row - self._first]
-        if not value.is_valid:
-            raise BadMember("the row has no image: it is null")
-        data = value.as_buffer()
-        if data.size > max_bytes:
-            raise FileTooLarge(f"{data.size:,} bytes, over the limit of {max_bytes:,}")
-        return bytes(data)
+        return image_bytes(self._values[row - self._first], max_bytes)
+
+
+def image_bytes(value: Any, max_bytes: int) -> bytes:
+    """Return the encoded image that a cell holds.
+
+    Raises:
+        ImageError: it is too large or null.
+    """
+    if not value.is_valid:
+        raise BadMember("the row has no image: it is null")
+    data = value.as_buffer()
+    if data.size > max_bytes:
+        raise FileTooLarge(f"{data.size:,} bytes, over the limit of {max_bytes:,}")
+    return bytes(data)
 
 
 def image_column(schema: pa.Schema, selection: MemberSelection) -> str:
@@ -189,28 +213,30 @@ def _places(table: pq.ParquetFile) -> Iterator[tuple[int, ...]]:
             yield group, row
 
 
-def _names(
-    file: IO[bytes], table: pq.ParquetFile, selection: MemberSelection, limits: ContainerLimits
-) -> Iterator[str | None] | None:
-    """Return the names of all rows; None where they have only numbers."""
-    key = selection.id_key
-    if key is None:
-        return None
-    if key.partition(".")[0] not in table.schema_arrow.names:
-        columns = ", ".join(map(repr, table.schema_arrow.names))
+def check_column(schema: pa.Schema, key: str | None) -> None:
+    """Check that a table has the column that names its images, if one is chosen.
+
+    Raises:
+        UnsupportedContainerError: it is missing.
+    """
+    if key is not None and key.partition(".")[0] not in schema.names:
+        columns = ", ".join(map(repr, schema.names))
         raise UnsupportedContainerError(f"no column is called {key!r}. There are {columns}")
-    return _read_names(file, table, key, limits)
 
 
-def _read_names(
-    file: IO[bytes], table: pq.ParquetFile, key: str, limits: ContainerLimits
+def _names(
+    file: IO[bytes], table: pq.ParquetFile, key: str | None, limits: ContainerLimits
 ) -> Iterator[str | None]:
+    """Yield the names of all rows; None where they have only numbers."""
+    if key is None:
+        yield from repeat(None, table.metadata.num_rows)
+        return
     for group, columns in enumerate(row_groups(file)):
         sizes = page_sizes(file, columns, key, limits)
         rows = _rows_at_once(sizes, _NAMES_AT_ONCE)
         for batch in table.iter_batches(rows, row_groups=[group], columns=[key]):
             for value in _leaf(batch):
-                yield _name(value, limits)
+                yield name_of(value, limits)
 
 
 def _paths(
@@ -236,7 +262,7 @@ def _paths(
                 images.flatten()[images.type.get_field_index(each)] for each in ("bytes", "path")
             )
             for is_null, path in zip(data.is_null().to_pylist(), paths, strict=True):
-                yield _name(path, limits) if is_null else None
+                yield name_of(path, limits) if is_null else None
 
 
 def _has_nulls(group: Any, column: str) -> bool:
@@ -248,7 +274,12 @@ def _has_nulls(group: Any, column: str) -> bool:
     return False
 
 
-def _name(value: Any, limits: ContainerLimits) -> str | None:
+def name_of(value: Any, limits: ContainerLimits) -> str | None:
+    """Return the text or number in a cell; None for null.
+
+    Raises:
+        DamagedContainerError: it is too long.
+    """
     if not value.is_valid:
         return None
     if hasattr(value, "as_buffer"):

@@ -1,11 +1,17 @@
-"""Files beside the images of a zip whose values `--keep` copies: found by name, in any order."""
+"""Files beside the images of a zip whose values `--keep` copies: found by name, in any order.
+
+Where a name comes several times, the last image of the name has the last file beside it, the one
+before that the file before, and so on.
+"""
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from imagebeam.images.containers import zips
-from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars, problem
+from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars, problem, sidecar_key
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
     CONTAINER_ERRORS,
@@ -33,7 +39,9 @@ class ZipSidecars:
         self._columns = columns
         self._limits = limits
         self._sidecars = Sidecars(columns)
-        self._places: dict[int, bytes] | None = None
+        self._places: dict[int, bytearray] | None = None
+        self._images: Counter[int] = Counter()
+        """How often the name of an image is still to come, by its hash, if any file is repeated."""
 
     def added(self, entry: Entry, name: str) -> Entry:
         """Return the entry of the image of this name with its values."""
@@ -41,28 +49,39 @@ class ZipSidecars:
             return entry
         if self._places is None:
             self._places = self._found()
+        images = 1
+        if self._images:
+            images = self._images[hash(name)]
+            self._images[hash(name)] -= 1
         try:
-            return entry._replace(kept=self._sidecars.values(name, self._content))
+            content = partial(self._content, images)
+            return entry._replace(kept=self._sidecars.values(name, content))
         except (BadMember, FileTooLarge) as error:
             return problem(entry, BadMember(str(error)), len(self._columns))
 
-    def _found(self) -> dict[int, bytes]:
+    def _found(self) -> dict[int, bytearray]:
         """Return the places of the files that can lie beside an image, by the hash of the name."""
-        found: dict[int, bytes] = {}
+        found: dict[int, bytearray] = {}
         # Damage is reported where the images are listed.
         with suppress(*CONTAINER_ERRORS):
             for entry in zips.entries(self._file, self._limits, MemberCounter(self._limits)):
                 if entry.problem is None and self._sidecars.has_extension(entry.name):
-                    found[hash(_key(entry.name))] = _PLACE.pack(*entry.place)
+                    places = found.setdefault(hash(sidecar_key(entry.name)), bytearray())
+                    places += _PLACE.pack(*entry.place)
+            if any(len(places) > _PLACE.size for places in found.values()):
+                again = zips.entries(self._file, self._limits, MemberCounter(self._limits))
+                self._images = Counter(hash(entry.name) for entry in again)
         return found
 
-    def _content(self, name: str) -> bytes | None:
+    def _content(self, images: int, name: str) -> bytes | None:
+        """Return the content of a file.
+
+        Args:
+            images: with the name of the image that it lies beside, from this one to the last.
+            name: of the file.
+        """
         assert self._places is not None
-        if (packed := self._places.get(hash(_key(name)))) is None:
+        if (packed := self._places.get(hash(sidecar_key(name)))) is None:
             return None
-        return zips.read(self._file, _PLACE.unpack(packed), MOST_BYTES, self._limits)
-
-
-def _key(name: str) -> str:
-    stem, dot, extension = name.rpartition(".")
-    return f"{stem}{dot}{extension.lower()}"
+        start = max(0, len(packed) - images * _PLACE.size)
+        return zips.read(self._file, _PLACE.unpack_from(packed, start), MOST_BYTES, self._limits)

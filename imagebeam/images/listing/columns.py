@@ -66,8 +66,9 @@ def check_columns(found: Sequence[Source], keep: Sequence[str], digest: str | No
     if keep and not any(source.keep for source in found):
         raise InputError(
             f"--keep {' '.join(keep)}: no input has such columns. Name columns of a .csv or "
-            ".parquet file, extensions of the files next to images in a folder or archive (`cls`), "
-            "features of TFRecords, or `folder`: the name of each image's folder."
+            ".parquet file, extensions of the files next to images in a folder or archive (`cls`; "
+            "in a tar, directly before or behind the image), features of TFRecords, or `folder`: "
+            "the name of each image's folder."
         )
 
 

@@ -75,13 +75,12 @@ def _named(
 
 
 def _kept_rows(one: ListingPass, address: str, version: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the columns to keep of a Parquet file, a tuple per row; nothing otherwise."""
+    """Yield the columns to keep of a Parquet or Arrow file, a tuple per row; nothing otherwise."""
     if not one.keep:
         return
     with store_for(address, one.access.settings).open(address, version) as opened:
         file = cast(IO[bytes], opened)
-        if file.read(4) == b"PAR1":
-            columns = arrow_tables.schema(file)
-            names = [name for name in one.keep if name in columns]
-            for row in arrow_tables.column_rows(file, names):
-                yield or_partitions(dict(zip(names, row, strict=True)), address, one.keep)
+        columns = arrow_tables.schema(file)
+        names = [name for name in one.keep if name in columns]
+        for row in arrow_tables.column_rows(file, names):
+            yield or_partitions(dict(zip(names, row, strict=True)), address, one.keep)

@@ -1,23 +1,29 @@
 """Tell the kind of a file named as INPUT: by its name, or else by its content."""
 
+from contextlib import closing, suppress
+from itertools import islice
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import signatures, uris
+from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
-from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
-from imagebeam.images.errors import InputError
+from imagebeam.images.containers.types import CONTAINER_ERRORS, Member
+from imagebeam.images.errors import ArchiveUnsupported, ImageError, InputError
 from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.images.listing.manifests import manifest_files
 from imagebeam.images.listing.manifests.entries import URI_COLUMN, ManifestError, NoColumnError
 from imagebeam.images.listing.manifests.formats import (
+    COMPRESSIONS,
     HEAD_BYTES,
     Format,
     compression_of,
+    form_of_table,
     format_of_name,
     format_of_text,
     is_text,
+    read_head,
 )
 from imagebeam.images.listing.names import is_image_name, judge_content
 from imagebeam.images.settings import Access
@@ -30,10 +36,7 @@ REPORT_IT = "Report it, and leave this input out."
 """The fix where the package is at fault, and not the input."""
 
 _FIRST_ROWS = 8
-_TEXT_FIX = (
-    "it is text, but its name does not tell the format. Rename it to .txt (one name per line), "
-    ".csv, .tsv or .jsonl"
-)
+_LARGEST_ROW = 100_000_000
 
 
 class FileKinds:
@@ -60,7 +63,7 @@ class FileKinds:
         """
         name = uris.path(address).rpartition("/")[2]
         form = format_of_name(name)
-        if form is not None and form.format is Format.PARQUET:
+        if form is not None and form.format in (Format.PARQUET, Format.ARROW):
             return self._table_kind(address, text)
         if form is not None:
             return "manifest"
@@ -92,7 +95,10 @@ class FileKinds:
     def _kind_of_content(self, address: str, text: str) -> FileKind:
         try:
             with store_for(address, self._access.settings).open(address) as file:
-                head = bytes(file.read(HEAD_BYTES))
+                head = read_head(cast(IO[bytes], file))
+                compression, inner = compression_of(head), b""
+                if compression is not None:
+                    inner = decompressed_head(cast(IO[bytes], file), compression, HEAD_BYTES)
         except (StoreError, OSError):
             # Its error row says why.
             return "images"
@@ -100,25 +106,16 @@ class FileKinds:
             return "images"
         if foreign := foreign_kind(head):
             raise InputError(f"{text}: it is {foreign}.")
-        if head.startswith(b"PAR1"):
+        if form_of_table(head) is not None:
             return self._table_kind(address, text)
-        if head.startswith(b"ARROW1"):
-            return "manifest"
         if kind := signatures.other_kind(head):
             if kind in signatures.NOT_PICTURES:
                 raise InputError(f"{text}: it is a {kind}, not a picture. Leave it out.")
             return "images"
-        inner = (
-            decompressed_head(head, HEAD_BYTES) if compression_of(head) is Compression.GZIP else b""
-        )
-        if inner and is_text(inner):
-            return self._text_kind(inner, text)
-        if (
-            kind_of_content(head[:SNIFFED_BYTES], ContainerKind.PARQUET)
-            is not ContainerKind.PARQUET
-        ):
-            return "container"
-        if compression_of(head) is not None:
+        if compression is not None and inner:
+            return self._compressed_kind(inner, compression, text)
+        # What is damaged is taken for an archive, whose row says why.
+        if compression is not None or _kind_inside(head) is not None:
             return "container"
         if is_text(head):
             return self._text_kind(head, text)
@@ -127,13 +124,45 @@ class FileKinds:
             "Leave it out, or convert it."
         )
 
-    def _text_kind(self, head: bytes, text: str) -> FileKind:
+    def _compressed_kind(self, inner: bytes, compression: Compression, text: str) -> FileKind:
+        """Return what a compressed file is whose name shows no kind.
+
+        Raises:
+            InputError: it is neither a manifest nor an archive.
+        """
+        kind = _kind_inside(inner)
+        if kind is ContainerKind.TAR or (
+            kind is ContainerKind.TFRECORD and compression is Compression.GZIP
+        ):
+            return "container"
+        foreign = foreign_kind(inner)
+        if is_text(inner) and foreign is None:
+            return self._text_kind(inner, text, compression)
+        if judge_content(inner) == "image":
+            held = "a picture"
+        elif kind is not None:
+            held = "compressed data" if kind.compression else f"a file of the kind {kind.format}"
+        else:
+            held = (foreign or "nothing that can be read").partition(". ")[0]
+        raise InputError(
+            f"{text}: it is compressed by {compression.value} and holds {held}. Decompress it, and "
+            "name what is in it."
+        )
+
+    def _text_kind(
+        self, head: bytes, text: str, compression: Compression | None = None
+    ) -> FileKind:
         if format_of_text(head, self._uri_column or URI_COLUMN) is not None:
             return "manifest"
-        raise InputError(f"{text}: {_TEXT_FIX}.")
+        ending = next((end for end, each in COMPRESSIONS.items() if each is compression), "")
+        kind = f"text, compressed by {compression.value}" if compression else "text"
+        raise InputError(
+            f"{text}: it is {kind}, but its name does not tell the format. Rename it to "
+            f".txt{ending} (one name per line), .csv{ending}, .tsv{ending} or .jsonl{ending}."
+        )
 
     def _table_kind(self, address: str, text: str) -> FileKind:
-        """Return whether a Parquet file names images or holds them."""
+        """Return whether a Parquet or Arrow file names images or holds them."""
         if self._access.selection.image_column is not None:
             return "container"
         try:
@@ -148,35 +177,40 @@ class FileKinds:
         return "manifest"
 
     def _holds_images(self, address: str, text: str) -> bool:
-        """Return whether the first rows of a Parquet file's column of bytes are images.
+        """Return whether the first rows of a table's column of bytes are images.
 
-        Several columns of bytes count too: the container says how to choose one.
+        So are several columns of bytes: the container says how to choose one.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from imagebeam.images.containers.parquets import image_column
-
+        heads: list[bytes] = []
         try:
-            with store_for(address, self._access.settings).open(address) as file:
-                table = pq.ParquetFile(file)
-                try:
-                    column = image_column(table.schema_arrow, self._access.selection)
-                except UnsupportedContainerError as error:
-                    return "several" in str(error)
-                batches = table.iter_batches(_FIRST_ROWS, columns=[column])
-                values = next((batch.column(0) for batch in batches), None)
-        except (StoreError, OSError, pa.ArrowException) as error:
-            if isinstance(error, StoreError):
-                raise unreachable(text, error) from error
-            # The container says what is damaged.
+            with (
+                store_for(address, self._access.settings).open(address) as opened,
+                closing(
+                    open_container(
+                        cast(IO[bytes], opened), ContainerKind.PARQUET, self._access.selection
+                    )
+                ) as container,
+            ):
+                first = list(islice(container.look(), _FIRST_ROWS))
+                for each in first:
+                    if isinstance(each, Member):
+                        with suppress(ImageError):
+                            data = container.read(each.place, _LARGEST_ROW)
+                            heads.append(data[:HEAD_BYTES])
+                    elif isinstance(each.error, ArchiveUnsupported):
+                        return "no column holds bytes" not in str(each.error)
+        except StoreError as error:
+            raise unreachable(text, error) from error
+        except OSError:
+            # The row of the container says why.
             return True
-        if values is None:
-            return True
-        if pa.types.is_struct(values.type):
-            values = values.flatten()[0]
-        heads = [bytes(value.as_buffer()[:HEAD_BYTES]) for value in values if value.is_valid]
         return not heads or any(judge_content(head) == "image" for head in heads)
+
+
+def _kind_inside(head: bytes) -> ContainerKind | None:
+    """Return the kind of container that content shows, whatever its name."""
+    kind = kind_of_content(head[:SNIFFED_BYTES], ContainerKind.NESTED)
+    return None if kind is ContainerKind.NESTED else kind
 
 
 def unreachable(text: str, error: StoreError | OSError) -> InputError:

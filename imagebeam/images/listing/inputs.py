@@ -205,15 +205,19 @@ class _Inputs:
         return self._maker.all_named([uris.from_path(path) for path, _ in found], text)
 
     def _by_content(self, pattern: str, here: str, text: str) -> list[Source]:
-        """Return containers or manifests whose names show no kind: `train-00000-of-01024`."""
+        """Return containers or manifests whose names do not show it: `train-00000-of-01024`."""
         found = [path for path, error in folders.matches(pattern, here) if error is None]
-        if not all(judge_suffix(os.path.basename(path)) == "unknown" for path in found):
+        judgements = {judge_suffix(os.path.basename(path)) for path in found}
+        if not judgements <= {"unknown", "archive"}:
             return []
         try:
             return self._maker.all_named([uris.from_path(path) for path in found], text)
         except NoValueError:
             raise
         except InputError:
+            # What an archive is says more than that no image matches.
+            if judgements == {"archive"}:
+                raise
             return []
 
     def _in_bucket(self, text: str) -> list[Source]:

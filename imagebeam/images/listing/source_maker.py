@@ -93,13 +93,13 @@ class SourceMaker:
             return source
         try:
             with store_for(address, self._access.settings).open(address) as file:
-                if file.read(4) != b"PAR1":
-                    return source
                 columns = arrow_tables.schema(cast(IO[bytes], file))
         except ManifestError as error:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:
             raise unreachable(text, error) from error
+        if not columns:
+            return source
         return replace(source, keep=kept_columns(columns, self._keep, address, text))
 
     def manifest(self, address: str, base: str, text: str) -> Source:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from imagebeam.beam_pipeline.cli import command_parser, main
 from imagebeam.errors import RAISE_UNEXPECTED
 from imagebeam.version import __version__
 from tests.beam_pipeline.colours import draw
-from tests.beam_pipeline.jobs import COMMAND, ROOT
+from tests.beam_pipeline.jobs import COMMAND, ROOT, predictions
 
 
 def _examples(help_text: str) -> list[str]:
@@ -203,6 +204,27 @@ def test_libraries_do_not_write_into_a_file_instead_of_a_closed_stream(tmp_path:
     done = subprocess.run(["sh", "-c", command, COMMAND[0], str(tmp_path)], cwd=ROOT, check=False)
     assert done.returncode == 0
     assert main.run(["verify", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize("command", ["-m", "script"])
+def test_files_of_the_current_folder_replace_no_library(tmp_path: Path, command: str) -> None:
+    names = ("proto", "select", "signal", "queue", "json", "numpy", "pyarrow", "images", "rich")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name}.py was imported')")
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    script = "import sys; sys.path.insert(0, ''); from imagebeam.__main__ import main; main()"
+    words = ["-m", "imagebeam"] if command == "-m" else ["-c", script]
+    done = subprocess.run(
+        [sys.executable, *words, "label", "in", "--module", "demo", "--output", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [row] = predictions(tmp_path / "out")
+    assert row["uri"] == str(tmp_path / "in" / "red.png")
 
 
 @pytest.mark.parametrize(

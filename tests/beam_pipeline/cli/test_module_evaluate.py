@@ -1,8 +1,12 @@
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from imagebeam.evaluation.accuracy import wilson_interval
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
@@ -70,11 +74,53 @@ def test_a_csv_names_classes_by_name_synonym_or_number(
     draw(tmp_path / "a[1].png", 255, 0, 0)
     draw(tmp_path / "b.png", 0, 255, 0)
     (tmp_path / "truth.csv").write_text(
-        f'label,uri\nred,a[1].png\nverdant,b.png\n"green, verdant",{tmp_path}/b.png\n1,b.png\n'
+        f'label,uri\nred,a[1].png\nverdant,b.png\n"green, verdant",{tmp_path}/c.png\n1,d.png\n'
     )
+    for name in ("c.png", "d.png"):
+        draw(tmp_path / name, 0, 255, 0)
     result = _evaluated(capfd, module, tmp_path / "truth.csv")
     assert (result["images"], result["top_1"]) == (4, 1.0)
     assert list(result["classes"]) == ["1", "green, verdant", "red", "verdant"]
+
+
+def test_an_image_that_comes_again_counts_once(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw(tmp_path / "a.png", 255, 0, 0)
+    draw(tmp_path / "b.png", 0, 255, 0)
+    truth = tmp_path / "truth.csv"
+    lines = f"uri,label\na.png,red\nb.png,verdant\n{tmp_path}/a.png,red\n./b.png,1\n"
+    truth.write_text(lines)
+    result = _evaluated(capfd, module, truth)
+    assert (result["images"], result["top_1"]) == (2, 1.0)
+    truth.write_text(f"{lines}b.png,red\n")
+    assert "b.png' has the labels 'verdant' and 'red'. Keep one" in _refused(capfd, module, truth)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.jsonl", "a.json", "a.parquet", "a.csv.gz", "a.arrow"])
+def test_tables_of_every_kind_are_read(
+    tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    draw(tmp_path / "a.png", 255, 0, 0)
+    draw(tmp_path / "b.png", 0, 255, 0)
+    rows = [{"uri": "a.png", "label": 0}, {"uri": "b.png", "label": 1}]
+    path = tmp_path / name
+    match name.partition(".")[2]:
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        case "arrow":
+            feather.write_feather(pa.Table.from_pylist(rows), path)
+        case "csv.gz":
+            path.write_bytes(gzip.compress(b"label,uri\n0,a.png\n\n1,b.png\n"))
+        case "tsv":
+            path.write_text("label\turi\n0\ta.png\n1\tb.png\n")
+        case "json":
+            path.write_text(json.dumps(rows))
+        case "jsonl":
+            path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    result = _evaluated(capfd, module, path)
+    assert {label: of["top_1"] for label, of in result["classes"].items()} == {"0": 1.0, "1": 1.0}
+    assert result["images"] == 2
 
 
 def test_names_may_come_from_a_file(
@@ -90,10 +136,11 @@ def test_names_may_come_from_a_file(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("path,label\na.png,red\n", "no column uri; it has 'path', 'label'. Name the columns"),
-        ("uri\na.png\n", "no column label; it has 'uri'. Name the columns"),
-        ("uri;label\na.png;red\n", "it has 'uri;label'. Name the columns"),
-        ("uri,label\na.png,\n", "line 2 lacks uri or label"),
+        ("path,label\na.png,red\n", "no column `uri`; it has 'path', 'label'."),
+        ("uri\na.png\n", "no column `label`; it has 'uri'. Give a table with the columns"),
+        ("uri,label\na.png,\n", "line 2 lacks a label. Fill it in."),
+        ("uri,label\n,red\n", "line 2: `uri` is '', not the name of an image. Mend it."),
+        ("uri,label\na.png,red,blue\n", "line 2: 3 cells, the header has 2: 'a.png,red,blue'."),
         ("uri,label\n", "it has no labelled image"),
         ("uri,label\na.png,purple\n", "'purple': matches no class of the module"),
         ("uri,label\na.png,3\n", "'3': matches no class of the module"),
@@ -117,7 +164,9 @@ def test_a_picture_beside_the_folders_is_refused(
 def test_a_path_that_is_not_a_folder_is_refused(
     tmp_path: Path, module: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "not a folder and not a .csv file" in _refused(capfd, module, tmp_path / "nowhere")
+    assert "nowhere': No such file" in _refused(capfd, module, tmp_path / "nowhere")
+    (tmp_path / "list.txt").write_text("a.png\n")
+    assert "no column `label`; it has no columns." in _refused(capfd, module, tmp_path / "list.txt")
 
 
 def test_a_module_without_classes_is_refused(

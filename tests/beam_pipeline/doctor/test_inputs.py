@@ -11,10 +11,13 @@ from imagebeam.beam_pipeline.doctor.inputs import check_inputs, list_images, spa
 from imagebeam.beam_pipeline.doctor.trial import TrialError
 from imagebeam.beam_pipeline.options.label_options import LabelOptions
 from imagebeam.beam_pipeline.runners.watchdog import FailureLimit
-from imagebeam.images.errors import BadManifestEntry
+from imagebeam.images.errors import CODES, BadManifestEntry
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.sources import image
+from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.recorded_names import RecordedNames
 from tests.beam_pipeline.colours import draw, write_module
+from tests.beam_pipeline.jobs import imagebeam
 
 
 def _found(
@@ -105,6 +108,37 @@ def test_names_that_cannot_be_resolved_are_counted() -> None:
 
     listing = list_images(found(), 3, 60.0)
     assert (listing.images, dict(listing.problems)) == (1, {"bad_entry": 1})
+
+
+def test_images_with_a_row_in_the_output_are_not_counted(tmp_path: Path) -> None:
+    names = ["broken.png", "empty.png", "red.png"]
+    draw(tmp_path / "in" / "red.png", 255, 0, 0)
+    (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "in" / "empty.png").touch()
+    output = tmp_path / "out"
+    module = write_module(tmp_path / "module.tflite")
+    assert imagebeam("label", tmp_path / "in", "--module", module, "--output", output) == 0
+    [found] = _found(tmp_path, output)
+    assert (found.facts["images"], found.facts["already_done"]) == (0, 3)
+    assert found.message.startswith("0 images to label, and 3 with a row in the output, listed in")
+    for number in range(2):
+        draw(tmp_path / "in" / f"{number}.png", 0, 0, 255)
+    retryable = sum(CODES[code].retryable for code in ("truncated", "empty_file"))
+    for options, images in (
+        ({}, 2),
+        ({"retry_failed": ("truncated",)}, 3),
+        ({"retry_failed": ()}, 2 + retryable),
+        ({"overwrite": True}, 5),
+    ):
+        listing, sample, *_ = _found(tmp_path, output, **options)
+        assert listing.facts["images"] == sample.facts["images"] == images
+        assert listing.facts["already_done"] == 5 - images
+    layout = Layout(tmp_path / "out")
+    recorded = RecordedNames(layout)
+    assert [str(tmp_path / "in" / name) in recorded for name in (*names, "0.png")] == [
+        *(True, True, True, False)
+    ]
+    assert str(tmp_path / "in" / "red.png") not in RecordedNames(layout, seconds=0)
 
 
 def test_rows_are_compared_with_the_free_space(tmp_path: Path) -> None:

@@ -326,7 +326,8 @@ class TestRefusals:
         (here / "a.csv").write_text("url\na.jpg\n")
         cure = (
             "Name the column that holds the images' names with --uri-column. If the first line is "
-            "not a header, write one above it."
+            "not a header, write one above it, or give --uri-column the name of the image in that "
+            "line."
         )
         assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
 

@@ -129,6 +129,10 @@ class TestCsv:
             ("line=6", "d.jpg"),
         ]
 
+    def test_rows_of_delimiters_are_blank(self, tmp_path: Path) -> None:
+        found = entries(written(tmp_path, "list.csv", 'id,uri\n1,a.jpg\n,\n"", \n\n'))
+        assert [each.value for each in found] == ["a.jpg", None, None, None]
+
     @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\f"])
     def test_a_header_that_ends_in_another_line_separator_is_refused(
         self, tmp_path: Path, separator: str
@@ -240,8 +244,19 @@ class TestCsv:
     ) -> None:
         assert refusal(written(tmp_path, "list.csv", content)) == (
             f"no column `uri`; it has {columns}. Name the column that holds the images' names with "
-            "--uri-column. If the first line is not a header, write one above it."
+            "--uri-column. If the first line is not a header, write one above it, or give "
+            "--uri-column the name of the image in that line."
         )
+
+    @pytest.mark.parametrize("column", ["a.jpg", "https://example.org/1"])
+    def test_a_table_without_a_header_loses_no_line(self, tmp_path: Path, column: str) -> None:
+        path = written(tmp_path, "list.csv", f"cat;{column}\ndog;b.jpg\n")
+        with path.open("rb") as file:
+            found = manifest_files.read(file, path.name, {"cat": pa.string()}, column)
+            assert [(each.value, each.extra_columns) for each in found] == [
+                (column, ("cat",)),
+                ("b.jpg", ("dog",)),
+            ]
 
     def test_a_name_in_the_header_can_span_lines(self, tmp_path: Path) -> None:
         text = '"a\n\nb, c","uri"\n1,a.jpg\n"2\n3",b.jpg\n'

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from imagebeam.images.listing.path_columns import available, values
 from imagebeam.storage import ObjectInfo, Settings, store_for, tfrecord
 from imagebeam.storage.errors import Denied, Missing
 from imagebeam.storage.local import LocalStore
-from tests.images.containers.archives import tar, zipped
+from tests.images.containers.archives import RawEntry, raw_zip, tar, zipped
 from tests.images.listing.test_folders import tree
 
 
@@ -104,6 +104,19 @@ def test_a_table_of_paths_without_any_bytes(tmp_path: Path) -> None:
     assert [each.uri for each in source] == [f"{tmp_path}/{number}.png" for number in range(40)]
 
 
+def packed_tar(members: list[tuple[str, bytes]]) -> bytes:
+    """Return a tar whose members may have the same name."""
+    blocks = b"".join(
+        tar({name: data})[: 512 * (1 + -(-len(data) // 512))] for name, data in members
+    )
+    return blocks + bytes(1024)
+
+
+def packed_zip(members: list[tuple[str, bytes]]) -> bytes:
+    """Return a zip whose members may have the same name."""
+    return raw_zip(*(RawEntry(name.encode(), data) for name, data in members))
+
+
 class TestValuesInArchives:
     def test_files_beside_an_image_in_a_tar(self, tmp_path: Path) -> None:
         content = {
@@ -179,6 +192,60 @@ class TestValuesInArchives:
         expected = [("3", None, "in"), (None, "ü", "in"), ("3", "two dots", "in")]
         assert kept(tmp_path / "a.zip", "json.label", "txt", "folder") == expected
 
+    @pytest.mark.parametrize("pack", [packed_tar, packed_zip])
+    @pytest.mark.parametrize(
+        ("content", "expected"),
+        [
+            # Two archives, one after the other.
+            (["a.jpg", "a.txt=1", "a.jpg", "a.txt=2"], ["1", "2"]),
+            (["a.txt=1", "a.jpg", "a.txt=2", "a.jpg"], ["1", "2"]),
+            # A file that was replaced.
+            (["a.jpg", "a.txt=1", "a.txt=2"], ["2"]),
+            # Folders tell names apart.
+            (["a/1.jpg", "a/1.txt=1", "b/1.jpg", "b/1.txt=2"], ["1", "2"]),
+            (["1.jpg", "1.png", "1.txt=1", "2.jpg"], ["1", "1", None]),
+            # The name of the image, with and without its own extension.
+            (["v.1.jpg", "v.1.txt=1", "v.2.jpg", "v.2.txt=2", "v.3.jpg"], ["1", "2", None]),
+            (["1.jpg", "1.jpg.txt=1", "1.png", "1.png.TXT=2"], ["1", "2"]),
+            (["1.txt=0", "1.left.jpg", "1.right.jpg", "1.right.txt=2"], ["0", "2"]),
+        ],
+    )
+    def test_repeated_names(
+        self,
+        tmp_path: Path,
+        pack: Callable[[list[tuple[str, bytes]]], bytes],
+        content: list[str],
+        expected: list[str | None],
+    ) -> None:
+        members = [each.partition("=") for each in content]
+        (tmp_path / "a").write_bytes(pack([(name, text.encode()) for name, _, text in members]))
+        assert kept(tmp_path / "a", "txt") == [(text,) for text in expected]
+
+    def test_a_sample_of_many_images_in_a_tar_is_read_in_parts(self, tmp_path: Path) -> None:
+        numbers = [f"{number:04}" for number in range(1203)]
+        content = {"v.txt": b"all"}
+        for number in numbers:
+            content |= {f"v.{number}.txt": number.encode(), f"v.{number}.jpg": b""}
+        (tmp_path / "a.tar").write_bytes(tar({**content, "v.jpg": b""}))
+        assert kept(tmp_path / "a.tar", "txt") == [*((number,) for number in numbers), ("all",)]
+
+    @pytest.mark.parametrize(
+        ("content", "expected"),
+        [
+            # As `zip -r` sorts, and with a picture that was added later.
+            (["a.jpg", "a.jpg", "a.txt=1", "a.txt=2"], ["1", "2"]),
+            (["a.jpg", "a.txt=1", "b.jpg", "a.jpg"], ["1", None, "1"]),
+            (["a.jpg", "b.jpg", "a.txt=1", "b.txt=3", "a.txt=2"], ["2", "3"]),
+        ],
+    )
+    def test_repeated_names_in_a_zip_in_any_order(
+        self, tmp_path: Path, content: list[str], expected: list[str | None]
+    ) -> None:
+        members = [each.partition("=") for each in content]
+        data = packed_zip([(name, text.encode()) for name, _, text in members])
+        (tmp_path / "a.zip").write_bytes(data)
+        assert kept(tmp_path / "a.zip", "txt") == [(text,) for text in expected]
+
     def test_a_zip_in_a_tar_has_its_own(self, tmp_path: Path) -> None:
         inner = zipped({"1.jpg": b"1", "1.cls": b"3"})
         outer = {"a.cls": b"9", "a.zip": inner, "b.jpg": b"2", "b.cls": b"4"}
@@ -200,17 +267,19 @@ class TestValuesInArchives:
             ("x/1.txt", "a cat\n"),
             ("x/2.v1.jpg", ""),
             ("x/2.v1.txt", "two"),
+            ("x/4.jpg", ""),
+            ("x/4.jpg.TXT", "four"),
             ("y/3.jpg", ""),
         ):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
         (tmp_path / "y/3.folder").write_text("no")
         os.mkfifo(tmp_path / "y/3.txt")
-        expected = [("a cat", "x"), ("two", "x"), (None, "y")]
+        expected = [("a cat", "x"), ("two", "x"), ("four", "x"), (None, "y")]
         assert kept(tmp_path, "txt", "folder") == expected
         assert kept(tmp_path / "*", "txt", "folder") == expected
-        assert kept(tmp_path, "folder") == [("x",), ("x",), ("y",)]
-        with pytest.raises(InputError, match="no value 'cls' to keep with its first 3 images"):
+        assert kept(tmp_path, "folder") == [("x",), ("x",), ("x",), ("y",)]
+        with pytest.raises(InputError, match="no value 'cls' to keep with its first 4 images"):
             kept(tmp_path, "txt", "cls")
 
     def test_a_bad_file_beside_an_image_in_a_folder_costs_the_image(self, tmp_path: Path) -> None:
@@ -276,10 +345,10 @@ class TestValuesInArchives:
 
         names = [f"{number}.jpg" for number in range(20)]
         names = sorted([*names, "3.txt", "7.txt", "9.TXT"])
-        texts = dict.fromkeys(range(20)) | {3: "s3://b/3.txt"}
+        texts = dict.fromkeys(range(20)) | {3: "s3://b/3.txt", 9: "s3://b/9.TXT"}
         order = [int(name[:-4]) for name in names if name.endswith(".jpg")]
         assert kept_values(["txt"]) == [(texts[number],) for number in order]
-        assert sorted(read) == ["s3://b/3.txt", "s3://b/7.txt"]
+        assert sorted(read) == ["s3://b/3.txt", "s3://b/7.txt", "s3://b/9.TXT"]
         # Too many names that are the same up to the first dot: each one is requested.
         names = sorted(
             f"film.{number:04d}.{end}" for number in range(600) for end in ("jpg", "txt")

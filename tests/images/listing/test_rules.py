@@ -1,13 +1,16 @@
 """Test the options of listing."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation
@@ -50,6 +53,23 @@ class TestEntries:
         assert listed(*names, entries=rules) == [
             (str(tmp_path / name), None) for name in ("a.jpg", "c.jpg", "d.jpg")
         ]
+
+    @pytest.mark.parametrize(
+        "entry", ['"https://h/a.jpg"', "<http://h/1>", "1 http://h/a", "http:/h/a"]
+    )
+    def test_an_address_that_is_not_alone_is_no_missing_file(
+        self, tmp_path: Path, entry: str
+    ) -> None:
+        path = tmp_path / "a.txt"
+        path.write_text(f"{entry}\n")
+        [source] = sources([str(path)])
+        [found] = source
+        assert (found.uri, str(found.error)) == (
+            f"{path}#line=1",
+            f"{entry!r} is neither a file nor an address. Write the address alone, without quotes",
+        )
+        tree(tmp_path, entry)
+        assert [error for _, error in listed(path)] == [None]
 
     def test_digests_of_manifests_are_kept_for_the_reader(self, tmp_path: Path) -> None:
         md5, sha = "0" * 32, "a" * 64
@@ -212,7 +232,12 @@ class TestInputs:
             ("list", b'["a.jpg"]'),
             ("list", b'{"uri": "a.jpg"}\n'),
             ("list.dat", b"id,uri\n1,a.jpg\n"),
+            ("list", b"a.jpg\n\n"),
+            ("list", b"./a.jpg\r\n"),
             ("list.gz", gzip.compress(b'["a.jpg"]', mtime=0)),
+            ("list.zst", zstandard.compress(b"id,uri\n1,a.jpg\n")),
+            ("list.bz2", bz2.compress(b'{"uri": "a.jpg"}\n')),
+            ("list.xz", lzma.compress(b"a.jpg")),
             ("list.csv.gz", gzip.compress(b"uri\na.jpg\n", mtime=0)),
         ],
     )
@@ -221,6 +246,11 @@ class TestInputs:
     ) -> None:
         (tmp_path / name).write_bytes(content)
         assert listed(tmp_path / name) == [(f"{tmp_path}/a.jpg", None)]
+
+    def test_a_list_of_addresses_is_recognised_by_content(self, tmp_path: Path) -> None:
+        addresses = ["https://example.org/1", "gs://bucket/2"]
+        (tmp_path / "list").write_text("\n".join(addresses))
+        assert listed(tmp_path / "list") == [(address, None) for address in addresses]
 
     def test_archives_and_pictures_are_recognised_by_content(self, tmp_path: Path) -> None:
         (tmp_path / "download").write_bytes(tar({"a.jpg": b"1"}))
@@ -237,9 +267,26 @@ class TestInputs:
             (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it"),
             (b"Rar!\x1a\x07\x01", "a RAR archive. Unpack it"),
             (b"\x1f\x9d\x90abc", "compressed by `compress`. Decompress it"),
+            (b"\x0a\x23\xd7\xce\0", "a RecordIO file of MXNet. Write its pictures to files."),
+            (bytes(16) + b"\xde\xc0\xef\xbe", "an LMDB database. Write its pictures to files."),
             (b"\0\0\0\x18ftypmp42" + bytes(40), "it is a video, not a picture. Leave it out"),
             (b"some text\n", "it is text, but its name does not tell the format"),
             (b"\0\1\2\3" * 20, "not a picture, an archive or a manifest"),
+            # A list of pairs.
+            (b"a.jpg,b.jpg\n", "it is text, but its name does not tell the format"),
+            (
+                lzma.compress(b"some text"),
+                "it is text, compressed by xz, but its name does not tell the format. Rename it to "
+                ".txt.xz (one name per line), .csv.xz, .tsv.xz or .jsonl.xz.",
+            ),
+            (
+                zstandard.compress(encode(smooth(8, 8), "JPEG")),
+                "it is compressed by zstd and holds a picture. Decompress it, and name what is in",
+            ),
+            (gzip.compress(zipped({"a.jpg": b"1"})), "and holds a file of the kind zip."),
+            (gzip.compress(gzip.compress(b"1")), "and holds compressed data."),
+            (bz2.compress(b"%PDF-1.7"), "compressed by bzip2 and holds a PDF document."),
+            (gzip.compress(b"\0\1\2\3"), "and holds nothing that can be read."),
         ],
     )
     def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
@@ -313,6 +360,20 @@ class TestInputs:
         [source, _, notes] = sources([f"{tmp_path}/train-*"])
         assert next(source.images(found)).uri.endswith("!/record=1")
         assert [each.error and each.error.code for each in notes] == ["archive_damaged"]
+
+    def test_a_glob_of_archives_of_several_kinds_is_read_by_content(self, tmp_path: Path) -> None:
+        (tmp_path / "1.tar").write_bytes(tar({"a.jpg": b"1"}))
+        (tmp_path / "2.zip").write_bytes(zipped({"b.jpg": b"2"}))
+        assert [uri for uri, _ in listed(f"{tmp_path}/*")] == [
+            *(f"{tmp_path}/1.tar!/a.jpg", f"{tmp_path}/2.zip!/b.jpg"),
+        ]
+        for number in (1, 2):
+            (tmp_path / f"{number}.gz").write_bytes(gzip.compress(f"{number}.jpg".encode()))
+            (tmp_path / f"{number}.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+        assert [uri for uri, _ in listed(f"{tmp_path}/*.gz")] == [
+            *(f"{tmp_path}/1.jpg", f"{tmp_path}/2.jpg"),
+        ]
+        assert refusal(f"{tmp_path}/*.7z").endswith("a 7z archive. Unpack it and name the folder.")
 
     def test_a_column_of_digests_is_not_a_column_of_images(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"md5": [b"\1" * 16], "URL": ["a.jpg"]}), tmp_path / "a.parquet")

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 from imagebeam.images.containers.parquet_footer import row_groups
@@ -18,7 +17,7 @@ from imagebeam.images.listing.manifests.entries import (
     name_or_error,
     no_column,
 )
-from imagebeam.images.listing.manifests.formats import Format
+from imagebeam.images.listing.manifests.formats import Format, form_of_table, read_head
 
 _ROWS_AT_ONCE = 16_384
 _BATCH_BYTES = 100_000_000
@@ -26,9 +25,6 @@ _FREE_ROWS = 1_000_000
 """Rows that a file may have however small it is. More must take a byte each."""
 
 _LIMITS = ContainerLimits()
-_ARROW_FIX = "If a column holds the images themselves, write the table as Parquet."
-_ARROW_MAGIC = b"ARROW1"
-"""The beginning of a file; a stream, as the caches of Hugging Face hold it, has none."""
 
 
 class _Table(NamedTuple):
@@ -45,8 +41,7 @@ class _Table(NamedTuple):
 
 def columns(file: IO[bytes], form: Format, column: str) -> dict[str, Any]:
     """Return the columns of a table with their Arrow types; dictionaries as what they hold."""
-    with _opened(file, form, column) as table:
-        return {name: _plain(kind) for name, kind in table.types.items()}
+    return {name: _plain(kind) for name, kind in _with_names(file, form, column).types.items()}
 
 
 def read(file: IO[bytes], form: Format, column: str, keep: Columns) -> Iterator[ManifestEntry]:
@@ -56,21 +51,21 @@ def read(file: IO[bytes], form: Format, column: str, keep: Columns) -> Iterator[
     number = 0
     nothing = (None,) * len(keep)
     try:
-        with _opened(file, form, column) as table:
-            check_kept(table.types, keep)
-            for batch in table.batches(list({column: None, **keep})):
-                names = texts(batch.column(column), "surrogateescape")
-                kept = [_values(batch.column(name)) for name in keep]
-                for row, name in enumerate(names):
-                    number += 1
-                    values = tuple(each[row] for each in kept)
-                    bad = next((each for each in values if isinstance(each, _BadText)), None)
-                    if bad is None:
-                        entry = name_or_error(name, column)
-                        yield ManifestEntry(f"row={number}", entry, values)
-                    else:
-                        error = BadManifestEntry("a column to keep holds text that is not UTF-8")
-                        yield ManifestEntry(f"row={number}", error, nothing)
+        table = _with_names(file, form, column)
+        check_kept(table.types, keep)
+        for batch in table.batches(list({column: None, **keep})):
+            names = texts(batch.column(column), "surrogateescape")
+            kept = [_values(batch.column(name)) for name in keep]
+            for row, name in enumerate(names):
+                number += 1
+                values = tuple(each[row] for each in kept)
+                bad = next((each for each in values if isinstance(each, _BadText)), None)
+                if bad is None:
+                    entry = name_or_error(name, column)
+                    yield ManifestEntry(f"row={number}", entry, values)
+                else:
+                    error = BadManifestEntry("a column to keep holds text that is not UTF-8")
+                    yield ManifestEntry(f"row={number}", error, nothing)
     # pyarrow raises OSError for a damaged page.
     except (pa.ArrowException, OSError, *CONTAINER_ERRORS) as error:
         if number == 0:
@@ -80,21 +75,26 @@ def read(file: IO[bytes], form: Format, column: str, keep: Columns) -> Iterator[
 
 
 def schema(file: IO[bytes]) -> dict[str, Any]:
-    """Return the columns of a Parquet file with their Arrow types.
+    """Return the columns of a Parquet or Arrow file with their Arrow types; none of other files.
 
     Raises:
-        ManifestError: it is not a Parquet file.
+        ManifestError: it is damaged.
     """
-    return {name: _plain(kind) for name, kind in _parquet(file)[1].items()}
+    form = form_of_table(read_head(file))
+    if form is None:
+        return {}
+    return {name: _plain(kind) for name, kind in _opened(file, form).types.items()}
 
 
 def column_rows(file: IO[bytes], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of some columns of a Parquet file, row by row.
+    """Yield the values of some columns of a table with images, row by row; none of other files.
 
     Text that is not UTF-8 is replaced; other values that cannot be read are None.
     """
-    table, _ = _parquet(file)
-    for batch in _parquet_batches(file, table, list(names)):
+    form = form_of_table(read_head(file))
+    if form is None:
+        return
+    for batch in _opened(file, form).batches(list(names)):
         columns = [_values(batch.column(name)) for name in names]
         for row in zip(*columns, strict=True):
             yield tuple(None if isinstance(value, _BadText) else value for value in row)
@@ -153,23 +153,27 @@ def _parquet_batches(file: IO[bytes], table: Any, names: list[str]) -> Iterator[
         yield from table.iter_batches(at_once, row_groups=[group], columns=names)
 
 
-def _parquet(file: IO[bytes]) -> tuple[Any, dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(file)
-        return table, {field.name: field.type for field in table.schema_arrow}
-    except (pa.ArrowException, OSError) as error:
-        raise ManifestError(f"not valid Parquet: {error}. Check the file.") from error
-    except UnicodeError as error:
-        raise ManifestError(
-            "the name of a column is not UTF-8 text. Write the file again with other names."
-        ) from error
+def _with_names(file: IO[bytes], form: Format, column: str) -> _Table:
+    """Open a table whose column names images."""
+    table = _opened(file, form, column)
+    if column not in table.types:
+        raise NoColumnError(no_column(list(table.types), column))
+    if not is_text(table.types[column]):
+        raise NoColumnError(
+            f"column `{column}` holds {table.types[column]}, not text. Name the column that holds "
+            f"the images' names with --uri-column; it has {', '.join(map(repr, table.types))}."
+        )
+    return table
 
 
-@contextmanager
-def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
+def _opened(file: IO[bytes], form: Format, packed: str = "") -> _Table:
+    """Open a table.
+
+    Args:
+        file: of the table.
+        form: of the file.
+        packed: column of names. A small file may repeat a long text very often: it stays packed.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -177,24 +181,19 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
         if form is Format.PARQUET:
             parquet = pq.ParquetFile(file)
             schema = parquet.schema_arrow
-            if schema.names.count(column) == 1 and is_text(schema.field(column).type):
-                # A small file may repeat a long text very often: it stays packed.
-                parquet = pq.ParquetFile(file, read_dictionary=[column])
+            if schema.names.count(packed) == 1 and is_text(schema.field(packed).type):
+                parquet = pq.ParquetFile(file, read_dictionary=[packed])
 
             def batches(names: list[str]) -> Iterator[Any]:
                 return _parquet_batches(file, parquet, names)
         else:
-            is_file = file.read(len(_ARROW_MAGIC)) == _ARROW_MAGIC
-            file.seek(0)
-            arrow = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-            schema = arrow.schema
+            # Imported where it is needed: it imports Arrow.
+            from imagebeam.images.containers.arrow_images import open_arrow
+
+            schema, found = open_arrow(file)
 
             def batches(names: list[str]) -> Iterator[Any]:
-                found = map(arrow.get_batch, range(arrow.num_record_batches)) if is_file else arrow
-                for batch in found:
-                    # Offsets in the file may point outside its buffers.
-                    batch.validate(full=True)
-                    yield batch.select(names)
+                return (batch.select(names) for batch in found)
 
         types = {field.name: field.type for field in schema}
     except (pa.ArrowException, OSError) as error:
@@ -203,18 +202,10 @@ def _opened(file: IO[bytes], form: Format, column: str) -> Iterator[_Table]:
         raise ManifestError(
             "the name of a column is not UTF-8 text. Write the file again with other names."
         ) from error
-    if schema.names.count(column) > 1:
-        count = schema.names.count(column)
-        raise ManifestError(f"{count} columns are called `{column}`. Rename one.")
-    if column not in types:
-        fix = "" if form is Format.PARQUET else f" {_ARROW_FIX}"
-        raise NoColumnError(no_column(list(types), column) + fix)
-    if not is_text(types[column]):
-        raise NoColumnError(
-            f"column `{column}` holds {types[column]}, not text. Name the column that holds the "
-            f"images' names with --uri-column; it has {', '.join(map(repr, types))}."
-        )
-    yield _Table(types, batches)
+    if schema.names.count(packed) > 1:
+        count = schema.names.count(packed)
+        raise ManifestError(f"{count} columns are called `{packed}`. Rename one.")
+    return _Table(types, batches)
 
 
 def is_text(kind: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from imagebeam.storage.secrets import HideQuery
 _LONGEST_PATH = 4096
 _LONGEST_URL = 16_384
 _WEB = ("http", "https")
+_ADDRESS_INSIDE = re.compile("https?:/", re.IGNORECASE)
+"""An address that is quoted, lacks a slash, or stands behind something else."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ def _local(entry: str, manifest: str, base: str, rules: EntryRules) -> EntryAddr
         text, path = entry, literal
     elif text.startswith("//") and not os.path.lexists(path):
         raise BadManifestEntry(_no_scheme(text))
+    elif _ADDRESS_INSIDE.search(text) and not os.path.lexists(path):
+        raise BadManifestEntry(
+            f"{shown(text)} is neither a file nor an address. Write the address alone, without "
+            "quotes"
+        )
     if not path.isascii() and not os.path.lexists(path):
         path = next(filter(os.path.lexists, _spellings(path)), path)
     address = _from_path(path, text)

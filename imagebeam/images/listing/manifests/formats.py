@@ -5,8 +5,10 @@ import re
 from enum import Enum
 from typing import IO, NamedTuple
 
+from imagebeam.images.containers.content_kinds import is_arrow
 from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression
+from imagebeam.images.listing.names import is_image_name
 
 HEAD_BYTES = 4096
 """Bytes that show what a file is."""
@@ -44,12 +46,14 @@ _FORMATS = {
     ".arrow": Format.ARROW,
     ".feather": Format.ARROW,
 }
-_COMPRESSIONS = {
+COMPRESSIONS = {
     ".gz": Compression.GZIP,
     ".bz2": Compression.BZIP2,
     ".xz": Compression.XZ,
     ".zst": Compression.ZSTANDARD,
 }
+"""Endings of the names of compressed manifests."""
+
 _BINARY = (Format.PARQUET, Format.ARROW)
 _MAGIC = (
     (b"\x1f\x8b", Compression.GZIP),
@@ -58,6 +62,8 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", Compression.ZSTANDARD),
 )
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9]+://\S+$", re.IGNORECASE)
+_DELIMITER = re.compile(r"[,\t;|]")
 _UTF16 = {
     "utf-16-le": re.compile(rb"([\t\n\r -~]\0){3}"),
     "utf-16-be": re.compile(rb"(\0[\t\n\r -~]){3}"),
@@ -67,7 +73,7 @@ _UTF16 = {
 def format_of_name(name: str) -> ManifestFormat | None:
     """Return the format that a name stands for, such as `a.csv.gz`; None for other names."""
     stem, suffix = posixpath.splitext(name.lower())
-    compression = _COMPRESSIONS.get(suffix)
+    compression = COMPRESSIONS.get(suffix)
     if compression is not None:
         suffix = posixpath.splitext(stem)[1]
     found = _FORMATS.get(suffix)
@@ -76,23 +82,30 @@ def format_of_name(name: str) -> ManifestFormat | None:
     return ManifestFormat(found, compression)
 
 
-def format_of(name: str, head: bytes, column: str) -> ManifestFormat:
+def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
     """Return the format of a manifest; its content corrects its name.
 
     Args:
         name: of the file.
-        head: its first `HEAD_BYTES` bytes.
+        file: at its start, where it is left.
         column: that names the images.
     """
-    if head.startswith(b"PAR1"):
-        return ManifestFormat(Format.PARQUET)
-    if head.startswith(b"ARROW1"):
-        return ManifestFormat(Format.ARROW)
+    head = read_head(file)
+    if (table := form_of_table(head)) is not None:
+        return ManifestFormat(table)
     compression = compression_of(head)
     if (named := format_of_name(name)) is not None:
         return ManifestFormat(named.format, compression)
-    inner = head if compression is None else decompressed_head(head, HEAD_BYTES)
+    inner = head if compression is None else decompressed_head(file, compression, HEAD_BYTES)
+    file.seek(0)
     return ManifestFormat(format_of_text(inner, column) or Format.LINES, compression)
+
+
+def form_of_table(head: bytes) -> Format | None:
+    """Return whether a file begins as Parquet or Arrow does; None for other content."""
+    if head.startswith(b"PAR1"):
+        return Format.PARQUET
+    return Format.ARROW if is_arrow(head) else None
 
 
 def format_of_text(head: bytes, column: str) -> Format | None:
@@ -105,8 +118,17 @@ def format_of_text(head: bytes, column: str) -> Format | None:
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if start.startswith(("[", "{")):
         return Format.JSON
-    header = re.split(r"[,\t;|]", start.partition("\n")[0])
-    return Format.CSV if column in (cell.strip(' "\r') for cell in header) else None
+    first, *others = start.splitlines() or [""]
+    if column in (cell.strip(' "') for cell in _DELIMITER.split(first)):
+        return Format.CSV
+    # The last line may be cut off.
+    names = [first, *(others[:-1] if len(head) >= HEAD_BYTES else others)]
+    names = [name.rstrip() for name in names if name.strip()]
+    is_list = names and all(
+        (is_image_name(name) or _ADDRESS.match(name)) and not _DELIMITER.search(name)
+        for name in names
+    )
+    return Format.LINES if is_list else None
 
 
 def compression_of(head: bytes) -> Compression | None:
@@ -136,6 +158,7 @@ def utf16_without_mark(head: bytes) -> str | None:
 
 def read_head(file: IO[bytes]) -> bytes:
     """Return the first bytes of a file and leave it at its start."""
+    file.seek(0)
     head = file.read(HEAD_BYTES)
     file.seek(0)
     return head

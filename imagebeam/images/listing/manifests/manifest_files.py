@@ -60,7 +60,7 @@ def read(
         OSError: as the file raises it.
     """
     column, keep = uri_column or URI_COLUMN, keep or {}
-    form = format_of(name, read_head(file), column)
+    form = format_of(name, file, column)
     if form.format in _TABLES:
         yield from arrow_tables.read(file, form.format, column, keep)
         return
@@ -79,10 +79,10 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
     """
     import pyarrow as pa
 
-    column, head = uri_column or URI_COLUMN, read_head(file)
-    if other := _other_kind(head):
+    column = uri_column or URI_COLUMN
+    if other := _other_kind(read_head(file)):
         raise ManifestError(f"it is {other}.")
-    form = format_of(name, head, column)
+    form = format_of(name, file, column)
     if form.format in _TABLES:
         return arrow_tables.columns(file, form.format, column)
     with _text(file, form) as text:

@@ -19,8 +19,12 @@ from imagebeam.images.listing.manifests.entries import (
     shown,
 )
 from imagebeam.images.listing.manifests.formats import Format
+from imagebeam.images.listing.names import is_image_name
 
-_HEADER_FIX = "If the first line is not a header, write one above it."
+_HEADER_FIX = (
+    "If the first line is not a header, write one above it, or give --uri-column the name of the "
+    "image in that line."
+)
 _MOST_HEADER_LINES = 100
 _DELIMITERS = (",", "\t", ";", "|")
 _SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
@@ -47,7 +51,8 @@ def read_csv(text: IO[str], form: Format, column: str, keep: Columns) -> Iterato
         if row.error:
             error = BadManifestEntry(f"{row.error}: {shown(row.text)}" if row.text else row.error)
             yield ManifestEntry(position, error, nothing, row.last - row.first)
-        elif not row.cells:
+        elif not any(cell.strip() for cell in row.cells):
+            # Spreadsheets write lines of delimiters below the last row.
             yield ManifestEntry(position, None, nothing)
         elif any(cell.strip() for cell in surplus):
             error = BadManifestEntry(
@@ -106,7 +111,9 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
         if names.count(column) > 1:
             raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
         if column in names:
-            rest = (line for line in heading if line.number > record.last)
+            # In a table without a header, the column is named by its value in the first line.
+            is_row = is_image_name(column) or "://" in column
+            rest = heading if is_row else [line for line in heading if line.number > record.last]
             return names, records(chain(rest, numbered), delimiter, is_csv, len(names))
     if error:
         raise ManifestError(f"not valid CSV: {error}. Save it as comma-separated UTF-8.")

@@ -1,0 +1,49 @@
+"""The names that have a row in an output already: a job that resumes skips them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+import numpy as np
+
+from imagebeam.outputs import parts
+from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.layout import Layout
+
+_DIGEST = "S16"
+
+
+class RecordedNames:
+    """The names in the rows of an output, of which only 16 bytes each are in memory."""
+
+    def __init__(
+        self, layout: Layout, retried: Sequence[str] | None = None, seconds: float = float("inf")
+    ) -> None:
+        """Read the names.
+
+        Args:
+            layout: of the output.
+            retried: codes of failures whose images are labelled again; without any, all that are
+                retryable; None are none.
+            seconds: time limit. Names that are not read by then are missing here.
+
+        Raises:
+            DamagedPartError: a file cannot be read to its end.
+        """
+        until = time.monotonic() + seconds
+        names = takewhile(lambda _: time.monotonic() < until, _names(layout, retried))
+        digests = b"".join(uri_digest(name).to_bytes(16, "big") for name in names)
+        self._digests = np.unique(np.frombuffer(digests, _DIGEST))
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name has a row."""
+        digest = np.array(uri_digest(str(name)).to_bytes(16, "big"), _DIGEST)
+        at = int(np.searchsorted(self._digests, digest))
+        return at < len(self._digests) and bool(self._digests[at] == digest)
+
+
+def _names(layout: Layout, retried: Sequence[str] | None) -> Iterator[str]:
+    for part in layout.prediction_parts():
+        yield from parts.uris(part)
+    for part in layout.error_parts():
+        yield from parts.uris(part) if retried is None else parts.uris_not_retried(part, retried)
