@@ -77,7 +77,9 @@ def _answers(root: AnyPath) -> Table:
         Question(least=900, sort="low"),
         Question(folder="/archive/000700"),
         Question(name="0012345"),
+        Question(name="img_"),
         Question(sort="name"),
+        Question(least=500, sort="name"),
     ):
         times = []
         for _ in range(2):

@@ -83,6 +83,29 @@ def test_rows_are_found(question: Question, wanted: Any) -> None:
     index.close()
 
 
+def test_texts_are_found_wherever_they_are_in_a_name() -> None:
+    given = [
+        {**ROWS[0], "uri": uri}
+        for uri in (
+            "Ab",
+            "/Ab",
+            "//ab",
+            "x/AB",
+            "x/ab/C",
+            "s3://b/x/ab",
+            "X\n/aB",
+            "ü/Ü.jpg",
+            "a/b",
+        )
+    ]
+    index = index_of(given, 4)
+    texts = ["ab", "/ab", "x/a", "X/AB/c", "//", "b/x/", "/", "ü", "Ü/ü.", "\n/A", "/ab/", "a/b/"]
+    for text in texts:
+        expected = [at for at, row in enumerate(given) if text.lower() in row["uri"].lower()]
+        assert index.find(Question(name=text)).tolist() == expected, text
+    index.close()
+
+
 def last_if_unknown(date: int) -> tuple[bool, int]:
     return (date <= 0, date if date > 0 else 0)
 
