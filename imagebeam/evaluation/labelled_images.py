@@ -95,7 +95,9 @@ def _from_table(path: Path) -> Iterator[Labelled]:
             f"{str(path)!r}: {error.strerror or error}. Give folders of classes, or {_FORMS}."
         ) from error
     except (ManifestError, *CONTAINER_ERRORS) as error:
-        raise InputError(f"{str(path)!r}: {error}. Give {_FORMS}.") from error
+        # The cures of manifests name options of jobs.
+        reason = str(error).partition(". ")[0]
+        raise InputError(f"{str(path)!r}: {reason}. Give {_FORMS}.") from error
 
 
 def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled]:

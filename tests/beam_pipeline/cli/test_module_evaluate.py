@@ -136,7 +136,10 @@ def test_names_may_come_from_a_file(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("path,label\na.png,red\n", "no column `uri`; it has 'path', 'label'."),
+        (
+            "path,label\na.png,red\n",
+            "no column `uri`; it has 'path', 'label'. Give a table with the columns uri and label",
+        ),
         ("uri\na.png\n", "no column `label`; it has 'uri'. Give a table with the columns"),
         ("uri,label\na.png,\n", "line 2 lacks a label. Fill it in."),
         ("uri,label\n,red\n", "line 2: `uri` is '', not the name of an image. Mend it."),
