@@ -91,8 +91,10 @@ class Sidecars:
             for each in found:
                 name = _sample(each.name)
                 is_other = name != sample or (each.name == first != last)
-                is_full = held > _MOST_HELD or len(waiting) == _MOST_WAITING
-                if is_other or (is_full and not isinstance(each, Sidecar)):
+                # A file may belong to the image before it, so a part ends before an image.
+                is_full = held > _MOST_HELD or len(waiting) >= _MOST_WAITING
+                ends = is_full and (held > 2 * _MOST_HELD or not isinstance(each, Sidecar))
+                if is_other or ends:
                     yield from self._filled(waiting, files)
                     waiting = []
                     shared = {f"{sample}.{ending}" for ending in self._extensions}
