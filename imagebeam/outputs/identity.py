@@ -60,9 +60,14 @@ def check_inputs(layout: Layout, inputs: Iterable[str]) -> None:
         OutputError: an input is there.
     """
     for name in inputs:
-        place = os.path.abspath(uris.to_path(name)) if uris.scheme(name) == "file" else name
+        place = uris.to_path(name) if uris.scheme(name) == "file" else name
+        # No file has a zero byte in its name.
+        if uris.scheme(name) == "file" and "\0" not in place:
+            place = os.path.realpath(place)
         for folder in (layout.predictions, layout.errors, layout.job):
-            if f"{place}/".startswith(f"{folder}/"):
+            # Either may be a link, or lie behind one.
+            own = os.path.realpath(folder) if isinstance(folder, Path) else folder
+            if f"{place}/".startswith(f"{own}/"):
                 raise OutputError(
                     f"{name}: is inside {folder}, which belongs to the output. Move it elsewhere, "
                     "or choose another --output."
@@ -162,10 +167,14 @@ def changed_module(layout: Layout, identity: Mapping[str, Any]) -> AnyPath | Non
 
 
 def _content_digest(path: AnyPath) -> str:
-    if isinstance(path, Location):
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    with regular_file(path) as file:
-        return hashlib.sha256(file.read()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") if isinstance(path, Location) else regular_file(path) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+_PIECE = 1 << 20
 
 
 def job_digest(identity: Mapping[str, Any]) -> str:

@@ -1,12 +1,11 @@
 """Counts of a listing that is under way, kept in the output where any process can read them."""
 
-import json
 import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from imagebeam.outputs.files import write_whole
+from imagebeam.outputs.documents import read_document, write_document
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
 
@@ -50,9 +49,7 @@ class ListingCount:
             self._next = self._clock() + self._pause
             # The count is only shown: a disk that is full is reported by what needs it.
             with suppress(OSError):
-                write_whole(
-                    self._path, json.dumps({"images": max(self._images, self._found)}).encode()
-                )
+                write_document(self._path, {"images": max(self._images, self._found)})
 
 
 def listed_images(layout: Layout) -> int:
@@ -62,8 +59,8 @@ def listed_images(layout: Layout) -> int:
         for path in layout.job.iterdir():
             if _NAME.fullmatch(path.name):
                 # The file may be gone by now, or have been replaced by another program.
-                with suppress(OSError, ValueError, LookupError, TypeError):
-                    total += int(json.loads(path.read_text(encoding="utf-8"))["images"])
+                with suppress(OSError, ValueError, LookupError, TypeError, OverflowError):
+                    total += int(read_document(path)["images"])
     return total
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from imagebeam.outputs.documents import regular_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import remove_all, temporaries
 from imagebeam.outputs.layout import Layout
@@ -36,6 +37,12 @@ def delete_all(layout: Layout) -> None:
     it belongs to files elsewhere.
     """
     own: list[AnyPath] = []
+    for folder in (layout.predictions, layout.errors, layout.job, layout.report_files):
+        if isinstance(folder, Path) and folder.is_symlink():
+            raise OutputError(
+                f"{folder}: is a link, and --overwrite deletes no files of another folder. Remove "
+                "the link, or choose another --output."
+            )
     for path in _files(layout):
         if not _is_own(path, layout):
             raise OutputError(
@@ -45,7 +52,8 @@ def delete_all(layout: Layout) -> None:
         if path not in (layout.identity, layout.lease, layout.sidecars):
             own.append(path)
     layout.summary.unlink(missing_ok=True)
-    layout.report.unlink(missing_ok=True)
+    if _is_report(layout.report):
+        layout.report.unlink()
     own += _report_files(layout)
     remove_all(own)
 
@@ -56,6 +64,18 @@ def _files(layout: Layout) -> Iterator[AnyPath]:
             yield from folder.below()
         elif folder.exists():
             yield from folder.iterdir()
+
+
+def _is_report(page: AnyPath) -> bool:
+    """Return whether this package wrote a page: a user may have put one there."""
+    try:
+        with page.open("rb") if isinstance(page, Location) else regular_file(page) as file:
+            return b"imagebeam report</title>" in file.read(_HEAD_BYTES)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+_HEAD_BYTES = 4096
 
 
 def _report_files(layout: Layout) -> list[AnyPath]:
@@ -72,7 +92,7 @@ def _is_own(path: AnyPath, layout: Layout) -> bool:
     return path.parent == layout.job and _JOB_FILE.fullmatch(path.name) is not None
 
 
-_PART = re.compile(rf"part-.+\.(parquet|tfrecord)|{TEMPORARY.pattern}", re.DOTALL)
+_PART = re.compile(rf"part-[0-9a-f]{{32}}\.(parquet|tfrecord)|{TEMPORARY.pattern}", re.DOTALL)
 
 
 _PAGE = re.compile(r"[0-9a-f]{32}\.html")

@@ -106,9 +106,7 @@ def leftovers(folder: Path, name: str | None = None) -> Iterator[Path]:
         folder: where to look.
         name: final name of the files to look for; None stands for all.
     """
-    return folder.glob(
-        f".*.*{_SUFFIX}" if name is None else f".{glob.escape(name)}.{_UNIQUE}{_SUFFIX}"
-    )
+    return folder.glob(f".{'*' if name is None else glob.escape(name)}.{_UNIQUE}{_SUFFIX}")
 
 
 def remove_leftovers(path: Path) -> None:

@@ -20,6 +20,8 @@ from tests.outputs.outputs import (
     storage_that_goes_after,
 )
 
+SHARD = "0123456789abcdef" * 2
+
 
 def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False) -> str:
     with pytest.raises(OutputError) as caught:
@@ -30,7 +32,7 @@ def refusal(layout: Layout, identity: dict[str, object], overwrite: bool = False
 def used(root: AnyPath) -> Layout:
     """Return the output of a complete job."""
     layout = claimed(root)
-    write_part(layout, "1", labelled("a"), failed("b"))
+    write_part(layout, SHARD, labelled("a"), failed("b"))
     finish(layout, ["a"], ["b"], 1)
     return layout
 
@@ -69,13 +71,13 @@ class TestClaim:
         layout = used(root)
         layout.plan.write_bytes(b"{}")
         if not isinstance(root, Location):
-            (layout.predictions / ".part-2.parquet.123.tmp").write_bytes(b"")
+            (layout.predictions / f".part-2.parquet.{SHARD}.tmp").write_bytes(b"")
         claim(layout, IDENTITY, overwrite=False)
         assert rows(layout) == ({"a"}, {"b"})
         assert sorted(below(root)) == [
-            "errors/part-1.parquet",
+            f"errors/part-{SHARD}.parquet",
             "job/identity.json",
-            "predictions/part-1.parquet",
+            f"predictions/part-{SHARD}.parquet",
         ]
 
     @pytest.mark.parametrize("name", ["module", "versions"])
@@ -181,7 +183,7 @@ class TestAnotherJob:
         assert sorted(below(root)) == ["job/identity.json", "job/lease.json", "notes.txt"]
         assert json.loads(layout.identity.read_text()) == IDENTITY | CHANGED
         # The folders for the next rows exist.
-        write_part(layout, "1", labelled("a"), failed("b"))
+        write_part(layout, SHARD, labelled("a"), failed("b"))
 
     def test_a_damaged_identity_is_refused_and_can_be_overwritten(self, root: AnyPath) -> None:
         layout = used(root)

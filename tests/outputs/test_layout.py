@@ -103,14 +103,15 @@ def test_a_file_is_removed_if_it_exists(root: AnyPath) -> None:
 
 def test_only_unfinished_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    kept = ["part-1.parquet", ".hidden", "x.tmp"]
+    kept = ["part-1.parquet", ".hidden", "x.tmp", ".backup.2026.tmp"]
+    unfinished = f".part-2.parquet.{'0123456789abcdef' * 2}.tmp"
     folders = [tmp_path / name for name in ("predictions", "errors", "job")]
     for folder in folders:
         folder.mkdir()
-        for name in (*kept, ".part-2.parquet.0123.tmp"):
+        for name in (*kept, unfinished):
             (folder / name).touch()
-    (tmp_path / ".summary.json.0123.tmp").touch()
-    assert list(temporaries(layout.job)) == [tmp_path / "job" / ".part-2.parquet.0123.tmp"]
+    (tmp_path / unfinished).touch()
+    assert list(temporaries(layout.job)) == [tmp_path / "job" / unfinished]
     remove_temporaries(layout)
     for folder in folders:
         assert sorted(os.listdir(folder)) == sorted(kept)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -53,7 +54,7 @@ ODD = [
 
 def sound(root: Path) -> Layout:
     layout = claimed(root)
-    write_part(layout, "1", labelled("a", "b"), failed("c"))
+    write_part(layout, "1" * 32, labelled("a", "b"), failed("c"))
     finish(layout, ["a", "b"], ["c"], 1)
     return layout
 
@@ -255,6 +256,52 @@ def test_overwriting_deletes_nothing_if_there_are_foreign_files(tmp_path: Path, 
     assert below(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["predictions", "errors", "job", "report.files"])
+def test_overwriting_follows_no_link_to_another_folder(tmp_path: Path, name: str) -> None:
+    layout, other = sound(tmp_path / "out"), sound(tmp_path / "other")
+    folder, target = tmp_path / "out" / name, tmp_path / "other" / name
+    target.mkdir(exist_ok=True)
+    (target / f"{'a' * 32}.html").write_bytes(b"mine")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.symlink_to(target)
+    before = below(Path(str(other.root)))
+    with pytest.raises(OutputError, match=rf"/out/{name}: is a link, and --overwrite deletes"):
+        identity.claim(layout, IDENTITY, overwrite=True)
+    assert below(Path(str(other.root))) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "part-00000-3f1c-c000.snappy.parquet",
+        "part-00000-of-00005.parquet",
+        "part-my notes.parquet",
+        f"part-{'1' * 31}.parquet",
+        ".draft.2026.tmp",
+    ],
+)
+def test_overwriting_deletes_no_part_of_another_program(tmp_path: Path, name: str) -> None:
+    layout = sound(tmp_path)
+    (tmp_path / "predictions" / name).write_bytes(b"mine")
+    before = below(tmp_path)
+    with pytest.raises(OutputError, match="was not written by imagebeam"):
+        identity.claim(layout, IDENTITY, overwrite=True)
+    assert below(tmp_path) == before
+
+
+def test_overwriting_deletes_only_a_page_that_was_written_here(tmp_path: Path) -> None:
+    layout = sound(tmp_path)
+    write_report(layout.root, None, 0)
+    identity.claim(layout, IDENTITY, overwrite=True)
+    assert not layout.report.exists()
+    for plant in (lambda page: page.write_bytes(b"<title>mine</title>"), os.mkfifo, Path.mkdir):
+        plant(tmp_path / "report.html")
+        identity.claim(layout, IDENTITY, overwrite=True)
+        assert layout.report.exists()
+        os.replace(tmp_path / "report.html", tmp_path / f"kept-{len(os.listdir(tmp_path))}")
+
+
 def test_overwriting_keeps_other_files_and_the_journal_of_sidecars(tmp_path: Path) -> None:
     layout = sound(tmp_path)
     for name in ("photos.jpg", "job/sidecars.jsonl"):
@@ -271,3 +318,25 @@ def test_inputs_inside_the_folders_of_the_output_are_refused(tmp_path: Path) -> 
         for spelled in (given, f"file://{given}"):
             with pytest.raises(OutputError, match="which belongs to the output"):
                 identity.check_inputs(layout, [spelled])
+
+
+def test_inputs_there_are_refused_behind_a_link_too(tmp_path: Path) -> None:
+    layout = sound(tmp_path / "out")
+    (tmp_path / "pictures").symlink_to(tmp_path / "out" / "predictions")
+    (tmp_path / "labels").symlink_to(tmp_path / "out")
+    for root, name in (("out", "pictures/a.jpg"), ("labels", "out/job"), ("labels", "pictures")):
+        with pytest.raises(OutputError, match="which belongs to the output"):
+            identity.check_inputs(Layout(tmp_path / root), [str(tmp_path / name)])
+    identity.check_inputs(layout, ["file:///a%00b"])
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"images": Infinity}', b"[" * 100_000, None])
+def test_a_planted_count_of_a_listing_is_left_out(tmp_path: Path, content: bytes | None) -> None:
+    layout = sound(tmp_path)
+    layout.summary.unlink()
+    (tmp_path / "job" / "listing-1.json").write_bytes(b'{"images": 7}')
+    if content is None:
+        os.mkfifo(tmp_path / "job" / "listing-0.json")
+    else:
+        (tmp_path / "job" / "listing-0.json").write_bytes(content)
+    assert status(tmp_path).as_json()["listed"] == 7

@@ -110,7 +110,8 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_leftovers_are_found_by_their_final_name(tmp_path: Path) -> None:
     ours = f".a[1].{uuid.uuid4().hex}.tmp"
-    for name in (ours, ".b.0123.tmp", "a[1].tmp", ".hidden"):
+    other = f".b.{uuid.uuid4().hex}.tmp"
+    for name in (ours, other, ".b.0123.tmp", "a[1].tmp", ".hidden"):
         (tmp_path / name).touch()
     assert [path.name for path in leftovers(tmp_path, "a[1]")] == [ours]
-    assert {path.name for path in leftovers(tmp_path)} == {ours, ".b.0123.tmp"}
+    assert {path.name for path in leftovers(tmp_path)} == {ours, other}

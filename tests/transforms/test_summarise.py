@@ -121,7 +121,7 @@ def test_files_of_a_worker_considered_lost_are_removed(run: RunToken) -> None:
 
 def test_unfinished_files_of_a_killed_worker_are_removed(run: RunToken) -> None:
     leftovers = [
-        folder / ".part-1.parquet.0123.tmp"
+        folder / f".part-1.parquet.{'0' * 32}.tmp"
         for folder in (run.layout.predictions, run.layout.errors)
     ]
     for leftover in leftovers:

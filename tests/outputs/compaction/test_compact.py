@@ -356,7 +356,7 @@ class TestFailuresAfterwards:
 
 def test_leftovers_of_a_killed_compaction_are_removed(tmp_path: Path) -> None:
     layout = complete(tmp_path)
-    (layout.predictions / ".part-5.parquet.0123.tmp").write_bytes(b"half")
+    (layout.predictions / f".part-5.parquet.{'0' * 32}.tmp").write_bytes(b"half")
     compact(layout, LARGE)
     assert list(tmp_path.rglob("*.tmp")) == []
 
