@@ -14,9 +14,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from imagebeam.beam_pipeline.exit_codes import DONE, BrokenJobError
+from imagebeam.beam_pipeline.exit_codes import DONE
 from imagebeam.beam_pipeline.options.declaration import byte_count, check_least
-from imagebeam.outputs.errors import DamagedPartError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.storage import location
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
                 layout, args.part_bytes, lambda done, total: show(Step("joining", done, total))
             )
     except DamagedPartError as error:
-        raise BrokenJobError(f"{error}; then compact.") from error
+        raise OutputError(f"{error}; then compact.") from error
     _print_result(layout, compacted)
     return DONE
 

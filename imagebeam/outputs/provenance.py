@@ -13,8 +13,12 @@ JOB = "job"
 
 
 def provenance(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance that a part carries in its metadata; {} if it carries none."""
-    return dict(json.loads((schema.metadata or {}).get(METADATA_KEY.encode(), "{}")))
+    """Return the provenance that a part carries in its metadata.
+
+    Every version writes it, so a part without it comes from an unknown job.
+    """
+    stated = (schema.metadata or {}).get(METADATA_KEY.encode())
+    return {JOB: "unknown"} if stated is None else dict(json.loads(stated))
 
 
 def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

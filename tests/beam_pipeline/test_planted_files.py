@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.outputs.verify import verify
@@ -94,6 +95,28 @@ def test_parts_of_another_job_are_refused(
     assert imagebeam("verify", out) == 0
 
 
+def test_a_part_without_its_metadata_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "in", 3, rubbish=1)
+    out = tmp_path / "out"
+    label = ("label", tmp_path / "in", "--module", "demo", "--output", out)
+    assert imagebeam(*label) == 0
+    for folder in ("predictions", "errors"):
+        [part] = (out / folder).iterdir()
+        table = pq.read_table(part)
+        pq.write_table(table.replace_schema_metadata(None), part)
+        capfd.readouterr()
+        assert imagebeam("verify", out) == 1
+        finding = f"job unknown, not {_job(out)}" if (out / "summary.json").exists() else ""
+        assert f"{part}: was written by another job: {finding}" in capfd.readouterr().out
+        assert imagebeam(*label) == 2
+        assert f"{part}: was written by another job (job unknown, not " in capfd.readouterr().err
+        pq.write_table(table, part)
+    assert imagebeam(*label) == 0
+    assert imagebeam("verify", out) == 0
+
+
 def test_a_damaged_part_is_refused_with_its_name(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +130,8 @@ def test_a_damaged_part_is_refused_with_its_name(
     [line] = [each for each in capfd.readouterr().err.splitlines() if "error: " in each]
     assert f"part-{'0' * 32}.parquet: damaged (" in line
     assert line.endswith("Delete it, then run the job again to redo its images.")
+    assert imagebeam("compact", out) == 2
+    assert "to redo its images; then compact.\n" in capfd.readouterr().err
 
 
 def test_parts_of_another_job_are_not_joined_with_others(tmp_path: Path) -> None:
