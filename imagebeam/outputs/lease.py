@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imagebeam.storage import StoreError, store_for
-from imagebeam.storage.errors import Changed, Missing, Unsupported
+from imagebeam.storage.errors import Changed, Missing, ServerFailed, Unsupported
 
 _MOST_BYTES = 1 << 16
+_MOST_LOOKS = 20
+"""Other processes change a lease every few seconds, so a second look finds what the first saw."""
 
 _LOG = logging.getLogger(__name__)
 # A user must see it whatever level hides the warnings of libraries.
@@ -121,7 +123,7 @@ class Lease:
 
     def _look(self) -> _Seen | None:
         """Return what is stored now; None for nothing."""
-        while True:
+        for _ in range(_MOST_LOOKS):
             with suppress(Changed):
                 try:
                     version = self._store.info(self._uri).version
@@ -129,6 +131,7 @@ class Lease:
                 except Missing:
                     return None
                 return _Seen(version, _parsed(data))
+        raise ServerFailed("the server states another version at each request")
 
     def _is_ours(self, seen: _Seen | None) -> bool:
         return seen is not None and seen.holder.get("id") == self._id

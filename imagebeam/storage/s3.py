@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -37,12 +37,25 @@ try:
     from botocore import exceptions as boto
     from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
     from botocore.config import Config
+    from botocore.parsers import ResponseParserError
 except ImportError:
     raise Unsupported(f"s3:// needs boto3; run `{install_command('s3')}`") from None
 
 _POOLS = timed_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
 
 _MD5 = re.compile(r'"([0-9a-f]{32})"')
+
+_MARKER = "marker "
+"""Begins the token of a page that starts behind a name."""
+
+_LISTING = {"Contents", "IsTruncated", "KeyCount", "MaxKeys", "Name"}
+"""Fields of which every listing has some, also that of an empty bucket."""
+
+_UNREADABLE = (ResponseParserError, LookupError, TypeError, ValueError, RecursionError)
+"""Errors of the client where a field is missing or odd, a proxy answers, or redirects circle."""
+
+_NO_CONDITIONS = ("NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest")
+"""What servers call a condition of a write that they do not know."""
 
 _NO_CREDENTIALS = (
     "no credentials for S3 were found, and it is not public; looked at AWS_ACCESS_KEY_ID and "
@@ -92,14 +105,15 @@ class S3Store(BucketStore[Any]):
             raise translate_error(error) from None
         except (boto.PartialCredentialsError, boto.ProfileNotFound) as error:
             raise NoCredentials(str(error)) from None
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer is not one of S3 ({type(error).__name__})") from None
         except boto.BotoCoreError as error:
             kind = type(error).__name__
             raise NoCredentials(f"boto3 cannot be used as it is set up here ({kind})") from None
 
     def _look(self, bucket: str, name: str) -> ObjectInfo:
         response = self._client.head_object(Bucket=bucket, Key=name)
-        uri, written = f"s3://{bucket}/{name}", response["LastModified"].timestamp()
-        return ObjectInfo(uri, response["ContentLength"], response["ETag"], written)
+        return _info(bucket, name, response["ContentLength"], response)
 
     def _read(self, bucket: str, name: str, max_bytes: int, part: str, version: str) -> Content:
         options = {"Range": part} if part else {}
@@ -114,24 +128,31 @@ class S3Store(BucketStore[Any]):
         with closing(response["Body"]) as body:
             if _status(response) != (206 if part else 200):
                 raise error_of(_status(response))
-            check_version(response.get("ETag", version), version)
-            data = read_body(body, str(response["ContentLength"]), max_bytes)
+            check_version(_version(response) or version, version)
+            data = read_body(body, str(response.get("ContentLength")), max_bytes)
         expected = None if part else _md5(bucket, response)
         if expected and expected != hashlib.md5(data).hexdigest():
             raise WrongChecksum("the bytes are not those that were stored (MD5)")
         return data, response.get("ContentEncoding")
 
     def _page(self, bucket: str, start: str, token: str) -> Page:
-        options = {"ContinuationToken": token} if token else {}
-        response = self._client.list_objects_v2(Bucket=bucket, Prefix=start, **options)
-        page = [
-            ObjectInfo(
-                f"s3://{bucket}/{entry['Key']}",
-                *(entry["Size"], entry["ETag"], entry["LastModified"].timestamp()),
-            )
-            for entry in response.get("Contents", ())
-        ]
-        return page, response.get("NextContinuationToken")
+        where = {"Bucket": bucket, "Prefix": start}
+        if token.startswith(_MARKER):
+            response = self._client.list_objects(**where, Marker=token.removeprefix(_MARKER))
+        else:
+            where |= {"ContinuationToken": token} if token else {}
+            response = self._client.list_objects_v2(**where)
+        if not response.keys() & _LISTING:
+            raise ServerFailed("the answer is no listing of a bucket")
+        found = response.get("Contents", ())
+        page = [_info(bucket, each["Key"], each["Size"], each) for each in found]
+        following = response.get("NextContinuationToken")
+        if following is None and response.get("IsTruncated"):
+            # A server that knows only the first version of this request goes on behind a name.
+            following = _MARKER + found[-1]["Key"]
+        if following == token or not all(each["Key"].startswith(start) for each in found):
+            raise ServerFailed("the listing repeats itself, or has names that were not asked for")
+        return page, following
 
     def _write(
         self, bucket: str, name: str, data: bytes, kind: str, if_version: str | None
@@ -146,7 +167,9 @@ class S3Store(BucketStore[Any]):
         except boto.ClientError as error:
             if if_version and _code(error) == "NoSuchKey":
                 raise error_of(412) from None
-            if condition and (_code(error) == "NotImplemented" or _status(error.response) == 501):
+            if condition and (
+                _code(error) in _NO_CONDITIONS or _status(error.response) in (405, 501)
+            ):
                 raise Unsupported("the server has no conditional writes") from None
             raise
 
@@ -168,6 +191,18 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _info(bucket: str, name: str, size: int, facts: Mapping[str, Any]) -> ObjectInfo:
+    written = facts.get("LastModified")
+    return ObjectInfo(
+        f"s3://{bucket}/{name}", size, _version(facts), written and written.timestamp()
+    )
+
+
+def _version(facts: Mapping[str, Any]) -> str:
+    # Some servers call the same version weak in one answer and strong in another.
+    return str(facts.get("ETag", "")).removeprefix("W/")
+
+
 def _md5(bucket: str, response: Any) -> str | None:
     """Return an object's MD5: its ETag, unless it was uploaded in parts or is encrypted."""
     encrypted = response.get("ServerSideEncryption", "AES256") != "AES256"
@@ -184,6 +219,11 @@ def _error_of(error: Any) -> StoreError:
             return Missing("there is no such bucket")
         case "NoSuchKey":
             return Missing("there is no such object")
+        case "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "301":
+            return Denied(
+                "the bucket is in another region or at another address; set AWS_DEFAULT_REGION or "
+                "AWS_ENDPOINT_URL_S3"
+            )
         case "InvalidObjectState":
             return Denied("it is archived; restore it first")
         case "RequestTimeTooSkewed":

@@ -29,7 +29,8 @@ class Exchange:
 
     def __init__(self, handler: BaseHTTPRequestHandler, target: str, body: bytes) -> None:
         self._handler = handler
-        self._target = target
+        self._host = target
+        self.target = handler.path
         self.body = body
         self.method = handler.command
         self.headers = dict(handler.headers)
@@ -38,9 +39,9 @@ class Exchange:
 
     def ask(self, query: str = "") -> Reply:
         """Forward the request to the real server, with more parameters in the query."""
-        path = self._handler.path + (f"&{query}" if query else "")
+        path = self.target + (f"&{query}" if query else "")
         headers = dict(self._handler.headers)
-        connection = http.client.HTTPConnection(self._target, timeout=30)
+        connection = http.client.HTTPConnection(self._host, timeout=30)
         try:
             connection.request(self._handler.command, path, self.body, headers)
             response = connection.getresponse()

@@ -187,6 +187,98 @@ def test_server_errors_are_reported_without_their_text(
     assert (type(caught.value), str(caught.value)) == (kind, reason)
 
 
+def _first_version(exchange: Exchange) -> None:
+    """List two objects at a time, as a server does that knows only the first version of that."""
+    exchange.target = exchange.target.replace("list-type=2", "")
+    exchange.reply(exchange.ask(query="max-keys=2"))
+
+
+def test_a_listing_in_its_first_version_is_read_to_its_end(relay: Relay, uri: str) -> None:
+    store = S3Store(Settings(attempts=1))
+    for name in "abcde":
+        store.write(f"{uri}/{name}", b"1")
+    relay.faults.extend([_first_version] * 3)
+    assert [info.uri for info in store.list(f"{uri}/")] == [f"{uri}/{name}" for name in "abcde"]
+    assert not relay.faults
+
+
+_LISTING = b"<ListBucketResult><Name>a</Name>%s</ListBucketResult>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>Sign in</body></html>",
+        b"<ListBucketResult/>",
+        _LISTING % b"<Contents><Size>1</Size></Contents>",
+        _LISTING % b"<Contents><Key>other</Key><Size>1</Size></Contents>",
+        _LISTING % b"<Contents><Key>x</Key><Size>many</Size></Contents>",
+        _LISTING % b"<IsTruncated>true</IsTruncated>",
+    ],
+)
+def test_an_answer_that_is_no_listing_is_an_error_and_no_empty_bucket(
+    relay: Relay, body: bytes
+) -> None:
+    relay.faults.append(status(200, body))
+    with pytest.raises(ServerFailed):
+        list(S3Store(Settings(attempts=1)).list(f"s3://{BUCKET}/x"))
+
+
+def test_a_listing_that_repeats_its_page_ends(relay: Relay) -> None:
+    more = b"<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+    body = _LISTING % (b"<Contents><Key>x</Key><Size>1</Size></Contents>" + more)
+    relay.faults.extend([status(200, body)] * 3)
+    with pytest.raises(ServerFailed, match="the listing repeats itself"):
+        list(S3Store(Settings(attempts=1)).list(f"s3://{BUCKET}/x"))
+    assert len(relay.requests) == 2
+
+
+def test_objects_without_version_and_date_are_read(relay: Relay, uri: str) -> None:
+    store = S3Store(Settings(attempts=1))
+    store.write(uri, b"picture")
+
+    def bare(exchange: Exchange) -> None:
+        reply = exchange.ask()
+        kept = {
+            k: v for k, v in reply.headers.items() if k.lower() not in ("etag", "last-modified")
+        }
+        exchange.reply(Reply(reply.status, kept, reply.body))
+
+    relay.faults.extend([bare] * 2)
+    info = store.info(uri)
+    assert (info.size, info.version, info.modified) == (7, "", None)
+    assert store.read(uri, 9, version=info.version) == b"picture"
+
+
+def test_a_version_may_be_weak_in_one_answer_and_strong_in_another(relay: Relay, uri: str) -> None:
+    store = S3Store(Settings(attempts=1))
+    store.write(uri, b"picture")
+
+    def weak(exchange: Exchange) -> None:
+        reply = exchange.ask()
+        headers = {k: f"W/{v}" if k.lower() == "etag" else v for k, v in reply.headers.items()}
+        exchange.reply(Reply(reply.status, headers, reply.body))
+
+    relay.faults.append(weak)
+    assert store.read(uri, 9, version=store.info(uri).version) == b"picture"
+
+
+_MOVED = b"<Error><Code>PermanentRedirect</Code></Error>"
+
+
+def test_the_region_of_a_bucket_is_named_as_the_reason(relay: Relay) -> None:
+    relay.faults.extend([status(301, _MOVED, **{"x-amz-bucket-region": "eu-west-1"})] * 2)
+    with pytest.raises(Denied, match="another region or at another address; set AWS_DEFAULT_"):
+        S3Store(Settings(attempts=1)).read(f"s3://{BUCKET}/a", 999)
+
+
+def test_redirects_in_a_circle_end(relay: Relay) -> None:
+    relay.faults.extend([status(301)] * 1000)
+    with pytest.raises(ServerFailed, match=r"^the answer is not one of S3 \(RecursionError\)$"):
+        S3Store(Settings(attempts=1)).read(f"s3://{BUCKET}/a", 999)
+
+
 def test_half_of_a_key_is_reported(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NoCredentials, match=r"missing: AWS_SECRET_ACCESS_KEY$"):

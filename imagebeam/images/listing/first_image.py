@@ -63,7 +63,7 @@ _EMPTY = {
 """Messages for inputs without an image, with a place for what was left out."""
 
 _FIXES = {
-    "folder": ". Check its permissions.",
+    "folder": ". Check its name, your rights to read it and, if it is in a store, the server.",
     "glob": ". Check its name and your rights to read it.",
     "container": ". Pack or download it again.",
 }

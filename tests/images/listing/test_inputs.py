@@ -286,7 +286,8 @@ class TestRefusals:
             with without_rights():
                 found = refusal(root)
         reason = "the folder cannot be listed: Permission denied"
-        assert found == f"{root}: {reason}. Check its permissions."
+        fix = "Check its name, your rights to read it and, if it is in a store, the server."
+        assert found == f"{root}: {reason}. {fix}"
 
     def test_an_input_without_permission_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as root:
