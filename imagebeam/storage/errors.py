@@ -17,10 +17,12 @@ class StoreError(ImagebeamError):
     Attributes:
         code: name of the failure as error rows carry it.
         transient: whether another attempt within seconds may succeed.
+        pause: seconds that the server asks to wait before it.
     """
 
     code: ClassVar[str]
     transient: bool
+    pause = 0.0
 
     def __init_subclass__(cls, code: str, transient: bool = False) -> None:
         super().__init_subclass__()

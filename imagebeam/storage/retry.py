@@ -41,7 +41,7 @@ def retry(settings: Settings, action: Callable[[], T], upload_bytes: int = 0) ->
                 if not error.transient:
                     raise
                 longest = min(_LONGEST_PAUSE, settings.first_pause * 2**attempt)
-                _pause(random.uniform(0, longest), error)
+                _pause(max(random.uniform(0, longest), error.pause), error)
         return _once(action)
 
 

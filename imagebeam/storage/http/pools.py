@@ -42,6 +42,9 @@ from imagebeam.storage.types import Settings
 
 _KEPT_HOSTS = 256
 
+_LONGEST_BACK_OFF = 10.0
+"""Seconds."""
+
 
 class _Connection(TimedConnection, HTTPConnection):
     response_kind = ExactResponse
@@ -127,6 +130,7 @@ class WebHosts:
         kept_hosts: int = _KEPT_HOSTS,
         look_up: addresses.LookUp = addresses.look_up,
         check: addresses.Check = addresses.check,
+        longest_back_off: float = _LONGEST_BACK_OFF,
     ) -> None:
         """Connect to nothing yet.
 
@@ -135,10 +139,13 @@ class WebHosts:
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
             look_up: returns the addresses of a host.
             check: refuses addresses that are not public.
+            longest_back_off: seconds that one answer can stop all requests to its host, which may
+                serve files of many owners.
         """
         keep_queries_out_of_logs()
         self._settings = settings
         self._kept_hosts = kept_hosts
+        self._longest_back_off = longest_back_off
         self._resolve = addresses.resolver(settings.allow_private_hosts, look_up, check)
         self._lock = threading.Lock()
         self._hosts: OrderedDict[tuple[str | None, str | None, int | None], _Host] = OrderedDict()
@@ -182,9 +189,10 @@ class WebHosts:
         """Send no requests to the host of a URL for some seconds.
 
         Raises:
-            StoreError: that is longer than this thread may wait.
+            StoreError: the seconds are more than this thread may wait.
         """
-        self._host(url).backed_off_until = time.monotonic() + seconds
+        pause = min(seconds, self._longest_back_off)
+        self._host(url).backed_off_until = time.monotonic() + pause
         _check_time(seconds)
 
     def _host(self, url: Url) -> _Host:

@@ -100,9 +100,11 @@ class WebRequests:
     ) -> None:
         if response.status not in expected:
             drain(response)
+            error = _error(response.status)
             if response.status in _BUSY and (seconds := _retry_after(response.headers)):
                 self._hosts.back_off(url, seconds)
-            raise _error(response.status)
+                error.pause = seconds
+            raise error
         if self._settings.honour_opt_outs:
             check_opt_out(response.headers.getlist("X-Robots-Tag"))
         if version and response.status < 300 and version_of(response.headers) != version:

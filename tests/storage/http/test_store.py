@@ -323,6 +323,31 @@ def test_a_long_retry_after_is_an_error(site: Site, after: str) -> None:
     assert len(site.requests) == 1
 
 
+def test_one_object_does_not_stop_the_others_of_its_host_for_long(site: Site) -> None:
+    settings = Settings(seconds=60, attempts=1, allow_private_hosts=True)
+    reader = HttpStore(settings, WebHosts(settings, longest_back_off=0.05))
+    with pytest.raises(Throttled, match="longer than the time left"):
+        reader.read(site.add("/a", status(429, Retry_After="86400")), 9)
+    assert reader.read(site.add("/b", whole(b"1")), 9) == b"1"
+
+
+def test_an_object_whose_server_asks_for_a_pause_is_not_asked_for_before(site: Site) -> None:
+    settings = Settings(seconds=60, attempts=2, allow_private_hosts=True, first_pause=0.01)
+    reader = HttpStore(settings, WebHosts(settings, longest_back_off=0.05))
+    times: list[float] = []
+
+    def busy(request: Request) -> None:
+        times.append(time.monotonic())
+        status(429, Retry_After="1")(request)
+
+    def free(request: Request) -> None:
+        times.append(time.monotonic())
+        whole(b"1")(request)
+
+    assert reader.read(site.add("/a", busy, free), 9) == b"1"
+    assert times[1] - times[0] >= 1
+
+
 @pytest.mark.parametrize("after", ["0", "-1", "", "Thu, 01 Jan 2026 00:00:00 GMT"])
 def test_a_retry_after_in_the_past_needs_no_wait(site: Site, after: str) -> None:
     url = site.add("/a", status(503, Retry_After=after), whole(b"1"))
