@@ -66,7 +66,9 @@ def _run(check: Check, seconds: float, debug: bool, scratch: str) -> Iterator[Fi
 
 def _spawn(descriptor: int, debug: bool, scratch: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        child_process.command("imagebeam.beam_pipeline.doctor.check_process:serve", descriptor),
+        child_process.ended_with_parent(
+            child_process.command("imagebeam.beam_pipeline.doctor.check_process:serve", descriptor)
+        ),
         pass_fds=(descriptor,),
         stdin=subprocess.DEVNULL,
         # A reader of our output must not wait for a check that never ends.

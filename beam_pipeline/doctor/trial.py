@@ -87,7 +87,9 @@ def run(images: Sequence[ListedImage], options: LabelOptions, of: int) -> Trial:
         request.write_bytes(pickle.dumps((tuple(images), _alone(options, output), of)))
         before, start = _children_seconds(), time.monotonic()
         process = subprocess.run(
-            child_process.command("imagebeam.beam_pipeline.doctor.trial:serve", request),
+            child_process.ended_with_parent(
+                child_process.command("imagebeam.beam_pipeline.doctor.trial:serve", request)
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=child_process.environment(),

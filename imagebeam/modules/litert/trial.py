@@ -44,7 +44,7 @@ def try_flatbuffer(
     memory = _BYTES + _BYTES_PER_BYTE * len(content)
     try:
         done = subprocess.run(
-            child_process.command(target, path, memory),
+            child_process.ended_with_parent(child_process.command(target, path, memory)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -75,7 +75,6 @@ def main(path: str, memory: str) -> None:
         path: of the file.
         memory: bytes of address space that this process may take.
     """
-    child_process.end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     # The process that waits reads the file too, and says what is wrong with it.

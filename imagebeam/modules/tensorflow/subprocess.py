@@ -11,10 +11,12 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from imagebeam import child_process
 from imagebeam.extras import install_command
@@ -85,28 +87,80 @@ def run_task(task: str, environment: Mapping[str, str] | None = None, **argument
     """
     seconds = _deadline()
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
-        result_file = Path(folder) / "result.json"
+        result_file, arguments_file = Path(folder) / "result.json", Path(folder) / "arguments.json"
+        arguments_file.write_text(json.dumps(arguments), "utf-8")
         try:
-            process = subprocess.run(
+            status, output = _run(
                 child_process.command("imagebeam.modules.tensorflow.tasks:main", task, result_file),
-                input=json.dumps(arguments),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=seconds,
-                env={**_environment(), **(environment or {})},
+                arguments_file,
+                seconds,
+                {**_environment(), **(environment or {})},
             )
         except subprocess.TimeoutExpired:
             raise TaskTimedOutError(_timeout_report(task, seconds, arguments)) from None
-        if process.returncode != 0:
-            kind = TaskCrashedError if process.returncode in _CRASHES else ModuleError
-            raise kind(_death_report(task, process))
+        if status != 0:
+            kind = TaskCrashedError if status in _CRASHES else ModuleError
+            raise kind(_death_report(task, status, output))
         result = json.loads(result_file.read_text("utf-8"))
     if "error" in result:
         raise ModuleError(result["error"])
     return result["value"]
+
+
+def _run(
+    words: Sequence[str], stdin: Path, seconds: float, environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run a process; return its status and the end of what it wrote.
+
+    What it started ends with it.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end in time.
+    """
+    with stdin.open("rb") as file:
+        process = subprocess.Popen(
+            child_process.ended_with_parent(words),
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            env=environment,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    output = _LastOutput(process.stdout)
+    output.start()
+    try:
+        return process.wait(seconds), output.text()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class _LastOutput(threading.Thread):
+    """Reads what a process writes, and keeps the end: a module may write without end."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._pipe = pipe
+        self._last = b""
+
+    def run(self) -> None:
+        """Read until nobody can write any more."""
+        with self._pipe:
+            while piece := self._pipe.read(_KEPT_OUTPUT):
+                self._last = (self._last + piece)[-_KEPT_OUTPUT:]
+
+    def text(self) -> str:
+        """Return the end of what was written, once the process has ended."""
+        # A process that it started may keep the pipe open.
+        self.join(_GRACE_SECONDS)
+        return self._last.decode(errors="replace")
+
+
+_KEPT_OUTPUT = 1 << 16
+_GRACE_SECONDS = 1.0
 
 
 def _environment() -> dict[str, str]:
@@ -143,10 +197,13 @@ def _timeout_report(task: str, seconds: float, arguments: Mapping[str, str]) -> 
     )
 
 
-def _death_report(task: str, process: subprocess.CompletedProcess[str]) -> str:
-    last = [line for line in process.stdout.splitlines() if line.strip()][-3:]
-    output = " | ".join(last) or "without output"
+def _death_report(task: str, status: int, output: str) -> str:
+    last = [line[-_LONGEST_LINE:] for line in output.splitlines() if line.strip()][-3:]
     return (
-        f"the TensorFlow process for {task!r} ended with status {process.returncode} "
-        f"({output}). Check free memory and the TensorFlow installation."
+        f"the TensorFlow process for {task!r} ended with status {status} "
+        f"({' | '.join(last) or 'without output'}). Check free memory and the TensorFlow "
+        "installation."
     )
+
+
+_LONGEST_LINE = 500

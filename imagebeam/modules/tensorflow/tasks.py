@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from imagebeam.child_process import end_with_parent
 from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.module_options import ModuleOptions
 
@@ -84,7 +83,6 @@ _TASKS: dict[str, Callable[..., Any]] = {
 
 def main(task: str, result_file: str) -> None:
     """Run one task."""
-    end_with_parent()
     try:
         result = {"value": _TASKS[task](**json.load(sys.stdin))}
     except ModuleError as error:

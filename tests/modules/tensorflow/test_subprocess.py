@@ -48,6 +48,20 @@ def test_another_failure_is_not_a_crash(
     assert not isinstance(ended.value, TaskCrashedError)
 
 
+def test_a_module_may_write_without_end_and_start_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other process holds the pipe open, and lives for an hour.
+    script = "sleep 3600 & echo $! > pid; head -c 20000000 /dev/zero | tr '\\0' x; exit 3"
+    monkeypatch.setattr(sys, "executable", _interpreter(tmp_path / "python", script))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModuleError, match=r"ended with status 3 \(x{500}\)"):
+        run_task("describe", path="x")
+    started = int((tmp_path / "pid").read_text())
+    while psutil.pid_exists(started) and psutil.Process(started).status() != "zombie":
+        time.sleep(0.01)
+
+
 def test_a_module_that_crashes_the_converter_runs_with_tensorflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
