@@ -35,6 +35,7 @@ def _run() -> int:
     # while it waits: that costs as much CPU time as importing NumPy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_missing_descriptors()
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = _survivor(sys.stdout, 1)
     sys.stderr = _survivor(sys.stderr, 2)
     return run(sys.argv[1:])

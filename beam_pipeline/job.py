@@ -1,6 +1,7 @@
 """The command `label` in two halves: `plan` checks everything, `run` runs the job."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.types import Module
 from imagebeam.outputs import identity, lock, parts
 from imagebeam.outputs.changed import forget_changed
-from imagebeam.outputs.files import remove, write_whole
+from imagebeam.outputs.files import remove, whole_file
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.provenance import JOB
 from imagebeam.outputs.run_token import RunToken
@@ -155,7 +156,8 @@ def run(prepared: PreparedJob, reporter: JobReporter, watch: Stopwatch) -> int:
         if remote_jobs.cancel(earlier_run, prepared.pipeline_options):
             reporter.report_cancelled(earlier_run["job"])
         if prepared.stdin_copy is not None:
-            write_whole(job.layout.stdin, prepared.stdin_copy.read_bytes())
+            with whole_file(job.layout.stdin) as file, prepared.stdin_copy.open("rb") as copy:
+                shutil.copyfileobj(copy, file)
         if options.retry_failed is not None:
             parts.forget_errors(job.layout, options.retry_failed)
         if options.check_changed:

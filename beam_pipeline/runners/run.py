@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
@@ -42,6 +41,7 @@ from imagebeam.beam_pipeline.runners.watchdog import (
     Watchdog,
 )
 from imagebeam.images.stage_times import StageTimes
+from imagebeam.outputs.errors import DamagedPartError
 from imagebeam.outputs.layout import remove_temporaries
 from imagebeam.outputs.progress import Progress, ProgressWatcher, bytes_needed
 from imagebeam.outputs.summary import read_summary
@@ -91,8 +91,9 @@ def run(
             while pipeline_thread.is_alive():
                 pipeline_thread.join(pause)
                 start = time.monotonic()
-                # A store that cannot be reached may be reachable later; the watchdog has a limit.
-                with suppress(ConnectionError):
+                # A store that cannot be reached may be reachable later; the watchdog has a limit. A
+                # file that another program damages hides the progress, and does not end the job.
+                with suppress(ConnectionError, ValueError):
                     progress = watcher.look()
                     show(progress)
                 # Listing thousands of parts, or any folder in a store, takes time.
@@ -146,7 +147,7 @@ def _silence_workers() -> None:
 def _space_to_free(job: Job) -> str:
     needed = None
     # The estimate reads the output, whose disk is full or whose parts may be damaged.
-    with suppress(OSError, ValueError, pa.ArrowException):
+    with suppress(OSError, ValueError, DamagedPartError):
         needed = bytes_needed(job.layout)
     if needed is None:
         return "Free disk space."

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from imagebeam.images import uris
 from imagebeam.images.containers.types import CONTAINER_ERRORS
@@ -12,6 +13,7 @@ from imagebeam.images.listing import inputs
 from imagebeam.images.listing.manifests import manifest_files
 from imagebeam.images.listing.manifests.entries import URI_COLUMN, ManifestEntry, ManifestError
 from imagebeam.images.listing.manifests.entry_addresses import EntryRules, resolve
+from imagebeam.storage import StoreError, store_for
 
 _LABEL = "label"
 _FORMS = f"a table with the columns {URI_COLUMN} and {_LABEL}: CSV, TSV, JSON lines or Parquet"
@@ -80,7 +82,10 @@ def _from_folders(path: Path) -> Iterator[Labelled]:
 
 def _from_table(path: Path) -> Iterator[Labelled]:
     try:
-        with path.open("rb") as file:
+        place = str(path.absolute())
+        # A pipe or a device is refused: it would block, or have no end.
+        with store_for(place).open(place) as opened:
+            file = cast(IO[bytes], opened)
             columns = manifest_files.columns(file, path.name)
             if _LABEL not in columns:
                 has = ", ".join(map(repr, columns)) or "no columns"
@@ -94,7 +99,7 @@ def _from_table(path: Path) -> Iterator[Labelled]:
         raise InputError(
             f"{str(path)!r}: {error.strerror or error}. Give folders of classes, or {_FORMS}."
         ) from error
-    except (ManifestError, *CONTAINER_ERRORS) as error:
+    except (ManifestError, StoreError, *CONTAINER_ERRORS) as error:
         # The cures of manifests name options of jobs.
         reason = str(error).partition(". ")[0]
         raise InputError(f"{str(path)!r}: {reason}. Give {_FORMS}.") from error

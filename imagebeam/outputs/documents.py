@@ -79,13 +79,18 @@ def regular_file(path: str | Path, flags: int = 0) -> Iterator[IO[bytes]]:
     Raises:
         ValueError: it is not a regular file.
     """
+    with open(path, "rb", opener=lambda path, own: open_regular(path, own | flags)) as file:
+        yield file
+
+
+def open_regular(path: str, flags: int) -> int:
+    """Open a file as `regular_file` does; an opener for `open`."""
     # Opening a pipe would block until another process writes to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError("not a regular file")
-    with open(descriptor, "rb") as file:
-        yield file
+    return descriptor
 
 
 def write_document(path: AnyPath, values: Mapping[str, Any]) -> None:

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from imagebeam.outputs import tfrecord_parts
 from imagebeam.outputs.account import Plan, read_plan
+from imagebeam.outputs.errors import DamagedPartError
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.listing_count import listed_images
-from imagebeam.outputs.parts import opened
+from imagebeam.outputs.parts import opened, readable
 from imagebeam.storage import AnyPath
 
 _OPENED_AT_ONCE = 16
@@ -47,11 +47,13 @@ class ProgressWatcher:
 
     Args:
         layout: of the output.
-        and_earlier: count the parts that exist already, too.
+        and_earlier: count the parts that exist already, too, and refuse damaged ones. Otherwise
+            those are left out: a file that appears beside a running job must not end it.
     """
 
     def __init__(self, layout: Layout, and_earlier: bool = False) -> None:
         self._layout = layout
+        self._refuses_damage = and_earlier
         earlier = () if and_earlier else (*layout.prediction_parts(), *layout.error_parts())
         self._seen = set(earlier)
         self._labelled = 0
@@ -60,7 +62,13 @@ class ProgressWatcher:
         self._pool = ThreadPoolExecutor(_OPENED_AT_ONCE)
 
     def look(self) -> Progress:
-        """Return the progress up to now."""
+        """Return the progress up to now.
+
+        Raises:
+            DamagedPartError: a part cannot be read.
+            ValueError: the plan is damaged.
+            ConnectionError: the store does not answer.
+        """
         self._labelled += sum(self._new(self._layout.prediction_parts(), _rows))
         for codes in self._new(self._layout.error_parts(), _codes):
             self._failed.update(codes)
@@ -70,10 +78,19 @@ class ProgressWatcher:
 
     def _new(self, parts: Iterator[AnyPath], read: Callable[[AnyPath], T]) -> Iterator[T]:
         new = [part for part in parts if part not in self._seen]
-        for part, found in zip(new, self._pool.map(partial(_if_there, read), new), strict=True):
+        for part, found in zip(new, self._pool.map(partial(self._read, read), new), strict=True):
             if found is not None:
                 self._seen.add(part)
                 yield found
+
+    def _read(self, read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
+        try:
+            return next(readable(part, map(read, (part,))))
+        except DamagedPartError as error:
+            # A part may be gone by now: a shard that is done again removes its earlier files.
+            if self._refuses_damage and not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            return None
 
 
 def error_counts(layout: Layout) -> Mapping[str, int]:
@@ -97,13 +114,6 @@ def bytes_needed(layout: Layout) -> int | None:
     found = layout.part_stats().values()
     written = sum(stat.st_size for folder in found for stat in folder.values())
     return max(progress.plan.rows - progress.done, 0) * written // progress.done
-
-
-def _if_there(read: Callable[[AnyPath], T], part: AnyPath) -> T | None:
-    # A part may be gone by now: a shard that is done again removes its earlier files.
-    with suppress(FileNotFoundError):
-        return read(part)
-    return None
 
 
 def _rows(part: AnyPath) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from imagebeam.outputs import lock
 from imagebeam.outputs.account import Plan
-from imagebeam.outputs.errors import OutputError
+from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.identity import read
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.progress import Progress, ProgressWatcher, error_counts
@@ -147,7 +147,7 @@ def status(root: AnyPath, clock: Callable[[], float] = time.time) -> Status:
             if summary is None
             else _final_progress(layout, summary)
         )
-    except (ValueError, LookupError, TypeError, pa.ArrowException) as error:
+    except (ValueError, LookupError, TypeError, DamagedPartError, pa.ArrowException) as error:
         raise OutputError(
             f"{root}: something in it is damaged ({error}). Run `imagebeam verify {root}` to see "
             "what."

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from imagebeam.outputs.account import Plan
+from imagebeam.outputs.errors import DamagedPartError
 from imagebeam.outputs.layout import Format
 from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.progress import Progress, ProgressWatcher
@@ -59,3 +60,16 @@ def test_a_part_that_is_replaced_during_a_scan_is_counted_later(
     assert watch.look() == Progress(None, 1, {"not_found": 1})
     write_part(layout, "1", labelled("a"), failed("b"))
     assert watch.look() == Progress(None, 2, {"not_found": 2})
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_a_damaged_part_that_appears_meanwhile_is_left_out(tmp_path: Path, kind: Format) -> None:
+    layout = claimed(tmp_path, kind)
+    watcher = ProgressWatcher(layout)
+    for folder, suffix in (("predictions", kind), ("errors", "parquet")):
+        (tmp_path / folder / f"part-0.{suffix}").write_bytes(b"PAR1 no table PAR1")
+    write_part(layout, "1", labelled("a"), failed("b"))
+    progress = watcher.look()
+    assert (progress.labelled, progress.failed) == (1, {"not_found": 1})
+    with pytest.raises(DamagedPartError, match=r"part-0\.\w+: damaged"):
+        ProgressWatcher(layout, and_earlier=True).look()

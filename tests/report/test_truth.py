@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,11 @@ def test_a_truth_that_cannot_be_used_is_refused(
     layout = named(tmp_path / "out", {"/a/1.jpg": 0})
     (tmp_path / "other.csv").write_text("uri,label\n/b/1.jpg,tabby\n")
     (tmp_path / "columns.csv").write_text("file,class\n")
+    os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "twice.csv").write_text("uri,label\n/a/1.jpg,tabby\n/a/1.jpg,tiger\n")
     for name, message in (
         ("no.csv", "No such file"),
+        ("pipe.csv", "pipe, not a regular file"),
         ("columns.csv", "no column `uri`; it has 'file', 'class'."),
         ("twice.csv", "'/a/1.jpg' has the labels 'tabby' and 'tiger'. Keep one of them."),
         ("other.csv", "The most similar name there is '/a/1.jpg'"),

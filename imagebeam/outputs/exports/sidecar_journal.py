@@ -8,9 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from imagebeam.outputs.documents import open_regular
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import Layout, unusable
 from imagebeam.storage.atomic_files import write_file
+
+_LONGEST_LINE = 1 << 26
+"""Bytes: a line holds a sidecar as it was before, which has 16 MB at most."""
+
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+def _open_own(path: str, flags: int) -> int:
+    # A link would be followed to a file that this package has not written.
+    return open_regular(path, flags | os.O_NOFOLLOW)
 
 
 class Entry(NamedTuple):
@@ -65,9 +76,11 @@ class Journal:
     def read(self) -> bool:
         """Read what was written earlier; return whether there is anything."""
         try:
-            with self._path.open("r+b") as file:
+            with open(self._path, "r+b", opener=_open_own) as file:
                 end = 0
-                for line in file:
+                while line := file.readline(_LONGEST_LINE):
+                    if len(line) == _LONGEST_LINE:
+                        raise ValueError("a line is too long")
                     # The last line is incomplete if the process was killed while it wrote the
                     # line. Nothing of it was done yet, and it must not run into the next line.
                     if line.endswith(b"\n"):
@@ -76,7 +89,7 @@ class Journal:
                 file.truncate(end)
         except FileNotFoundError:
             return False
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except _DAMAGE as error:
             raise OutputError(
                 f"{self._path}: damaged ({error}). Delete it, and remove sidecars by hand."
             ) from error
@@ -103,7 +116,7 @@ class Journal:
         for line in lines:
             self._add(line)
         try:
-            with self._path.open("ab") as file:
+            with open(self._path, "ab", opener=_open_own) as file:
                 file.write(_encoded(lines))
                 file.flush()
                 os.fsync(file.fileno())

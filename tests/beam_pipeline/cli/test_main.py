@@ -198,6 +198,17 @@ def test_a_command_runs_with_closed_standard_streams(closed: str, tmp_path: Path
     assert done.stderr == b"" or done.stderr.startswith(b"imagebeam: error: ")
 
 
+def test_a_closed_standard_input_holds_no_names(tmp_path: Path) -> None:
+    command = 'exec "$0" -m beam_pipeline label - -m demo -o "$1/out" <&-'
+    done = subprocess.run(
+        ["sh", "-c", command, COMMAND[0], str(tmp_path)], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        b"error: -: the manifest has no entry. Give one image per line or row.\n"
+    )
+
+
 def test_libraries_do_not_write_into_a_file_instead_of_a_closed_stream(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "red.png", 255, 0, 0)
     command = 'exec "$0" -m beam_pipeline label "$1/in" -o "$1/out" <&- >&- 2>&-'

@@ -216,6 +216,32 @@ def test_a_damaged_journal_is_refused(tmp_path: Path, photos: list[Path], line: 
         undo_sidecars(output.layout)
 
 
+@pytest.mark.parametrize("kind", ["link", "device", "pipe", "folder", "long line"])
+def test_something_else_in_place_of_the_journal_is_refused(
+    tmp_path: Path, photos: list[Path], kind: str
+) -> None:
+    output = made(tmp_path / "out", photos)
+    journal, target = tmp_path / "out/job/sidecars.jsonl", tmp_path / "mine"
+    target.write_bytes(b'{"folder": "/none"}\nmine')
+    if kind == "link":
+        journal.symlink_to(target)
+    elif kind == "device":
+        journal.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(journal)
+    elif kind == "folder":
+        journal.mkdir()
+    else:
+        with journal.open("wb") as file:
+            file.truncate(1 << 34)
+    refused = r"sidecars\.jsonl: damaged \(.+\)\. Delete it"
+    with pytest.raises(OutputError, match=refused):
+        undo_sidecars(output.layout)
+    with pytest.raises(OutputError, match=refused):
+        export(output)
+    assert target.read_bytes() == b'{"folder": "/none"}\nmine'
+
+
 def test_an_output_in_use_is_refused(tmp_path: Path, photos: list[Path]) -> None:
     output = made(tmp_path / "out", photos)
     with lock.held(output.layout), pytest.raises(OutputError, match="another run is writing"):
