@@ -98,7 +98,8 @@ def run_task(task: str, environment: Mapping[str, str] | None = None, **argument
             )
         except subprocess.TimeoutExpired:
             raise TaskTimedOutError(_timeout_report(task, seconds, arguments)) from None
-        if status != 0:
+        # A module can end its process as if all went well.
+        if status != 0 or not result_file.exists():
             kind = TaskCrashedError if status in _CRASHES else ModuleError
             raise kind(_death_report(task, status, output))
         result = json.loads(result_file.read_text("utf-8"))

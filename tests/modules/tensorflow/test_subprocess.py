@@ -38,7 +38,7 @@ def test_a_crash_has_its_own_error(
         run_task("compile", path="x", output="y")
 
 
-@pytest.mark.parametrize("script", ["exit 3", "kill -KILL $$"])
+@pytest.mark.parametrize("script", ["exit 3", "exit 0", "kill -KILL $$"])
 def test_another_failure_is_not_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
