@@ -15,10 +15,13 @@ JOB = "job"
 def provenance(schema: pa.Schema) -> dict[str, Any]:
     """Return the provenance that a part carries in its metadata.
 
-    Every version writes it, so a part without it comes from an unknown job.
+    Every version writes it into predictions, so a part of these without it comes from an unknown
+    job. Earlier versions wrote none into errors.
     """
     stated = (schema.metadata or {}).get(METADATA_KEY.encode())
-    return {JOB: "unknown"} if stated is None else dict(json.loads(stated))
+    if stated is None:
+        return {} if "code" in schema.names else {JOB: "unknown"}
+    return dict(json.loads(stated))
 
 
 def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
