@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from imagebeam.images.errors import CODES
 from imagebeam.outputs.verify import verify
 from imagebeam.storage import AnyPath
+from tests.beam_pipeline.jobs import ROOT
 from tests.engines.tools import workers_below
 from tests.faults.chaos_places import KINDS, PRISM, Kind, Place, Places, possible_kinds, small_disk
 from tests.faults.forked import Fate, Forked
@@ -159,7 +160,7 @@ class _Measured:
         before = _sizes(made)
         arguments = self.arguments(command, output, 3, again=False)
         fate = Fate(self.watched)
-        job = Job(*arguments[1:]) if self.place.is_cold else Forked(arguments, log, fate)
+        job = _cold_job(arguments) if self.place.is_cold else Forked(arguments, log, fate)
         start = time.monotonic()
         code, stderr = job.finish()
         if code != 0:
@@ -204,7 +205,7 @@ class _Disturbance:
                 place.faults.share = self.choose.uniform(0.05, 0.5)
             fate = self._fate(usual)
             start = time.monotonic()
-            job = Job(*arguments[1:]) if place.is_cold else Forked(arguments, self._log(1), fate)
+            job = _cold_job(arguments) if place.is_cold else Forked(arguments, self._log(1), fate)
             hit, family = self._strike(job, usual.seconds)
             code, stderr = job.finish()
             if fate is not None or kind.how == "full disk":
@@ -365,11 +366,16 @@ def differences(clean: Rows, found: Rows) -> tuple[int, int, int]:
     return lost, doubled, (found - clean).total() - doubled
 
 
+def _cold_job(arguments: tuple[object, ...]) -> Job:
+    # Without the plugin of other tests, which imports Pillow before the command begins.
+    return Job(*arguments[1:], plugin=ROOT)
+
+
 def never_began(code: int, stderr: str) -> bool:
     """Whether Ctrl-C came while Python itself started, before this package could handle it."""
     began = "imagebeam: " in stderr or re.search(r"__main__\.py., line \d+, in main\n", stderr)
     # Python ends with 1 while it imports its own modules, and by the signal after that.
-    ended = stderr.rstrip().endswith("KeyboardInterrupt") if code == 1 else code == -signal.SIGINT
+    ended = "KeyboardInterrupt\n" in stderr if code == 1 else code == -signal.SIGINT
     return ended and not began
 
 
