@@ -102,8 +102,11 @@ def measure(
 def table_of(results: Sequence[Result]) -> Table:
     """Return the results for a person."""
     table = Table(
-        *("cores", "images", "", "images/s", "spread", f"× {results[0].name}", "CPU ms/image"),
-        *("switches/image", "largest process", "all processes"),
+        *("cores", "images", "", "images/s", "spread", "share", "CPU ms", "switches", "MB", "all"),
+        caption=f"Share of {results[0].name}. CPU time and context switches per image. MB of the "
+        "largest process, and of all.",
+        box=None,
+        pad_edge=False,
     )
     for each in results:
         what = (f"{each.cores}", f"{each.images:,}", each.name)
@@ -117,7 +120,7 @@ def table_of(results: Sequence[Result]) -> Table:
             "" if each.share is None else f"{each.share:.2f}",
             f"{each.cpu_ms:.2f}",
             f"{each.switches:.2f}",
-            f"{each.largest_mb:,.0f} MB",
-            f"{each.family_mb:,.0f} MB",
+            f"{each.largest_mb:,.0f}",
+            f"{each.family_mb:,.0f}",
         )
     return table
