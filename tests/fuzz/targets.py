@@ -21,7 +21,7 @@ from tests.fuzz import mutations
 from tests.fuzz.module_targets import MODULES
 from tests.fuzz.output_targets import OUTPUT_FILES
 from tests.fuzz.target import Target
-from tests.images.containers.archives import example, parquet, tar, tfrecords, zipped
+from tests.images.containers.archives import arrow, example, parquet, tar, tfrecords, zipped
 from tests.images.encoding import encode, noise, png, smooth
 
 _LIMITS = ContainerLimits(
@@ -139,6 +139,14 @@ TARGETS: dict[str, Target] = {
     ),
     "parquet": Target(
         [parquet({"image": _STRUCTS, "id": [str(n % 9) for n in range(40)]}, 30)],
+        mutations.damage,
+        _container(ContainerKind.PARQUET, id_key="id"),
+    ),
+    "arrow": Target(
+        [
+            arrow(pa.table({"image": _STRUCTS[:7], "id": [*"abcabcd"]}), is_file)
+            for is_file in (True, False)
+        ],
         mutations.damage,
         _container(ContainerKind.PARQUET, id_key="id"),
     ),

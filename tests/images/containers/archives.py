@@ -99,6 +99,15 @@ def parquet(columns: Mapping[str, Any], rows_per_group: int = 2) -> bytes:
     return buffer.getvalue()
 
 
+def arrow(table: pa.Table, is_file: bool) -> bytes:
+    """Return an Arrow file, or a stream, with two rows in a batch."""
+    buffer = io.BytesIO()
+    new = pa.ipc.new_file if is_file else pa.ipc.new_stream
+    with new(buffer, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return buffer.getvalue()
+
+
 def opened(
     data: bytes, kind: ContainerKind, selection: MemberSelection | None = None, **more: Any
 ) -> Container:

@@ -7,22 +7,19 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyarrow import feather, ipc
+from pyarrow import feather
 
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.types import ContainerLimits, MemberSelection
 from imagebeam.images.listing.inputs import sources
-from tests.images.containers.archives import content, opened, parquet
+from tests.images.containers.archives import arrow, content, opened, parquet
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 JPEG = b"\xff\xd8\xff"
 
 
 def stream(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    with ipc.new_stream(buffer, table.schema) as writer:
-        writer.write_table(table, max_chunksize=2)
-    return buffer.getvalue()
+    return arrow(table, is_file=False)
 
 
 def file(table: pa.Table) -> bytes:
