@@ -22,9 +22,19 @@ def main() -> None:
     # The exit code is known. Python ends its modules without its own handler of signals, so Ctrl-C
     # would replace it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _drop_unwritten()
     if code == EXIT_CODE:
         exit_interrupted()
     sys.exit(code)
+
+
+def _drop_unwritten() -> None:
+    """Drop text that a full disk refused: Python would try again and replace the exit code."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _run() -> int:

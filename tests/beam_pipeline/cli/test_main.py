@@ -166,10 +166,11 @@ def test_a_closed_pipe_does_not_change_the_exit_code(tmp_path: Path) -> None:
     assert "Broken pipe" not in stderr
 
 
-def test_output_on_a_full_disk_is_an_error() -> None:
+@pytest.mark.parametrize("arguments", [("completion", "bash"), ("module", "list"), ("--version",)])
+def test_output_on_a_full_disk_is_an_error(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
         process = subprocess.run(
-            [*COMMAND, "completion", "bash"],
+            [*COMMAND, *arguments],
             cwd=ROOT,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -178,6 +179,7 @@ def test_output_on_a_full_disk_is_an_error() -> None:
         )
     assert process.returncode == 3
     assert process.stderr.startswith("imagebeam: error: the file system: No space left on device.")
+    assert process.stderr.count("\n") == 1
 
 
 def test_escape_sequences_in_an_error_are_made_visible(capsys: pytest.CaptureFixture[str]) -> None:
