@@ -158,6 +158,7 @@ class FileProcess:
 def path_of(file: Any) -> str:
     """Return a name under which another process can open the file; "" if there is none."""
     try:
-        return f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        return path if os.path.exists(path) else ""
     except (OSError, AttributeError):
         return ""

@@ -4,7 +4,7 @@ import pickle
 import resource
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -193,6 +193,11 @@ def _limit_memory(extra: int | None) -> None:
     if extra is None:
         limit_memory(None)
         return
-    with open("/proc/self/statm") as file:
+    held = _MOST_HELD_AT_START
+    # Some sandboxes have no /proc.
+    with suppress(OSError), open("/proc/self/statm") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
     limit_memory(held + extra)
+
+
+_MOST_HELD_AT_START = 1 << 30
