@@ -279,6 +279,6 @@ def test_a_folder_that_is_not_an_output_is_refused(tmp_path: Path, content: str 
 
 def test_overwriting_an_output_removes_its_page(tmp_path: Path) -> None:
     layout = claimed(tmp_path)
-    layout.report.write_bytes(b"of the job before")
+    layout.report.write_bytes(b"<title>before - imagebeam report</title>")
     claim(layout, json.loads(layout.identity.read_text()), overwrite=True)
     assert not layout.report.exists()

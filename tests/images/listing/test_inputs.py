@@ -386,8 +386,9 @@ class TestRefusals:
             sources(["a.jpg"], keep=["id"])
         assert str(caught.value) == (
             "--keep id: no input has such columns. Name columns of a .csv or .parquet file, "
-            "extensions of the files next to images in a folder or archive (`cls`), features of "
-            "TFRecords, or `folder`: the name of each image's folder."
+            "extensions of the files next to images in a folder or archive (`cls`; in a tar, "
+            "directly before or behind the image), features of TFRecords, or `folder`: the name of "
+            "each image's folder."
         )
 
     def test_a_missing_column_to_keep_is_refused(self, here: Path) -> None:
