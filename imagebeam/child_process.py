@@ -15,6 +15,9 @@ from imagebeam.channel import Channel
 _ROOT = Path(__file__).resolve().parents[1]
 _PR_SET_PDEATHSIG = 1
 
+ARROW_IN_LITTLE_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Variables for processes with a memory limit: Arrow's own allocator reserves a gigabyte."""
+
 _ENDING = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)

@@ -98,16 +98,20 @@ class ProcessPool:
         purpose: what they do, for messages.
     """
 
-    def __init__(self, purpose: str, target: str, idle: int) -> None:
+    def __init__(
+        self, purpose: str, target: str, idle: int, variables: Mapping[str, str] | None = None
+    ) -> None:
         """Start nothing yet.
 
         Args:
             purpose: what they do, for messages.
             target: see `ServiceProcess`. The function sends `READY` when it can serve.
             idle: processes that wait for work, at most.
+            variables: to set in their environment.
         """
         self.purpose = purpose
         self._target = target
+        self._variables = variables
         self._idle = idle
         self._waiting: list[ServiceProcess] = []
         self._renew()
@@ -143,7 +147,7 @@ class ProcessPool:
                 self._waiting.pop().end()
 
     def _start(self) -> ServiceProcess:
-        process = ServiceProcess(self._target)
+        process = ServiceProcess(self._target, variables=self._variables)
         try:
             process.channel.receive(START_SECONDS)
         except (OSError, EOFError, ValueError) as error:

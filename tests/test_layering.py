@@ -32,6 +32,35 @@ _EVERYWHERE = {
     *("channel", "child_process", "errors", "escape_control_chars", "extras", "resources"),
     *("service_process", "stderr_redirection", "version"),
 }
+_PARSERS = re.compile(
+    r"(zlib|gzip|bz2|lzma|zipfile|zstandard|brotli|pyarrow\.(parquet|ipc|feather|csv|json|orc|dataset))"
+    r"(\..*)?|google\.protobuf(\..*)?"
+)
+"""Libraries in C or C++ that parse or decompress what a file holds."""
+
+_MAY_PARSE = {
+    # In children: these modules, or the processes that import them, end with a flaw of a library.
+    "images/containers/arrow_images.py": "processes that read tables use it",
+    "images/containers/decompressors.py": "decompression and decoding processes use it",
+    "images/containers/parquets.py": "processes that read tables use it",
+    "images/containers/tables.py": "processes that read tables use it",
+    "storage/http/content_codings_child.py": "it is the main function of such a process",
+    # What the user chose, or this package wrote.
+    "beam_pipeline/runners/worker_package.py": "it packs this package for workers",
+    "images/listing/columns.py": "it writes a table without rows, to see whether it can",
+    "modules/appended_files.py": "module files are the user's choice",
+    "modules/handles/archives.py": "archives of modules are the user's choice",
+    "modules/tensorflow/saved_model_proto.py": "a SavedModel is a program",
+    "modules/staging.py": "it packs a module for workers and unpacks it there",
+    "modules/training_pictures.py": "its files are written by this package",
+    "outputs/compaction/row_groups.py": "the output folder is trusted",
+    "outputs/parts.py": "the output folder is trusted",
+    "outputs/tfrecord_parts.py": "the output folder is trusted",
+    "report/row_file.py": "it reads what it wrote itself",
+    "storage/tfrecord.py": "outputs use its messages",
+}
+"""Modules that may use such libraries, each with the reason."""
+
 _KNOW_BEAM = {"beam_pipeline", "transforms"}
 _SURFACE = {"__init__", "__main__", "pictures"}
 
@@ -95,3 +124,55 @@ def test_only_the_upper_layers_import_beam(package: str) -> None:
 def test_importing_a_module_imports_no_heavy_library(module: str, absent: str) -> None:
     code = f"import sys, {module}; sys.exit('{absent}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0
+
+
+def _parsers(path: Path) -> Iterator[str]:
+    """Return the parsing libraries that a module uses: imports, and `pa.ipc` and the like."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                names = [alias.name for alias in node.names]
+            case ast.ImportFrom():
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            case ast.Attribute(value=ast.Name(id="pa")):
+                names = [f"pyarrow.{node.attr}"]
+                if node.attr in ("CompressedInputStream", "decompress", "input_stream"):
+                    names = ["zlib"]
+            case _:
+                continue
+        yield from (name for name in names if _PARSERS.fullmatch(name))
+
+
+def test_only_processes_that_may_end_parse_what_strangers_wrote() -> None:
+    root = _ROOT / "imagebeam"
+    found = {
+        f"{path.relative_to(root)}"
+        for package in _BELOW
+        for path in (root / package).rglob("*.py")
+        if any(_parsers(path))
+    }
+    assert found == {*_MAY_PARSE}
+
+
+@pytest.mark.parametrize(
+    ("module", "importers"),
+    [
+        ("tables", {"table_child"}),
+        ("arrow_images", {"table_child"}),
+        ("parquets", {"table_child", "arrow_images"}),
+        ("decompressors", {"decompression_child", "zip_methods"}),
+    ],
+)
+def test_parsers_are_imported_by_the_main_functions_of_processes(
+    module: str, importers: set[str]
+) -> None:
+    names = {f"imagebeam.images.containers.{module}", "imagebeam.images.containers"}
+    found = {
+        path.stem
+        for path in (_ROOT / "imagebeam").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and node.module in names
+        and (node.module.endswith(module) or module in {alias.name for alias in node.names})
+    }
+    assert found == importers

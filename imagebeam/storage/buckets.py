@@ -17,7 +17,8 @@ from imagebeam.storage.errors import (
     TooLarge,
     WrongLength,
 )
-from imagebeam.storage.http.responses import check_version, decoded
+from imagebeam.storage.http.content_codings import decoded
+from imagebeam.storage.http.responses import check_version
 from imagebeam.storage.ranged import BUFFER, RangedFile
 from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings

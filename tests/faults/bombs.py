@@ -17,15 +17,16 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 from PIL import Image
+from pyarrow import feather
 
 from imagebeam import child_process
 from imagebeam.errors import ImagebeamError
@@ -34,6 +35,9 @@ from tests.images.containers.archives import tar
 
 _ZEROS = 64_000_000
 _READ = "tests.faults.bombs:read"
+
+_KEPT = "kept"
+"""The column that is copied from files whose names begin like it."""
 
 
 class Cost(NamedTuple):
@@ -67,15 +71,16 @@ def measure(path: Path) -> Cost:
 def read(path: str) -> None:
     """List an input, read its images, and print the outcomes and the memory."""
     from imagebeam.images.containers.decompression_process import DECOMPRESSION_PROCESSES
-    from imagebeam.images.containers.parquet_process import PARQUET_PROCESSES
+    from imagebeam.images.containers.table_process import TABLE_PROCESSES
     from imagebeam.images.listing.inputs import sources
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import DecodeLimits, Preprocessing
 
+    keep = [_KEPT] if Path(path).name.startswith(_KEPT) else []
     reader = ImageReader(Preprocessing((8, 8)), 1, DecodeLimits(memory=500_000_000))
     codes: dict[str, None] = {}
     try:
-        for source in sources([path]):
+        for source in sources([path], keep=keep):
             for image in source:
                 outcome: object = image.location
                 if not isinstance(image.location, ImageError):
@@ -85,7 +90,7 @@ def read(path: str) -> None:
         codes[f"refused: {' '.join(str(error).split()[1:])[:60]}"] = None
     finally:
         reader.close()
-        PARQUET_PROCESSES.end()
+        TABLE_PROCESSES.end()
         DECOMPRESSION_PROCESSES.end()
     print(", ".join(codes))
     # The peak of this process since its start, and that of the processes that it has waited for.
@@ -158,6 +163,35 @@ def _rows(column: str, count: int, value: bytes | str | None) -> bytes:
     return buffer.getvalue()
 
 
+def _table(columns: Mapping[str, pa.Array], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(dict(columns)), buffer, compression="zstd", **options)
+    return buffer.getvalue()
+
+
+def _kept_lists(nulls: int, **first: pa.Array) -> bytes:
+    """Return a table with a list of nulls in its only row."""
+    values = pa.nulls(nulls, pa.int32())
+    return _table({**first, _KEPT: pa.ListArray.from_arrays([0, nulls], values)})
+
+
+def _kept_texts(**first: pa.Array) -> bytes:
+    """Return a table of 100 rows in which one text of 9 MB is written once and repeated."""
+    texts = pa.DictionaryArray.from_arrays([0] * 100, ["x" * 9_000_000])
+    return _table({**first, _KEPT: texts}, store_schema=False, write_statistics=False)
+
+
+def _arrow_names() -> bytes:
+    names = pa.DictionaryArray.from_arrays([0] * 100, ["x" * 9_000_000])
+    buffer = io.BytesIO()
+    feather.write_feather(pa.table({"uri": names}), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+_PICTURE = pa.array([b"\xff\xd8\xff"] * 500)
+_NAMES = pa.array([f"{number}.jpg" for number in range(500)])
+
+
 def _png(width: int, height: int, compressed: bytes, kind: bytes = b"IDAT") -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return (
@@ -204,6 +238,39 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "c.parquet",
         lambda: _rows("uri", 500, "x" * 32_000_000),
     ),
+    "Parquet manifest of 10 M rows of null": (
+        "d.parquet",
+        lambda: _table({"uri": pa.nulls(10_000_000, pa.string())}),
+    ),
+    "Parquet manifest of 2,000 columns": (
+        "e.parquet",
+        lambda: _table({"uri": _NAMES[:1], **{str(n): _NAMES[:1] for n in range(2000)}}),
+    ),
+    "Parquet manifest of 500 row groups": (
+        "f.parquet",
+        lambda: _table({"uri": _NAMES}, row_group_size=1),
+    ),
+    "Parquet manifest with a list of 9 M nulls to keep": (
+        "kept-a.parquet",
+        lambda: _kept_lists(9_000_000, uri=_NAMES[:1]),
+    ),
+    "Parquet manifest with a list of 40 M nulls to keep": (
+        "kept-b.parquet",
+        lambda: _kept_lists(40_000_000, uri=_NAMES[:1]),
+    ),
+    "Parquet of a picture with a list of 40 M nulls to keep": (
+        "kept-c.parquet",
+        lambda: _kept_lists(40_000_000, image=_PICTURE[:1]),
+    ),
+    "Parquet manifest of long texts to keep": (
+        "kept-d.parquet",
+        lambda: _kept_texts(uri=_NAMES[:100]),
+    ),
+    "Parquet of pictures with long texts to keep": (
+        "kept-e.parquet",
+        lambda: _kept_texts(image=_PICTURE[:100]),
+    ),
+    "Arrow manifest of long names": ("a.feather", _arrow_names),
     "manifest of one line, gzip": (
         "a.txt.gz",
         lambda: gzip.compress(b"x" * _ZEROS) * 40,

@@ -45,7 +45,7 @@ from imagebeam.storage import StoreError
 from imagebeam.storage.errors import describe_unexpected
 
 if TYPE_CHECKING:
-    from imagebeam.images.containers.parquet_process import ParquetProcess
+    from imagebeam.images.containers.table_process import TableProcess
 
 _DEFAULT_LIMITS = ContainerLimits()
 
@@ -122,7 +122,7 @@ class Container:
         self._raw = file
         self._opened: dict[Compression | None, ByteSource] = {}
         self._nested: tuple[NestedPlace, ByteSource] | None = None
-        self._parquet: ParquetProcess | None = None
+        self._parquet: TableProcess | None = None
         self._counter = MemberCounter(limits)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -192,12 +192,12 @@ class Container:
             if isinstance(file, Decompressed):
                 file.close()
 
-    def _table(self) -> "ParquetProcess":
+    def _table(self) -> "TableProcess":
         # Imported where it is needed: it imports Arrow.
-        from imagebeam.images.containers.parquet_process import ParquetProcess
+        from imagebeam.images.containers.table_process import TableProcess
 
         if self._parquet is None:
-            self._parquet = ParquetProcess(self._raw, self._selection, self._limits)
+            self._parquet = TableProcess(self._raw, self._selection, self._limits)
         return self._parquet
 
     def _read(self, file: ByteSource, form: str, place: tuple[int, ...], max_bytes: int) -> bytes:

@@ -8,10 +8,11 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from imagebeam.images.containers.examples import Features
 from imagebeam.images.containers.types import (
     CONTAINER_ERRORS,
     Entry,
@@ -132,30 +133,27 @@ def problem(entry: Entry, error: BadMember, columns: int) -> MemberProblem:
     return MemberProblem(entry.name, reason, (None,) * columns)
 
 
-def of_features(features: Any, columns: Sequence[str]) -> tuple[str | None, ...]:
+def of_features(features: Features, columns: Sequence[str]) -> tuple[str | None, ...]:
     """Return values of an Example: the text of a single value, else a JSON array.
 
     Args:
-        features: the map of an Example.
+        features: of the Example.
         columns: its keys to keep.
 
     Raises:
         BadMember: a value is no text, or too long.
     """
-    # Indexing a protobuf map adds the key to it.
-    return tuple(_feature(features[key], key) if key in features else None for key in columns)
+    return tuple(_feature(features, key) for key in columns)
 
 
-def _feature(feature: Any, key: str) -> str | None:
-    if feature.ByteSize() > MOST_BYTES:
+def _feature(features: Features, key: str) -> str | None:
+    size = len(features.payloads.get(key, b""))
+    if size > MOST_BYTES:
         raise _too_large(key)
-    kind = feature.WhichOneof("kind")
-    if kind is None:
-        return None
-    found = list(getattr(feature, kind).value)
-    if kind == "bytes_list":
+    kind, found = features.values(key)
+    if kind == "bytes":
         found = [_text(value, key) for value in found]
-    elif kind == "float_list":
+    elif kind == "float":
         # The shortest text that stands for the 32-bit number.
         found = [float(str(np.float32(value))) for value in found]
     if len(found) != 1:

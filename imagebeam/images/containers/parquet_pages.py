@@ -3,8 +3,9 @@
 Arrow allocates what a page header announces, whatever the footer says.
 """
 
+import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from imagebeam.images.containers.parquet_footer import ColumnChunk
 from imagebeam.images.containers.streams import ByteSource
@@ -20,7 +21,15 @@ _LONGEST_HEADER = 1 << 24
 _BOMB_BYTES = 10_000_000
 """Pages that come to less than this are not taken for bombs."""
 
+_BOMB_VALUES = 10_000_000
+"""Nulls and repeated values take no space. In a row group, a column may have so many, or one for
+each byte of the file."""
+
 _TYPE, _UNPACKED, _PACKED = 1, 2, 3
+_DATA_HEADERS = (5, 8)
+"""Fields of a page header with another header, for the versions 1 and 2 of pages of values."""
+
+_VALUES = 1
 _DICTIONARY_PAGE = 2
 
 
@@ -61,10 +70,11 @@ def page_sizes(
 
 def _column_sizes(file: ByteSource, column: ColumnChunk, limits: ContainerLimits) -> PageSizes:
     at, end = column.start, column.start + column.size
-    data = dictionary = 0
+    data = dictionary = values = 0
+    most = max(_BOMB_VALUES, file.seek(0, io.SEEK_END))
     while at < end:
         header, length = _header(file, at)
-        packed, unpacked = header.get(_PACKED, -1), header.get(_UNPACKED, -1)
+        packed, unpacked = _number(header, _PACKED), _number(header, _UNPACKED)
         if min(packed, unpacked) < 0:
             raise DamagedContainerError(f"a page at byte {at:,} has a size below 0")
         if unpacked > limits.ratio * max(packed, 1) and unpacked > _BOMB_BYTES:
@@ -72,6 +82,9 @@ def _column_sizes(file: ByteSource, column: ColumnChunk, limits: ContainerLimits
                 f"{packed:,} bytes at byte {at:,} decompress to {unpacked:,}, over "
                 f"{limits.ratio:,} times as many"
             )
+        values += _count(header)
+        if values > most:
+            raise ContainerLimitError(f"a column of {column.size:,} bytes has {values:,} values")
         if header.get(_TYPE) == _DICTIONARY_PAGE:
             dictionary = max(dictionary, unpacked)
         else:
@@ -80,16 +93,25 @@ def _column_sizes(file: ByteSource, column: ColumnChunk, limits: ContainerLimits
     return PageSizes(data, dictionary)
 
 
-def _header(file: ByteSource, at: int) -> tuple[dict[int, int], int]:
-    """Return the integer fields of the page header at a position, and its length."""
+def _count(header: dict[int, Any]) -> int:
+    """Return how many values a page holds, nulls included."""
+    return max(0, *(_number(header.get(each), _VALUES) for each in _DATA_HEADERS))
+
+
+def _number(fields: Any, key: int) -> int:
+    found = fields.get(key) if isinstance(fields, dict) else None
+    return found if isinstance(found, int) else -1
+
+
+def _header(file: ByteSource, at: int) -> tuple[dict[int, Any], int]:
+    """Return the fields of the page header at a position, and its length."""
     size = _FIRST_READ
     while True:
         file.seek(at)
         data = file.read(size)
         reader = ThriftReader(data)
         try:
-            fields = reader.struct()
-            return {key: each for key, each in fields.items() if isinstance(each, int)}, reader.at
+            return reader.struct(), reader.at
         except ValueError as error:
             raise DamagedContainerError(f"a damaged page header at byte {at:,}: {error}") from error
         except IndexError:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
-from google.protobuf.message import DecodeError
-
+from imagebeam.images.containers.examples import Features
 from imagebeam.images.containers.kept_values import of_features
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.streams import ByteSource
@@ -19,7 +18,7 @@ from imagebeam.images.containers.types import (
 )
 from imagebeam.images.errors import BadMember, FileTooLarge
 from imagebeam.storage import tfrecord
-from imagebeam.storage.tfrecord import DamagedRecordError, Example
+from imagebeam.storage.tfrecord import DamagedRecordError
 
 _KEYS_SHOWN = 8
 
@@ -44,7 +43,7 @@ def members(
             kept: tuple[str | None, ...] = ()
             if selection.id_key is not None or selection.keep:
                 try:
-                    features = _features(_read(file, place, limits.index_bytes))
+                    features = Features(_read(file, place, limits.index_bytes))
                     if selection.id_key is not None:
                         name = _name(features, selection.id_key)
                     kept = of_features(features, selection.keep)
@@ -70,7 +69,7 @@ def read(
     Raises:
         ImageError: it is too large, damaged, or holds no image under the key.
     """
-    return _bytes(_features(_read(file, place, max_bytes)), selection.image_key)
+    return _bytes(Features(_read(file, place, max_bytes)), selection.image_key)
 
 
 def _read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
@@ -83,26 +82,18 @@ def _read(file: ByteSource, place: tuple[int, ...], max_bytes: int) -> bytes:
         raise BadMember(str(error)) from error
 
 
-def _features(record: bytes) -> Any:
-    try:
-        return Example.FromString(record).features.feature
-    except DecodeError as error:
-        raise BadMember("the record is not a tf.train.Example") from error
-
-
-def _name(features: Any, key: str) -> str:
+def _name(features: Features, key: str) -> str:
     # Without a name, the image would have that of the whole file.
     if not (name := _bytes(features, key)):
         raise BadMember(f"the value of the key {key!r} is empty")
     return name.decode("utf-8", "surrogateescape")
 
 
-def _bytes(features: Any, key: str) -> bytes:
-    # Indexing a protobuf map adds the key to it.
-    values = list(features[key].bytes_list.value) if key in features else []
+def _bytes(features: Features, key: str) -> bytes:
+    kind, values = features.values(key)
+    if kind != "bytes" or not values:
+        keys = ", ".join(sorted(features.payloads)[:_KEYS_SHOWN]) or "none"
+        raise BadMember(f"no bytes under the key {key!r}; the record's keys: {keys}")
     if len(values) > 1:
         raise BadMember(f"{len(values):,} values under the key {key!r}. Write a record per image")
-    if not values:
-        keys = ", ".join(sorted(features)[:_KEYS_SHOWN]) or "none"
-        raise BadMember(f"no bytes under the key {key!r}; the record's keys: {keys}")
     return bytes(values[0])

@@ -74,7 +74,7 @@ class ContainerLimits:
         total_bytes: decompressed size of a container.
         decompressor_bytes: memory that an xz, LZMA or zstd stream may ask for.
         padding_bytes: zeros after the end mark of a tar.
-        process_bytes: address space of the process that reads Parquet files.
+        process_bytes: address space of the process that reads a Parquet or Arrow file.
         decompression_bytes: address space of a process that decompresses.
     """
 

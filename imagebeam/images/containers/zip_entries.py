@@ -1,8 +1,8 @@
 """Parse the index of a zip, and judge each entry: whether it can be read, and where it ends."""
 
+import binascii
 import stat
 import struct
-import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -136,7 +136,7 @@ def _fill(values: list[int], extra: bytes) -> bool:
 def _name(raw: bytes, extra: dict[int, bytes], flags: int) -> str:
     unicode_name = extra.get(_EXTRA_UNICODE_NAME, b"")
     # Version, checksum of the name that it stands for, and the name in UTF-8 (APPNOTE 4.6.9).
-    if unicode_name[:1] == b"\1" and unicode_name[1:5] == struct.pack("<I", zlib.crc32(raw)):
+    if unicode_name[:1] == b"\1" and unicode_name[1:5] == struct.pack("<I", binascii.crc32(raw)):
         raw, flags = unicode_name[5:], flags | _IS_UTF8
     # Tools pad names with NUL bytes.
     raw = raw.partition(b"\0")[0]

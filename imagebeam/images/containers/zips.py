@@ -4,7 +4,7 @@
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
-import zlib
+import binascii
 from collections.abc import Iterator
 
 from imagebeam.images.containers.streams import ByteSource
@@ -106,6 +106,6 @@ def read(
     data = unpack(packed, method, size, limits)
     if len(data) != size:
         raise BadMember(f"its size is not the {size:,} bytes that the index says")
-    if zlib.crc32(data) != checksum:
+    if binascii.crc32(data) != checksum:
         raise BadMember("its checksum is wrong")
     return data

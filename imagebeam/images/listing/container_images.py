@@ -8,11 +8,18 @@ from imagebeam.images import uris
 from imagebeam.images.containers.archive import MemberNames
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
-from imagebeam.images.containers.types import ContainerLimits, Member, MemberProblem
-from imagebeam.images.errors import ImageError, ListingError
+from imagebeam.images.containers.types import (
+    CONTAINER_ERRORS,
+    ContainerLimits,
+    Entry,
+    Member,
+    MemberProblem,
+)
+from imagebeam.images.errors import ArchiveDamaged, BadMember, ImageError, ListingError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.listing_pass import ListingPass, guarded
 from imagebeam.images.listing.manifests import arrow_tables
+from imagebeam.images.listing.manifests.entries import ManifestError
 from imagebeam.images.listing.manifests.entry_addresses import resolve
 from imagebeam.images.listing.path_columns import or_of_path, or_partitions
 from imagebeam.storage import store_for
@@ -45,21 +52,35 @@ def _members(one: ListingPass, address: str, shown: str) -> Iterator[ListedImage
         selection = replace(one.access.selection, keep=tuple(one.keep))
         container = open_container(file, kind, selection, _LIMITS, names)
         rows = _kept_rows(one, address, version)
+        nothing = (None,) * len(one.keep)
         is_empty = True
         for entry in container.look() if one.is_look else container.entries(one.found):
             is_empty = False
             uri = uris.member(shown, entry.name) if entry.name else shown
             kept = or_of_path(entry.kept, uri, tuple(one.keep)) if entry.kept else ()
+            if entry.name and not kept:
+                try:
+                    row = next(rows, ())
+                except (ManifestError, *CONTAINER_ERRORS) as error:
+                    reason = ArchiveDamaged(f"the columns to keep cannot be read: {error}")
+                    yield ListedImage(shown, reason)
+                    return
+                kept = nothing if isinstance(row, BadMember) else row
+                if isinstance(row, BadMember) and not _is_without_image(entry):
+                    entry = MemberProblem(entry.name, row)
             if isinstance(entry, MemberProblem) and entry.path is not None:
-                yield _named(one, entry.path, uri, address, next(rows, ()))
+                yield _named(one, entry.path, uri, address, kept)
             elif isinstance(entry, Member):
                 location = ImageLocation(address, version, entry.kind.name, entry.place)
-                yield ListedImage(uri, location, kept or next(rows, ()))
+                yield ListedImage(uri, location, kept)
             else:
-                kept = kept or (next(rows, ()) if entry.name else ())
                 yield ListedImage(uri, entry.error, kept)
         if is_empty and not names.left_out:
             one.left_out.add("empty_archive", shown)
+
+
+def _is_without_image(entry: Entry) -> bool:
+    return isinstance(entry, MemberProblem) and entry.path is None
 
 
 def _named(
@@ -74,8 +95,10 @@ def _named(
     return ListedImage(found.uri, ImageLocation(found.address), columns)
 
 
-def _kept_rows(one: ListingPass, address: str, version: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the columns to keep of a Parquet or Arrow file, a tuple per row; nothing otherwise."""
+def _kept_rows(
+    one: ListingPass, address: str, version: str
+) -> Iterator[tuple[Any, ...] | BadMember]:
+    """Yield the columns to keep of a table, or an error, per row; nothing otherwise."""
     if not one.keep:
         return
     with store_for(address, one.access.settings).open(address, version) as opened:
@@ -83,4 +106,7 @@ def _kept_rows(one: ListingPass, address: str, version: str) -> Iterator[tuple[A
         columns = arrow_tables.schema(file)
         names = [name for name in one.keep if name in columns]
         for row in arrow_tables.column_rows(file, names):
-            yield or_partitions(dict(zip(names, row, strict=True)), address, one.keep)
+            if isinstance(row, BadMember):
+                yield row
+            else:
+                yield or_partitions(dict(zip(names, row, strict=True)), address, one.keep)

@@ -5,11 +5,8 @@ The header X-Robots-Tag is a list of directives, for all programs or, after `NAM
 """
 
 import base64
-import gzip
 import hashlib
-import io
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -24,9 +21,7 @@ from imagebeam.storage.errors import (
     StoreError,
     Throttled,
     TooLarge,
-    Unsupported,
     WrongChecksum,
-    WrongLength,
 )
 
 _PART = 1 << 20
@@ -94,78 +89,8 @@ def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def decoded(data: bytes, encoding: str | None, max_bytes: int) -> bytes:
-    """Undo the Content-Encoding of a whole body.
-
-    Raises:
-        TooLarge: it decompresses to more than `max_bytes`.
-        WrongLength: it breaks off.
-        WrongChecksum: it is not in that encoding.
-    """
-    codings = content_codings(encoding)
-    if len(codings) > _MOST_CODINGS:
-        raise Unsupported(f"the server compresses it {len(codings)} times")
-    for coding in reversed(codings):
-        data = _decompressed(data, coding, max_bytes)
-    return data
-
-
-_MOST_CODINGS = 3
-
-
-def content_codings(encoding: str | None) -> list[str]:
-    """Return the compressions that a Content-Encoding lists, in the order they were applied."""
-    codings = [part.strip().lower() for part in (encoding or "").split(",")]
-    return [coding.removeprefix("x-") for coding in codings if coding in _CODINGS]
-
-
-# Other values, such as `utf-8`, are mistakes of the server and do not affect the bytes.
-_CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"}
-
-
-def _decompressed(data: bytes, coding: str, max_bytes: int) -> bytes:
-    try:
-        unpacked = _decompress(data, coding, max_bytes + 1)
-    except EOFError:
-        raise WrongLength(f"breaks off, as {coding} that its Content-Encoding says it is") from None
-    except (OSError, zlib.error):
-        raise WrongChecksum(f"is not the {coding} that its Content-Encoding says it is") from None
-    if len(unpacked) > max_bytes:
-        raise TooLarge(f"unpacks to more than {max_bytes:,} bytes, the limit")
-    return unpacked
-
-
-def _decompress(data: bytes, coding: str, most: int) -> bytes:
-    match coding:
-        case "gzip":
-            with gzip.open(io.BytesIO(data)) as file:
-                return file.read(most)
-        case "deflate":
-            # The standard means zlib's format; some servers send the bare stream.
-            is_zlib = data[:1] and data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
-            bits = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
-            stream = zlib.decompressobj(bits)
-            unpacked = stream.decompress(data, most)
-            if len(unpacked) < most and not stream.eof:
-                raise EOFError
-            return unpacked
-        case "br" | "zstd":
-            return _read_with_arrow(data, "brotli" if coding == "br" else coding, most)
-        case _:
-            raise Unsupported(f"the server compresses it as {coding}, which was not requested")
-
-
-def _read_with_arrow(data: bytes, codec: str, most: int) -> bytes:
-    # Imported here, because few servers need it.
-    import pyarrow as pa
-
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(data), codec) as stream:
-            return bytes(stream.read(most))
-    except OSError as error:
-        if "truncated" in str(error).lower():
-            raise EOFError from None
-        raise
+def _crc32c(data: bytes) -> bytes:
+    return int(google_crc32c.value(data)).to_bytes(4, "big")
 
 
 def _hash(name: str) -> Callable[[bytes], bytes]:

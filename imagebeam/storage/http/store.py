@@ -11,9 +11,10 @@ from urllib3.response import BaseHTTPResponse
 
 from imagebeam.storage.errors import ServerFailed, TooLarge, Unsupported, WrongLength
 from imagebeam.storage.http.connection_errors import translate_errors
+from imagebeam.storage.http.content_codings import content_codings, decoded
 from imagebeam.storage.http.forward import ForwardFile
 from imagebeam.storage.http.pools import WebHosts
-from imagebeam.storage.http.responses import content_codings, decoded, read_body, verify_checksums
+from imagebeam.storage.http.responses import read_body, verify_checksums
 from imagebeam.storage.http.web_requests import WebRequests, drain, version_of
 from imagebeam.storage.ranged import BUFFER, RangedFile
 from imagebeam.storage.retry import retry

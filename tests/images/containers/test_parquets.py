@@ -152,18 +152,20 @@ def test_a_crash_while_listing_loses_only_the_rest() -> None:
     rows = 200_000
     listing = iter(opened(parquet({"image": [b"x"] * rows}, rows), ContainerKind.PARQUET))
     assert next(listing).name == "row=1"
-    assert kill_readers("parquet_child") >= 1
+    assert kill_readers("table_child") >= 1
     *_, last = listing
     assert isinstance(last, MemberProblem)
     assert last.error.code == "archive_damaged"
-    assert "the process that reads Parquet files ended with signal Killed" in str(last.error)
+    assert "the process that reads Parquet and Arrow files ended with signal Killed" in str(
+        last.error
+    )
 
 
 def test_a_crash_while_idle_loses_nothing() -> None:
     container = opened(parquet({"image": [b"1", b"22"]}), ContainerKind.PARQUET)
     assert len(list(container)) == 2
     assert container.read((0, 0), 99) == b"1"
-    assert kill_readers("parquet_child") >= 1
+    assert kill_readers("table_child") >= 1
     assert container.read((0, 1), 99) == b"22"
     container.close()
 

@@ -1,4 +1,4 @@
-"""The main function of a process that reads Parquet and Arrow files: Arrow's C++ may end it.
+"""The main function of a process that reads Parquet and Arrow files: Arrow's C++ code may end it.
 
 Messages to this process are pickled. Its own are a letter and plain bytes or JSON: a process that
 a file has taken over must not be able to run anything in another one.
@@ -8,13 +8,14 @@ import io
 import json
 import os
 import pickle
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
 from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
-from imagebeam.images.containers import arrow_images, parquets
+from imagebeam.images.containers import arrow_images, parquets, tables
 from imagebeam.images.containers.content_kinds import is_arrow
 from imagebeam.images.containers.lent_file import open_lent
 from imagebeam.images.containers.types import (
@@ -29,14 +30,20 @@ from imagebeam.images.containers.types import (
 from imagebeam.images.errors import ImageError
 from imagebeam.service_process import READY
 
-ENTRIES, IMAGE, FAILED, CLOSED = b"E", b"I", b"F", b"C"
+ENTRIES, IMAGE, COLUMNS, ROWS, FAILED, CLOSED = b"E", b"I", b"T", b"R", b"F", b"C"
 """The kinds of messages of this process: the first byte of a message."""
+
+MEMORY = "memory"
+"""The kind of a failure after which the process should not read another file."""
 
 KINDS = {
     kind.__name__: kind
     for kind in (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
 }
 _ENTRIES_AT_ONCE = 1000
+
+_START_BYTES = 1_500_000_000
+"""Address space for the smallest file: Python and Arrow take a fourth of it."""
 
 
 class Opened(NamedTuple):
@@ -66,6 +73,35 @@ class Reading(NamedTuple):
     max_bytes: int
 
 
+class Columns(NamedTuple):
+    """Request for the columns of a file.
+
+    Attributes:
+        is_parquet: whether the file is Parquet, and not Arrow.
+    """
+
+    is_parquet: bool
+
+
+class Rows(NamedTuple):
+    """Request for the values of some columns.
+
+    Attributes:
+        is_parquet: whether the file is Parquet, and not Arrow.
+        names: of the columns.
+        exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
+            others, they are replaced.
+    """
+
+    is_parquet: bool
+    names: Sequence[str]
+    exact: str | None = None
+
+
+class More(NamedTuple):
+    """Request for the rows behind those that the last answer held."""
+
+
 def serve(descriptor: str) -> None:
     """Serve the process at the other end of a socket until it is gone."""
     # Memory for threads would be taken from that for data.
@@ -73,7 +109,8 @@ def serve(descriptor: str) -> None:
     pa.set_io_thread_count(1)
     with serving(descriptor) as channel:
         file: io.RawIOBase = io.FileIO(os.devnull)
-        opened, rows = None, None
+        opened, images = None, None
+        rows: Iterator[bytes] = iter(())
         channel.send(READY)
         while True:
             request = pickle.loads(channel.receive(most=ANY_SIZE))
@@ -81,21 +118,43 @@ def serve(descriptor: str) -> None:
                 match request:
                     case Opened(path, size):
                         file.close()
-                        file, opened, rows = open_lent(channel, path, size), request, None
-                        limit_memory(request.limits.process_bytes)
+                        file, opened, images = open_lent(channel, path, size), request, None
+                        limit_memory(_memory(request))
                     case Listing():
                         _list(channel, file, cast(Opened, opened))
-                        rows = None
+                        images = None
                     case Reading():
-                        if rows is None:
+                        if images is None:
                             selection, limits = cast(Opened, opened)[2:]
-                            rows = _library(file).Rows(cast(Any, file), selection, limits)
-                        channel.send(IMAGE, rows.read(*request))
+                            images = _library(file).Rows(cast(Any, file), selection, limits)
+                        channel.send(IMAGE, images.read(*request))
+                    case Columns():
+                        channel.send(COLUMNS, tables.columns(cast(Any, file), *request))
+                    case Rows():
+                        limits = cast(Opened, opened).limits
+                        rows = tables.rows(cast(Any, file), *request, limits)
+                        _send_next(channel, rows)
+                    case More():
+                        _send_next(channel, rows)
             except (EOFError, ConnectionError):
                 raise
             except Exception as error:
-                rows = None
+                images = None
                 channel.send(FAILED, json.dumps(_described(error)).encode())
+
+
+def _memory(opened: Opened) -> int:
+    """Return the address space for a file: the larger the file, the more it may decompress to."""
+    most = _START_BYTES + opened.limits.ratio * opened.size
+    return min(most, opened.limits.process_bytes)
+
+
+def _send_next(channel: Channel, rows: Iterator[bytes]) -> None:
+    batch = next(rows, None)
+    if batch is None:
+        channel.send(CLOSED)
+    else:
+        channel.send(ROWS, batch)
 
 
 def _list(channel: Channel, file: Any, opened: Opened) -> None:
@@ -130,7 +189,7 @@ def _described(error: Exception) -> tuple[str, str]:
     if isinstance(error, ImageError):
         return error.code, str(error)
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
-        return ContainerLimitError.__name__, "it takes more memory than it may"
+        return MEMORY, "it takes more memory than it may"
     if type(error).__name__ in KINDS:
         return type(error).__name__, str(error)
     if isinstance(error, pa.ArrowException | OSError | UnicodeError):
