@@ -192,6 +192,8 @@ def _session(options: PipelineOptions) -> "AuthorizedSession":
         from google.auth import impersonated_credentials
 
         # All but the last account delegate to the next one.
-        *delegates, target = accounts.split(",")
+        *others, target = accounts.split(",")
+        # The reference of the IAM service names them so.
+        delegates = [f"projects/-/serviceAccounts/{each}" for each in others]
         credentials = impersonated_credentials.Credentials(credentials, target, scopes, delegates)
     return AuthorizedSession(credentials)
