@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ try:
 except ImportError:
     raise TableError(f"--delta needs deltalake. Run `{install_command('delta')}`.") from None
 
+_APPEND_ONLY = "delta.appendOnly"
 _GONE = "__gone"
 _DIGITS = 15
 """Hexadecimal digits of an owner's digest, which fit into the signed 64-bit number of a log."""
@@ -42,10 +44,17 @@ class Delta:
         self.name = str(place)
         self._options = dict(options)
         self._table: DeltaTable | None = None
+        if isinstance(place, Path) and place.is_file():
+            raise TableError(f"{place}: is a file. Choose another --delta.")
         with self._translated(), suppress(TableNotFoundError):
             self._table = DeltaTable(self.name, storage_options=self._options)
         if self._table is None:
             _check_unused(place)
+        elif self._table.metadata().configuration.get(_APPEND_ONLY) == "true":
+            raise TableError(
+                f"{self.name}: takes no changes of rows, because its property {_APPEND_ONLY} is "
+                "true. Set it to false, or commit to another table."
+            )
 
     def schema(self) -> pa.Schema | None:
         """Return the columns; None if there is no table yet."""
@@ -128,11 +137,14 @@ class Delta:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DeltaError, OSError) as error:
+        # Arrow passes on what the library meets while it reads rows.
+        except (DeltaError, OSError, pa.ArrowException) as error:
             if isinstance(error, CommitFailedError) or "already exists" in str(error):
                 raise ConflictError(self.name) from error
             raise TableError(
-                f"{self.name}: {shortened(error)}. Check the name, the credentials and the network."
+                f"{self.name}: {shortened(error)}. Check the name, the credentials and the "
+                "network; if they are right, restore an earlier version of the table or choose "
+                "another one."
             ) from error
 
 

@@ -172,7 +172,8 @@ class Iceberg:
         except Exception as error:
             raise TableError(
                 f"{self.name}: {shortened(error)}. Check the catalogue, the credentials and the "
-                "network."
+                "network; if they are right, restore an earlier version of the table or choose "
+                "another one."
             ) from error
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from imagebeam.outputs import parts
 from imagebeam.outputs.compaction.compact import compact
@@ -14,7 +15,7 @@ from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.tables.commit import commit
 from imagebeam.tables.table import ConflictError, TableError
 from tests.outputs.outputs import failed, labelled
-from tests.tables.tables import Kind, account, output
+from tests.tables.tables import DeltaKind, Kind, account, output
 
 
 def images(count: int, prefix: str = "a") -> list[str]:
@@ -180,6 +181,43 @@ def test_rows_of_another_program_are_not_touched(tmp_path: Path, kind: Kind) -> 
     assert kind.uris() == (images(4), [])
     output(root, images(5))
     assert changes(kind.commit(root)) == [(1, 0, 5), (0, 0, 0)]
+
+
+def test_a_table_whose_data_files_were_deleted_is_refused(tmp_path: Path, kind: Kind) -> None:
+    root = tmp_path / "out"
+    output(root, images(3))
+    kind.commit(root)
+    [file, *_] = kind.files()
+    Path(file.removeprefix("file://")).unlink()
+    output(root, images(4))
+    with pytest.raises(TableError, match="restore an earlier version") as caught:
+        kind.commit(root)
+    assert Path(file).name in str(caught.value)
+    assert len(kind.snapshots()) == 1
+
+
+def test_a_table_that_takes_no_changes_is_refused_before_anything_is_changed(
+    tmp_path: Path,
+) -> None:
+    kind = DeltaKind(tmp_path / "lake")
+    root = tmp_path / "out"
+    output(root, images(3), ["b1", "b2"])
+    kind.commit(root)
+    errors = DeltaTable(f"{kind.place}_errors")
+    errors.alter.set_table_properties({"delta.appendOnly": "true"})
+    output(root, [*images(3), "b1"], ["b2"])
+    with pytest.raises(TableError, match=r"its property delta\.appendOnly is true\. Set"):
+        kind.commit(root)
+    assert kind.uris() == (images(3), ["b1", "b2"])
+    errors.alter.set_table_properties({"delta.appendOnly": "false"})
+    kind.commit(root)
+    assert kind.uris() == ([*images(3), "b1"], ["b2"])
+
+
+def test_a_file_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_text("text")
+    with pytest.raises(TableError, match=r"labels: is a file\. Choose another --delta"):
+        DeltaKind(tmp_path).open()
 
 
 def test_a_table_of_another_output_is_refused(tmp_path: Path, kind: Kind) -> None:

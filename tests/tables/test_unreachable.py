@@ -51,4 +51,4 @@ def test_a_bucket_that_cannot_be_reached_is_named(
     message = str(caught.value)
     assert message.startswith(f"{place}: ")
     assert "Connection refused" in message
-    assert message.endswith("Check the name, the credentials and the network.")
+    assert "Check the name, the credentials and the network" in message
