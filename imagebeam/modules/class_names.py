@@ -6,8 +6,14 @@ are lemmas of WordNet synsets. Some names occur twice ("crane", "maillot"), so t
 a class.
 """
 
+import ast
+import json
+import re
+from collections.abc import Sequence
 from importlib import resources
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from imagebeam.modules.errors import ModuleError
 
@@ -23,7 +29,7 @@ def imagenet_class_names() -> tuple[str, ...]:
 
 
 def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
-    """Read class names from a UTF-8 text file: one name per line, index 0 first.
+    """Read class names from a UTF-8 text file: see `names_in`; index 0 first.
 
     The word "imagenet" instead of a path stands for the names of ImageNet, with or without
     "background".
@@ -46,7 +52,7 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
             f"{str(path)!r}: cannot read class names ({error}). "
             "Give a UTF-8 text file with one name per line."
         ) from error
-    names = lines_of(text)
+    names = names_in(text)
     if len(names) != class_count:
         raise ModuleError(
             f"{str(path)!r}: {len(names)} class names, but the module has {class_count} classes. "
@@ -56,13 +62,66 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
 
 
 def lines_of(text: str) -> tuple[str, ...]:
-    """Split a list of class names into lines, without blank lines after the last name.
-
-    Teachable Machine numbers its lines, `0 cat`; if all lines are numbered so, the numbers go.
-    """
+    """Split a list of class names into lines, without blank lines after the last name."""
     text = text.rstrip()
-    lines = tuple(line.strip() for line in text.split("\n")) if text else ()
-    parts = [line.partition(" ") for line in lines]
-    if all(name and number == str(index) for index, (number, _, name) in enumerate(parts)):
-        return tuple(name.strip() for _, _, name in parts)
-    return lines
+    return tuple(line.strip() for line in text.split("\n")) if text else ()
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names of classes in a text: JSON, a literal of Python, or one name per line.
+
+    What all lines have in common and belongs to no name is left out: their numbers from 0 or 1, the
+    ids of WordNet, and quotation marks.
+    """
+    if (listed := _listed(text)) is not None:
+        return listed
+    names = lines_of(text)
+    for part in (_NUMBER, _SYNSET):
+        found = [each for name in names if (each := part.fullmatch(name))]
+        rest = tuple(each[2] for each in found)
+        numbered = part is not _NUMBER or _count_up([each[1] for each in found])
+        # "1 star" to "5 stars" are names themselves.
+        if len(found) == len(names) and numbered and 2 * len({*rest}) > len(rest):
+            names = rest
+    if names and all(len(name) > 1 and name[0] == name[-1] and name[0] in "'\"" for name in names):
+        return tuple(name[1:-1] for name in names)
+    return names
+
+
+# A name may start with a number, as "3 D printer" does, so all lines must count up.
+_NUMBER = re.compile(r"(\d+)[ \t]*[ \t:;,.)][ \t]*(\S.*)")
+_SYNSET = re.compile(r"(n\d{8})[ \t:;,]+(\S.*)")
+
+
+def _count_up(numbers: Sequence[str]) -> bool:
+    first = int(numbers[0]) if numbers else 0
+    return first in (0, 1) and all(map(str.__eq__, numbers, map(str, count(first))))
+
+
+def _listed(text: str) -> tuple[str, ...] | None:
+    """Read names from a list, or from a dictionary between names and indices; else None."""
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    if isinstance(value, dict) and isinstance(inner := value.get("id2label"), dict):
+        value = inner
+    if isinstance(value, dict):
+        by_name = all(isinstance(each, int) for each in value.values())
+        pairs = [(at, name) if by_name else (name, at) for name, at in value.items()]
+        try:
+            by_index = {int(at): name for at, name in pairs}
+        except (TypeError, ValueError):
+            return None
+        if sorted(by_index) != [*range(len(value))]:
+            return None
+        value = [by_index[at] for at in range(len(value))]
+    if not isinstance(value, list):
+        return None
+    # Keras lists the id of WordNet in front of each name.
+    return tuple(str(each[-1] if isinstance(each, list) and each else each) for each in value)

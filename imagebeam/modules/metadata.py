@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from imagebeam.modules import appended_files
-from imagebeam.modules.class_names import lines_of
+from imagebeam.modules.class_names import names_in
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
 from imagebeam.modules.module_options import ModuleOptions
@@ -213,7 +213,7 @@ def read_from_folder(path: Path) -> Metadata:
         # Vocabularies of other encodings are no class names.
         with suppress(UnicodeDecodeError):
             if asset.stat().st_size <= appended_files.LARGEST:
-                labels[asset.name] = lines_of(asset.read_text("utf-8-sig"))
+                labels[asset.name] = names_in(asset.read_text("utf-8-sig"))
     return replace(metadata, labels=labels)
 
 
@@ -246,4 +246,4 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     stated = texts.pop(_JSON_ENTRY, None)
     if stated is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
-    return Metadata(labels={name: lines_of(text) for name, text in texts.items()})
+    return Metadata(labels={name: names_in(text) for name, text in texts.items()})

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebeam.modules.class_names import imagenet_class_names, lines_of, read_class_names
+from imagebeam.modules.class_names import imagenet_class_names, lines_of, names_in, read_class_names
 from imagebeam.modules.errors import ModuleError
 
 
@@ -59,8 +59,8 @@ def test_numbered_lines_lose_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_text("0 tabby cat\n1 dog\n")
     assert read_class_names(path, 2) == ("tabby cat", "dog")
-    path.write_text("1 cat\n2 dog\n")
-    assert read_class_names(path, 2) == ("1 cat", "2 dog")
+    path.write_text("1 star\n2 star\n3 star\n")
+    assert read_class_names(path, 3) == ("1 star", "2 star", "3 star")
 
 
 @pytest.mark.parametrize(("count", "first"), [(1000, "tench, Tinca tinca"), (1001, "background")])
@@ -72,3 +72,44 @@ def test_the_names_of_imagenet_can_be_asked_for(count: int, first: str) -> None:
 def test_blank_lines_are_kept_inside_and_dropped_at_the_end() -> None:
     assert lines_of(" a \r\n\r\nb\u2028c\n\n") == ("a", "", "b\u2028c")
     assert lines_of("\n \n") == ()
+
+
+_NAMES = ("tabby cat", "dog", "red fox")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("".join(f"{at}{mark}{name}\n" for at, name in enumerate(_NAMES)) for mark in " :,;\t"),
+        *("".join(f"{at}. {name}\n" for at, name in enumerate(_NAMES, first)) for first in (0, 1)),
+        "".join(f"n0212304{at} {name}\r\n" for at, name in enumerate(_NAMES)),
+        "".join(f"{at} n0212304{at}\t{name}\n" for at, name in enumerate(_NAMES)),
+        "".join(f'"{name}"\n' for name in _NAMES),
+        "".join(f"{at}: '{name}'\n" for at, name in enumerate(_NAMES)),
+        '["tabby cat", "dog", "red fox"]',
+        '{"0": "tabby cat", "2": "red fox", "1": "dog"}',
+        '{"dog": 1, "red fox": 2, "tabby cat": 0}',
+        '{"0": ["n02123045", "tabby cat"], "1": ["n2", "dog"], "2": ["n3", "red fox"]}',
+        '{"model_type": "vit", "id2label": {"0": "tabby cat", "1": "dog", "2": "red fox"}}',
+        "{0: 'tabby cat', 1: 'dog', 2: 'red fox'}",
+    ],
+)
+def test_names_are_read_from_usual_lists(text: str) -> None:
+    assert names_in(text) == _NAMES
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1 star", "2 star", "3 star"),
+        ("0", "1", "2"),
+        ("3 D printer", "dog"),
+        ("n02123045", "n02123046"),
+        ('"cat', "dog"),
+        ("[cat]", "dog"),
+        ("{}", "dog"),
+        (),
+    ],
+)
+def test_names_that_look_like_numbers_or_marks_stay(names: tuple[str, ...]) -> None:
+    assert names_in("\n".join(names)) == names
