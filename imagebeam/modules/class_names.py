@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Sequence
 from importlib import resources
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +82,19 @@ def names_in(text: str) -> tuple[str, ...]:
         # "1 star" to "5 stars" are names themselves.
         if len(found) == len(names) and numbered and 2 * len({*rest}) > len(rest):
             names = rest
-    if names and all(len(name) > 1 and name[0] == name[-1] and name[0] in "'\"" for name in names):
-        return tuple(name[1:-1] for name in names)
-    return names
+    found = [each for name in names if (each := _QUOTED.fullmatch(name))]
+    return tuple(each[2] for each in found) if len(found) == len(names) else names
 
 
 # A name may start with a number, as "3 D printer" does, so all lines must count up.
-_NUMBER = re.compile(r"(\d+)[ \t]*[ \t:;,.)][ \t]*(\S.*)")
+_NUMBER = re.compile(r"(\d{1,9})[ \t]*[ \t:;,.)][ \t]*(\S.*)")
+_QUOTED = re.compile(r"(['\"])(.*)\1,?")
 _SYNSET = re.compile(r"(n\d{8})[ \t:;,]+(\S.*)")
 
 
 def _count_up(numbers: Sequence[str]) -> bool:
-    first = int(numbers[0]) if numbers else 0
-    return first in (0, 1) and all(map(str.__eq__, numbers, map(str, count(first))))
+    found = [*map(int, numbers)]
+    return any(found == [*range(first, first + len(found))] for first in (0, 1))
 
 
 def _listed(text: str) -> tuple[str, ...] | None:
@@ -104,7 +103,7 @@ def _listed(text: str) -> tuple[str, ...] | None:
         return None
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             value = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):

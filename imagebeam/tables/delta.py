@@ -10,7 +10,7 @@ import pyarrow as pa
 from imagebeam.extras import install_command
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
-from imagebeam.tables.table import Change, ConflictError, Owner, TableError, shortened
+from imagebeam.tables.table import Change, ConflictError, Owner, TableError, fix_for, shortened
 
 try:
     from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
@@ -142,9 +142,7 @@ class Delta:
             if isinstance(error, CommitFailedError) or "already exists" in str(error):
                 raise ConflictError(self.name) from error
             raise TableError(
-                f"{self.name}: {shortened(error)}. Check the name, the credentials and the "
-                "network; if they are right, restore an earlier version of the table or choose "
-                "another one."
+                f"{self.name}: {shortened(error)}. {fix_for(error, 'name')}"
             ) from error
 
 

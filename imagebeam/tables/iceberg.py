@@ -10,7 +10,7 @@ import pyarrow as pa
 from imagebeam.errors import ImagebeamError
 from imagebeam.extras import install_command
 from imagebeam.tables import credentials, rows
-from imagebeam.tables.table import Change, ConflictError, Owner, TableError, shortened
+from imagebeam.tables.table import Change, ConflictError, Owner, TableError, fix_for, shortened
 
 try:
     from pyiceberg import exceptions
@@ -171,9 +171,7 @@ class Iceberg:
         # Every kind of catalogue has a client library with errors of its own.
         except Exception as error:
             raise TableError(
-                f"{self.name}: {shortened(error)}. Check the catalogue, the credentials and the "
-                "network; if they are right, restore an earlier version of the table or choose "
-                "another one."
+                f"{self.name}: {shortened(error)}. {fix_for(error, 'catalogue')}"
             ) from error
 
 

@@ -96,3 +96,13 @@ def shortened(error: Exception) -> str:
 
 
 _LONGEST = 300
+
+
+def fix_for(error: Exception, place: str) -> str:
+    """Return the fix for an error of a library; `place` names what else to check."""
+    if "No space left on device" in str(error):
+        return "Free space there, then run the same command again."
+    return (
+        f"Check the {place}, the credentials and the network; if they are right, restore an "
+        "earlier version of the table or choose another one."
+    )

@@ -84,7 +84,9 @@ _NAMES = ("tabby cat", "dog", "red fox")
         *("".join(f"{at}. {name}\n" for at, name in enumerate(_NAMES, first)) for first in (0, 1)),
         "".join(f"n0212304{at} {name}\r\n" for at, name in enumerate(_NAMES)),
         "".join(f"{at} n0212304{at}\t{name}\n" for at, name in enumerate(_NAMES)),
+        "".join(f"{at:04} {name}\n" for at, name in enumerate(_NAMES)),
         "".join(f'"{name}"\n' for name in _NAMES),
+        "".join(f"'{name}',\n" for name in _NAMES),
         "".join(f"{at}: '{name}'\n" for at, name in enumerate(_NAMES)),
         '["tabby cat", "dog", "red fox"]',
         '{"0": "tabby cat", "2": "red fox", "1": "dog"}',
@@ -108,6 +110,8 @@ def test_names_are_read_from_usual_lists(text: str) -> None:
         ('"cat', "dog"),
         ("[cat]", "dog"),
         ("{}", "dog"),
+        ("[" * 100_000,),
+        (f"{'0' * 5000} cat", "1 dog"),
         (),
     ],
 )

@@ -1,5 +1,7 @@
 """Test what a commit says about catalogues and buckets that do not answer."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from imagebeam.storage import location
 from imagebeam.tables import credentials, iceberg
 from imagebeam.tables.delta import Delta
-from imagebeam.tables.table import TableError
+from imagebeam.tables.table import TableError, fix_for
 from tests.engines.tools import free_port
 from tests.tables.tables import unused
 
@@ -52,3 +54,8 @@ def test_a_bucket_that_cannot_be_reached_is_named(
     assert message.startswith(f"{place}: ")
     assert "Connection refused" in message
     assert "Check the name, the credentials and the network" in message
+
+
+def test_a_full_disk_needs_space() -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert fix_for(error, "name") == "Free space there, then run the same command again."

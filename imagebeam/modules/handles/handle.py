@@ -37,6 +37,7 @@ _EXPORTS = {
     ".pt": _TORCH,
     ".pth": _TORCH,
 }
+_KINDS = (FLATBUFFER_SUFFIX, ONNX_SUFFIX, BUNDLE_SUFFIX)
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -159,5 +160,14 @@ def _module_at(path: Path, text: str, cache: Cache) -> Path:
 
 
 def _check_directory(path: Path, text: str) -> None:
-    if not (path / GRAPH_FILE).is_file():
+    if (path / GRAPH_FILE).is_file():
+        return
+    found = [each.name for kind in _KINDS for each in sorted(path.glob(f"*{kind}"))]
+    found += [each.parent.name for each in sorted(path.glob(f"*/{GRAPH_FILE}"))]
+    # What was unpacked or fetched has no path that users know.
+    if not found or path != Path(text).expanduser():
         raise no_graph(text)
+    labels = "".join(f" with --labels {each}" for each in sorted(path.glob("*label*.txt"))[:1])
+    raise ModuleError(
+        f"{text!r}: holds no {GRAPH_FILE}, but {', '.join(found)}. Give {path / found[0]}{labels}."
+    )

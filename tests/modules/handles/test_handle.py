@@ -128,3 +128,30 @@ def test_a_bundle_without_one_flatbuffer_is_refused(
     bundle.write_bytes(b"PK rubbish")
     with pytest.raises(ModuleError, match="not a valid bundle"):
         resolve(str(bundle), cache)
+
+
+@pytest.mark.parametrize(
+    ("files", "listed", "given"),
+    [
+        (
+            ("labels.txt", "model_unquant.tflite"),
+            "model_unquant.tflite",
+            "model_unquant.tflite with --labels {}/labels.txt",
+        ),
+        (("labels.txt", "model.savedmodel/saved_model.pb"), "model.savedmodel", None),
+        (("a.onnx", "b.tflite"), "b.tflite, a.onnx", "b.tflite"),
+    ],
+)
+def test_the_module_in_a_folder_is_named(
+    tmp_path: Path, cache: Cache, files: tuple[str, ...], listed: str, given: str | None
+) -> None:
+    folder = tmp_path / "exported"
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(echo())
+    words = (given or f"{listed} with --labels {{}}/labels.txt").format(folder)
+    with pytest.raises(ModuleError) as caught:
+        resolve(str(folder), cache)
+    assert str(caught.value) == (
+        f"{str(folder)!r}: holds no saved_model.pb, but {listed}. Give {folder}/{words}."
+    )
