@@ -100,6 +100,6 @@ _PAGE = re.compile(r"[0-9a-f]{32}\.html")
 
 _JOB_FILE = re.compile(
     r"(identity|plan|run|compaction|lease|listing-\d+)\.json|stdin\.txt|log\.txt|sidecars\.jsonl"
-    rf"|module-[0-9a-f]+\.(tflite|tar\.gz)|{TEMPORARY.pattern}",
+    rf"|module-[0-9a-f]+\.(tflite|onnx|tar\.gz)|{TEMPORARY.pattern}",
     re.DOTALL,
 )

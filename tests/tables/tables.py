@@ -35,7 +35,7 @@ def output(
     identity.claim(layout, IDENTITY | changed, overwrite=True)
     for number in range(0, max(len(labels), len(errors)), 2):
         some, bad = labels[number : number + 2], errors[number : number + 2]
-        parts.write_part(layout, f"{number:04d}", make(*some), failed(*bad))
+        parts.write_part(layout, f"{number:032x}", make(*some), failed(*bad))
     finish(layout, labels, errors)
     return layout
 

@@ -106,7 +106,7 @@ class _Output:
         for start in range(0, max(len(names), len(self.errors)), _ROWS_PER_PART):
             some = slice(start, start + _ROWS_PER_PART)
             errors = self._with_camera(failed(*self.errors[some]))
-            parts.write_part(layout, f"{start:06d}", self._rows(names[some]), errors)
+            parts.write_part(layout, f"{start:032x}", self._rows(names[some]), errors)
         finish(layout, names, self.errors)
 
     def _rows(self, names: list[str]) -> pa.Table:

@@ -151,6 +151,7 @@ def test_a_job_labels_with_an_onnx_file(tmp_path: Path) -> None:
     assert imagebeam(*command, "--input-range", 0, 1) == 0
     labels = {Path(row["uri"]).stem: row["label"] for row in predictions(output)}
     assert labels == {"red": str(_MIXING[0].argmax()), "green": str(_MIXING[1].argmax())}
+    assert imagebeam(*command, "--input-range", -1, 1, "--overwrite") == 0
 
 
 @pytest.mark.parametrize(
