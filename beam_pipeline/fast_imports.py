@@ -5,15 +5,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from types import ModuleType
 
 _OPTIONAL = (
     *("apitools", "boto3", "bson", "pandas"),
-    *("google.auth.impersonated_credentials", "google.cloud"),
+    *("google.cloud", "apache_beam.io.gcp.bigquery"),
 )
 """Libraries that Beam imports only if they are installed. They serve data frames, other runners,
 and buckets, which `imagebeam.storage` reads itself."""
+
+_LATER = "httplib2"
+"""A library that Beam always imports, and uses only to fetch packages for workers elsewhere."""
 
 
 @contextmanager
@@ -22,8 +26,8 @@ def fast_imports(beam_args: Sequence[str] = ()) -> Iterator[None]:
 
     Importing Beam makes some hundred thousand objects that all stay, and searching them for garbage
     again and again would take 0.4 s. Its optional libraries would take another 0.5 s and 60 MB. The
-    block imports Beam as if they were not installed, unless options of Beam are given, which may
-    need them.
+    block imports Beam as if they were not installed, and another library only when it is used,
+    unless options of Beam are given, which may need them.
 
     Args:
         beam_args: options of Beam.
@@ -46,11 +50,16 @@ def fast_imports(beam_args: Sequence[str] = ()) -> Iterator[None]:
 
 
 class _WithoutOptional(MetaPathFinder):
-    """Reports the optional libraries as not installed."""
+    """Reports the optional libraries as not installed, and postpones the import of another one."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname in _OPTIONAL:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        return None
+        if fullname != _LATER:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec

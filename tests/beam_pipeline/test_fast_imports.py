@@ -15,12 +15,13 @@ from imagebeam.beam_pipeline.fast_imports import fast_imports
 with fast_imports(json.loads(sys.argv[1])):
     import apache_beam
     from imagebeam.beam_pipeline import job
-optional = ("pandas", "boto3", "bson", "apitools", "google.cloud.storage")
+optional = ("pandas", "boto3", "bson", "apitools", "google.cloud.storage", "requests", "pyparsing")
 found = [name for name in optional if name in sys.modules]
 import pyarrow
 pyarrow.array(["a"])
 arrow = "pandas" in sys.modules
-import pandas, google.cloud.storage
+import httplib2, pandas, google.cloud.storage, apache_beam.io.gcp.bigquery
+httplib2.Http()
 print(json.dumps([found, arrow, gc.isenabled(), gc.get_freeze_count() > 0]))
 """
 
