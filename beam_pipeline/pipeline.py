@@ -77,8 +77,24 @@ class Job:
         return answer_bytes(self.module.info, heads_of(self.schema.emit))
 
 
+def decoding(job: Job) -> DecodeImages:
+    """Return the step that decodes the images of a job."""
+    return DecodeImages(
+        job.preprocessing,
+        job.decode_processes,
+        job.decode_limits,
+        job.access,
+        job.worker_cores,
+        job.read_columns,
+        module_bytes=flatbuffer_bytes(job.module),
+    )
+
+
 def build(
-    pipeline: beam.Pipeline, job: Job, startup_times: StageTimes | None = None
+    pipeline: beam.Pipeline,
+    job: Job,
+    startup_times: StageTimes | None = None,
+    decode: DecodeImages | None = None,
 ) -> beam.PCollection[dict[str, Any]]:
     """Add the job to a pipeline; returns a PCollection of the one summary."""
     listed = pipeline | ListImages(job.sources, job.layout)
@@ -86,15 +102,7 @@ def build(
     reports = (
         (pages, plan)
         | PlanShards(job.run, job.held_bytes, job.images_per_shard)
-        | DecodeImages(
-            job.preprocessing,
-            job.decode_processes,
-            job.decode_limits,
-            job.access,
-            job.worker_cores,
-            job.read_columns,
-            module_bytes=flatbuffer_bytes(job.module),
-        )
+        | (decode or decoding(job))
         | RunModule(job.module, cores=job.worker_cores, heads=heads_of(job.schema.emit))
         | WriteShards(job.run, job.schema)
     )

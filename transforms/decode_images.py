@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import starmap
 from typing import Any
 
@@ -15,8 +15,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
 from imagebeam.images.reading.picture_task import PictureTask
-from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.reading.shared_pixels import SLOTS
+from imagebeam.images.reading.reader import CHUNK, ImageReader
 from imagebeam.images.settings import (
     NO_READ_COLUMNS,
     Access,
@@ -37,7 +36,7 @@ _SHARDS_AHEAD = 2
 """Shards that are read while an earlier one is scored. The second fills the gap that the first
 leaves while its last images are being read."""
 
-_IMAGES_AHEAD_PER_PROCESS = 2 * SLOTS
+_IMAGES_AHEAD_PER_PROCESS = 2 * CHUNK
 """Images in progress per decoding process: the one that it decodes, and the next one."""
 
 
@@ -71,14 +70,28 @@ class DecodeImages(beam.PTransform):
     columns: ReadColumns = NO_READ_COLUMNS
     module_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        """Make the step that runs on workers."""
+        settings = (self.preprocessing, self.processes, self.limits, self.access, self.cores)
+        self._fn: _ReadingFn
+        self._made: type[DecodedShard | HeldShard]
+        if self.module_bytes is None:
+            self._fn, self._made = DecodeFn(*settings, columns=self.columns), DecodedShard
+        else:
+            self._fn = HoldFn(*settings, columns=self.columns, module_bytes=self.module_bytes)
+            self._made = HeldShard
+
     def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[DecodedShard | HeldShard]:
         """Decode the images of all shards."""
-        settings = (self.preprocessing, self.processes, self.limits, self.access, self.cores)
-        if self.module_bytes is not None:
-            hold = HoldFn(*settings, columns=self.columns, module_bytes=self.module_bytes)
-            return shards | beam.ParDo(hold).with_output_types(HeldShard)
-        decode = DecodeFn(*settings, columns=self.columns)
-        return shards | beam.ParDo(decode).with_output_types(DecodedShard)
+        return shards | beam.ParDo(self._fn).with_output_types(self._made)
+
+    def started(self) -> AbstractContextManager[None]:
+        """Have the decoding processes started in the block.
+
+        Where this process will be a worker, they start while the pipeline is built and the images
+        are listed, which leaves most cores idle.
+        """
+        return self._fn.started()
 
 
 class _ReadingFn(beam.DoFn):
@@ -109,6 +122,23 @@ class _ReadingFn(beam.DoFn):
     def setup(self) -> None:
         """Check the versions and start the decoding processes."""
         check_versions(self._versions)
+        reader = self._shared.acquire(self._start_reader)
+        self._images_ahead = reader.processes * _IMAGES_AHEAD_PER_PROCESS
+        self._reader = ShardReader(reader, self._columns, self._access.hide_query)
+        self._pool = ThreadPoolExecutor(
+            max(_SHARDS_AHEAD, reader.processes), thread_name_prefix="decode-images"
+        )
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Have the decoding processes started in the block."""
+        self._shared.acquire(self._start_reader)
+        try:
+            yield
+        finally:
+            self._shared.release()
+
+    def _start_reader(self) -> ImageReader:
         processes, limits = fit_decoding(
             self._processes,
             self._limits,
@@ -116,16 +146,7 @@ class _ReadingFn(beam.DoFn):
             resources.available(),
             self._module_bytes,
         )
-        self._images_ahead = processes * _IMAGES_AHEAD_PER_PROCESS
-        reader = self._shared.acquire(partial(self._start_reader, processes, limits))
-        self._reader = ShardReader(reader, self._columns, self._access.hide_query)
-        self._pool = ThreadPoolExecutor(
-            max(_SHARDS_AHEAD, processes), thread_name_prefix="decode-images"
-        )
-
-    def _start_reader(self, processes: int, limits: DecodeLimits) -> ImageReader:
         reader = self._make_reader(self._preprocessing, processes, limits, self._access)
-        # The processes start while the first images are listed.
         reader.start()
         return reader
 

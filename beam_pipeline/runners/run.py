@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
@@ -23,7 +23,7 @@ from imagebeam.beam_pipeline.exit_codes import (
     BrokenJobError,
     UsageError,
 )
-from imagebeam.beam_pipeline.pipeline import Job, build
+from imagebeam.beam_pipeline.pipeline import Job, build, decoding
 from imagebeam.beam_pipeline.reporting.job_log import JobLog, job_log, own_warnings
 from imagebeam.beam_pipeline.reporting.progress import byte_text
 from imagebeam.beam_pipeline.reporting.reporter import JobReporter
@@ -214,9 +214,12 @@ def _started(
 
     def start_pipeline() -> PipelineResult:
         remember_dofn_specs()
-        pipeline = beam.Pipeline(local_runner(), options=options)
-        build(pipeline, job, startup_times)
-        return pipeline.run()
+        decode = decoding(job)
+        # Without worker processes, all workers are in this one.
+        with decode.started() if job.worker_cores is None else nullcontext():
+            pipeline = beam.Pipeline(local_runner(), options=options)
+            build(pipeline, job, startup_times, decode)
+            return pipeline.run()
 
     thread = _PipelineThread(start_pipeline)
     thread.start()

@@ -64,6 +64,35 @@ def test_the_answers_come_in_order_from_whole_blocks(tmp_path: Path) -> None:
     assert set(answers.costs) == {"fetch", "decode", "infer"}
 
 
+def test_few_processes_get_larger_blocks(tmp_path: Path) -> None:
+    reader = ImageReader(PREPROCESSING, 1)
+    uris = _pictures(tmp_path, range(100))
+    answers = reader.answers([*map(ImageLocation, uris)], MeanTask(tmp_path))
+    reader.close()
+    assert answers.outcomes == [(10, 10)] * 100
+    assert answers.values.tolist() == [[row, 25] for row in range(100)]
+
+
+@pytest.mark.parametrize("bad", [{0}, {39}, {0, 17, 39}, set(range(40)), set(range(1, 40))])
+def test_errors_anywhere_in_a_block_leave_the_others_their_answers(
+    tmp_path: Path, process: DecodingProcess, bad: set[int]
+) -> None:
+    uris = _pictures(tmp_path, range(40))
+    for row in bad:
+        Path(uris[row]).unlink()
+    expected = ["not_found" if row in bad else row for row in range(40)]
+    values, meter = np.zeros((40, 2), np.float32), Meter()
+    task = MeanTask(tmp_path)
+    outcomes = process.read([*map(ImageLocation, uris)], values, meter, task)
+    assert [
+        outcome.code if isinstance(outcome, ImageError) else values[row, 0]
+        for row, outcome in enumerate(outcomes)
+    ] == expected
+    whole = bad == set(range(40))
+    assert set(meter.costs) == ({"fetch"} if whole else {"fetch", "decode", "infer"})
+    assert _answers(process, [bmp(tmp_path / "next.bmp", 5)], task) == [5]
+
+
 def test_a_picture_that_the_task_refuses_fails_alone(
     tmp_path: Path, process: DecodingProcess
 ) -> None:

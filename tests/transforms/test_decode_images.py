@@ -1,6 +1,7 @@
 import hashlib
+import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 import numpy as np
@@ -9,9 +10,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.images.settings import DecodeLimits, Preprocessing, ReadColumns
+from imagebeam.images.settings import Access, DecodeLimits, Preprocessing, ReadColumns
 from imagebeam.resources import Resources
-from imagebeam.transforms.decode_images import DecodeImages, fit_decoding
+from imagebeam.transforms.decode_images import DecodeImages, HoldFn, fit_decoding
 from imagebeam.transforms.elements import DecodedShard, Failure, Shard
 from imagebeam.transforms.read_shard import ShardReader
 from tests.transforms.pictures import SIZE, bad_entry, grey, listed
@@ -41,6 +42,29 @@ def test_pictures_and_failures_are_kept_apart_and_in_order(tmp_path: Path) -> No
         Failure(str(missing), "fetch", "not_found", "No such file or directory", True),
     )
     assert list(shard.costs) == ["fetch", "decode"]
+
+
+class _Recorded(ImageReader):
+    events: ClassVar[list[str]] = []
+
+    def start(self) -> None:
+        self.events.append(f"{self.processes} started")
+
+    def close(self) -> None:
+        self.events.append("closed")
+        super().close()
+
+
+def test_processes_started_before_the_pipeline_serve_its_steps_and_end_with_the_block() -> None:
+    _Recorded.events.clear()
+    fn = HoldFn(Preprocessing(SIZE), 3, DecodeLimits(), Access(), None, _Recorded)
+    with fn.started():
+        assert _Recorded.events == ["3 started"]
+        worker = pickle.loads(pickle.dumps(fn))
+        worker.setup()
+        worker.teardown()
+        assert _Recorded.events == ["3 started"]
+    assert _Recorded.events == ["3 started", "closed"]
 
 
 def test_columns_of_reading_follow_those_of_the_listing(tmp_path: Path) -> None:

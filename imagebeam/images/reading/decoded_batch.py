@@ -15,16 +15,19 @@ Outcome: TypeAlias = tuple[int, int] | ImageError
 
 
 class DecodedBatch:
-    """The outcomes of a batch. Sizes come by shared memory; errors and the last one by message.
+    """The outcomes of a batch. Sizes come by shared memory, errors by message.
+
+    Without a task, the last outcome comes by message too; with one, the answers of the task follow.
 
     Attributes:
         outcomes: of the first images of the batch, as many as have arrived.
     """
 
-    def __init__(self, shared: SharedPixels, count: int) -> None:
+    def __init__(self, shared: SharedPixels, count: int, with_task: bool) -> None:
         self.outcomes: list[Outcome] = []
         self._shared = shared
         self._count = count
+        self._shared_count = count if with_task else count - 1
         shared.sizes[:] = 0
         shared.digests[:] = 0
 
@@ -38,7 +41,7 @@ class DecodedBatch:
 
     def look(self) -> None:
         """Take the sizes of the pictures that are there."""
-        for width, height in self._shared.sizes[len(self.outcomes) : self._count - 1].tolist():
+        for width, height in self._shared.sizes[len(self.outcomes) : self._shared_count].tolist():
             if min(width, height) <= 0:
                 break
             self.outcomes.append((width, height))

@@ -80,40 +80,43 @@ def serve(socket_descriptor: str, memory_descriptor: str, turns_descriptor: str 
                 _limit_memory(limits.memory)
                 channel.send(READY)
                 continue
-            decoded = _read_all(message.requests, preprocessing, shared, messages, channel, turn)
+            meter = Meter()
+            decoded = _read_all(message, preprocessing, shared, meter, messages, channel, turn)
             if message.with_task and decoded:
                 assert run_task is not None
-                channel.send(_answers(run_task, shared.slots, decoded))
+                channel.send(_answers(run_task, shared.slots, decoded, meter))
 
 
 def _read_all(
-    requests: Sequence[FetchRequest],
+    batch: Batch,
     preprocessing: Preprocessing,
     shared: SharedPixels,
+    meter: Meter,
     messages: DecoderMessages,
     channel: Channel,
     turn: Turn,
 ) -> list[int]:
-    """Send the outcome of each request; return the rows of those that were decoded."""
-    meter = Meter()
+    """Give out the outcome of each request; return the rows of those that were decoded."""
     decoded = []
-    for row, request in enumerate(requests):
+    for row, request in enumerate(batch.requests):
         outcome = _read(preprocessing, request, shared, row, meter, messages, turn)
-        last = row == len(requests) - 1
         if not isinstance(outcome, ImageError):
             decoded.append(row)
-        if not isinstance(outcome, ImageError) and not last:
+        # The last message has the costs of all.
+        answers_follow = batch.with_task and bool(decoded)
+        last = row == len(batch.requests) - 1 and not answers_follow
+        if isinstance(outcome, ImageError) or last:
+            channel.send(pack(outcome, meter.costs if last else {}))
+        else:
             # A message per picture would cost more than all else except decoding.
             shared.sizes[row] = outcome
-        else:
-            # The last message has the costs of all.
-            channel.send(pack(outcome, meter.costs if last else {}))
     return decoded
 
 
-def _answers(run_task: RunTask, slots: npt.NDArray[np.uint8], rows: Sequence[int]) -> bytes:
+def _answers(
+    run_task: RunTask, slots: npt.NDArray[np.uint8], rows: Sequence[int], meter: Meter
+) -> bytes:
     """Run the task on the pictures in some slots."""
-    meter = Meter()
     with meter.stage("infer"):
         # A slice needs no copy of the pixels.
         gapless = list(rows) == list(range(len(rows)))

@@ -172,14 +172,19 @@ class DecodingProcess:
         self.start(task)
         assert self._child is not None
         channel, shared = self._child.channel, self._child.shared
-        batch = DecodedBatch(shared, len(rows))
+        batch = DecodedBatch(shared, len(rows), task is not None)
         error: ImageError | None = None
         failed: dict[int, ImageError] = {}
         try:
-            message = Batch([requests[row] for row in rows], task is not None)
-            channel.send(pickle.dumps(message), seconds=self._limits.seconds)
+            asked = Batch([requests[row] for row in rows], task is not None)
+            channel.send(pickle.dumps(asked), seconds=self._limits.seconds)
+            answer: bytearray | None = None
             while not batch.is_complete():
-                outcome, costs = unpack(self._answer(channel, batch))
+                message = self._answer(channel, batch)
+                if batch.is_complete():
+                    answer = message
+                    break
+                outcome, costs = unpack(message)
                 meter.add(costs)
                 if isinstance(outcome, DecodeMemory):
                     error = outcome
@@ -189,7 +194,7 @@ class DecodingProcess:
                 batch.outcomes.append(outcome)
             decoded = [rows[slot] for slot in batch.slots()]
             if error is None and task is not None and decoded:
-                answer = channel.receive()
+                answer = answer or channel.receive()
                 results[decoded], failures, costs = unpack_answers(answer, len(decoded), task.width)
                 failed = {decoded[position]: each for position, each in failures.items()}
                 meter.add(costs)
@@ -223,6 +228,9 @@ class DecodingProcess:
                 message = channel.receive(self._limits.seconds / _LOOKS)
             except TimeoutError:
                 batch.look()
+                if batch.is_complete():
+                    # The time of a task has no limit.
+                    return channel.receive()
                 if len(batch.outcomes) > ready:
                     since, ready = time.monotonic(), len(batch.outcomes)
                 elif time.monotonic() - since >= self._limits.seconds:

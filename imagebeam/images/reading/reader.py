@@ -3,11 +3,11 @@
 import logging
 import threading
 import weakref
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
+from math import ceil
 from queue import SimpleQueue
 from typing import Any
 
@@ -30,8 +30,14 @@ from imagebeam.images.stage_times import Meter, StageTimes, total
 
 _log = logging.getLogger(__name__)
 
-_CHUNKS_AHEAD = 4
-"""Chunks per decoding process that wait for it."""
+CHUNK = 16
+"""Images that a decoding process gets at once, at least. Fewer cost more to send than they save."""
+
+_CHUNK_BYTES = 8_000_000
+"""Pixels that a decoding process holds for larger chunks."""
+
+_CHUNKS_PER_PROCESS = 4
+"""Chunks of a shard for each decoding process, so that all are busy until the shard is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +98,9 @@ class ImageReader:
     """Decoding processes, and a thread that feeds each of them.
 
     One reader serves all shards and threads of a process.
+
+    Attributes:
+        processes: number of them.
     """
 
     def __init__(
@@ -103,7 +112,7 @@ class ImageReader:
     ) -> None:
         self._size = preprocessing.size
         self._fetcher = Fetcher(access or Access(), preprocessing.max_bytes)
-        self._processes = processes
+        self.processes = processes
         self._usable = processes
         self._lock = threading.Lock()
         self._idle: SimpleQueue[DecodingProcess] = SimpleQueue()
@@ -120,7 +129,7 @@ class ImageReader:
 
     def start(self) -> None:
         """Start the decoding processes in the background instead of with the first images."""
-        for _ in range(self._processes):
+        for _ in range(self.processes):
             self._feeders.submit(self._start_one)
 
     def read(self, wanted: Sequence[ImageLocation]) -> Reading:
@@ -146,19 +155,22 @@ class ImageReader:
         final_urls: list[str] = []
         outcomes: list[Outcome] = []
         meters = [Meter()]
-        chunks: deque[Future[list[Outcome]]] = deque()
+        chunks: list[Future[list[Outcome]]] = []
         requests = self._fetcher.requests(wanted, meters[0], final_urls)
-        for start in range(0, len(wanted), SLOTS):
-            chunk = list(islice(requests, SLOTS))
+        size = chunk_size(len(wanted), self.processes, self._size)
+        for start in range(0, len(wanted), size):
+            chunk = list(islice(requests, size))
             meters.append(Meter())
-            rows = slice(start, start + SLOTS)
+            rows = slice(start, start + size)
             arguments = (chunk, results[rows], meters[-1], task, digests[rows])
-            chunks.append(self._feeders.submit(self._read_chunk, *arguments))
             # Bounds the number of fetched images that wait for a decoder.
-            if len(chunks) > _CHUNKS_AHEAD * self._processes:
-                outcomes += chunks.popleft().result()
-        for waiting in chunks:
-            outcomes += waiting.result()
+            if len(chunks) >= _CHUNKS_PER_PROCESS * self.processes:
+                chunks[-_CHUNKS_PER_PROCESS * self.processes].result()
+            chunks.append(self._feeders.submit(self._read_chunk, *arguments))
+        # This thread wakes up once for all chunks.
+        wait(chunks, return_when=FIRST_EXCEPTION)
+        for done in chunks:
+            outcomes += done.result()
         return outcomes, ReadBytes(total(meter.costs for meter in meters), digests, final_urls)
 
     def close(self) -> None:
@@ -213,11 +225,25 @@ class ImageReader:
                     "%d of %d decoding processes are used: no more can be started (%s). Raise the "
                     "limits of processes and memory, or give a lower --decode-processes.",
                     self._usable,
-                    self._processes,
+                    self.processes,
                     error.__cause__,
                 )
             else:
                 return process
+
+
+def chunk_size(images: int, processes: int, size: tuple[int, int]) -> int:
+    """Return how many images of a shard a decoding process gets at once.
+
+    Each chunk costs messages between processes and wakes threads, so few cores get large chunks.
+
+    Args:
+        images: of the shard.
+        processes: that decode.
+        size: (height, width) of a decoded picture.
+    """
+    most = min(SLOTS, _CHUNK_BYTES // (size[0] * size[1] * 3))
+    return max(CHUNK, min(most, ceil(images / (_CHUNKS_PER_PROCESS * processes))))
 
 
 def _close(

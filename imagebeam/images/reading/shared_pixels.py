@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from imagebeam.images.digests import DIGEST_BYTES
 
-SLOTS = 16
-"""Number of pictures that fit: a decoding process gets as many at once."""
+SLOTS = 64
+"""Number of pictures that fit. Slots that are never used take no memory."""
 
 _SIZES_BYTES = 2 * SLOTS * 4
 _DIGESTS_BYTES = SLOTS * DIGEST_BYTES

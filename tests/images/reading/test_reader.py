@@ -11,7 +11,7 @@ from imagebeam.images.decode import DecodedImage
 from imagebeam.images.errors import ImageError, NotFound
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.sources import Source
-from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.reading.reader import ImageReader, chunk_size
 from imagebeam.images.settings import Preprocessing
 from tests.images.containers.archives import zipped
 
@@ -95,6 +95,24 @@ def test_bytes_of_another_digest_are_refused(reader: ImageReader, tmp_path: Path
     assert isinstance(second, ImageError)
     assert (second.code, second.retryable) == ("digest_mismatch", True)
     assert str(second) == f"its md5 is {digest}, and the manifest says {'0' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("images", "processes", "side", "size"),
+    [
+        (200, 1, 160, 50),
+        (282, 2, 160, 36),
+        (4000, 1, 160, 64),
+        (4000, 64, 160, 16),
+        (10, 2, 160, 16),
+        (4000, 1, 300, 29),
+        (4000, 1, 1000, 16),
+    ],
+)
+def test_few_processes_get_many_images_at_once_unless_they_are_large(
+    images: int, processes: int, side: int, size: int
+) -> None:
+    assert chunk_size(images, processes, (side, side)) == size
 
 
 def test_an_empty_request_has_no_outcomes(reader: ImageReader) -> None:
