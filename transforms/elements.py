@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
-from imagebeam.images.listed_image import ListedImage
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.left_out import LeftOutCount
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.stage_times import StageTimes
@@ -44,6 +44,34 @@ class Page:
     images: tuple[ListedImage, ...]
     costs: StageTimes = field(default_factory=dict, compare=False)
     left_out: Mapping[str, LeftOutCount] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the images as columns: a page is pickled for each of five steps.
+
+        Pickling a named tuple calls Python functions, and takes eight times as long.
+        """
+        columns = list(zip(*self.images, strict=True)) or [()] * len(ListedImage._fields)
+        at = ListedImage._fields.index("location")
+        columns[at] = tuple(map(_plain, columns[at]))
+        return _page, (self.source, self.number, columns, self.costs, self.left_out)
+
+
+def _plain(location: ImageLocation | ImageError) -> tuple[Any, ...] | ImageError:
+    return location if isinstance(location, ImageError) else tuple(location)
+
+
+def _page(
+    source: int,
+    number: int,
+    columns: list[tuple[Any, ...]],
+    costs: StageTimes,
+    left_out: Mapping[str, LeftOutCount],
+) -> Page:
+    at = ListedImage._fields.index("location")
+    columns[at] = tuple(
+        each if isinstance(each, ImageError) else ImageLocation(*each) for each in columns[at]
+    )
+    return Page(source, number, tuple(map(ListedImage, *columns)), costs, left_out)
 
 
 class Failure(NamedTuple):
