@@ -76,10 +76,11 @@ def decide_input(
             f"--channels {channels} contradicts the module, whose channels are {facts.channels} "
             f"({facts.origin}). {channels} is used."
         )
-    if ranges is not None and known is not None and not _are_equal(ranges, known.ranges):
+    is_known = known is not None and known.origin != ASSUMED
+    if ranges is not None and is_known and not _are_equal(ranges, facts.ranges):
         contradictions.append(
             f"the stated input range {text_of(ranges)} contradicts the module, whose range is "
-            f"{text_of(known.ranges)} ({known.origin}). {text_of(ranges)} is used."
+            f"{text_of(facts.ranges)} ({facts.origin}). {text_of(ranges)} is used."
         )
     origin = facts.origin if ranges is None else OPTION
     decided = InputFacts(ranges or facts.ranges, origin, channels or facts.channels or RGB)

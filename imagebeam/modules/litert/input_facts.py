@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 
 from imagebeam.modules.families import facts_of_family
-from imagebeam.modules.input_ranges import GRAPH, STATED, Front, InputFacts, usual_range
+from imagebeam.modules.input_ranges import ASSUMED, GRAPH, STATED, Front, InputFacts, usual_range
 from imagebeam.modules.litert.front import front_of
 from imagebeam.modules.litert.graph import UNREADABLE, Graph
 from imagebeam.modules.litert.tensors import Tensor
@@ -30,7 +30,10 @@ def input_facts(
         ModuleError: the metadata is damaged.
     """
     if picture.takes_bytes:
-        return InputFacts((picture.quantised_range,), STATED, metadata.channels)
+        # A quantisation made from few pictures spans what was in them, not what was meant.
+        limits = picture.quantised_range
+        known = not picture.scale or usual_range(*limits) or metadata.input_facts()
+        return InputFacts((limits,), STATED if known else ASSUMED, metadata.channels)
     if (stated := metadata.input_facts()) is not None:
         return stated
     if (ranges := stated_ranges(content, source)) is not None:
