@@ -1,5 +1,6 @@
 import gzip
 import io
+import itertools
 import json
 import os
 import random
@@ -205,6 +206,24 @@ class TestCsv:
             (2, [], True),
             (3, ["b", "1"], False),
         ]
+
+    def test_a_cell_of_many_short_lines_takes_bounded_memory(self) -> None:
+        count = 2_000_000
+        most = csv_records.MOST_CHARACTERS
+        text = itertools.chain(
+            [csv_records.Line(1, 'a,"')],
+            (csv_records.Line(number, "") for number in range(2, count)),
+            [csv_records.Line(count, '"'), csv_records.Line(count + 1, "b,1")],
+        )
+        tracemalloc.start()
+        found = list(csv_records.records(text, ","))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert [(each.first, each.last, list(each.cells)) for each in found] == [
+            (1, count, []),
+            (count + 1, count + 1, ["b", "1"]),
+        ]
+        assert peak < 15 * most
 
     @pytest.mark.parametrize(("name", "delimiter"), [("list.csv", ";"), ("list.tsv", "\t")])
     def test_other_delimiters_are_read_if_the_header_uses_them(

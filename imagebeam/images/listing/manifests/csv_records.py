@@ -130,7 +130,7 @@ def _quoted(start_line: Line, source: _Source, delimiter: str, width: int | None
         parts: list[str] = []
         start = at + 1
         while (close := _closing_quote(line, start)) < 0:
-            size += len(line)
+            size += len(line) + _PER_LINE
             if size <= MOST_CHARACTERS:
                 parts += [line[start:], line_end]
             following = source.next()
@@ -163,6 +163,9 @@ def _are_records(some: Iterable[Line], delimiter: str, width: int | None) -> boo
         for record in records([line], delimiter)
     )
 
+
+_PER_LINE = 16
+"""Characters that a line within a cell counts more than it has: each takes memory of its own."""
 
 _NEVER_CLOSED = "a quote is never closed"
 _AFTER_QUOTE = "a closing quote is followed by text"
