@@ -12,16 +12,19 @@ JOB = "job"
 """The entry of a provenance with the digest of all that decides the rows of a job."""
 
 
+def stated_provenance(schema: pa.Schema) -> dict[str, Any]:
+    """Return the provenance in the metadata of a table; {} if it has none."""
+    return dict(json.loads((schema.metadata or {}).get(METADATA_KEY.encode(), b"{}")))
+
+
 def provenance(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance that a part carries in its metadata.
+    """Return the provenance of a part.
 
     Every version writes it into predictions, so a part of these without it comes from an unknown
     job. Earlier versions wrote none into errors.
     """
-    stated = (schema.metadata or {}).get(METADATA_KEY.encode())
-    if stated is None:
-        return {} if "code" in schema.names else {JOB: "unknown"}
-    return dict(json.loads(stated))
+    is_unknown = METADATA_KEY.encode() not in (schema.metadata or {}) and "code" not in schema.names
+    return {JOB: "unknown"} if is_unknown else stated_provenance(schema)
 
 
 def provenance_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
-from imagebeam.outputs.provenance import JOB
-from imagebeam.outputs.provenance import provenance as provenance_of
+from imagebeam.outputs.provenance import JOB, stated_provenance
 from imagebeam.storage import AnyPath, tfrecord
 from imagebeam.storage.tfrecord import DamagedRecordError, Example
 
@@ -24,7 +23,7 @@ _JOB = f"imagebeam/{JOB}"
 def encode(table: pa.Table) -> bytes:
     """Return the rows of a table of predictions as the content of a TFRecord file."""
     buffer = io.BytesIO()
-    job = provenance_of(table.schema).get(JOB)
+    job = stated_provenance(table.schema).get(JOB)
     for row in table.to_pylist():
         row[_JOB] = job
         # Maps have no order of their own, but a shard that is done again must give the same bytes.
