@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, InputFacts, Range
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
-from imagebeam.modules.probes import are_constant, are_independent, varying_ranges
+from imagebeam.modules.probes import (
+    PERCENT,
+    are_constant,
+    are_independent,
+    are_percentages,
+    varying_ranges,
+)
 from imagebeam.modules.types import FloatArray, ModuleInfo
 
 
@@ -22,6 +30,7 @@ def describe(
     options: ModuleOptions,
     contradictions: tuple[str, ...],
     takes_bytes: bool,
+    ends_in: str | None,
     quantops: bool = False,
 ) -> ModuleInfo:
     """Describe a module.
@@ -36,12 +45,17 @@ def describe(
         options: what the user states.
         contradictions: sentences about options that contradict the module.
         takes_bytes: see `ModuleInfo`.
+        ends_in: the end of the network behind which its scores come, see `probes`.
         quantops: see `ModuleInfo`.
 
     Raises:
         ModuleError: the metadata, or the kind that is stated for an output, does not fit.
     """
     scores = rows.get(SCORES)
+    percent = scores is not None and (ends_in == PERCENT or are_percentages(scores))
+    if scores is not None and percent:
+        scores = scores / np.float32(100)
+        rows = {**rows, SCORES: scores}
     if scores is not None and not ((scores >= -1e-3) & (scores <= 1 + 1e-3)).all():
         raise ModuleError(
             f"{source}: the output that is stated to be scores has values from "
@@ -68,6 +82,7 @@ def describe(
         contradictions=(*contradictions, *unused),
         range_origin=facts.origin,
         independent=scores is not None and scores.shape[1] > 1 and are_independent(scores),
+        percent=percent,
         constant_answers=constant,
         varying_ranges=varying_ranges(rows_with) if constant and facts.origin == ASSUMED else (),
         options=options,

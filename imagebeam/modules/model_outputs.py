@@ -25,12 +25,19 @@ class ModelOutputs:
     features: FloatArray | None = None
 
     @classmethod
-    def from_heads(cls, heads: Mapping[str, FloatArray]) -> "ModelOutputs":
-        """Wrap the computed heads; without scores, they are computed from the logits."""
+    def from_heads(cls, heads: Mapping[str, FloatArray], percent: bool = False) -> "ModelOutputs":
+        """Wrap the computed heads; without scores, they are computed from the logits.
+
+        Args:
+            heads: the values of each, (N, length).
+            percent: whether the scores are from 0 to 100.
+        """
         logits, scores = heads.get(LOGITS), heads.get(SCORES)
         if logits is not None and logits.shape[1] == 1:
             # One logit separates two classes: the softmax of (0, x) is (1 - p, p).
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        if scores is not None and percent:
+            scores = scores / np.float32(100)
         if scores is None and logits is not None:
             scores = softmax(logits)
         if scores is not None and scores.shape[1] == 1:

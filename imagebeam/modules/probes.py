@@ -9,9 +9,9 @@ from imagebeam.modules.input_ranges import CANDIDATES, Range
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 from imagebeam.modules.types import FloatArray, Pixels
 
-SIGMOID, SOFTMAX, POOLING = "sigmoid", "softmax", "pooling"
-"""The ends of a network: sigmoids give independent scores; no classifier ends in a pooling, an
-activation or a normalisation of its length."""
+SIGMOID, SOFTMAX, PERCENT, POOLING = "sigmoid", "softmax", "percent", "pooling"
+"""The ends of a network: sigmoids give independent scores; "percent" is one of the first two times
+100; no classifier ends in a pooling, an activation or a normalisation of its length."""
 
 _PROBE_COUNT = 6
 # The error of a float32 vector of some thousand values is smaller.
@@ -71,11 +71,11 @@ def kind_of_classifier(
 
     Args:
         rows: its values for the probe pictures, (N, length).
-        ends_in: `SIGMOID`, `SOFTMAX` or `POOLING` if the network ends so.
+        ends_in: `SIGMOID`, `SOFTMAX`, `PERCENT` or `POOLING` if the network ends so.
         has_sigmoids: whether the network has sigmoids anywhere.
         has_names: whether there is a class name for each value.
     """
-    if ends_in in (SIGMOID, SOFTMAX) or are_probabilities(rows):
+    if ends_in in (SIGMOID, SOFTMAX, PERCENT) or are_probabilities(rows) or are_percentages(rows):
         return SCORES
     if not has_names and (ends_in == POOLING or _are_unit_vectors(rows)):
         return FEATURES
@@ -91,6 +91,11 @@ def are_independent(rows: npt.NDArray[np.floating]) -> bool:
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:
     """Tell if every row of `rows`, float (N, classes), is non-negative and sums to one."""
     return bool((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= _SUM_TOLERANCE).all())
+
+
+def are_percentages(rows: FloatArray) -> bool:
+    """Tell if every row of `rows`, float (N, classes), is non-negative and sums to a hundred."""
+    return are_probabilities(rows / 100)
 
 
 def _are_unit_vectors(rows: FloatArray) -> bool:

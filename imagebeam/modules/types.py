@@ -49,6 +49,7 @@ class ModuleInfo:
         range_origin: how the range is known: stated, found in the graph, the convention of a
             family, given as an option, or assumed.
         independent: True if scores do not sum to one, because each is the result of a sigmoid.
+        percent: True if the network computes scores from 0 to 100.
         names_assumed: True if the names are those of ImageNet because the number of classes is.
         takes_bytes: True if the input takes pixel bytes, so its range is certain.
         options: the facts that the user has stated.
@@ -71,6 +72,7 @@ class ModuleInfo:
     channels: str = RGB
     range_origin: str = field(default=STATED, compare=False)
     independent: bool = False
+    percent: bool = False
     options: ModuleOptions = NO_OPTIONS
     contradictions: tuple[str, ...] = ()
     names_assumed: bool = field(default=False, compare=False)

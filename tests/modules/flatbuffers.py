@@ -1,5 +1,6 @@
 """Small flatbuffers, built with LiteRT's schema alone: the output is the input."""
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ def echo(
     free_batch: bool = False,
     free_size: bool = False,
     softmax: bool = False,
+    sigmoid: bool = False,
+    factor: float | None = None,
     inputs: int = 1,
     statement: bytes | None = None,
 ) -> bytes:
@@ -43,6 +46,8 @@ def echo(
         free_batch: whether any batch length may come in; the second axis of the outputs counts.
         free_size: whether pictures of any height and width may come in.
         softmax: whether the outputs are passed through a softmax.
+        sigmoid: whether that softmax is a sigmoid instead.
+        factor: multiplies the outputs.
         inputs: how many inputs there are; only the first counts.
         statement: content of the buffer TFLITE_METADATA.
     """
@@ -51,7 +56,8 @@ def echo(
     model.buffers = [_buffer()]
     model.operatorCodes = [
         _code(schema.BuiltinOperator.RESHAPE),
-        _code(schema.BuiltinOperator.SOFTMAX),
+        _code(schema.BuiltinOperator.LOGISTIC if sigmoid else schema.BuiltinOperator.SOFTMAX),
+        _code(schema.BuiltinOperator.MUL),
     ]
     graph = schema.SubGraphT()
     graph.tensors = [
@@ -68,7 +74,14 @@ def echo(
         graph.operators.append(_operator(0, [0, wanted], [flat]))
         if softmax:
             flat, logits = _add(graph, _tensor(name, shape, dtype, quantisation, free_batch)), flat
-            graph.operators.append(_operator(1, [logits], [flat], beta=1.0))
+            graph.operators.append(_operator(1, [logits], [flat], beta=None if sigmoid else 1.0))
+        if factor is not None:
+            number = _add(graph, _factor(model, factor))
+            flat, plain = (
+                _add(graph, _tensor(f"{name}_times", shape, dtype, None, free_batch)),
+                flat,
+            )
+            graph.operators.append(_operator(2, [plain, number], [flat]))
         graph.outputs.append(flat)
     model.subgraphs = [graph]
     if statement is not None:
@@ -119,6 +132,14 @@ def _constant(model: Any, values: tuple[int, ...]) -> Any:
     tensor.type, tensor.buffer = schema.TensorType.INT32, len(model.buffers)
     data = b"".join(value.to_bytes(4, "little", signed=True) for value in values)
     model.buffers.append(_buffer(data))
+    return tensor
+
+
+def _factor(model: Any, value: float) -> Any:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.buffer = "factor", [], len(model.buffers)
+    tensor.type = FLOAT32
+    model.buffers.append(_buffer(struct.pack("<f", value)))
     return tensor
 
 

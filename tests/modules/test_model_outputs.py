@@ -25,3 +25,13 @@ def test_one_logit_separates_two_classes() -> None:
     assert outputs.logits is not None
     np.testing.assert_allclose(outputs.scores, [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
     np.testing.assert_allclose(outputs.logits, [[0, 0], [0, np.log(3)]], rtol=1e-6)
+
+
+def test_percentages_become_scores() -> None:
+    percentages = np.array([[25.0, 75.0], [100.0, 0.0]], np.float32)
+    outputs = ModelOutputs.from_heads({"scores": percentages}, percent=True)
+    assert outputs.scores is not None
+    np.testing.assert_array_equal(outputs.scores, [[0.25, 0.75], [1.0, 0.0]])
+    outputs = ModelOutputs.from_heads({"scores": percentages[:, :1]}, percent=True)
+    assert outputs.scores is not None
+    np.testing.assert_array_equal(outputs.scores, [[0.75, 0.25], [0.0, 1.0]])

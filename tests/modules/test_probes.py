@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from imagebeam.modules.probes import are_probabilities, probe_pictures
+from imagebeam.modules.probes import (
+    are_percentages,
+    are_probabilities,
+    kind_of_classifier,
+    probe_pictures,
+)
 
 
 def test_probe_pictures_are_the_same_each_time() -> None:
@@ -37,3 +42,26 @@ def test_probabilities_are_not_negative_and_sum_to_one(
     rows: list[list[float]], answer: bool
 ) -> None:
     assert are_probabilities(np.array(rows)) is answer
+
+
+@pytest.mark.parametrize(
+    ("rows", "answer"),
+    [
+        ([[25.0, 75.0], [100.0, 0.0]], True),
+        ([[25.0, 60.0]], False),
+        ([[-25.0, 125.0]], False),
+        ([[0.25, 0.75]], False),
+    ],
+)
+def test_percentages_are_not_negative_and_sum_to_a_hundred(
+    rows: list[list[float]], answer: bool
+) -> None:
+    assert are_percentages(np.array(rows, np.float32)) is answer
+
+
+@pytest.mark.parametrize(
+    ("rows", "ends_in"), [([[25.0, 75.0], [100.0, 0.0]], None), ([[2.5, 0.2]], "percent")]
+)
+def test_percentages_are_scores(rows: list[list[float]], ends_in: str | None) -> None:
+    values = np.array(rows, np.float32)
+    assert kind_of_classifier(values, ends_in, has_sigmoids=False, has_names=False) == "scores"

@@ -183,6 +183,22 @@ FLATBUFFERS = {
         _run(*RAW),
         tolerance=1e-3,
     ),
+    "percentages": Case(
+        _flatbuffer(lambda x: tf.nn.softmax(_inside_raw(x)) * 100.0),
+        _run(*RAW, lambda rows: rows / 100),
+    ),
+    "percentages of one sigmoid": Case(
+        _flatbuffer(lambda x: tf.sigmoid(_inside_raw(x)[:, :1]) * 100.0),
+        _run(*RAW, lambda rows: _two(rows / 100)),
+    ),
+    "quantised percentages": Case(
+        _flatbuffer(
+            lambda x: tf.sigmoid(logits(x)) * 100.0, **zoo.quantised(*SYMMETRIC, "int8", tf.uint8)
+        ),
+        _run(*SYMMETRIC, lambda rows: rows / 100),
+        scores="independent",
+        tolerance=0.03,
+    ),
     "any size": Case(
         lambda path: zoo.flatbuffer(path.with_suffix(".tflite"), _inside_raw, _ANY),
         _run(*RAW),
@@ -313,6 +329,11 @@ def _tf_module(**functions: zoo.Function) -> Callable[[Path], Path]:
 
 
 SAVED_MODELS = {
+    "percentages": Case(
+        _tf_module(serving_default=lambda x: {"percent": 100.0 * tf.sigmoid(_inside_raw(x))}),
+        _served(*RAW, "percent", lambda rows: rows / 100),
+        scores="independent",
+    ),
     "Keras": Case(_keras_export, _served(*RAW, "output_0")),
     "Keras features": Case(_keras_features, _served(*RAW, "output_0"), emit="features"),
     "tf_keras": Case(_tf_keras, _served(*UNIT, "dense"), assumed=True, scores="independent"),

@@ -42,7 +42,8 @@ class LiteRTEngine:
         self._idle.append(runner)
         outputs = self._interface.outputs
         return ModelOutputs.from_heads(
-            {head: tensor.dequantise(values[head]) for head, tensor in outputs.items()}
+            {head: tensor.dequantise(values[head]) for head, tensor in outputs.items()},
+            self.info.percent,
         )
 
 

@@ -98,12 +98,14 @@ class OnnxEngine:
             options=options,
             contradictions=contradictions,
             takes_bytes=takes_bytes,
+            ends_in=None,
         )
 
     def run(self, pixels: Pixels) -> ModelOutputs:
         """Run the module on uint8 (N, height, width, 3) RGB pictures of its size; N may be 0."""
         values = self._values(pixels, self._write, "the module")
-        return ModelOutputs.from_heads(dict(zip(self._kinds, values, strict=True)))
+        heads = dict(zip(self._kinds, values, strict=True))
+        return ModelOutputs.from_heads(heads, self.info.percent)
 
     def _writer(
         self, ranges: tuple[Range, ...], channels: str, size: tuple[int, int]

@@ -63,4 +63,4 @@ class TensorFlowEngine:
             whole = np.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else part
             for head, rows in self._infer(self._to_tensor(whole)).items():
                 values[head][start : start + len(part)] = rows.numpy()[: len(part)]
-        return ModelOutputs.from_heads(values)
+        return ModelOutputs.from_heads(values, self.info.percent)

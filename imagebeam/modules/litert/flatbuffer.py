@@ -87,11 +87,12 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     if not named and (exposed := expose_heads(content)) is not None:
         content, metadata = exposed.content, replace(metadata, outputs=exposed.outputs)
         interpreter = open_interpreter(content, source)
+    graph = Graph(content)
     details = interpreter.get_input_details()
     picture = _picture_input([tensor_of(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(details[0], metadata, options, source)
-    known = input_facts(picture, metadata, content, source)
+    known = input_facts(picture, metadata, graph, content, source)
     facts, contradictions = decide_input(known, options.ranges, options.channels)
     write_pixels = pixel_writer(picture, facts.ranges, facts.channels or RGB)
     batches = probe_batches(size, batch)
@@ -100,7 +101,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     outputs = find_outputs(tensors, names, metadata, options, source)
     rows = _rows(outputs, values)
     if LOGITS in outputs and not named and metadata.outputs is None:
-        kind = _kind(outputs[LOGITS], rows[LOGITS], content, metadata, source)
+        kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
         outputs, rows = renamed(outputs, kind), renamed(rows, kind)
 
     def rows_with(candidate: Range) -> dict[str, FloatArray]:
@@ -114,6 +115,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
         options=options,
         contradictions=contradictions,
         takes_bytes=picture.takes_bytes,
+        ends_in=end_of(graph, outputs[SCORES]) if SCORES in outputs else None,
         quantops=integers if metadata.quantops is None else metadata.quantops,
     )
     return Interface(content, picture, outputs, batch, info, write_pixels)
@@ -148,11 +150,10 @@ def _rows(
     }
 
 
-def _kind(output: Tensor, rows: FloatArray, content: bytes, metadata: Metadata, source: str) -> str:
+def _kind(output: Tensor, rows: FloatArray, graph: Graph, metadata: Metadata, source: str) -> str:
     if has_quantised_scores(output):
         return SCORES
     named = metadata.class_names(rows.shape[1], source) is not None
-    graph = Graph(content)
     return kind_of_classifier(rows, end_of(graph, output), "LOGISTIC" in graph.names, named)
 
 

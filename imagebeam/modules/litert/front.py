@@ -34,7 +34,7 @@ def front_of(graph: Graph) -> Front:
         [user] = users
         name = graph.name(user)
         if name in _ARITHMETIC and len(user.inputs) == 2 and user.inputs[0] == tensor:
-            values = _constant(graph, int(user.inputs[1]))
+            values = graph.constant(int(user.inputs[1]))
             if values is None or values.size not in (1, 3):
                 break
             steps.append((name, values.ravel()))
@@ -66,17 +66,3 @@ def _calibrated_range(graph: Graph, tensor: int) -> Range | None:
     scale, zero_point = float(scales[0]), int(parameters.zeroPoint[0])
     low, high = ((limit - zero_point) * scale for limit in limits)
     return usual_range(low, high)
-
-
-def _constant(graph: Graph, number: int) -> Any:
-    """Return the values of a constant, stored as float32 or as float16; None for other tensors."""
-    types = graph.schema.TensorType
-    dtypes = {types.FLOAT32: np.float32, types.FLOAT16: np.float16}
-    tensor = graph.tensors[number]
-    data = graph.model.buffers[tensor.buffer].data
-    if isinstance(data, np.ndarray) and tensor.type in dtypes:
-        return data.view(dtypes[tensor.type]).astype(np.float64)
-    maker = graph.producers().get(number)
-    if maker is not None and graph.name(maker) == "DEQUANTIZE":
-        return _constant(graph, int(maker.inputs[0]))
-    return None

@@ -3,6 +3,8 @@
 import struct
 from typing import Any
 
+import numpy as np
+
 UNREADABLE = (struct.error, AttributeError, IndexError, TypeError, ValueError)
 """The errors of reading a damaged file. LiteRT states the reason when it opens the file."""
 
@@ -42,6 +44,29 @@ class Graph:
     def producers(self) -> dict[int, Any]:
         """Return the operation that computes each tensor, by the index of the tensor."""
         return {int(output): each for each in self.operators for output in each.outputs}
+
+    def constant(self, number: int) -> Any:
+        """Return the real values of the constant tensor `number`; None for other tensors."""
+        types = self.schema.TensorType
+        dtypes = {
+            types.FLOAT32: np.float32,
+            types.FLOAT16: np.float16,
+            types.INT8: np.int8,
+            types.UINT8: np.uint8,
+            types.INT16: np.int16,
+        }
+        tensor = self.tensors[number]
+        data = self.model.buffers[tensor.buffer].data
+        if isinstance(data, np.ndarray) and tensor.type in dtypes:
+            values = data.view(dtypes[tensor.type]).astype(np.float64)
+            parameters = tensor.quantization
+            if parameters is None or parameters.scale is None or len(parameters.scale) != 1:
+                return values
+            return (values - int(parameters.zeroPoint[0])) * float(parameters.scale[0])
+        maker = self.producers().get(number)
+        if maker is not None and self.name(maker) == "DEQUANTIZE":
+            return self.constant(int(maker.inputs[0]))
+        return None
 
 
 def names_by_value(enumeration: type) -> dict[int, str]:

@@ -12,6 +12,9 @@ float softmax stays.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from imagebeam.modules.litert.graph import UNREADABLE, Graph, pack
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
@@ -58,24 +61,41 @@ class LastOperation:
     Attributes:
         name: for example CONV_2D.
         activates: whether an activation such as relu is part of it.
+        percent: whether its result is multiplied by 100 afterwards.
     """
 
     name: str
     activates: bool
+    percent: bool
 
 
 def last_operation(graph: Graph, tensor: int) -> LastOperation | None:
     """Return the operation that computes the tensor of this number; None if there is none.
 
-    Operations that only change the form of its result are passed over.
+    Operations that only change the form of its result, or multiply it by 100, are passed over.
     """
-    producers = graph.producers()
+    producers, percent = graph.producers(), False
     while (operator := producers.get(tensor)) is not None:
         name = graph.name(operator)
-        if name not in (*_RESHAPING, *_CONVERTING):
+        if name in (*_RESHAPING, *_CONVERTING):
+            tensor = int(operator.inputs[0])
+        elif not percent and (before := _hundredth(graph, operator)) is not None:
+            tensor, percent = before, True
+        else:
             activation = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
-            return LastOperation(name, bool(activation))
-        tensor = int(operator.inputs[0])
+            return LastOperation(name, bool(activation), percent)
+    return None
+
+
+def _hundredth(graph: Graph, operator: Any) -> int | None:
+    """Return the tensor that an operation multiplies by 100; None for other operations."""
+    if graph.name(operator) == "MUL":
+        first, second = (int(number) for number in operator.inputs)
+        for tensor, factor in ((first, second), (second, first)):
+            values = graph.constant(factor)
+            # Quantised constants are rounded.
+            if values is not None and np.allclose(values, 100, rtol=0.01):
+                return tensor
     return None
 
 

@@ -1,20 +1,18 @@
 """Find out what pictures a flatbuffer expects: their range and the order of their colours."""
 
-from contextlib import suppress
-
 import numpy as np
 
 from imagebeam.modules.families import facts_of_family
-from imagebeam.modules.input_ranges import ASSUMED, GRAPH, STATED, Front, InputFacts, usual_range
+from imagebeam.modules.input_ranges import ASSUMED, GRAPH, STATED, InputFacts, usual_range
 from imagebeam.modules.litert.front import front_of
-from imagebeam.modules.litert.graph import UNREADABLE, Graph
+from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.tensors import Tensor
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.metadata import Metadata
 
 
 def input_facts(
-    picture: Tensor, metadata: Metadata, content: bytes, source: str
+    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str
 ) -> InputFacts | None:
     """Return what the flatbuffer `content` shows of its input; None if it shows nothing.
 
@@ -23,6 +21,7 @@ def input_facts(
     Args:
         picture: the input.
         metadata: its `module.json`.
+        graph: that of the flatbuffer.
         content: the flatbuffer.
         source: names it in errors.
 
@@ -38,10 +37,7 @@ def input_facts(
         return stated
     if (ranges := stated_ranges(content, source)) is not None:
         return InputFacts(ranges, STATED, metadata.channels)
-    front, names = Front(), []
-    with suppress(*UNREADABLE):
-        graph = Graph(content)
-        front, names = front_of(graph), graph.tensor_names()
+    front = front_of(graph)
     found = front.range
     if found is None and picture.dtype == np.int16 and picture.scale:
         # Sixteen bits hold the largest absolute value of the pictures for calibration.
@@ -49,4 +45,4 @@ def input_facts(
         found = usual_range(0.0, largest) if largest > 2 else None
     if found is not None:
         return InputFacts((found,), GRAPH, metadata.channels)
-    return None if front.rescales else facts_of_family(names)
+    return None if front.rescales else facts_of_family(graph.tensor_names())

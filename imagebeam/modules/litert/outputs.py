@@ -11,7 +11,7 @@ from imagebeam.modules.litert.tensors import DTYPES, Tensor
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.output_kinds import Output, choose_outputs, length_of
-from imagebeam.modules.probes import POOLING, SIGMOID, SOFTMAX
+from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
 
 # The last operation of a network that computes features: no classifier ends in these.
 _POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
@@ -113,12 +113,12 @@ def _is_vector(tensor: Tensor) -> bool:
 
 
 def end_of(graph: Graph, output: Tensor) -> str | None:
-    """Tell if an output comes from sigmoids, a softmax or a pooling."""
+    """Tell how the network ends before an output, see `probes`; None if that is not known."""
     last = last_operation(graph, output.index)
     if last is None:
         return None
     if last.name in _SCORES:
-        return _SCORES[last.name]
+        return PERCENT if last.percent else _SCORES[last.name]
     return POOLING if last.name in (*_POOLING, *_ACTIVATIONS) or last.activates else None
 
 

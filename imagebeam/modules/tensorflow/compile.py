@@ -152,7 +152,8 @@ def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
 
 def _outputs(module: SavedModel, pixels: Pixels) -> ModelOutputs:
     heads = module.heads.infer_pixels(tf.constant(pixels))
-    return ModelOutputs.from_heads({head: rows.numpy() for head, rows in heads.items()})
+    values = {head: rows.numpy() for head, rows in heads.items()}
+    return ModelOutputs.from_heads(values, module.info.percent)
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:

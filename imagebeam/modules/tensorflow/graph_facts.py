@@ -7,11 +7,12 @@ from typing import Any
 import tensorflow as tf
 
 from imagebeam.modules.input_ranges import Front
-from imagebeam.modules.probes import POOLING, SIGMOID
+from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
 from imagebeam.modules.tensorflow.freezing import Infer, freeze
 from imagebeam.modules.tensorflow.rescaling import front_of
 
 _RESHAPING = ("Identity", "IdentityN", "Reshape", "Squeeze", "Cast")
+_SCORES = {"Sigmoid": SIGMOID, "Softmax": SOFTMAX}
 _POOLING = (
     *("Mean", "Max", "AvgPool", "MaxPool", "Relu", "Relu6", "Tanh", "Elu", "Selu"),
     *("LeakyRelu", "Softplus"),
@@ -24,7 +25,7 @@ class GraphFacts:
 
     Attributes:
         front: what its first operations do with pictures.
-        ends: how each head ends, `SIGMOID` or `POOLING`, where it ends in one of them.
+        ends: how each head ends, see `probes`, where that is known.
         names: of its operations.
     """
 
@@ -57,8 +58,22 @@ def graph_facts(infer: Infer, dtype: str, batch: int | None, size: tuple[int, in
 
 
 def _end(nodes: Mapping[str, Any], name: str) -> str | None:
-    while (node := nodes[name]).op in _RESHAPING:
-        name = node.input[0].removeprefix("^").split(":")[0]
-    if node.op == "Sigmoid":
-        return SIGMOID
+    node = _before_reshaping(nodes, name)
+    inputs = [_before_reshaping(nodes, each) for each in node.input] if node.op == "Mul" else []
+    percent = [each for each in inputs if each.op in _SCORES]
+    if len(percent) == 1 and any(map(_is_hundred, inputs)):
+        return PERCENT
+    if node.op in _SCORES:
+        return _SCORES[node.op]
     return POOLING if node.op in _POOLING else None
+
+
+def _before_reshaping(nodes: Mapping[str, Any], name: str) -> Any:
+    """Return the node of this name, or the one whose form it and others before it change."""
+    while (node := nodes[name.removeprefix("^").split(":")[0]]).op in _RESHAPING:
+        name = node.input[0]
+    return node
+
+
+def _is_hundred(node: Any) -> bool:
+    return node.op == "Const" and bool((tf.make_ndarray(node.attr["value"].tensor) == 100).all())

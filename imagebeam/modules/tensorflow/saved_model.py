@@ -13,7 +13,7 @@ from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.input_ranges import BGR, HUB_RANGE, RGB, Range, decide_input
 from imagebeam.modules.metadata import Metadata, read_from_folder
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.modules.output_kinds import LOGITS, renamed
+from imagebeam.modules.output_kinds import LOGITS, SCORES, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.signatures import (
     HUB_SIGNATURES,
@@ -136,6 +136,7 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
         options=options,
         contradictions=contradictions,
         takes_bytes=spec.dtype == "uint8",
+        ends_in=graph.ends.get(SCORES) or graph.ends.get(LOGITS),
         quantops=has_fake_quantisation(graphs),
     )
     lengths = {kind: values.shape[1] for kind, values in rows.items()}

@@ -54,6 +54,28 @@ def test_scores_are_the_softmax_of_logits() -> None:
     assert answers.features is None
 
 
+def test_percentages_become_scores() -> None:
+    engine = _engine(softmax=True, factor=100.0)
+    exponentials = np.exp(_ROWS / 255)
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    answers = engine.run(_PIXELS)
+    assert (*engine.info.heads, engine.info.independent) == ("scores", False)
+    assert answers.scores is not None
+    np.testing.assert_allclose(answers.scores, expected, rtol=1e-5)
+
+
+def test_percentages_of_sigmoids_become_independent_scores() -> None:
+    engine = _engine(softmax=True, sigmoid=True, factor=100.0)
+    answers = engine.run(_PIXELS)
+    assert (*engine.info.heads, engine.info.independent) == ("scores", True)
+    assert answers.scores is not None
+    np.testing.assert_allclose(answers.scores, 1 / (1 + np.exp(_ROWS / -255)), rtol=1e-5)
+
+
+def test_sigmoids_times_another_number_are_no_scores() -> None:
+    assert "logits" in _engine(softmax=True, sigmoid=True, factor=90.0).info.heads
+
+
 def test_a_module_that_ends_in_a_softmax_gives_only_scores() -> None:
     answers = _engine(softmax=True).run(_PIXELS)
     scores = _engine().run(_PIXELS).scores
