@@ -15,7 +15,7 @@ from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, Output, choose_outputs
 
 HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
-_GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
+GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def choose_heads(
             if name in usable
             for kind, head in _heads_of(usable[name], source, options).items()
         }
-    names = [name for name in (*HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES) if name in usable]
+    names = [name for name in (*HUB_SIGNATURES.values(), *GENERAL_SIGNATURES) if name in usable]
     if not names and len(usable) == 1:
         names = list(usable)
     if not names:
         raise ModuleError(
             f"{source}: its signatures are {sorted(signatures) or 'missing'}, none of "
-            f"{[*HUB_SIGNATURES.values(), *_GENERAL_SIGNATURES]}. Give an image module of TF-Hub, "
+            f"{[*HUB_SIGNATURES.values(), *GENERAL_SIGNATURES]}. Give an image module of TF-Hub, "
             "or name the signature to run with --signature."
         )
     fitting = [name for name in names if {*options.kinds} <= {*usable[name].outputs}]

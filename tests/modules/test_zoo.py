@@ -102,6 +102,20 @@ def _bgr(path: Path) -> Array:
 _ANY = tf.TensorSpec([None, None, None, 3], tf.float32, "pictures")
 _INPUT = "--input-range"
 
+
+def _two_signatures(path: Path) -> Path:
+    functions = {"serving_default": _inside_raw, "negative": lambda x: -_inside_raw(x)}
+    named = {name: _named(function) for name, function in functions.items()}
+    folder = zoo.saved_model(path, named)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), [*functions])
+    path.with_suffix(".tflite").write_bytes(converter.convert())
+    return path.with_suffix(".tflite")
+
+
+def _named(function: zoo.Function) -> zoo.Function:
+    return lambda images: {"out": function(images)}
+
+
 FLATBUFFERS = {
     "float logits": Case(_flatbuffer(logits), _run(*UNIT), assumed=True),
     "float softmax": Case(
@@ -198,6 +212,14 @@ FLATBUFFERS = {
         _run(*SYMMETRIC, lambda rows: rows / 100),
         scores="independent",
         tolerance=0.03,
+    ),
+    "two signatures": Case(
+        _two_signatures, lambda path: _softmax(_inside_raw(_scaled(*RAW)).numpy())
+    ),
+    "another signature": Case(
+        _two_signatures,
+        lambda path: _softmax(-_inside_raw(_scaled(*RAW)).numpy()),
+        ("--signature", "negative"),
     ),
     "any size": Case(
         lambda path: zoo.flatbuffer(path.with_suffix(".tflite"), _inside_raw, _ANY),

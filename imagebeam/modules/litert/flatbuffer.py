@@ -16,12 +16,8 @@ from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.heads import expose_heads
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
-from imagebeam.modules.litert.outputs import (
-    end_of,
-    find_outputs,
-    has_quantised_scores,
-    output_names,
-)
+from imagebeam.modules.litert.outputs import end_of, find_outputs, has_quantised_scores
+from imagebeam.modules.litert.signatures import choose_function
 from imagebeam.modules.litert.tensors import DTYPES, PixelWriter, Tensor, pixel_writer, tensor_of
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
@@ -82,7 +78,10 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     interpreter = open_interpreter(content, source)
     metadata = read_from_flatbuffer(content, source)
     # LiteRT has checked the file, so its graph can be read.
-    names = output_names(content, options.signature or metadata.signature, source)
+    function = choose_function(content, options.signature or metadata.signature, source)
+    if function.content is not content:
+        content = function.content
+        interpreter = open_interpreter(content, source)
     named = options.outputs or metadata.kinds or metadata.outputs is not None
     if not named and (exposed := expose_heads(content)) is not None:
         content, metadata = exposed.content, replace(metadata, outputs=exposed.outputs)
@@ -98,7 +97,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     batches = probe_batches(size, batch)
     values = _answers(interpreter, picture, write_pixels, batches, source)
     tensors = [tensor_of(each) for each in interpreter.get_output_details()]
-    outputs = find_outputs(tensors, names, metadata, options, source)
+    outputs = find_outputs(tensors, function.output_names, metadata, options, source)
     rows = _rows(outputs, values)
     if LOGITS in outputs and not named and metadata.outputs is None:
         kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
@@ -154,7 +153,8 @@ def _kind(output: Tensor, rows: FloatArray, graph: Graph, metadata: Metadata, so
     if has_quantised_scores(output):
         return SCORES
     named = metadata.class_names(rows.shape[1], source) is not None
-    return kind_of_classifier(rows, end_of(graph, output), "LOGISTIC" in graph.names, named)
+    has_sigmoids = any(graph.name(each) == "LOGISTIC" for each in graph.operators)
+    return kind_of_classifier(rows, end_of(graph, output), has_sigmoids, named)
 
 
 def _picture_input(inputs: list[Tensor], source: str) -> Tensor:

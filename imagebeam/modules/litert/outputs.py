@@ -19,39 +19,6 @@ _SCORES = {"LOGISTIC": SIGMOID, "SOFTMAX": SOFTMAX}
 _ACTIVATIONS = ("RELU", "RELU6", "TANH", "HARD_SWISH", "GELU", "ELU")
 
 
-def output_names(content: bytes, signature: str | None, source: str) -> dict[int, str]:
-    """Return the names that a signature gives to outputs, by the index of their tensor.
-
-    Args:
-        content: the flatbuffer.
-        signature: the one to use; None for the first one.
-        source: names the flatbuffer in errors.
-
-    Raises:
-        ModuleError: it has no such signature.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    # An interpreter runs the first graph of a file.
-    found = {
-        (each.SignatureKey() or b"").decode("utf-8", "replace"): each
-        for each in (model.SignatureDefs(at) for at in range(model.SignatureDefsLength()))
-        if each.SubgraphIndex() == 0
-    }
-    if signature is not None and signature not in found:
-        available = ", ".join(found) or "missing"
-        raise ModuleError(
-            f"{source}: it has no signature {signature!r} that can be run. Its signatures are "
-            f"{available}. Give another one, or leave out --signature."
-        )
-    chosen = found.get(signature) if signature is not None else next(iter(found.values()), None)
-    if chosen is None:
-        return {}
-    outputs = (chosen.Outputs(at) for at in range(chosen.OutputsLength()))
-    return {each.TensorIndex(): (each.Name() or b"").decode("utf-8", "replace") for each in outputs}
-
-
 def find_outputs(
     tensors: Sequence[Tensor],
     names: Mapping[int, str],
@@ -63,7 +30,7 @@ def find_outputs(
 
     Args:
         tensors: the outputs, in their order.
-        names: further names of outputs, see `output_names`.
+        names: further names of outputs, see `signatures`.
         metadata: its `module.json`.
         options: they take precedence.
         source: names the flatbuffer in errors.
