@@ -18,6 +18,7 @@ class Graph:
         operators: of the graph, in the order of execution.
         tensors: of the graph; operators name them by index.
         names: of the kinds of operations in the file, for example CONV_2D.
+        custom_names: of those that are not LiteRT's own.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -32,6 +33,8 @@ class Graph:
         kinds = self.model.operatorCodes or ()
         codes = [max(each.builtinCode, each.deprecatedBuiltinCode) for each in kinds]
         self.names: list[str] = [known.get(code, str(code)) for code in codes]
+        custom = {each.customCode for each in kinds if each.customCode}
+        self.custom_names = sorted(name.decode("utf-8", "replace") for name in custom)
 
     def name(self, operator: Any) -> str:
         """Return the name of the kind of an operation."""

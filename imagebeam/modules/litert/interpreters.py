@@ -10,10 +10,12 @@ from typing import Any
 import numpy.typing as npt
 
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.litert.graph import Graph
 from imagebeam.stderr_redirection import redirect_descriptor
 
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 _EDGE_TPU = "edgetpu-custom-op"
+_FOREIGN = ("Select TensorFlow op", "unresolved custom op")
 # File descriptor 2 belongs to the process, so one thread redirects it at a time.
 _redirecting = threading.Lock()
 
@@ -28,8 +30,18 @@ def open_interpreter(content: bytes, source: str) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     with refusals(source), _without_greeting():
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
+        try:
+            interpreter = Interpreter(model_content=content, num_threads=1)
+            interpreter.allocate_tensors()
+        except RuntimeError as error:
+            if _EDGE_TPU in str(error) or not any(each in str(error) for each in _FOREIGN):
+                raise
+            # LiteRT names the first of them only.
+            raise ModuleError(
+                f"{source}: needs operations that are not LiteRT's own: "
+                f"{', '.join(Graph(content).custom_names)}. Give the SavedModel that it was made "
+                "from, which TensorFlow runs."
+            ) from error
     return interpreter
 
 

@@ -5,6 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.litert.graph import Graph, pack
+from imagebeam.modules.litert.interpreters import open_interpreter
+from tests.modules.flatbuffers import echo
 
 _ROOT = Path(__file__).parents[3]
 _OPEN = """
@@ -34,3 +40,17 @@ def test_litert_prints_no_greeting(reference: Path, close: str, expected: bytes)
         check=True,
     )
     assert (done.stdout, done.stderr) == (b"opened\n", expected)
+
+
+@pytest.mark.parametrize("name", ["FlexBetainc", "MyOperation"])
+def test_operations_that_litert_lacks_are_named_with_the_cure(name: str) -> None:
+    model = Graph(echo(softmax=True, factor=2.0)).model
+    for code, custom in ((model.operatorCodes[1], name), (model.operatorCodes[2], "Another")):
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = custom
+    with pytest.raises(ModuleError) as caught:
+        open_interpreter(pack(model), "it")
+    assert str(caught.value) == (
+        f"it: needs operations that are not LiteRT's own: Another, {name}. Give the SavedModel "
+        "that it was made from, which TensorFlow runs."
+    )
