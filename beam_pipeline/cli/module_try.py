@@ -105,7 +105,7 @@ def _variants(
     handle: str, module: "Module", stated: "ModuleOptions"
 ) -> "Iterator[tuple[list[str], Module]]":
     """Yield the module on its engine, on TensorFlow, and with the other usual input ranges."""
-    from imagebeam.modules.input_ranges import text_of
+    from imagebeam.modules.input_ranges import STATED, text_of
     from imagebeam.modules.module_options import USUAL_INPUTS
     from imagebeam.modules.open_module import open_module
     from imagebeam.modules.tensorflow.subprocess import tensorflow_is_installed
@@ -116,7 +116,7 @@ def _variants(
     yield [module.engine, used], module
     if module.engine != TENSORFLOW and module.source.is_dir() and tensorflow_is_installed():
         yield [TENSORFLOW, used], open_module(handle, TENSORFLOW, options=stated)
-    if info.takes_bytes:
+    if info.takes_bytes and info.range_origin == STATED:
         return
     for usual in USUAL_INPUTS:
         if usual.ranges != info.input_ranges:

@@ -12,7 +12,9 @@ from pathlib import Path
 from imagebeam.modules import appended_files
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.cache import Cache
+from imagebeam.modules.input_ranges import ASSUMED
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
+from imagebeam.modules.litert.input_facts import states_range
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
 from imagebeam.modules.litert.trial import try_flatbuffer
@@ -77,7 +79,7 @@ def annotated(
     """
     interface = read_interface(content, source, options)
     info = interface.info
-    if interface.input.takes_bytes and options.ranges is not None:
+    if options.ranges is not None and states_range(interface.input):
         raise ModuleError(
             f"{source}: its input takes pixel bytes, whose range its quantisation states. Leave "
             "out --input-range, --mean and --std."
@@ -97,8 +99,8 @@ def annotated(
     if options.ranges is not None or classes is not None:
         known = metadata.input_facts()
         ranges = known.ranges if known else stated_ranges(plain, source)
-        if interface.input.takes_bytes:
-            ranges = interface.info.input_ranges
+        if interface.input.takes_bytes and info.range_origin != ASSUMED:
+            ranges = info.input_ranges
         labels = LABELS_ENTRY if names else None
         plain = with_tflite_metadata(plain, ranges, labels, len(names or ()))
     return append_to_flatbuffer(plain, metadata, others)

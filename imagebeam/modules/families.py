@@ -6,13 +6,26 @@ it where pictures are prepared outside of the network, as `preprocess_input` of 
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
-from imagebeam.modules.input_ranges import BGR, FAMILY, RGB, InputFacts
+from imagebeam.modules.input_ranges import (
+    BGR,
+    CANDIDATES,
+    FAMILY,
+    GRAPH,
+    RGB,
+    InputFacts,
+    Range,
+    spans,
+)
 from imagebeam.modules.module_options import ranges_of
 
 _SYMMETRIC = InputFacts(((-1.0, 1.0),), FAMILY, RGB)
 _CAFFE = InputFacts(ranges_of((103.939, 116.779, 123.68), (1.0,)), FAMILY, BGR)
 _TORCH = InputFacts(ranges_of((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)), FAMILY, RGB)
+
+# Calibration with pictures that are neither quite black nor quite white misses by this share.
+_CALIBRATION = 0.02
 
 # A layer that only this family has, and one that it does not have, as regular expressions. A layer
 # is a whole part of a name between slashes; Keras appends _1, _2 and so on to repeated names.
@@ -39,4 +52,17 @@ def facts_of_family(names: Iterable[str]) -> InputFacts | None:
     for layer, other, facts in _FAMILIES:
         if has(layer) and not (other and has(other)):
             return facts
+    return None
+
+
+def facts_of_limits(limits: Range, tolerance: float = _CALIBRATION) -> InputFacts | None:
+    """Return the usual input that a quantised tensor was made for; None for an unusual one.
+
+    Args:
+        limits: the lowest and the highest value of the tensor.
+        tolerance: see `spans`.
+    """
+    for facts in (*(InputFacts((each,), GRAPH) for each in CANDIDATES), _TORCH, _CAFFE):
+        if spans(limits, facts.ranges, tolerance):
+            return replace(facts, origin=GRAPH)
     return None

@@ -25,6 +25,8 @@ CANDIDATES: tuple[Range, ...] = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
 # [-2.2, 2.7].
 _LARGEST, _SMALLEST_SPAN = 2.8, 0.9
 _TOLERANCE = 0.01
+# Of red, green and blue, from 0 to 1.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 
 @dataclass(frozen=True)
@@ -50,33 +52,36 @@ class Front:
         rescales: whether they change the values. The network then prepares its pictures itself, so
             the convention of its family does not apply.
         range: the range that they expect; None if it is unclear.
+        limits: the lowest and the highest value that a quantisation in front of them lets through.
+        channels: the order of the colours that they expect, "rgb" or "bgr"; None if it is unclear.
     """
 
     rescales: bool = False
     range: Range | None = None
+    limits: Range | None = None
+    channels: str | None = None
 
 
 def decide_input(
-    known: InputFacts | None, ranges: tuple[Range, ...] | None, channels: str | None
+    facts: InputFacts, ranges: tuple[Range, ...] | None, channels: str | None
 ) -> tuple[InputFacts, tuple[str, ...]]:
     """Decide the range and the order of colours of an input.
 
     Args:
-        known: what the module shows of itself; None for nothing.
+        facts: what the module shows of itself, or what is assumed of it.
         ranges: what the user states; it takes precedence.
         channels: likewise.
 
     Returns:
         The facts with known channels, and a sentence about each contradiction.
     """
-    facts = known or InputFacts((HUB_RANGE,), ASSUMED)
     contradictions = []
-    if channels and facts.channels and channels != facts.channels:
+    is_known = facts.origin != ASSUMED
+    if channels and facts.channels and is_known and channels != facts.channels:
         contradictions.append(
             f"--channels {channels} contradicts the module, whose channels are {facts.channels} "
             f"({facts.origin}). {channels} is used."
         )
-    is_known = known is not None and known.origin != ASSUMED
     if ranges is not None and is_known and not _are_equal(ranges, facts.ranges):
         contradictions.append(
             f"the stated input range {text_of(ranges)} contradicts the module, whose range is "
@@ -92,7 +97,35 @@ def text_of(ranges: tuple[Range, ...]) -> str:
     return "; ".join(f"{low + 0.0:.4g} to {high:.4g}" for low, high in ranges)
 
 
-def fitting_range(rescale: Callable[[float], npt.NDArray[np.float64]]) -> Range | None:
+_Rescale = Callable[[float], npt.NDArray[np.float64]]
+
+
+def front_of_rescaling(
+    rescale: _Rescale, reverses: bool = False, limits: Range | None = None
+) -> Front:
+    """Return what the front of a network expects that changes the values of pixels.
+
+    Args:
+        rescale: returns what becomes of a value in each channel.
+        reverses: whether the order of the colours may be reversed there.
+        limits: see `Front`.
+    """
+    found = _fitting_range(rescale)
+    channels = None if reverses or found is None else _channels(rescale, found)
+    return Front(True, found, limits, channels)
+
+
+def _channels(rescale: _Rescale, expected: Range) -> str | None:
+    """Return the order of the colours if the mean of ImageNet becomes 0."""
+    first, last = rescale(expected[0]), rescale(expected[1])
+    mean = first / (first - last)
+    for channels, usual in ((RGB, _IMAGENET_MEAN), (BGR, _IMAGENET_MEAN[::-1])):
+        if (abs(mean - np.array(usual)) < _TOLERANCE).all():
+            return channels
+    return None
+
+
+def _fitting_range(rescale: _Rescale) -> Range | None:
     """Return the usual range that `rescale` turns into values that networks compute with."""
     if _subtracts_mean(rescale(0.0), rescale(255.0)):
         return 0.0, 255.0
@@ -107,17 +140,21 @@ def fitting_range(rescale: Callable[[float], npt.NDArray[np.float64]]) -> Range 
 
 def _subtracts_mean(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
     """Tell if pixels from 0 to 255 lose their mean only, as the networks of Caffe want it."""
-    spans = last - first
-    return bool((abs(spans - 255) < 1).all() and ((first > -150) & (first < -80)).all())
+    distances = last - first
+    return bool((abs(distances - 255) < 1).all() and ((first > -150) & (first < -80)).all())
 
 
-def usual_range(low: float, high: float) -> Range | None:
-    """Return the usual range that a quantised tensor from `low` to `high` was made for."""
-    for first, last in CANDIDATES:
-        distance = max(abs(low - first), abs(high - last))
-        if distance <= 2 * _TOLERANCE * (last - first):
-            return first, last
-    return None
+def spans(limits: Range, ranges: tuple[Range, ...], tolerance: float) -> bool:
+    """Tell if a quantised tensor with these limits was made for pixels in `ranges`.
+
+    Args:
+        limits: its lowest and its highest value.
+        ranges: one pair for all channels, or one for each.
+        tolerance: as a share of the distance between them.
+    """
+    first, last = min(low for low, _ in ranges), max(high for _, high in ranges)
+    distance = max(abs(limits[0] - first), abs(limits[1] - last))
+    return distance <= tolerance * (last - first)
 
 
 def _are_equal(first: tuple[Range, ...], second: tuple[Range, ...]) -> bool:

@@ -51,7 +51,7 @@ class ModuleInfo:
         independent: True if scores do not sum to one, because each is the result of a sigmoid.
         percent: True if the network computes scores from 0 to 100.
         names_assumed: True if the names are those of ImageNet because the number of classes is.
-        takes_bytes: True if the input takes pixel bytes, so its range is certain.
+        takes_bytes: True if the input takes pixel bytes, as they are or in another quantisation.
         options: the facts that the user has stated.
         contradictions: sentences about options, or files of the module, that contradict the module.
         constant_answers: True if it gives the same answer to very different pictures.

@@ -83,6 +83,16 @@ def test_the_range_of_pixel_bytes_cannot_be_stored(tmp_path: Path) -> None:
         annotate(tmp_path / "bytes.tflite", tmp_path / "new.tflite", None, stated)
 
 
+def test_the_range_of_an_unusual_quantisation_is_stored(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(echo(dtype=UINT8, quantisation=Quantisation(1.97 / 255, 120)))
+    assert open_module(str(plain)).info.range_origin == "assumed"
+    annotate(plain, tmp_path / "new.tflite", None, ModuleOptions(value_range=(-1.0, 1.0)))
+    module = open_module(str(tmp_path / "new.tflite"))
+    assert (module.info.value_range, module.info.range_origin) == ((-1.0, 1.0), "stated")
+    assert module.notes == ()
+
+
 def test_a_folder_is_copied_with_its_compiled_form(tmp_path: Path) -> None:
     module = tmp_path / "module"
     (module / "assets.extra").mkdir(parents=True)

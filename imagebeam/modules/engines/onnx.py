@@ -17,7 +17,15 @@ import numpy.typing as npt
 from imagebeam.extras import install_command
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import ModuleError, reason_of
-from imagebeam.modules.input_ranges import RGB, STATED, InputFacts, Range, decide_input
+from imagebeam.modules.input_ranges import (
+    ASSUMED,
+    HUB_RANGE,
+    RGB,
+    STATED,
+    InputFacts,
+    Range,
+    decide_input,
+)
 from imagebeam.modules.litert.tensors import PixelWriter, Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.model_outputs import ModelOutputs
@@ -65,7 +73,9 @@ class OnnxEngine:
         self._input = _picture_input(self._session.get_inputs(), source)
         size = decide_size(self._input.size, None, options.image_size, source)
         takes_bytes = self._input.dtype == np.uint8
-        known = InputFacts((_BYTES,), STATED) if takes_bytes else None
+        known = InputFacts((HUB_RANGE,), ASSUMED)
+        if takes_bytes:
+            known = InputFacts((_BYTES,), STATED)
         facts, contradictions = decide_input(known, options.ranges, options.channels)
         channels = facts.channels or RGB
         self._write = self._writer(facts.ranges, channels, size)

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from imagebeam.modules.input_ranges import Front, Range, fitting_range, usual_range
+from imagebeam.modules.input_ranges import Front, Range, front_of_rescaling
 from imagebeam.modules.litert.graph import Graph
 
 _ARITHMETIC = {"MUL": np.multiply, "ADD": np.add, "SUB": np.subtract, "DIV": np.divide}
+_REVERSING = ("STRIDED_SLICE", "REVERSE_V2")
 _TRANSPARENT = (
     "RESIZE_BILINEAR",
     "RESIZE_NEAREST_NEIGHBOR",
     "RESHAPE",
+    "TRANSPOSE",
     "CAST",
-    "STRIDED_SLICE",
-    "REVERSE_V2",
+    *_REVERSING,
 )
 
 
@@ -27,6 +28,8 @@ def front_of(graph: Graph) -> Front:
     """Return what the first operations of a flatbuffer do with its pictures."""
     tensor = int(graph.model.subgraphs[0].inputs[0])
     steps: list[tuple[str, Any]] = []
+    limits: Range | None = None
+    reverses = False
     while True:
         users = [each for each in graph.operators if tensor in each.inputs]
         if len(users) != 1:
@@ -38,13 +41,14 @@ def front_of(graph: Graph) -> Front:
             if values is None or values.size not in (1, 3):
                 break
             steps.append((name, values.ravel()))
-        elif name == "QUANTIZE" and not steps:
-            return Front(range=_calibrated_range(graph, int(user.outputs[0])))
+        elif name == "QUANTIZE":
+            limits = limits or (None if steps else _limits(graph, int(user.outputs[0])))
         elif name not in _TRANSPARENT:
             break
+        reverses |= name in _REVERSING
         tensor = int(user.outputs[0])
     if not steps:
-        return Front()
+        return Front(limits=limits)
 
     def rescale(value: float) -> Any:
         result = np.full(3, value)
@@ -52,11 +56,11 @@ def front_of(graph: Graph) -> Front:
             result = _ARITHMETIC[name](result, values)
         return result
 
-    return Front(True, fitting_range(rescale))
+    return front_of_rescaling(rescale, reverses, limits)
 
 
-def _calibrated_range(graph: Graph, tensor: int) -> Range | None:
-    """Return the usual range that fits the limits of a quantised tensor."""
+def _limits(graph: Graph, tensor: int) -> Range | None:
+    """Return the lowest and the highest value of a quantised tensor."""
     quantised, types = graph.tensors[tensor], graph.schema.TensorType
     limits = {types.INT8: (-128, 127), types.UINT8: (0, 255)}.get(quantised.type)
     parameters = quantised.quantization
@@ -65,4 +69,4 @@ def _calibrated_range(graph: Graph, tensor: int) -> Range | None:
         return None
     scale, zero_point = float(scales[0]), int(parameters.zeroPoint[0])
     low, high = ((limit - zero_point) * scale for limit in limits)
-    return usual_range(low, high)
+    return low, high

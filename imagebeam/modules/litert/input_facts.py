@@ -1,22 +1,38 @@
 """Find out what pictures a flatbuffer expects: their range and the order of their colours."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from imagebeam.modules.families import facts_of_family
-from imagebeam.modules.input_ranges import ASSUMED, GRAPH, STATED, InputFacts, usual_range
+from imagebeam.modules.families import facts_of_family, facts_of_limits
+from imagebeam.modules.input_ranges import (
+    ASSUMED,
+    CANDIDATES,
+    GRAPH,
+    HUB_RANGE,
+    STATED,
+    InputFacts,
+    spans,
+)
 from imagebeam.modules.litert.front import front_of
 from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.tensors import Tensor
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.metadata import Metadata
 
+# The limits of a quantised input differ from its range by a step, because they contain 0.
+_ONE_STEP = 1.5 / 255
+# Few pictures for calibration may miss a quarter of the range.
+_ROUGHLY = 0.25
+
 
 def input_facts(
     picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str
-) -> InputFacts | None:
-    """Return what the flatbuffer `content` shows of its input; None if it shows nothing.
+) -> InputFacts:
+    """Return what the flatbuffer `content` shows of its input, or what is assumed of it.
 
-    Its metadata comes first, then its graph, then the convention of its family.
+    A quantisation that spans a usual range comes first, then the metadata, the graph, and the
+    convention of the family.
 
     Args:
         picture: the input.
@@ -28,21 +44,47 @@ def input_facts(
     Raises:
         ModuleError: the metadata is damaged.
     """
-    if picture.takes_bytes:
-        # A quantisation made from few pictures spans what was in them, not what was meant.
-        limits = picture.quantised_range
-        known = not picture.scale or usual_range(*limits) or metadata.input_facts()
-        return InputFacts((limits,), STATED if known else ASSUMED, metadata.channels)
-    if (stated := metadata.input_facts()) is not None:
-        return stated
-    if (ranges := stated_ranges(content, source)) is not None:
-        return InputFacts(ranges, STATED, metadata.channels)
+    facts = _facts(picture, metadata, graph, content, source)
+    return replace(facts, channels=metadata.channels or facts.channels)
+
+
+def states_range(picture: Tensor) -> bool:
+    """Tell if each integer that an input takes stands for one pixel value of a usual range."""
+    if not picture.takes_bytes:
+        return False
+    limits = picture.quantised_range
+    return not picture.scale or any(spans(limits, (each,), _ONE_STEP) for each in CANDIDATES)
+
+
+def _facts(
+    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str
+) -> InputFacts:
+    limits = picture.quantised_range if picture.takes_bytes else None
+    if limits and states_range(picture):
+        return InputFacts((limits,), STATED)
+    stated = metadata.input_facts()
+    if stated is None and (ranges := stated_ranges(content, source)) is not None:
+        stated = InputFacts(ranges, STATED)
+    if stated is not None:
+        if limits is None or spans(limits, stated.ranges, _ROUGHLY):
+            return stated
+        # A module that was compiled states the range before its own rescaling, which is cut off.
+        return InputFacts((limits,), STATED)
     front = front_of(graph)
-    found = front.range
-    if found is None and picture.dtype == np.int16 and picture.scale:
+    limits = limits or front.limits
+    usual = limits and facts_of_limits(limits)
+    if limits is None and picture.dtype == np.int16 and picture.scale:
         # Sixteen bits hold the largest absolute value of the pictures for calibration.
         largest = picture.quantised_range[1]
-        found = usual_range(0.0, largest) if largest > 2 else None
-    if found is not None:
-        return InputFacts((found,), GRAPH, metadata.channels)
-    return None if front.rescales else facts_of_family(graph.tensor_names())
+        usual = facts_of_limits((0.0, largest)) if largest > 2 else None
+    if usual:
+        return usual
+    if front.range is not None:
+        return InputFacts((front.range,), GRAPH, front.channels)
+    family = None if front.rescales else facts_of_family(graph.tensor_names())
+    if family and (limits is None or spans(limits, family.ranges, _ROUGHLY)):
+        return family
+    if limits is None:
+        return InputFacts((HUB_RANGE,), ASSUMED)
+    near = facts_of_limits(limits, _ROUGHLY) or InputFacts((limits,), ASSUMED)
+    return replace(near, origin=ASSUMED)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from imagebeam.modules.input_ranges import Front, fitting_range
+from imagebeam.modules.input_ranges import Front, front_of_rescaling
 
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "Add": lambda a, b: a + b,
@@ -28,7 +29,8 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
 
 
-_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "StridedSlice", "ReverseV2")
+_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
+_REVERSING = ("StridedSlice", "ReverseV2")
 
 
 class NotRescaledError(ValueError):
@@ -97,14 +99,15 @@ def front_of(graph: Any, input_name: str) -> Front:
     A resize before the rescaling changes no range.
     """
 
-    def rescale(value: float) -> np.ndarray[Any, Any]:
+    def rescale(
+        value: float, resizing: tuple[str, ...] = (*_RESIZING, *_REVERSING)
+    ) -> npt.NDArray[np.float64]:
+        transparent = (*_TRANSPARENT, *resizing)
         return np.array(
             [
                 end.low
                 for channel in range(3)
-                for end in _ends(
-                    graph, input_name, (value, value), (*_TRANSPARENT, *_RESIZING), channel
-                )
+                for end in _ends(graph, input_name, (value, value), transparent, channel)
             ]
         )
 
@@ -112,7 +115,9 @@ def front_of(graph: Any, input_name: str) -> Front:
     ends = rescale(0.5)
     if not ends.size or (ends == 0.5).any():
         return Front(rescales=bool((ends != 0.5).any()))
-    return Front(True, fitting_range(rescale))
+    reverses = not np.array_equal(rescale(0.5, _RESIZING), ends)
+    # Several branches give several values for each channel.
+    return front_of_rescaling(rescale, reverses or ends.size != 3)
 
 
 def _ends(

@@ -12,7 +12,6 @@ from imagebeam.modules.litert.flatbuffer import Interface, read_flatbuffer, read
 from imagebeam.modules.litert.graph import pack
 from imagebeam.modules.litert.tensors import Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
-from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.types import ModuleInfo
 from tests.modules.flatbuffers import FLOAT32, INT8, UINT8, Quantisation, echo
 
@@ -46,16 +45,6 @@ def test_a_quantised_input_spans_its_quantisation(dtype: int, zero_point: int) -
     assert info.value_range == (-1.0, 127 / 128)
     assert info.quantops
     assert info.heads == {"logits", "scores"}
-
-
-def test_an_unusual_quantisation_is_assumed_unless_an_option_states_the_range() -> None:
-    content = echo(dtype=UINT8, quantisation=Quantisation(1.97 / 255, 120))
-    info = read_interface(content, "it").info
-    assert (info.range_origin, info.takes_bytes) == ("assumed", True)
-    np.testing.assert_allclose(info.value_range, (-0.927, 1.043), atol=1e-3)
-    info = read_interface(content, "it", ModuleOptions(value_range=(-1.0, 1.0))).info
-    assert (info.value_range, info.range_origin) == ((-1.0, 1.0), "given as an option")
-    assert info.contradictions == ()
 
 
 def test_a_uint8_input_without_quantisation_spans_the_bytes() -> None:
