@@ -7,6 +7,13 @@ class ModuleError(ImagebeamError, ValueError):
     """A module cannot be used as requested; the text states the value, the reason and the fix."""
 
 
+OTHER_CHANNELS = (
+    "Give an image module; one for grey pictures must start with tf.image.rgb_to_grayscale, so "
+    "that it takes RGB."
+)
+"""The fix for a module that takes something else than RGB pictures."""
+
+
 def reason_of(error: Exception) -> str:
     """Return the message of a foreign error on one line, cut to a readable length."""
     return " ".join(str(error).split())[:300] or type(error).__name__

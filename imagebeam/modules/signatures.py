@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, Output, choose_outputs
 
 HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
+_PICTURES = ("float32", "float16", "uint8", "int32")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,18 @@ class Spec:
 
     shape: tuple[int | None, ...] | None
     dtype: str
+
+    @property
+    def is_picture(self) -> bool:
+        """Tell if it can hold a batch of RGB pictures."""
+        shape = self.shape
+        fits = shape is not None and len(shape) == 4 and (shape[3] in (3, None) or self.is_planes)
+        return fits and self.dtype in _PICTURES
+
+    @property
+    def is_planes(self) -> bool:
+        """Tell if the channels of its pictures come before height and width."""
+        return self.shape is not None and self.shape[1:2] == (3,) and self.shape[3:] != (3,)
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,7 @@ def choose_heads(
                 f"with --signature: {', '.join(sorted(signatures))}."
             )
         return _heads_of(signatures[options.signature], source, options)
-    taking_pictures = {
-        name: each for name, each in signatures.items() if any(map(_is_picture, _inputs(each)))
-    }
+    taking_pictures = {name: each for name, each in signatures.items() if _takes_pictures(each)}
     usable = taking_pictures or signatures
     if not options.outputs and any(name in usable for name in HUB_SIGNATURES.values()):
         return {
@@ -98,12 +109,13 @@ def _heads_of(signature: Signature, source: str, options: ModuleOptions) -> dict
     return {kind: Head(signature, name) for kind, name in chosen.items()}
 
 
-def _inputs(signature: Signature) -> list[Spec]:
-    return list(signature.inputs.values()) if len(signature.inputs) == 1 else []
+def _takes_pictures(signature: Signature) -> bool:
+    inputs = [*signature.inputs.values()]
+    return len(inputs) == 1 and inputs[0].is_picture
 
 
 def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:
-    """Check that all `heads` share one input, a batch of RGB pictures, float32 or uint8.
+    """Check that all `heads` share one input, a batch of RGB pictures.
 
     Raises:
         ModuleError: the number of inputs, the rank, the channel count or the dtype differs.
@@ -112,12 +124,12 @@ def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:
     for head in heads.values():
         inputs = head.signature.inputs
         spec = next(iter(inputs.values())) if len(inputs) == 1 else None
-        if spec is None or not _is_picture(spec):
+        if spec is None or not spec.is_picture:
             found = "; ".join(f"{n!r} {s.dtype} {_shape(s)}" for n, s in inputs.items())
             raise ModuleError(
                 f"{source}: signature {head.signature.name!r} takes {found or 'nothing'}, not one "
-                "batch of RGB pictures (float32 or uint8 [batch, height, width, 3]). "
-                "Give an image module."
+                f"batch of RGB pictures ({' or '.join(_PICTURES)}, [batch, height, width, 3] or "
+                f"[batch, 3, height, width]). {OTHER_CHANNELS}"
             )
         specs.add(spec)
     if len(specs) > 1:
@@ -127,12 +139,6 @@ def check_picture_input(heads: Mapping[str, Head], source: str) -> Spec:
             "Give a module whose signatures share one input."
         )
     return specs.pop()
-
-
-def _is_picture(spec: Spec) -> bool:
-    shape = spec.shape
-    channels_fit = shape is not None and len(shape) == 4 and shape[3] in (3, None)
-    return channels_fit and spec.dtype in ("float32", "uint8")
 
 
 def _shape(spec: Spec) -> str:

@@ -131,6 +131,8 @@ def test_ambiguous_outputs_are_refused(name: str) -> None:
         Spec((None, None, None, 3), "float32"),
         Spec((8, 32, 32, None), "float32"),
         Spec((None, 32, 32, 3), "uint8"),
+        Spec((None, 32, 32, 3), "int32"),
+        Spec((None, 3, 32, 32), "float16"),
     ],
 )
 def test_pictures_are_accepted(spec: Spec) -> None:

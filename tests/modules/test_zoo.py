@@ -212,6 +212,21 @@ FLATBUFFERS = {
         _flatbuffer(lambda x: logits((x - CAFFE) / 60.0)),
         lambda path: _softmax(zoo.run_flatbuffer(path, _scaled(*RAW)[..., ::-1])),
     ),
+    "two groups of classes": Case(
+        _flatbuffer(
+            lambda x: tf.concat([tf.nn.softmax(each) for each in tf.split(_inside_raw(x), 2, 1)], 1)
+        ),
+        _run(*RAW, _same),
+        scores="independent",
+    ),
+    "planes": Case(
+        lambda path: zoo.flatbuffer(
+            path.with_suffix(".tflite"),
+            lambda x: _inside_raw(tf.transpose(x, [0, 2, 3, 1])),
+            tf.TensorSpec([None, 3, SIZE, SIZE], tf.float32, "pictures"),
+        ),
+        lambda path: _softmax(zoo.run_flatbuffer(path, _scaled(*RAW).transpose(0, 3, 1, 2))),
+    ),
     "percentages": Case(
         _flatbuffer(lambda x: tf.nn.softmax(_inside_raw(x)) * 100.0),
         _run(*RAW, lambda rows: rows / 100),
@@ -365,7 +380,41 @@ def _tf_module(**functions: zoo.Function) -> Callable[[Path], Path]:
     return lambda path: zoo.saved_model(path, functions)
 
 
+def _typed(dtype: tf.DType) -> Callable[[Path], Path]:
+    spec = tf.TensorSpec([None, SIZE, SIZE, 3], dtype, "pictures")
+    functions = {"serving_default": lambda x: {"out": tf.nn.softmax(_inside_raw(x))}}
+    return lambda path: zoo.saved_model(path, functions, serving_default=spec)
+
+
+def _run_typed(dtype: tf.DType) -> Callable[[Path], Array]:
+    def run(path: Path) -> Array:
+        function = tf.saved_model.load(str(path)).signatures["serving_default"]
+        scores: Array = function(pictures=tf.constant(pictures(), dtype))["out"].numpy()
+        return scores
+
+    return run
+
+
+def _planes(path: Path) -> Path:
+    def groups(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = _inside_raw(tf.transpose(images, [0, 2, 3, 1]))
+        return {"groups": tf.concat([tf.nn.softmax(each) for each in tf.split(rows, 2, 1)], 1)}
+
+    spec = tf.TensorSpec([None, 3, SIZE, SIZE], tf.float32, "pictures")
+    return zoo.saved_model(path, {"serving_default": groups}, serving_default=spec)
+
+
+def _run_planes(path: Path) -> Array:
+    function = tf.saved_model.load(str(path)).signatures["serving_default"]
+    planes = tf.constant(_scaled(*RAW).transpose(0, 3, 1, 2))
+    scores: Array = function(pictures=planes)["groups"].numpy()
+    return scores
+
+
 SAVED_MODELS = {
+    "halves": Case(_typed(tf.float16), _run_typed(tf.float16)),
+    "whole numbers": Case(_typed(tf.int32), _run_typed(tf.int32)),
+    "planes, two groups of classes": Case(_planes, _run_planes, scores="independent"),
     "percentages": Case(
         _tf_module(serving_default=lambda x: {"percent": 100.0 * tf.sigmoid(_inside_raw(x))}),
         _served(*RAW, "percent", lambda rows: rows / 100),

@@ -53,9 +53,10 @@ class _Runner:
     def __init__(self, interface: Interface, source: str) -> None:
         self._interface = interface
         self._interpreter = open_interpreter(interface.content, source)
-        shape = (interface.batch or _BATCH, *interface.info.image_size, 3)
-        self._buffer = np.zeros(shape, interface.input.dtype)
-        run_once(self._interpreter, interface.input.index, self._buffer, source)
+        count = interface.batch or _BATCH
+        self._buffer = interface.input.pictures(count, interface.info.image_size)
+        self._values = interface.input.as_input(self._buffer)
+        run_once(self._interpreter, interface.input.index, self._values, source)
 
     def run(self, pixels: Pixels) -> dict[str, npt.NDArray[Any]]:
         """Return the raw output rows of each head."""
@@ -69,7 +70,7 @@ class _Runner:
             # Behind a shorter last part, older pictures stay in the buffer and their rows are not
             # read: to allocate for another batch size would cost more than to compute them.
             self._interface.write_pixels(part, self._buffer[: len(part)])
-            self._interpreter.set_tensor(self._interface.input.index, self._buffer)
+            self._interpreter.set_tensor(self._interface.input.index, self._values)
             self._interpreter.invoke()
             for head, tensor in self._interface.outputs.items():
                 rows = self._interpreter.get_tensor(tensor.index).reshape(batch, -1)

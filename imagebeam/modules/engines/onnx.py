@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from imagebeam.extras import install_command
 from imagebeam.modules.description import decide_size, describe
-from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError, reason_of
 from imagebeam.modules.input_ranges import (
     ASSUMED,
     HUB_RANGE,
@@ -181,7 +181,7 @@ def _picture_input(inputs: list[Any], source: str) -> _Input:
         found = "; ".join(f"{each.name!r} {each.type} {each.shape}" for each in inputs)
         raise ModuleError(
             f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures (float or "
-            "uint8, [batch, 3, height, width] or [batch, height, width, 3]). Give an image module."
+            f"uint8, [batch, 3, height, width] or [batch, height, width, 3]). {OTHER_CHANNELS}"
         )
     height, width = shape[2:] if planes else shape[1:3]
     size = None if height is None or width is None else (height, width)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagebeam.modules.description import decide_size, describe
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError
 from imagebeam.modules.input_ranges import RGB, Range, decide_input
 from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.heads import expose_heads
@@ -90,7 +90,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     details = interpreter.get_input_details()
     picture = _picture_input([tensor_of(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
-    size = _image_size(details[0], metadata, options, source)
+    size = _image_size(picture, details[0], metadata, options, source)
     known = input_facts(picture, metadata, graph, content, source)
     facts, contradictions = decide_input(known, options.ranges, options.channels)
     write_pixels = pixel_writer(picture, facts.ranges, facts.channels or RGB)
@@ -124,11 +124,11 @@ def _answers(
     interpreter: Any, picture: Tensor, write_pixels: PixelWriter, batches: Pixels, source: str
 ) -> dict[int, npt.NDArray[Any]]:
     """Run `interpreter` on batches of pixels; return the values of each output by its index."""
-    pictures = np.empty(batches.shape[1:], picture.dtype)
+    pictures = picture.pictures(batches.shape[1], batches.shape[2:4])
     values: dict[int, list[npt.NDArray[Any]]] = defaultdict(list)
     for pixels in batches:
         write_pixels(pixels, pictures)
-        run_once(interpreter, picture.index, pictures, source)
+        run_once(interpreter, picture.index, picture.as_input(pictures), source)
         for each in interpreter.get_output_details():
             values[each["index"]].append(interpreter.get_tensor(each["index"]))
     return {index: _joined(each) for index, each in values.items()}
@@ -159,18 +159,25 @@ def _kind(output: Tensor, rows: FloatArray, graph: Graph, metadata: Metadata, so
 
 def _picture_input(inputs: list[Tensor], source: str) -> Tensor:
     first = inputs[0] if len(inputs) == 1 else None
-    if first is None or len(first.shape) != 4 or first.shape[3] != 3 or first.dtype not in DTYPES:
+    fits = first and len(first.shape) == 4 and (first.shape[3] == 3 or first.is_planes)
+    if first is None or not fits or first.dtype not in DTYPES:
         found = "; ".join(f"{each.name!r} {each.dtype.name} {list(each.shape)}" for each in inputs)
         raise ModuleError(
             f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures "
-            "(uint8, int8, int16 or float32 [batch, height, width, 3]). Give an image module."
+            "(uint8, int8, int16 or float32, [batch, height, width, 3] or [batch, 3, height, "
+            f"width]). {OTHER_CHANNELS}"
         )
     return first
 
 
 def _image_size(
-    details: Mapping[str, Any], metadata: Metadata, options: ModuleOptions, source: str
+    picture: Tensor,
+    details: Mapping[str, Any],
+    metadata: Metadata,
+    options: ModuleOptions,
+    source: str,
 ) -> tuple[int, int]:
-    height, width = (int(length) for length in details["shape_signature"][1:3])
+    first = 2 if picture.is_planes else 1
+    height, width = (int(length) for length in details["shape_signature"][first : first + 2])
     fixed = (height, width) if height > 0 and width > 0 else None
     return decide_size(fixed, metadata.image_size, options.image_size, source)

@@ -11,7 +11,7 @@ float softmax stays.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,10 +69,16 @@ class LastOperation:
     percent: bool
 
 
-def last_operation(graph: Graph, tensor: int) -> LastOperation | None:
+def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperation | None:
     """Return the operation that computes the tensor of this number; None if there is none.
 
-    Operations that only change the form of its result, or multiply it by 100, are passed over.
+    Operations that only change the form of its result, multiply it by 100, or join the results of
+    several operations of one kind, are passed over.
+
+    Args:
+        graph: that of the tensor.
+        tensor: its number.
+        joins: whether a joining counts.
     """
     producers, percent = graph.producers(), False
     while (operator := producers.get(tensor)) is not None:
@@ -81,6 +87,10 @@ def last_operation(graph: Graph, tensor: int) -> LastOperation | None:
             tensor = int(operator.inputs[0])
         elif not percent and (before := _hundredth(graph, operator)) is not None:
             tensor, percent = before, True
+        elif name == "CONCATENATION" and joins:
+            parts = {last_operation(graph, int(each), joins=False) for each in operator.inputs}
+            part = parts.pop()
+            return None if parts or part is None else replace(part, percent=percent or part.percent)
         else:
             activation = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
             return LastOperation(name, bool(activation), percent)

@@ -48,6 +48,25 @@ class Tensor:
         return self.dtype in (np.uint8, np.int8)
 
     @property
+    def is_planes(self) -> bool:
+        """Tell if the channels of pictures come before height and width."""
+        return len(self.shape) == 4 and self.shape[1] == 3 and self.shape[3] != 3
+
+    def pictures(self, count: int, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """Make zeros (count, height, width, 3) for pictures of a size.
+
+        Their memory has the order that `as_input` needs.
+        """
+        shape = (count, 3, *size) if self.is_planes else (count, *size, 3)
+        made: npt.NDArray[Any] = np.zeros(shape, self.dtype)
+        return made.transpose(0, 2, 3, 1) if self.is_planes else made
+
+    def as_input(self, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `pictures` in the order of axes that an input takes."""
+        planes: npt.NDArray[Any] = pictures.transpose(0, 3, 1, 2)
+        return planes if self.is_planes else pictures
+
+    @property
     def quantised_range(self) -> Range:
         """Return the real values of the lowest and the highest integer."""
         limits = np.iinfo(self.dtype)

@@ -57,8 +57,12 @@ def graph_facts(infer: Infer, dtype: str, batch: int | None, size: tuple[int, in
         return GraphFacts()
 
 
-def _end(nodes: Mapping[str, Any], name: str) -> str | None:
+def _end(nodes: Mapping[str, Any], name: str, joins: bool = True) -> str | None:
     node = _before_reshaping(nodes, name)
+    if node.op == "ConcatV2" and joins:
+        # The last input is the axis.
+        ends = {_end(nodes, each, joins=False) for each in node.input[:-1]}
+        return ends.pop() if len(ends) == 1 else None
     inputs = [_before_reshaping(nodes, each) for each in node.input] if node.op == "Mul" else []
     percent = [each for each in inputs if each.op in _SCORES]
     if len(percent) == 1 and any(map(_is_hundred, inputs)):

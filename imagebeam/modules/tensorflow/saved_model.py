@@ -42,21 +42,36 @@ class Heads:
 
     Attributes:
         by_kind: the heads that the module has: "logits" or "scores", and "features".
-        batch: the fixed length of the batch dimension, None when it is free.
-        dtype: "float32" or "uint8", of the pictures.
+        spec: of their input.
         ranges: the values that stand for the pixel values 0 and 255 in them: one pair for all
             channels, or one for each.
         channels: the order of the colours in them, "rgb" or "bgr".
     """
 
     by_kind: Mapping[str, Head]
-    batch: int | None
-    dtype: str
+    spec: Spec
     ranges: tuple[Range, ...]
     channels: str = RGB
 
+    @property
+    def batch(self) -> int | None:
+        """Return the fixed length of the batch dimension, None when it is free."""
+        return self.spec.shape[0] if self.spec.shape else None
+
+    @property
+    def dtype(self) -> str:
+        """Return the type of the pictures before they get that of the input."""
+        return "float32" if self.spec.dtype.startswith("float") else "uint8"
+
     def infer(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Compute each head, float32 (N, length), for pictures of `dtype` and `ranges`."""
+        """Compute each head, float32 (N, length), for pictures of `dtype` and `ranges`.
+
+        Args:
+            pictures: (N, height, width, 3).
+        """
+        if self.spec.is_planes:
+            pictures = tf.transpose(pictures, [0, 3, 1, 2])
+        pictures = tf.cast(pictures, self.spec.dtype)
         return {
             kind: _rows(head.signature.call(pictures)[head.output])
             for kind, head in self.by_kind.items()
@@ -109,13 +124,12 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
     by_kind = choose_heads(signatures_of(loaded), source, wanted)
     spec = check_picture_input(by_kind, source)
     size = _image_size(spec, metadata, default_image_size(graphs), options, source)
-    batch = spec.shape[0] if spec.shape else None
-    heads = Heads(by_kind, batch, spec.dtype, (HUB_RANGE,))
+    heads = Heads(by_kind, spec, (HUB_RANGE,))
     is_hub = is_hub_module(path) or not set(HUB_SIGNATURES.values()).isdisjoint(
         head.signature.name for head in by_kind.values()
     )
-    graph = GraphFacts() if is_hub else graph_facts(heads.infer, spec.dtype, batch, size)
-    known = input_facts(spec.dtype, metadata, is_hub, graph)
+    graph = GraphFacts() if is_hub else graph_facts(heads.infer, heads.dtype, heads.batch, size)
+    known = input_facts(heads.dtype, metadata, is_hub, graph)
     if heads.dtype == "uint8" and options.ranges is not None:
         raise ModuleError(
             f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
@@ -135,7 +149,7 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
         rows_with=lambda each: _probe(replace(heads, ranges=(each,)), size, source),
         options=options,
         contradictions=contradictions,
-        takes_bytes=spec.dtype == "uint8",
+        takes_bytes=heads.dtype == "uint8",
         ends_in=graph.ends.get(SCORES) or graph.ends.get(LOGITS),
         quantops=has_fake_quantisation(graphs),
     )
@@ -160,7 +174,8 @@ def _image_size(
     options: ModuleOptions,
     source: str,
 ) -> tuple[int, int]:
-    _, height, width, _ = spec.shape or (None,) * 4
+    lengths = spec.shape or (None,) * 4
+    height, width = lengths[2:] if spec.is_planes else lengths[1:3]
     fixed = (height, width) if height and width else None
     return decide_size(fixed, metadata.image_size or attached, options.image_size, source)
 

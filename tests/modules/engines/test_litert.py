@@ -54,6 +54,17 @@ def test_scores_are_the_softmax_of_logits() -> None:
     assert answers.features is None
 
 
+@pytest.mark.parametrize("free_batch", [False, True])
+def test_the_channels_may_come_first(free_batch: bool) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 2, 4, 3), dtype=np.uint8)
+    engine = _engine(input_shape=(1, 3, 2, 4), output_shapes=((1, 24),), free_batch=free_batch)
+    assert engine.info.image_size == (2, 4)
+    planes = pixels.transpose(0, 3, 1, 2).reshape(5, 24)
+    logits = engine.run(pixels).logits
+    assert logits is not None
+    np.testing.assert_array_equal(logits, np.float32(planes / 255))
+
+
 def test_percentages_become_scores() -> None:
     engine = _engine(softmax=True, factor=100.0)
     exponentials = np.exp(_ROWS / 255)
