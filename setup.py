@@ -72,7 +72,7 @@ setup(
         # With catalogues in SQLite, which need no server.
         "iceberg": ["pyiceberg[sql-sqlite]>=0.12"],
         "kaggle": ["kagglehub>=0.3.12"],
-        "onnx": ["onnxruntime>=1.20"],
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20"],
         "profile": ["py-spy>=0.4"],
         "s3": ["boto3>=1.36"],
         "tensorflow": [

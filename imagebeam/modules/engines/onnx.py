@@ -1,13 +1,9 @@
-"""Run an ONNX classifier with ONNX Runtime, which the extra `onnx` installs.
-
-ONNX Runtime shows the inputs and outputs of a file, but not its graph. So a range cannot be found
-in the graph, and if no option states it, it is assumed, and said to be.
-"""
+"""Run an ONNX classifier with ONNX Runtime, which the extra `onnx` installs."""
 
 import importlib.util
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +13,10 @@ import numpy.typing as npt
 from imagebeam.extras import install_command
 from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError, reason_of
+from imagebeam.modules.families import facts_of_family, facts_of_limits
 from imagebeam.modules.input_ranges import (
     ASSUMED,
+    GRAPH,
     HUB_RANGE,
     RGB,
     STATED,
@@ -30,12 +28,16 @@ from imagebeam.modules.litert.tensors import PixelWriter, Tensor, pixel_writer
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.modules.output_kinds import LOGITS, Output, choose_outputs, renamed
+from imagebeam.modules.onnx.graph import Graph, read_graph
+from imagebeam.modules.onnx.properties import metadata_of
+from imagebeam.modules.output_kinds import LOGITS, SCORES, Output, choose_outputs, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.types import FloatArray, Pixels
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
     "tensor(uint8)": np.dtype(np.uint8),
 }
 _BYTES: Range = (0.0, 255.0)
@@ -58,6 +60,11 @@ class _Input:
     batch: int | None
     size: tuple[int, int] | None
 
+    @property
+    def written(self) -> np.dtype[Any]:
+        """Return the type in which pictures are written before they get that of the input."""
+        return self.dtype if self.dtype == np.uint8 else np.dtype(np.float32)
+
 
 class OnnxEngine:
     """An engine over one file. One session of a single thread serves all threads of a process.
@@ -69,13 +76,13 @@ class OnnxEngine:
 
     def __init__(self, path: Path, options: ModuleOptions = NO_OPTIONS) -> None:
         source = repr(str(path))
+        _require_libraries(source)
+        graph = read_graph(path, source)
         self._session = _open(path, source)
         self._input = _picture_input(self._session.get_inputs(), source)
-        size = decide_size(self._input.size, None, options.image_size, source)
-        takes_bytes = self._input.dtype == np.uint8
-        known = InputFacts((HUB_RANGE,), ASSUMED)
-        if takes_bytes:
-            known = InputFacts((_BYTES,), STATED)
+        metadata = metadata_of(self._session.get_modelmeta().custom_metadata_map)
+        size = decide_size(self._input.size, metadata.image_size, options.image_size, source)
+        known = _input_facts(self._input, metadata, graph)
         facts, contradictions = decide_input(known, options.ranges, options.channels)
         channels = facts.channels or RGB
         self._write = self._writer(facts.ranges, channels, size)
@@ -93,22 +100,24 @@ class OnnxEngine:
         values = self._values(probes, self._write, source)
         rows = dict(zip(by_kind, values, strict=True))
         if LOGITS in rows and not stated:
-            # The graph is not known, so values that only sigmoids give count as their results.
-            kind = kind_of_classifier(rows[LOGITS], None, has_sigmoids=True, has_names=False)
+            named = metadata.class_names(rows[LOGITS].shape[1], source) is not None
+            end = graph.end(by_kind[LOGITS])
+            kind = kind_of_classifier(rows[LOGITS], end, graph.has_sigmoids, named)
             rows = renamed(rows, kind)
         self._kinds = list(rows)
+        names = dict(zip(self._kinds, self._names, strict=True))
 
         def rows_with(candidate: Range) -> dict[str, FloatArray]:
             write = self._writer((candidate,), channels, size)
             return dict(zip(self._kinds, self._values(probes, write, source), strict=True))
 
         self.info = describe(
-            *(size, facts, rows, Metadata(), source),
+            *(size, facts, rows, metadata, source),
             rows_with=rows_with,
             options=options,
             contradictions=contradictions,
-            takes_bytes=takes_bytes,
-            ends_in=None,
+            takes_bytes=self._input.dtype == np.uint8,
+            ends_in=graph.end(names[SCORES]) if SCORES in names else None,
         )
 
     def run(self, pixels: Pixels) -> ModelOutputs:
@@ -120,7 +129,7 @@ class OnnxEngine:
     def _writer(
         self, ranges: tuple[Range, ...], channels: str, size: tuple[int, int]
     ) -> PixelWriter:
-        tensor = Tensor(0, self._input.name, (1, *size, 3), self._input.dtype, 0, 0)
+        tensor = Tensor(0, self._input.name, (1, *size, 3), self._input.written, 0, 0)
         return pixel_writer(tensor, ranges, channels)
 
     def _values(self, pixels: Pixels, write: PixelWriter, source: str) -> list[FloatArray]:
@@ -131,10 +140,11 @@ class OnnxEngine:
         for start in range(0, max(1, len(pixels)), batch):
             part = pixels[start : start + batch]
             count = self._input.batch or max(1, len(part))
-            pictures: npt.NDArray[Any] = np.zeros((count, *pixels.shape[1:]), self._input.dtype)
+            pictures: npt.NDArray[Any] = np.zeros((count, *pixels.shape[1:]), self._input.written)
             write(part, pictures[: len(part)])
             if self._input.planes:
                 pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+            pictures = pictures.astype(self._input.dtype, copy=False)
             try:
                 outputs = self._session.run(self._names, {self._input.name: pictures})
             except Exception as error:  # ONNX Runtime has a class of its own for each status
@@ -152,12 +162,15 @@ class OnnxEngine:
         return [np.concatenate(found[name]) for name in self._names]
 
 
-def _open(path: Path, source: str) -> Any:
-    if importlib.util.find_spec("onnxruntime") is None:
+def _require_libraries(source: str) -> None:
+    if missing := [each for each in ("onnx", "onnxruntime") if not importlib.util.find_spec(each)]:
         raise ModuleError(
-            f"{source}: an ONNX file needs ONNX Runtime, which is not installed. "
+            f"{source}: an ONNX file needs {' and '.join(missing)}, which is not installed. "
             f"Run: {install_command('onnx')}"
         )
+
+
+def _open(path: Path, source: str) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -170,6 +183,23 @@ def _open(path: Path, source: str) -> Any:
         raise ModuleError(
             f"{source}: ONNX Runtime cannot load it ({reason_of(error)}). Export it again."
         ) from error
+
+
+def _input_facts(picture: _Input, metadata: Metadata, graph: Graph) -> InputFacts:
+    """Return what a file shows of its input, or what is assumed of it."""
+    front = graph.front(picture.name)
+    family = None if front.rescales else facts_of_family(graph.names())
+    if picture.dtype == np.uint8:
+        facts = InputFacts((_BYTES,), STATED)
+    elif stated := metadata.input_facts():
+        facts = stated
+    elif usual := front.limits and facts_of_limits(front.limits):
+        facts = usual
+    elif front.range is not None:
+        facts = InputFacts((front.range,), GRAPH, front.channels)
+    else:
+        facts = family or InputFacts((HUB_RANGE,), ASSUMED)
+    return replace(facts, channels=metadata.channels or facts.channels)
 
 
 def _picture_input(inputs: list[Any], source: str) -> _Input:

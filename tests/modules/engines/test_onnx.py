@@ -1,5 +1,6 @@
 """Test ONNX files against ONNX's own reference implementation."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ def write_classifier(
     end: str | None = None,
     kind: int = TensorProto.FLOAT,
     output: str = "out",
+    front: tuple[tuple[str, npt.ArrayLike], ...] = (),
+    factor: float | None = None,
+    properties: dict[str, str] | None = None,
 ) -> Path:
     """Write a network that mixes the mean colours of a picture into four values.
 
@@ -36,26 +40,41 @@ def write_classifier(
         end: an operation at the end, such as Softmax.
         kind: of the input.
         output: its name.
+        front: arithmetic on pictures: operations, and their constants.
+        factor: multiplies the output.
+        properties: of the file.
     """
     axes = [2, 3] if shape[1] == 3 else [1, 2]
-    nodes = [
-        helper.make_node("Cast", ["images"], ["values"], to=TensorProto.FLOAT),
+    constants = [
+        numpy_helper.from_array(np.array(axes, np.int64), "axes"),
+        numpy_helper.from_array(_MIXING, "mixing"),
+    ]
+    nodes = [helper.make_node("Cast", ["images"], ["step_0"], to=TensorProto.FLOAT)]
+    for number, (operation, constant) in enumerate(front):
+        values = np.asarray(constant, np.float32)
+        values = values.reshape(1, 3, 1, 1) if values.size == 3 else values
+        constants.append(numpy_helper.from_array(values, f"constant_{number}"))
+        names = [f"step_{number}", f"constant_{number}"]
+        nodes.append(helper.make_node(operation, names, [f"step_{number + 1}"]))
+    nodes += [
+        helper.make_node("Identity", [f"step_{len(front)}"], ["values"]),
         helper.make_node("ReduceMean", ["values", "axes"], ["colours"], keepdims=0),
         helper.make_node("MatMul", ["colours", "mixing"], [output if end is None else "mixed"]),
     ]
     if end is not None:
-        nodes.append(helper.make_node(end, ["mixed"], [output]))
+        nodes.append(helper.make_node(end, ["mixed"], [output if factor is None else "ended"]))
+    if factor is not None:
+        constants.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
+        nodes.append(helper.make_node("Mul", ["ended", "factor"], [output]))
     graph = helper.make_graph(
         nodes,
         "classifier",
         [helper.make_tensor_value_info("images", kind, shape)],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, (shape[0], 4))],
-        [
-            numpy_helper.from_array(np.array(axes, np.int64), "axes"),
-            numpy_helper.from_array(_MIXING, "mixing"),
-        ],
+        constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, properties or {})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
     return path
@@ -136,6 +155,181 @@ def test_an_input_of_bytes_takes_pixels_as_they_are(tmp_path: Path) -> None:
     )
 
 
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_RAW, _UNIT = (0.0, 255.0), (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("front", "value_range", "channels"),
+    [
+        ((("Div", 255.0),), _RAW, "rgb"),
+        ((("Div", 127.5), ("Sub", 1.0)), _RAW, "rgb"),
+        ((("Mul", 2.0), ("Add", -1.0)), _UNIT, "rgb"),
+        ((("Sub", _MEAN), ("Div", _STD)), _UNIT, "rgb"),
+        ((("Div", 255.0), ("Sub", _MEAN[::-1]), ("Div", _STD[::-1])), _RAW, "bgr"),
+        ((("Sub", (103.939, 116.779, 123.68)),), _RAW, "bgr"),
+    ],
+)
+def test_the_range_is_found_in_the_graph(
+    tmp_path: Path,
+    front: tuple[tuple[str, npt.ArrayLike], ...],
+    value_range: tuple[float, float],
+    channels: str,
+) -> None:
+    path = write_classifier(tmp_path / "module.onnx", front=front)
+    module = open_module(str(path))
+    info = module.info
+    assert (info.value_range, info.channels) == (value_range, channels)
+    assert (info.range_origin, module.notes) == ("found in the graph", ())
+    pixels = _pixels(4)
+    inputs = (pixels if channels == "rgb" else pixels[..., ::-1]) / 255 * value_range[1]
+    expected: Any
+    [expected] = ReferenceEvaluator(str(path)).run(
+        None, {"images": inputs.astype(np.float32).transpose(0, 3, 1, 2)}
+    )
+    found = load_engine(module.engine, module.path, info).run(pixels).logits
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+_NAMES = ("cat", "dog", "owl", "fox")
+
+
+@pytest.mark.parametrize(
+    ("properties", "ranges", "channels", "names"),
+    [
+        ({"Image.NominalPixelRange": "NominalRange_0_255"}, (_RAW,), "rgb", None),
+        ({"Image.NominalPixelRange": "Normalized_1_1"}, ((-1.0, 1.0),), "rgb", None),
+        (
+            {
+                "Image.NominalPixelRange": "Normalized_0_1",
+                "Image.BitmapPixelFormat": "Bgr8",
+                "classes": '["cat", "dog", "owl", "fox"]',
+            },
+            (_UNIT,),
+            "bgr",
+            _NAMES,
+        ),
+        (
+            {"author": "Ultralytics", "names": "{0: 'cat', 1: 'dog', 2: 'owl', 3: 'fox'}"},
+            (_UNIT,),
+            "rgb",
+            _NAMES,
+        ),
+        ({"input_range": "[-1, 1]", "labels": "cat, dog, owl, fox"}, ((-1.0, 1.0),), "rgb", _NAMES),
+        (
+            {"mean": "(0.5, 0.4, 0.3)", "std": "(0.25, 0.2, 0.1)"},
+            ((-2.0, 2.0), (-2.0, 3.0), (-3.0, 7.0)),
+            "rgb",
+            None,
+        ),
+        (
+            {"image_mean": "[127.5]", "image_std": "[127.5]", "id2label": '{"0": "cat"}'},
+            ((-1.0, 1.0),),
+            "rgb",
+            None,
+        ),
+    ],
+)
+def test_the_properties_of_the_file_are_read(
+    tmp_path: Path,
+    properties: dict[str, str],
+    ranges: tuple[tuple[float, float], ...],
+    channels: str,
+    names: tuple[str, ...] | None,
+) -> None:
+    path = write_classifier(tmp_path / "module.onnx", properties=properties)
+    info = open_module(str(path)).info
+    np.testing.assert_allclose(info.input_ranges, ranges, atol=1e-6)
+    assert (info.range_origin, info.channels) == ("stated", channels)
+    assert info.class_names == names
+
+
+def test_properties_that_make_no_sense_state_nothing(tmp_path: Path) -> None:
+    properties = {"mean": "see paper", "std": "1", "input_range": "0..1", "imgsz": "big"}
+    path = write_classifier(tmp_path / "module.onnx", properties=properties)
+    assert open_module(str(path)).info.range_origin == "assumed"
+
+
+def test_the_size_of_a_file_for_any_size_is_read(tmp_path: Path) -> None:
+    path = write_classifier(
+        tmp_path / "module.onnx", ("N", 3, "H", "W"), properties={"imgsz": "[6, 8]"}
+    )
+    assert open_module(str(path)).info.image_size == (6, 8)
+
+
+@pytest.mark.parametrize("end", ["Softmax", "Sigmoid"])
+def test_percentages_are_scores(tmp_path: Path, end: str) -> None:
+    path = write_classifier(tmp_path / "module.onnx", end=end, factor=100.0)
+    engine = _engine(path, ModuleOptions(value_range=_UNIT))
+    pixels = _pixels(3)
+    inputs = (pixels / np.float32(255)).transpose(0, 3, 1, 2)
+    expected: Any
+    [expected] = ReferenceEvaluator(str(path)).run(None, {"images": inputs})
+    found = _found(engine.run(pixels))
+    assert {*found} == {"scores"}
+    np.testing.assert_allclose(found["scores"], expected / 100, atol=1e-6)
+
+
+def test_a_quantisation_of_the_input_shows_its_range(tmp_path: Path) -> None:
+    path = write_classifier(tmp_path / "module.onnx")
+    model = onnx.load(path)
+    nodes = model.graph.node
+    [place] = (at for at, node in enumerate(nodes) if node.op_type == "Identity")
+    del nodes[place]
+    constants = (("scale", np.float32(2 / 255)), ("zero", np.uint8(128)))
+    added = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(value)))
+        for name, value in constants
+    ]
+    added += [
+        helper.make_node("QuantizeLinear", ["step_0", "scale", "zero"], ["integers"]),
+        helper.make_node("DequantizeLinear", ["integers", "scale", "zero"], ["values"]),
+    ]
+    for node in reversed(added):
+        nodes.insert(place, node)
+    path.write_bytes(model.SerializeToString())
+    info = open_module(str(path)).info
+    assert (info.value_range, info.range_origin) == ((-1.0, 1.0), "found in the graph")
+
+
+def test_joined_softmaxes_are_independent_scores(tmp_path: Path) -> None:
+    path = write_classifier(tmp_path / "module.onnx", end="Softmax", output="first")
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("Softmax", ["mixed"], ["second"]))
+    model.graph.node.append(helper.make_node("Concat", ["first", "second"], ["out"], axis=1))
+    [output] = model.graph.output
+    output.CopyFrom(helper.make_tensor_value_info("out", TensorProto.FLOAT, ("N", 8)))
+    path.write_bytes(model.SerializeToString())
+    info = open_module(str(path)).info
+    assert (*info.heads, info.class_count, info.independent) == ("scores", 8, True)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_inputs_of_other_floats_are_taken(tmp_path: Path, kind: int) -> None:
+    path = write_classifier(tmp_path / "module.onnx", kind=kind)
+    pixels = _pixels(2)
+    found = _engine(path, ModuleOptions(value_range=_UNIT)).run(pixels).logits
+    assert found is not None
+    expected = (pixels / 255).mean(axis=(1, 2)) @ _MIXING
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_weights_in_another_file_are_refused_with_a_command_that_works(tmp_path: Path) -> None:
+    path = write_classifier(tmp_path / "module.onnx", front=(("Div", 255.0),))
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0
+    )
+    command = r'onnx.save(onnx.load("module.onnx"), "one.onnx")'
+    with pytest.raises(
+        ModuleError,
+        match=re.escape(f"are in weights, and workers get one file. Write one with {command}."),
+    ):
+        open_module(str(path))
+    onnx.save(onnx.load(path), tmp_path / "one.onnx")
+    assert open_module(str(tmp_path / "one.onnx")).info.value_range == _RAW
+
+
 def test_a_range_that_nothing_states_is_said_to_be_assumed(tmp_path: Path) -> None:
     module = open_module(str(write_classifier(tmp_path / "module.onnx")))
     assert module.info.range_origin == "assumed"
@@ -171,7 +365,7 @@ def test_files_that_need_something_else_are_refused(
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "module.onnx"
     path.write_bytes(b"no network")
-    with pytest.raises(ModuleError, match=r"ONNX Runtime cannot load it \("):
+    with pytest.raises(ModuleError, match=r"not an ONNX file that can be read \("):
         open_module(str(path))
 
 
