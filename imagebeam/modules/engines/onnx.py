@@ -78,9 +78,10 @@ class OnnxEngine:
         source = repr(str(path))
         _require_libraries(source)
         graph = read_graph(path, source)
-        self._session = _open(path, source)
+        self._session = _open(graph.changed or str(path), source)
         self._input = _picture_input(self._session.get_inputs(), source)
         metadata = metadata_of(self._session.get_modelmeta().custom_metadata_map)
+        metadata = replace(metadata, classes=graph.classes)
         size = decide_size(self._input.size, metadata.image_size, options.image_size, source)
         known = _input_facts(self._input, metadata, graph)
         facts, contradictions = decide_input(known, options.ranges, options.channels)
@@ -170,7 +171,7 @@ def _require_libraries(source: str) -> None:
         )
 
 
-def _open(path: Path, source: str) -> Any:
+def _open(content: bytes | str, source: str) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -178,7 +179,7 @@ def _open(path: Path, source: str) -> Any:
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a class of its own for each status
         raise ModuleError(
             f"{source}: ONNX Runtime cannot load it ({reason_of(error)}). Export it again."

@@ -36,10 +36,14 @@ class Graph:
     """The graph of one file.
 
     Attributes:
+        changed: the file to run instead, whose outputs are tensors; None if they already are.
+        classes: the names that the graph itself gives to classes; None if it gives none.
         has_sigmoids: whether there are sigmoids anywhere.
     """
 
     def __init__(self, model: Any) -> None:
+        self.classes = _without_zip_map(model.graph)
+        self.changed = None if self.classes is None else model.SerializeToString()
         self._nodes = model.graph.node
         self._producers = {output: node for node in self._nodes for output in node.output}
         self._weights = {each.name: each for each in model.graph.initializer}
@@ -163,3 +167,26 @@ def read_graph(path: Path, source: str) -> Graph:
             f'Write one with onnx.save(onnx.load("{path.name}"), "one.onnx").'
         )
     return Graph(model)
+
+
+def _without_zip_map(graph: Any) -> tuple[str, ...] | None:
+    """Replace a dictionary of scores by their tensor; return the names of its classes.
+
+    Converters for Windows ML and scikit-learn write such outputs, which no engine reads.
+    """
+    from onnx import TensorProto, helper
+
+    for node in graph.node:
+        if node.op_type == "ZipMap":
+            names = next(each for each in node.attribute if each.name.startswith("classlabels"))
+            classes = [each.decode("utf-8", "replace") for each in names.strings]
+            classes = classes or [str(each) for each in names.ints]
+            for output in graph.output:
+                if output.name == node.output[0]:
+                    shape = [None, len(classes)]
+                    output.CopyFrom(
+                        helper.make_tensor_value_info(node.input[0], TensorProto.FLOAT, shape)
+                    )
+            graph.node.remove(node)
+            return tuple(classes)
+    return None

@@ -271,6 +271,33 @@ def test_percentages_are_scores(tmp_path: Path, end: str) -> None:
     np.testing.assert_allclose(found["scores"], expected / 100, atol=1e-6)
 
 
+def test_a_dictionary_of_scores_is_read_with_its_names(tmp_path: Path) -> None:
+    path = write_classifier(tmp_path / "module.onnx", end="Softmax", output="probabilities")
+    plain = path.read_bytes()
+    model = onnx.load_from_string(plain)
+    zip_map = helper.make_node(
+        "ZipMap", ["probabilities"], ["loss"], domain="ai.onnx.ml", classlabels_strings=[*_NAMES]
+    )
+    model.graph.node.append(zip_map)
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))
+    scores = helper.make_map_type_proto(
+        TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+    [output] = model.graph.output
+    output.name = "loss"
+    output.type.CopyFrom(helper.make_sequence_type_proto(scores))
+    path.write_bytes(model.SerializeToString())
+    module = open_module(str(path), options=ModuleOptions(value_range=_UNIT))
+    assert module.info.class_names == _NAMES
+    pixels = _pixels(3)
+    expected: Any
+    inputs = (pixels / np.float32(255)).transpose(0, 3, 1, 2)
+    [expected] = ReferenceEvaluator(plain).run(None, {"images": inputs})
+    found = load_engine(module.engine, module.path, module.info).run(pixels).scores
+    assert found is not None
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_a_quantisation_of_the_input_shows_its_range(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "module.onnx")
     model = onnx.load(path)
