@@ -88,7 +88,7 @@ def test_scores_outside_of_their_range_are_refused(tmp_path: Path) -> None:
 
 def test_a_signature_that_is_missing_is_refused(tmp_path: Path) -> None:
     handle = _write(tmp_path / "module.tflite")
-    with pytest.raises(ModuleError, match=r"no signature 'predict' .* signatures are missing"):
+    with pytest.raises(ModuleError, match=r"no signature 'predict'.* --signature: it has none"):
         open_module(handle, options=ModuleOptions(signature="predict"))
 
 

@@ -42,12 +42,10 @@ def choose_function(content: bytes, stated: str | None, source: str) -> Function
         _text(each.SignatureKey()): each
         for each in (model.SignatureDefs(at) for at in range(model.SignatureDefsLength()))
     }
-    available = ", ".join(found) or "missing"
+    available = ", ".join(found)
     if stated is not None and stated not in found:
-        raise ModuleError(
-            f"{source}: it has no signature {stated!r}. Its signatures are {available}. Leave out "
-            "--signature, or give one that it has."
-        )
+        cure = f", or give one of {available}" if found else ": it has none"
+        raise ModuleError(f"{source}: it has no signature {stated!r}. Leave out --signature{cure}.")
     if not found:
         return Function(content, {})
     only = found if len(found) == 1 else ()

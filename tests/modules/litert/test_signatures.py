@@ -90,8 +90,7 @@ def test_the_stated_or_the_default_function_is_run(
         (
             ("first", "second"),
             "third",
-            "it: it has no signature 'third'. Its signatures are second, first. Leave out "
-            "--signature, or give one that it has.",
+            "it: it has no signature 'third'. Leave out --signature, or give one of second, first.",
         ),
     ],
 )
