@@ -33,7 +33,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """What the command line needs to know of an option besides the name and type of its field.
+    """Facts about an option that the name and type of its field do not state.
 
     Attributes:
         help: one sentence; the default is added to it.
@@ -164,7 +164,7 @@ def _value_type(each: Field[Any]) -> Any:
 
 
 _METAVARS: Mapping[Any, str] = {int: "N", float: "S", Path: "FILE", byte_count: "SIZE"}
-"""How the help text calls a value of each kind."""
+"""The name of a value of each kind in the help text."""
 
 
 def _default_text(each: Field[Any], spec: OptionSpec) -> str:

@@ -58,5 +58,5 @@ class ListedImage(NamedTuple):
 
     @property
     def is_streamed(self) -> bool:
-        """Whether its container must be read from the start to reach the image."""
+        """Tell if the container must be read from its start to reach the image."""
         return not isinstance(self.location, ImageError) and self.location.read_together > 1

@@ -55,7 +55,7 @@ _UNREADABLE = (ResponseParserError, LookupError, TypeError, ValueError, Recursio
 """Errors of the client where a field is missing or odd, a proxy answers, or redirects circle."""
 
 _NO_CONDITIONS = ("NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest")
-"""What servers call a condition of a write that they do not know."""
+"""Error codes of servers that do not support conditional writes."""
 
 _NO_CREDENTIALS = (
     "no credentials for S3 were found, and it is not public; looked at AWS_ACCESS_KEY_ID and "

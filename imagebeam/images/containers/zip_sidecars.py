@@ -41,7 +41,7 @@ class ZipSidecars:
         self._sidecars = Sidecars(columns)
         self._places: dict[int, bytearray] | None = None
         self._images: Counter[int] = Counter()
-        """How often the name of an image is still to come, by its hash, if any file is repeated."""
+        """Entries left to read, by the hash of their name; empty unless a sidecar is repeated."""
 
     def added(self, entry: Entry, name: str) -> Entry:
         """Return the entry of the image of this name with its values."""

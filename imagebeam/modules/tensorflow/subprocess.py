@@ -148,7 +148,7 @@ class _LastOutput(threading.Thread):
         self._last = b""
 
     def run(self) -> None:
-        """Read until nobody can write any more."""
+        """Read until every process has closed its end of the pipe."""
         with self._pipe:
             while piece := self._pipe.read(_KEPT_OUTPUT):
                 self._last = (self._last + piece)[-_KEPT_OUTPUT:]
