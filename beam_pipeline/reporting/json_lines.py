@@ -24,11 +24,12 @@ def progress(
     """Write `listing` at once, then `progress` at most once per second and only on changes."""
     _write("listing", stream)
     begin = next_time = 0.0
+    done_before = 0
     latest: Progress | None = None
     listed = 0
 
     def show(now: Progress) -> None:
-        nonlocal begin, next_time, latest, listed
+        nonlocal begin, next_time, latest, listed, done_before
         if now.plan is None:
             if now.listed > listed:
                 listed = now.listed
@@ -38,10 +39,13 @@ def progress(
             return
         if latest is None:
             begin = next_time = clock()
+            done_before = now.done
         if clock() < next_time:
             return
         latest, next_time = now, clock() + _LEAST_SECONDS
-        rate = now.done / max(clock() - begin, 1e-9) if now.done else None
+        # Nothing is known of the speed of what was done before the first look.
+        done = now.done - done_before
+        rate = done / max(clock() - begin, 1e-9) if done else None
         _write(
             "progress",
             stream,

@@ -109,7 +109,7 @@ class _Rate:
         began, done_before = self._first
         rate = (step.done - done_before) / max(self._clock() - began, 1e-9)
         if not rate:
-            return f"0 {self._unit}/s, time left unknown"
+            return f"0 {self._unit}/s, time left unknown" if step.done < step.total else ""
         digits = 0 if rate >= 10 else 1 if rate >= 0.1 else 3
         return (
             f"{rate:,.{digits}f} {self._unit}/s, {duration((step.total - step.done) / rate)} left"
@@ -137,7 +137,8 @@ class _Lines:
         if is_start:
             self._total = step.total
             self._print(f"{step.phase} {step.total:,} {plural(self._unit, step.total)}")
-        elif is_end or self._clock() >= self._next:
+        # The first step may be the last one: a small job ends before anyone looks.
+        if is_end or self._clock() >= self._next:
             self._ended = self._ended or is_end
             parts = (counted(step, self._unit), step.details, self._rate.text(step), step.problems)
             self._print(": ".join(filter(None, (step.phase, ", ".join(filter(None, parts))))))

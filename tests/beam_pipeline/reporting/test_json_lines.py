@@ -54,6 +54,14 @@ def test_wrong_usage_is_one_error_event(tmp_path: Path) -> None:
     assert "no such file or folder" in error["message"]
 
 
+def test_the_rate_is_unknown_where_all_is_done_at_the_first_look() -> None:
+    stream = io.StringIO()
+    with json_lines.progress(stream) as show:
+        show(Progress(_PLAN, 5000, {}))
+    event = json.loads(stream.getvalue().splitlines()[-1])
+    assert (event["done"], event["images_per_second"], event["seconds_left"]) == (5000, None, None)
+
+
 def test_progress_is_reported_once_per_second_on_change() -> None:
     now, stream = [10.0], io.StringIO()
     with json_lines.progress(stream, lambda: now[0]) as show:

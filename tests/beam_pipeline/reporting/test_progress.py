@@ -62,6 +62,17 @@ def test_a_log_receives_the_last_step() -> None:
     ]
 
 
+def test_a_log_receives_the_failures_of_a_job_that_ends_before_it_is_seen() -> None:
+    stream = io.StringIO()
+    with console.progress(stream) as show:
+        for _ in range(2):
+            show(Progress(Plan(requested=4, to_do=4), 3, {"permission_denied": 1}))
+    assert stream.getvalue().splitlines() == [
+        "imagebeam: labelling 4 images",
+        "imagebeam: labelling: 4/4 images, 1 permission_denied",
+    ]
+
+
 def test_one_image_is_singular() -> None:
     stream = io.StringIO()
     with progress(stream, "images") as show:
