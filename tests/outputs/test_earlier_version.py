@@ -6,10 +6,18 @@ which is not an image. They were listed below `/proc/self/cwd`, another folder i
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from imagebeam.modules import appended_files
+from imagebeam.modules.metadata import (
+    ASSET,
+    FLATBUFFER_ASSET,
+    append_to_flatbuffer,
+    read_from_flatbuffer,
+)
 from imagebeam.samples import ARCHIVE, MODULE
 from tests.beam_pipeline.jobs import errors, imagebeam, predictions
 from tests.outputs.outputs import below
@@ -31,9 +39,22 @@ def output(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         shutil.copy(next(ARCHIVE.rglob(name)), tmp_path / "in" / name)
     (tmp_path / "in" / BROKEN).write_bytes(b"broken")
     shutil.copytree(MODULE, tmp_path / "module")
+    _put_back_origin(tmp_path / "module")
     shutil.copytree(EARLIER / request.param, tmp_path / request.param)
     monkeypatch.chdir(tmp_path)
     return HERE / str(request.param)
+
+
+def _put_back_origin(module: Path) -> None:
+    """Name the origin as the module did at that time: the outputs hold its digest."""
+    old = ("python -m benchmarks.sample_data", "python -m samples")
+    stated = module / ASSET
+    stated.write_text(stated.read_text("utf-8").replace(*old), "utf-8")
+    flatbuffer = module / FLATBUFFER_ASSET
+    content = flatbuffer.read_bytes()
+    metadata = read_from_flatbuffer(content, "the module")
+    metadata = replace(metadata, provenance={**metadata.provenance, "made_by": old[1]})
+    flatbuffer.write_bytes(append_to_flatbuffer(appended_files.without(content), metadata))
 
 
 def label(output: Path, *options: object) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_its_metadata_states_the_accuracy_of_all_three_forms() -> None:
         assert 0.93 <= stated[f"accuracy_{form}"] <= 1
     assert stated["accuracy_pictures"] >= 4_800
     assert stated["seed"] != stated["accuracy_seed"]
+
+
+def test_its_metadata_names_the_command_that_makes_it_again(module: Module) -> None:
+    stated = json.loads((MODULE / "assets.extra" / "module.json").read_text(encoding="utf-8"))
+    for provenance in (stated["provenance"], module.info.provenance):
+        command = provenance["made_by"].removeprefix("python -m ")
+        assert find_spec(f"{command}.__main__") is not None
 
 
 def test_it_is_as_accurate_on_fresh_drawings_as_its_metadata_states(module: Module) -> None:
