@@ -7,14 +7,13 @@ SavedModels are in `assets`.
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from imagebeam.modules import appended_files
-from imagebeam.modules.class_names import names_in
+from imagebeam.modules.class_lists import names_in
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
 from imagebeam.modules.module_options import ModuleOptions
@@ -26,6 +25,7 @@ FLATBUFFER_ASSET = "assets.extra/module.tflite"
 
 _JSON_ENTRY = "module.json"
 LABELS_ENTRY = "labels.txt"
+_LISTS = (".txt", ".csv", ".json")
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -127,7 +127,7 @@ def metadata_of(info: ModuleInfo, heads: Sequence[str]) -> Metadata:
     )
 
 
-def parse(text: str, source: str) -> Metadata:
+def parse(text: str | bytes, source: str) -> Metadata:
     """Parse the JSON `text`; `source` names it in errors.
 
     Raises:
@@ -207,13 +207,13 @@ def read_from_folder(path: Path) -> Metadata:
         ModuleError: it is damaged.
     """
     file = path / ASSET
-    metadata = parse(file.read_text("utf-8"), repr(str(file))) if file.is_file() else Metadata()
-    labels = {}
-    for asset in sorted(path.glob("assets*/*.txt")):
-        # Vocabularies of other encodings are no class names.
-        with suppress(UnicodeDecodeError):
-            if asset.stat().st_size <= appended_files.LARGEST:
-                labels[asset.name] = names_in(asset.read_text("utf-8-sig"))
+    metadata = parse(file.read_bytes(), repr(str(file))) if file.is_file() else Metadata()
+    labels = {
+        asset.name: _names(asset.read_bytes())
+        for asset in sorted(path.glob("assets*/*"))
+        if asset.suffix in _LISTS and asset != file
+        if asset.stat().st_size <= appended_files.LARGEST
+    }
     return replace(metadata, labels=labels)
 
 
@@ -235,15 +235,17 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     """
 
     def is_metadata(name: str) -> bool:
-        return name == _JSON_ENTRY or name.endswith(".txt")
+        return name == _JSON_ENTRY or name.endswith(_LISTS)
 
-    texts = {}
-    for name, data in appended_files.read(content, is_metadata, source).items():
-        try:
-            texts[name] = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise appended_files.damaged(source, f"{name!r} is not UTF-8 text") from error
-    stated = texts.pop(_JSON_ENTRY, None)
-    if stated is not None:
+    files = appended_files.read(content, is_metadata, source)
+    if (stated := files.pop(_JSON_ENTRY, None)) is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
-    return Metadata(labels={name: names_in(text) for name, text in texts.items()})
+    return Metadata(labels={name: _names(data) for name, data in files.items()})
+
+
+def _names(data: bytes) -> tuple[str, ...]:
+    """Read class names; empty if the file holds something else, or is in another encoding."""
+    try:
+        return names_in(data.decode("utf-8-sig"))
+    except ValueError:
+        return ()

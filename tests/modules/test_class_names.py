@@ -1,9 +1,11 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from imagebeam.modules.class_names import imagenet_class_names, lines_of, names_in, read_class_names
+from imagebeam.modules.class_lists import lines_of, names_in
+from imagebeam.modules.class_names import imagenet_class_names, read_class_names
 from imagebeam.modules.errors import ModuleError
 
 
@@ -94,10 +96,76 @@ _NAMES = ("tabby cat", "dog", "red fox")
         '{"0": ["n02123045", "tabby cat"], "1": ["n2", "dog"], "2": ["n3", "red fox"]}',
         '{"model_type": "vit", "id2label": {"0": "tabby cat", "1": "dog", "2": "red fox"}}',
         "{0: 'tabby cat', 1: 'dog', 2: 'red fox'}",
+        *("".join(f"{name}{mark}{at}\n" for at, name in enumerate(_NAMES)) for mark in " ,;\t:="),
+        "2 red fox\n0 tabby cat\n1 dog\n",
+        '0,"tabby cat"\r\n1,"dog"\r\n2,"red fox"\r\n',
+        "id,name\n2,red fox\n0,tabby cat\n1,dog\n",
+        "name,id\ntabby cat,0\ndog,1\nred fox,2\n",
+        'Class ID;Label\n0;"tabby cat"\n1;dog\n2;red fox\n\n',
+        "index,mid,display_name\n0,/m/1,tabby cat\n1,/m/2,dog\n2,/m/3,red fox\n",
+        "label\tname\n1\ttabby cat\n2\tdog\n3\tred fox\n",
+        "name,species\ntabby cat,Felis\ndog,Canis\nred fox,Vulpes\n",
+        '{"id": 1, "name": "dog"}\n{"id": 0, "name": "tabby cat"}\n{"id": 2, "name": "red fox"}\n',
+        '"tabby cat"\n"dog"\n"red fox"\n',
+        '[{"id": 0, "name": "tabby cat"}, {"id": 1, "name": "dog"}, {"id": 2, "name": "red fox"}]',
+        '[["n02123045", "tabby cat"], ["n2", "dog"], ["n3", "red fox"]]',
+        '{"classes": ["tabby cat", "dog", "red fox"], "version": 2}',
+        '{"1": "tabby cat", "2": "dog", "3": "red fox"}',
+        '{"label2id": {"red fox": 2, "tabby cat": 0, "dog": 1}}',
+        '{"0": {"name": "tabby cat"}, "1": {"name": "dog"}, "2": {"name": "red fox"}}',
+        "tabby cat\rdog\rred fox\r",
     ],
 )
 def test_names_are_read_from_usual_lists(text: str) -> None:
     assert names_in(text) == _NAMES
+
+
+@pytest.mark.parametrize(
+    "text", ["id,name\n0,tench, Tinca tinca\n1,dog\n", "tench, Tinca tinca,0\ndog,1\n"]
+)
+def test_names_with_the_delimiter_in_them_are_kept_whole(text: str) -> None:
+    assert names_in(text) == ("tench, Tinca tinca", "dog")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"0": "cat", "2": "dog"}', "its numbers 0, 2, … do not count from 0 to 1"),
+        ('{"2": "cat", "1": "dog"}', "its numbers 2, 1, … do not count from 0 to 1"),
+        ("id,name\n3,cat\n7,dog\n", "its numbers 3, 7, … do not count from 0 to 1"),
+        ('{"size": 224}', "its numbers 224, … do not count from 0 to 0"),
+        ('{"size": "big"}', "it is a dictionary, but not one between numbers and names"),
+        ('[{"file": "a"}]', "its columns are file, and none holds names"),
+        ('[{"id": 0, "name": "cat"}, {"id": 1}]', "its columns are id, and none holds names"),
+        ('{"0": {"name": "cat"}, "1": {}}', "an entry has no name"),
+    ],
+)
+def test_lists_without_a_name_for_each_number_are_refused(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    (tmp_path / "names").write_text(text)
+    with pytest.raises(ModuleError, match=re.escape(f"cannot read class names ({reason}")) as error:
+        read_class_names(tmp_path / "names", 2)
+    assert str(error.value).endswith("Give a UTF-8 text file with one name per line.")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_mark_at_the_front_states_the_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "names").write_text("cat\r\nKäse\r\n\r\n", encoding, newline="")
+    assert read_class_names(tmp_path / "names", 2) == ("cat", "Käse")
+
+
+def test_a_heading_is_left_out_where_one_name_is_too_many(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("Label\ncat\ndog\n")
+    assert read_class_names(tmp_path / "names", 2) == ("cat", "dog")
+    assert read_class_names(tmp_path / "names", 3) == ("Label", "cat", "dog")
+    with pytest.raises(ModuleError, match="background, name it in the first line"):
+        read_class_names(tmp_path / "names", 4)
+
+
+def test_imagenet_is_refused_for_other_numbers_of_classes() -> None:
+    with pytest.raises(ModuleError, match="1,001 with the background, but the module has 4 classe"):
+        read_class_names("imagenet", 4)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from imagebeam.modules.metadata import (
     append_to_flatbuffer,
     parse,
     read_from_flatbuffer,
+    read_from_folder,
     render,
 )
 from tests.modules.flatbuffers import echo
@@ -109,11 +111,27 @@ def test_labels_in_the_language_of_the_author_come_first() -> None:
 
 
 def test_labels_of_another_number_are_reported() -> None:
-    files = {"labels.txt": b"dog\ncat\n", "vocabulary.txt": b"one\n"}
-    assert read_from_flatbuffer(_with_zip(files), "x").unused_labels(3) == (
-        "the module's labels.txt names 2 classes, but the module has 3, so these names are not "
-        "used.",
+    files = {"labels.txt": b"dog\ncat\n", "label_words.txt": b"K\xe4se\n", "other.txt": b"one\n"}
+    assert read_from_flatbuffer(_with_zip(files), "x").unused_labels(3) == tuple(
+        f"the module's {name} names {count} classes, but the module has 3, so these names are not "
+        "used."
+        for name, count in (("labels.txt", 2), ("label_words.txt", 0))
     )
+
+
+def test_tables_and_json_among_the_files_are_read(tmp_path: Path) -> None:
+    files = {
+        "labelmap.csv": b"id,name\n1,dog\n0,cat\n",
+        "settings.json": b'{"size": 3,\n"depth": 2}',
+        "classes.json": b'["owl", "fox", "cow"]',
+    }
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    for metadata in (read_from_flatbuffer(_with_zip(files), "x"), read_from_folder(tmp_path)):
+        assert metadata.class_names(2, "x") == ("cat", "dog")
+        assert metadata.class_names(3, "x") == ("owl", "fox", "cow")
 
 
 def test_stated_classes_must_fit() -> None:
@@ -125,7 +143,6 @@ def test_stated_classes_must_fit() -> None:
     ("entries", "reason"),
     [
         ({"module.json": b"{}"}, "'format'"),
-        ({"labels.txt": b"\xff\xfe"}, "'labels.txt' is not UTF-8 text"),
         ({"labels.txt": bytes((16 << 20) + 1)}, "larger than 16 MiB"),
     ],
 )

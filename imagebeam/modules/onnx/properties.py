@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from imagebeam.modules.class_names import names_in
+from imagebeam.modules.class_lists import names_in
 from imagebeam.modules.input_ranges import BGR, RGB, Range
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ranges_of
@@ -44,7 +44,10 @@ def metadata_of(properties: Mapping[str, str]) -> Metadata:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    found = names_in(text)
+    try:
+        found = names_in(text)
+    except ValueError:  # a dictionary of some classes only
+        return ()
     return tuple(each.strip() for each in found[0].split(",")) if len(found) == 1 else found
 
 
