@@ -15,8 +15,8 @@ from imagebeam.images.settings import (
     ReadColumns,
 )
 from imagebeam.images.stage_times import StageTimes
-from imagebeam.modules.staging import flatbuffer_bytes
-from imagebeam.modules.types import LITERT, StagedModule
+from imagebeam.modules.staging import module_bytes
+from imagebeam.modules.types import TENSORFLOW, StagedModule
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.schema import PredictionSchema, heads_of
@@ -72,7 +72,7 @@ class Job:
     @property
     def held_bytes(self) -> int:
         """The bytes of an image that a worker process holds: its pixels, or the outputs."""
-        if self.module.engine != LITERT:
+        if self.module.engine == TENSORFLOW:
             return self.preprocessing.image_bytes
         return answer_bytes(self.module.info, heads_of(self.schema.emit))
 
@@ -86,7 +86,7 @@ def decoding(job: Job) -> DecodeImages:
         job.access,
         job.worker_cores,
         job.read_columns,
-        module_bytes=flatbuffer_bytes(job.module),
+        module_bytes=module_bytes(job.module),
     )
 
 

@@ -58,7 +58,7 @@ class DecodeImages(beam.PTransform):
         access: how images are reached that are not local files.
         cores: of a worker process; None for all that it may use.
         columns: that reading adds to rows.
-        module_bytes: size of the flatbuffer that the decoding processes will run. None gives out
+        module_bytes: size of the module that the decoding processes will run. None gives out
             `DecodedShard` with pixels, otherwise `HeldShard`.
     """
 

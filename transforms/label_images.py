@@ -15,7 +15,7 @@ from imagebeam.images.listing.sources import image as listed_image
 from imagebeam.images.settings import Access, DecodeLimits, Preprocessing, Resize
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.open_module import open_module
-from imagebeam.modules.staging import flatbuffer_bytes
+from imagebeam.modules.staging import module_bytes
 from imagebeam.modules.types import StagedModule
 from imagebeam.outputs.ranking import RankedClass, prediction_rows
 from imagebeam.outputs.schema import PredictionSchema, heads_of
@@ -145,7 +145,7 @@ class LabelImages(beam.PTransform):
                 self.decode_processes,
                 self.limits,
                 self.access,
-                module_bytes=None if changes else flatbuffer_bytes(module),
+                module_bytes=None if changes else module_bytes(module),
             )
             | RunModule(
                 module,

@@ -1,10 +1,9 @@
 """Load a module on a worker."""
 
-import tempfile
 import uuid
 from collections.abc import Iterable
 
-from imagebeam.modules.engines import Engine, MemoryBoundedEngine, load_engine
+from imagebeam.modules.engines import Engine, MemoryBoundedEngine, load_content, load_engine
 from imagebeam.modules.staging import read_staged, unpacked
 from imagebeam.modules.types import TENSORFLOW, StagedModule
 from imagebeam.scoring.module_task import ModuleTask, task_heads
@@ -24,12 +23,12 @@ class ModuleLoader:
     def __init__(self, module: StagedModule, embed_model: bool = False) -> None:
         self.module = module
         embedded = embed_model and module.engine != TENSORFLOW
-        self._flatbuffer = read_staged(module) if embedded else None
+        self._content = read_staged(module) if embedded else None
         # Copies of this object in one worker process need the same key.
         self._key = uuid.uuid4().hex
 
     def task(self, heads: Iterable[str] | None) -> ModuleTask:
-        """Return the task that runs a flatbuffer in decoding processes.
+        """Return the task that runs the module in decoding processes.
 
         Args:
             heads: to return; None for all.
@@ -40,7 +39,8 @@ class ModuleLoader:
         module = self.module
         return ModuleTask(
             key=self._key,
-            flatbuffer=self._flatbuffer or read_staged(module),
+            engine=module.engine,
+            content=self._content or read_staged(module),
             source=repr(str(module.path)),
             info=module.info,
             heads=task_heads(module.info, heads),
@@ -53,12 +53,10 @@ class ModuleLoader:
             threads: that TensorFlow uses within a batch; None leaves it to TensorFlow.
         """
         module = self.module
-        if self._flatbuffer is None:
+        if self._content is None:
             with unpacked(module) as path:
                 engine = load_engine(module.engine, path, module.info, threads)
         else:
-            with tempfile.NamedTemporaryFile() as file:
-                file.write(self._flatbuffer)
-                file.flush()
-                engine = load_engine(module.engine, file.name, module.info, threads)
+            source = repr(str(module.path))
+            engine = load_content(module.engine, self._content, source, module.info)
         return MemoryBoundedEngine(engine)

@@ -17,7 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from imagebeam import resources
 from imagebeam.modules.open_module import open_module
-from imagebeam.modules.types import LITERT, StagedModule
+from imagebeam.modules.types import TENSORFLOW, StagedModule
 from imagebeam.scoring.module_task import ModuleTask
 from imagebeam.transforms.elements import DecodedShard, Failure, HeldShard, ReadShard, ScoredShard
 from imagebeam.transforms.lookahead import Lookahead
@@ -48,7 +48,7 @@ class RunModule(beam.PTransform):
 
     Attributes:
         module: to run.
-        embed_model: send the flatbuffer with the pipeline; otherwise workers must be able to read
+        embed_model: send its file with the pipeline; otherwise workers must be able to read
             its path.
         cores: of a worker process; None for all that it may use.
         updates: `ModelMetadata` of Beam's RunInference, whose `model_id` is the handle of the
@@ -151,13 +151,13 @@ class WorkerModule:
     def __init__(
         self, loader: ModuleLoader, cores: int, heads: tuple[str, ...] | None = None
     ) -> None:
-        """Read a flatbuffer, so that a damaged one is found now; or load TensorFlow."""
+        """Read the file, so that a damaged one is found now; or load TensorFlow."""
         self._loader = loader
         self._cores = cores
         self._lock = threading.Lock()
         self._engine: ParallelEngine | None = None
         self._task: ModuleTask | None = None
-        if loader.module.engine == LITERT:
+        if loader.module.engine != TENSORFLOW:
             self._task = loader.task(heads)
         else:
             self._parallel_engine()

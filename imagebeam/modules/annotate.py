@@ -17,7 +17,6 @@ from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.input_facts import states_range
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
-from imagebeam.modules.litert.trial import try_flatbuffer
 from imagebeam.modules.metadata import (
     ASSET,
     FLATBUFFER_ASSET,
@@ -29,6 +28,7 @@ from imagebeam.modules.metadata import (
     render,
 )
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.trial import try_file
 from imagebeam.storage.atomic_files import write_file
 
 
@@ -49,7 +49,7 @@ def annotate(
     if path.is_dir():
         _annotate_folder(path, output, classes, options)
         return
-    try_flatbuffer(path, Cache())
+    try_file(path, Cache(), options)
     content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
     read_interface(content, repr(str(output)))
     write_flatbuffer(output, content)
@@ -122,7 +122,7 @@ def _annotate_folder(
         (output / ASSET).parent.mkdir(exist_ok=True)
         write_file(output / ASSET, render(metadata).encode())
         if compiled:
-            try_flatbuffer(flatbuffer, Cache())
+            try_file(flatbuffer, Cache(), options)
             content = flatbuffer.read_bytes()
             stated = annotated(content, classes, options.of_input, repr(str(flatbuffer)))
             write_file(output / FLATBUFFER_ASSET, stated)

@@ -14,7 +14,6 @@ from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
-from imagebeam.modules.litert.trial import try_flatbuffer
 from imagebeam.modules.metadata import FLATBUFFER_ASSET
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.notes import notes_of
@@ -24,6 +23,7 @@ from imagebeam.modules.tensorflow.subprocess import (
     run_task,
     tensorflow_version,
 )
+from imagebeam.modules.trial import try_file
 from imagebeam.modules.types import (
     ENGINES,
     LITERT,
@@ -86,10 +86,10 @@ def open_module(
     parsed, store = Handle.parse(handle), Cache(cache)
     resolved = resolve(parsed.text, store, progress)
     digest = verified_digest(parsed.text, resolved.path, parsed.pin, store)
-    shipped = resolved.path if resolved.path.is_file() else resolved.path / FLATBUFFER_ASSET
     is_known = resolved.published is not None or parsed.text == DEMO
-    if engine != TENSORFLOW and not is_known and shipped.is_file():
-        try_flatbuffer(shipped, store)
+    file = resolved.path if resolved.path.is_file() else _shipped(resolved.path, options)
+    if engine != TENSORFLOW and not is_known and file is not None:
+        try_file(file, store, options)
     module = _prepare(parsed.text, resolved.path, digest, engine, store, options)
     info = _with_class_names(module.info)
     if resolved.published is not None:
@@ -162,8 +162,8 @@ def _prepare(
                 f"Use --engine {LITERT}."
             )
         return _on_litert(handle, digest, path, "it is a flatbuffer", path, options)
-    shipped = path / FLATBUFFER_ASSET
-    if engine != TENSORFLOW and shipped.is_file() and options.of_graph == NO_OPTIONS:
+    shipped = _shipped(path, options)
+    if engine != TENSORFLOW and shipped is not None:
         reason = f"it ships {FLATBUFFER_ASSET}"
         return _on_litert(handle, digest, shipped, reason, path, options)
     if engine == TENSORFLOW:
@@ -183,6 +183,12 @@ def _prepare(
     return Module(handle, digest, TENSORFLOW, path, info, compiled.refusal, path)
 
 
+def _shipped(path: Path, options: ModuleOptions) -> Path | None:
+    """Return the flatbuffer in the folder of a SavedModel, if it can be used with `options`."""
+    shipped = path / FLATBUFFER_ASSET
+    return shipped if shipped.is_file() and options.of_graph == NO_OPTIONS else None
+
+
 def _on_onnx(handle: str, path: Path, digest: str, engine: str, options: ModuleOptions) -> Module:
     if engine not in (AUTO, ONNX):
         raise ModuleError(
@@ -191,7 +197,7 @@ def _on_onnx(handle: str, path: Path, digest: str, engine: str, options: ModuleO
         )
     from imagebeam.modules.engines.onnx import OnnxEngine
 
-    info = OnnxEngine(path, options).info
+    info = OnnxEngine(path.read_bytes(), repr(str(path)), options).info
     return Module(handle, digest, ONNX, path, info, "it is an ONNX file", path)
 
 

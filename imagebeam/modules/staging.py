@@ -11,9 +11,11 @@ from pathlib import Path
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.handles.archives import unpack
-from imagebeam.modules.types import ARCHIVE_SUFFIXES, LITERT, TENSORFLOW, Module, StagedModule
+from imagebeam.modules.types import ARCHIVE_SUFFIXES, ONNX, TENSORFLOW, Module, StagedModule
 
 _ARCHIVE = ARCHIVE_SUFFIXES[0]
+_ONNX_RUNTIME_BYTES = 15_000_000
+"""The size of a module that takes as much memory as ONNX Runtime takes more than LiteRT: 40 MB."""
 
 
 def suffix(module: Module) -> str:
@@ -55,9 +57,11 @@ def read_staged(module: StagedModule) -> bytes:
     return data
 
 
-def flatbuffer_bytes(module: StagedModule) -> int | None:
-    """Return the size of a module's flatbuffer; None if another engine runs it."""
-    return module.path.stat().st_size if module.engine == LITERT else None
+def module_bytes(module: StagedModule) -> int | None:
+    """Return the size of what decoding processes load to run a module; None for TensorFlow."""
+    if module.engine == TENSORFLOW:
+        return None
+    return module.path.stat().st_size + (_ONNX_RUNTIME_BYTES if module.engine == ONNX else 0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Run a flatbuffer in the processes that decode the pictures, so that only answers leave them."""
+"""Run a module in the processes that decode the pictures, so that only answers leave them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from imagebeam.images.errors import ImageError
 from imagebeam.images.reading.picture_task import RunTask
-from imagebeam.modules.engines import load_flatbuffer
+from imagebeam.modules.engines import load_content
 from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.output_kinds import KINDS
 from imagebeam.modules.types import FloatArray, ModuleInfo
@@ -21,14 +21,16 @@ class ModuleTask:
 
     Attributes:
         key: see `PictureTask`.
-        flatbuffer: the module.
+        engine: of the module, one that loads a file.
+        content: of that file.
         source: names it in errors.
         info: its interface.
         heads: to return, in the order of the values; see `task_heads`.
     """
 
     key: str
-    flatbuffer: bytes
+    engine: str
+    content: bytes
     source: str
     info: ModuleInfo
     heads: tuple[str, ...]
@@ -44,8 +46,8 @@ class ModuleTask:
         Raises:
             ModuleError: it is damaged.
         """
-        engine = load_flatbuffer(self.flatbuffer, self.source, self.info)
-        # The memory of an interpreter counts for the module, not for the first pictures.
+        engine = load_content(self.engine, self.content, self.source, self.info)
+        # The memory of the engine counts for the module, not for the first pictures.
         engine.run(np.zeros((1, *self.info.image_size, 3), np.uint8))
 
         def run(

@@ -14,7 +14,7 @@ from imagebeam.images.reading.reader import ImageReader
 from imagebeam.images.settings import DecodeLimits, Preprocessing
 from imagebeam.modules.engines import load_engine
 from imagebeam.modules.open_module import open_module
-from imagebeam.modules.staging import flatbuffer_bytes
+from imagebeam.modules.staging import module_bytes
 from imagebeam.samples import MODULE
 from imagebeam.scoring.module_task import ModuleTask, answer_bytes, task_heads
 from imagebeam.transforms.decode_images import DecodeImages
@@ -73,7 +73,7 @@ def test_held_pictures_get_the_outputs_of_their_pixels(
     tmp_path: Path, crosses_processes: bool
 ) -> None:
     shards = _shards(tmp_path)
-    size = flatbuffer_bytes(_MODULE)
+    size = module_bytes(_MODULE)
     with beam.Pipeline("FnApiRunner") as pipeline:
         held = (
             pipeline
@@ -112,7 +112,7 @@ def test_only_the_heads_that_are_needed_are_sent() -> None:
     assert task_heads(info, None) == ("logits", "scores", "features")
     assert answer_bytes(info, ("scores", "features")) == 4 * (24 + 5)
     two_classes = replace(info, class_count=2)
-    task = ModuleTask("key", b"", "it", two_classes, task_heads(two_classes, None))
+    task = ModuleTask("key", "litert", b"", "it", two_classes, task_heads(two_classes, None))
     assert task.width == 2 + 2 + 5
     outputs = task.outputs(np.arange(18, dtype=np.float32).reshape(2, 9))
     assert outputs.logits is not None

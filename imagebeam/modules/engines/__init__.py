@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagebeam.modules.errors import ModuleError
-from imagebeam.modules.litert.flatbuffer import read_flatbuffer
 from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.types import LITERT, ONNX, TENSORFLOW, ModuleInfo, Pixels
 
 
@@ -38,13 +36,19 @@ def load_engine(
         ModuleError: the files at `path` are damaged or have another interface than `info`, or
             TensorFlow is needed but not installed.
     """
-    return _checked(_load(engine, Path(path), info.options, threads), repr(str(path)), info)
+    if engine != TENSORFLOW:
+        return load_content(engine, Path(path).read_bytes(), repr(str(path)), info)
+    from imagebeam.modules.engines.tensorflow import TensorFlowEngine
+
+    loaded = TensorFlowEngine(Path(path), threads, info.options)
+    return _checked(loaded, repr(str(path)), info)
 
 
-def load_flatbuffer(content: bytes, source: str, info: ModuleInfo) -> Engine:
-    """Load the bytes of a flatbuffer that `open_module` has prepared.
+def load_content(engine: str, content: bytes, source: str, info: ModuleInfo) -> Engine:
+    """Load the content of a file that `open_module` has prepared.
 
     Args:
+        engine: `Module.engine`, "litert" or "onnx".
         content: of the file.
         source: names it in errors.
         info: `Module.info`.
@@ -52,9 +56,15 @@ def load_flatbuffer(content: bytes, source: str, info: ModuleInfo) -> Engine:
     Raises:
         ModuleError: it is damaged or has another interface than `info`.
     """
-    from imagebeam.modules.engines.litert import LiteRTEngine
+    if engine == ONNX:
+        from imagebeam.modules.engines.onnx import OnnxEngine
 
-    return _checked(LiteRTEngine(content, source, info.options), source, info)
+        return _checked(OnnxEngine(content, source, info.options), source, info)
+    if engine == LITERT:
+        from imagebeam.modules.engines.litert import LiteRTEngine
+
+        return _checked(LiteRTEngine(content, source, info.options), source, info)
+    raise ValueError(f"unknown engine {engine!r}")
 
 
 class MemoryBoundedEngine:
@@ -106,22 +116,6 @@ def _checked(loaded: _LoadedEngine, source: str, info: ModuleInfo) -> Engine:
                 "Start the job again."
             )
     return loaded
-
-
-def _load(engine: str, path: Path, options: ModuleOptions, threads: int | None) -> _LoadedEngine:
-    if engine == LITERT:
-        from imagebeam.modules.engines.litert import LiteRTEngine
-
-        return LiteRTEngine(read_flatbuffer(path), repr(str(path)), options)
-    if engine == ONNX:
-        from imagebeam.modules.engines.onnx import OnnxEngine
-
-        return OnnxEngine(path, options)
-    if engine == TENSORFLOW:
-        from imagebeam.modules.engines.tensorflow import TensorFlowEngine
-
-        return TensorFlowEngine(path, threads, options)
-    raise ValueError(f"unknown engine {engine!r}")
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -4,7 +4,6 @@ import importlib.util
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,11 +73,10 @@ class OnnxEngine:
             module with one RGB input.
     """
 
-    def __init__(self, path: Path, options: ModuleOptions = NO_OPTIONS) -> None:
-        source = repr(str(path))
+    def __init__(self, content: bytes, source: str, options: ModuleOptions = NO_OPTIONS) -> None:
         _require_libraries(source)
-        graph = read_graph(path, source)
-        self._session = _open(graph.changed or str(path), source)
+        graph = read_graph(content, source)
+        self._session = _open(graph.changed or content, source)
         self._input = _picture_input(self._session.get_inputs(), source)
         metadata = metadata_of(self._session.get_modelmeta().custom_metadata_map)
         metadata = replace(metadata, classes=graph.classes)
@@ -171,7 +169,7 @@ def _require_libraries(source: str) -> None:
         )
 
 
-def _open(content: bytes | str, source: str) -> Any:
+def _open(content: bytes, source: str) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()

@@ -1,7 +1,7 @@
 """Read the graph of an ONNX file: what it does first, how it ends, and the names in it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,7 @@ class Graph:
         return np.asarray(numpy_helper.to_array(value.t) if value.name == "value" else value.f)
 
 
-def read_graph(path: Path, source: str) -> Graph:
+def read_graph(content: bytes, source: str) -> Graph:
     """Read the graph of an ONNX file; `source` names it in errors.
 
     Raises:
@@ -149,8 +149,8 @@ def read_graph(path: Path, source: str) -> Graph:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (DecodeError, OSError, ValueError) as error:
+        model = onnx.load_model_from_string(content)
+    except (DecodeError, ValueError) as error:
         raise ModuleError(
             f"{source}: not an ONNX file that can be read ({reason_of(error)}). Export it again."
         ) from error
@@ -162,9 +162,10 @@ def read_graph(path: Path, source: str) -> Graph:
         if entry.key == "location"
     }
     if outside:
+        name = PurePath(source.strip("'\"")).name
         raise ModuleError(
             f"{source}: its weights are in {', '.join(sorted(outside))}, and workers get one file. "
-            f'Write one with onnx.save(onnx.load("{path.name}"), "one.onnx").'
+            f'Write one with onnx.save(onnx.load("{name}"), "one.onnx").'
         )
     return Graph(model)
 

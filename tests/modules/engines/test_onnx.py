@@ -11,13 +11,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from imagebeam.modules.engines import Engine, load_engine
+from imagebeam.modules.engines.onnx import OnnxEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.model_outputs import ModelOutputs
-from imagebeam.modules.module_options import ModuleOptions
+from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
+from imagebeam.modules.notes import notes_of
 from imagebeam.modules.open_module import open_module
+from imagebeam.modules.staging import module_bytes
 from tests.beam_pipeline.colours import draw
-from tests.beam_pipeline.jobs import imagebeam, predictions
+from tests.beam_pipeline.jobs import errors, imagebeam, predictions
 
 _MIXING = np.random.default_rng(0).normal(0, 2, (3, 4)).astype(np.float32)
 
@@ -80,10 +82,8 @@ def write_classifier(
     return path
 
 
-def _engine(path: Path, options: ModuleOptions) -> Engine:
-    module = open_module(str(path), options=options)
-    assert module.engine == "onnx"
-    return load_engine(module.engine, module.path, module.info)
+def _engine(path: Path, options: ModuleOptions = NO_OPTIONS) -> OnnxEngine:
+    return OnnxEngine(path.read_bytes(), repr(str(path)), options)
 
 
 def _pixels(count: int) -> npt.NDArray[np.uint8]:
@@ -136,19 +136,19 @@ def test_the_kind_of_the_output_is_found_out(
     tmp_path: Path, end: str | None, output: str, heads: set[str]
 ) -> None:
     path = write_classifier(tmp_path / "module.onnx", end=end, output=output)
-    module = open_module(str(path), options=ModuleOptions(value_range=(0.0, 1.0)))
-    assert module.info.heads == heads
-    assert module.info.independent == (end == "Sigmoid")
-    outputs = load_engine(module.engine, module.path, module.info).run(_pixels(3))
+    engine = _engine(path, ModuleOptions(value_range=(0.0, 1.0)))
+    assert engine.info.heads == heads
+    assert engine.info.independent == (end == "Sigmoid")
+    outputs = engine.run(_pixels(3))
     assert {*_found(outputs)} == heads
 
 
 def test_an_input_of_bytes_takes_pixels_as_they_are(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "module.onnx", kind=TensorProto.UINT8)
-    module = open_module(str(path))
-    assert (module.info.value_range, module.info.range_origin) == ((0.0, 255.0), "stated")
+    engine = _engine(path)
+    assert (engine.info.value_range, engine.info.range_origin) == ((0.0, 255.0), "stated")
     pixels = _pixels(2)
-    found = load_engine(module.engine, module.path, module.info).run(pixels).logits
+    found = engine.run(pixels).logits
     assert found is not None
     np.testing.assert_allclose(
         found, pixels.mean(axis=(1, 2), dtype=np.float64) @ _MIXING, rtol=1e-4, atol=1e-3
@@ -177,17 +177,17 @@ def test_the_range_is_found_in_the_graph(
     channels: str,
 ) -> None:
     path = write_classifier(tmp_path / "module.onnx", front=front)
-    module = open_module(str(path))
-    info = module.info
+    engine = _engine(path)
+    info = engine.info
     assert (info.value_range, info.channels) == (value_range, channels)
-    assert (info.range_origin, module.notes) == ("found in the graph", ())
+    assert (info.range_origin, notes_of(engine.info)) == ("found in the graph", ())
     pixels = _pixels(4)
     inputs = (pixels if channels == "rgb" else pixels[..., ::-1]) / 255 * value_range[1]
     expected: Any
     [expected] = ReferenceEvaluator(str(path)).run(
         None, {"images": inputs.astype(np.float32).transpose(0, 3, 1, 2)}
     )
-    found = load_engine(module.engine, module.path, info).run(pixels).logits
+    found = engine.run(pixels).logits
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
@@ -239,7 +239,7 @@ def test_the_properties_of_the_file_are_read(
     names: tuple[str, ...] | None,
 ) -> None:
     path = write_classifier(tmp_path / "module.onnx", properties=properties)
-    info = open_module(str(path)).info
+    info = _engine(path).info
     np.testing.assert_allclose(info.input_ranges, ranges, atol=1e-6)
     assert (info.range_origin, info.channels) == ("stated", channels)
     assert info.class_names == names
@@ -248,14 +248,14 @@ def test_the_properties_of_the_file_are_read(
 def test_properties_that_make_no_sense_state_nothing(tmp_path: Path) -> None:
     properties = {"mean": "see paper", "std": "1", "input_range": "0..1", "imgsz": "big"}
     path = write_classifier(tmp_path / "module.onnx", properties=properties)
-    assert open_module(str(path)).info.range_origin == "assumed"
+    assert _engine(path).info.range_origin == "assumed"
 
 
 def test_the_size_of_a_file_for_any_size_is_read(tmp_path: Path) -> None:
     path = write_classifier(
         tmp_path / "module.onnx", ("N", 3, "H", "W"), properties={"imgsz": "[6, 8]"}
     )
-    assert open_module(str(path)).info.image_size == (6, 8)
+    assert _engine(path).info.image_size == (6, 8)
 
 
 @pytest.mark.parametrize("end", ["Softmax", "Sigmoid"])
@@ -287,13 +287,13 @@ def test_a_dictionary_of_scores_is_read_with_its_names(tmp_path: Path) -> None:
     output.name = "loss"
     output.type.CopyFrom(helper.make_sequence_type_proto(scores))
     path.write_bytes(model.SerializeToString())
-    module = open_module(str(path), options=ModuleOptions(value_range=_UNIT))
-    assert module.info.class_names == _NAMES
+    engine = _engine(path, ModuleOptions(value_range=_UNIT))
+    assert engine.info.class_names == _NAMES
     pixels = _pixels(3)
     expected: Any
     inputs = (pixels / np.float32(255)).transpose(0, 3, 1, 2)
     [expected] = ReferenceEvaluator(plain).run(None, {"images": inputs})
-    found = load_engine(module.engine, module.path, module.info).run(pixels).scores
+    found = engine.run(pixels).scores
     assert found is not None
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -316,7 +316,7 @@ def test_a_quantisation_of_the_input_shows_its_range(tmp_path: Path) -> None:
     for node in reversed(added):
         nodes.insert(place, node)
     path.write_bytes(model.SerializeToString())
-    info = open_module(str(path)).info
+    info = _engine(path).info
     assert (info.value_range, info.range_origin) == ((-1.0, 1.0), "found in the graph")
 
 
@@ -328,7 +328,7 @@ def test_joined_softmaxes_are_independent_scores(tmp_path: Path) -> None:
     [output] = model.graph.output
     output.CopyFrom(helper.make_tensor_value_info("out", TensorProto.FLOAT, ("N", 8)))
     path.write_bytes(model.SerializeToString())
-    info = open_module(str(path)).info
+    info = _engine(path).info
     assert (*info.heads, info.class_count, info.independent) == ("scores", 8, True)
 
 
@@ -354,17 +354,19 @@ def test_weights_in_another_file_are_refused_with_a_command_that_works(tmp_path:
     ):
         open_module(str(path))
     onnx.save(onnx.load(path), tmp_path / "one.onnx")
-    assert open_module(str(tmp_path / "one.onnx")).info.value_range == _RAW
+    assert _engine(tmp_path / "one.onnx").info.value_range == _RAW
 
 
 def test_a_range_that_nothing_states_is_said_to_be_assumed(tmp_path: Path) -> None:
-    module = open_module(str(write_classifier(tmp_path / "module.onnx")))
-    assert module.info.range_origin == "assumed"
-    assert any("nothing states the input range" in note for note in module.notes)
+    engine = _engine(write_classifier(tmp_path / "module.onnx"))
+    assert engine.info.range_origin == "assumed"
+    assert any("nothing states the input range" in note for note in notes_of(engine.info))
 
 
 def test_a_job_labels_with_an_onnx_file(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "module.onnx")
+    # The processes that decode pictures run it.
+    assert module_bytes(open_module(str(path))) == path.stat().st_size + 15_000_000
     draw(tmp_path / "images" / "red.png", 255, 0, 0)
     draw(tmp_path / "images" / "green.png", 0, 255, 0)
     output = tmp_path / "labels"
@@ -373,6 +375,46 @@ def test_a_job_labels_with_an_onnx_file(tmp_path: Path) -> None:
     labels = {Path(row["uri"]).stem: row["label"] for row in predictions(output)}
     assert labels == {"red": str(_MIXING[0].argmax()), "green": str(_MIXING[1].argmax())}
     assert imagebeam(*command, "--input-range", -1, 1, "--overwrite") == 0
+
+
+def test_a_picture_on_which_the_file_fails_costs_one_row(tmp_path: Path) -> None:
+    """Red pictures ask for 60 GB."""
+    path = write_classifier(tmp_path / "module.onnx")
+    model = onnx.load(path)
+    [last] = (node for node in model.graph.node if node.output[0] == "out")
+    last.output[0] = "small"
+    constants = {
+        "red": np.array([0]),
+        "line": np.array(250, np.float32),
+        "many": np.array(3e9, np.float32),
+    }
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
+    steps = [
+        ("Gather", ["colours", "red"], {"axis": 1}),
+        ("ReduceMax", ["?"], {"keepdims": 0}),
+        ("Sub", ["?", "line"], {}),
+        ("Relu", ["?"], {}),
+        ("Mul", ["?", "many"], {}),
+        ("Cast", ["?"], {"to": TensorProto.INT64}),
+        ("Unsqueeze", ["?", "red"], {}),
+        ("ConstantOfShape", ["?"], {}),
+        ("ReduceSum", ["?"], {"keepdims": 0}),
+        ("Add", ["?", "small"], {}),
+    ]
+    for number, (operation, inputs, attributes) in enumerate(steps):
+        names = [each.replace("?", f"extra_{number - 1}") for each in inputs]
+        result = "out" if operation == "Add" else f"extra_{number}"
+        model.graph.node.append(helper.make_node(operation, names, [result], **attributes))
+    path.write_bytes(model.SerializeToString())
+    draw(tmp_path / "images" / "red.png", 255, 0, 0)
+    draw(tmp_path / "images" / "green.png", 0, 255, 0)
+    command = ("label", tmp_path / "images", "--output", tmp_path / "labels", "--module", path)
+    assert imagebeam(*command, "--input-range", 0, 255) == 0
+    labelled, failed = predictions(tmp_path / "labels"), errors(tmp_path / "labels")
+    assert [Path(row["uri"]).stem for row in labelled] == ["green"]
+    assert [(Path(row["uri"]).stem, row["stage"]) for row in failed] == [("red", "infer")]
 
 
 @pytest.mark.parametrize(
