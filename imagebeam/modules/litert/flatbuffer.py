@@ -1,7 +1,7 @@
 """Check the interface of a `.tflite` file and describe it as `ModuleInfo`."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from imagebeam.modules.description import decide_size, describe
 from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError
 from imagebeam.modules.input_ranges import RGB, Range, decide_input
 from imagebeam.modules.litert.graph import Graph
-from imagebeam.modules.litert.heads import expose_heads
+from imagebeam.modules.litert.heads import ExposedHeads, expose_heads
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
 from imagebeam.modules.litert.outputs import end_of, find_outputs, has_quantised_scores
@@ -21,7 +21,7 @@ from imagebeam.modules.litert.signatures import choose_function
 from imagebeam.modules.litert.tensors import DTYPES, PixelWriter, Tensor, pixel_writer, tensor_of
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.modules.output_kinds import LOGITS, SCORES, renamed
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES, names_features, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.types import FloatArray, ModuleInfo, Pixels
 
@@ -82,8 +82,12 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     if function.content is not content:
         content = function.content
         interpreter = open_interpreter(content, source)
-    named = options.outputs or metadata.kinds or metadata.outputs is not None
-    if not named and (exposed := expose_heads(content)) is not None:
+    named = bool(options.outputs or metadata.kinds)
+    decided = named or metadata.outputs is not None
+    names = [*function.output_names.values()]
+    names += [each["name"] for each in interpreter.get_output_details()]
+    if not named and (exposed := _exposed(content, metadata, names)) is not None:
+        decided = decided or exposed.decided
         content, metadata = exposed.content, replace(metadata, outputs=exposed.outputs)
         interpreter = open_interpreter(content, source)
     graph = Graph(content)
@@ -99,7 +103,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     tensors = [tensor_of(each) for each in interpreter.get_output_details()]
     outputs = find_outputs(tensors, function.output_names, metadata, options, source)
     rows = _rows(outputs, values)
-    if LOGITS in outputs and not named and metadata.outputs is None:
+    if LOGITS in outputs and not decided:
         kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
         outputs, rows = renamed(outputs, kind), renamed(rows, kind)
 
@@ -118,6 +122,20 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
         quantops=integers if metadata.quantops is None else metadata.quantops,
     )
     return Interface(content, picture, outputs, batch, info, write_pixels)
+
+
+def _exposed(content: bytes, metadata: Metadata, names: Sequence[str]) -> ExposedHeads | None:
+    """Expose more heads, unless metadata or names of outputs show features or several outputs."""
+    stated = metadata.outputs
+    if stated is not None and (FEATURES in stated or len(stated) != 1):
+        return None
+    exposed = expose_heads(content)
+    if exposed is None or exposed.decided:
+        return exposed
+    if stated is None:
+        return None if names_features(*names) else exposed
+    [kind] = stated
+    return replace(exposed, outputs=renamed(exposed.outputs, kind))
 
 
 def _answers(

@@ -1,8 +1,9 @@
-"""Give a classifier that ends in a softmax its logits and its feature vector as outputs.
+"""Give a classifier its logits and its feature vector as outputs.
 
-A published flatbuffer often has the scores as its only output. The tensors before the softmax are
-in the graph: the logits, and the vector that the last layer multiplies. The graph is changed with
-the flatbuffer schema that LiteRT ships, without TensorFlow.
+A published flatbuffer often has the scores as its only output. The tensors before a softmax are
+in the graph: the logits, and the vector that the last layer multiplies. A classifier that ends in
+sigmoids, or in the last layer itself, gets the vector only. The graph is changed with the
+flatbuffer schema that LiteRT ships, without TensorFlow.
 
 A quantised softmax has steps of 1/256, in which most of a thousand classes have the score 0. So it
 is cut off, with a conversion of its result, and the engine computes the scores from the logits. A
@@ -36,17 +37,20 @@ class ExposedHeads:
     Attributes:
         content: the changed flatbuffer.
         outputs: for each head, its position among the outputs.
+        decided: False if "logits" is the output of the file, which may be something else.
     """
 
     content: bytes
     outputs: Mapping[str, int]
+    decided: bool
 
 
 def expose_heads(content: bytes) -> ExposedHeads | None:
     """Add logits, and features where they are one vector, to the outputs of `content`.
 
     Returns:
-        The changed flatbuffer; None when `content` does not end in the softmax of a dense layer.
+        The changed flatbuffer; None when `content` does not end in a dense layer, or in a softmax
+        or sigmoids behind one.
     """
     try:
         return _expose(Graph(content))
@@ -118,26 +122,31 @@ def _expose(graph: Graph) -> ExposedHeads | None:
             tensor = int(producers[tensor].inputs[0])
         return tensor
 
-    if len(model.subgraphs) != 1 or len(subgraph.outputs) != 1 or not graph.operators:
+    if len(subgraph.outputs) != 1 or not graph.operators:
         return None
-    end = softmax = graph.operators[-1]
+    output = int(subgraph.outputs[0])
+    if (end := producers.get(output)) is None:
+        return None
     if graph.name(end) in _CONVERTING:
-        softmax = producers.get(int(end.inputs[0]), end)
-    if graph.name(softmax) != "SOFTMAX" or int(end.outputs[0]) != subgraph.outputs[0]:
+        end = producers.get(int(end.inputs[0]), end)
+    softmax = graph.name(end) == "SOFTMAX"
+    logits = before(int(end.inputs[0]) if softmax or graph.name(end) == "LOGISTIC" else output)
+    last_layer = producers.get(logits)
+    if last_layer is None or graph.name(last_layer) not in _LAST_LAYERS:
         return None
-    logits = before(int(softmax.inputs[0]))
-    if logits not in producers:
+    vector = int(last_layer.inputs[0])
+    vectors = [each for each in (before(vector), vector) if _is_vector(graph, each)]
+    heads = {FEATURES: vectors[0]} if vectors else {}
+    if not _is_vector(graph, logits) or not (heads or softmax):
         return None
-    last_layer = producers[logits]
-    if graph.name(last_layer) not in _LAST_LAYERS or not _is_vector(graph, logits):
-        return None
-    heads = {LOGITS: logits}
-    if _is_vector(graph, features := before(int(last_layer.inputs[0]))):
-        heads[FEATURES] = features
-    if graph.tensors[int(softmax.outputs[0])].type == graph.schema.TensorType.FLOAT32:
-        heads[SCORES] = int(subgraph.outputs[0])
+    if not softmax:
+        heads[LOGITS] = output
     else:
-        subgraph.operators = graph.operators[: graph.operators.index(last_layer) + 1]
+        heads[LOGITS] = logits
+        if graph.tensors[int(end.outputs[0])].type == graph.schema.TensorType.FLOAT32:
+            heads[SCORES] = output
+        else:
+            subgraph.operators = graph.operators[: graph.operators.index(last_layer) + 1]
     subgraph.outputs = list(heads.values())
     # The signatures of the file name its old outputs.
     model.signatureDefs = None
@@ -146,7 +155,8 @@ def _expose(graph: Graph) -> ExposedHeads | None:
         for tensor in (int(subgraph.inputs[0]), *heads.values()):
             shape = [int(length) for length in graph.tensors[tensor].shape]
             graph.tensors[tensor].shapeSignature = [-1, *shape[1:]]
-    return ExposedHeads(pack(model), {head: place for place, head in enumerate(heads)})
+    places = {head: place for place, head in enumerate(heads)}
+    return ExposedHeads(pack(model), places, softmax)
 
 
 def _is_vector(graph: Graph, tensor: int) -> bool:

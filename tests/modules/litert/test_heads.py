@@ -1,13 +1,17 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.litert.flatbuffer import read_interface
+from imagebeam.modules.litert.graph import Graph, pack
 from imagebeam.modules.litert.heads import expose_heads
+from imagebeam.modules.metadata import Metadata, append_to_flatbuffer
 from imagebeam.modules.open_module import open_module
 from tests.modules.flatbuffers import echo
 
@@ -73,6 +77,92 @@ def test_class_names_are_kept(reference: Path) -> None:
     module = open_module(str(reference / "mobilenet_v1_0.25_128_quant.tflite"))
     assert module.info.class_names is not None
     assert module.info.class_names[20] == "chickadee"
+
+
+def _dense(end: str | None, name: str = "dense") -> bytes:
+    """Return a flatbuffer whose twelve values go through a dense layer, and a second function."""
+    graph = Graph(echo(names=(name,)))
+    model, kinds = graph.model, schema.BuiltinOperator
+    first = model.subgraphs[0]
+    [flat] = first.outputs
+    wanted = [("weights", _WEIGHTS), ("bias", np.zeros(len(_WEIGHTS), np.float32))]
+    numbers = [_add_constant(model, *each) for each in wanted]
+    last = _add_operation(model, kinds.FULLY_CONNECTED, [flat, *numbers])
+    if end is not None:
+        last = _add_operation(model, getattr(kinds, end), [last])
+    first.tensors[last].name = name
+    first.outputs = [last]
+    model.subgraphs.append(Graph(echo()).model.subgraphs[0])
+    for tensor in model.subgraphs[1].tensors:
+        tensor.buffer = 0
+    model.subgraphs[1].operators, model.subgraphs[1].outputs = [], model.subgraphs[1].inputs
+    return pack(model)
+
+
+_WEIGHTS = np.random.default_rng(4).normal(0, 2, (5, 12)).astype(np.float32)
+
+
+def _add_constant(model: Any, name: str, values: npt.NDArray[np.float32]) -> int:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return _add_tensor(model, name, values.shape, len(model.buffers) - 1)
+
+
+def _add_tensor(model: Any, name: str, shape: tuple[int, ...], buffer: int = 0) -> int:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
+    tensor.type = schema.TensorType.FLOAT32
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def _add_operation(model: Any, kind: int, inputs: list[int]) -> int:
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.version = 1
+    model.operatorCodes.append(code)
+    operator.opcodeIndex, operator.inputs = len(model.operatorCodes) - 1, inputs
+    operator.outputs = [_add_tensor(model, f"result of {kind}", (1, len(_WEIGHTS)))]
+    if kind == schema.BuiltinOperator.SOFTMAX:
+        operator.builtinOptionsType = schema.BuiltinOptions.SoftmaxOptions
+        operator.builtinOptions = schema.SoftmaxOptionsT()
+        operator.builtinOptions.beta = 1.0
+    model.subgraphs[0].operators.append(operator)
+    return int(operator.outputs[0])
+
+
+@pytest.mark.parametrize(
+    ("end", "name", "heads"),
+    [
+        ("SOFTMAX", "dense", {"logits", "scores", "features"}),
+        ("LOGISTIC", "dense", {"scores", "features"}),
+        (None, "dense", {"logits", "scores", "features"}),
+        # Its own answer is the feature vector, not what comes before its last layer.
+        (None, "embedding", {"features"}),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_classifier_gives_what_comes_before_its_last_layer(
+    end: str | None, name: str, heads: set[str], compiled: bool
+) -> None:
+    content = _dense(end, name)
+    if compiled and "scores" in heads:
+        kind = "logits" if end is None else "scores"
+        content = append_to_flatbuffer(content, Metadata(outputs={kind: 0}))
+    engine = LiteRTEngine(content, "it")
+    assert engine.info.heads == heads
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 2, 2, 3), dtype=np.uint8)
+    outputs = engine.run(pixels)
+    values = (pixels / np.float32(255)).reshape(3, 12)
+    features = values if heads > {"features"} else values @ _WEIGHTS.T
+    assert outputs.features is not None
+    np.testing.assert_allclose(outputs.features, features, rtol=1e-4, atol=1e-5)
+    if outputs.logits is not None:
+        np.testing.assert_allclose(outputs.logits, values @ _WEIGHTS.T, rtol=1e-4, atol=1e-5)
+    if outputs.scores is not None and end == "LOGISTIC":
+        expected = 1 / (1 + np.exp(-(values @ _WEIGHTS.T)))
+        np.testing.assert_allclose(outputs.scores, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
