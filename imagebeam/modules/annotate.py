@@ -15,6 +15,7 @@ from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.input_ranges import ASSUMED
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.input_facts import states_range
+from imagebeam.modules.litert.signatures import choose_function
 from imagebeam.modules.litert.tflite_metadata import stated_ranges
 from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
 from imagebeam.modules.metadata import (
@@ -92,17 +93,18 @@ def annotated(
         metadata.with_options(options), image_size=info.image_size, classes=names, labels={}
     )
     plain = appended_files.without(content)
+    place = choose_function(content, metadata.signature, source).place
     others = other_files(content, source)
     if classes is not None:
         # Text files of the author may name other classes.
         others = {name: each for name, each in others.items() if not name.endswith(".txt")}
     if options.ranges is not None or classes is not None:
         known = metadata.input_facts()
-        ranges = known.ranges if known else stated_ranges(plain, source)
+        ranges = known.ranges if known else stated_ranges(plain, source, place)
         if interface.input.takes_bytes and info.range_origin != ASSUMED:
             ranges = info.input_ranges
         labels = LABELS_ENTRY if names else None
-        plain = with_tflite_metadata(plain, ranges, labels, len(names or ()))
+        plain = with_tflite_metadata(plain, ranges, labels, len(names or ()), place)
     return append_to_flatbuffer(plain, metadata, others)
 
 

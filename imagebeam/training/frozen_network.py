@@ -72,7 +72,7 @@ def require_features(module: Module) -> None:
     if FEATURES not in module.info.heads:
         raise ModuleError(
             f"{name}: it provides no features. Give a feature vector module, or a classifier that "
-            "ends in a dense layer and a softmax."
+            "ends in a dense layer."
         )
 
 

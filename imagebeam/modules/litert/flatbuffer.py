@@ -95,7 +95,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     picture = _picture_input([tensor_of(each) for each in details], source)
     batch, *_ = (None if length < 0 else int(length) for length in details[0]["shape_signature"])
     size = _image_size(picture, details[0], metadata, options, source)
-    known = input_facts(picture, metadata, graph, content, source)
+    known = input_facts(picture, metadata, graph, content, source, function.place)
     facts, contradictions = decide_input(known, options.ranges, options.channels)
     write_pixels = pixel_writer(picture, facts.ranges, facts.channels or RGB)
     batches = probe_batches(size, batch)

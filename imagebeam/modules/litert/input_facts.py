@@ -27,7 +27,7 @@ _ROUGHLY = 0.25
 
 
 def input_facts(
-    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str
+    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str, place: int = 0
 ) -> InputFacts:
     """Return what the flatbuffer `content` shows of its input, or what is assumed of it.
 
@@ -40,11 +40,12 @@ def input_facts(
         graph: that of the flatbuffer.
         content: the flatbuffer.
         source: names it in errors.
+        place: that of the graph among those of the file.
 
     Raises:
         ModuleError: the metadata is damaged.
     """
-    facts = _facts(picture, metadata, graph, content, source)
+    facts = _facts(picture, metadata, graph, content, source, place)
     return replace(facts, channels=metadata.channels or facts.channels)
 
 
@@ -57,13 +58,13 @@ def states_range(picture: Tensor) -> bool:
 
 
 def _facts(
-    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str
+    picture: Tensor, metadata: Metadata, graph: Graph, content: bytes, source: str, place: int
 ) -> InputFacts:
     limits = picture.quantised_range if picture.takes_bytes else None
     if limits and states_range(picture):
         return InputFacts((limits,), STATED)
     stated = metadata.input_facts()
-    if stated is None and (ranges := stated_ranges(content, source)) is not None:
+    if stated is None and (ranges := stated_ranges(content, source, place)) is not None:
         stated = InputFacts(ranges, STATED)
     if stated is not None:
         if limits is None or spans(limits, stated.ranges, _ROUGHLY):

@@ -18,10 +18,12 @@ class Function:
     Attributes:
         content: a flatbuffer whose first graph it is, because an interpreter runs the first one.
         output_names: the names that its signature gives to outputs, by the index of their tensor.
+        place: that of its graph among those of the file.
     """
 
     content: bytes
     output_names: Mapping[int, str]
+    place: int = 0
 
 
 def choose_function(content: bytes, stated: str | None, source: str) -> Function:
@@ -59,7 +61,7 @@ def choose_function(content: bytes, stated: str | None, source: str) -> Function
     outputs = (chosen.Outputs(at) for at in range(chosen.OutputsLength()))
     names = {each.TensorIndex(): _text(each.Name()) for each in outputs}
     place = chosen.SubgraphIndex()
-    return Function(_with_first_graph(content, place) if place else content, names)
+    return Function(_with_first_graph(content, place) if place else content, names, place)
 
 
 def _text(value: bytes | None) -> str:

@@ -27,17 +27,23 @@ _UNIT_OPTIONS_TYPE, _UNIT_OPTIONS = 0, 1
 _OPTIONS_MEAN, _OPTIONS_STD = 0, 1
 
 
-def stated_ranges(content: bytes, source: str) -> tuple[Range, ...] | None:
-    """Return the values of pixels 0 and 255 at the input of `content`; None if it states none.
+def stated_ranges(content: bytes, source: str, place: int = 0) -> tuple[Range, ...] | None:
+    """Return the values of pixels 0 and 255 at the input of a graph; None if none are stated.
 
-    There is one range for all channels, or one for each.
+    There is one range for all channels, or one for each. What is stated of the first graph holds
+    for graphs of which nothing is.
+
+    Args:
+        content: the flatbuffer.
+        source: names it in errors.
+        place: that of the graph among those of the file.
 
     Raises:
         ModuleError: the metadata is damaged.
     """
     try:
         if (statement := _statement(content)) is not None:
-            mean, std = _mean_and_std(statement)
+            mean, std = _mean_and_std(statement, place)
             return ranges_of(mean, std) if mean else None
     except (struct.error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise ModuleError(
@@ -74,10 +80,11 @@ def _statement(content: bytes) -> bytes | None:
     return None
 
 
-def _mean_and_std(statement: bytes) -> tuple[list[float], list[float]]:
+def _mean_and_std(statement: bytes, place: int) -> tuple[list[float], list[float]]:
     (start,) = struct.unpack_from("<I", statement)
     model = Table(statement, start)
-    for subgraph in _tables(model, _MODEL_SUBGRAPHS)[:1]:
+    subgraphs = _tables(model, _MODEL_SUBGRAPHS)
+    for subgraph in (*subgraphs[place : place + 1], *subgraphs[:1]):
         for tensor in _tables(subgraph, _SUBGRAPH_INPUTS)[:1]:
             for unit in _tables(tensor, _TENSOR_PROCESS_UNITS):
                 kind = unit.GetSlot(_slot(_UNIT_OPTIONS_TYPE), 0, Uint8Flags)

@@ -6,6 +6,7 @@ none for the order of colours and for the kinds of outputs: these are in `module
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
@@ -26,8 +27,11 @@ def with_tflite_metadata(
     ranges: tuple[Range, ...] | None,
     labels: str | None,
     class_count: int,
+    place: int = 0,
 ) -> bytes:
     """Return the flatbuffer `content` with metadata; the texts of earlier metadata are kept.
+
+    All graphs get it that take the same pictures.
 
     Args:
         content: without an archive at its end.
@@ -35,16 +39,26 @@ def with_tflite_metadata(
             leaves the normalisation out.
         labels: the name of the file with class names; None without names.
         class_count: the number of names; the file belongs to outputs of this length.
+        place: that of the graph with these pictures among those of the file.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     others = [each for each in model.metadata or [] if each.name != BUFFER_NAME]
-    graph = model.subgraphs[0]
-    shapes = [graph.tensors[int(output)].shape for output in graph.outputs]
-    files = [labels if math.prod(shape[1:]) == class_count else None for shape in shapes]
+    taken = [_pictures(graph) for graph in model.subgraphs]
+    graphs = [
+        _Graph(
+            is_used=pictures == taken[place],
+            inputs=len(graph.inputs),
+            files=[
+                labels if math.prod(graph.tensors[int(output)].shape[1:]) == class_count else None
+                for output in graph.outputs
+            ],
+        )
+        for graph, pictures in zip(model.subgraphs, taken, strict=True)
+    ]
     buffer = schema.BufferT()
-    buffer.data = list(_statement(texts_of(content), ranges, files))
+    buffer.data = list(_statement(texts_of(content), ranges, graphs))
     entry = schema.MetadataT()
     entry.name, entry.buffer = BUFFER_NAME.decode(), len(model.buffers)
     model.buffers.append(buffer)
@@ -52,20 +66,52 @@ def with_tflite_metadata(
     return pack(model)
 
 
+@dataclass(frozen=True)
+class _Graph:
+    """One graph of a flatbuffer.
+
+    Attributes:
+        is_used: whether the statements are about it.
+        inputs: their number.
+        files: for each output, the name of the file with its class names.
+    """
+
+    is_used: bool
+    inputs: int
+    files: Sequence[str | None]
+
+
+def _pictures(graph: Any) -> list[tuple[int, list[int]]]:
+    """Return type and shape of each input."""
+    tensors = [graph.tensors[int(number)] for number in graph.inputs]
+    return [(each.type, [int(length) for length in each.shape]) for each in tensors]
+
+
 def _statement(
-    texts: Mapping[int, str], ranges: tuple[Range, ...] | None, files: Sequence[str | None]
+    texts: Mapping[int, str], ranges: tuple[Range, ...] | None, graphs: Sequence[_Graph]
 ) -> bytes:
     builder = flatbuffers.Builder(1024)
+    written = _tables(builder, [_graph(builder, ranges, graph) for graph in graphs])
+    strings = {field: builder.CreateString(text) for field, text in texts.items()}
+    version = builder.CreateString(_PARSER_VERSION)
+    builder.Finish(_table(builder, {**strings, 3: written, 7: version}), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _graph(builder: _Builder, ranges: tuple[Range, ...] | None, graph: _Graph) -> int:
+    if not graph.is_used:
+        # The metadata has an entry for each tensor, in their order.
+        inputs, outputs = (
+            _tables(builder, [_table(builder, {}) for _ in range(count)])
+            for count in (graph.inputs, len(graph.files))
+        )
+        return _table(builder, {2: inputs, 3: outputs})
     picture = _table(builder, {0: (_IMAGE, "uint8"), 1: _table(builder, {0: (_RGB, "uint8")})})
     units = [] if ranges is None else [_normalisation(builder, ranges)]
     fields: dict[int, Any] = {3: picture} | ({4: _tables(builder, units)} if units else {})
     inputs = _tables(builder, [_table(builder, fields)])
-    outputs = _tables(builder, [_output(builder, file) for file in files])
-    graphs = _tables(builder, [_table(builder, {2: inputs, 3: outputs})])
-    strings = {field: builder.CreateString(text) for field, text in texts.items()}
-    version = builder.CreateString(_PARSER_VERSION)
-    builder.Finish(_table(builder, {**strings, 3: graphs, 7: version}), _IDENTIFIER)
-    return bytes(builder.Output())
+    outputs = _tables(builder, [_output(builder, file) for file in graph.files])
+    return _table(builder, {2: inputs, 3: outputs})
 
 
 def _normalisation(builder: _Builder, ranges: tuple[Range, ...]) -> int:

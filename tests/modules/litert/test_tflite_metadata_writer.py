@@ -6,6 +6,7 @@ from flatbuffers.table import Table
 
 from imagebeam.modules.input_ranges import Range
 from imagebeam.modules.litert.flatbuffer import read_interface
+from imagebeam.modules.litert.graph import Graph, pack
 from imagebeam.modules.litert.tflite_metadata import stated_ranges, texts_of
 from imagebeam.modules.litert.tflite_metadata_writer import with_tflite_metadata
 from tests.modules.flatbuffers import echo
@@ -68,3 +69,27 @@ def test_earlier_texts_are_kept_and_earlier_metadata_is_replaced() -> None:
     assert texts_of(again) == {0: "birds"}
     assert stated_ranges(again, "it") == ((-1.0, 1.0),)
     _statement(again)  # there is one
+
+
+def test_all_graphs_that_take_the_same_pictures_get_it() -> None:
+    graph = Graph(echo())
+    others = [Graph(each).model for each in (echo((1, 2, 2, 1), ((1, 4),)), echo())]
+    for other in others:
+        # Their tensors are not used, so their constants do not matter.
+        for tensor in other.subgraphs[0].tensors:
+            tensor.buffer = 0
+    graph.model.subgraphs += [other.subgraphs[0] for other in others]
+    content = with_tflite_metadata(pack(graph.model), ((-1.0, 1.0),), "labels.txt", 12, 2)
+    statement = _statement(content)
+    model = Table(statement, int.from_bytes(statement[:4], "little"))
+    place = model.Offset(4 + 2 * 3)
+    assert model.VectorLen(place) == 3
+    start = model.Vector(place)
+    found = [Table(statement, model.Indirect(start + 4 * number)) for number in range(3)]
+    normalised = [bool(_field(each, 2).Offset(4 + 2 * 4)) for each in found]
+    named = [bool(_field(each, 3).Offset(4 + 2 * 6)) for each in found]
+    assert (normalised, named) == ([True, False, True], [True, False, True])
+    for number in range(3):
+        assert stated_ranges(content, "it", number) == ((-1.0, 1.0),)
+    texts_only = with_tflite_metadata(pack(graph.model), None, None, 0)
+    assert stated_ranges(texts_only, "it", 2) is None
