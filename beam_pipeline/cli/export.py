@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.cli.command_parser import CommandParser
-from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
+from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options.declaration import check_least
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location
@@ -80,11 +80,11 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export an output; the exit code."""
+    from imagebeam.beam_pipeline.options.values import least_score
     from imagebeam.outputs.reading import Output, Selection
 
     check_least("top", args.top)
-    if not 0 <= args.min_score <= 1:
-        raise UsageError(f"--min-score {args.min_score}: must be from 0 to 1.")
+    least = least_score(args.min_score)
     root = location(args.output).absolute()
     if args.undo:
         return _undo(args)
@@ -95,14 +95,15 @@ def run(args: argparse.Namespace) -> int:
             "complete. Only the images that have a row so far are exported.",
             file=sys.stderr,
         )
-    selection = Selection(tuple(args.label), args.min_score, args.top)
+    selection = Selection(tuple(args.label), least, args.top)
     if args.to is not None:
+        from imagebeam.beam_pipeline.reporting.progress import plural
         from imagebeam.outputs.exports.table import export_table
 
         columns = tuple(args.columns.split(",")) if args.columns else ()
         target = location(args.to).absolute()
         count = export_table(output, target, selection, columns, args.overwrite)
-        print(f"{count:,} rows\ntable    {escape_control_chars(str(target))}")
+        print(f"{count:,} {plural('rows', count)}\ntable    {escape_control_chars(str(target))}")
         return DONE
     return _with_images(args, output, selection)
 
@@ -113,10 +114,10 @@ def _with_images(args: argparse.Namespace, output: "Output", selection: "Selecti
 
     if args.folders is not None:
         folder = Path(args.folders).absolute()
-        return _report(export_folders(output, folder, selection, args.copy), "files made")
+        return _report(export_folders(output, folder, selection, args.copy), "files", "made")
     mirror = None if args.xmp_folder is None else Path(args.xmp_folder).absolute()
     options = SidecarOptions(args.prefix, mirror, args.merge)
-    return _report(write_sidecars(output, selection, options), "sidecars written")
+    return _report(write_sidecars(output, selection, options), "sidecars", "written")
 
 
 def _undo(args: argparse.Namespace) -> int:
@@ -124,11 +125,13 @@ def _undo(args: argparse.Namespace) -> int:
     from imagebeam.outputs.identity import read
 
     layout, _ = read(location(args.output).absolute())
-    return _report(undo_sidecars(layout), "sidecars removed or restored")
+    return _report(undo_sidecars(layout), "sidecars", "removed or restored")
 
 
-def _report(result: "Result", what: str) -> int:
-    print(f"{result.done:,} {what}")
+def _report(result: "Result", what: str, done: str) -> int:
+    from imagebeam.beam_pipeline.reporting.progress import plural
+
+    print(f"{result.done:,} {plural(what, result.done)} {done}")
     if result.unchanged:
         print(f"{result.unchanged:,} up to date")
     for problem in result.problems[:_MOST_PROBLEMS]:

@@ -38,9 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print paths; the exit code."""
+    from imagebeam.beam_pipeline.options.values import least_score
     from imagebeam.outputs.reading import Output, Selection, similar_labels
 
     check_least("top", args.top)
+    least = least_score(args.min_score)
     output = Output.open(location(args.output).absolute())
     selection = Selection(top=args.top)
     output.require(selection.columns, "search")
@@ -52,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
         for row in output.rows(("uri", *selection.columns)):
             classes = selection.classes(row)
             labels.update(label for label, _ in classes)
-            if any(
-                text in label.casefold() and score >= args.min_score for label, score in classes
-            ):
+            if any(text in label.casefold() and score >= least for label, score in classes):
                 uri = row["uri"]
                 is_file = uris.scheme(uri) == "file" and uris.MEMBER not in uri
                 path = uris.to_path(uri) if is_file else uri
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         similar = similar_labels(args.text, labels)
         print(
             f"imagebeam: no image has a label with {args.text!r}"
-            f"{' and such a score' if args.min_score else ''}. "
+            f"{' and such a score' if least else ''}. "
             f"{escape_control_chars(similar)}".rstrip(),
             file=sys.stderr,
         )

@@ -12,7 +12,7 @@ from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.sample import Sample
 from imagebeam.beam_pipeline.doctor.trial import Trial
-from imagebeam.beam_pipeline.reporting.progress import duration
+from imagebeam.beam_pipeline.reporting.progress import duration, plural
 from imagebeam.images.stage_times import StageTime
 
 
@@ -138,8 +138,9 @@ def estimate(forecast: Forecast, complete: bool, price: Price) -> Finding:
         start = f"{_figure(forecast.start_seconds)} s to start, list and end, then {each}"
     else:
         start = f"{each}, start and end included"
+    sampled = plural("images", forecast.sampled)
     grounds = (
-        f"Measured with a job on {forecast.sampled:,} images here: {start}; CPU ms per image: "
+        f"Measured with a job on {forecast.sampled:,} {sampled} here: {start}; CPU ms per image: "
         f"{stages}; {_figure(forecast.waiting_seconds * 1000)} ms I/O wait."
     )
     if forecast.is_upper_limit:

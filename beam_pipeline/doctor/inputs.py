@@ -16,7 +16,7 @@ from imagebeam.beam_pipeline.doctor.estimate import Forecast, Price, estimate
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.doctor.output import nearest_existing
 from imagebeam.beam_pipeline.options.label_options import LabelOptions
-from imagebeam.beam_pipeline.reporting.progress import byte_text, failure_counts
+from imagebeam.beam_pipeline.reporting.progress import byte_text, failure_counts, plural
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
@@ -55,7 +55,7 @@ class Listing:
         """The number of images, in words."""
         more = "" if self.complete else "more than "
         done = f" to label, and {more}{self.done:,} with a row in the output" if self.done else ""
-        return f"{more}{self.images:,} images{done}"
+        return f"{more}{self.images:,} {plural('images', self.images)}{done}"
 
 
 def check_inputs(

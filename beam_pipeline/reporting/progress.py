@@ -153,7 +153,8 @@ def counted(step: Step, unit: str) -> str:
     total = "" if step.total is None else f"/{step.total:,}"
     if step.total is None and not step.done:
         return ""
-    return f"{step.done:,}{total} {unit}".rstrip()
+    of = step.done if step.total is None else step.total
+    return f"{step.done:,}{total} {plural(unit, of)}".rstrip()
 
 
 def plural(unit: str, count: int | None) -> str:

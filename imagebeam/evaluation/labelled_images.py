@@ -21,10 +21,17 @@ _FORMS = f"a table with the columns {URI_COLUMN} and {_LABEL}: CSV, TSV, JSON li
 
 @dataclass(frozen=True)
 class Labelled:
-    """An image and its class, as a folder or a table names it."""
+    """An image and its class.
+
+    Attributes:
+        uri: of the image.
+        label: of its class, as a folder or a table names it.
+        written: the image's name as the table has it, or its path below the folder.
+    """
 
     uri: str
     label: str
+    written: str = ""
 
 
 def read(path: Path) -> list[Labelled]:
@@ -77,7 +84,7 @@ def _from_folders(path: Path) -> Iterator[Labelled]:
                     f"{listed.uri}: is beside the folders of classes, so its class is "
                     "unknown. Move it into the folder of its class."
                 )
-            yield Labelled(listed.uri, folder)
+            yield Labelled(listed.uri, folder, "/".join((folder, *below)))
 
 
 def _from_table(path: Path) -> Iterator[Labelled]:
@@ -117,7 +124,7 @@ def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled
                 found = resolve(entry.value, address, os.path.dirname(address), EntryRules())
                 if label is None or not str(label).strip():
                     raise InputError(f"{str(path)!r}: {place} lacks a label. Fill it in.")
-                yield Labelled(found.address, str(label))
+                yield Labelled(found.address, str(label), entry.value.strip())
         except ImageError as error:
             raise InputError(f"{str(path)!r}: {place}: {error}. Mend it.") from error
 

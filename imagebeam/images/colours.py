@@ -3,11 +3,12 @@
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from imagebeam.images.errors import UnsupportedPixels
 
 _WHITE_IS_ZERO = 0
+_SIGNED = 2
 
 _TRANSPARENT = "transparency"
 """Pillow's name for the one grey or colour that stands for full transparency."""
@@ -26,12 +27,26 @@ def to_rgb(image: Image.Image) -> Image.Image:
         # Pillow scales all maps of more than 8 bits to 16.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F", "LAB"):
-        raise UnsupportedPixels(f"pixels of Pillow's mode {image.mode}")
+        raise UnsupportedPixels(
+            f"its pixels are {_unagreed(image)}, without an agreed black and white. "
+            "Convert it to 8 bits per channel"
+        )
     if image.mode.startswith("I;16"):
         return _upper_bits(image).convert("RGB")
     if image.has_transparency_data:
         return _laid_over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _unagreed(image: Image.Image) -> str:
+    if image.mode == "LAB":
+        return "colours in CIELAB"
+    fields = getattr(image, "tag_v2", {})
+    (bits, *_) = fields.get(BITSPERSAMPLE, (32,))
+    if image.mode == "F":
+        return f"{bits}-bit floating-point numbers"
+    has_sign = fields.get(SAMPLEFORMAT, (1,))[0] == _SIGNED
+    return f"{bits}-bit integers{' with a sign' if has_sign else ''}"
 
 
 def on_white_page(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:

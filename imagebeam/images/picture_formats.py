@@ -9,6 +9,8 @@ from imagebeam.images.errors import UnsupportedFormat
 from imagebeam.images.foreign_kinds import foreign_kind
 
 _CONVERT = "Convert it to JPEG or PNG"
+_TEXT_BYTES = 512
+_FIRST_OF_TEXT = ord("\t")
 
 
 def format_of_picture(data: bytes) -> str:
@@ -27,13 +29,25 @@ def format_of_picture(data: bytes) -> str:
         raise UnsupportedFormat(
             f"the content is of the kind {kind}. {_CONVERT}"
             if kind
-            else f"the content is {foreign_kind(data) or 'not that of a known kind of picture'}"
+            else f"the content is {foreign_kind(data) or _described(data)}"
         )
     if name == "HEIF" and not _has_heif():
         raise UnsupportedFormat("a HEIC picture. Run `pip install pillow-heif`")
     if name == "AVIF" and not _has_avif():
         raise UnsupportedFormat("an AVIF picture, which this build of Pillow does not decode")
     return name
+
+
+def _described(data: bytes) -> str:
+    if not data.strip(b"\0"):
+        return "nothing but zero bytes: it was never written, or is lost"
+    if data.startswith(b"PK\3\4"):
+        return "a zip archive, not a picture"
+    if data.startswith(b"\x1f\x8b"):
+        return "compressed by gzip. Decompress it"
+    if data[:_TEXT_BYTES].isascii() and all(byte >= _FIRST_OF_TEXT for byte in data[:_TEXT_BYTES]):
+        return "text, not a picture. A server's message may have been saved in its place"
+    return "not that of a known kind of picture"
 
 
 @cache

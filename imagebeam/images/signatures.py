@@ -43,7 +43,7 @@ _OTHERS = {
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
     "Photoshop": rb"8BPS",
     "icon": rb"\x00\x00[\x01\x02]\x00[\x01-\x40]\x00|icns",
-    "SVG": rb"(\xef\xbb\xbf)?\s*<(svg|!DOCTYPE svg|\?xml[^>]*>\s*<(svg|!DOCTYPE svg))",
+    "SVG": rb"(\xef\xbb\xbf)?(\s|<\?xml[^>]*>|<!--.*?-->)*<(svg|!DOCTYPE\s+svg)",
     "PDF": rb"%PDF-",
     "PostScript": rb"%!PS|\xc5\xd0\xd3\xc6",
     "OpenEXR": rb"\x76\x2f\x31\x01",
@@ -52,7 +52,14 @@ _OTHERS = {
     "QOI": rb"qoif",
     "DirectDraw": rb"DDS ",
     "BPG": rb"BPG\xfb",
-    "Windows metafile": rb"\xd7\xcd\xc6\x9a",
+    "Windows metafile": rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF",
+    "bitmap without its file header": rb"[\x28\x6c\x7c]\0{3}.{8}\x01\0[\x01\x04\x08\x10\x18\x20]\0",
+    "DjVu": rb"AT&TFORM",
+    "MNG": rb"\x8aMNG",
+    "FLIF": rb"FLIF",
+    "JPEG XR": rb"II\xbc[\0\1]",
+    "CorelDRAW": rb"RIFF....CDR",
+    "KTX texture": rb"\xabKTX ",
     "GIMP": rb"gimp xcf",
     "Canon raw": rb"....ftypcrx |II..\0\0HEAPCCDR",
     "Fujifilm raw": rb"FUJIFILMCCD-RAW",
@@ -63,14 +70,16 @@ _OTHERS = {
     "portable arbitrary or float map": rb"P7\n|P[Ff]\s",
     "bitmap in C source": rb"#define \S+_width |/\* XPM \*/",
     "big-endian BigTIFF": rb"MM\0\+",
-    "video": rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ",
+    "video": rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI |\0\0\x01[\xb3\xba]|FLV\x01|G.{187}G.{187}G"
+    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    "sound": rb"ID3|fLaC|OggS|RIFF....WAVE",
     "web page": rb"\s*<(!DOCTYPE html|html|head)",
 }
 _OTHER = {
     name: re.compile(pattern, re.DOTALL | (re.IGNORECASE if name == "web page" else 0))
     for name, pattern in _OTHERS.items()
 }
-NOT_PICTURES = frozenset(("video", "web page"))
+NOT_PICTURES = frozenset(("video", "sound", "web page"))
 _LOOKED_AT = 2048
 
 _RARE_COMPRESSIONS = {

@@ -146,7 +146,7 @@ def _note(labelled: int, wanted: int, made: thumbnails.Thumbnails, most: int | N
     """Return a note about the thumbnails: which pictures have none, and why."""
     if most == 0:
         return "Made without thumbnails (--no-thumbnails)."
-    sentences = [f"{len(made.encoded):,} pictures have thumbnails."]
+    sentences = [f"Pictures with thumbnails: {len(made.encoded):,}."]
     if unreadable := sum(made.unreadable.values()):
         codes = ", ".join(f"{count:,} {code}" for code, count in sorted(made.unreadable.items()))
         sentences.append(f"{unreadable:,} can no longer be read and are shown by name ({codes}).")

@@ -71,11 +71,12 @@ class Timeline:
     @property
     def sentence(self) -> str:
         """Describe the timeline in one sentence."""
-        images, span = f"{sum(self.images):,} images", self.last - self.first
+        count, span = sum(self.images), self.last - self.first
+        images = f"{count:,} image{'' if count == 1 else 's'}"
         begin, end = (f"{_utc(time):%Y-%m-%d %H:%M}" for time in (self.first, self.last))
         if not self.is_drawn:
-            return f"All {images} were finished within {span:,.1f} s, by {end} UTC."
-        rate = sum(self.images) / span
+            return f"Finished: {images}, within {span:,.1f} s, by {end} UTC."
+        rate = count / span
         return f"{images} from {begin} to {end} UTC: {rate:,.1f} per second, including pauses."
 
     @property

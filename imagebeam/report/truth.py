@@ -40,9 +40,11 @@ class TruthRows:
             InputError: an image has two labels.
         """
         self._name = name
-        self._truth = {
-            uris.without_secrets(each.uri): each.label for each in distinct(images, name)
-        }
+        known = distinct(images, name)
+        self._images = len(known)
+        self._truth = {uris.without_secrets(each.uri): each.label for each in known}
+        # With --root, an output holds names as they were written.
+        self._truth |= {each.written: each.label for each in known if each.written}
         self._files = {os.path.basename(uri) for uri in self._truth}
         self._rows: list[Row] = []
         self._failed = 0
@@ -91,7 +93,7 @@ class TruthRows:
             list(_confusions(judged)),
             _bins(judged),
             self._failed,
-            len(self._truth) - len(judged) - self._failed,
+            self._images - len(judged) - self._failed,
             sorted(label for label in by_truth if not classes.of(label)),
         )
 
@@ -103,7 +105,7 @@ class TruthRows:
             return f"{self._name!r}: the output has no labelled image to compare."
         close = difflib.get_close_matches(first, self._seen, 1, 0)
         return (
-            f"{self._name!r}: none of its {len(self._truth):,} names is in the output, such as "
+            f"{self._name!r}: none of its {self._images:,} names is in the output, such as "
             f"{first!r}. The most similar name there is {self._similar or close[0]!r}. Name the "
             "images as the output does."
         )

@@ -28,7 +28,7 @@ def _refused(capfd: pytest.CaptureFixture[str], output: Path, *arguments: object
     [
         ("missing", "no such file or folder. Check the spelling; put a glob in quotes."),
         ("*.jpg", "the glob matches no image. Check the spelling"),
-        ("empty", "the folder holds no image. Archives in a folder are read by a glob"),
+        ("empty", "the folder holds no image. Check its name; pictures are known by"),
         ("columns.csv", "no column `uri`; it has 'path', 'label'. Name the column"),
         ("blank.txt", "the manifest has no entry; left out: 2 blank"),
         ("ftp://host/folder", "ftp:// cannot be read. Give a local name or one of"),

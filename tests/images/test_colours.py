@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from imagebeam.images.decode import decode
+from imagebeam.images.errors import UnsupportedPixels
 from tests.images.encoding import (
     Array,
     code_of,
@@ -192,15 +194,34 @@ def test_12_bits_keep_their_upper_8() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "bits", "sample_format"),
-    [("<u4", 32, 1), ("<i4", 32, 2), ("<i2", 16, 2), ("<f4", 32, 3), ("<f8", 64, 3)],
+    ("dtype", "bits", "sample_format", "pixels"),
+    [
+        ("<u4", 32, 1, "32-bit integers"),
+        ("<i4", 32, 2, "32-bit integers with a sign"),
+        ("<i2", 16, 2, "16-bit integers with a sign"),
+        ("<f4", 32, 3, "32-bit floating-point numbers"),
+        (
+            "<f8",
+            64,
+            3,
+            "a TIFF of 64 bits per sample is not decoded. Convert it to 8 bits per channel",
+        ),
+    ],
 )
 def test_pixels_without_an_agreed_black_and_white_are_refused(
-    dtype: str, bits: int, sample_format: int
+    dtype: str, bits: int, sample_format: int, pixels: str
 ) -> None:
     raw = EIGHT[..., 0].astype(dtype).tobytes()
     data = tiff(raw, WIDTH, HEIGHT, bits=bits, photometric=1, sample_format=sample_format)
-    assert code_of(data) == "unsupported_pixels"
+    assert refused_pixels(data) == pixels
+
+
+def refused_pixels(data: bytes) -> str:
+    """Return what the error says that the pixels are."""
+    with pytest.raises(UnsupportedPixels) as caught:
+        decode(data, (HEIGHT, WIDTH))
+    rest = ", without an agreed black and white. Convert it to 8 bits per channel"
+    return str(caught.value).removeprefix("its pixels are ").removesuffix(rest)
 
 
 @pytest.mark.parametrize(("channels", "dtype", "bits"), [(3, "<f4", 32), (5, "u1", 8)])
@@ -212,7 +233,8 @@ def test_unsupported_kinds_of_tiff_are_refused(channels: int, dtype: str, bits: 
 
 
 def test_lab_is_refused() -> None:
-    assert code_of(encode(Image.new("LAB", (WIDTH, HEIGHT)), "TIFF")) == "unsupported_pixels"
+    data = encode(Image.new("LAB", (WIDTH, HEIGHT)), "TIFF")
+    assert refused_pixels(data) == "colours in CIELAB"
 
 
 INKS = (30, 90, 150, 60)

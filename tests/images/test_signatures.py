@@ -1,3 +1,5 @@
+import gzip
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from PIL import Image
 from imagebeam.images import signatures
 from imagebeam.images.decode import decode
 from imagebeam.images.errors import UnsupportedFormat
+from tests.images.containers.archives import zipped
 from tests.images.encoding import (
     code_of,
     encode,
@@ -194,6 +197,25 @@ def test_a_pointer_of_git_lfs_is_no_picture() -> None:
     assert str(caught.value) == (
         "the content is a pointer of Git LFS. Fetch the file itself with `git lfs pull`"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        (b"<?xml version='1.0'?>\n<!-- by hand -->\n<svg/>", "of the kind SVG"),
+        (b"\1\0\0\0" + bytes(36) + b" EMF", "of the kind Windows metafile"),
+        (b"ID3\3" + bytes(20), "a sound, not a picture"),
+        (b"\0\5\x16\7" + bytes(20), "what macOS notes about another file. Leave it out"),
+        (bytes(999), "nothing but zero bytes: it was never written, or is lost"),
+        (zipped({"a.jpg": b"1"}), "a zip archive, not a picture"),
+        (gzip.compress(b"1", mtime=0), "compressed by gzip. Decompress it"),
+        (b'{"error": "gone"}', "text, not a picture. A server's message may have been saved in"),
+        (b"\x90\x91\x92\x93" * 200, "not that of a known kind of picture"),
+    ],
+)
+def test_content_that_is_no_picture_is_named(data: bytes, content: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"^the content is {re.escape(content)}"):
+        decode(data, (4, 4))
 
 
 def test_unknown_chunks_are_skipped() -> None:

@@ -67,7 +67,7 @@ def test_thumbnails_are_bounded_in_number(tmp_path: Path) -> None:
     assert imagebeam("report", layout.root, "--thumbnails", 3) == 0
     made = [each["thumbnail"] for each in data(layout.report)["pictures"]]
     assert [bool(thumbnail) for thumbnail in made] == [True] * 3 + [False] * 2
-    note = "3 pictures have thumbnails. No more thumbnails were made because of --thumbnails 3."
+    note = "Pictures with thumbnails: 3. No more thumbnails were made because of --thumbnails 3."
     assert note in layout.report.read_text()
 
 

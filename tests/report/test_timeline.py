@@ -41,6 +41,4 @@ def test_a_short_job_is_described_in_a_sentence() -> None:
     timeline = Timeline.of([PartTime(NOON, 1200), PartTime(NOON + 0.4, 34)])
     assert timeline is not None
     assert not timeline.is_drawn
-    assert (
-        timeline.sentence == "All 1,234 images were finished within 0.4 s, by 2026-01-01 12:00 UTC."
-    )
+    assert timeline.sentence == "Finished: 1,234 images, within 0.4 s, by 2026-01-01 12:00 UTC."

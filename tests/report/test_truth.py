@@ -57,6 +57,13 @@ def test_labels_are_compared_by_name_synonym_and_number() -> None:
     assert 0.15 < low < 0.5 < high < 0.85
 
 
+@pytest.mark.parametrize("uri", ["file:///x/a.jpg", "pics/a.jpg"])
+def test_an_output_may_hold_names_as_they_were_written(uri: str) -> None:
+    found = TruthRows("truth.csv", [Labelled("file:///x/a.jpg", "cat", "pics/a.jpg")])
+    found.add(pa.RecordBatch.from_pylist([row(uri, (3, 0.5))]))
+    assert (found.accuracy().all, found.accuracy().missing) == (Tally(1, 1, 1), 0)
+
+
 def test_scores_are_compared_with_correctness_by_bin() -> None:
     rows = [row(f"{place}", (place % 2, 0.65625)) for place in range(4)]
     found = accuracy(dict.fromkeys("0123", "tench"), *rows, row("4", (0, 1.0)))

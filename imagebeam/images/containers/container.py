@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from imagebeam.images.containers import tars, tfrecords, zips
+from imagebeam.images.containers import tars, tfrecords, zip_index, zips
 from imagebeam.images.containers.archive import Archive, MemberNames
 from imagebeam.images.containers.archive_walk import KNOWN_ERRORS, ArchiveWalk
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
@@ -214,8 +214,14 @@ class Container:
     def _entries(self, report: Callable[[int], object] | None) -> Iterator[Entry]:
         self._raw.seek(0)
         head = self._raw.read(SNIFFED_BYTES)
+        if not head:
+            raise DamagedContainerError("it has no bytes")
         kind = kind_of_content(head, self._kind)
-        if kind is self._kind and (foreign := foreign_kind(head)):
+        is_unknown = kind_of_content(head, ContainerKind.NESTED) is ContainerKind.NESTED
+        if is_unknown and zip_index.is_at_end(self._file(None)):
+            # A program that unpacks itself, for example.
+            kind = ContainerKind.ZIP
+        elif kind is self._kind and (foreign := foreign_kind(head)):
             raise UnsupportedContainerError(f"it is {foreign}")
         if kind.format == "parquet":
             return numbered_after_the_first(self._table().members(self._counter))

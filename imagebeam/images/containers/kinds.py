@@ -81,8 +81,13 @@ _SUFFIXES = tuple(SUFFIXES)
 
 def kind_of(name: str) -> ContainerKind | None:
     """Return the kind of container that a file name stands for, or None."""
+    return SUFFIXES.get(suffix_of(name))
+
+
+def suffix_of(name: str) -> str:
+    """Return the end of a file name that stands for a kind of container; "" if none does."""
     lowered = name.lower()
     # Most names in a long manifest are not containers.
     if not lowered.endswith(_SUFFIXES):
-        return None
-    return SUFFIXES[max(filter(lowered.endswith, SUFFIXES), key=len)]
+        return ""
+    return max(filter(lowered.endswith, SUFFIXES), key=len)

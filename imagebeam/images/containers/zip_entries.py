@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imagebeam.images.containers.types import ContainerLimits, DamagedContainerError, MemberCounter
-from imagebeam.images.containers.zip_index import ENTRY, LOCAL_HEADER, Index
+from imagebeam.images.containers.zip_index import ENTRY, JOIN_PARTS, LOCAL_HEADER, Index
 from imagebeam.images.containers.zip_methods import METHODS
 
 LARGEST_HEADER = LOCAL_HEADER.size + 2 * 65_535
@@ -190,6 +190,8 @@ def _problem(entry: ZipEntry, index: Index, limits: ContainerLimits, spans: _Spa
         return entry.problem
     if entry.method not in METHODS:
         return f"compression method {entry.method} cannot be read. Pack it again with deflate"
+    if entry.start < 0:
+        return f"the first {-index.shift:,} bytes of the archive are missing. {JOIN_PARTS}"
     if entry.start + LOCAL_HEADER.size + entry.packed_size > index.start:
         return f"the index says that it lies at byte {entry.start:,}, outside the archive"
     if entry.start in spans.shared:

@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from imagebeam.images.containers.streams import ByteSource
@@ -24,6 +25,7 @@ _END = struct.Struct("<4sHHHHIIH")
 _END_MARK = b"PK\5\6"
 _END64_LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQHHIIQQQQ")
+JOIN_PARTS = "If it is one part of several, join them: `cat PART1 PART2 > whole.zip`"
 _LONGEST_COMMENT = 65_535
 _MOST_JOINED = 1_000
 _NOT_HERE = 0xFFFF
@@ -36,7 +38,8 @@ class Index(NamedTuple):
     Attributes:
         data: the entries.
         start: position of the index: members end before it.
-        shift: added to the positions in it. Something may stand before the zip.
+        shift: added to the positions in it. Something may stand before the zip; below 0, its
+            beginning is missing.
         total: entries that the end record announces.
     """
 
@@ -46,12 +49,18 @@ class Index(NamedTuple):
     total: int
 
 
+def is_at_end(file: ByteSource) -> bool:
+    """Return whether a zip ends the file, whatever stands before it."""
+    _, tail = _tail(file, file.seek(0, io.SEEK_END))
+    return _exact_end(tail) >= 0
+
+
 def indexes(file: ByteSource, limits: ContainerLimits) -> Iterator[Index]:
     """Yield the index of a zip, and those of the zips before it, the last one first."""
     length = file.seek(0, io.SEEK_END)
     for _ in range(_MOST_JOINED):
         yield (index := _index(file, limits, length))
-        length = index.shift
+        length = max(index.shift, 0)
         _, tail = _tail(file, length)
         if _exact_end(tail) < 0:
             return
@@ -84,13 +93,15 @@ def _index(file: ByteSource, limits: ContainerLimits, length: int) -> Index:
     at = _exact_end(tail)
     at = _last_mark(tail, len(tail)) if at < 0 else at
     if at < 0:
-        raise DamagedContainerError("no index of a zip: it ends without one")
+        raise DamagedContainerError(f"no index of a zip: it ends without one. {JOIN_PARTS}")
     _, disk, index_disk, _, count, size, start, _ = _END.unpack_from(tail, at)
     end = tail_start + at
     if (found := _end64(file, end)) is not None:
         end, count, size, start = found
     elif 0 < min(disk, index_disk) < _NOT_HERE:
-        raise UnsupportedContainerError("one part of a split zip. Join the parts: `zip -s 0`")
+        raise UnsupportedContainerError(
+            "one part of a split zip. Join the parts: `zip -s 0 split.zip --out whole.zip`"
+        )
     if size > end:
         raise DamagedContainerError(
             f"no index of a zip: it claims {size:,} bytes, and {end:,} precede its end"
@@ -122,12 +133,27 @@ def _end64(file: ByteSource, end: int) -> tuple[int, int, int, int] | None:
 
 
 def _shift(file: ByteSource, data: bytes, shift: int) -> int:
-    """Return what stands before the zip, if members are found there, and else 0."""
-    if shift == 0 or len(data) < ENTRY.size:
+    """Return how far the members lie from where the index says, if some are found there; else 0.
+
+    Something may stand before the zip, or its beginning may be missing.
+    """
+    starts = list(islice(_starts(data), 1))
+    if shift == 0 or not starts or (shift < 0 and _is_member(file, starts[0])):
         return 0
-    first = ENTRY.unpack_from(data)[-1]
-    if shift > 0:
-        file.seek(first + shift)
-        if file.read(len(LOCAL_MARK)) == LOCAL_MARK:
-            return shift
-    return 0
+    first = next((start for start in _starts(data) if start + shift >= 0), None)
+    # Where the beginning is missing, no member at all may be left.
+    return shift if first is None or _is_member(file, first + shift) else 0
+
+
+def _starts(data: bytes) -> Iterator[int]:
+    """Yield the positions that the entries of an index state."""
+    at = 0
+    while at + ENTRY.size <= len(data):
+        *_, name_size, extra_size, comment_size, _, _, _, start = ENTRY.unpack_from(data, at)
+        yield start
+        at += ENTRY.size + name_size + extra_size + comment_size
+
+
+def _is_member(file: ByteSource, start: int) -> bool:
+    file.seek(start)
+    return file.read(len(LOCAL_MARK)) == LOCAL_MARK

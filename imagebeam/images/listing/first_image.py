@@ -1,11 +1,14 @@
 """Look for the first image of a source, and say why there is none."""
 
+import glob
+from collections.abc import Mapping
 from dataclasses import replace
 
 from imagebeam.images import uris
+from imagebeam.images.containers.kinds import suffix_of
 from imagebeam.images.errors import ArchiveDamaged, InputError, UnexpectedListing
 from imagebeam.images.listing.input_kinds import REPORT_IT
-from imagebeam.images.listing.left_out import LeftOut
+from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
 from imagebeam.images.listing.sources import Source
 
 
@@ -27,7 +30,9 @@ def first_image(source: Source, text: str) -> str:
     left_out = LeftOut()
     first = next(replace(source, is_look=True).images(left_out), None)
     if first is None:
-        raise EmptyInputError(f"{text}: {_EMPTY[source.kind].format(_described(left_out))}")
+        counts = left_out.take()
+        fix = _folder_fix(text, counts) if source.kind == "folder" else ""
+        raise EmptyInputError(f"{text}: {_EMPTY[source.kind].format(_described(counts))}{fix}")
     # Only the reason why the whole of it cannot be read comes under its own name.
     if first.uri != uris.without_secrets(source.names[0], source.access.hide_query):
         return first.uri
@@ -40,19 +45,28 @@ def first_image(source: Source, text: str) -> str:
     raise InputError(f"{text}: {first.error}{fix}")
 
 
-def _described(left_out: LeftOut) -> str:
+def _folder_fix(folder: str, counts: Mapping[str, LeftOutCount]) -> str:
+    if "archive" not in counts:
+        return " Check its name; pictures are known by their extension or content."
+    suffix = next(filter(None, map(suffix_of, counts["archive"].examples)), "")
+    if not suffix:
+        return " Unpack the archives in it."
+    is_local = uris.scheme(folder) == "file"
+    name = glob.escape(uris.to_path(folder)) if is_local else folder
+    return f" Archives in a folder are read by a glob, such as '{name.rstrip('/')}/**/*{suffix}'."
+
+
+def _described(counts: Mapping[str, LeftOutCount]) -> str:
     parts = [
         f"{entries:,} {reason} (such as {examples[0]})"
-        for reason, (entries, examples) in sorted(left_out.take().items())
+        for reason, (entries, examples) in sorted(counts.items())
         if reason != "empty_manifest"
     ]
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
 _EMPTY = {
-    "folder": (
-        "the folder holds no image{}. Archives in a folder are read by a glob, such as '*.tar'."
-    ),
+    "folder": "the folder holds no image{}.",
     "glob": (
         "the glob matches no image{}. Check the spelling; `**` stands for any folders. A glob for "
         "archives ends as they do, such as '*.tar.gz'."

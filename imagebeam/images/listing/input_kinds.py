@@ -5,10 +5,12 @@ from itertools import islice
 from typing import IO, Any, Literal, cast
 
 from imagebeam.images import signatures, uris
+from imagebeam.images.containers import zip_index
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
+from imagebeam.images.containers.streams import CheckedFile
 from imagebeam.images.containers.types import CONTAINER_ERRORS, Member
 from imagebeam.images.errors import ArchiveUnsupported, ImageError, InputError
 from imagebeam.images.foreign_kinds import foreign_kind
@@ -99,11 +101,16 @@ class FileKinds:
                 compression, inner = compression_of(head), b""
                 if compression is not None:
                     inner = decompressed_head(cast(IO[bytes], file), compression, HEAD_BYTES)
+                ends_as_zip = _kind_inside(head) is None and zip_index.is_at_end(
+                    CheckedFile(cast(IO[bytes], file))
+                )
         except (StoreError, OSError):
             # Its error row says why.
             return "images"
         if not head or judge_content(head) == "image":
             return "images"
+        if ends_as_zip:
+            return "container"
         if foreign := foreign_kind(head):
             raise InputError(f"{text}: it is {foreign}.")
         if form_of_table(head) is not None:
@@ -121,7 +128,7 @@ class FileKinds:
             return self._text_kind(head, text)
         raise InputError(
             f"{text}: its content is not a picture, an archive or a manifest that can be read. "
-            "Leave it out, or convert it."
+            "Leave it out. If it is an archive or a disk image, unpack it and name the folder."
         )
 
     def _compressed_kind(self, inner: bytes, compression: Compression, text: str) -> FileKind:
@@ -157,8 +164,9 @@ class FileKinds:
         ending = next((end for end, each in COMPRESSIONS.items() if each is compression), "")
         kind = f"text, compressed by {compression.value}" if compression else "text"
         raise InputError(
-            f"{text}: it is {kind}, but its name does not tell the format. Rename it to "
-            f".txt{ending} (one name per line), .csv{ending}, .tsv{ending} or .jsonl{ending}."
+            f"{text}: it is {kind}, but its name does not tell the format. If it lists images, "
+            f"rename it to .txt{ending} (one name per line), .csv{ending}, .tsv{ending} or "
+            f".jsonl{ending}."
         )
 
     def _table_kind(self, address: str, text: str) -> FileKind:

@@ -19,7 +19,7 @@ from imagebeam.images.listing.first_image import EmptyInputError
 from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.manifests.entries import ManifestError
-from imagebeam.images.listing.manifests.formats import Format, format_of_name
+from imagebeam.images.listing.manifests.formats import BINARY, Format, format_of_name
 from imagebeam.images.listing.names import is_image_name, judge_suffix
 from imagebeam.images.listing.source_maker import SourceMaker
 from imagebeam.images.listing.sources import Source
@@ -165,14 +165,25 @@ class _Inputs:
         source = self._maker.source("folder", address)
         try:
             return [self._maker.checked(source, text)]
-        except InputError:
-            # Spark and Hive write a table as a folder of files.
-            if found := self._tables(address):
-                return found
-            raise
+        except EmptyInputError as empty:
+            # Spark, Hive and Hugging Face write a table as a folder of files.
+            found, refusals = self._tables(address)
+            # Text beside Parquet and Arrow files only describes them.
+            is_described = refusals.keys().isdisjoint(BINARY)
+            if not found:
+                about_table = f" {next(iter(refusals.values()))}" if refusals else ""
+                raise InputError(f"{empty}{about_table}") from empty
+            if refusals and not (found.keys() <= BINARY and is_described):
+                raise InputError(
+                    f"{next(iter(refusals.values()))} To leave it out, name the other tables, such "
+                    f"as {found.popitem()[1][0].names[0]}."
+                ) from empty
+            return [source for some in found.values() for source in some]
 
-    def _tables(self, address: str) -> list[Source]:
-        found: list[Source] = []
+    def _tables(self, address: str) -> tuple[dict[Format, list[Source]], dict[Format, Exception]]:
+        """Return the tables below a folder, and the first error of those that cannot be used."""
+        found: dict[Format, list[Source]] = {}
+        refusals: dict[Format, Exception] = {}
         for folder, below, names in os.walk(uris.to_path(address)):
             below.sort()
             for name in sorted(names):
@@ -181,12 +192,13 @@ class _Inputs:
                     continue
                 path = uris.from_path(os.path.join(folder, name))
                 try:
-                    found.append(self._maker.named(path, path))
+                    source = self._maker.named(path, path)
+                    found.setdefault(form.format, []).append(source)
                 except NoValueError:
                     raise
-                except (InputError, ManifestError):
-                    return []
-        return found
+                except (InputError, ManifestError) as error:
+                    refusals.setdefault(form.format, error)
+        return found, refusals
 
     def _local_glob(self, pattern: str, text: str) -> list[Source]:
         here = os.getcwd()

@@ -15,7 +15,7 @@ def test_a_table_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     named(tmp_path / "out", {"/a.jpg": 0, "/b.jpg": 1})
     target = tmp_path / "t.csv"
     assert imagebeam("export", tmp_path / "out", "--to", target, "--label", "tiger") == 0
-    assert capsys.readouterr() == (f"1 rows\ntable    {target}\n", "")
+    assert capsys.readouterr() == (f"1 row\ntable    {target}\n", "")
     assert imagebeam("export", tmp_path / "out", "--to", target) == 2
     assert "exists already" in capsys.readouterr().err
     assert imagebeam("export", tmp_path / "out", "--to", target, "--overwrite") == 0
@@ -30,12 +30,12 @@ def test_sidecars_are_written_and_undone(
     named(tmp_path / "out", {str(image): 0, "/gone\x1b.jpg": 0})
     assert imagebeam("export", tmp_path / "out", "--xmp") == 1
     assert capsys.readouterr() == (
-        "1 sidecars written\n",
+        "1 sidecar written\n",
         "imagebeam: /gone\u241b.jpg: the image no longer exists.\n",
     )
     assert sorted(os.listdir(image.parent)) == ["new\nline.jpg", "new\nline.jpg.xmp"]
     assert imagebeam("export", tmp_path / "out", "--undo") == 0
-    assert capsys.readouterr().out == "1 sidecars removed or restored\n"
+    assert capsys.readouterr().out == "1 sidecar removed or restored\n"
     assert os.listdir(image.parent) == ["new\nline.jpg"]
     assert imagebeam("export", tmp_path / "out", "--undo") == 2
     assert "no sidecars to undo" in capsys.readouterr().err
@@ -61,7 +61,7 @@ def test_an_unfinished_output_is_exported_with_a_warning(
     [
         ((), "one of the arguments --to --xmp --undo --folders is required"),
         (("--to", "t.csv", "--top", "0"), "--top 0: must be at least 1."),
-        (("--xmp", "--min-score", "2"), "--min-score 2.0: must be from 0 to 1."),
+        (("--xmp", "--min-score", "2"), "--min-score 2: must be from 0 to 1."),
         (("--to", "t.csv"), "nowhere: not an output of imagebeam"),
         (("--undo",), "nowhere: not an output of imagebeam"),
     ],
@@ -102,6 +102,9 @@ def test_search_prints_paths_byte_for_byte(tmp_path: Path) -> None:
     ]
     assert search(tmp_path / "out", "tiger").stdout == b"/b.jpg\n"
     assert search(tmp_path / "out", "tabby", "--min-score", "0.8").returncode == 1
+    refused = search(tmp_path / "out", "tabby", "--min-score", "80")
+    assert refused.returncode == 2
+    assert b"--min-score 80: must be from 0 to 1." in refused.stderr
 
 
 def test_search_makes_escape_sequences_visible_on_a_terminal(tmp_path: Path) -> None:

@@ -141,6 +141,21 @@ def test_joined_zips_are_all_read() -> None:
     assert found == {"a.jpg#1": b"1", "b.jpg": b"2", "a.jpg": b"3", "c.jpg": b"4"}
 
 
+def test_what_is_in_the_last_part_of_several_is_read() -> None:
+    data = zipped({"a.jpg": b"1", "b.jpg": b"2"})
+    [first, second] = opened(data[9:], ContainerKind.ZIP)
+    assert isinstance(first, MemberProblem)
+    assert str(first.error) == (
+        "the first 9 bytes of the archive are missing. If it is one part of several, join them: "
+        "`cat PART1 PART2 > whole.zip`"
+    )
+    assert (first.name, second.name) == ("a.jpg", "b.jpg")
+    only_index = data[data.index(b"PK\1\2") :]
+    for part, found in ((data[9:], b"2"), (only_index, "bad_member")):
+        expected = {"a.jpg": "bad_member", "b.jpg": found}
+        assert content(opened(part, ContainerKind.ZIP)) == expected
+
+
 def test_a_damaged_zip_before_another_is_reported() -> None:
     first = bytearray(zipped({"a.jpg": b"1"}))
     # The size of its index, beyond what precedes it.

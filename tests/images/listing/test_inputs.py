@@ -276,8 +276,8 @@ class TestRefusals:
         tree(here, "a/b.txt", "a/.c.jpg")
         assert refusal("a") == (
             "a: the folder holds no image; left out: 1 hidden (such as "
-            f"{here}/a/.c.jpg), 1 other_kind (such as {here}/a/b.txt). Archives in a folder are "
-            "read by a glob, such as '*.tar'."
+            f"{here}/a/.c.jpg), 1 other_kind (such as {here}/a/b.txt). Check its name; pictures "
+            "are known by their extension or content."
         )
 
     def test_a_folder_that_cannot_be_listed_is_refused(self) -> None:
@@ -377,7 +377,8 @@ class TestRefusals:
     def test_a_damaged_archive_is_refused(self, here: Path) -> None:
         (here / "a.zip").write_bytes(b"rubbish")
         assert refusal("a.zip") == (
-            "a.zip: no index of a zip: it ends without one. Pack or download it again."
+            "a.zip: no index of a zip: it ends without one. If it is one part of several, "
+            "join them: `cat PART1 PART2 > whole.zip`. Pack or download it again."
         )
 
     def test_columns_to_keep_without_a_table_are_refused(self, here: Path) -> None:

@@ -24,6 +24,8 @@ from tests.images.containers.archives import example, tar, tfrecords, zipped
 from tests.images.encoding import encode, smooth
 from tests.images.listing.test_folders import tree
 
+_PROGRAM = b"MZ" + bytes(62) + b"PE\0\0" + bytes(40)
+
 
 def listed(*names: Path | str, entries: EntryRules | None = None) -> list[tuple[str, str | None]]:
     """Return the URI and the error code of each image of the inputs."""
@@ -41,6 +43,20 @@ def refusal(*names: Path | str, entries: EntryRules | None = None) -> str:
     with pytest.raises(InputError) as caught:
         listed(*names, entries=entries)
     return str(caught.value)
+
+
+def _write_data_set(folder: Path) -> None:
+    """Write a data set as `save_to_disk` of Hugging Face does."""
+    image = [{"bytes": encode(smooth(8, 8), "JPEG"), "path": None}]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"image": pa.array(image, kind)})
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        with pa.ipc.new_stream(folder / split / "data-0.arrow", table.schema) as writer:
+            writer.write_table(table)
+        for name in ("dataset_info.json", "state.json"):
+            (folder / split / name).write_text('{"features": {}}')
+    (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
 
 
 class TestEntries:
@@ -255,10 +271,13 @@ class TestInputs:
     def test_archives_and_pictures_are_recognised_by_content(self, tmp_path: Path) -> None:
         (tmp_path / "download").write_bytes(tar({"a.jpg": b"1"}))
         (tmp_path / "archive.bin").write_bytes(zipped({"a.jpg": b"1"}))
+        (tmp_path / "setup.exe").write_bytes(_PROGRAM + zipped({"a.jpg": b"1"}))
+        (tmp_path / "setup.run").write_bytes(b"#!/bin/sh\n" + zipped({"a.jpg": b"1"}))
         (tmp_path / "picture").write_bytes(b"\x89PNG")
-        names = [tmp_path / name for name in ("download", "archive.bin", "picture")]
-        assert [uri for uri, _ in listed(*names)] == [
-            *(f"{names[0]}!/a.jpg", f"{names[1]}!/a.jpg", str(names[2])),
+        names = [tmp_path / name for name in ("download", "archive.bin", "setup.exe", "setup.run")]
+        assert [uri for uri, _ in listed(*names, tmp_path / "picture")] == [
+            *(f"{name}!/a.jpg" for name in names),
+            str(tmp_path / "picture"),
         ]
 
     @pytest.mark.parametrize(
@@ -266,6 +285,11 @@ class TestInputs:
         [
             (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Unpack it"),
             (b"Rar!\x1a\x07\x01", "a RAR archive. Unpack it"),
+            (_PROGRAM, "it is a program. If it unpacks itself, run it and name the folder."),
+            (lzma.compress(b"x", lzma.FORMAT_ALONE), "it is compressed by lzma. Decompress it."),
+            (b"!<arch>\ndebian", "it is an archive of `ar`, such as a package. Unpack it"),
+            (b"PK\7\x08PK\3\4", "it is one part of a split zip. Join the parts: `zip -s 0"),
+            (b"#!/bin/sh\n", "it is a program. If it unpacks itself, run it"),
             (b"\x1f\x9d\x90abc", "compressed by `compress`. Decompress it"),
             (b"\x0a\x23\xd7\xce\0", "a RecordIO file of MXNet. Write its pictures to files."),
             (bytes(16) + b"\xde\xc0\xef\xbe", "an LMDB database. Write its pictures to files."),
@@ -276,17 +300,17 @@ class TestInputs:
             (b"a.jpg,b.jpg\n", "it is text, but its name does not tell the format"),
             (
                 lzma.compress(b"some text"),
-                "it is text, compressed by xz, but its name does not tell the format. Rename it to "
-                ".txt.xz (one name per line), .csv.xz, .tsv.xz or .jsonl.xz.",
+                "it is text, compressed by xz, but its name does not tell the format. If it lists "
+                "images, rename it to .txt.xz (one name per line), .csv.xz, .tsv.xz or .jsonl.xz.",
             ),
             (
                 zstandard.compress(encode(smooth(8, 8), "JPEG")),
                 "it is compressed by zstd and holds a picture. Decompress it, and name what is in",
             ),
-            (gzip.compress(zipped({"a.jpg": b"1"})), "and holds a file of the kind zip."),
-            (gzip.compress(gzip.compress(b"1")), "and holds compressed data."),
+            (gzip.compress(zipped({"a.jpg": b"1"}), mtime=0), "and holds a file of the kind zip."),
+            (gzip.compress(gzip.compress(b"1", mtime=0), mtime=0), "and holds compressed data."),
             (bz2.compress(b"%PDF-1.7"), "compressed by bzip2 and holds a PDF document."),
-            (gzip.compress(b"\0\1\2\3"), "and holds nothing that can be read."),
+            (gzip.compress(b"\0\1\2\3", mtime=0), "and holds nothing that can be read."),
         ],
     )
     def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
@@ -391,6 +415,39 @@ class TestInputs:
             pq.write_table(table, tmp_path / f"in/year={year}/part-0.parquet")
         (tmp_path / "in/_SUCCESS").touch()
         assert listed(tmp_path / "in") == [("/2023.jpg", None), ("/2024.jpg", None)]
+
+    def test_what_only_describes_a_table_beside_it_is_no_list(self, tmp_path: Path) -> None:
+        _write_data_set(tmp_path / "in")
+        assert listed(tmp_path / "in") == [
+            (f"{tmp_path}/in/{split}/data-0.arrow!/row=1", None) for split in ("test", "train")
+        ]
+
+    def test_a_folder_with_a_table_that_cannot_be_used_is_refused(self, tmp_path: Path) -> None:
+        good, bad = tmp_path / "a.csv", tmp_path / "c.csv"
+        good.write_text("uri\nb.jpg\n")
+        bad.write_text("url\nb.jpg\n")
+        message = refusal(tmp_path)
+        assert message.startswith(f"{bad}: no column `uri`")
+        assert message.endswith(f"To leave it out, name the other tables, such as {good}.")
+        good.unlink()
+        message = refusal(tmp_path)
+        assert f"holds no image; left out: 1 other_kind (such as {bad})" in message
+        assert f" {bad}: no column `uri`" in message
+
+    @pytest.mark.parametrize(
+        ("names", "fix"),
+        [
+            (("a.zip",), "Archives in a folder are read by a glob, such as '{}/**/*.zip'."),
+            (("a.7z", "b/c.TAR.GZ"), "are read by a glob, such as '{}/**/*.tar.gz'."),
+            (("a.rar",), "Unpack the archives in it."),
+            (("a.mp4",), "Check its name; pictures are known by their extension or content."),
+        ],
+    )
+    def test_a_folder_without_an_image_says_how_to_read_its_archives(
+        self, tmp_path: Path, names: tuple[str, ...], fix: str
+    ) -> None:
+        tree(tmp_path, *names)
+        assert refusal(tmp_path).endswith(fix.format(tmp_path))
 
     @pytest.mark.parametrize("pattern", ["", "/*"])
     @pytest.mark.parametrize(

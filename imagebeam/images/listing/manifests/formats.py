@@ -54,7 +54,7 @@ COMPRESSIONS = {
 }
 """Endings of the names of compressed manifests."""
 
-_BINARY = (Format.PARQUET, Format.ARROW)
+BINARY = frozenset((Format.PARQUET, Format.ARROW))
 _MAGIC = (
     (b"\x1f\x8b", Compression.GZIP),
     (b"BZh", Compression.BZIP2),
@@ -77,7 +77,7 @@ def format_of_name(name: str) -> ManifestFormat | None:
     if compression is not None:
         suffix = posixpath.splitext(stem)[1]
     found = _FORMATS.get(suffix)
-    if found is None or (compression is not None and found in _BINARY):
+    if found is None or (compression is not None and found in BINARY):
         return None
     return ManifestFormat(found, compression)
 

@@ -21,7 +21,7 @@ function renderClasses(now) {
   rows.map((row) => row.querySelector(".pick")).find((pick) => pick.dataset.class === focused)?.focus();
   const some = found.length < data.classes.length ? `${count(found.length)} of ` : "";
   const first = found.length > listed ? `, the first ${count(listed)} shown` : "";
-  at("classes-shown").textContent = `${some}${count(data.classes.length)} classes${first}.${data.classes_left}`;
+  at("classes-shown").textContent = `${some}${counted(data.classes.length, "class", "classes")}${first}.${data.classes_left}`;
   at("more-classes").hidden = found.length <= listed;
 }
 

@@ -32,7 +32,7 @@ function renderSome(now) {
   const shown = owner.pictures[WAYS.indexOf(now.show)].map((index) => data.pictures[index]);
   show(shown, now);
   at("pictures-of").replaceChildren(
-    `${WAY_NAMES[now.show]} ${shown.length} of ${count(owner.images)} images`, ...filters({ class: now.class }));
+    `${WAY_NAMES[now.show]} ${shown.length} of ${counted(owner.images, "image")}`, ...filters({ class: now.class }));
 }
 
 async function renderList(now, mine) {
@@ -56,7 +56,7 @@ async function renderList(now, mine) {
   const page = now.page > pages ? 1 : now.page;
   const missing = images.info.total - images.info.held;
   const rest = missing ? ` ${count(missing)} more images do not fit. Use imagebeam report --serve to see them.` : "";
-  at("pictures-of").replaceChildren(`${count(got.found)} of ${count(images.info.held)} images`, ...filters(now), rest && `.${rest}`);
+  at("pictures-of").replaceChildren(`${count(got.found)} of ${counted(images.info.held, "image")}`, ...filters(now), rest && `.${rest}`);
   at("page-of").textContent = `Page ${count(page)} of ${count(pages)}`;
   at("previous").disabled = page === 1;
   at("next").disabled = page === pages;

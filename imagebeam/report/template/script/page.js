@@ -14,7 +14,7 @@ function render() {
   if (data.all.images) renderPictures(now);
   renderErrors(now);
   const said = [
-    now.class && `Class ${now.class}: ${count(classes.get(now.class).images)} images`,
+    now.class && `Class ${now.class}: ${counted(classes.get(now.class).images, "image")}`,
     now.folder && `Folder ${now.folder}`,
     now.year && `Year ${now.year}`,
     now.code && `Images with ${now.code}`,
@@ -87,7 +87,7 @@ function start() {
     at("sort").addEventListener("change", (event) => go({ sort: event.target.value, page: 1 }));
     at("copy").addEventListener("click", async () => {
       const text = await source.paths(state());
-      await copy(text, `${count(text.split("\n").length - 1)} paths`);
+      await copy(text, counted(text.split("\n").length - 1, "path"));
     });
     at("copy-command").addEventListener("click", () => copy(at("command").textContent, "Command"));
     at("download").addEventListener("click", async () => download(await source.table(state())));

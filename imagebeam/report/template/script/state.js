@@ -3,6 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const count = (number) => number.toLocaleString("en-US");
+const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 const percent = (share) => (100 * share).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " %";
 // Rows hold thousandths. Means are rounded to them first, so that the same score reads the same everywhere.
 const scoreText = (score) => (Math.round(Math.round(1000 * score) / 10) / 100).toFixed(2);
