@@ -15,11 +15,13 @@ _pressed = False
 def handle_interrupts() -> None:
     """Let Ctrl-C raise `KeyboardInterrupt`, and end the process at once during an import.
 
-    Extension modules make other errors of an exception in their imports, or abort. A caller that
-    ignores Ctrl-C, as a shell does for what runs in the background, is obeyed.
+    Extension modules make other errors of an exception in their imports, or abort. The process also
+    ends where Python would print the exception and go on, as in a finalizer. A caller that ignores
+    Ctrl-C, as a shell does for what runs in the background, is obeyed.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+        sys.unraisablehook = _end_if_interrupted
 
 
 def was_interrupted() -> bool:
@@ -37,6 +39,12 @@ def exit_interrupted() -> NoReturn:
         with suppress(Exception):
             stream.flush()
     os._exit(EXIT_CODE)
+
+
+def _end_if_interrupted(ignored: "sys.UnraisableHookArgs") -> None:
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        exit_interrupted()
+    sys.__unraisablehook__(ignored)
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:

@@ -287,6 +287,33 @@ sys.meta_path.insert(0, Interrupt())
     assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
 
 
+def test_ctrl_c_in_a_finalizer_ends_the_command() -> None:
+    script = """
+import os, signal
+from imagebeam.beam_pipeline.__main__ import main
+from imagebeam.beam_pipeline.cli import verify
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def run(args):
+    Interrupted()
+    print("Python ignores the exception.")
+
+verify.run = run
+main()
+"""
+    done = subprocess.run(
+        [COMMAND[0], "-c", script, "verify", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, "", "")
+
+
 def test_ctrl_c_while_python_ends_does_not_replace_the_exit_code(tmp_path: Path) -> None:
     script = """
 import os, signal, sys
