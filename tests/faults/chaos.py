@@ -31,7 +31,7 @@ from imagebeam.images.errors import CODES
 from imagebeam.outputs.verify import verify
 from imagebeam.storage import AnyPath
 from tests.beam_pipeline.jobs import ROOT
-from tests.engines.tools import workers_below
+from tests.engines.tools import processes_below, workers_below
 from tests.faults.chaos_places import KINDS, PRISM, Kind, Place, Places, possible_kinds, small_disk
 from tests.faults.forked import Fate, Forked
 from tests.faults.jobs import Job
@@ -42,10 +42,7 @@ _SIGNALS = {
     "Ctrl-C": signal.SIGINT,
     "SIGKILL to all": signal.SIGKILL,
 }
-_UNKNOWN = 255
-"""What multiprocessing reports when its server of forks could not say how a process ended."""
-
-_ENDS = {0, 1, 2, 3, 130, _UNKNOWN, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGXFSZ}
+_ENDS = {0, 1, 2, 3, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGXFSZ}
 _COUNTS = ("jobs", "hit", "completed anyway", "rows lost", "doubled", "changed", "other")
 
 Rows = Counter[tuple[str, str]]
@@ -167,7 +164,7 @@ class _Measured:
             raise RuntimeError(f"the undisturbed {command} ends with {code}: {stderr}")
         seconds = time.monotonic() - start
         steps = job.steps if isinstance(job, Forked) else 0
-        sizes = [size for path, size in _sizes(made).items() if before.get(path) != size]
+        sizes = [size for path, size in _sizes(made).items() if size and before.get(path) != size]
         return _Undisturbed(seconds, steps, sizes, made_beside(output))
 
 
@@ -277,9 +274,9 @@ class _Disturbance:
                 case "task manager":
                     return [flink.task_managers[-1]] if flink else []
                 case "decoding process":
-                    return [each for each in job.children() if "decoding_child" in _command(each)]
+                    return processes_below(driver, "decoding_child")
                 case "engine":
-                    return [each for each in job.children() if str(PRISM) in _command(each)]
+                    return processes_below(driver, str(PRISM))
             return [driver] if driver.status() != psutil.STATUS_ZOMBIE else []
         return []
 
@@ -377,12 +374,6 @@ def never_began(code: int, stderr: str) -> bool:
     # Python ends with 1 while it imports its own modules, and by the signal after that.
     ended = "KeyboardInterrupt\n" in stderr if code == 1 else code == -signal.SIGINT
     return ended and not began
-
-
-def _command(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return " ".join(process.cmdline())
-    return ""
 
 
 def _fill(disk: Path, left: int) -> None:

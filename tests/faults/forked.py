@@ -10,8 +10,10 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,12 @@ from imagebeam.beam_pipeline.__main__ import main
 
 _PATIENCE = 300
 """Seconds after which a process that should have ended is considered to hang."""
+
+_ASKING = threading.Lock()
+"""Held while processes are asked if they live, as the start of one does with all.
+
+The answer how a process ended comes once: of two threads that ask, one would get it.
+"""
 
 _CHANGES = frozenset({"os.link", "os.mkdir", "os.remove", "os.rename", "os.symlink", "os.utime"})
 _LOOKS = frozenset({"open", "os.scandir"})
@@ -78,7 +86,8 @@ class Forked:
         self._process = _SERVER.Process(
             target=_run, args=(words, log, fate or Fate(), dict(os.environ))
         )
-        self._process.start()
+        with _ASKING:
+            self._process.start()
         self.wait_until(log.exists)
 
     @property
@@ -94,16 +103,23 @@ class Forked:
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until the condition is true or the process has ended."""
-        while not ready() and self._process.is_alive():
+        while not ready() and self._is_alive():
             time.sleep(0.002)
 
+    def _is_alive(self) -> bool:
+        with _ASKING:
+            return self._process.is_alive()
+
     def children(self) -> list[psutil.Process]:
-        """Return all processes below it."""
-        return psutil.Process(self.pid).children(recursive=True)
+        """Return all processes below it; none if it has ended."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end; return exit code and standard error."""
-        self._process.join(_PATIENCE)
+        end = time.monotonic() + _PATIENCE
+        self.wait_until(lambda: time.monotonic() > end)
         code = self._process.exitcode
         if code is None:
             raise TimeoutError(f"{self.log}: the process still runs after {_PATIENCE} s")
