@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.beam_pipeline.jobs import ROOT, imagebeam, parts
 from tests.engines.containers import Container, built
 from tests.engines.flink import Flink
 from tests.engines.jobs import EVERYTHING, SHARDS
-from tests.engines.tools import TOOLS, listens, wait_until, workers_below
+from tests.engines.tools import TOOLS, is_free, listens, wait_until, workers_below
 from tests.faults.jobs import assert_same_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -53,6 +54,21 @@ def test_it_contains_the_versions_of_the_submitter(container: Container) -> None
     assert container.run("python", "-c", code) == str(installed_versions())
 
 
+@pytest.fixture
+def _pool_port() -> Iterator[None]:
+    """Keep the port of a worker pool, which is fixed, from connections that may have any port."""
+    reserved = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
+    before = reserved.read_text()
+    # Some containers let nobody change it.
+    with suppress(OSError):
+        reserved.write_text(f"{before.strip()},{_POOL_PORT}")
+    wait_until(lambda: is_free(_POOL_PORT), f"port {_POOL_PORT} to be free")
+    yield
+    with suppress(OSError):
+        reserved.write_text(before)
+
+
+@pytest.mark.usefixtures("_pool_port")
 def test_it_submits_and_runs_a_flink_job(
     tmp_path: Path, reference: Path, flink: Flink, container: Container
 ) -> None:
@@ -68,8 +84,9 @@ def test_it_submits_and_runs_a_flink_job(
         *("--environment_type=EXTERNAL", f"--environment_config=localhost:{_POOL_PORT}"),
         # The pool serves one task manager, as it does in a pod.
         *("--parallelism=1", "--sdk_container_image=imagebeam", "--module", "demo"),
+        # The workers are looked at, however soon the job ends.
+        "--environment_cache_millis=60000",
     )
-    assert not listens(_POOL_PORT)
     with container.started("--worker_pool", volumes=volumes, log=tmp_path / "pool.log") as pool:
         wait_until(lambda: listens(_POOL_PORT), "the worker pool does not listen")
         with ThreadPoolExecutor() as aside:

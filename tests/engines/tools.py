@@ -1,6 +1,7 @@
 """Find the engines that `.ci/tools` installs."""
 
 import os
+import random
 import shutil
 import socket
 import time
@@ -26,10 +27,23 @@ def tool(name: str) -> Path:
 
 
 def free_port() -> int:
-    """Return an unused port of this machine."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return an unused port of this machine.
+
+    It is below those that Linux gives to connections and to servers that ask for any port, so that
+    none of them takes it before its server listens.
+    """
+    ports = random.SystemRandom()
+    while not is_free(port := ports.randrange(10_000, 32_768)):
+        pass
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on a port of this machine."""
+    with socket.socket() as listener, suppress(OSError):
+        listener.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:
@@ -54,12 +68,18 @@ def listens(port: int) -> bool:
     return True
 
 
+def processes_below(process: psutil.Process, command: str) -> list[psutil.Process]:
+    """Return those among the processes below one whose command line holds a text."""
+    found = []
+    # Processes end at any moment.
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if command in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
+
+
 def workers_below(process: psutil.Process) -> list[psutil.Process]:
     """Return Beam's Python workers among the processes below one."""
-    found = []
-    for child in process.children(recursive=True):
-        # Some processes end at once.
-        with suppress(psutil.NoSuchProcess):
-            if "apache_beam.runners.worker.sdk_worker_main" in child.cmdline():
-                found.append(child)
-    return found
+    return processes_below(process, "apache_beam.runners.worker.sdk_worker_main")

@@ -4,14 +4,12 @@ import signal
 
 import psutil
 
+from tests.engines.tools import processes_below
+
 
 def readers(kind: str) -> list[psutil.Process]:
     """Return the child processes that run a module, by a part of its name."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and any(kind in word for word in child.cmdline())
-    ]
+    return processes_below(psutil.Process(), kind)
 
 
 def kill_readers(kind: str) -> int:

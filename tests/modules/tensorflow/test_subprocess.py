@@ -3,6 +3,7 @@ import signal as signals
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ from imagebeam.modules.tensorflow.subprocess import (
     run_task,
 )
 from tests.beam_pipeline.jobs import ROOT
+from tests.engines.tools import processes_below
 from tests.modules.saved_models import mean_colours, write_tf2
 
 
@@ -58,8 +60,9 @@ def test_a_module_may_write_without_end_and_start_others(
     with pytest.raises(ModuleError, match=r"ended with status 3 \(x{500}\)"):
         run_task("describe", path="x")
     started = int((tmp_path / "pid").read_text())
-    while psutil.pid_exists(started) and psutil.Process(started).status() != "zombie":
-        time.sleep(0.01)
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(started).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
 
 
 def test_a_module_that_crashes_the_converter_runs_with_tensorflow(
@@ -91,14 +94,13 @@ def test_a_module_that_never_ends_is_stopped_at_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = write_tf2(tmp_path / "module", {"default": _endless})
-    monkeypatch.setenv(SECONDS_VARIABLE, "20")
+    monkeypatch.setenv(SECONDS_VARIABLE, "12")
     for engine in ("auto", "tensorflow"):
         with pytest.raises(TaskTimedOutError) as stopped:
             open_module(str(directory), engine, cache=tmp_path / "cache")
-        assert str(stopped.value).startswith(f"{str(directory)!r}: TensorFlow did not finish in 20")
+        assert str(stopped.value).startswith(f"{str(directory)!r}: TensorFlow did not finish in 12")
         assert "use a .tflite module with --engine litert" in str(stopped.value)
-    below = psutil.Process().children(recursive=True)
-    assert [child for child in below if "tasks:main" in str(child.cmdline())] == []
+    assert processes_below(psutil.Process(), "tasks:main") == []
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "1e9"])
@@ -116,9 +118,7 @@ def test_a_module_that_never_ends_dies_with_a_killed_parent(tmp_path: Path) -> N
         command, cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     )
     parent = psutil.Process(shown.pid)
-    while not (
-        below := [each for each in parent.children() if "tasks:main" in str(each.cmdline())]
-    ):
+    while not (below := processes_below(parent, "tasks:main")):
         assert shown.poll() is None
         time.sleep(0.05)
     [task] = below
