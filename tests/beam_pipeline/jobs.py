@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.sample_data import drawings
 from imagebeam.beam_pipeline.cli import main
+from tests.faults.decoding import PLUGIN
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "beam_pipeline")
@@ -82,9 +83,16 @@ def files(output: Path) -> dict[str, bytes]:
 def stop_when(
     ready: Callable[[], bool], how: signal.Signals, *arguments: object
 ) -> tuple[int, str]:
-    """Run the command line in a process and send it a signal; return exit code and stderr."""
+    """Run the command line in a process and send it a signal; return exit code and stderr.
+
+    A job does not end before the signal if its last picture is a `bmp` that waits.
+    """
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PLUGIN)},
     )
     while not ready() and process.poll() is None:
         time.sleep(0.005)

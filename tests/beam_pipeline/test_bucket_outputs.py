@@ -17,6 +17,7 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.lease import LeaseTiming
 from imagebeam.storage import Location, store_for
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
+from tests.faults.decoding import bmp
 from tests.outputs.outputs import below
 from tests.storage.relay import Exchange, Fault, Relay, Reply, honest
 
@@ -76,7 +77,7 @@ def test_a_stopped_run_is_finished_by_the_next(
     code, stderr = stop_when(
         lambda: sum(1 for _ in layout.prediction_parts()) >= 3,
         how,
-        *("label", tmp_path / "in", "--output", root),
+        *("label", tmp_path / "in", bmp(tmp_path / "endless.bmp", 7, "wait"), "--output", root),
         *("--images-per-shard", 1, "--direct_num_workers=1"),
     )
     assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)

@@ -389,7 +389,7 @@ def test_a_long_job_has_a_speed_curve(page: Page) -> None:
     assert page.locator("#timeline canvas").count() == 1
     page.locator("#timeline").scroll_into_view_if_needed()
     page.locator("#timeline .u-over").hover()
-    assert page.locator("#timeline-readout").inner_text().startswith("from ")
+    page.locator("#timeline-readout", has_text=re.compile("^from ")).wait_for()
 
 
 def test_a_score_reads_the_same_in_all_places(

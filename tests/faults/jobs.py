@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,8 +53,10 @@ class Job:
             time.sleep(0.002)
 
     def children(self) -> list[psutil.Process]:
-        """Return all processes below it."""
-        return psutil.Process(self.pid).children(recursive=True)
+        """Return all processes below it; none if it has ended."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
 
     def kill(self) -> int:
         """Send SIGKILL to the started process only; return its exit code."""
@@ -65,7 +68,12 @@ class Job:
 
     def interrupt(self) -> int:
         """Send Ctrl-C to the whole group; return the exit code of the started process."""
-        return self._stopped(lambda: os.killpg(self.pid, signal.SIGINT))
+        return self._stopped(self._interrupt)
+
+    def _interrupt(self) -> None:
+        # It may have ended by itself.
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGINT)
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end; return exit code and standard error."""

@@ -17,6 +17,7 @@ from imagebeam.outputs.parts import write_part
 from imagebeam.outputs.run_token import RunToken
 from imagebeam.outputs.status import Status, status
 from tests.beam_pipeline.jobs import ROOT, archive, imagebeam, parts, stop_when
+from tests.faults.decoding import bmp
 from tests.outputs.outputs import claimed, failed, finish, labelled
 
 
@@ -35,12 +36,18 @@ def test_the_state_before_and_after_the_end_of_a_job(
     archive(tmp_path / "in", 30, rubbish=1)
     out = tmp_path / "out"
     again = ("label", tmp_path / "in", "--output", out, "--images-per-shard", 1)
-    stop_when(lambda: parts(out) >= 3, signal.SIGKILL, *again, "--direct_num_workers=1")
+    endless = bmp(tmp_path / "endless.bmp", 7, "wait")
+    stop_when(
+        lambda: parts(out) >= 3,
+        signal.SIGKILL,
+        *("label", tmp_path / "in", endless, *again[2:], "--direct_num_workers=1"),
+    )
     capfd.readouterr()
     assert imagebeam("status", out, "--json") == 1
     found = json.loads(capfd.readouterr().out)
-    assert (found["state"], found["phase"], found["to_do"]) == ("stopped", "labelling", 31)
-    assert 3 <= found["done"] == found["labelled"] < 31
+    assert (found["state"], found["phase"], found["to_do"]) == ("stopped", "labelling", 32)
+    assert 3 <= found["labelled"] <= 30
+    assert found["labelled"] <= found["done"] <= 31
     assert found["images_per_second"] > 0
     assert imagebeam(*again) == 0
     capfd.readouterr()
