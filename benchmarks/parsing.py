@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from imagebeam.images.containers import tables
 from imagebeam.images.containers.examples import Features
+from imagebeam.images.containers.table_files import parquet_batches
 from imagebeam.images.containers.table_process import TABLE_PROCESSES, TableProcess
 from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.storage.http.content_codings import BODY_PROCESSES, decoded
@@ -73,7 +73,7 @@ def _manifest(rows: int) -> io.BytesIO:
 
 def _batches(file: io.BytesIO, names: list[str]) -> None:
     """Read columns as values of Python, without the messages of `tables`."""
-    for batch in tables._parquet_batches(file, len(file.getvalue()), names, ContainerLimits()):
+    for batch in parquet_batches(file, names, ContainerLimits()):
         for column in batch.columns:
             column.to_pylist()
 

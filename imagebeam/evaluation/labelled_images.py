@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from imagebeam.images import uris
-from imagebeam.images.containers.types import CONTAINER_ERRORS
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.errors import ImageError, InputError
 from imagebeam.images.listing import inputs
 from imagebeam.images.listing.manifests import manifest_files
@@ -106,7 +106,7 @@ def _from_table(path: Path) -> Iterator[Labelled]:
         raise InputError(
             f"{str(path)!r}: {error.strerror or error}. Give folders of classes, or {_FORMS}."
         ) from error
-    except (ManifestError, StoreError, *CONTAINER_ERRORS) as error:
+    except (ManifestError, StoreError, ContainerError) as error:
         # The cures of manifests name options of jobs.
         reason = str(error).partition(". ")[0]
         raise InputError(f"{str(path)!r}: {reason}. Give {_FORMS}.") from error

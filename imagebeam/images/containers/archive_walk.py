@@ -7,19 +7,17 @@ from typing import cast
 from imagebeam.images.containers import tars, tfrecords, zips
 from imagebeam.images.containers.archive import Archive, MemberNames
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecar, Sidecars
 from imagebeam.images.containers.kinds import Compression, kind_of
 from imagebeam.images.containers.nested import NestedPlace
 from imagebeam.images.containers.types import (
-    ContainerLimitError,
     ContainerLimits,
-    DamagedContainerError,
     Entry,
     Member,
     MemberCounter,
     MemberProblem,
     MemberSelection,
-    UnsupportedContainerError,
 )
 from imagebeam.images.containers.zip_entries import ZipEntry
 from imagebeam.images.containers.zip_methods import COMPRESSIONS
@@ -27,9 +25,6 @@ from imagebeam.images.containers.zip_sidecars import ZipSidecars
 from imagebeam.images.errors import ArchiveDamaged, BadMember
 from imagebeam.images.listing.names import SNIFFED_BYTES as PICTURE_BYTES
 from imagebeam.images.listing.names import judge_content
-
-KNOWN_ERRORS = (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
-"""Errors after which an archive is not read any further."""
 
 _UNREADABLE = "an archive of a kind that cannot be read inside another one. Unpack it"
 
@@ -174,7 +169,7 @@ class ArchiveWalk:
                 found += 1
             if found == 0 and self._names.left_out == left_out:
                 self._names.leave_out("empty_archive", outer.full_name(name))
-        except KNOWN_ERRORS as error:
+        except ContainerError as error:
             yield outer.entry(name, (), BadMember(f"the archive in the archive: {error}"))
 
 

@@ -63,6 +63,12 @@ def _type(description: Any) -> pa.DataType:
             raise ValueError("no description of a type")
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type are texts."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
 def stored(kind: pa.DataType) -> pa.DataType:
     """Return a type with the same values that Python holds exactly, such as numbers for times."""
     types = pa.types

@@ -6,8 +6,13 @@ from typing import IO, TYPE_CHECKING
 
 from imagebeam.images.containers import tars, tfrecords, zip_index, zips
 from imagebeam.images.containers.archive import Archive, MemberNames
-from imagebeam.images.containers.archive_walk import KNOWN_ERRORS, ArchiveWalk
+from imagebeam.images.containers.archive_walk import ArchiveWalk
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.errors import (
+    ContainerError,
+    DamagedContainerError,
+    UnsupportedContainerError,
+)
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.nested import NestedPlace
 from imagebeam.images.containers.numbering import (
@@ -20,23 +25,16 @@ from imagebeam.images.containers.streams import (
     Decompressed,
 )
 from imagebeam.images.containers.types import (
-    ContainerLimitError,
     ContainerLimits,
-    DamagedContainerError,
     Entry,
     MemberCounter,
     MemberProblem,
     MemberSelection,
-    UnsupportedContainerError,
 )
 from imagebeam.images.containers.window import Window, check_span
 from imagebeam.images.errors import (
-    ArchiveDamaged,
-    ArchiveLimit,
-    ArchiveUnsupported,
     BadMember,
     ImageError,
-    ListingError,
     UnexpectedFetch,
     UnexpectedListing,
 )
@@ -48,12 +46,6 @@ if TYPE_CHECKING:
     from imagebeam.images.containers.table_process import TableProcess
 
 _DEFAULT_LIMITS = ContainerLimits()
-
-_PROBLEMS: dict[type[Exception], type[ListingError]] = {
-    DamagedContainerError: ArchiveDamaged,
-    ContainerLimitError: ArchiveLimit,
-    UnsupportedContainerError: ArchiveUnsupported,
-}
 
 
 def open_container(
@@ -151,10 +143,9 @@ class Container:
             for entry in self._entries(report):
                 yield entry
                 found += 1
-        except KNOWN_ERRORS as error:
+        except ContainerError as error:
             before = f"; {found:,} images before that were found" if found else ""
-            problem = next(row for kind, row in _PROBLEMS.items() if isinstance(error, kind))
-            yield MemberProblem("", problem(f"{error}{before}"))
+            yield MemberProblem("", error.image_error(f"{error}{before}"))
         except (StoreError, OSError):
             raise
         except Exception as error:
@@ -250,7 +241,7 @@ class Container:
 def _as_bad_member() -> Iterator[None]:
     try:
         yield
-    except KNOWN_ERRORS as error:
+    except ContainerError as error:
         raise BadMember(str(error)) from error
     except (ImageError, StoreError, OSError):
         raise

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
 from imagebeam.images.containers.decompressors import decompressor, is_damage
+from imagebeam.images.containers.errors import UnsupportedContainerError
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.lent_file import open_lent
-from imagebeam.images.containers.types import ContainerLimits, UnsupportedContainerError
+from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.service_process import READY
 
 DATA, FAILED = b"D", b"F"

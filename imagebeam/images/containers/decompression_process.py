@@ -13,6 +13,12 @@ from imagebeam.images.containers.decompression_child import (
     HEAD,
     Opened,
 )
+from imagebeam.images.containers.errors import (
+    ContainerError,
+    ContainerLimitError,
+    DamagedContainerError,
+    UnsupportedContainerError,
+)
 from imagebeam.images.containers.file_process import (
     FileProcess,
     LentFile,
@@ -20,13 +26,7 @@ from imagebeam.images.containers.file_process import (
     path_of,
 )
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    ContainerLimitError,
-    ContainerLimits,
-    DamagedContainerError,
-    UnsupportedContainerError,
-)
+from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.service_process import ProcessPool
 
 DECOMPRESSION_PROCESSES = ProcessPool(
@@ -121,7 +121,7 @@ def decompressed_head(source: LentFile | bytes, compression: Compression, size: 
     stream = DecompressionProcess(source, compression, ContainerLimits())
     try:
         return stream.read(size)
-    except CONTAINER_ERRORS:
+    except ContainerError:
         return b""
     finally:
         stream.close()

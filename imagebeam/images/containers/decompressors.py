@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from imagebeam.images.containers.errors import UnsupportedContainerError
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import ContainerLimits, UnsupportedContainerError
+from imagebeam.images.containers.types import ContainerLimits
 
 _PIECE = 1 << 16
 

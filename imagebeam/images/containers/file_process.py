@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from imagebeam.channel import ANY_SIZE, Channel
+from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.lent_file import PART, part_of
-from imagebeam.images.containers.types import DamagedContainerError
 from imagebeam.service_process import ProcessPool, ServiceProcess
 
 _WAITS = 10

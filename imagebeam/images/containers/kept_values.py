@@ -12,12 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.examples import Features
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    Entry,
-    MemberProblem,
-)
+from imagebeam.images.containers.types import Entry, MemberProblem
 from imagebeam.images.errors import BadMember
 
 MOST_BYTES = 1_000_000
@@ -110,7 +107,7 @@ class Sidecars:
                     held += len(each.data)
                 else:
                     waiting.append(each)
-        except CONTAINER_ERRORS:
+        except ContainerError:
             yield from self._filled(waiting, files)
             raise
         yield from self._filled(waiting, files)

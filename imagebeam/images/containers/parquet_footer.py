@@ -8,9 +8,9 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 import io
 from typing import Any, NamedTuple
 
+from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.thrift import ThriftReader
-from imagebeam.images.containers.types import DamagedContainerError
 
 _MAGIC = b"PAR1"
 _TAIL = 8

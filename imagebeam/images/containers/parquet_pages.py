@@ -7,14 +7,11 @@ import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.parquet_footer import ColumnChunk
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.thrift import ThriftReader
-from imagebeam.images.containers.types import (
-    ContainerLimitError,
-    ContainerLimits,
-    DamagedContainerError,
-)
+from imagebeam.images.containers.types import ContainerLimits
 
 _FIRST_READ = 1 << 13
 _LONGEST_HEADER = 1 << 24

@@ -6,15 +6,15 @@ from collections import deque
 from typing import IO, Protocol
 
 from imagebeam.images.containers.decompression_process import PIECE, SECONDS, DecompressionProcess
-from imagebeam.images.containers.file_process import ProcessEndedError, ProcessTimeoutError
-from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
+from imagebeam.images.containers.errors import (
+    ContainerError,
     ContainerLimitError,
-    ContainerLimits,
     DamagedContainerError,
     UnsupportedContainerError,
 )
+from imagebeam.images.containers.file_process import ProcessEndedError, ProcessTimeoutError
+from imagebeam.images.containers.kinds import Compression
+from imagebeam.images.containers.types import ContainerLimits
 
 _LARGEST_POSITION = 1 << 62
 
@@ -206,7 +206,7 @@ class Decompressed:
             piece = self._next()
         except UnsupportedContainerError:
             raise
-        except CONTAINER_ERRORS as error:
+        except ContainerError as error:
             # What ended a process would end the next ones too.
             self._problem, self._problem_at = type(error)(self._where(error)), self._end
             raise self._problem from error

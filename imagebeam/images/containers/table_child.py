@@ -17,15 +17,17 @@ from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
 from imagebeam.images.containers import arrow_images, parquets, tables
 from imagebeam.images.containers.content_kinds import is_arrow
+from imagebeam.images.containers.errors import (
+    ContainerLimitError,
+    DamagedContainerError,
+    UnsupportedContainerError,
+)
 from imagebeam.images.containers.lent_file import open_lent
 from imagebeam.images.containers.types import (
-    ContainerLimitError,
     ContainerLimits,
-    DamagedContainerError,
     Member,
     MemberCounter,
     MemberSelection,
-    UnsupportedContainerError,
 )
 from imagebeam.images.errors import ImageError
 from imagebeam.service_process import READY

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from imagebeam.child_process import ARROW_IN_LITTLE_MEMORY
 from imagebeam.images.containers.column_types import described_type
+from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.file_process import FileProcess, ProcessEndedError, path_of
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.table_child import (
@@ -34,9 +35,7 @@ from imagebeam.images.containers.table_child import (
     Rows,
 )
 from imagebeam.images.containers.types import (
-    ContainerLimitError,
     ContainerLimits,
-    DamagedContainerError,
     Entry,
     Member,
     MemberCounter,

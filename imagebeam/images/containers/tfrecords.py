@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
+from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.examples import Features
 from imagebeam.images.containers.kept_values import of_features
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
     ContainerLimits,
-    DamagedContainerError,
     Entry,
     Member,
     MemberCounter,

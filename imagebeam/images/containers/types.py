@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from imagebeam.images.containers.errors import ContainerLimitError
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.errors import ImageError
 
@@ -88,22 +89,6 @@ class ContainerLimits:
     padding_bytes: int = 100_000_000
     process_bytes: int = 4_000_000_000
     decompression_bytes: int = 600_000_000
-
-
-class DamagedContainerError(Exception):
-    """The container cannot be read any further; the text says where and why."""
-
-
-class ContainerLimitError(Exception):
-    """The container exceeds one of the limits; the text says which."""
-
-
-class UnsupportedContainerError(Exception):
-    """The container is of a kind that cannot be read; the text says what would help."""
-
-
-CONTAINER_ERRORS = (DamagedContainerError, ContainerLimitError, UnsupportedContainerError)
-"""Why a container, or a compressed file, cannot be read any further."""
 
 
 class MemberCounter:

@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from imagebeam.images.containers.types import ContainerLimits, DamagedContainerError, MemberCounter
+from imagebeam.images.containers.errors import DamagedContainerError
+from imagebeam.images.containers.types import ContainerLimits, MemberCounter
 from imagebeam.images.containers.zip_index import ENTRY, JOIN_PARTS, LOCAL_HEADER, Index
 from imagebeam.images.containers.zip_methods import METHODS
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import (
+from imagebeam.images.containers.errors import (
     ContainerLimitError,
-    ContainerLimits,
     DamagedContainerError,
     UnsupportedContainerError,
 )
+from imagebeam.images.containers.streams import ByteSource
+from imagebeam.images.containers.types import ContainerLimits
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 LOCAL_MARK = b"PK\3\4"

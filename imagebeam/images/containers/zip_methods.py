@@ -3,11 +3,9 @@
 import io
 from collections.abc import Callable
 
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    ContainerLimits,
-)
+from imagebeam.images.containers.types import ContainerLimits
 from imagebeam.images.errors import BadMember
 
 STORED, DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ = 0, 8, 12, 14, 93, 95
@@ -53,7 +51,7 @@ def unpack(packed: bytes, method: int, size: int, limits: ContainerLimits) -> by
     stream = DecompressionProcess(packed, _COMPRESSIONS[method], limits)
     try:
         return _joined(lambda most: stream.read(min(most, PIECE)), size)
-    except CONTAINER_ERRORS as error:
+    except ContainerError as error:
         raise BadMember(f"its data is damaged: {error}") from error
     finally:
         stream.close()
@@ -68,7 +66,7 @@ def unpack_here(packed: bytes, method: int, size: int, limits: ContainerLimits) 
     try:
         return _joined(decompressor(io.BytesIO(packed), _COMPRESSIONS[method], limits), size)
     except Exception as error:
-        if not is_damage(error) and not isinstance(error, CONTAINER_ERRORS):
+        if not is_damage(error) and not isinstance(error, ContainerError):
             raise
         raise BadMember(f"its data is damaged: {error}") from error
 

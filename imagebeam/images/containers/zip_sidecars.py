@@ -11,14 +11,10 @@ from contextlib import suppress
 from functools import partial
 
 from imagebeam.images.containers import zips
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars, problem, sidecar_key
 from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    ContainerLimits,
-    Entry,
-    MemberCounter,
-)
+from imagebeam.images.containers.types import ContainerLimits, Entry, MemberCounter
 from imagebeam.images.errors import BadMember, FileTooLarge
 
 _PLACE = struct.Struct("<6q")
@@ -63,7 +59,7 @@ class ZipSidecars:
         """Return the places of the files that can lie beside an image, by the hash of the name."""
         found: dict[int, bytearray] = {}
         # Damage is reported where the images are listed.
-        with suppress(*CONTAINER_ERRORS):
+        with suppress(ContainerError):
             for entry in zips.entries(self._file, self._limits, MemberCounter(self._limits)):
                 if entry.problem is None and self._sidecars.has_extension(entry.name):
                     places = found.setdefault(hash(sidecar_key(entry.name)), bytearray())

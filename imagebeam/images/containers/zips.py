@@ -7,8 +7,9 @@ https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 import binascii
 from collections.abc import Iterator
 
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import CONTAINER_ERRORS, ContainerLimits, MemberCounter
+from imagebeam.images.containers.types import ContainerLimits, MemberCounter
 from imagebeam.images.containers.zip_entries import LARGEST_HEADER, ZipEntry, entries_of
 from imagebeam.images.containers.zip_index import LOCAL_HEADER, LOCAL_MARK, Index, indexes
 from imagebeam.images.containers.zip_methods import Unpack, unpack
@@ -35,7 +36,7 @@ def entries(
     try:
         for index in indexes(file, limits):
             found.append(index)
-    except CONTAINER_ERRORS as error:
+    except ContainerError as error:
         if not found:
             raise
         problem = error

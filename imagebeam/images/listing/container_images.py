@@ -7,14 +7,9 @@ from typing import IO, Any, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.archive import MemberNames
 from imagebeam.images.containers.container import open_container
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kinds import ContainerKind, kind_of
-from imagebeam.images.containers.types import (
-    CONTAINER_ERRORS,
-    ContainerLimits,
-    Entry,
-    Member,
-    MemberProblem,
-)
+from imagebeam.images.containers.types import ContainerLimits, Entry, Member, MemberProblem
 from imagebeam.images.errors import ArchiveDamaged, BadMember, ImageError, ListingError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.listing_pass import ListingPass, guarded
@@ -61,7 +56,7 @@ def _members(one: ListingPass, address: str, shown: str) -> Iterator[ListedImage
             if entry.name and not kept:
                 try:
                     row = next(rows, ())
-                except (ManifestError, *CONTAINER_ERRORS) as error:
+                except (ManifestError, ContainerError) as error:
                     reason = ArchiveDamaged(f"the columns to keep cannot be read: {error}")
                     yield ListedImage(shown, reason)
                     return

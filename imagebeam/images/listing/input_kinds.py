@@ -9,9 +9,10 @@ from imagebeam.images.containers import zip_index
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
 from imagebeam.images.containers.decompression_process import decompressed_head
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kinds import Compression, ContainerKind, kind_of
 from imagebeam.images.containers.streams import CheckedFile
-from imagebeam.images.containers.types import CONTAINER_ERRORS, Member
+from imagebeam.images.containers.types import Member
 from imagebeam.images.errors import ArchiveUnsupported, ImageError, InputError
 from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.images.listing.manifests import manifest_files
@@ -89,7 +90,7 @@ class FileKinds:
                 return manifest_files.columns(cast(IO[bytes], file), name, self._uri_column)
         except NoColumnError:
             raise
-        except (ManifestError, *CONTAINER_ERRORS) as error:
+        except (ManifestError, ContainerError) as error:
             raise InputError(f"{text}: {error}") from error
         except (StoreError, OSError) as error:
             raise unreachable(text, error) from error

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imagebeam.images import uris
-from imagebeam.images.containers.types import CONTAINER_ERRORS
+from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.errors import UnexpectedListing, UnreadableListing
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.left_out import LeftOut
@@ -64,7 +64,7 @@ def guarded(shown: str, found: Iterator[ListedImage]) -> Iterator[ListedImage]:
     """
     try:
         yield from found
-    except (ManifestError, *CONTAINER_ERRORS) as error:
+    except (ManifestError, ContainerError) as error:
         yield ListedImage(shown, UnreadableListing(str(error)))
     except UnexpectedError as error:
         yield ListedImage(shown, UnexpectedListing(str(error)))

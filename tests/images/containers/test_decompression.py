@@ -22,16 +22,10 @@ import zstandard
 from imagebeam import child_process
 from imagebeam.images.containers import tars
 from imagebeam.images.containers.decompression_process import DECOMPRESSION_PROCESSES
+from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.streams import Decompressed
-from imagebeam.images.containers.types import (
-    ContainerLimitError,
-    ContainerLimits,
-    DamagedContainerError,
-    Member,
-    MemberCounter,
-    MemberProblem,
-)
+from imagebeam.images.containers.types import ContainerLimits, Member, MemberCounter, MemberProblem
 from imagebeam.images.containers.zip_methods import METHODS, STORED, unpack, unpack_here
 from imagebeam.images.errors import BadMember
 from imagebeam.images.listing.manifests import manifest_files

@@ -9,12 +9,13 @@ import pytest
 
 from imagebeam.images.containers.container import open_container
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES
+from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.numbering import (
     numbered_after_the_first,
     numbered_before_the_last,
 )
-from imagebeam.images.containers.types import DamagedContainerError, Entry, Member, MemberProblem
+from imagebeam.images.containers.types import Entry, Member, MemberProblem
 from imagebeam.images.errors import BadMember
 from tests.images.containers.archives import RawEntry, content, opened, raw_zip, tar, zipped
 

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.parquet_footer import ColumnChunk, row_groups
 from imagebeam.images.containers.parquet_pages import page_sizes
 from imagebeam.images.containers.types import (
-    ContainerLimitError,
     ContainerLimits,
-    DamagedContainerError,
     Member,
     MemberProblem,
     MemberSelection,

@@ -11,14 +11,10 @@ import pytest
 import zstandard
 
 from imagebeam.images.containers.container import open_container
+from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.streams import Decompressed
-from imagebeam.images.containers.types import (
-    ContainerLimitError,
-    ContainerLimits,
-    DamagedContainerError,
-    Member,
-)
+from imagebeam.images.containers.types import ContainerLimits, Member
 from tests.images.containers.archives import tar
 
 NO_LIMITS = ContainerLimits()

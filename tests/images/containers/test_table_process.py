@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
+from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.table_process import TABLE_PROCESSES, TableProcess
-from imagebeam.images.containers.types import DamagedContainerError
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.inputs import sources

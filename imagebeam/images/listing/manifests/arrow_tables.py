@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
-from imagebeam.images.containers.types import CONTAINER_ERRORS, UnsupportedContainerError
+from imagebeam.images.containers.errors import ContainerError, UnsupportedContainerError
 from imagebeam.images.errors import BadManifestEntry, BadMember, UnreadableListing
 from imagebeam.images.listing.manifests.entries import (
     Columns,
@@ -47,7 +47,7 @@ def read(file: IO[bytes], form: Format, column: str, keep: Columns) -> Iterator[
                     else:
                         entry = name_or_error(name, column)
                         yield ManifestEntry(f"row={number}", entry, values)
-        except CONTAINER_ERRORS as error:
+        except ContainerError as error:
             if number == 0:
                 raise _not_valid(form, error) from error
             reason = UnreadableListing(f"the rest cannot be read: {error}")
@@ -109,7 +109,7 @@ def _columns(table: "TableProcess", form: Format, column: str) -> dict[str, Any]
 def _found(table: "TableProcess", form: Format) -> list[tuple[str, Any]]:
     try:
         return table.columns(form is Format.PARQUET)
-    except CONTAINER_ERRORS as error:
+    except ContainerError as error:
         raise _not_valid(form, error) from error
 
 

@@ -1,0 +1,23 @@
+"""Test what tables of images have in common, in Parquet and in Arrow files."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from imagebeam.images.containers.kinds import ContainerKind
+from imagebeam.images.containers.types import MemberSelection
+from tests.images.containers.archives import arrow, content, opened, parquet
+
+
+def _parquet(table: pa.Table) -> bytes:
+    return parquet({name: table[name] for name in table.column_names})
+
+
+@pytest.mark.parametrize("write", [_parquet, lambda table: arrow(table, is_file=True)])
+def test_names_of_columns_may_have_dots(write: Callable[[pa.Table], bytes]) -> None:
+    image = pa.array([b"first", b"second"])
+    data = write(pa.table({"image.bytes": image, "file.name": ["a", "b"]}))
+    assert content(opened(data, ContainerKind.PARQUET)) == {"row=1": b"first", "row=2": b"second"}
+    by_name = MemberSelection(image_column="image.bytes", id_key="file.name")
+    assert content(opened(data, ContainerKind.PARQUET, by_name)) == {"a": b"first", "b": b"second"}
