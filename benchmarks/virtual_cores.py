@@ -23,7 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from imagebeam.beam_pipeline.runners.beam_internals import local_runner
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.reading.picture_task import PictureTask
-from imagebeam.images.reading.reader import Answers, chunk_size
+from imagebeam.images.reading.reader import TaskValues, chunk_size
 from imagebeam.images.settings import Access, DecodeLimits, Preprocessing
 from imagebeam.modules.handles.catalogue import DEMO
 from imagebeam.modules.open_module import open_module
@@ -71,13 +71,13 @@ class _Reader:
     def start(self) -> None:
         """Do nothing: there is no process to start."""
 
-    def answers(self, locations: Sequence[ImageLocation], task: PictureTask) -> Answers:
+    def answers(self, locations: Sequence[ImageLocation], task: PictureTask) -> TaskValues:
         """Wait for a core per chunk, as decoding processes take chunks."""
         most = chunk_size(len(locations), self.processes, _SIZE)
         sizes = [min(most, len(locations) - start) for start in range(0, len(locations), most)]
         list(self._threads.map(lambda size: _cores.work(_IMAGE_SECONDS * size), sizes))
         values = np.zeros((len(locations), task.width), np.float32)
-        return Answers(costs={}, values=values, outcomes=[_SIZE] * len(locations))
+        return TaskValues(costs={}, values=values, outcomes=[_SIZE] * len(locations))
 
     def close(self) -> None:
         """End the threads."""

@@ -23,8 +23,8 @@ from imagebeam.modules.class_names import read_class_names
 from imagebeam.modules.errors import ModuleError
 
 if TYPE_CHECKING:
-    from imagebeam.evaluation.accuracy import Evaluation, Tally
-    from imagebeam.evaluation.labelled_images import Labelled
+    from imagebeam.evaluation.accuracy import CorrectCounts, Evaluation
+    from imagebeam.evaluation.labelled_images import LabelledImage
     from imagebeam.images.settings import Resize
     from imagebeam.modules.types import Module
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.beam_pipeline.training.building import start_tensorflow
     from imagebeam.evaluation import labelled_images
-    from imagebeam.evaluation.training_pictures import count_training_pictures
+    from imagebeam.evaluation.accuracy import count_training_pictures
     from imagebeam.modules.types import TENSORFLOW
 
     images = labelled_images.read(args.images)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     indices = labelled_images.class_indices(labels, names, info.class_count)
     images = labelled_images.distinct(images, str(args.images), indices.__getitem__)
     evaluations = _evaluations(modules, images, indices, args.resize)
-    best = max(range(len(modules)), key=lambda place: evaluations[place].tally.top_1)
+    best = max(range(len(modules)), key=lambda place: evaluations[place].counts.top_1)
     module, evaluation = modules[best], evaluations[best]
     if not evaluation.ranks:
         raise InputError(
@@ -101,7 +101,7 @@ def _candidates(args: argparse.Namespace) -> "list[Module]":
 
 def _evaluations(
     modules: "list[Module]",
-    images: "Sequence[Labelled]",
+    images: "Sequence[LabelledImage]",
     indices: Mapping[str, int],
     resize: "Resize",
 ) -> "list[Evaluation]":
@@ -132,12 +132,13 @@ def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") 
     print("Nothing states the input range of this module. Correct labels with each candidate:\n")
     width = max(len(module.info.options.input_words) for module in modules)
     for module, evaluation in zip(modules, evaluations, strict=True):
-        tally = evaluation.tally
+        counts = evaluation.counts
         print(
-            f"  {module.info.options.input_words.ljust(width)}  {tally.top_1:,} of {tally.images:,}"
+            f"  {module.info.options.input_words.ljust(width)}  "
+            f"{counts.top_1:,} of {counts.images:,}"
         )
-    best = max(evaluation.tally.top_1 for evaluation in evaluations)
-    equal = sum(evaluation.tally.top_1 == best for evaluation in evaluations)
+    best = max(evaluation.counts.top_1 for evaluation in evaluations)
+    equal = sum(evaluation.counts.top_1 == best for evaluation in evaluations)
     print(
         "\nThe pictures do not decide: give more of them.\n"
         if equal > 1
@@ -155,23 +156,25 @@ def _print_json(evaluation: "Evaluation", module: "Module", resize: str, learnt:
         "resize": resize,
         "training_images": learnt,
         "failed": dict(evaluation.failed),
-        **_figures(evaluation.tally, module),
-        "classes": {label: _figures(tally, module) for label, tally in evaluation.tallies.items()},
+        **_figures(evaluation.counts, module),
+        "classes": {
+            label: _figures(counts, module) for label, counts in evaluation.counts_by_label.items()
+        },
     }
     print(json.dumps(result, indent=2))
 
 
-def _figures(tally: "Tally", module: "Module") -> dict[str, Any]:
+def _figures(counts: "CorrectCounts", module: "Module") -> dict[str, Any]:
     """Return shares; those of the best five are None where a module has no more classes."""
     from imagebeam.evaluation.accuracy import TOP, wilson_interval
 
     has_top_5 = (module.info.class_count or 0) > TOP
     return {
-        "images": tally.images,
-        "top_1": tally.share,
-        "top_1_interval": tally.interval,
-        "top_5": tally.top_5 / tally.images if has_top_5 else None,
-        "top_5_interval": wilson_interval(tally.top_5, tally.images) if has_top_5 else None,
+        "images": counts.images,
+        "top_1": counts.share,
+        "top_1_interval": counts.interval,
+        "top_5": counts.top_5 / counts.images if has_top_5 else None,
+        "top_5_interval": wilson_interval(counts.top_5, counts.images) if has_top_5 else None,
     }
 
 
@@ -187,20 +190,20 @@ def _print_table(evaluation: "Evaluation", module: "Module", resize: str, learnt
     has_top_5 = (module.info.class_count or 0) > TOP
     for name in ("images", "top-1", *(["top-5"] if has_top_5 else [])):
         table.add_column(name, justify="right")
-    for label, tally in evaluation.tallies.items():
+    for label, counts in evaluation.counts_by_label.items():
         table.add_row(
             label,
-            f"{tally.images:,}",
-            f"{tally.share:.1%}",
-            *([f"{tally.top_5 / tally.images:.1%}"] if has_top_5 else []),
+            f"{counts.images:,}",
+            f"{counts.share:.1%}",
+            *([f"{counts.top_5 / counts.images:.1%}"] if has_top_5 else []),
         )
     out = SafeConsole(soft_wrap=True)
     out.print(table)
     out.print(f"\n{module.handle} on {module.engine}, {resize}")
-    tally = evaluation.tally
-    out.print(_line("top-1", tally.top_1, tally.images))
+    counts = evaluation.counts
+    out.print(_line("top-1", counts.top_1, counts.images))
     if has_top_5:
-        out.print(_line("top-5", tally.top_5, tally.images))
+        out.print(_line("top-5", counts.top_5, counts.images))
     if learnt:
         out.print(f"used to train this module: {learnt:,} of them")
     if evaluation.failed:

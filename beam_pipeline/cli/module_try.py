@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from imagebeam.evaluation.contact_sheet import Answers
+    from imagebeam.evaluation.contact_sheet import SheetColumn
     from imagebeam.images.settings import Resize
     from imagebeam.modules.module_options import ModuleOptions
     from imagebeam.modules.types import Module
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Show the pictures and the answers; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.beam_pipeline.training.building import start_tensorflow
-    from imagebeam.evaluation.contact_sheet import Answers, answer_lines, draw_sheet
+    from imagebeam.evaluation.contact_sheet import SheetColumn, answer_lines, draw_sheet
     from imagebeam.modules.engines import load_engine
     from imagebeam.modules.open_module import open_module
     from imagebeam.modules.types import TENSORFLOW
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     answers = []
     for title, each in variants:
         outputs = load_engine(each.engine, each.path, each.info).run(pixels)
-        answers.append(Answers(title, answer_lines(outputs, names, _CLASSES)))
+        answers.append(SheetColumn(title, answer_lines(outputs, names, _CLASSES)))
     _print(args.images, answers, module)
     if args.output is not None:
         try:
@@ -124,7 +124,7 @@ def _variants(
             yield [module.engine, *_lines(usual.input_words)], other
 
 
-def _print(images: list[str], answers: "list[Answers]", module: "Module") -> None:
+def _print(images: list[str], answers: "list[SheetColumn]", module: "Module") -> None:
     """Print the answers for each picture."""
     from rich.text import Text
 

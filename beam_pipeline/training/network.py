@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from imagebeam.evaluation.confusion import Confusion
     from imagebeam.images.settings import Resize
-    from imagebeam.mobilenet_v1.folder_training import Classifier, Plan
+    from imagebeam.mobilenet_v1.folder_training import Classifier, TrainingPlan
     from imagebeam.mobilenet_v1.pictures import Decoder
-    from imagebeam.mobilenet_v1.training import Progress
+    from imagebeam.mobilenet_v1.training import TrainingProgress
 
 _DEFAULT_WIDTH = 0.5
 _DEFAULT_SIZE = 160
@@ -79,7 +79,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
 
 
 @contextmanager
-def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
+def _progress(state: Path) -> "Iterator[Callable[[TrainingProgress], None]]":
     """Show progress; after Ctrl-C say that the run in the folder `state` can go on."""
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
 
@@ -103,10 +103,10 @@ def _progress(state: Path) -> "Iterator[Callable[[Progress], None]]":
         raise
 
 
-def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
+def _plan(args: argparse.Namespace) -> "tuple[Any, TrainingPlan]":
     """Return the initial weights, and the complete plan."""
     from imagebeam.mobilenet_v1.checkpoint import quantization_of, width_of
-    from imagebeam.mobilenet_v1.folder_training import Plan
+    from imagebeam.mobilenet_v1.folder_training import TrainingPlan
 
     defaults: dict[str, Any] = {
         "width": _DEFAULT_WIDTH,
@@ -125,7 +125,7 @@ def _plan(args: argparse.Namespace) -> "tuple[Any, Plan]":
     given = {each.name: getattr(args, each.name) for each in fields(NetworkArguments)}
     flip = not given.pop("no_flip")
     stated = {name: value for name, value in given.items() if value is not None}
-    plan = Plan(
+    plan = TrainingPlan(
         **{**defaults, **stated},
         held_out=args.held_out,
         flip=flip,
@@ -164,7 +164,7 @@ def _decoder(resize: "Resize") -> "Decoder":
 
 
 def _provenance(
-    args: argparse.Namespace, plan: "Plan", classifier: "Classifier"
+    args: argparse.Namespace, plan: "TrainingPlan", classifier: "Classifier"
 ) -> dict[str, object]:
     accuracy = classifier.accuracy
     return {

@@ -16,7 +16,7 @@ from benchmarks.sample_data.archive import write_archive
 from imagebeam.samples import ARCHIVE, MODULE, TRUTH
 
 if TYPE_CHECKING:
-    from imagebeam.mobilenet_v1.training import Progress
+    from imagebeam.mobilenet_v1.training import TrainingProgress
 
 _PARTS = ("archive", "module")
 _STEPS_PER_LINE = 100
@@ -64,7 +64,7 @@ def _compile(saved_model: Path, flatbuffer: Path) -> None:
     )
 
 
-def _print_progress(progress: "Progress") -> None:
+def _print_progress(progress: "TrainingProgress") -> None:
     if progress.step % _STEPS_PER_LINE == 0:
         print(
             f"step {progress.step} of {progress.steps}, {progress.phase.name.lower()}: "

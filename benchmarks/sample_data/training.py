@@ -19,8 +19,8 @@ from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.evaluation import evaluate
 from imagebeam.mobilenet_v1.export import export_module
 from imagebeam.mobilenet_v1.network import Network
-from imagebeam.mobilenet_v1.pictures import Pictures
-from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.pictures import DecodedPictures
+from imagebeam.mobilenet_v1.training import TrainingProgress, train
 from imagebeam.mobilenet_v1.training_options import TrainingOptions
 
 WIDTH = 0.25
@@ -66,7 +66,7 @@ def build_module(
     output: Path,
     compiler: Compiler,
     recipe: Recipe = Recipe(),
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> dict[str, float]:
     """Train the module on drawn pictures, measure it on fresh ones, and write it.
 
@@ -85,7 +85,9 @@ def build_module(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training.") as folder:
         work = Path(folder)
         network = Network(Architecture(WIDTH, SIZE, len(CLASSES)), seed=TRAINING_SEED)
-        pictures = Pictures(*draw_pool(work / "train.npy", recipe.pictures, SIZE, TRAINING_SEED))
+        pictures = DecodedPictures(
+            *draw_pool(work / "train.npy", recipe.pictures, SIZE, TRAINING_SEED)
+        )
         batches = pictures.batches(recipe.batch_size, TRAINING_SEED)
         train(network, batches, recipe.options, report=report)
         accuracies = _measure(network, compiler, work)
@@ -95,7 +97,9 @@ def build_module(
 
 
 def _measure(network: Network, compiler: Compiler, work: Path) -> dict[str, float]:
-    fresh = Pictures(*draw_pool(work / "fresh.npy", _EVALUATION_PICTURES, SIZE, EVALUATION_SEED))
+    fresh = DecodedPictures(
+        *draw_pool(work / "fresh.npy", _EVALUATION_PICTURES, SIZE, EVALUATION_SEED)
+    )
     right = evaluate(network, fresh.in_order(_EVALUATION_BATCH))
     export_module(network, work / "module", classes=CLASSES)
     compiler(work / "module", work / "module.tflite")
@@ -107,7 +111,7 @@ def _measure(network: Network, compiler: Compiler, work: Path) -> dict[str, floa
     }
 
 
-def _count_right(flatbuffer: Path, pictures: Pictures) -> int:
+def _count_right(flatbuffer: Path, pictures: DecodedPictures) -> int:
     """Count the pictures that the compiled network classifies correctly, fed with pixel bytes."""
     interpreter = Interpreter(str(flatbuffer))
     entry = interpreter.get_input_details()[0]["index"]

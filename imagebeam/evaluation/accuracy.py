@@ -3,16 +3,21 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.evaluation.labelled_images import Labelled
+from imagebeam.evaluation.labelled_images import LabelledImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
+from imagebeam.images.settings import Preprocessing
+from imagebeam.modules import training_pictures
 from imagebeam.modules.engines import Engine
+from imagebeam.modules.types import Module
+from imagebeam.storage import Settings, StoreError, store_for
 
 TOP = 5
 _CHUNK = 256
@@ -21,7 +26,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class Tally:
+class CorrectCounts:
     """Counts of correct classifications.
 
     Attributes:
@@ -34,7 +39,7 @@ class Tally:
     top_5: int
 
     @classmethod
-    def of(cls, ranks: Sequence[int]) -> "Tally":
+    def of(cls, ranks: Sequence[int]) -> "CorrectCounts":
         """Count images by rank, the number of classes with a higher score than the correct one."""
         return cls(len(ranks), sum(r == 0 for r in ranks), sum(r < TOP for r in ranks))
 
@@ -62,18 +67,18 @@ class Evaluation:
     failed: Mapping[str, int]
 
     @property
-    def tally(self) -> Tally:
-        """Return the tally of all images."""
-        return Tally.of([rank for ranks in self.ranks.values() for rank in ranks])
+    def counts(self) -> CorrectCounts:
+        """Return the counts of all images."""
+        return CorrectCounts.of([rank for ranks in self.ranks.values() for rank in ranks])
 
     @property
-    def tallies(self) -> dict[str, Tally]:
-        """Return the tallies by label, sorted."""
-        return {label: Tally.of(ranks) for label, ranks in sorted(self.ranks.items())}
+    def counts_by_label(self) -> dict[str, CorrectCounts]:
+        """Return the counts by label, sorted."""
+        return {label: CorrectCounts.of(ranks) for label, ranks in sorted(self.ranks.items())}
 
 
 def evaluate(
-    images: Sequence[Labelled],
+    images: Sequence[LabelledImage],
     indices: Mapping[str, int],
     reader: ImageReader,
     engine: Engine,
@@ -122,6 +127,24 @@ def _ranks(
     order = np.argsort(-scores, axis=1, kind="stable")
     right = np.array([indices[label] for label in labels])
     return [int(rank) for rank in (order == right[:, np.newaxis]).argmax(axis=1)]
+
+
+def count_training_pictures(images: Sequence[LabelledImage], module: Module) -> int:
+    """Count the images that the module remembers from its training.
+
+    They are read once more for this, but only if the module remembers any.
+    """
+    remembered = training_pictures.read(module.source)
+    if not remembered:
+        return 0
+    count = 0
+    for image in images:
+        # An image that cannot be read has been reported as a failure.
+        with suppress(StoreError):
+            store = store_for(image.uri, Settings())
+            data = store.read(image.uri, Preprocessing.max_bytes)
+            count += training_pictures.digest(data) in remembered
+    return count
 
 
 def wilson_interval(right: int, images: int) -> tuple[float, float]:

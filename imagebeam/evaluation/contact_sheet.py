@@ -20,7 +20,7 @@ _LETTERS = 40
 
 
 @dataclass(frozen=True)
-class Answers:
+class SheetColumn:
     """The answers of one variant of a module, such as another engine or another input range.
 
     Attributes:
@@ -61,7 +61,7 @@ def _numbers(row: npt.NDArray[np.float32]) -> str:
 
 
 def draw_sheet(
-    pixels: npt.NDArray[np.uint8], names: Sequence[str], answers: Sequence[Answers]
+    pixels: npt.NDArray[np.uint8], names: Sequence[str], answers: Sequence[SheetColumn]
 ) -> Image.Image:
     """Draw a sheet with one row per picture and one column per variant of the module.
 

@@ -20,7 +20,7 @@ _FORMS = f"a table with the columns {URI_COLUMN} and {_LABEL}: CSV, TSV, JSON li
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledImage:
     """An image and its class.
 
     Attributes:
@@ -34,7 +34,7 @@ class Labelled:
     written: str = ""
 
 
-def read(path: Path) -> list[Labelled]:
+def read(path: Path) -> list[LabelledImage]:
     """Read a folder with one folder per class, or a table with the columns `uri` and `label`.
 
     Raises:
@@ -49,8 +49,8 @@ def read(path: Path) -> list[Labelled]:
 
 
 def distinct(
-    images: Iterable[Labelled], name: str, meaning: Callable[[str], object] = str
-) -> list[Labelled]:
+    images: Iterable[LabelledImage], name: str, meaning: Callable[[str], object] = str
+) -> list[LabelledImage]:
     """Return each image once.
 
     Args:
@@ -61,7 +61,7 @@ def distinct(
     Raises:
         InputError: an image has two labels.
     """
-    found: dict[str, Labelled] = {}
+    found: dict[str, LabelledImage] = {}
     for each in images:
         earlier = found.setdefault(each.uri, each)
         if meaning(earlier.label) != meaning(each.label):
@@ -72,7 +72,7 @@ def distinct(
     return list(found.values())
 
 
-def _from_folders(path: Path) -> Iterator[Labelled]:
+def _from_folders(path: Path) -> Iterator[LabelledImage]:
     base = os.path.abspath(path)
     for source in inputs.sources([str(path)]):
         for listed in source:
@@ -84,10 +84,10 @@ def _from_folders(path: Path) -> Iterator[Labelled]:
                     f"{listed.uri}: is beside the folders of classes, so its class is "
                     "unknown. Move it into the folder of its class."
                 )
-            yield Labelled(listed.uri, folder, "/".join((folder, *below)))
+            yield LabelledImage(listed.uri, folder, "/".join((folder, *below)))
 
 
-def _from_table(path: Path) -> Iterator[Labelled]:
+def _from_table(path: Path) -> Iterator[LabelledImage]:
     try:
         place = str(path.absolute())
         # A pipe or a device is refused: it would block, or have no end.
@@ -112,7 +112,7 @@ def _from_table(path: Path) -> Iterator[Labelled]:
         raise InputError(f"{str(path)!r}: {reason}. Give {_FORMS}.") from error
 
 
-def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled]:
+def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[LabelledImage]:
     address = uris.from_path(str(path))
     for entry in entries:
         place = entry.position.replace("=", " ")
@@ -124,7 +124,7 @@ def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled
                 found = resolve(entry.value, address, os.path.dirname(address), EntryRules())
                 if label is None or not str(label).strip():
                     raise InputError(f"{str(path)!r}: {place} lacks a label. Fill it in.")
-                yield Labelled(found.address, str(label), entry.value.strip())
+                yield LabelledImage(found.address, str(label), entry.value.strip())
         except ImageError as error:
             raise InputError(f"{str(path)!r}: {place}: {error}. Mend it.") from error
 

@@ -11,7 +11,7 @@ from imagebeam.mobilenet_v1.network import Network, rescale
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class NetworkAccuracy:
     """Top-1 accuracy of the two forms of one network on the same pictures.
 
     Attributes:
@@ -30,7 +30,7 @@ class Accuracy:
         return self.float_right / self.count
 
 
-def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
+def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> NetworkAccuracy:
     """Count correct classes, with and without fake quantisation.
 
     Args:
@@ -53,4 +53,4 @@ def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> Accuracy:
         classes = np.asarray(classes)
         right += (predict(pixels).numpy() == classes).sum(axis=1)
         count += len(classes)
-    return Accuracy(count, *right.tolist())
+    return NetworkAccuracy(count, *right.tolist())

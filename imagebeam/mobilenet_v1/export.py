@@ -103,7 +103,7 @@ def describe(
     }
 
 
-class _Module(tf.train.Checkpoint):
+class _ExportedModule(tf.train.Checkpoint):
     """The interface of a reusable SavedModel: a call and its variables."""
 
     def __init__(self, network: Network, endpoints: Callable[..., dict[str, tf.Tensor]]) -> None:
@@ -150,7 +150,7 @@ def _save(network: Network, directory: Path) -> None:
         values = endpoints(images)
         return {"default": tf.squeeze(values["AvgPool_1a"], [1, 2]), **_published(values)}
 
-    module = _Module(network, endpoints)
+    module = _ExportedModule(network, endpoints)
     for training in (False, True):
         module.__call__.get_concrete_function(images, training=training)
     signatures = {

@@ -14,12 +14,12 @@ from imagebeam.mobilenet_v1.architecture import Architecture
 from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.checkpoint import Weights, transfer_weights
 from imagebeam.mobilenet_v1.errors import NetworkError
-from imagebeam.mobilenet_v1.evaluation import Accuracy, evaluate
+from imagebeam.mobilenet_v1.evaluation import NetworkAccuracy, evaluate
 from imagebeam.mobilenet_v1.folders import read_folder, split
 from imagebeam.mobilenet_v1.network import Network
-from imagebeam.mobilenet_v1.pictures import Decoder, Pictures, decode_all
+from imagebeam.mobilenet_v1.pictures import DecodedPictures, Decoder, decode_all
 from imagebeam.mobilenet_v1.quantops import Quantization
-from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.training import TrainingProgress, train
 from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from imagebeam.storage.atomic_files import remove_leftovers, write_file
 
@@ -29,7 +29,7 @@ _RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The settings of a training run.
 
     Attributes:
@@ -101,21 +101,21 @@ class Classifier:
 
     network: Network
     classes: tuple[str, ...]
-    accuracy: Accuracy
-    held_out: Pictures
+    accuracy: NetworkAccuracy
+    held_out: DecodedPictures
     learnt: tuple[Path, ...]
     skipped: tuple[str, ...]
 
 
 def train_from_folder(
     images: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     decode: Decoder,
     state: Path,
     *,
     weights: Weights | None = None,
     weights_name: str | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Classifier:
     """Train on `IMAGES/CLASS/PICTURE` and test on a held-out part.
 
@@ -169,12 +169,12 @@ def train_from_folder(
     )
 
 
-def _class_weights(pictures: Pictures) -> tuple[float, ...]:
+def _class_weights(pictures: DecodedPictures) -> tuple[float, ...]:
     counts = np.bincount(pictures.classes)
     return tuple((len(pictures.classes) / (len(counts) * counts)).tolist())
 
 
-def _adapt(network: Network, pictures: Pictures, plan: Plan) -> None:
+def _adapt(network: Network, pictures: DecodedPictures, plan: TrainingPlan) -> None:
     pixels, _ = next(iter(pictures.batches(_ADAPTING_BATCH, plan.seed)(0)))
     views = plan.options(steps=1).augmentation.view(pixels, plan.size, tf.constant([plan.seed, 0]))
     network.adopt_statistics(views)
@@ -198,7 +198,7 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
         write_file(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
         return
     # A run of an earlier version lacks the settings that are newer. It had what is the default now.
-    defaults = {key: value for key, value in asdict(Plan()).items() if key in wanted}
+    defaults = {key: value for key, value in asdict(TrainingPlan()).items() if key in wanted}
     begun = defaults | _read_run(file)
     changed = sorted(key for key in begun.keys() | wanted if begun.get(key) != wanted.get(key))
     if changed:

@@ -10,7 +10,7 @@ from imagebeam.mobilenet_v1.errors import NetworkError
 
 
 @dataclass(frozen=True)
-class Sample:
+class LabelledPicture:
     """The file of a picture and the number of its class."""
 
     path: Path
@@ -27,7 +27,7 @@ class LabelledFolder:
     """
 
     classes: tuple[str, ...]
-    samples: tuple[Sample, ...]
+    samples: tuple[LabelledPicture, ...]
 
 
 def read_folder(root: Path) -> LabelledFolder:
@@ -55,13 +55,13 @@ def read_folder(root: Path) -> LabelledFolder:
                 f"{folder}: {len(files)} pictures. A class needs at least two, one for training "
                 "and one for testing. Add pictures or remove the folder."
             )
-        samples += [Sample(path, label) for path in files]
+        samples += [LabelledPicture(path, label) for path in files]
     return LabelledFolder(tuple(folder.name for folder in folders), tuple(samples))
 
 
 def split(
-    samples: Sequence[Sample], held_out: float, seed: int
-) -> tuple[list[Sample], list[Sample]]:
+    samples: Sequence[LabelledPicture], held_out: float, seed: int
+) -> tuple[list[LabelledPicture], list[LabelledPicture]]:
     """Divide every class into a part for training and a part for testing.
 
     Args:
@@ -74,8 +74,8 @@ def split(
     """
     if not 0 < held_out < 1:
         raise NetworkError(f"held-out part {held_out}: must lie between 0 and 1.")
-    learnt: list[Sample] = []
-    tested: list[Sample] = []
+    learnt: list[LabelledPicture] = []
+    tested: list[LabelledPicture] = []
     for label in sorted({sample.label for sample in samples}):
         members = [sample for sample in samples if sample.label == label]
         order = np.random.default_rng([seed, label]).permutation(len(members))
@@ -86,7 +86,7 @@ def split(
 
 
 def refuse_lost_classes(
-    samples: Sequence[Sample], labels: Sequence[int], skipped: Sequence[str]
+    samples: Sequence[LabelledPicture], labels: Sequence[int], skipped: Sequence[str]
 ) -> None:
     """Raise NetworkError if none of the pictures of a class is left.
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from imagebeam import resources
 from imagebeam.mobilenet_v1.errors import PictureError
-from imagebeam.mobilenet_v1.folders import Sample, refuse_lost_classes
+from imagebeam.mobilenet_v1.folders import LabelledPicture, refuse_lost_classes
 
 Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 """A function (encoded picture, side) → uint8 (side, side, 3), RGB; it raises PictureError."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class DecodedPictures:
     """Pictures of one size with their classes.
 
     Attributes:
@@ -83,7 +83,9 @@ class Pictures:
         ]
 
 
-def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Path) -> Pictures:
+def decode_all(
+    samples: Sequence[LabelledPicture], decode: Decoder, side: int, folder: Path
+) -> DecodedPictures:
     """Decode every picture once into an array on disk; skip pictures that cannot be decoded.
 
     Args:
@@ -96,7 +98,7 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Pa
         NetworkError: all pictures of a class failed to decode.
     """
 
-    def read(sample: Sample) -> NDArray[np.uint8] | str:
+    def read(sample: LabelledPicture) -> NDArray[np.uint8] | str:
         try:
             return decode(sample.path.read_bytes(), side)
         except (PictureError, OSError) as error:
@@ -117,4 +119,6 @@ def decode_all(samples: Sequence[Sample], decode: Decoder, side: int, folder: Pa
                 labels.append(sample.label)
                 files.append(sample.path)
     refuse_lost_classes(samples, labels, skipped)
-    return Pictures(pixels[: len(labels)], np.array(labels, np.int64), tuple(skipped), tuple(files))
+    return DecodedPictures(
+        pixels[: len(labels)], np.array(labels, np.int64), tuple(skipped), tuple(files)
+    )

@@ -37,7 +37,7 @@ Batches = Callable[[int], Iterable[Batch]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """The progress of a run; loss and accuracy are means over the steps since the last report.
 
     Attributes:
@@ -64,7 +64,7 @@ def train(
     *,
     state: Path | None = None,
     stopping: EarlyStopping | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> None:
     """Train `network` in place.
 
@@ -195,12 +195,12 @@ class _Recent:
     def add(self, loss_and_accuracy: np.ndarray) -> None:
         self._measured.append(loss_and_accuracy)
 
-    def progress(self, step: int, steps: int, phase: Phase) -> Progress:
+    def progress(self, step: int, steps: int, phase: Phase) -> TrainingProgress:
         """Make a report and start the next one."""
         loss, accuracy = np.mean(self._measured, axis=0).tolist()
         seconds = (time.monotonic() - self._time) / len(self._measured) * (steps - step)
         self._restart()
-        return Progress(step, steps, phase, loss, accuracy, seconds)
+        return TrainingProgress(step, steps, phase, loss, accuracy, seconds)
 
     def _restart(self) -> None:
         self._measured: list[np.ndarray] = []

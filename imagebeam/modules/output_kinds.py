@@ -30,7 +30,7 @@ _NUMBERS = ("float", "int8", "uint8", "int16")
 
 
 @dataclass(frozen=True)
-class Output:
+class ModuleOutput:
     """An output of a module.
 
     Attributes:
@@ -63,7 +63,7 @@ def names_features(*names: str) -> bool:
 
 
 def choose_outputs(
-    outputs: Sequence[Output], stated: Mapping[str, str], source: str
+    outputs: Sequence[ModuleOutput], stated: Mapping[str, str], source: str
 ) -> dict[str, str]:
     """Choose the outputs to use among those of one function; return the name of each by its kind.
 
@@ -99,7 +99,7 @@ def choose_outputs(
     }
 
 
-def _called(name: str, outputs: Sequence[Output], source: str) -> Output:
+def _called(name: str, outputs: Sequence[ModuleOutput], source: str) -> ModuleOutput:
     for output in outputs:
         if name in output.names:
             return output
@@ -109,7 +109,7 @@ def _called(name: str, outputs: Sequence[Output], source: str) -> Output:
     )
 
 
-def _main_of_several(outputs: Sequence[Output]) -> list[Output]:
+def _main_of_several(outputs: Sequence[ModuleOutput]) -> list[ModuleOutput]:
     """Choose among outputs with the same answer: logits, else probabilities, not class numbers."""
     floats = [output for output in outputs if output.dtype.startswith("float")] or outputs
     for words in (("logit",), _SCORE_WORDS):
@@ -120,7 +120,9 @@ def _main_of_several(outputs: Sequence[Output]) -> list[Output]:
     return list(outputs)
 
 
-def _refuse_listed_classes(chosen: Output, outputs: Sequence[Output], source: str) -> None:
+def _refuse_listed_classes(
+    chosen: ModuleOutput, outputs: Sequence[ModuleOutput], source: str
+) -> None:
     """Refuse the scores of some classes, which another output lists for each image anew.
 
     Detectors and networks that end in the best few classes have such outputs.
@@ -138,7 +140,7 @@ def _refuse_listed_classes(chosen: Output, outputs: Sequence[Output], source: st
             )
 
 
-def _lists_classes(output: Output) -> bool:
+def _lists_classes(output: ModuleOutput) -> bool:
     if not output.dtype.startswith(_NUMBERS):
         return True
     return _contains(output, _CLASS_WORDS) and not _contains(output, _SCORE_WORDS)
@@ -148,11 +150,11 @@ def _lengths(shape: tuple[int | None, ...] | None) -> list[int | None]:
     return [length for length in (shape or ())[1:] if length != 1]
 
 
-def _contains(output: Output, words: Sequence[str]) -> bool:
+def _contains(output: ModuleOutput, words: Sequence[str]) -> bool:
     return any(word in name.lower() for name in output.names for word in words)
 
 
-def _unclear(outputs: Sequence[Output], source: str) -> ModuleError:
+def _unclear(outputs: Sequence[ModuleOutput], source: str) -> ModuleError:
     if outputs and not any(output.can_be_vector for output in outputs):
         return ModuleError(
             f"{source}: its outputs are {_listed(outputs)}, not one vector per image. Give a "
@@ -165,7 +167,7 @@ def _unclear(outputs: Sequence[Output], source: str) -> ModuleError:
     )
 
 
-def _listed(outputs: Sequence[Output]) -> str:
+def _listed(outputs: Sequence[ModuleOutput]) -> str:
     return "; ".join(f"{each.name!r} {_shape(each.shape)}" for each in outputs)
 
 

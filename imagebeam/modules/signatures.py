@@ -12,7 +12,7 @@ from typing import Any
 
 from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
-from imagebeam.modules.output_kinds import FEATURES, LOGITS, Output, choose_outputs
+from imagebeam.modules.output_kinds import FEATURES, LOGITS, ModuleOutput, choose_outputs
 
 HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
@@ -101,7 +101,9 @@ def choose_heads(
 
 
 def _heads_of(signature: Signature, source: str, options: ModuleOptions) -> dict[str, Head]:
-    outputs = [Output(name, spec.dtype, spec.shape) for name, spec in signature.outputs.items()]
+    outputs = [
+        ModuleOutput(name, spec.dtype, spec.shape) for name, spec in signature.outputs.items()
+    ]
     described = f"{source}: signature {signature.name!r}"
     chosen = choose_outputs(outputs, options.kinds, described)
     if signature.name == HUB_SIGNATURES[FEATURES] and not options.outputs:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagebeam.evaluation.accuracy import Tally
+from imagebeam.evaluation.accuracy import CorrectCounts
 from imagebeam.report.grouping import Row
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusedPair:
     """Images of the class `truth` that are labelled `label`.
 
     Attributes:
@@ -36,8 +36,8 @@ class Accuracy:
 
     Attributes:
         name: of the file or folder with the true labels.
-        all: the tally of all images.
-        classes: the true labels with their tallies, those with most wrong labels first.
+        all: the counts of all images.
+        classes: the true labels with their counts, those with most wrong labels first.
         confusions: pairs of classes, the most frequent first.
         bins: of equal width from score 0 to 1; None where there is no image.
         failed: images with a true label that are in errors.
@@ -46,9 +46,9 @@ class Accuracy:
     """
 
     name: str
-    all: Tally
-    classes: Sequence[tuple[str, Tally]]
-    confusions: Sequence[Confusion]
+    all: CorrectCounts
+    classes: Sequence[tuple[str, CorrectCounts]]
+    confusions: Sequence[ConfusedPair]
     bins: Sequence[ScoreBin | None]
     failed: int
     missing: int

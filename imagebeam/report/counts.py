@@ -21,7 +21,7 @@ _EXAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ExampleRows:
     """Rows of some pictures of one class, or of all.
 
     Attributes:
@@ -51,7 +51,7 @@ class ClassCount:
     images: int
     mean_score: float | None
     histogram: Sequence[int]
-    pictures: Pictures
+    pictures: ExampleRows
 
 
 class ClassStats:
@@ -91,7 +91,7 @@ class ClassStats:
                 int(histogram.sum()),
                 float(score_sum / histogram.sum()),
                 histogram.tolist(),
-                Pictures(
+                ExampleRows(
                     self._sample.of(number),
                     self._least_sure.of(number),
                     self._most_sure.of(number),
@@ -111,7 +111,7 @@ class ClassStats:
             with_score + self._unlabelled,
             float(self._score_sums.sum() / with_score) if with_score else None,
             self._histograms.sum(axis=0).tolist() if with_score else [],
-            Pictures(self._sample.of_all(), self._least_sure.of_all(), self._most_sure.of_all()),
+            ExampleRows(self._sample.of_all(), self._least_sure.of_all(), self._most_sure.of_all()),
         )
 
     def _add_scores(self, groups: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]) -> None:

@@ -9,11 +9,11 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from imagebeam.evaluation.accuracy import TOP, Tally
-from imagebeam.evaluation.labelled_images import Labelled, distinct
+from imagebeam.evaluation.accuracy import TOP, CorrectCounts
+from imagebeam.evaluation.labelled_images import LabelledImage, distinct
 from imagebeam.images import uris
 from imagebeam.images.errors import InputError
-from imagebeam.report.accuracy import Accuracy, Confusion, ScoreBin
+from imagebeam.report.accuracy import Accuracy, ConfusedPair, ScoreBin
 from imagebeam.report.grouping import Row
 
 BINS = 10
@@ -33,7 +33,7 @@ class _Judged:
 class TruthRows:
     """Collects the rows whose true label is known; a `Sink` for labelled rows."""
 
-    def __init__(self, name: str, images: Sequence[Labelled]) -> None:
+    def __init__(self, name: str, images: Sequence[LabelledImage]) -> None:
         """Take true labels, which come from the file or folder `name`.
 
         Raises:
@@ -85,10 +85,10 @@ class TruthRows:
         by_truth: defaultdict[str, list[_Judged]] = defaultdict(list)
         for each in judged:
             by_truth[each.truth].append(each)
-        found = [(label, _tally(some)) for label, some in by_truth.items()]
+        found = [(label, _counts(some)) for label, some in by_truth.items()]
         return Accuracy(
             self._name,
-            _tally(judged),
+            _counts(judged),
             sorted(found, key=lambda each: (each[1].top_1 - each[1].images, each[0])),
             list(_confusions(judged)),
             _bins(judged),
@@ -146,11 +146,11 @@ class _Classes:
         return next((place for place, label in enumerate(labels) if label in wanted), None)
 
 
-def _tally(judged: Sequence[_Judged]) -> Tally:
-    return Tally.of([TOP if each.rank is None else each.rank for each in judged])
+def _counts(judged: Sequence[_Judged]) -> CorrectCounts:
+    return CorrectCounts.of([TOP if each.rank is None else each.rank for each in judged])
 
 
-def _confusions(judged: Sequence[_Judged]) -> Iterator[Confusion]:
+def _confusions(judged: Sequence[_Judged]) -> Iterator[ConfusedPair]:
     pairs: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for each in judged:
         if each.rank != 0:
@@ -158,7 +158,7 @@ def _confusions(judged: Sequence[_Judged]) -> Iterator[Confusion]:
     order = sorted(pairs, key=lambda pair: (-len(pairs[pair]), pair))
     for truth, label in order[:_MOST_CONFUSIONS]:
         rows = sorted(pairs[truth, label], key=lambda row: (-row["score"], row["uri"]))
-        yield Confusion(truth, label, len(rows), rows[:_MOST_PICTURES])
+        yield ConfusedPair(truth, label, len(rows), rows[:_MOST_PICTURES])
 
 
 def _bins(judged: Sequence[_Judged]) -> list[ScoreBin | None]:

@@ -8,15 +8,13 @@ different addresses keep different names.
 import hashlib
 import re
 import unicodedata
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imagebeam.storage.uris import is_plain, scheme
 
 HideQuery = Literal["secret", "all", "none"]
 """Which values of a query rows hide: those that may be secret, all, or none."""
-
-HIDE_QUERY: tuple[HideQuery, ...] = get_args(HideQuery)
 
 _SIGNATURE = re.compile(r"(x-[a-z]+-)?(signature|sig)", re.IGNORECASE)
 _SIGNING = re.compile(

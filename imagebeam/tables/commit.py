@@ -15,8 +15,8 @@ import pyarrow as pa
 from imagebeam.outputs.digests import Digests, is_in
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
-from imagebeam.tables.source import Rows, Show, Source
-from imagebeam.tables.table import Change, Owner, Table, TableError
+from imagebeam.tables.source import CommitSource, FinishedRows, Show
+from imagebeam.tables.table import Owner, Table, TableChange, TableError
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def commit(
         TableError: a table has other columns, or rows that no commit of this output wrote.
         ConflictError: another commit changed a table at the same time.
     """
-    source = Source.open(root, partial, show)
+    source = CommitSource.open(root, partial, show)
     # Both are compared before one is changed: a table that is refused leaves the other as it was.
     plans = [
         _compared(table, source, found, overwrite)
@@ -79,11 +79,11 @@ def commit(
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _PlannedChange:
     """The changes that one table needs."""
 
     table: Table
-    found: Rows
+    found: FinishedRows
     properties: Mapping[str, str]
     added: Digests
     gone: Digests | None
@@ -95,7 +95,7 @@ class _Plan:
         if not self.is_needed:
             return Committed(self.table.name, None, 0, 0, count)
         failures: list[Exception] = []
-        change = Change(
+        change = TableChange(
             self.found.schema,
             lambda: _noting(self.found.among(self.added), failures),
             self.gone,
@@ -118,7 +118,9 @@ def _noting(found: Iterator[pa.RecordBatch], failures: list[Exception]) -> Itera
         raise
 
 
-def _compared(table: Table, source: Source, found: Rows, overwrite: bool) -> _Plan:
+def _compared(
+    table: Table, source: CommitSource, found: FinishedRows, overwrite: bool
+) -> _PlannedChange:
     """Compare a table with the rows that it shall hold.
 
     Raises:
@@ -133,15 +135,17 @@ def _compared(table: Table, source: Source, found: Rows, overwrite: bool) -> _Pl
     )
     has_columns = columns is not None and {*columns.names} == {*found.schema.names}
     if has_columns and np.array_equal(there, wanted):
-        return _Plan(table, found, source.properties, wanted[:0], None, 0, is_needed=False)
+        return _PlannedChange(table, found, source.properties, wanted[:0], None, 0, is_needed=False)
     if len(there) and overwrite:
-        return _Plan(table, found, source.properties, wanted, None, len(there), is_needed=True)
+        return _PlannedChange(
+            table, found, source.properties, wanted, None, len(there), is_needed=True
+        )
     if len(there):
         _check_owner(table, source, there)
     gone, added = there[~is_in(there, wanted)], wanted[~is_in(wanted, there)]
     removed = len(there) - (len(wanted) - len(added))
     replaced = None if len(gone) == len(there) > 0 else gone
-    return _Plan(table, found, source.properties, added, replaced, removed, is_needed=True)
+    return _PlannedChange(table, found, source.properties, added, replaced, removed, is_needed=True)
 
 
 def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> None:
@@ -161,7 +165,7 @@ def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> Non
         )
 
 
-def _check_owner(table: Table, source: Source, there: Digests) -> None:
+def _check_owner(table: Table, source: CommitSource, there: Digests) -> None:
     """Refuse a table whose rows are not those that the last commit of this output left."""
     owner = table.owner(str(source.root))
     if owner is not None and rows.total(there).startswith(owner.total):

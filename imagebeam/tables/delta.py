@@ -10,7 +10,7 @@ import pyarrow as pa
 from imagebeam.extras import install_command
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
-from imagebeam.tables.table import Change, ConflictError, Owner, TableError, fix_for, shortened
+from imagebeam.tables.table import ConflictError, Owner, TableChange, TableError, fix_for, shortened
 
 try:
     from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
@@ -73,7 +73,7 @@ class Delta:
             query = QueryBuilder(_SESSION).register("t", self._table)
             yield from pa.RecordBatchReader.from_stream(query.execute("SELECT * FROM t"))
 
-    def commit(self, change: Change) -> str:
+    def commit(self, change: TableChange) -> str:
         """Change the table in one commit, or not at all; return its version."""
         properties = CommitProperties(
             custom_metadata=dict(change.properties),
@@ -92,7 +92,7 @@ class Delta:
                 self._table = DeltaTable(self.name, storage_options=self._options)
             return str(self._table.version())
 
-    def _write(self, change: Change, properties: CommitProperties) -> None:
+    def _write(self, change: TableChange, properties: CommitProperties) -> None:
         added = pa.RecordBatchReader.from_batches(change.schema, change.added())
         if self._table is None:
             write_deltalake(
@@ -107,7 +107,7 @@ class Delta:
             commit_properties=properties,
         )
 
-    def _merge(self, change: Change, properties: CommitProperties) -> None:
+    def _merge(self, change: TableChange, properties: CommitProperties) -> None:
         assert self._table is not None
         flagged = change.schema.append(pa.field(_GONE, pa.bool_()))
         # Read before the merge starts: while it runs, the library cannot read the table for us.
@@ -124,7 +124,7 @@ class Delta:
             f"NOT s.{_GONE}", except_cols=[_GONE]
         ).when_not_matched_insert_all(f"NOT s.{_GONE}", except_cols=[_GONE]).execute()
 
-    def _gone(self, change: Change) -> set[str]:
+    def _gone(self, change: TableChange) -> set[str]:
         """Return the names of the images whose rows are to be removed."""
         names: set[str] = set()
         for batch in self.batches():
@@ -153,7 +153,7 @@ def _writer(output: str) -> str:
     return f"imagebeam {output}"
 
 
-def _flagged(change: Change, gone: set[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _flagged(change: TableChange, gone: set[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows to add, then the names of the rows to remove that have no new value."""
     for batch in change.added():
         gone.difference_update(batch.column("uri").to_pylist())

@@ -10,7 +10,7 @@ import pyarrow as pa
 from imagebeam.errors import ImagebeamError
 from imagebeam.extras import install_command
 from imagebeam.tables import credentials, rows
-from imagebeam.tables.table import Change, ConflictError, Owner, TableError, fix_for, shortened
+from imagebeam.tables.table import ConflictError, Owner, TableChange, TableError, fix_for, shortened
 
 try:
     from pyiceberg import exceptions
@@ -87,7 +87,7 @@ class Iceberg:
         for task in self._files():
             yield from self._rows(task)
 
-    def commit(self, change: Change) -> str:
+    def commit(self, change: TableChange) -> str:
         """Change the table in one snapshot, or not at all; return the snapshot's id."""
         with self._translated():
             transaction = self._begin(change)
@@ -107,7 +107,7 @@ class Iceberg:
             transaction.commit_transaction()
             return str(snapshot.snapshot_id)
 
-    def _begin(self, change: Change) -> "Transaction":
+    def _begin(self, change: TableChange) -> "Transaction":
         if self._table is None:
             self._catalogue.create_namespace_if_not_exists(self._identifier[:-1])
             return self._catalogue.create_table_transaction(self._identifier, change.schema)
@@ -130,7 +130,7 @@ class Iceberg:
             yield from scan.to_record_batches([task])
 
     def _changed_rows(
-        self, change: Change, rewritten: "list[FileScanTask]"
+        self, change: TableChange, rewritten: "list[FileScanTask]"
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows that stay of the files to rewrite, then the rows to add."""
         if change.gone is not None:
@@ -140,7 +140,7 @@ class Iceberg:
         yield from change.added()
 
     def _write(
-        self, transaction: "Transaction", change: Change, found: Iterator[pa.RecordBatch]
+        self, transaction: "Transaction", change: TableChange, found: Iterator[pa.RecordBatch]
     ) -> "Iterator[DataFile]":
         """Write rows to data files, one after the other, and yield these."""
         metadata = transaction.table_metadata

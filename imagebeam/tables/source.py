@@ -27,7 +27,7 @@ Show = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
-class Rows:
+class FinishedRows:
     """The finished rows of one kind: predictions or errors.
 
     Attributes:
@@ -63,7 +63,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Source:
+class CommitSource:
     """An output whose rows were read once.
 
     Attributes:
@@ -74,12 +74,12 @@ class Source:
     """
 
     root: AnyPath
-    predictions: Rows
-    errors: Rows
+    predictions: FinishedRows
+    errors: FinishedRows
     properties: Mapping[str, str]
 
     @staticmethod
-    def open(root: AnyPath, partial: bool, show: Show) -> "Source":
+    def open(root: AnyPath, partial: bool, show: Show) -> "CommitSource":
         """Read all rows of an output; for the arguments and errors see `commit`."""
         layout, identity = read(root)
         before = verify.fingerprint(layout)
@@ -90,7 +90,7 @@ class Source:
         kept = identity.get("kept") or {}
         uri_total = 0
 
-        def read_rows(parts: Sequence[AnyPath], own: pa.Schema) -> Rows:
+        def read_rows(parts: Sequence[AnyPath], own: pa.Schema) -> FinishedRows:
             nonlocal uri_total
             own_schema = _with_kept(own, parts, kept)
             schema = rows.table_schema(own_schema)
@@ -100,7 +100,7 @@ class Source:
                 for batch in rows.batches(part, own_schema, schema):
                     found.append(rows.digests(batch))
                     uri_total += sum(map(uri_digest, batch.column("uri").to_pylist()))
-            return Rows(parts, own_schema, schema, rows.joined(found))
+            return FinishedRows(parts, own_schema, schema, rows.joined(found))
 
         predictions = read_rows(sorted(layout.prediction_parts()), emitted)
         errors = read_rows(sorted(layout.error_parts()), ERRORS)
@@ -108,7 +108,7 @@ class Source:
             _check_account(layout, predictions, errors, uri_total)
         if verify.fingerprint(layout) != before:
             raise OutputError(f"{root}: was written to meanwhile. Try again when that has ended.")
-        return Source(root, predictions, errors, _properties(layout, identity, is_complete))
+        return CommitSource(root, predictions, errors, _properties(layout, identity, is_complete))
 
 
 def _unfinished(layout: Layout) -> OutputError:
@@ -142,7 +142,9 @@ def _type(name: str, kind: str) -> pa.DataType:
     return known if str(known) == kind else pa.type_for_alias(kind)
 
 
-def _check_account(layout: Layout, predictions: Rows, errors: Rows, uri_total: int) -> None:
+def _check_account(
+    layout: Layout, predictions: FinishedRows, errors: FinishedRows, uri_total: int
+) -> None:
     with own_file(layout.summary, "Run its command again."):
         summary = read_summary(layout)
     found = len(predictions.digests) + len(errors.digests)

@@ -42,7 +42,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Change:
+class TableChange:
     """The changes of one commit to a table.
 
     Attributes:
@@ -80,7 +80,7 @@ class Table(Protocol):
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows."""
 
-    def commit(self, change: Change) -> str:
+    def commit(self, change: TableChange) -> str:
         """Change the table in one snapshot, or not at all; return the name of the snapshot.
 
         Raises:

@@ -11,7 +11,7 @@ from imagebeam.evaluation.confusion import Confusion
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.mobilenet_v1.folders import Sample, read_folder, refuse_lost_classes, split
+from imagebeam.mobilenet_v1.folders import LabelledPicture, read_folder, refuse_lost_classes, split
 from imagebeam.modules import training_pictures
 from imagebeam.modules.engines import load_engine
 from imagebeam.modules.errors import ModuleError
@@ -139,19 +139,19 @@ def train_head(
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    samples: tuple[Sample, ...]
+    samples: tuple[LabelledPicture, ...]
     examples: Examples
     skipped: tuple[str, ...]
 
 
 def _features(
-    samples: Sequence[Sample],
+    samples: Sequence[LabelledPicture],
     module: Module,
     reader: ImageReader,
     advance: Callable[[int], object],
 ) -> _Known:
     engine = load_engine(module.engine, module.path, module.info)
-    used: list[Sample] = []
+    used: list[LabelledPicture] = []
     skipped: list[str] = []
     vectors = [np.empty((0, module.info.length(FEATURES)), np.float32)]
     for chunk in _chunks(samples):
@@ -173,6 +173,6 @@ def _features(
     return _Known(tuple(used), examples, tuple(skipped))
 
 
-def _chunks(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+def _chunks(samples: Sequence[LabelledPicture]) -> Iterator[Sequence[LabelledPicture]]:
     for start in range(0, len(samples), _CHUNK):
         yield samples[start : start + _CHUNK]

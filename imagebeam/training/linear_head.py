@@ -22,7 +22,7 @@ Classes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class LinearHead:
     """A linear classifier: logits = weights @ features + bias.
 
     Attributes:
@@ -66,7 +66,7 @@ def fit(
     weights: FloatArray,
     patience: int | None = None,
     iterations: int = _ITERATIONS,
-) -> Head:
+) -> LinearHead:
     """Fit a classifier and return the one with the lowest loss on the validation images.
 
     Args:
@@ -103,7 +103,9 @@ def fit(
             elif patience is not None and iteration - best_at >= patience * _CHECK_EVERY:
                 break
     slopes = best[:-1].T / scale
-    return Head(slopes.astype(np.float32), (best[-1] - slopes @ mean).astype(np.float32), best_at)
+    return LinearHead(
+        slopes.astype(np.float32), (best[-1] - slopes @ mean).astype(np.float32), best_at
+    )
 
 
 def _loss(logits: FloatArray, classes: Classes, weights: FloatArray) -> float:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from imagebeam.evaluation.accuracy import Evaluation, Tally, wilson_interval
+from imagebeam.evaluation.accuracy import CorrectCounts, Evaluation, wilson_interval
 
 
 # The definition of Wilson's interval: the measured share is exactly
@@ -24,11 +24,14 @@ def test_the_interval_ends_at_0_and_1(images: int) -> None:
     assert all_of_them[0] == pytest.approx(1 / (1 + weight), abs=1e-6)
 
 
-def test_ranks_are_tallied() -> None:
-    assert Tally.of([0, 4, 5, 0, 1]) == Tally(images=5, top_1=2, top_5=4)
+def test_ranks_are_counted() -> None:
+    assert CorrectCounts.of([0, 4, 5, 0, 1]) == CorrectCounts(images=5, top_1=2, top_5=4)
 
 
-def test_an_evaluation_is_tallied_by_class_and_in_total() -> None:
+def test_an_evaluation_counts_by_class_and_in_total() -> None:
     evaluation = Evaluation({"b": [0, 1], "a": [9]}, {"corrupt": 1})
-    assert list(evaluation.tallies.items()) == [("a", Tally(1, 0, 0)), ("b", Tally(2, 1, 2))]
-    assert evaluation.tally == Tally(3, 1, 2)
+    assert list(evaluation.counts_by_label.items()) == [
+        ("a", CorrectCounts(1, 0, 0)),
+        ("b", CorrectCounts(2, 1, 2)),
+    ]
+    assert evaluation.counts == CorrectCounts(3, 1, 2)

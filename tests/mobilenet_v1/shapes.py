@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imagebeam.mobilenet_v1.errors import PictureError
-from imagebeam.mobilenet_v1.pictures import Pictures
+from imagebeam.mobilenet_v1.pictures import DecodedPictures
 
 CLASSES = ("bars", "disc", "rings")
 SIDE = 40
@@ -32,11 +32,11 @@ def draw(label: int, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
     return np.asarray(image)
 
 
-def drawn(count: int, seed: int, side: int = SIDE) -> Pictures:
+def drawn(count: int, seed: int, side: int = SIDE) -> DecodedPictures:
     """Draw `count` pictures with alternating classes."""
     rng = np.random.default_rng(seed)
     classes = np.arange(count) % len(CLASSES)
-    return Pictures(np.stack([draw(int(label), rng, side) for label in classes]), classes)
+    return DecodedPictures(np.stack([draw(int(label), rng, side) for label in classes]), classes)
 
 
 def write_folders(root: Path, count: int, seed: int = 0) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebeam.mobilenet_v1 import NetworkError
-from imagebeam.mobilenet_v1.folders import Sample, read_folder, split
+from imagebeam.mobilenet_v1.folders import LabelledPicture, read_folder, split
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -20,10 +20,10 @@ def test_classes_and_pictures_are_sorted_and_hidden_ones_left_out(tmp_path: Path
     folder = read_folder(tmp_path)
     assert folder.classes == ("cat", "dog")
     assert folder.samples == (
-        Sample(tmp_path / "cat/a", 0),
-        Sample(tmp_path / "cat/b", 0),
-        Sample(tmp_path / "dog/1.jpg", 1),
-        Sample(tmp_path / "dog/2.jpg", 1),
+        LabelledPicture(tmp_path / "cat/a", 0),
+        LabelledPicture(tmp_path / "cat/b", 0),
+        LabelledPicture(tmp_path / "dog/1.jpg", 1),
+        LabelledPicture(tmp_path / "dog/2.jpg", 1),
     )
 
 
@@ -47,7 +47,9 @@ def test_class_with_too_few_pictures_is_refused(tmp_path: Path, count: int) -> N
         read_folder(tmp_path)
 
 
-SAMPLES = [Sample(Path(f"{label}/{index}"), label) for label in range(3) for index in range(10)]
+SAMPLES = [
+    LabelledPicture(Path(f"{label}/{index}"), label) for label in range(3) for index in range(10)
+]
 
 
 def test_same_share_of_every_class_is_held_out() -> None:

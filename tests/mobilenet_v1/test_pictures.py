@@ -7,11 +7,13 @@ import pytest
 
 from imagebeam.mobilenet_v1 import NetworkError
 from imagebeam.mobilenet_v1.folders import read_folder
-from imagebeam.mobilenet_v1.pictures import Pictures, decode_all
+from imagebeam.mobilenet_v1.pictures import DecodedPictures, decode_all
 from tests.mobilenet_v1 import shapes
 
 # Ten pictures of one pixel with different colours.
-PICTURES = Pictures(np.arange(10, dtype=np.uint8).repeat(3).reshape(10, 1, 1, 3), np.arange(10) % 2)
+PICTURES = DecodedPictures(
+    np.arange(10, dtype=np.uint8).repeat(3).reshape(10, 1, 1, 3), np.arange(10) % 2
+)
 
 
 def _shown(seed: int, first: int, count: int) -> list[list[int]]:

@@ -16,11 +16,11 @@ from imagebeam.mobilenet_v1 import Architecture, NetworkError
 from imagebeam.mobilenet_v1.checkpoint import read_module
 from imagebeam.mobilenet_v1.evaluation import evaluate
 from imagebeam.mobilenet_v1.export import export_module
-from imagebeam.mobilenet_v1.folder_training import Plan, train_from_folder
+from imagebeam.mobilenet_v1.folder_training import TrainingPlan, train_from_folder
 from imagebeam.mobilenet_v1.layers import Phase
 from imagebeam.mobilenet_v1.network import Network, rescale
 from imagebeam.mobilenet_v1.quantops import Quantization
-from imagebeam.mobilenet_v1.training import Progress, train
+from imagebeam.mobilenet_v1.training import TrainingProgress, train
 from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
 from tests.mobilenet_v1 import shapes
 
@@ -58,7 +58,7 @@ def test_short_run_changes_weights_and_ranges_and_resumes_from_its_checkpoint(
     options = TrainingOptions(6, quantise_from=0, freeze_from=1)
     network = Network(SMALL, quantization=quantization)
     before = [variable.numpy() for variable in network.trainable_variables]
-    reports: list[Progress] = []
+    reports: list[TrainingProgress] = []
     train(network, pictures.batches(8, 0), options, state=tmp_path, report=reports.append)
     assert all(
         np.abs(variable - old).max() > 0
@@ -100,7 +100,7 @@ def test_the_float_phase_ends_early_and_stays_ended_after_a_restart(tmp_path: Pa
     measured = iter([0.5, 0.75, 0.75, 0.5])
     stopping = EarlyStopping(lambda: next(measured), every=2, patience=2)
     options = TrainingOptions(100, quantise_from=0.5, freeze_from=0.75)
-    reports: list[Progress] = []
+    reports: list[TrainingProgress] = []
     train(
         Network(SMALL), _endless, options, state=tmp_path, stopping=stopping, report=reports.append
     )
@@ -147,7 +147,7 @@ def test_evaluation_counts_correct_classes_of_both_forms() -> None:
 @dataclass(frozen=True)
 class _Trained:
     network: Network
-    reports: list[Progress]
+    reports: list[TrainingProgress]
     state: Path
 
 
@@ -155,7 +155,7 @@ class _Trained:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> _Trained:
     """Return a network that learnt to distinguish three shapes."""
     state = tmp_path_factory.mktemp("run")
-    network, reports = Network(SMALL), list[Progress]()
+    network, reports = Network(SMALL), list[TrainingProgress]()
     pictures = shapes.drawn(600, seed=0)
     train(
         network, pictures.batches(32, 0), TrainingOptions(150), state=state, report=reports.append
@@ -204,7 +204,7 @@ def test_transfer_trains_other_classes(trained: _Trained, tmp_path: Path) -> Non
     for picture in (tmp_path / "images/disc").iterdir():
         picture.unlink()
     (tmp_path / "images/disc").rmdir()
-    plan = Plan(0.25, 32, epochs=5, batch_size=16, held_out=0.5, learning_rate=0.001)
+    plan = TrainingPlan(0.25, 32, epochs=5, batch_size=16, held_out=0.5, learning_rate=0.001)
     weights = read_module(tmp_path / "module")
     classifier = train_from_folder(
         tmp_path / "images", plan, shapes.decode, tmp_path / "run", weights=weights

@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from imagebeam.evaluation.accuracy import Tally
-from imagebeam.evaluation.labelled_images import Labelled
+from imagebeam.evaluation.accuracy import CorrectCounts
+from imagebeam.evaluation.labelled_images import LabelledImage
 from imagebeam.images.errors import InputError
 from imagebeam.report.accuracy import Accuracy, ScoreBin
 from imagebeam.report.truth import TruthRows
@@ -24,7 +24,7 @@ def row(uri: str, *best: tuple[int, float]) -> dict[str, Any]:
 def accuracy(
     truth: dict[str, str], *rows: dict[str, Any], failed: tuple[str, ...] = ()
 ) -> Accuracy:
-    found = TruthRows("truth.csv", [Labelled(uri, label) for uri, label in truth.items()])
+    found = TruthRows("truth.csv", [LabelledImage(uri, label) for uri, label in truth.items()])
     found.add(pa.RecordBatch.from_pylist(list(rows)))
     if failed:
         found.add(pa.RecordBatch.from_pylist([{"uri": uri, "code": "x"} for uri in failed]))
@@ -41,12 +41,12 @@ def test_labels_are_compared_by_name_synonym_and_number() -> None:
         row("other", (0, 0.5)),
         failed=("e",),
     )
-    assert found.all == Tally(4, 2, 4)
+    assert found.all == CorrectCounts(4, 2, 4)
     assert found.classes == [
-        ("Tinca tinca", Tally(1, 0, 1)),
-        ("cat", Tally(1, 0, 1)),
-        ("0", Tally(1, 1, 1)),
-        ("tench", Tally(1, 1, 1)),
+        ("Tinca tinca", CorrectCounts(1, 0, 1)),
+        ("cat", CorrectCounts(1, 0, 1)),
+        ("0", CorrectCounts(1, 1, 1)),
+        ("tench", CorrectCounts(1, 1, 1)),
     ]
     assert (found.failed, found.missing, found.unknown) == (1, 2, [])
     assert [(each.truth, each.label, each.images) for each in found.confusions] == [
@@ -59,7 +59,7 @@ def test_labels_are_compared_by_name_synonym_and_number() -> None:
 
 @pytest.mark.parametrize("uri", ["file:///x/a.jpg", "pics/a.jpg"])
 def test_an_output_may_hold_names_as_they_were_written(uri: str) -> None:
-    found = TruthRows("truth.csv", [Labelled("file:///x/a.jpg", "cat", "pics/a.jpg")])
+    found = TruthRows("truth.csv", [LabelledImage("file:///x/a.jpg", "cat", "pics/a.jpg")])
     found.add(pa.RecordBatch.from_pylist([row(uri, (3, 0.5))]))
     assert (found.accuracy().all, found.accuracy().missing) == (Tally(1, 1, 1), 0)
 
@@ -99,7 +99,7 @@ def test_a_label_of_several_classes_is_refused() -> None:
 
 
 def test_an_output_without_labels_cannot_be_compared() -> None:
-    found = TruthRows("truth.csv", [Labelled("a", "cat")])
+    found = TruthRows("truth.csv", [LabelledImage("a", "cat")])
     with pytest.raises(InputError, match="the output has no labels"):
         found.add(pa.RecordBatch.from_pylist([{"uri": "a", "width": 1}]))
 

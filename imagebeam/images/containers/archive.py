@@ -5,8 +5,13 @@ from typing import NamedTuple
 
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.containers.nested import NestedPlace
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import ContainerLimits, Entry, Member, MemberProblem
+from imagebeam.images.containers.types import (
+    ByteSource,
+    ContainerLimits,
+    Entry,
+    Member,
+    MemberProblem,
+)
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listing.names import NameRules
 from imagebeam.storage.uris import MEMBER

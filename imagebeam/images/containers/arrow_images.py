@@ -55,8 +55,8 @@ def _rows(
             yield (number, row), name, path_of_row
 
 
-class Rows:
-    """Reads images by row; see `parquets.Rows`. A step back starts at the first batch again."""
+class RowReader:
+    """Reads images by row, as for Parquet. A step back starts at the first batch again."""
 
     def __init__(self, file: IO[bytes], selection: MemberSelection, _: ContainerLimits) -> None:
         self._file = file

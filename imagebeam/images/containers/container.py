@@ -19,12 +19,9 @@ from imagebeam.images.containers.numbering import (
     numbered_after_the_first,
     numbered_before_the_last,
 )
-from imagebeam.images.containers.streams import (
-    ByteSource,
-    CheckedFile,
-    Decompressed,
-)
+from imagebeam.images.containers.streams import CheckedFile, Decompressed
 from imagebeam.images.containers.types import (
+    ByteSource,
     ContainerLimits,
     Entry,
     MemberCounter,

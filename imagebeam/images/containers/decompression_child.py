@@ -31,7 +31,7 @@ _STEP = 1 << 16
 """Bytes that are decompressed at once. As many before damage may be lost."""
 
 
-class Opened(NamedTuple):
+class CompressedStream(NamedTuple):
     """The stream that the next requests are about. Such a request is a number of bytes to return.
 
     Attributes:
@@ -54,7 +54,7 @@ def serve(descriptor: str) -> None:
         stream: _Stream | None = None
         while True:
             request = pickle.loads(channel.receive(most=ANY_SIZE))
-            if isinstance(request, Opened):
+            if isinstance(request, CompressedStream):
                 stream = None
                 limit_memory(request.limits.decompression_bytes)
                 stream = _Stream(channel, request)
@@ -63,7 +63,7 @@ def serve(descriptor: str) -> None:
 
 
 class _Stream:
-    def __init__(self, channel: Channel, opened: Opened) -> None:
+    def __init__(self, channel: Channel, opened: CompressedStream) -> None:
         self._opened = opened
         self._file: io.BytesIO | io.BufferedReader
         if opened.data is not None:

@@ -11,7 +11,7 @@ from imagebeam.images.containers.decompression_child import (
     DATA,
     FAILED,
     HEAD,
-    Opened,
+    CompressedStream,
 )
 from imagebeam.images.containers.errors import (
     ContainerError,
@@ -21,12 +21,11 @@ from imagebeam.images.containers.errors import (
 )
 from imagebeam.images.containers.file_process import (
     FileProcess,
-    LentFile,
     ProcessEndedError,
     path_of,
 )
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.containers.types import ByteSource, ContainerLimits
 from imagebeam.service_process import ProcessPool
 
 DECOMPRESSION_PROCESSES = ProcessPool(
@@ -55,7 +54,7 @@ class DecompressionProcess:
 
     def __init__(
         self,
-        source: LentFile | bytes,
+        source: ByteSource | bytes,
         compression: Compression,
         limits: ContainerLimits,
         seconds: float = SECONDS,
@@ -73,7 +72,7 @@ class DecompressionProcess:
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         # A small stream needs no requests for its parts.
         data = source if isinstance(source, bytes) and len(source) <= _PART else None
-        opened = Opened(compression, limits, path_of(file), data)
+        opened = CompressedStream(compression, limits, path_of(file), data)
         self._process = FileProcess(DECOMPRESSION_PROCESSES, file, seconds, opened, _PART)
 
     def read(self, size: int = PIECE) -> bytes:
@@ -110,7 +109,7 @@ class DecompressionProcess:
         self._process.close()
 
 
-def decompressed_head(source: LentFile | bytes, compression: Compression, size: int) -> bytes:
+def decompressed_head(source: ByteSource | bytes, compression: Compression, size: int) -> bytes:
     """Return the first bytes of what compressed data holds; none for damaged data.
 
     Args:

@@ -1,15 +1,15 @@
 """A file that another process reads for this one, because what it holds may end its reader."""
 
-import io
 import os
 import pickle
 import weakref
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.lent_file import PART, part_of
+from imagebeam.images.containers.types import ByteSource
 from imagebeam.service_process import ProcessPool, ServiceProcess
 
 _WAITS = 10
@@ -23,18 +23,6 @@ class ProcessTimeoutError(ProcessEndedError):
     """The other process took too long."""
 
 
-class LentFile(Protocol):
-    """The part of a binary file that is needed to lend it."""
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position."""
-        ...
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes; fewer only at the end."""
-        ...
-
-
 class FileProcess:
     """One process of a pool that reads one file. It goes back to the pool with this object.
 
@@ -44,7 +32,7 @@ class FileProcess:
     def __init__(
         self,
         pool: ProcessPool,
-        file: LentFile,
+        file: ByteSource,
         seconds: float,
         opened: Any,
         part_bytes: int = ANY_SIZE,

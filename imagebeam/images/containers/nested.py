@@ -7,8 +7,8 @@ compressed one is decompressed from its start; the place of a member then says h
 from typing import NamedTuple
 
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.streams import ByteSource, Decompressed, FilePart
-from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.containers.streams import Decompressed, FilePart
+from imagebeam.images.containers.types import ByteSource, ContainerLimits
 
 _COMPRESSIONS = tuple(Compression)
 _FORMATS = ("tar", "zip", "tfrecord")

@@ -9,8 +9,8 @@ import io
 from typing import Any, NamedTuple
 
 from imagebeam.images.containers.errors import DamagedContainerError
-from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.thrift import ThriftReader
+from imagebeam.images.containers.types import ByteSource
 
 _MAGIC = b"PAR1"
 _TAIL = 8

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
 from imagebeam.images.containers.parquet_footer import ColumnChunk
-from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.thrift import ThriftReader
-from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.containers.types import ByteSource, ContainerLimits
 
 _FIRST_READ = 1 << 13
 _LONGEST_HEADER = 1 << 24

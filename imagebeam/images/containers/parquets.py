@@ -54,7 +54,7 @@ def members(
         yield from entries(zip(_places(table), names, paths, strict=True), selection, counter)
 
 
-class Rows:
+class RowReader:
     """Reads images by row; neighbours of a row group share what is decoded of it."""
 
     def __init__(

@@ -3,7 +3,7 @@
 import errno
 import io
 from collections import deque
-from typing import IO, Protocol
+from typing import IO
 
 from imagebeam.images.containers.decompression_process import PIECE, SECONDS, DecompressionProcess
 from imagebeam.images.containers.errors import (
@@ -14,28 +14,12 @@ from imagebeam.images.containers.errors import (
 )
 from imagebeam.images.containers.file_process import ProcessEndedError, ProcessTimeoutError
 from imagebeam.images.containers.kinds import Compression
-from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.containers.types import ByteSource, ContainerLimits
 
 _LARGEST_POSITION = 1 << 62
 
 _KEPT_BYTES = 1 << 20
 """Decompressed bytes that a step back reaches. What begins an inner archive is read twice."""
-
-
-class ByteSource(Protocol):
-    """The part of a binary file that the readers of containers use."""
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position."""
-        ...
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes; fewer only at the end."""
-        ...
-
-    def tell(self) -> int:
-        """Return the position."""
-        ...
 
 
 class CheckedFile:

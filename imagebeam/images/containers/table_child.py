@@ -48,7 +48,7 @@ _START_BYTES = 1_500_000_000
 """Address space for the smallest file: Python and Arrow take a fourth of it."""
 
 
-class Opened(NamedTuple):
+class TableFile(NamedTuple):
     """The file that the next requests are about.
 
     Attributes:
@@ -64,18 +64,18 @@ class Opened(NamedTuple):
     limits: ContainerLimits
 
 
-class Listing(NamedTuple):
+class EntriesRequest(NamedTuple):
     """Request for all entries of the file."""
 
 
-class Reading(NamedTuple):
+class ImageRequest(NamedTuple):
     """Request for the image at a place."""
 
     place: tuple[int, ...]
     max_bytes: int
 
 
-class Columns(NamedTuple):
+class ColumnsRequest(NamedTuple):
     """Request for the columns of a file.
 
     Attributes:
@@ -85,7 +85,7 @@ class Columns(NamedTuple):
     is_parquet: bool
 
 
-class Rows(NamedTuple):
+class RowsRequest(NamedTuple):
     """Request for the values of some columns.
 
     Attributes:
@@ -100,7 +100,7 @@ class Rows(NamedTuple):
     exact: str | None = None
 
 
-class More(NamedTuple):
+class MoreRowsRequest(NamedTuple):
     """Request for the rows behind those that the last answer held."""
 
 
@@ -118,25 +118,25 @@ def serve(descriptor: str) -> None:
             request = pickle.loads(channel.receive(most=ANY_SIZE))
             try:
                 match request:
-                    case Opened(path, size):
+                    case TableFile(path, size):
                         file.close()
                         file, opened, images = open_lent(channel, path, size), request, None
                         limit_memory(_memory(request))
-                    case Listing():
-                        _list(channel, file, cast(Opened, opened))
+                    case EntriesRequest():
+                        _list(channel, file, cast(TableFile, opened))
                         images = None
-                    case Reading():
+                    case ImageRequest():
                         if images is None:
-                            selection, limits = cast(Opened, opened)[2:]
-                            images = _library(file).Rows(cast(Any, file), selection, limits)
+                            selection, limits = cast(TableFile, opened)[2:]
+                            images = _library(file).RowReader(cast(Any, file), selection, limits)
                         channel.send(IMAGE, images.read(*request))
-                    case Columns():
+                    case ColumnsRequest():
                         channel.send(COLUMNS, tables.columns(cast(Any, file), *request))
-                    case Rows():
-                        limits = cast(Opened, opened).limits
+                    case RowsRequest():
+                        limits = cast(TableFile, opened).limits
                         rows = tables.rows(cast(Any, file), *request, limits)
                         _send_next(channel, rows)
-                    case More():
+                    case MoreRowsRequest():
                         _send_next(channel, rows)
             except (EOFError, ConnectionError):
                 raise
@@ -145,7 +145,7 @@ def serve(descriptor: str) -> None:
                 channel.send(FAILED, json.dumps(_described(error)).encode())
 
 
-def _memory(opened: Opened) -> int:
+def _memory(opened: TableFile) -> int:
     """Return the address space for a file: the larger the file, the more it may decompress to."""
     most = _START_BYTES + opened.limits.ratio * opened.size
     return min(most, opened.limits.process_bytes)
@@ -159,7 +159,7 @@ def _send_next(channel: Channel, rows: Iterator[bytes]) -> None:
         channel.send(ROWS, batch)
 
 
-def _list(channel: Channel, file: Any, opened: Opened) -> None:
+def _list(channel: Channel, file: Any, opened: TableFile) -> None:
     counter = MemberCounter(opened.limits)
     batch: list[Any] = []
     try:

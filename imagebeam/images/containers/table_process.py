@@ -27,12 +27,12 @@ from imagebeam.images.containers.table_child import (
     KINDS,
     MEMORY,
     ROWS,
-    Columns,
-    Listing,
-    More,
-    Opened,
-    Reading,
-    Rows,
+    ColumnsRequest,
+    EntriesRequest,
+    ImageRequest,
+    MoreRowsRequest,
+    RowsRequest,
+    TableFile,
 )
 from imagebeam.images.containers.types import (
     ContainerLimits,
@@ -96,14 +96,14 @@ class TableProcess:
             limits: what it may cost.
             seconds: for one answer of the other process.
         """
-        opened = Opened(path_of(file), file.seek(0, io.SEEK_END), selection, limits)
+        opened = TableFile(path_of(file), file.seek(0, io.SEEK_END), selection, limits)
         self._process = FileProcess(TABLE_PROCESSES, file, seconds, opened)
         self._is_used_up = False
 
     def members(self, counter: MemberCounter) -> Iterator[Entry]:
         """Yield one image per row; see `parquets.members`."""
         try:
-            message = self._checked(self._process.request(Listing()), ENTRIES)
+            message = self._checked(self._process.request(EntriesRequest()), ENTRIES)
             while message[:1] != CLOSED:
                 counter.seen, entries = self._parsed(message)
                 yield from map(_entry, entries)
@@ -121,7 +121,7 @@ class TableProcess:
             ImageError: one of its leaves.
             DamagedContainerError: the other process ended, twice.
         """
-        message = self._answer(Reading(place, max_bytes), IMAGE, max_bytes + _MOST_MORE)
+        message = self._answer(ImageRequest(place, max_bytes), IMAGE, max_bytes + _MOST_MORE)
         return bytes(memoryview(message)[1:])
 
     def columns(self, is_parquet: bool = True) -> list[tuple[str, pa.DataType]]:
@@ -131,7 +131,7 @@ class TableProcess:
             DamagedContainerError: it is no such file.
             UnsupportedContainerError: a name is not text.
         """
-        found = self._asked(Columns(is_parquet), COLUMNS)
+        found = self._asked(ColumnsRequest(is_parquet), COLUMNS)
         try:
             types = [(str(name), described_type(kind)) for name, kind in found]
         except (TypeError, ValueError) as error:
@@ -147,7 +147,7 @@ class TableProcess:
             DamagedContainerError: it cannot be read any further.
             ContainerLimitError: it exceeds a limit.
         """
-        found = self._asked(Rows(is_parquet, list(names), exact), ROWS)
+        found = self._asked(RowsRequest(is_parquet, list(names), exact), ROWS)
         while found is not None:
             try:
                 count, columns, reasons = found
@@ -156,7 +156,7 @@ class TableProcess:
             except (TypeError, ValueError, RecursionError, ArithmeticError) as error:
                 raise self._unknown() from error
             yield TableRows(values, bad)
-            found = self._asked(More(), ROWS)
+            found = self._asked(MoreRowsRequest(), ROWS)
 
     def close(self) -> None:
         """Let the other process serve another file."""
@@ -174,7 +174,7 @@ class TableProcess:
         try:
             return self._checked(self._process.request(request, most), kind)
         except ProcessEndedError:
-            if isinstance(request, More):
+            if isinstance(request, MoreRowsRequest):
                 raise
             # Something else may have ended it: a new process shows whether the file is the reason.
             return self._checked(self._process.request(request, most), kind)

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imagebeam.images.containers.errors import ContainerLimitError, DamagedContainerError
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import ContainerLimits, MemberCounter
+from imagebeam.images.containers.types import ByteSource, ContainerLimits, MemberCounter
 from imagebeam.images.errors import BadMember, FileTooLarge
 
 _BLOCK = tarfile.BLOCKSIZE

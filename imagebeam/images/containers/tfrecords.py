@@ -7,8 +7,8 @@ from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.examples import Features
 from imagebeam.images.containers.kept_values import of_features
 from imagebeam.images.containers.kinds import ContainerKind
-from imagebeam.images.containers.streams import ByteSource
 from imagebeam.images.containers.types import (
+    ByteSource,
     ContainerLimits,
     Entry,
     Member,

@@ -1,11 +1,28 @@
 """Types that all container formats share."""
 
+import io
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from imagebeam.images.containers.errors import ContainerLimitError
 from imagebeam.images.containers.kinds import ContainerKind
 from imagebeam.images.errors import ImageError
+
+
+class ByteSource(Protocol):
+    """The part of a binary file that the readers of containers use."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a position."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes; fewer only at the end."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position."""
+        ...
 
 
 class Member(NamedTuple):

@@ -11,8 +11,7 @@ from imagebeam.images.containers.errors import (
     DamagedContainerError,
     UnsupportedContainerError,
 )
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import ContainerLimits
+from imagebeam.images.containers.types import ByteSource, ContainerLimits
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 LOCAL_MARK = b"PK\3\4"

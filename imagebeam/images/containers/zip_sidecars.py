@@ -13,8 +13,7 @@ from functools import partial
 from imagebeam.images.containers import zips
 from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars, problem, sidecar_key
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import ContainerLimits, Entry, MemberCounter
+from imagebeam.images.containers.types import ByteSource, ContainerLimits, Entry, MemberCounter
 from imagebeam.images.errors import BadMember, FileTooLarge
 
 _PLACE = struct.Struct("<6q")

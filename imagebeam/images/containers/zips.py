@@ -8,8 +8,7 @@ import binascii
 from collections.abc import Iterator
 
 from imagebeam.images.containers.errors import ContainerError
-from imagebeam.images.containers.streams import ByteSource
-from imagebeam.images.containers.types import ContainerLimits, MemberCounter
+from imagebeam.images.containers.types import ByteSource, ContainerLimits, MemberCounter
 from imagebeam.images.containers.zip_entries import LARGEST_HEADER, ZipEntry, entries_of
 from imagebeam.images.containers.zip_index import LOCAL_HEADER, LOCAL_MARK, Index, indexes
 from imagebeam.images.containers.zip_methods import Unpack, unpack

@@ -72,7 +72,7 @@ class Reading(ReadBytes):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answers(ReadBytes):
+class TaskValues(ReadBytes):
     """The values that a task returned for N images.
 
     Attributes:
@@ -138,7 +138,7 @@ class ImageReader:
         outcomes, read = self._process(wanted, pixels, None)
         return Reading(**vars(read), pixels=pixels, outcomes=pictures(pixels, outcomes))
 
-    def answers(self, wanted: Sequence[ImageLocation], task: PictureTask) -> Answers:
+    def answers(self, wanted: Sequence[ImageLocation], task: PictureTask) -> TaskValues:
         """Fetch and decode images, and run a task on them in the processes that decode them.
 
         Raises:
@@ -146,7 +146,7 @@ class ImageReader:
         """
         values = np.empty((len(wanted), task.width), np.float32)
         outcomes, read = self._process(wanted, values, task)
-        return Answers(**vars(read), values=values, outcomes=outcomes)
+        return TaskValues(**vars(read), values=values, outcomes=outcomes)
 
     def _process(
         self, wanted: Sequence[ImageLocation], results: npt.NDArray[Any], task: PictureTask | None

@@ -29,7 +29,7 @@ from imagebeam.modules.model_outputs import ModelOutputs
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.onnx.graph import Graph, read_graph
 from imagebeam.modules.onnx.properties import metadata_of
-from imagebeam.modules.output_kinds import LOGITS, SCORES, Output, choose_outputs, renamed
+from imagebeam.modules.output_kinds import LOGITS, SCORES, ModuleOutput, choose_outputs, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches
 from imagebeam.modules.types import FloatArray, Pixels
 
@@ -88,7 +88,7 @@ class OnnxEngine:
         stated = dict(options.outputs)
         by_kind = choose_outputs(
             [
-                Output(each.name, _number(each.type), tuple(map(_length, each.shape)))
+                ModuleOutput(each.name, _number(each.type), tuple(map(_length, each.shape)))
                 for each in self._session.get_outputs()
             ],
             stated,

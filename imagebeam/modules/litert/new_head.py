@@ -42,7 +42,7 @@ def with_new_head(
     graph = model.subgraphs[0]
     features = interface.outputs[FEATURES].index
     _keep_what_computes(model, features)
-    head = _Head(schema, model)
+    head = _GraphAppender(schema, model)
     values = features
     if graph.tensors[features].type != schema.TensorType.FLOAT32:
         values = head.tensor("features", graph.tensors[features].shape)
@@ -81,7 +81,7 @@ def _keep_what_computes(model: Any, tensor: int) -> None:
         model.buffers[unused].data = None
 
 
-class _Head:
+class _GraphAppender:
     """Adds tensors and operators at the end of the graph of a model."""
 
     def __init__(self, schema: Any, model: Any) -> None:

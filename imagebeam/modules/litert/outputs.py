@@ -10,7 +10,7 @@ from imagebeam.modules.litert.heads import last_operation
 from imagebeam.modules.litert.tensors import DTYPES, Tensor
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
-from imagebeam.modules.output_kinds import Output, choose_outputs, length_of
+from imagebeam.modules.output_kinds import ModuleOutput, choose_outputs, length_of
 from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
 
 # The last operation of a network that computes features: no classifier ends in these.
@@ -42,7 +42,7 @@ def find_outputs(
     if metadata.outputs is not None and not kinds:
         return _placed(tensors, metadata.outputs, source)
     outputs = [
-        Output(
+        ModuleOutput(
             names.get(each.index) or each.name,
             each.dtype.name,
             (None, *each.shape[1:]) if each.shape else (),

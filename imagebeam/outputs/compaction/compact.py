@@ -101,7 +101,7 @@ def compact(
         before = layout.part_stats()
         groups = {name: _groups(found, part_bytes) for name, found in before.items()}
         total = sum(len(group) for found in groups.values() for group in found)
-        progress = _Progress(show, total)
+        progress = _JoinProgress(show, total)
         sizes = Sizes(part_bytes, group_rows, min(_ROW_GROUP_BYTES, part_bytes))
         rows = {
             name: sum(_join_all(run, group, sizes, progress) for group in found)
@@ -119,7 +119,7 @@ def compact(
     }
 
 
-class _Progress:
+class _JoinProgress:
     def __init__(self, show: Show, total: int) -> None:
         self._show, self._done, self._total = show, 0, total
         show(0, total)
@@ -160,7 +160,7 @@ def _kind_and_first_uri(path: AnyPath) -> Iterator[tuple[str, str]]:
     yield schema, "" if uris is None else uris.column(0)[0].as_py() or ""
 
 
-def _join_all(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _Progress) -> int:
+def _join_all(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _JoinProgress) -> int:
     """Join parts of one kind and return the number of their rows."""
     rows = 0
     while len(parts) > 1:
@@ -168,7 +168,7 @@ def _join_all(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _Progr
     return rows
 
 
-def _join(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _Progress) -> int:
+def _join(run: RunToken, parts: deque[_Part], sizes: Sizes, progress: _JoinProgress) -> int:
     first = parts[0].path
     # A new name: the journal treats the target as committed once the file exists.
     target = first.with_name(f"part-{uuid.uuid4().hex}{first.suffix}")

@@ -24,7 +24,7 @@ def _open_own(path: str, flags: int) -> int:
     return open_regular(path, flags | os.O_NOFOLLOW)
 
 
-class Entry(NamedTuple):
+class SidecarEntry(NamedTuple):
     """A sidecar that was written.
 
     Attributes:
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     before: bytes | None
 
 
-class Change(NamedTuple):
+class SidecarChange(NamedTuple):
     """A sidecar to be written.
 
     Attributes:
@@ -70,7 +70,7 @@ class Journal:
         assert isinstance(layout.sidecars, Path)
         self._path = layout.sidecars
         self._layout = layout
-        self.files: dict[str, Entry] = {}
+        self.files: dict[str, SidecarEntry] = {}
         self.folders: set[str] = set()
 
     def read(self) -> bool:
@@ -102,11 +102,11 @@ class Journal:
         path, digest, before = line["file"], line["sha256"], line["before"]
         if not isinstance(path, str) or not isinstance(digest, str):
             raise TypeError("a line has no file or no digest")
-        known = self.files.get(path, Entry(frozenset(), None)).digests
+        known = self.files.get(path, SidecarEntry(frozenset(), None)).digests
         content = None if before is None else base64.b64decode(before)
-        self.files[path] = Entry(known | {digest}, content)
+        self.files[path] = SidecarEntry(known | {digest}, content)
 
-    def append(self, group: list[Change]) -> None:
+    def append(self, group: list[SidecarChange]) -> None:
         """Record changes before they are made."""
         lines: list[dict[str, str | None]] = []
         for change in group:

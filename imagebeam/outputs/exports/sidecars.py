@@ -18,7 +18,7 @@ from imagebeam.outputs import lock
 from imagebeam.outputs.documents import regular_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.exports import xmp
-from imagebeam.outputs.exports.sidecar_journal import Change, Entry, Journal
+from imagebeam.outputs.exports.sidecar_journal import Journal, SidecarChange, SidecarEntry
 from imagebeam.outputs.exports.xmp import XmpError
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.reading import Output, Row, Selection
@@ -124,7 +124,7 @@ def undo_sidecars(layout: Layout) -> Result:
 
 def _change(
     row: Row, selection: Selection, options: SidecarOptions, journal: Journal, result: Result
-) -> Change | None:
+) -> SidecarChange | None:
     """Return the change that an image needs, if any; problems go to the result."""
     if not (classes := selection.classes(row)):
         return None
@@ -154,7 +154,7 @@ def _change(
     if content == current:
         result.unchanged += 1
         return None
-    return Change(path, content, before, current is None, tuple(_missing_folders(path)))
+    return SidecarChange(path, content, before, current is None, tuple(_missing_folders(path)))
 
 
 def _sidecar(uri: str, mirror: Path | None) -> str:
@@ -204,7 +204,7 @@ def _missing_folders(path: str) -> Iterator[str]:
     yield from reversed(missing)
 
 
-def _apply(change: Change) -> str:
+def _apply(change: SidecarChange) -> str:
     """Write a sidecar; return the problem, or an empty text."""
     try:
         os.makedirs(os.path.dirname(change.path), exist_ok=True)
@@ -219,7 +219,7 @@ def _apply(change: Change) -> str:
     return ""
 
 
-def _revert(path: str, entry: Entry) -> bool:
+def _revert(path: str, entry: SidecarEntry) -> bool:
     """Undo one sidecar; return whether there was anything to do.
 
     Raises:

@@ -11,7 +11,7 @@ from imagebeam.storage.types import Settings
 _BLOCK = 1 << 20
 
 
-class Body(Protocol):
+class CheckedBody(Protocol):
     """The body of a response."""
 
     def read(self, amt: int, /) -> bytes:
@@ -28,7 +28,7 @@ class ForwardFile(SeekableFile):
 
     def __init__(
         self,
-        begin: Callable[[], AbstractContextManager[Body]],
+        begin: Callable[[], AbstractContextManager[CheckedBody]],
         retry: Callable[[Callable[[], bytes]], bytes],
         size: int | None,
         settings: Settings,
@@ -46,7 +46,7 @@ class ForwardFile(SeekableFile):
         self._size = size
         self._settings = settings
         self._response = ExitStack()
-        self._body: Body | None = None
+        self._body: CheckedBody | None = None
         self._arrived = 0
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]

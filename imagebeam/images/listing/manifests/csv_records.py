@@ -59,7 +59,7 @@ def lines(file: IO[str], most: int = MOST_CHARACTERS) -> Iterator[Line]:
         yield Line(number, text, piece[len(piece.rstrip("\r\n")) :])
 
 
-class _Source:
+class _LineReader:
     """Lines, to which some can be given back."""
 
     def __init__(self, text_lines: Iterable[Line]) -> None:
@@ -84,7 +84,7 @@ def records(
         quotes: whether a quoted cell may hold delimiters and line ends, as in CSV.
         width: the number of cells by which a line looks like a record; None if it is unknown.
     """
-    source = _Source(text_lines)
+    source = _LineReader(text_lines)
     while (line := source.next()) is not None:
         number, text, _ = line
         if text is None:
@@ -101,7 +101,7 @@ def records(
 _TOO_LONG = f"a line of more than {MOST_CHARACTERS:,} characters"
 
 
-def _quoted(start_line: Line, source: _Source, delimiter: str, width: int | None) -> Record:
+def _quoted(start_line: Line, source: _LineReader, delimiter: str, width: int | None) -> Record:
     """Read a record that has quotes, with as many further lines as its cells span."""
     cells: list[str] = []
     first = start_line.number
