@@ -1,8 +1,8 @@
 """Everything that imagebeam uses of Beam beyond its documented interface.
 
-Each use states its purpose, checks that Beam still has the expected shape, and contains a report
-for Beam's issue tracker. If the shape has changed, a use that prevents lost data raises
-`UnsupportedBeamError`, and any other use warns and does without.
+Each use states its reason, checks that Beam still has the expected shape, and says under "Upstream"
+which change of Beam would make it unnecessary. If the shape has changed, a use that prevents lost
+data raises `UnsupportedBeamError`, and any other use warns and does without.
 """
 
 import argparse
@@ -41,19 +41,14 @@ class UnsupportedBeamError(ImagebeamError):
 def local_runner(handlers: Any = worker_handlers) -> FnApiRunner:
     """Return a local runner that loses no elements between two steps.
 
-    Purpose: by default a background thread of each worker sends the output that is buffered every
-    second. It takes the bytes, sends them, and clears the buffer, while worker threads write to
-    the buffer without a lock. Elements written in between are lost, and an element that is half
-    written is torn. With a limit of 0 that thread does not exist; a worker thread sends its own
-    output between two elements, every 10 MB.
+    Every second, a background thread of each worker sends the buffered output and clears the
+    buffer, while worker threads write to it. `TimeBasedBufferingClosableOutputStream.flush` holds a
+    lock that the writes do not take, so elements that are written in between are lost or torn.
+    A limit of 0 removes that thread: a worker thread then sends its own output between two elements,
+    every 10 MB. A job with `direct_num_workers=2`, `multi_threading`, and a ParDo that emits for
+    several seconds before a GroupByKey shows the loss with Beam 2.77.0.
 
-    Report: "FnApiRunner loses elements with several worker threads. `TimeBasedBufferingClosable
-    OutputStream.flush` reads and clears its buffer in a periodic thread. `flush` holds
-    `_flush_lock`, but the writes of the worker thread do not, so bytes written between `get` and
-    `_clear` are dropped. Seen with Beam 2.77.0, direct_num_workers=2,
-    direct_running_mode=multi_threading, a ParDo that emits for several seconds, and a GroupByKey:
-    fewer elements arrive than were emitted. Proposed fix: take the lock in the write path, or swap
-    the buffer instead of clearing it."
+    Upstream: take the lock when writing, or swap the buffer instead of clearing it.
 
     Args:
         handlers: the module of Beam that starts local workers.
@@ -73,11 +68,10 @@ def local_runner(handlers: Any = worker_handlers) -> FnApiRunner:
 class _LocalRunner(FnApiRunner):
     """Starts worker processes that end with this process.
 
-    Purpose: Beam's workers notice the end of the process that started them only when a connection
-    to it breaks, so those that have none yet live on for minutes.
+    Beam's workers notice the end of the process that started them when a connection to it breaks.
+    Those that have no connection yet live on for up to six minutes.
 
-    Report: "direct_running_mode=multi_processing: worker processes outlive a driver that is killed
-    while they start, for up to six minutes. Start them with PR_SET_PDEATHSIG on Linux."
+    Upstream: start workers with PR_SET_PDEATHSIG on Linux.
     """
 
     def run_pipeline(
@@ -99,12 +93,11 @@ class _LocalRunner(FnApiRunner):
 def ended_workers() -> Iterator[list[str]]:
     """Yield a list that will contain why worker processes of a local runner have ended.
 
-    Purpose: the job ends at once. Beam waits for a worker for ever that is killed before it has a
-    connection; the only trace is an exception that no code handles, in the thread of the worker.
+    With it, the job ends at once. Beam waits for ever for a worker that is killed before it has a
+    connection: the `RuntimeError` of `SubprocessSdkWorker.run` ends the thread of the worker and
+    nothing else.
 
-    Report: "SubprocessSdkWorkerHandler: a worker that exits while it starts hangs the pipeline.
-    The RuntimeError of SubprocessSdkWorker.run ends its thread and nothing else; abort the control
-    connection that the worker should have made."
+    Upstream: abort the control connection that the worker should have made.
     """
     reasons: list[str] = []
     before = threading.excepthook
@@ -128,12 +121,10 @@ _WORKER_THREAD = "run_worker"
 def remember_dofn_specs(module: Any = userstate) -> None:
     """Let Beam look for state and timers once per class of DoFn.
 
-    Purpose: a job of ten images starts with a tenth less CPU time. Beam looks for them 470 times in
-    60 DoFns, and each time inspects the signatures of all methods.
+    A job of ten images then starts with a tenth less CPU time. Beam calls `get_dofn_specs` eight
+    times per ParDo, and each call inspects the signatures of all methods.
 
-    Report: "`userstate.get_dofn_specs` inspects the signatures of all methods of a DoFn, and is
-    called eight times per ParDo while a pipeline is built, translated and run. Remember the result
-    per class, unless an instance has methods of its own."
+    Upstream: remember the result per class, unless an instance has methods of its own.
 
     Args:
         module: the module of Beam that looks for them.
@@ -164,10 +155,9 @@ def remember_dofn_specs(module: Any = userstate) -> None:
 def option_parser() -> argparse.ArgumentParser:
     """Return a parser of all groups of Beam's options.
 
-    Purpose: a misspelt option must stop the job. Beam ignores it with a log message.
+    A misspelt option must stop the job, but Beam only logs and ignores it.
 
-    Report: "Provide a strict mode of PipelineOptions that rejects unknown flags. Today a program
-    has to call the private `_add_argparse_args` of every subclass to find them."
+    Upstream: add a strict mode of PipelineOptions that rejects unknown options.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for group in PipelineOptions.__subclasses__():
@@ -182,10 +172,9 @@ def option_parser() -> argparse.ArgumentParser:
 def portable_job_id(result: Any) -> str | None:
     """Return the id of a job on a job server; None if the result has none.
 
-    Purpose: a later run cancels the job by its id.
+    A later run cancels the job by its id.
 
-    Report: "Add `job_id()` to the PipelineResult of PortableRunner, as that of DataflowRunner has.
-    The id is needed to cancel the job through the job server from another process."
+    Upstream: add `job_id()` to the result of PortableRunner, as the result of DataflowRunner has.
     """
     job = getattr(result, "_job_id", None)
     return job if isinstance(job, str) else None
@@ -194,12 +183,10 @@ def portable_job_id(result: Any) -> str | None:
 def recorded_job_servers(runner: Any) -> list[JobServer]:
     """Return a list that will contain the job servers that a runner starts.
 
-    Purpose: they stop with the job, and with this process if that is killed. Beam leaves them
-    running until this process exits, and for good if it cannot exit by itself.
+    The caller stops them with the job, and they end with this process if that is killed. Beam
+    leaves them running until this process exits, and for good if it is killed.
 
-    Report: "PortableRunner starts a job server per pipeline and stops it at interpreter exit.
-    Add `stop_job_server()` to its PipelineResult, or stop the server with the pipeline. A process
-    that is killed leaves its SubprocessJobServer: start it with PR_SET_PDEATHSIG on Linux."
+    Upstream: stop the server with its pipeline, and start it with PR_SET_PDEATHSIG on Linux.
     """
     servers: list[JobServer] = []
     if not isinstance(runner, PortableRunner):
