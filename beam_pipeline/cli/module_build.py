@@ -108,7 +108,7 @@ def _suggest_names(text: str) -> None:
     # The old format of TensorFlow 1 is a single file.
     if nearest and "/" not in text and not Path(text).exists():
         raise ModuleError(
-            f"{text!r}: no checkpoint and not in the catalogue. Did you mean "
+            f"{text!r}: neither a checkpoint nor a name in the catalogue. Did you mean "
             f"{' or '.join(nearest)}?"
         )
 

@@ -140,7 +140,7 @@ def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") 
     best = max(evaluation.counts.top_1 for evaluation in evaluations)
     equal = sum(evaluation.counts.top_1 == best for evaluation in evaluations)
     print(
-        "\nThe pictures do not decide: give more of them.\n"
+        "\nThe pictures do not show which range is right. Give more of them.\n"
         if equal > 1
         else "\nThe best one is used below. Give it to `label` too.\n"
     )

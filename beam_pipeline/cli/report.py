@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.serve:
         return _serve(args)
     if args.port:
-        raise UsageError(f"--port {args.port}: is for --serve.")
+        raise UsageError(f"--port {args.port}: works only with --serve. Add --serve.")
     target = None if args.output is None else location(args.output)
     found, page = write_report(location(args.labels), target, args.thumbnails, truth=_truth(args))
     console.show_report(found, page)

@@ -44,7 +44,7 @@ def local_runner(handlers: Any = worker_handlers) -> FnApiRunner:
     Every second, a background thread of each worker sends the buffered output and clears the
     buffer, while worker threads write to it. `TimeBasedBufferingClosableOutputStream.flush` holds a
     lock that the writes do not take, so elements that are written in between are lost or torn.
-    A limit of 0 removes that thread: a worker thread then sends its own output between two elements,
+    A limit of 0 removes that thread: a worker thread then sends its output between two elements,
     every 10 MB. A job with `direct_num_workers=2`, `multi_threading`, and a ParDo that emits for
     several seconds before a GroupByKey shows the loss with Beam 2.77.0.
 

@@ -90,8 +90,8 @@ def explain(error: BaseException) -> str:
         )
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         return (
-            f"Beam's job server no longer answers ({error.details()}). See its log; a cluster "
-            "behind it may be well."
+            f"Beam's job server no longer answers ({error.details()}). See its log. The "
+            "cluster behind it may still run."
         )
     if _NO_PRISM.search(text):
         return (

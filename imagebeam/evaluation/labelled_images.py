@@ -126,7 +126,7 @@ def _labelled(entries: Iterable[ManifestEntry], path: Path) -> Iterator[Labelled
                     raise InputError(f"{str(path)!r}: {place} lacks a label. Fill it in.")
                 yield LabelledImage(found.address, str(label), entry.value.strip())
         except ImageError as error:
-            raise InputError(f"{str(path)!r}: {place}: {error}. Mend it.") from error
+            raise InputError(f"{str(path)!r}: {place}: {error}. Correct it.") from error
 
 
 def class_indices(

@@ -34,7 +34,7 @@ def format_of_picture(data: bytes) -> str:
     if name == "HEIF" and not _has_heif():
         raise UnsupportedFormat("a HEIC picture. Run `pip install pillow-heif`")
     if name == "AVIF" and not _has_avif():
-        raise UnsupportedFormat("an AVIF picture, which this build of Pillow does not decode")
+        raise UnsupportedFormat("an AVIF picture, which this build of Pillow cannot decode")
     return name
 
 

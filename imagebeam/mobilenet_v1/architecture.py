@@ -111,13 +111,13 @@ class Architecture:
         if not 0 < self.width <= 1:
             raise NetworkError(
                 f"width {self.width}: must be above 0 and at most 1. "
-                f"Take a published one: {', '.join(map(str, WIDTHS))}."
+                f"Use a published one: {', '.join(map(str, WIDTHS))}."
             )
         if self.size % TOTAL_STRIDE or not TOTAL_STRIDE <= self.size <= _POOL * TOTAL_STRIDE:
             raise NetworkError(
                 f"size {self.size}: must be a multiple of {TOTAL_STRIDE} "
                 f"from {TOTAL_STRIDE} to {_POOL * TOTAL_STRIDE}. "
-                f"Take a published one: {', '.join(map(str, SIZES))}."
+                f"Use a published one: {', '.join(map(str, SIZES))}."
             )
         if self.class_count < 2:
             raise NetworkError(f"{self.class_count} classes: a classifier needs at least 2.")

@@ -118,12 +118,12 @@ def _recognised(weights: Weights, source: str) -> Weights:
 def _assign(variables: Sequence[tf.Variable], weights: Weights) -> None:
     missing = [_name(variable) for variable in variables if _name(variable) not in weights]
     if missing:
-        cure = (
+        fix = (
             "These are float weights: learn the ranges with `imagebeam module train --from`."
             if all("_quant/" in name for name in missing)
             else "The weights are of another network."
         )
-        raise NetworkError(f"no variable {_listed(missing)}. {cure}")
+        raise NetworkError(f"no variable {_listed(missing)}. {fix}")
     misshaped = [
         f"{_name(variable)} is {weights[_name(variable)].shape}, not {tuple(variable.shape)}"
         for variable in variables
@@ -132,7 +132,7 @@ def _assign(variables: Sequence[tf.Variable], weights: Weights) -> None:
     if misshaped:
         raise NetworkError(
             f"{_listed(misshaped)}. The weights are of width {width_of(weights):g} "
-            f"with {class_count_of(weights)} classes: ask for those."
+            f"with {class_count_of(weights)} classes. Use these values."
         )
     for variable in variables:
         variable.assign(weights[_name(variable)])

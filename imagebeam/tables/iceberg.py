@@ -179,8 +179,9 @@ def _io(transaction: "Transaction") -> "FileIO":
     """Return the files of the table that a transaction changes or creates.
 
     The attribute is private. Every test that commits to a new table fails if it is gone.
-    Report: "Transaction.table_metadata is public, but the FileIO of the table is not. Data files of
-    a table that create_table_transaction stages can therefore not be written by write_file."
+
+    Upstream: make the FileIO public, as `Transaction.table_metadata` is. Without it, `write_file`
+    cannot write data files of a table that `create_table_transaction` stages.
     """
     return transaction._table.io
 

@@ -113,10 +113,10 @@ class TestClaim:
 
     def test_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "out").touch()
-        cure = "Choose an --output that can be written."
-        expected = f"{tmp_path}/out: File exists. {cure}"
+        fix = "Choose an --output that can be written."
+        expected = f"{tmp_path}/out: File exists. {fix}"
         assert refusal(Layout(tmp_path / "out"), IDENTITY) == expected
-        expected = f"{tmp_path}/out/below: Not a directory. {cure}"
+        expected = f"{tmp_path}/out/below: Not a directory. {fix}"
         assert refusal(Layout(tmp_path / "out" / "below"), IDENTITY) == expected
 
     def test_a_folder_that_cannot_be_written_is_refused(self) -> None:

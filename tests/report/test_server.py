@@ -196,7 +196,7 @@ def test_a_port_in_use_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture
         (("--serve", "--port", "70000"), "--port 70000: give 1 to 65535."),
         (("--serve", "--output", "x"), "--output x: --serve writes no page."),
         (("--serve", "--thumbnails", "3"), "--thumbnails 3: --serve writes no page."),
-        (("--port", "80"), "--port 80: is for --serve."),
+        (("--port", "80"), "--port 80: works only with --serve. Add --serve."),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

@@ -28,7 +28,8 @@ def extra_columns(found: Sequence[Source]) -> dict[str, Any]:
             if columns.setdefault(name, kind) != kind:
                 raise InputError(
                     f"{uris.without_secrets(source.names[0])}: column {name!r} holds {kind}, and "
-                    f"{columns[name]} in another manifest. Make them alike, or run them apart."
+                    f"{columns[name]} in another manifest. Make them alike, or label them in "
+                    "separate runs."
                 )
     for name, kind in columns.items():
         _check_writable(name, kind)

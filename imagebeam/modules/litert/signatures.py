@@ -46,8 +46,8 @@ def choose_function(content: bytes, stated: str | None, source: str) -> Function
     }
     available = ", ".join(found)
     if stated is not None and stated not in found:
-        cure = f", or give one of {available}" if found else ": it has none"
-        raise ModuleError(f"{source}: it has no signature {stated!r}. Leave out --signature{cure}.")
+        fix = f", or give one of {available}" if found else ": it has none"
+        raise ModuleError(f"{source}: it has no signature {stated!r}. Leave out --signature{fix}.")
     if not found:
         return Function(content, {})
     only = found if len(found) == 1 else ()

@@ -118,7 +118,7 @@ def test_a_name_that_is_not_in_the_catalogue_has_its_nearest_ones(
         capfd, "build", "--checkpoint", "mobilenet_v1_50_160", "--output", tmp_path / "m"
     )
     assert captured.startswith(
-        "'mobilenet_v1_50_160': no checkpoint and not in the catalogue. "
+        "'mobilenet_v1_50_160': neither a checkpoint nor a name in the catalogue. "
         "Did you mean mobilenet_v1_050_160 or"
     )
 
@@ -132,7 +132,7 @@ def test_checkpoint_of_another_width_is_refused(
         *("--width", 0.25),
     )
     assert "is (16,), not (8,)" in message
-    assert "The weights are of width 0.5 with 1001 classes: ask for those." in message
+    assert "The weights are of width 0.5 with 1001 classes. Use these values." in message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -227,6 +227,6 @@ def test_an_unknown_input_range_is_found_from_pictures(
         # Blue comes first there.
         "--mean 103.939,116.779,123.68 --std 1 --channels bgr": "1 of 4",
     }
-    assert "The pictures do not decide: give more of them." in shown
+    assert "The pictures do not show which range is right. Give more of them." in shown
     result = _evaluated(capfd, module, folders, "--input-range", "-1", "1")
     assert result["input_range"] == [-1.0, 1.0]

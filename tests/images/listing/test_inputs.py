@@ -266,11 +266,11 @@ class TestRefusals:
     """Every refusal states value, reason and fix."""
 
     def test_a_missing_input_is_refused(self, here: Path) -> None:
-        cure = "Check the spelling; put a glob in quotes."
-        assert refusal("none") == f"none: no such file or folder. {cure}"
-        assert refusal("") == f": no such file or folder. {cure}"
+        fix = "Check the spelling; put a glob in quotes."
+        assert refusal("none") == f"none: no such file or folder. {fix}"
+        assert refusal("") == f": no such file or folder. {fix}"
         tree(here, "a.jpg")
-        assert refusal("a.jpg/b.jpg") == f"a.jpg/b.jpg: no such file or folder. {cure}"
+        assert refusal("a.jpg/b.jpg") == f"a.jpg/b.jpg: no such file or folder. {fix}"
 
     def test_an_empty_folder_is_refused(self, here: Path) -> None:
         tree(here, "a/b.txt", "a/.c.jpg")
@@ -297,18 +297,18 @@ class TestRefusals:
         assert found == f"{root}/a.jpg: Permission denied. Check its name and permissions."
 
     def test_an_impossible_file_name_is_refused(self) -> None:
-        cure = "Check its name and permissions."
-        assert refusal("a\0b") == f"a\0b: a name cannot hold a null character. {cure}"
-        assert refusal("a" * 256) == f"{'a' * 256}: File name too long. {cure}"
+        fix = "Check its name and permissions."
+        assert refusal("a\0b") == f"a\0b: a name cannot hold a null character. {fix}"
+        assert refusal("a" * 256) == f"{'a' * 256}: File name too long. {fix}"
 
     def test_a_glob_without_a_match_is_refused(self, here: Path) -> None:
         tree(here, "a.jpg")
-        cure = (
+        fix = (
             "Check the spelling; `**` stands for any folders. A glob for archives ends as they do, "
             "such as '*.tar.gz'."
         )
-        assert refusal("*.png") == f"*.png: the glob matches no image. {cure}"
-        assert refusal("a.jpg/*.png") == f"a.jpg/*.png: the glob matches no image. {cure}"
+        assert refusal("*.png") == f"*.png: the glob matches no image. {fix}"
+        assert refusal("a.jpg/*.png") == f"a.jpg/*.png: the glob matches no image. {fix}"
         expected = "*.csv: the glob matches no manifest. Check the spelling."
         assert refusal("*.csv") == expected
 
@@ -325,12 +325,12 @@ class TestRefusals:
 
     def test_a_manifest_without_the_column_is_refused(self, here: Path) -> None:
         (here / "a.csv").write_text("url\na.jpg\n")
-        cure = (
+        fix = (
             "Name the column that holds the images' names with --uri-column. If the first line is "
             "not a header, write one above it, or give --uri-column the name of the image in that "
             "line."
         )
-        assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {cure}"
+        assert refusal("a.csv") == f"a.csv: no column `uri`; it has 'url'. {fix}"
 
     def test_one_bad_manifest_of_a_glob_is_reported(self, here: Path) -> None:
         (here / "a.csv").write_text("uri\na.jpg\n")
