@@ -21,16 +21,15 @@ from imagebeam.modules.errors import ModuleError
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
+    from imagebeam.beam_pipeline.options.module_arguments import (
+        ModuleArguments,
+        add_handle,
+        add_output,
+    )
 
     add_handle(parser, "the .tflite file or folder to copy")
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="FILE.tflite|DIR",
-        help="a file is replaced if it exists; a folder must not exist",
+    add_output(
+        parser, "FILE.tflite|DIR", "a file is replaced if it exists; a folder must not exist"
     )
     parser.add_argument(
         "--classes",

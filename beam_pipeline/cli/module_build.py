@@ -14,6 +14,7 @@ import argparse
 import glob
 from pathlib import Path
 
+from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.modules.class_names import read_class_names
 from imagebeam.modules.errors import ModuleError
@@ -22,17 +23,17 @@ _WIDTH = 0.5
 _SIZE = 160
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
+    from imagebeam.beam_pipeline.options.module_arguments import add_output
+
     parser.add_argument(
         "--checkpoint",
         required=True,
         metavar="PREFIX|NAME",
         help="path of the checkpoint without .index or .data-…, or a name of the catalogue",
     )
-    parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="DIR", help="must not exist"
-    )
+    add_output(parser, "DIR", "must not exist")
     parser.add_argument(
         "--width",
         type=float,

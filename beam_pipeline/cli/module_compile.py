@@ -10,7 +10,6 @@ that the options state are written into it.
 
 import argparse
 import sys
-from pathlib import Path
 
 from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.beam_pipeline.options.declaration import add_options
@@ -20,17 +19,14 @@ from imagebeam.modules.errors import ModuleError
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    from imagebeam.beam_pipeline.options.module_arguments import ModuleArguments, add_handle
+    from imagebeam.beam_pipeline.options.module_arguments import (
+        ModuleArguments,
+        add_handle,
+        add_output,
+    )
 
     add_handle(parser, "folder, .tar.gz or hub URL")
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="FILE.tflite",
-        help="replaced if it exists",
-    )
+    add_output(parser, "FILE.tflite", "replaced if it exists")
     add_options(parser, ModuleArguments)
 
 

@@ -24,17 +24,11 @@ from imagebeam.beam_pipeline.options.declaration import add_options
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
+    from imagebeam.beam_pipeline.options.module_arguments import add_output
     from imagebeam.beam_pipeline.options.training_arguments import TrainingArguments
 
     parser.add_argument("images", type=Path, metavar="IMAGES", help="folders of classes")
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="must not exist; a .tflite file with --freeze-network",
-    )
+    add_output(parser, "DIR", "must not exist; a .tflite file with --freeze-network")
     parser.add_argument(
         "--from",
         dest="source",

@@ -151,6 +151,11 @@ def add_handle(parser: CommandParser, what: str = "folder, .tar.gz, .tflite or h
     parser.add_argument("handle", metavar="HANDLE", help=f"{what}, with or without pin")
 
 
+def add_output(parser: CommandParser, metavar: str, text: str) -> None:
+    """Declare the option that names what a command writes."""
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar=metavar, help=text)
+
+
 def parsed_module_options(args: argparse.Namespace) -> ModuleOptions:
     """Return the facts that the arguments of a command state.
 

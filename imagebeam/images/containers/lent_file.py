@@ -5,6 +5,7 @@ import struct
 from typing import Any
 
 from imagebeam.channel import ANY_SIZE, Channel
+from imagebeam.storage.ranged import SeekableFile
 
 PART = b"P"
 """The first byte of a message that requests a part of the file."""
@@ -44,25 +45,11 @@ def open_lent(channel: Channel, path: str, size: int | None = None) -> io.RawIOB
     return _LentFile(channel, _END if size is None else size)
 
 
-class _LentFile(io.RawIOBase):
+class _LentFile(SeekableFile):
     def __init__(self, channel: Channel, size: int) -> None:
         super().__init__()
         self._channel = channel
         self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
 
     def readinto(self, buffer: Any, /) -> int:
         size = min(len(buffer), max(self._size - self._position, 0))
@@ -77,3 +64,6 @@ class _LentFile(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _length(self) -> int:
+        return self._size
