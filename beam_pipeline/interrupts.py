@@ -25,7 +25,7 @@ def handle_interrupts() -> None:
 
 
 def was_interrupted() -> bool:
-    """Tell if Ctrl-C was pressed: libraries may have made another error of it."""
+    """Return whether Ctrl-C was pressed: libraries may have made another error of it."""
     return _pressed
 
 

@@ -56,7 +56,7 @@ def warnings(options: LabelOptions, module: Module) -> list[str]:
 
 
 def _is_sample_archive(inputs: Sequence[str]) -> bool:
-    """Tell if all inputs are in the sample archive."""
+    """Return whether all inputs are in the sample archive."""
     paths = (Path(os.path.abspath(uris.to_path(name))) for name in inputs)
     return all(path.is_relative_to(ARCHIVE) for path in paths)
 

@@ -42,9 +42,9 @@ def sources(options: LabelOptions, stdin_copy: Path | None, layout: Layout) -> l
     """Return the sources as workers list them: limited, and from where they find standard input.
 
     Args:
-        options: of the job.
+        options: the options of the job.
         stdin_copy: a file with what came in on standard input; None if that is no input.
-        layout: of the output, which will hold that file.
+        layout: the layout of the output, which will hold that file.
     """
     version = len(options.keep) if options.check_changed else None
     limited = _limited(listed(options, stdin_copy), options.limit)

@@ -44,7 +44,7 @@ class Job:
         decode_processes: decoding processes per worker; None for as many as fit.
         decode_limits: time and memory that one image may take.
         module: to run; workers can read its path.
-        schema: of the rows of labelled images.
+        schema: the schema of the rows of labelled images.
         provenance: facts about the job for the summary.
         access: how images are reached that are not local files.
         worker_cores: cores per worker process; None for all that it may use.

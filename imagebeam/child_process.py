@@ -71,7 +71,7 @@ def serving(descriptor: str) -> Iterator[Channel]:
     """Yield the channel to the parent of this process; leave the block when the parent is gone.
 
     Args:
-        descriptor: of the socket, as `ServiceProcess` passes it.
+        descriptor: the descriptor of the socket, as `ServiceProcess` passes it.
     """
     # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -37,7 +37,7 @@ class Resources:
         """Return how many decoding processes to run: one per core, or as many as memory allows.
 
         Args:
-            cores: of a worker process; None for all cores.
+            cores: the number of cores of a worker process; None for all cores.
             module_bytes: size of the module that each of them loads.
         """
         wanted = min(cores or self.cores, self.cores)

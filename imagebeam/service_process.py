@@ -43,7 +43,7 @@ class ServiceProcess:
             target: `package.module:function`. The function takes strings: the descriptor of its
                 socket, those in `descriptors`, and the arguments.
             *arguments: of the function.
-            descriptors: of open files that the process inherits.
+            descriptors: the descriptors of open files that the process inherits.
             variables: to set in its environment.
 
         Raises:
@@ -133,7 +133,7 @@ class ProcessPool:
         return self._starter.submit(self._start).result()
 
     def give_back(self, process: ServiceProcess) -> None:
-        """Let a process that owes no answer wait for other work."""
+        """Keep a process whose answers were all read for other work."""
         with self._lock:
             if len(self._waiting) < self._idle and process.is_alive:
                 self._waiting.append(process)

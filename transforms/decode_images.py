@@ -56,7 +56,7 @@ class DecodeImages(beam.PTransform):
             of the worker allows.
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
-        cores: of a worker process; None for all that it may use.
+        cores: the number of cores of a worker process; None for all that it may use.
         columns: that reading adds to rows.
         module_bytes: size of the module that the decoding processes will run. None gives out
             `DecodedShard` with pixels, otherwise `HeldShard`.
@@ -218,8 +218,8 @@ def fit_decoding(
 
     Args:
         processes: the number that the user chose; None for one per core.
-        limits: of one image.
-        cores: of a worker process; None for all that it may use.
+        limits: the limits of one image.
+        cores: the number of cores of a worker process; None for all that it may use.
         available: to this process.
         module_bytes: size of the module that each decoding process loads.
     """

@@ -35,7 +35,7 @@ class Page:
         source: index of the input.
         number: its ordinals start at this many times `PAGE_SIZE`.
         images: in the order of the input.
-        costs: of listing them; counted when the page is first read.
+        costs: the costs of listing them; counted when the page is first read.
         left_out: names that listing skipped without requesting them; counted likewise.
     """
 
@@ -116,8 +116,8 @@ class ReadShard:
     """The outcome of reading a shard; row i of every array belongs to `uris[i]`.
 
     Attributes:
-        id: of the shard.
-        uris: of the N images that were read.
+        id: the id of the shard.
+        uris: the URIs of the N images that were read.
         extra_columns: per image, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
         heights: likewise.
@@ -185,7 +185,7 @@ class HeldShard:
 
     Attributes:
         shard: the images.
-        pictures: of the images.
+        pictures: the pictures of the images.
     """
 
     shard: Shard
@@ -197,7 +197,7 @@ class ShardReport:
     """A shard whose rows are written.
 
     Attributes:
-        id: of the shard.
+        id: the id of the shard.
         tally: the outcomes of its images.
     """
 

@@ -25,7 +25,7 @@ class ListImages(beam.PTransform):
 
     Attributes:
         sources: made by `imagebeam.images.listing.inputs.sources` from the command line.
-        layout: of the output in which a long listing keeps its count; None keeps none.
+        layout: the layout of the output in which a long listing keeps its count; None keeps none.
     """
 
     sources: Sequence[Source]

@@ -34,7 +34,7 @@ class PlanShards(beam.PTransform):
 
     Attributes:
         run: the run that owns the output.
-        held_bytes: of one image, that a worker process holds until the shard is written.
+        held_bytes: the bytes of one image that a worker process holds until the shard is written.
         images_per_shard: None derives it from the number of images to do.
     """
 

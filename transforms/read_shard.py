@@ -23,7 +23,7 @@ class ShardReader:
     """Reads shards.
 
     Attributes:
-        reader: of their images.
+        reader: the reader of their images.
         columns: that reading adds to rows.
         hide_query: which values of a URL's query the final URL hides.
     """

@@ -50,7 +50,7 @@ class RunModule(beam.PTransform):
         module: to run.
         embed_model: send its file with the pipeline; otherwise workers must be able to read
             its path.
-        cores: of a worker process; None for all that it may use.
+        cores: the number of cores of a worker process; None for all that it may use.
         updates: `ModelMetadata` of Beam's RunInference, whose `model_id` is the handle of the
             module to run from then on; None for always the same module.
         open_update: opens the module with such a handle.

@@ -64,8 +64,8 @@ class SkipDone(beam.PTransform):
     with the images to drop from them.
 
     Attributes:
-        layout: of the output whose rows count as done.
-        provenance: of the job; parts that another job wrote are refused.
+        layout: the layout of the output whose rows count as done.
+        provenance: the provenance of the job; parts that another job wrote are refused.
     """
 
     layout: Layout

@@ -26,7 +26,7 @@ class WriteShards(beam.PTransform):
 
     Attributes:
         run: the run that owns the output.
-        schema: of the rows of labelled images.
+        schema: the schema of the rows of labelled images.
     """
 
     run: RunToken

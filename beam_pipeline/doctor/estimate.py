@@ -36,7 +36,7 @@ class Forecast:
     """The figures of a job of so many images on this machine.
 
     Attributes:
-        images: of the job.
+        images: the number of images of the job.
         sampled: number of images of the largest job that was measured.
         is_upper_limit: whether that was too small to tell start and images apart.
         start_seconds: before and after the images: start, listing and end.
@@ -46,7 +46,7 @@ class Forecast:
             of decoding processes.
         waiting_seconds: for the storage of each image; images wait at the same time.
         output_bytes: size of its output.
-        cores: of this machine.
+        cores: the number of cores of this machine.
     """
 
     images: int
@@ -68,9 +68,9 @@ class Forecast:
 
         Args:
             sample: the measured jobs.
-            images: of the job.
+            images: the number of images of the job.
             listing_seconds: the measured jobs listed nothing.
-            cores: of this machine; None counts them.
+            cores: the number of cores of this machine; None counts them.
         """
 
         def whole(value: Callable[[Trial], float]) -> float:

@@ -41,7 +41,7 @@ class Trial:
         failed: number of images without pixels, by error code.
         seconds: wall time.
         core_seconds: CPU time of all its processes.
-        output_bytes: of all files that it wrote.
+        output_bytes: the bytes of all files that it wrote.
         stages: time by stage, added up over all images, without the start.
     """
 
@@ -75,7 +75,7 @@ def run(images: Sequence[ListedImage], options: LabelOptions, of: int) -> Trial:
 
     Args:
         images: to label.
-        options: of the job that is to be estimated.
+        options: the options of the job that is to be estimated.
         of: number of images of that job, on which the size of its files depends.
 
     Raises:

@@ -24,7 +24,7 @@ def call(
 
     Args:
         url: to request.
-        method: of HTTP.
+        method: the HTTP method.
         body: sent as JSON; only with a session.
         session: with credentials; None sends the request without any.
 

@@ -55,8 +55,8 @@ def distinct(
 
     Args:
         images: with their labels.
-        name: of the folder or table that they come from.
-        meaning: of a label: those of one image must have the same.
+        name: the name of the folder or table that they come from.
+        meaning: returns the meaning of a label; the labels of one image must have the same.
 
     Raises:
         InputError: an image has two labels.

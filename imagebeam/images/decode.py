@@ -72,7 +72,7 @@ class DecodedImage:
 
     Attributes:
         pixels: uint8 (height, width, 3), RGB, upright, of the requested size.
-        width: of the original picture, upright, in pixels.
+        width: the width of the original picture, upright, in pixels.
         height: likewise.
     """
 

@@ -1,4 +1,4 @@
-"""Tell what a file is that is neither a picture, a container nor a manifest, for messages."""
+"""Name the kinds of files that are neither pictures nor containers nor manifests, for messages."""
 
 import re
 

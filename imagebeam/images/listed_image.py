@@ -12,8 +12,8 @@ class ImageLocation(NamedTuple):
     It may hold secrets, such as a signed URL, so only workers receive it.
 
     Attributes:
-        address: of the image, or of the container that it is a member of.
-        version: of that object when it was listed; "" if unknown.
+        address: the address of the image, or of the container that it is a member of.
+        version: the version of that object when it was listed; "" if unknown.
         kind: name of the `ContainerKind`; None for an image that is an object itself.
         place: position in the container; its meaning depends on the kind.
         digest: that the bytes must have, as `KIND:HEX`; "" if none is known.
@@ -58,5 +58,5 @@ class ListedImage(NamedTuple):
 
     @property
     def is_streamed(self) -> bool:
-        """Tell if the container must be read from its start to reach the image."""
+        """Return whether the container must be read from its start to reach the image."""
         return not isinstance(self.location, ImageError) and self.location.read_together > 1

@@ -20,7 +20,7 @@ class Access:
     """Settings for access to images.
 
     Attributes:
-        settings: of the stores.
+        settings: the settings of the stores.
         concurrent_reads: objects that a worker process reads at once, to hide their latency.
         selection: which part of a container's record holds the image.
         hide_query: which values of a URL's query the names of images hide.
@@ -82,8 +82,9 @@ class DecodeLimits:
     Attributes:
         seconds: wall time from the start of its work to its pixels; up to a tenth more may pass.
         memory: bytes of address space that a child may take beyond what it starts with.
-        pixels_at_once: of a picture that all children of a worker may decode at once; one with more
-            waits until no other child decodes such a picture. None for any number.
+        pixels_at_once: the most pixels of a picture that all children of a worker may decode at
+            once; one with more waits until no other child decodes such a picture. None for any
+            number.
     """
 
     seconds: float = 60.0

@@ -64,7 +64,7 @@ class Layer:
 
     @property
     def has_batch_norm(self) -> bool:
-        """Tell if batch norm and ReLU6 follow, as they do after all layers except the last."""
+        """Return whether batch norm and ReLU6 follow: they do after all layers but the last."""
         return self.kind != "logits"
 
     @property

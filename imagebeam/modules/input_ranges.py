@@ -139,13 +139,13 @@ def _fitting_range(rescale: _Rescale) -> Range | None:
 
 
 def _subtracts_mean(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
-    """Tell if pixels from 0 to 255 lose their mean only, as the networks of Caffe want it."""
+    """Return whether pixels from 0 to 255 only lose their mean, as for networks of Caffe."""
     distances = last - first
     return bool((abs(distances - 255) < 1).all() and ((first > -150) & (first < -80)).all())
 
 
 def spans(limits: Range, ranges: tuple[Range, ...], tolerance: float) -> bool:
-    """Tell if a quantised tensor with these limits was made for pixels in `ranges`.
+    """Return whether a quantised tensor with these limits was made for pixels in `ranges`.
 
     Args:
         limits: its lowest and its highest value.
@@ -158,7 +158,7 @@ def spans(limits: Range, ranges: tuple[Range, ...], tolerance: float) -> bool:
 
 
 def _are_equal(first: tuple[Range, ...], second: tuple[Range, ...]) -> bool:
-    """Tell if two ranges are the same, but for the rounding of a quantised input."""
+    """Return whether two ranges are the same, but for the rounding of a quantised input."""
     one, other = np.array(first), np.array(second)
     span = float(np.ptp(other))
     return len(one) in (1, len(other)) and bool((abs(one - other) <= _TOLERANCE * span).all())

@@ -57,7 +57,7 @@ class ModelOutputs:
         return cls(*(join(head) for head in KINDS))
 
     def finite_rows(self, count: int) -> npt.NDArray[np.bool_]:
-        """Tell for each of `count` rows if all its values are finite: bool (count,)."""
+        """Return for each of `count` rows whether all its values are finite: bool (count,)."""
         finite = np.ones(count, np.bool_)
         for head in KINDS:
             if (values := getattr(self, head)) is not None:

@@ -50,7 +50,7 @@ class ModuleOutput:
 
     @property
     def can_be_vector(self) -> bool:
-        """Tell if it can hold one vector of numbers per image."""
+        """Return whether it can hold one vector of numbers per image."""
         if self.shape is None:
             return self.dtype.startswith(_NUMBERS)
         lengths = [length for length in self.shape[1:] if length != 1]
@@ -58,7 +58,7 @@ class ModuleOutput:
 
 
 def names_features(*names: str) -> bool:
-    """Tell if one of the names of an output is that of a feature vector."""
+    """Return whether one of the names of an output is that of a feature vector."""
     return any(word in name.lower() for name in names for word in _FEATURE_WORDS)
 
 
@@ -71,7 +71,7 @@ def choose_outputs(
     `stated` names it.
 
     Args:
-        outputs: of the function.
+        outputs: the outputs of the function.
         stated: the kind of the outputs to use, by name; empty to decide by names and shapes.
         source: names the function in errors.
 

@@ -67,7 +67,7 @@ def _interpolate(
 def kind_of_classifier(
     rows: FloatArray, ends_in: str | None, has_sigmoids: bool, has_names: bool
 ) -> str:
-    """Tell what the output is that was taken for logits: logits, scores or features.
+    """Return what the output is that was taken for logits: logits, scores or features.
 
     Args:
         rows: its values for the probe pictures, (N, length).
@@ -83,18 +83,18 @@ def kind_of_classifier(
 
 
 def are_independent(rows: npt.NDArray[np.floating]) -> bool:
-    """Tell if `rows`, float (N, classes), are results of sigmoids: in [0, 1], of another sum."""
+    """Return whether `rows`, float (N, classes), are results of sigmoids."""
     inside = bool((rows >= 0).all() and (rows <= 1).all())
     return inside and bool((abs(rows.sum(axis=1) - 1) > _SUM_TOLERANCE).any())
 
 
 def are_probabilities(rows: npt.NDArray[np.floating]) -> bool:
-    """Tell if every row of `rows`, float (N, classes), is non-negative and sums to one."""
+    """Return whether every row of `rows`, float (N, classes), is non-negative and sums to one."""
     return bool((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= _SUM_TOLERANCE).all())
 
 
 def are_percentages(rows: FloatArray) -> bool:
-    """Tell if every row of `rows`, float (N, classes), is non-negative and sums to a hundred."""
+    """Return whether every row of `rows`, float (N, classes), is non-negative and sums to 100."""
     return are_probabilities(rows / 100)
 
 
@@ -104,7 +104,7 @@ def _are_unit_vectors(rows: FloatArray) -> bool:
 
 
 def are_constant(rows: Mapping[str, FloatArray]) -> bool:
-    """Tell if the answers for the probe pictures are the same, so that they mean nothing.
+    """Return whether the answers for the probe pictures are the same, so that they mean nothing.
 
     The ratios of scores are compared: a network with classes that are all unlikely for the probe
     pictures still weighs them differently.

@@ -28,14 +28,14 @@ class Spec:
 
     @property
     def is_picture(self) -> bool:
-        """Tell if it can hold a batch of RGB pictures."""
+        """Return whether it can hold a batch of RGB pictures."""
         shape = self.shape
         fits = shape is not None and len(shape) == 4 and (shape[3] in (3, None) or self.is_planes)
         return fits and self.dtype in _PICTURES
 
     @property
     def is_planes(self) -> bool:
-        """Tell if the channels of its pictures come before height and width."""
+        """Return whether the channels of its pictures come before height and width."""
         return self.shape is not None and self.shape[1:2] == (3,) and self.shape[3:] != (3,)
 
 

@@ -19,7 +19,7 @@ Costs: TypeAlias = Mapping[str, tuple[float, float]]
 NO_COSTS: Costs = MappingProxyType({})
 
 LeftOutCounts: TypeAlias = Mapping[str, tuple[int, Sequence[str]]]
-"""Entries that listing met and did not request: (number, a few names) by reason."""
+"""Entries that listing found and did not request: (number, a few names) by reason."""
 
 _EXAMPLES = 3
 
@@ -38,7 +38,7 @@ class Plan:
             run does not request.
         rows_digest: sum of `uri_digest` over those rows.
         costs: (wall, CPU) seconds by stage, added up over the threads that spent them.
-        seen: files, members and lines that listing met, each requested or left out.
+        seen: files, members and lines that listing found, each requested or left out.
         left_out: what of these was not requested.
     """
 

@@ -74,7 +74,7 @@ class Comparison:
         only_old: images that only the old output has.
         only_new: images that only the new output has.
         moves: pairs of labels, the most frequent first.
-        classes: of the old output, those that lose most images first.
+        classes: the classes of the old output, those that lose most images first.
         flips: images of which both outputs are most confident, with different labels.
         matrix: moves between the classes that lose most images.
         only_old_names: some of the images that only the old output has.

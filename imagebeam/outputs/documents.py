@@ -73,7 +73,7 @@ def regular_file(path: str | Path, flags: int = 0) -> Iterator[IO[bytes]]:
     """Open a file for reading; refuse a pipe or a device that was put in its place.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         flags: further flags of `os.open`.
 
     Raises:

@@ -78,8 +78,9 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
     """Prepare the output folder for a job, or refuse it.
 
     Args:
-        layout: of the folder.
-        identity: of the job; holds at least the options that the values of a row depend on.
+        layout: the layout of the folder.
+        identity: the identity of the job; holds at least the options that the values of a row
+            depend on.
         overwrite: delete the files of an earlier job.
 
     Raises:
@@ -110,8 +111,9 @@ def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     """Check that a folder belongs to a job or is empty. Change nothing.
 
     Args:
-        layout: of the folder, which must exist.
-        identity: of the job; holds at least the options that the values of a row depend on.
+        layout: the layout of the folder, which must exist.
+        identity: the identity of the job; holds at least the options that the values of a row
+            depend on.
 
     Returns:
         Whether an earlier run of the job wrote to it.

@@ -30,7 +30,7 @@ class Layout:
 
     Attributes:
         root: the folder, absolute.
-        format: of the predictions; errors are always Parquet.
+        format: the format of the predictions; errors are always Parquet.
     """
 
     root: AnyPath

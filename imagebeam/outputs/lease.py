@@ -181,7 +181,7 @@ def _holder(seen: _Seen | None) -> str:
 
 
 def _has_ended(holder: Mapping[str, Any]) -> bool:
-    """Tell whether the holder is known to have ended; of other machines nothing is known."""
+    """Return whether the holder is known to have ended; of other machines nothing is known."""
     if not holder.get("machine") or holder["machine"] != _machine():
         return False
     return not Path(f"/proc/{holder.get('process')}").exists()

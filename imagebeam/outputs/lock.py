@@ -78,7 +78,7 @@ def check(layout: Layout) -> None:
 
 
 def is_held(layout: Layout, timing: LeaseTiming = TIMING) -> bool:
-    """Tell whether a process is writing to the output; of a local one, a process of this machine.
+    """Return whether a process is writing to the output; of a local one, a process of this machine.
 
     In a store it takes half a minute to see that a holder was killed.
     """

@@ -79,7 +79,7 @@ def uris(part: AnyPath, job: Mapping[str, Any] = _ANY_JOB) -> Iterator[str]:
     """Yield the URIs in one part.
 
     Args:
-        part: of predictions or errors.
+        part: a part of predictions or errors.
         job: its provenance, to which the part must belong.
 
     Raises:
@@ -125,8 +125,8 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
     """Delete error rows, so that the next run does their images again; return their number.
 
     Args:
-        layout: of the output folder.
-        codes: of the rows to delete; without any, all rows that are retryable.
+        layout: the layout of the output folder.
+        codes: the codes of the rows to delete; without any, all rows that are retryable.
     """
     again = partial(_is_retried, codes)
     # All names are read first, because a folder that changes may list a file twice.
@@ -161,7 +161,7 @@ def forget(part: AnyPath, again: Callable[[pa.Table], Any]) -> int:
     """Delete rows of one Parquet file; return their number.
 
     Args:
-        part: of the output; deleted if no row stays.
+        part: a part of the output; deleted if no row stays.
         again: returns for each row of a table whether it is deleted.
 
     Raises:

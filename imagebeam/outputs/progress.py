@@ -25,7 +25,7 @@ class Progress:
     """Counts since the watch began.
 
     Attributes:
-        plan: of the latest run; None while images are still being listed.
+        plan: the plan of the latest run; None while images are still being listed.
         labelled: images with a row in predictions.
         failed: images with a row in errors, by code.
         listed: images found so far, while they are being listed; 0 if not known yet.
@@ -46,7 +46,7 @@ class ProgressWatcher:
     """Counts the rows of parts that appear in an output. Every part is opened once.
 
     Args:
-        layout: of the output.
+        layout: the layout of the output.
         and_earlier: count the parts that exist already, too, and refuse damaged ones. Otherwise
             those are left out: a file that appears beside a running job must not end it.
     """

@@ -27,9 +27,9 @@ class Output:
     """An output that is opened for reading.
 
     Attributes:
-        layout: of its folder.
-        schema: of its predictions, apart from --keep columns.
-        columns: of its predictions, in their order.
+        layout: the layout of its folder.
+        schema: the schema of its predictions, apart from --keep columns.
+        columns: the columns of its predictions, in their order.
         is_complete: whether its job is complete.
     """
 

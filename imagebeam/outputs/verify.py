@@ -101,7 +101,7 @@ def _count(
 
 
 def _fits(found: pa.Schema, schema: pa.Schema, kept: Mapping[str, str]) -> bool:
-    """Tell whether the columns are those of the job, followed by its --keep columns."""
+    """Return whether the columns are those of the job, followed by its --keep columns."""
     own, others = [*found][: len(schema)], [*found][len(schema) :]
     return own == [*schema] and {field.name: str(field.type) for field in others} == kept
 

@@ -22,7 +22,8 @@ class Writers:
     """The threads and processes of this machine that write files of one output.
 
     Attributes:
-        layout: of the output. A store has no files that are half written, so it needs no lock.
+        layout: the layout of the output. A store has no files that are half written, so it needs no
+            lock.
         clock: seconds that never go back.
         sleep: waits for some seconds.
     """

@@ -35,11 +35,11 @@ class Accuracy:
     """The result of a comparison.
 
     Attributes:
-        name: of the file or folder with the true labels.
+        name: the name of the file or folder with the true labels.
         all: the counts of all images.
         classes: the true labels with their counts, those with most wrong labels first.
         confusions: pairs of classes, the most frequent first.
-        bins: of equal width from score 0 to 1; None where there is no image.
+        bins: the bins of equal width from score 0 to 1; None where there is no image.
         failed: images with a true label that are in errors.
         missing: images with a true label that are not in the output.
         unknown: true labels that no image of the output has among its best classes.

@@ -1,4 +1,4 @@
-"""Answers what a served page asks for: pages of rows, lists to take along, pictures by row."""
+"""Answers the requests of a served page: pages of rows, lists to save, pictures by row."""
 
 import csv
 import io
@@ -96,7 +96,7 @@ class Answers:
 
 
 def _question(given: Mapping[str, str]) -> Question:
-    """Return what the choices of a page ask for.
+    """Return the question that the choices on a page stand for.
 
     Raises:
         ValueError: a choice is not one.

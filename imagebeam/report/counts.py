@@ -40,9 +40,9 @@ class ClassCount:
     """The labelled images of one class, or of all.
 
     Attributes:
-        name: of the class; empty for all.
+        name: the name of the class; empty for all.
         images: number of images.
-        mean_score: of the images; None where there are no scores.
+        mean_score: the mean score of the images; None where there are no scores.
         histogram: number of images in each of `BINS` bins; empty where there are no scores.
         pictures: some of the images.
     """
@@ -130,7 +130,7 @@ class ErrorGroup:
     """The failed images of one code.
 
     Attributes:
-        code: of the error.
+        code: the code of the error.
         stage: in which the images failed.
         images: number of images.
         retryable: whether the images may succeed in another run.

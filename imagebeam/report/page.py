@@ -43,11 +43,11 @@ def write_report(
     """Write the page of an output; return its contents and its path.
 
     Args:
-        output: of a job.
+        output: the output of a job.
         target: path of the page; None puts it into the output.
         most_thumbnails: number of images to read again for thumbnails; None reads them until a
             limit of time or size.
-        page_bytes: of the rows in the page. Others are in files beside it.
+        page_bytes: the bytes of the rows in the page. Others are in files beside it.
         truth: true labels to compare with.
 
     Raises:
@@ -94,13 +94,13 @@ def render(
     """Return the page.
 
     Args:
-        contents: of the output.
+        contents: the contents of the output.
         encoded: thumbnails as `data:` URIs, by the URI of the picture.
         lists: the rows of all "images" and all "failures".
         chunks: JSON texts with rows that are in the page, likewise; None if it is served.
         sources: what the policy of the page admits besides its script and its style.
         pictures_note: a note about the pictures that are shown.
-        accuracy: of the labels, where the true ones are known.
+        accuracy: the accuracy of the labels, where the true ones are known.
     """
     timeline = Timeline.of(contents.parts)
     drawn = timeline if timeline and timeline.is_drawn else None

@@ -25,7 +25,7 @@ class PartRows:
 
     Attributes:
         parts: one entry per part, in no order.
-        provenance: of the first part of predictions that states it.
+        provenance: the provenance of the first part of predictions that states it.
         findings: problems, one sentence each.
     """
 

@@ -12,7 +12,7 @@ class RowFile:
 
     Attributes:
         total: number of rows.
-        batches: of all rows, once `finish` was called; their values stay in the file.
+        batches: the batches of all rows, once `finish` was called; their values stay in the file.
     """
 
     def __init__(self) -> None:

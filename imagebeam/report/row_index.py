@@ -43,9 +43,9 @@ class Question:
     """Which rows are wanted, and in which order.
 
     Attributes:
-        label: of the row, or its error code; "" stands for all, also below.
-        folder: of the image.
-        year: of its date, in UTC.
+        label: the label of the row, or its error code; "" stands for all, also below.
+        folder: the folder of the image.
+        year: the year of its date, in UTC.
         name: part of its name or its label, in any case.
         least: thousandths of the score.
         sort: one of `SORTS`; "" is the order of the output.

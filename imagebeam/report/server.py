@@ -46,7 +46,7 @@ class ReportServer:
     """Serves the page of an output from `address` until it is closed.
 
     Attributes:
-        contents: of the output, when it was opened.
+        contents: the contents of the output, when it was opened.
     """
 
     def __init__(self, output: AnyPath, port: int = 0, truth: TruthRows | None = None) -> None:

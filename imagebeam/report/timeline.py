@@ -36,7 +36,7 @@ class Timeline:
     """Images over time.
 
     Attributes:
-        start: of the first bin, in seconds since the epoch.
+        start: the start of the first bin, in seconds since the epoch.
         seconds: width of a bin.
         images: done in each bin.
         first: when the first part was finished, in seconds since the epoch.
@@ -65,7 +65,7 @@ class Timeline:
 
     @property
     def is_drawn(self) -> bool:
-        """Tell whether there are enough bins for a curve."""
+        """Return whether there are enough bins for a curve."""
         return len(self.images) >= _FEWEST_BINS
 
     @property

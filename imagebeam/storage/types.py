@@ -28,7 +28,7 @@ class RequestHeader:
     """A header that a user adds to http(s) requests.
 
     Attributes:
-        name: of the header.
+        name: the name of the header.
         value: itself, or `$VARIABLE` or `@FILE`, read where the request is sent.
         host: the host, with or without a port, that receives it; "" stands for all.
     """
@@ -50,7 +50,7 @@ class Settings:
         use_proxies: whether http(s) goes through the proxies that the environment names, which
             then choose the address; for URLs of the user's own, not for those of a manifest.
         connections_per_host: parallel http(s) requests to one host.
-        user_agent: of http(s) requests; "" is the package's own.
+        user_agent: the User-Agent of http(s) requests; "" is the package's own.
         headers: further headers of http(s) requests.
         first_pause: half of the longest pause, in seconds, before the second attempt; it doubles
             from attempt to attempt.
@@ -82,7 +82,7 @@ class Store(Protocol):
         """Read a whole object, or `size` bytes from `start`.
 
         Args:
-            uri: of the object.
+            uri: the URI of the object.
             max_bytes: more than this is `TooLarge`.
             start: first byte.
             size: None reads to the end.
@@ -99,7 +99,7 @@ class Store(Protocol):
         """Write a whole object, or nothing.
 
         Args:
-            uri: of the object.
+            uri: the URI of the object.
             data: its bytes.
             if_version: replace only this version, or else fail with `Changed`; "" stands for no
                 object, None for any.

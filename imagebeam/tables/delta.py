@@ -35,7 +35,7 @@ class Delta:
         """Open the latest version of a table, if there is one.
 
         Args:
-            place: of the table, a folder.
+            place: the place of the table, a folder.
             options: made by `credentials.delta_options`.
 
         Raises:
@@ -137,7 +137,7 @@ class Delta:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        # Arrow passes on what the library meets while it reads rows.
+        # Arrow passes on errors of the library that occur while it reads rows.
         except (DeltaError, OSError, pa.ArrowException) as error:
             if isinstance(error, CommitFailedError) or "already exists" in str(error):
                 raise ConflictError(self.name) from error

@@ -82,9 +82,9 @@ def batches(part: AnyPath, own_schema: pa.Schema, schema: pa.Schema) -> Iterator
     """Yield the rows of a part with the columns of a table.
 
     Args:
-        part: of predictions or errors.
-        own_schema: of the part, as its job writes it.
-        schema: of the table.
+        part: a part of predictions or errors.
+        own_schema: the schema of the part, as its job writes it.
+        schema: the schema of the table.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.

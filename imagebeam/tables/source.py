@@ -33,8 +33,8 @@ class FinishedRows:
     Attributes:
         parts: their files.
         own_schema: as the job writes them.
-        schema: of their table.
-        digests: of all of them, sorted.
+        schema: the schema of their table.
+        digests: the digests of all rows, sorted.
     """
 
     parts: Sequence[AnyPath]
@@ -67,9 +67,9 @@ class CommitSource:
     """An output whose rows were read once.
 
     Attributes:
-        root: of the output.
-        predictions: of labelled images.
-        errors: of failed images.
+        root: the root of the output.
+        predictions: the rows of labelled images.
+        errors: the rows of failed images.
         properties: what both snapshots state about the origin of their rows.
     """
 

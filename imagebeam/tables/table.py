@@ -49,7 +49,7 @@ class TableChange:
         schema: the columns of the table afterwards.
         added: yields the rows to add; may be called several times.
         gone: sorted digests of the rows to remove; None replaces all rows.
-        owner: of the table afterwards.
+        owner: the owner of the table afterwards.
         properties: facts that the snapshot carries.
     """
 

@@ -72,7 +72,7 @@ def fit(
     Args:
         learnt: images to train on.
         validated: images to choose the best iteration by.
-        weights: of each class in the loss, float32 (classes,).
+        weights: the weights of each class in the loss, float32 (classes,).
         patience: checks, one every ten iterations, without a better loss after which training
             stops; None for never.
         iterations: the most that are made.

@@ -76,8 +76,8 @@ def read_range(
 
     Args:
         part: returns so many bytes from a position.
-        kind: of a tar or TFRecord file that is not compressed.
-        place: of the member.
+        kind: the kind of a tar or TFRecord file that is not compressed.
+        place: the place of the member.
         selection: which part of a record holds the image.
         max_bytes: more than this is refused.
 
@@ -157,9 +157,9 @@ class Container:
         ended: in the order of the listing, the container is decompressed once.
 
         Args:
-            place: of the member.
+            place: the place of the member.
             max_bytes: more than this is refused.
-            kind: of the member; None is the kind that the container was opened with.
+            kind: the kind of the member; None is the kind that the container was opened with.
 
         Raises:
             ImageError: one of its leaves.

@@ -1,7 +1,7 @@
 """Compressed streams, read by processes of their own.
 
-The libraries that decompress are C code that reads what anybody may have written. A flaw of one
-of them ends such a process, and costs the stream. A process serves one stream after the other.
+The libraries that decompress are C code that reads untrusted bytes. A flaw of one of them ends such
+a process, and costs the stream. A process serves one stream after the other.
 """
 
 import io
@@ -62,8 +62,8 @@ class DecompressionProcess:
         """Start nothing yet.
 
         Args:
-            source: of the compressed bytes.
-            compression: of them.
+            source: the compressed bytes, or a file of them.
+            compression: their compression.
             limits: what it may cost.
             seconds: for one piece.
         """
@@ -114,7 +114,7 @@ def decompressed_head(source: ByteSource | bytes, compression: Compression, size
 
     Args:
         source: a file, or the first bytes of one: few hold a whole block of bzip2 or zstd.
-        compression: of the data.
+        compression: the compression of the data.
         size: bytes to return, at most.
     """
     stream = DecompressionProcess(source, compression, ContainerLimits())

@@ -45,8 +45,8 @@ def decompressor(
     """Return a function that reads so many decompressed bytes, at most; none at the end.
 
     Args:
-        file: of the compressed bytes, at their start.
-        compression: of them.
+        file: a file of the compressed bytes, at their start.
+        compression: their compression.
         limits: see `ContainerLimits`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The features of a `tf.train.Example`, read in Python: no C++ code meets what strangers wrote.
+"""The features of a `tf.train.Example`, read in Python: no C++ code parses untrusted bytes.
 
 A message is a row of fields. Each is a number and a wire type, then a varint, 4 or 8 bytes, or a
 length and so many bytes: https://protobuf.dev/programming-guides/encoding/.

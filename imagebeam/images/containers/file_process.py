@@ -40,7 +40,7 @@ class FileProcess:
         """Start nothing yet.
 
         Args:
-            pool: of processes.
+            pool: the processes.
             file: from which the process requests parts, where it cannot open it by `path_of`.
             seconds: for one answer. The time in which this process reads a part does not count.
             opened: the first message, which says what to do with the file.
@@ -118,7 +118,7 @@ class FileProcess:
         self._process = self._finalizer = None
 
     def lose(self) -> None:
-        """Kill the process, because it owes an answer."""
+        """Kill the process: its unread answer must not reach the next request."""
         if self._finalizer is not None and self._finalizer.detach() and self._process is not None:
             self._process.end()
         self._process = self._finalizer = None

@@ -134,7 +134,7 @@ def of_features(features: Features, columns: Sequence[str]) -> tuple[str | None,
     """Return values of an Example: the text of a single value, else a JSON array.
 
     Args:
-        features: of the Example.
+        features: the features of the Example.
         columns: its keys to keep.
 
     Raises:

@@ -34,8 +34,9 @@ def open_lent(channel: Channel, path: str, size: int | None = None) -> io.RawIOB
 
     Args:
         channel: to the parent.
-        path: of the open file, below /proc; "" where parts must be requested.
-        size: of the file; None where it is unknown, so that it cannot be read from its end.
+        path: the path of the open file, below /proc; "" where parts must be requested.
+        size: the size of the file; None where it is unknown, so that it cannot be read from its
+            end.
     """
     if path:
         try:

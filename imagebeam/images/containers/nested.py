@@ -25,7 +25,7 @@ class NestedPlace(NamedTuple):
         size: bytes from there on.
         first: compression of these bytes.
         second: compression of what that gives: a `.tar.gz` in a zip has two.
-        format: of the archive that this gives.
+        format: the format of the archive that this gives.
     """
 
     outer: Compression | None

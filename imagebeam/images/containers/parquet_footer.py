@@ -22,7 +22,7 @@ class ColumnChunk(NamedTuple):
     """The pages of one column in one row group.
 
     Attributes:
-        path: of the column, as `image.bytes`.
+        path: the path of the column, as `image.bytes`.
         start: position of its first page.
         size: bytes of its pages.
     """

@@ -47,9 +47,9 @@ def page_sizes(
     """Read the headers of a column's pages in one row group.
 
     Args:
-        file: of the Parquet file.
+        file: the Parquet file.
         group: the columns of the row group.
-        path: of the column, as `image.bytes`; the first leaf of a column that is a struct.
+        path: the path of the column, as `image.bytes`; the first leaf of a column that is a struct.
         limits: see `ContainerLimits`.
 
     Raises:

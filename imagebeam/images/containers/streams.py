@@ -103,8 +103,8 @@ class Decompressed:
         """Start nothing yet.
 
         Args:
-            file: of the compressed bytes; the caller closes it.
-            compression: of them.
+            file: a file of the compressed bytes; the caller closes it.
+            compression: their compression.
             limits: see `ContainerLimits`.
             seconds: for one piece.
         """

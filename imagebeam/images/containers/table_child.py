@@ -52,8 +52,8 @@ class TableFile(NamedTuple):
     """The file that the next requests are about.
 
     Attributes:
-        path: of the open file, below /proc; "" where its bytes must be requested.
-        size: of the file.
+        path: the path of the open file, below /proc; "" where its bytes must be requested.
+        size: the size of the file.
         selection: which column holds the image.
         limits: what it may cost.
     """
@@ -90,7 +90,7 @@ class RowsRequest(NamedTuple):
 
     Attributes:
         is_parquet: whether the file is Parquet, and not Arrow.
-        names: of the columns.
+        names: the names of the columns.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
     """

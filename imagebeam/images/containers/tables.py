@@ -50,7 +50,7 @@ def rows(
     Args:
         file: Parquet or Arrow.
         is_parquet: whether it is the former.
-        names: of the columns.
+        names: the names of the columns.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
         limits: see `ContainerLimits`.
@@ -105,8 +105,8 @@ def _values(column: pa.Array, name: str, errors: str, bad: dict[int, str]) -> li
     """Return the values of a column as JSON can hold them; None where one is bad.
 
     Args:
-        column: of a batch.
-        name: of the column.
+        column: a column of a batch.
+        name: the name of the column.
         errors: what to do with bytes that are not UTF-8, see `bytes.decode`.
         bad: receives the reasons by row.
     """

@@ -22,10 +22,10 @@ class TarEntry(NamedTuple):
     """The contents of one header.
 
     Attributes:
-        name: of the member.
+        name: the name of the member.
         kind: the type of `tarfile`.
         start: position of its data.
-        size: of its data.
+        size: the size of its data.
         is_sparse: whether holes were left out of its data.
     """
 
@@ -78,7 +78,7 @@ def entries(
     A tar that follows the end mark of another is read too, as `tar --ignore-zeros` does.
 
     Args:
-        file: of the tar.
+        file: the tar.
         limits: see `ContainerLimits`.
         counter: counts the entries.
 

@@ -46,10 +46,11 @@ class MemberProblem(NamedTuple):
     """A part of a container that cannot be read as an image.
 
     Attributes:
-        name: of the member; "" for the container as a whole.
+        name: the name of the member; "" for the container as a whole.
         error: the reason.
         kept: values of the columns to keep, in their order; () where it has none.
-        path: of a file that a record names instead of holding an image; None where it names none.
+        path: the path of a file that a record names instead of holding an image; None where it
+            names none.
     """
 
     name: str

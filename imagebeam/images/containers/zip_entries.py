@@ -33,7 +33,7 @@ class ZipEntry(NamedTuple):
     Attributes:
         name: with slashes; bytes in an unknown encoding are surrogates.
         is_folder: whether it is a folder.
-        method: of compression.
+        method: the compression method.
         checksum: CRC-32 of the content.
         packed_size: bytes in the archive.
         size: bytes of the content.

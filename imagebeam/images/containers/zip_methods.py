@@ -36,7 +36,7 @@ def unpack(packed: bytes, method: int, size: int, limits: ContainerLimits) -> by
 
     Args:
         packed: the bytes in the archive.
-        method: of compression.
+        method: the compression method.
         size: announced bytes of the content.
         limits: see `ContainerLimits`.
 

@@ -24,7 +24,7 @@ class ZipSidecars:
     """The files beside the images of one zip.
 
     Args:
-        file: of the zip.
+        file: the zip.
         columns: see `kept_values.Sidecars`; without any, nothing is read.
         limits: see `ContainerLimits`.
     """
@@ -73,7 +73,7 @@ class ZipSidecars:
 
         Args:
             images: with the name of the image that it lies beside, from this one to the last.
-            name: of the file.
+            name: the name of the file.
         """
         assert self._places is not None
         if (packed := self._places.get(hash(sidecar_key(name)))) is None:

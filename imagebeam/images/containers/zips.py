@@ -86,8 +86,8 @@ def read(
     """Return the content of a member if its checksum is right.
 
     Args:
-        file: of the zip.
-        place: of the member.
+        file: the zip.
+        place: the place of the member.
         max_bytes: more than this is refused.
         limits: see `ContainerLimits`.
         unpack: decompresses the member.

@@ -79,9 +79,9 @@ def kept_columns(
     """Return the columns to keep of a table, or of the partitions that it lies in.
 
     Args:
-        columns: of the table, with their Arrow types.
+        columns: the columns of the table, with their Arrow types.
         keep: names of the columns to keep.
-        address: of the table.
+        address: the address of the table.
         text: the input as the user typed it, for messages.
 
     Raises:

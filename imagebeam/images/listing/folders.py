@@ -60,7 +60,7 @@ def _inside(
 
     Args:
         folder: its path.
-        parts: of its path below the input.
+        parts: the parts of its path below the input.
         above: the folders above it.
         rules: which names are left out.
         left_out: counts those.

@@ -1,4 +1,4 @@
-"""Tell the kind of a file named as INPUT: by its name, or else by its content."""
+"""Find the kind of a file named as INPUT: by its name, or else by its content."""
 
 from contextlib import closing, suppress
 from itertools import islice
@@ -58,7 +58,7 @@ class FileKinds:
         """Return what a file is.
 
         Args:
-            address: of the file.
+            address: the address of the file.
             text: the input as the user typed it, for messages.
 
         Raises:

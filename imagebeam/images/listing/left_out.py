@@ -1,4 +1,4 @@
-"""Count what a listing meets and does not request, by reason and with a few examples."""
+"""Count what a listing finds and does not request, by reason and with a few examples."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -53,7 +53,7 @@ class LeftOut:
         Args:
             reason: a key of `REASONS`.
             name: URI of the entry, or of one of them.
-            count: of entries.
+            count: the number of entries.
         """
         before, examples = self._counts.get(reason, _NONE)
         if len(examples) < EXAMPLES:

@@ -39,7 +39,7 @@ class ListingPass:
         keep: columns whose values are copied to the rows, with their types.
         rules: what is taken.
         is_look: whether archives yield their members as soon as they are found.
-        left_out: counts what is met and not requested.
+        left_out: counts what is found and not requested.
         found: is called with the number of further members of an archive that were found, before
             the first of them is yielded.
     """

@@ -116,7 +116,7 @@ class NameRules:
         """Return why a file or folder is left out whatever it holds; None if it is not.
 
         Args:
-            parts: of its path below the input.
+            parts: the parts of its path below the input.
             name: the last of them.
         """
         if name.lower() in FILE_SERVER_NAMES:

@@ -21,7 +21,7 @@ def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
     """Return the values of columns: `cats` for `folder`, `2024` for `year` in `year=2024/cats/`.
 
     Args:
-        path: of the image, with slashes between its parts.
+        path: the path of the image, with slashes between its parts.
         columns: names of the columns.
     """
     parts = path.split("/")

@@ -64,7 +64,7 @@ class Source:
     def images(
         self, left_out: LeftOut, found: Callable[[int], object] = lambda number: None
     ) -> Iterator[ListedImage]:
-        """Yield the images as `iter` does, and count what is met besides them.
+        """Yield the images as `iter` does, and count what is found besides them.
 
         Args:
             left_out: receives these counts.

@@ -20,7 +20,7 @@ class DecodedBatch:
     Without a task, the last outcome comes by message too; with one, the answers of the task follow.
 
     Attributes:
-        outcomes: of the first images of the batch, as many as have arrived.
+        outcomes: the outcomes of the first images of the batch, as many as have arrived.
     """
 
     def __init__(self, shared: SharedPixels, count: int, with_task: bool) -> None:
@@ -32,7 +32,7 @@ class DecodedBatch:
         shared.digests[:] = 0
 
     def is_complete(self) -> bool:
-        """Tell if the outcomes of all images have arrived."""
+        """Return whether the outcomes of all images have arrived."""
         return len(self.outcomes) == self._count
 
     def slots(self) -> list[int]:

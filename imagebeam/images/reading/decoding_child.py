@@ -50,9 +50,10 @@ def serve(socket_descriptor: str, memory_descriptor: str, turns_descriptor: str 
     """Serve the process at the other end of a socket until it ends.
 
     Args:
-        socket_descriptor: of the socket.
-        memory_descriptor: of the memory where pixels go.
-        turns_descriptor: of the lock for large pictures; "" where they need no turns.
+        socket_descriptor: the descriptor of the socket.
+        memory_descriptor: the descriptor of the memory where pixels go.
+        turns_descriptor: the descriptor of the lock for large pictures; "" where they need no
+            turns.
     """
     # The job's own limit is checked from the same header.
     Image.MAX_IMAGE_PIXELS = None
@@ -138,7 +139,7 @@ def read_image(
         request: where its bytes are.
         preprocessing: how it becomes the module's input.
         meter: counts what it costs.
-        messages: of decoders, where this process collects them.
+        messages: the messages of decoders, where this process collects them.
         digest: uint8 (DIGEST_BYTES,), which receives that of the bytes if there shall be one.
         turn: see `decode`.
     """

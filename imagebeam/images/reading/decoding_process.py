@@ -263,7 +263,7 @@ class _Loss:
     """The end of a child.
 
     Attributes:
-        error: of the image that caused it.
+        error: the error of the image that caused it.
         row: the image that it was decoding; None if it was running the task on all of them.
     """
 

@@ -24,7 +24,7 @@ class ZipMember(NamedTuple):
 
     Attributes:
         data: the part of the zip that reading it takes.
-        place: of the member in the zip.
+        place: the place of the member in the zip.
         digest: that its content must have; see `ImageLocation`.
     """
 

@@ -47,8 +47,8 @@ class Fetcher:
         Args:
             access: how images are reached.
             max_bytes: more than this is refused for one image.
-            bytes_ahead: of images that wait for a decoder. No more are requested until some of
-                them are taken.
+            bytes_ahead: the bytes of images that wait for a decoder. No more are requested until
+                some of them are taken.
             store_of: finds the store of an address.
         """
         self._bytes_ahead = bytes_ahead
@@ -67,8 +67,8 @@ class Fetcher:
         """Yield the request for each image, in the order given.
 
         Args:
-            locations: of the images. Neighbours in a container that is read from its start are in
-                its order.
+            locations: the locations of the images. Neighbours in a container that is read from its
+                start are in its order.
             meter: counts the cost of fetching.
             final_urls: receives for each request the address that redirects led to; "" if none.
         """
@@ -176,7 +176,7 @@ class _Waiting:
     """Counts the bytes that were fetched and are not yet taken.
 
     Attributes:
-        bytes: of all of them.
+        bytes: the bytes of all of them.
     """
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ class ReadBytes:
     """The result of reading N images, in the order given.
 
     Attributes:
-        costs: of fetching, decoding and the task, summed over all processes.
+        costs: the costs of fetching, decoding and the task, summed over all processes.
         digests: uint8 (N, DIGEST_BYTES), of the encoded images if the preprocessing asks for them;
             0 where the bytes were not read, or their decoding process was lost.
         final_urls: for each image the address that redirects led to; "" if there were none.
@@ -238,7 +238,7 @@ def chunk_size(images: int, processes: int, size: tuple[int, int]) -> int:
     Each chunk costs messages between processes and wakes threads, so few cores get large chunks.
 
     Args:
-        images: of the shard.
+        images: the images of the shard.
         processes: that decode.
         size: (height, width) of a decoded picture.
     """

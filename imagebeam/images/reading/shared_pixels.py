@@ -23,7 +23,7 @@ class SharedPixels:
     """Room for `SLOTS` pictures of one size.
 
     Attributes:
-        descriptor: of the file behind it, which a child process inherits.
+        descriptor: the descriptor of the file behind it, which a child process inherits.
         sizes: int32 (SLOTS, 2), width and height of the originals; 0 where no picture is yet.
         digests: uint8 (SLOTS, DIGEST_BYTES), of the encoded images; 0 where there is none.
         slots: uint8 (SLOTS, H, W, 3).
@@ -34,7 +34,7 @@ class SharedPixels:
 
         Args:
             size: (height, width) of a picture in pixels.
-            descriptor: of the parent's memory; None creates new memory.
+            descriptor: the descriptor of the parent's memory; None creates new memory.
 
         Raises:
             OSError: there is not enough memory.

@@ -14,15 +14,15 @@ class Turns:
     """A lock that processes share. A process that ends releases it.
 
     Attributes:
-        descriptor: of the file behind it, which a child process inherits.
+        descriptor: the descriptor of the file behind it, which a child process inherits.
     """
 
     def __init__(self, most_pixels: int, descriptor: int | None = None) -> None:
         """Create the lock, or take that of the parent.
 
         Args:
-            most_pixels: of a picture that needs no turn.
-            descriptor: of the parent's lock; None creates a new one.
+            most_pixels: the most pixels of a picture that needs no turn.
+            descriptor: the descriptor of the parent's lock; None creates a new one.
         """
         self._most_pixels = most_pixels
         self.descriptor = os.memfd_create("turns") if descriptor is None else descriptor

@@ -62,8 +62,8 @@ def pack_answers(
 
     Args:
         values: float32 (N, width).
-        errors: of the rows that have no values.
-        costs: of the task, by stage.
+        errors: the errors of the rows that have no values.
+        costs: the costs of the task, by stage.
     """
     listed = [
         (row, error.code, str(error).encode(errors="backslashreplace").decode())

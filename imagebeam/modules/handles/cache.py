@@ -54,7 +54,7 @@ class Cache:
         return directory
 
     def has(self, kind: str, key: str) -> bool:
-        """Tell if the entry `kind`/`key` exists and its files are unchanged."""
+        """Return whether the entry `kind`/`key` exists and its files are unchanged."""
         return _is_intact(self._directory / kind / key)
 
     def entry(

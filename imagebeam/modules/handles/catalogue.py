@@ -124,7 +124,7 @@ def nearest_names(text: str) -> list[str]:
 
 
 def is_cached(entry: CatalogueEntry, cache: Cache) -> bool:
-    """Tell if the module is in the cache."""
+    """Return whether the module is in the cache."""
     return cache.has(_KIND, entry.name)
 
 

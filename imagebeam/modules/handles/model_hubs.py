@@ -38,7 +38,8 @@ class _Hub:
     """One of the two hubs.
 
     Attributes:
-        pattern: of its handles, with the groups `model`, `path` and possibly `revision`.
+        pattern: the pattern of its handles, with the groups `model`, `path` and possibly
+            `revision`.
         form: the same for people.
         library: the package that fetches from it.
         token: the environment variable for models that need an account.
@@ -54,7 +55,7 @@ class _Hub:
 
 
 def is_model_hub(text: str) -> bool:
-    """Tell if the handle `text` names a model of one of the hubs."""
+    """Return whether the handle `text` names a model of one of the hubs."""
     return text.partition("://")[0].lower() in _HUBS and "://" in text
 
 

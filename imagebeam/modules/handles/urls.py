@@ -20,7 +20,7 @@ _HUB_CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 
 
 def is_url(text: str) -> bool:
-    """Tell if the handle `text` is a URL and not a path."""
+    """Return whether the handle `text` is a URL and not a path."""
     return "://" in text
 
 

@@ -15,10 +15,10 @@ class Graph:
     Attributes:
         schema: the module with the classes of all objects.
         model: a `ModelT`, with the graph in it.
-        operators: of the graph, in the order of execution.
-        tensors: of the graph; operators name them by index.
-        names: of the kinds of operations in the file, for example CONV_2D.
-        custom_names: of those that are not LiteRT's own.
+        operators: the operators of the graph, in the order of execution.
+        tensors: the tensors of the graph; operators name them by index.
+        names: the names of the kinds of operations in the file, for example CONV_2D.
+        custom_names: the names of those that are not LiteRT's own.
     """
 
     def __init__(self, content: bytes) -> None:

@@ -50,7 +50,7 @@ def input_facts(
 
 
 def states_range(picture: Tensor) -> bool:
-    """Tell if each integer that an input takes stands for one pixel value of a usual range."""
+    """Return whether each integer that an input takes is one pixel value of a usual range."""
     if not picture.takes_bytes:
         return False
     limits = picture.quantised_range

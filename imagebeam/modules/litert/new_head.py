@@ -27,7 +27,7 @@ def with_new_head(
     """Make a flatbuffer whose logits are `weights` @ features + `bias`.
 
     Args:
-        interface: of a flatbuffer with features.
+        interface: the interface of a flatbuffer with features.
         weights: float32 (classes, length of the features).
         bias: float32 (classes,).
         classes: their names.

@@ -80,7 +80,7 @@ def _is_vector(tensor: Tensor) -> bool:
 
 
 def end_of(graph: Graph, output: Tensor) -> str | None:
-    """Tell how the network ends before an output, see `probes`; None if that is not known."""
+    """Return how the network ends before an output, see `probes`; None if that is not known."""
     last = last_operation(graph, output.index)
     if last is None:
         return None
@@ -90,7 +90,7 @@ def end_of(graph: Graph, output: Tensor) -> str | None:
 
 
 def has_quantised_scores(output: Tensor) -> bool:
-    """Tell if an output has the scale and zero point of a quantised softmax or sigmoid.
+    """Return whether an output has the scale and zero point of a quantised softmax or sigmoid.
 
     Its rows need not sum to one, because small probabilities round to 0.
     """

@@ -44,12 +44,12 @@ class Tensor:
 
     @property
     def takes_bytes(self) -> bool:
-        """Tell if an input takes pixel bytes, as they are or shifted by 128."""
+        """Return whether an input takes pixel bytes, as they are or shifted by 128."""
         return self.dtype in (np.uint8, np.int8)
 
     @property
     def is_planes(self) -> bool:
-        """Tell if the channels of pictures come before height and width."""
+        """Return whether the channels of pictures come before height and width."""
         return len(self.shape) == 4 and self.shape[1] == 3 and self.shape[3] != 3
 
     def pictures(self, count: int, size: tuple[int, int]) -> npt.NDArray[Any]:

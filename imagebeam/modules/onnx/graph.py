@@ -107,7 +107,7 @@ class Graph:
         return low, high
 
     def end(self, name: str, joins: bool = True) -> str | None:
-        """Tell how the network ends before the output `name`, see `probes`."""
+        """Return how the network ends before the output `name`, see `probes`."""
         node = self._before_form(name)
         if node is None:
             return None

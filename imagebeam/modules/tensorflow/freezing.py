@@ -59,7 +59,7 @@ def freeze(
 
     Args:
         infer: computes the heads of a batch.
-        spec: of the batch.
+        spec: the spec of the batch.
         convert: freezes a function; None if TensorFlow has no function for it.
 
     Raises:

@@ -14,7 +14,7 @@ def input_facts(dtype: str, metadata: Metadata, is_hub: bool, graph: GraphFacts)
     """Return what a SavedModel shows of its input, or what is assumed of it.
 
     Args:
-        dtype: of the input, "float32" or "uint8".
+        dtype: the dtype of the input, "float32" or "uint8".
         metadata: its `module.json`.
         is_hub: whether it has the common signatures of TF-Hub, which take pixels in [0, 1].
         graph: what its graph shows.

@@ -38,7 +38,7 @@ def read_graphs(path: Path) -> list[Any]:
 
 
 def is_hub_module(path: Path) -> bool:
-    """Tell if the SavedModel directory `path` is in TF1 Hub format."""
+    """Return whether the SavedModel directory `path` is in TF1 Hub format."""
     return (path / "tfhub_module.pb").is_file()
 
 
@@ -55,12 +55,12 @@ def inference_tags(graphs: Sequence[Any]) -> list[str] | None:
 
 
 def has_fake_quantisation(graphs: Sequence[Any]) -> bool:
-    """Tell if the graph has the fake quantisation nodes of quantisation-aware training."""
+    """Return whether the graph has the fake quantisation nodes of quantisation-aware training."""
     return has_operation(graphs, "FakeQuantWithMinMax")
 
 
 def has_operation(graphs: Sequence[Any], start: str) -> bool:
-    """Tell if the graph or one of its functions has an operation whose name starts so."""
+    """Return whether the graph or one of its functions has an operation whose name starts so."""
     return any(
         node.op.startswith(start)
         for graph in graphs

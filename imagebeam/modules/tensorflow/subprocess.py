@@ -44,7 +44,7 @@ class TaskTimedOutError(ModuleError):
 
 
 def tensorflow_is_installed() -> bool:
-    """Tell if TensorFlow is installed."""
+    """Return whether TensorFlow is installed."""
     try:
         return importlib.util.find_spec("tensorflow") is not None
     except ImportError:

@@ -25,7 +25,7 @@ def export_folders(output: Output, target: Path, selection: Selection, copy: boo
     Args:
         output: to read.
         target: a folder that is new or empty.
-        selection: of images; with `top` over 1, an image is in several folders.
+        selection: selects the images; with `top` over 1, an image is in several folders.
         copy: copy the images instead of making symbolic links.
 
     Raises:

@@ -28,7 +28,7 @@ class SidecarEntry(NamedTuple):
     """A sidecar that was written.
 
     Attributes:
-        digests: of the contents that it may have.
+        digests: the digests of the contents that it may have.
         before: content before the first change; None if there was no file.
     """
 
@@ -40,7 +40,7 @@ class SidecarChange(NamedTuple):
     """A sidecar to be written.
 
     Attributes:
-        path: of it.
+        path: the path of the sidecar.
         content: that it gets.
         before: content before the first change; None if there was no file.
         is_new: whether there is no file.

@@ -77,7 +77,7 @@ def _decompressed(data: bytes, coding: str, max_bytes: int, seconds: float) -> b
         process.channel.send(request, seconds=seconds)
         answer = process.channel.receive(seconds, max_bytes + _MOST_MORE)
     except BaseException as error:
-        # It owes an answer, or has ended.
+        # Its answer was not read, or it has ended.
         failure = _failure(process, coding, seconds, error)
         process.end()
         if failure is None:

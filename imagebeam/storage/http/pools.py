@@ -105,7 +105,7 @@ class _Host:
     """The connections to one host.
 
     Attributes:
-        pool: of the host, or of the proxy on the way to it.
+        pool: the pool of the host, or of the proxy on the way to it.
         wants_whole_urls: whether that is a proxy for http://, without a tunnel.
         backed_off_until: monotonic time before which the host wants no requests.
     """
@@ -135,7 +135,7 @@ class WebHosts:
         """Connect to nothing yet.
 
         Args:
-            settings: of the store.
+            settings: the settings of the store.
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
             look_up: returns the addresses of a host.
             check: refuses addresses that are not public.

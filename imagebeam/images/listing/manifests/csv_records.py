@@ -79,7 +79,7 @@ def records(
     """Yield the records of a table.
 
     Args:
-        text_lines: of the table.
+        text_lines: the lines of the table.
         delimiter: between cells.
         quotes: whether a quoted cell may hold delimiters and line ends, as in CSV.
         width: the number of cells by which a line looks like a record; None if it is unknown.

@@ -42,7 +42,7 @@ class EntryAddress(NamedTuple):
     """The address of an entry's image.
 
     Attributes:
-        address: of the image.
+        address: the address of the image.
         uri: its name in rows.
     """
 

@@ -1,4 +1,4 @@
-"""Tell the format of a manifest by its name and its content."""
+"""Find the format of a manifest by its name and its content."""
 
 import posixpath
 import re
@@ -86,7 +86,7 @@ def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
     """Return the format of a manifest; its content corrects its name.
 
     Args:
-        name: of the file.
+        name: the name of the file.
         file: at its start, where it is left.
         column: that names the images.
     """
@@ -112,7 +112,7 @@ def format_of_text(head: bytes, column: str) -> Format | None:
     """Return the format that a text shows by its beginning; None if it shows none.
 
     Args:
-        head: of the text.
+        head: the beginning of the text.
         column: that names the images: a table has it in its header.
     """
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")

@@ -51,7 +51,8 @@ def read(
 
     Args:
         file: positioned at its start.
-        name: of the file; its suffix gives the format unless the content shows another one.
+        name: the name of the file; its suffix gives the format unless the content shows another
+            one.
         keep: columns whose values are copied to the rows.
         uri_column: the column that names the images.
 
