@@ -43,7 +43,7 @@ class Job:
         preprocessing: how pictures become the input of the module.
         decode_processes: decoding processes per worker; None for as many as fit.
         decode_limits: time and memory that one image may take.
-        module: to run; workers can read its path.
+        module: the module to run; workers can read its path.
         schema: the schema of the rows of labelled images.
         provenance: facts about the job for the summary.
         access: how images are reached that are not local files.

@@ -49,7 +49,7 @@ class Resources:
         """Return the pixels that each decoding process may hold while the others do; None for any.
 
         Args:
-            processes: that decode.
+            processes: the number of processes that decode.
             module_bytes: size of the module that each of them loads.
         """
         if self.memory is None or processes == 1:
@@ -76,7 +76,7 @@ def available(
     Args:
         cgroups: where the control groups are mounted.
         own_cgroups: the file that names those of this process.
-        cores: that this process may run on; None asks the operating system.
+        cores: the number of cores that this process may run on; None asks the operating system.
     """
     cores = cores or _usable_cores()
     memory: int | None = None

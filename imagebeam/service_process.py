@@ -27,7 +27,7 @@ class ServiceProcess:
     It ends with the thread that starts it, if its function uses `child_process.serving`.
 
     Attributes:
-        channel: to the process.
+        channel: the channel to the process.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ServiceProcess:
                 socket, those in `descriptors`, and the arguments.
             *arguments: of the function.
             descriptors: the descriptors of open files that the process inherits.
-            variables: to set in its environment.
+            variables: the variables to set in its environment.
 
         Raises:
             OSError: the system allows no other process.
@@ -101,13 +101,13 @@ class ProcessPool:
     def __init__(
         self, purpose: str, target: str, idle: int, variables: Mapping[str, str] | None = None
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             purpose: what they do, for messages.
             target: see `ServiceProcess`. The function sends `READY` when it can serve.
             idle: processes that wait for work, at most.
-            variables: to set in their environment.
+            variables: the variables to set in their environment.
         """
         self.purpose = purpose
         self._target = target

@@ -18,7 +18,7 @@ class CountSameContent(beam.PTransform):
     image, as a few hundred elements per file.
 
     Attributes:
-        column: that holds the digests.
+        column: the column that holds the digests.
     """
 
     column: str

@@ -14,7 +14,7 @@ class Lookahead(Generic[T]):
     last images leave most cores idle.
 
     Args:
-        shards: that must be behind the oldest.
+        shards: the number of shards that must be behind the oldest.
     """
 
     def __init__(self, shards: int) -> None:

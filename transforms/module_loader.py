@@ -31,7 +31,7 @@ class ModuleLoader:
         """Return the task that runs the module in decoding processes.
 
         Args:
-            heads: to return; None for all.
+            heads: the heads to return; None for all.
 
         Raises:
             ModuleError: the file of the module was changed since it was staged.
@@ -50,7 +50,8 @@ class ModuleLoader:
         """Load the engine.
 
         Args:
-            threads: that TensorFlow uses within a batch; None leaves it to TensorFlow.
+            threads: the number of threads that TensorFlow uses within a batch; None leaves it to
+                TensorFlow.
         """
         module = self.module
         if self._content is None:

@@ -24,7 +24,7 @@ class ShardReader:
 
     Attributes:
         reader: the reader of their images.
-        columns: that reading adds to rows.
+        columns: the columns that reading adds to rows.
         hide_query: which values of a URL's query the final URL hides.
     """
 

@@ -44,7 +44,7 @@ class Forecast:
         core_seconds: CPU time of the whole job.
         stage_seconds: CPU seconds of each image by stage; `other` is Beam's and that of the start
             of decoding processes.
-        waiting_seconds: for the storage of each image; images wait at the same time.
+        waiting_seconds: the wait for the storage of each image; images wait at the same time.
         output_bytes: size of its output.
         cores: the number of cores of this machine.
     """

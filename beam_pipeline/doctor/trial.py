@@ -74,7 +74,7 @@ def run(images: Sequence[ListedImage], options: LabelOptions, of: int) -> Trial:
     """Label images in a new process on this machine, into a temporary folder.
 
     Args:
-        images: to label.
+        images: the images to label.
         options: the options of the job that is to be estimated.
         of: number of images of that job, on which the size of its files depends.
 

@@ -122,7 +122,7 @@ class ModuleArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineArguments(ModuleArguments):
-    """The same and the engine, for commands that let the user choose it."""
+    """The facts about a module, and the engine that runs it."""
 
     engine: Literal["auto", "litert", "tensorflow", "onnx"] = option(
         "auto", "library that runs the module", shown="litert where possible"
@@ -131,7 +131,7 @@ class EngineArguments(ModuleArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class PictureArguments(ModuleArguments):
-    """The same, how pictures are resized, and class names, for commands that show answers."""
+    """The facts about a module, how pictures are resized, and class names."""
 
     resize: Resize = option(
         "crop", "crop: the centre, 87.5 % of the shorter side; stretch: the whole picture"
@@ -143,7 +143,7 @@ class PictureArguments(ModuleArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationArguments(PictureArguments, EngineArguments):
-    """All of these."""
+    """The options of `module evaluate`."""
 
 
 def add_handle(parser: CommandParser, what: str = "folder, .tar.gz, .tflite or hub URL") -> None:

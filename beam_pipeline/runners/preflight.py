@@ -66,7 +66,7 @@ def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
 
     Args:
         options: those of Beam.
-        cores: that this process may use.
+        cores: the number of cores that this process may use.
     """
     if runner_name(options) == "dataflow":
         # Dataflow starts one worker process per core unless an experiment asks for one in all.

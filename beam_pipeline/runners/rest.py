@@ -23,10 +23,10 @@ def call(
     """Send a request and return the JSON object of the response; {} if it has no body.
 
     Args:
-        url: to request.
+        url: the URL to request.
         method: the HTTP method.
         body: sent as JSON; only with a session.
-        session: with credentials; None sends the request without any.
+        session: a session with credentials; None sends the request without any.
 
     Raises:
         OSError: the server does not respond, or responds with an error.

@@ -63,7 +63,7 @@ def run(
     """Run the job to its end and return the summary; a job that is aborted ends this process.
 
     Args:
-        job: to run.
+        job: the job to run.
         options: those of Beam.
         startup_times: spent before the pipeline.
         limits: beyond which the job is aborted.

@@ -75,7 +75,7 @@ class AbortLimits:
     """The limits beyond which a job is aborted.
 
     Attributes:
-        failures: that are accepted.
+        failures: the failures that are accepted.
         stall_seconds: without a finished shard, or without an end of the listing.
     """
 

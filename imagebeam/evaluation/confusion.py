@@ -18,7 +18,7 @@ class Mistake:
         image: its name.
         label: its class.
         predicted: the class with the highest score.
-        score: that score.
+        score: the score of that class.
     """
 
     image: str

@@ -38,7 +38,7 @@ def answer_lines(
     """Describe the answer for each picture: its best classes, or its feature vector.
 
     Args:
-        outputs: for N pictures.
+        outputs: the outputs for N pictures.
         class_names: one per class; None shows their numbers.
         count: the number of classes to name.
     """

@@ -16,7 +16,7 @@ class ImageLocation(NamedTuple):
         version: the version of that object when it was listed; "" if unknown.
         kind: name of the `ContainerKind`; None for an image that is an object itself.
         place: position in the container; its meaning depends on the kind.
-        digest: that the bytes must have, as `KIND:HEX`; "" if none is known.
+        digest: the digest that the bytes must have, as `KIND:HEX`; "" if none is known.
     """
 
     address: str

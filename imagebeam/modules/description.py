@@ -100,7 +100,7 @@ def decide_size(
     """Decide the (height, width) of the pictures.
 
     Args:
-        fixed: that of the network; None if it takes any size.
+        fixed: the size that the network requires; None if it takes any size.
         default: the one that the module states.
         stated: the one that the user states.
         source: names the module in errors.

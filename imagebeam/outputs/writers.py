@@ -47,7 +47,7 @@ class Writers:
         The locks stay until this process ends.
 
         Args:
-            seconds: to wait at most: a disk may hang.
+            seconds: the longest wait: a disk may hang.
         """
         start = self.clock()
         # New writers are kept out first; otherwise there might always be one at work.

@@ -131,7 +131,7 @@ class ErrorGroup:
 
     Attributes:
         code: the code of the error.
-        stage: in which the images failed.
+        stage: the stage in which the images failed.
         images: number of images.
         retryable: whether the images may succeed in another run.
         examples: a random sample of the rows.

@@ -25,7 +25,7 @@ class ModuleTask:
         content: of that file.
         source: names it in errors.
         info: its interface.
-        heads: to return, in the order of the values; see `task_heads`.
+        heads: the heads to return, in the order of the values; see `task_heads`.
     """
 
     key: str

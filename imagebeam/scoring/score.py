@@ -17,7 +17,7 @@ def score(
     keep their outputs.
 
     Args:
-        engine: that runs the module.
+        engine: the engine that runs the module.
         pixels: uint8 (N, height, width, 3), RGB; N may be 0.
     """
     errors: dict[int, ImageError] = {}

@@ -50,7 +50,7 @@ class Iceberg:
         """Open the latest version of a table, if there is one.
 
         Args:
-            catalogue: that has the table, or gets it.
+            catalogue: the catalogue that has the table, or gets it.
             identifier: the namespace and the table.
 
         Raises:

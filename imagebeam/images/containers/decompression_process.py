@@ -59,13 +59,13 @@ class DecompressionProcess:
         limits: ContainerLimits,
         seconds: float = SECONDS,
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             source: the compressed bytes, or a file of them.
             compression: their compression.
             limits: what it may cost.
-            seconds: for one piece.
+            seconds: the time limit for one piece.
         """
         self.taken = 0
         self._is_begun = self._is_ended = False

@@ -37,14 +37,16 @@ class FileProcess:
         opened: Any,
         part_bytes: int = ANY_SIZE,
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             pool: the processes.
-            file: from which the process requests parts, where it cannot open it by `path_of`.
-            seconds: for one answer. The time in which this process reads a part does not count.
+            file: the file from which the process requests parts, where it cannot open it by
+                `path_of`.
+            seconds: the time limit for one answer. The time in which this process reads a part does
+                not count.
             opened: the first message, which says what to do with the file.
-            part_bytes: that the process gets at once, at most.
+            part_bytes: the most bytes that the process gets at once.
         """
         self._pool = pool
         self._file = file

@@ -16,7 +16,7 @@ _MOST_IN_MEMORY = 16_000_000
 def numbered_after_the_first(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield entries as they come; the second of a name is called `NAME#2`, the third `NAME#3`.
 
-    The entries of a container whose members are equal, or of one that is only looked at.
+    For containers whose members are equal, and for those that are only looked at.
     """
     names = _Names()
     for entry in entries:

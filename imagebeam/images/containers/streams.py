@@ -100,13 +100,13 @@ class Decompressed:
         limits: ContainerLimits,
         seconds: float = SECONDS,
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             file: a file of the compressed bytes; the caller closes it.
             compression: their compression.
             limits: see `ContainerLimits`.
-            seconds: for one piece.
+            seconds: the time limit for one piece.
         """
         self._file = file
         self._compression = compression

@@ -88,13 +88,13 @@ class TableProcess:
         limits: ContainerLimits = _LIMITS,
         seconds: float = _SECONDS,
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             file: the Parquet or Arrow file; the caller closes it.
             selection: which column holds the image.
             limits: what it may cost.
-            seconds: for one answer of the other process.
+            seconds: the time limit for one answer of the other process.
         """
         opened = TableFile(path_of(file), file.seek(0, io.SEEK_END), selection, limits)
         self._process = FileProcess(TABLE_PROCESSES, file, seconds, opened)

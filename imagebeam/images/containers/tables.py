@@ -25,7 +25,7 @@ from imagebeam.images.containers.table_files import (
 from imagebeam.images.containers.types import ContainerLimits
 
 _MESSAGE_BYTES = 8_000_000
-"""Size from which on rows go in several messages."""
+"""Rows of more bytes than this go in several messages."""
 
 
 def columns(file: IO[bytes], is_parquet: bool) -> bytes:
@@ -44,12 +44,12 @@ def rows(
 ) -> Iterator[bytes]:
     """Yield the values of some columns in batches: their count, the columns, reasons by row.
 
-    A column is a list of values after whether each is a text of JSON. A row with a value that is
-    too long, or cannot be read, has a reason.
+    A column is a pair: whether its values are texts of JSON, and the values. A row with a value
+    that is too long, or cannot be read, has a reason.
 
     Args:
-        file: Parquet or Arrow.
-        is_parquet: whether it is the former.
+        file: a Parquet or Arrow file.
+        is_parquet: whether it is a Parquet file.
         names: the names of the columns.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.

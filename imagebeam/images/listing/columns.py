@@ -112,7 +112,7 @@ def keeping(source: Source, first: str, keep: Sequence[str], text: str) -> Sourc
     """Return the source with the columns to keep that are not those of a table.
 
     Args:
-        source: that holds images.
+        source: the source that holds images.
         first: name of its first image.
         keep: names of the columns to keep.
         text: the input as the user typed it, for messages.

@@ -20,7 +20,7 @@ def first_image(source: Source, text: str) -> str:
     """Return the name of the first image of a source.
 
     Args:
-        source: to look at.
+        source: the source to look at.
         text: the input as the user typed it, for messages.
 
     Raises:

@@ -102,11 +102,11 @@ class DecodingProcess:
         """Return the outcome of each image, in the order given.
 
         Args:
-            requests: for N images.
+            requests: the requests for N images.
             results: row i is filled if image i has no error: uint8 (N, H, W, 3) for the pixels, or
                 float32 (N, width) for the values of the task.
             meter: counts the costs; those of a lost child are not counted.
-            task: to run on the pictures in the child; None gives the pixels.
+            task: the task to run on the pictures in the child; None gives the pixels.
             digests: (N, DIGEST_BYTES); row i is filled if the bytes of image i were read and the
                 preprocessing has a kind of digest, otherwise unchanged.
 

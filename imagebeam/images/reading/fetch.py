@@ -25,7 +25,7 @@ class ZipMember(NamedTuple):
     Attributes:
         data: the part of the zip that reading it takes.
         place: the place of the member in the zip.
-        digest: that its content must have; see `ImageLocation`.
+        digest: the digest that its content must have; see `ImageLocation`.
     """
 
     data: bytes

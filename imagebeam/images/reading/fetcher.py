@@ -42,7 +42,7 @@ class Fetcher:
         bytes_ahead: int = _BYTES_AHEAD,
         store_of: StoreOf = store_for,
     ) -> None:
-        """Start nothing yet.
+        """Keep the settings; nothing starts before it is needed.
 
         Args:
             access: how images are reached.

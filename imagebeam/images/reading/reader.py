@@ -239,7 +239,7 @@ def chunk_size(images: int, processes: int, size: tuple[int, int]) -> int:
 
     Args:
         images: the images of the shard.
-        processes: that decode.
+        processes: the number of processes that decode.
         size: (height, width) of a decoded picture.
     """
     most = min(SLOTS, _CHUNK_BYTES // (size[0] * size[1] * 3))

@@ -15,7 +15,7 @@ class StartedChild(ServiceProcess):
     """A child process, and the socket and the shared memory that connect it to this process.
 
     Attributes:
-        shared: for pixels.
+        shared: the memory for pixels.
         loaded: the key of the task that it has loaded; "" for none.
     """
 
@@ -24,7 +24,7 @@ class StartedChild(ServiceProcess):
 
         Args:
             size: (height, width) of its pictures in pixels.
-            turns: that it takes with other processes to decode large ones.
+            turns: the lock that processes take in turns to decode large pictures.
 
         Raises:
             OSError: it cannot be started.

@@ -29,8 +29,8 @@ def load_engine(
         engine: `Module.engine`.
         path: `Module.path`, or the path of a copy.
         info: `Module.info`.
-        threads: that TensorFlow uses within one batch, unless it is running already or
-            TF_NUM_INTRAOP_THREADS is set; None leaves it to TensorFlow.
+        threads: the number of threads that TensorFlow uses within one batch, unless it is running
+            already or TF_NUM_INTRAOP_THREADS is set; None leaves it to TensorFlow.
 
     Raises:
         ModuleError: the files at `path` are damaged or have another interface than `info`, or

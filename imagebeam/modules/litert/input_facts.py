@@ -37,7 +37,7 @@ def input_facts(
     Args:
         picture: the input.
         metadata: its `module.json`.
-        graph: that of the flatbuffer.
+        graph: the graph of the flatbuffer.
         content: the flatbuffer.
         source: names it in errors.
         place: that of the graph among those of the file.

@@ -41,10 +41,10 @@ class SidecarChange(NamedTuple):
 
     Attributes:
         path: the path of the sidecar.
-        content: that it gets.
+        content: the content that it gets.
         before: content before the first change; None if there was no file.
         is_new: whether there is no file.
-        folders: that must be made for it, the outermost first.
+        folders: the folders that must be made for it, the outermost first.
     """
 
     path: str
@@ -59,7 +59,7 @@ class Journal:
 
     Attributes:
         files: by path.
-        folders: that were made.
+        folders: the folders that were made.
     """
 
     def __init__(self, layout: Layout) -> None:

@@ -34,7 +34,7 @@ def export_table(
     as a formula gets a leading apostrophe.
 
     Args:
-        output: to read.
+        output: the output to read.
         target: the file.
         selection: selects the rows; with `top` over 1, CSV rows get columns `label_2`, `score_2`
             and so on.

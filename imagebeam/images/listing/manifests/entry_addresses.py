@@ -29,7 +29,8 @@ class EntryRules:
         uri_column: the column that names the images; None is `uri`.
         root: address of the folder that relative entries start from; None is the manifest's.
         template: a name in which `{}` stands for the entry, such as `train/{}.jpg`.
-        digest_column: that states the digest of each image; None if nothing is compared.
+        digest_column: the column that states the digest of each image; None if nothing is
+            compared.
     """
 
     uri_column: str | None = None

@@ -88,7 +88,7 @@ def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
     Args:
         name: the name of the file.
         file: at its start, where it is left.
-        column: that names the images.
+        column: the column that names the images.
     """
     head = read_head(file)
     if (table := form_of_table(head)) is not None:
@@ -113,7 +113,7 @@ def format_of_text(head: bytes, column: str) -> Format | None:
 
     Args:
         head: the beginning of the text.
-        column: that names the images: a table has it in its header.
+        column: the column that names the images: a table has it in its header.
     """
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if start.startswith(("[", "{")):
