@@ -7,23 +7,14 @@ a process, and costs the stream. A process serves one stream after the other.
 import io
 import json
 
-from imagebeam.images.containers.decompression_child import (
-    DATA,
-    FAILED,
-    HEAD,
-    CompressedStream,
-)
+from imagebeam.images.containers.decompression_child import DATA, FAILED, HEAD, CompressedStream
 from imagebeam.images.containers.errors import (
     ContainerError,
     ContainerLimitError,
     DamagedContainerError,
     UnsupportedContainerError,
 )
-from imagebeam.images.containers.file_process import (
-    FileProcess,
-    ProcessEndedError,
-    path_of,
-)
+from imagebeam.images.containers.file_process import FileProcess, ProcessEndedError, path_of
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.containers.types import ByteSource, ContainerLimits
 from imagebeam.service_process import ProcessPool

@@ -11,10 +11,7 @@ from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import InputError
 from imagebeam.images.listing import buckets, folders
 from imagebeam.images.listing.braces import expand_braces
-from imagebeam.images.listing.columns import (
-    NoValueError,
-    check_columns,
-)
+from imagebeam.images.listing.columns import NoValueError, check_columns
 from imagebeam.images.listing.first_image import EmptyInputError
 from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules

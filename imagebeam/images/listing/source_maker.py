@@ -14,10 +14,7 @@ from imagebeam.images.listing.columns import (
     kept_columns,
 )
 from imagebeam.images.listing.first_image import EmptyInputError, first_image
-from imagebeam.images.listing.input_kinds import (
-    FileKinds,
-    unreachable,
-)
+from imagebeam.images.listing.input_kinds import FileKinds, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
 from imagebeam.images.listing.manifests import arrow_tables
 from imagebeam.images.listing.manifests.entries import ManifestError
