@@ -1,21 +1,19 @@
 """One request to a web server: its headers, its redirects, and what its status means."""
 
 import base64
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.parse import unquote, urljoin
 from urllib.request import Request
 
 from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import LocationParseError
+from urllib3.exceptions import InvalidHeader, LocationParseError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import Url, parse_url
+from urllib3.util import Retry, Url, parse_url
 
 from imagebeam.storage.errors import (
     Changed,
@@ -203,12 +201,9 @@ def _error(status: int) -> StoreError:
 
 def _retry_after(headers: HTTPHeaderDict) -> float | None:
     """Return the seconds that the server asks to wait: a number, or until a date."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
+        return Retry().parse_retry_after(headers.get("Retry-After", ""))
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 
