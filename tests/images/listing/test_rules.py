@@ -250,11 +250,11 @@ class TestInputs:
             ("list.dat", b"id,uri\n1,a.jpg\n"),
             ("list", b"a.jpg\n\n"),
             ("list", b"./a.jpg\r\n"),
-            ("list.gz", gzip.compress(b'["a.jpg"]', mtime=0)),
+            ("list.gz", gzip.compress(b'["a.jpg"]')),
             ("list.zst", zstandard.compress(b"id,uri\n1,a.jpg\n")),
             ("list.bz2", bz2.compress(b'{"uri": "a.jpg"}\n')),
             ("list.xz", lzma.compress(b"a.jpg")),
-            ("list.csv.gz", gzip.compress(b"uri\na.jpg\n", mtime=0)),
+            ("list.csv.gz", gzip.compress(b"uri\na.jpg\n")),
         ],
     )
     def test_manifests_are_recognised_by_content(
@@ -312,6 +312,8 @@ class TestInputs:
             (bz2.compress(b"%PDF-1.7"), "compressed by bzip2 and holds a PDF document."),
             (gzip.compress(b"\0\1\2\3", mtime=0), "and holds nothing that can be read."),
         ],
+        # What is packed holds the time at which this runs.
+        ids=lambda value: "content" if isinstance(value, bytes) else value,
     )
     def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
         (tmp_path / "x.dat").write_bytes(content)
