@@ -405,7 +405,7 @@ class TestRefusals:
             extra_columns(sources(["a.csv", "b.jsonl"], keep=["id"]))
         assert str(caught.value) == (
             f"{here}/b.jsonl: column 'id' holds int64, and string in another manifest. Make them "
-            "alike, or run them apart."
+            "alike, or label them in separate runs."
         )
 
     def test_a_column_of_a_type_that_outputs_cannot_hold_is_refused(

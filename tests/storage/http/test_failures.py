@@ -237,6 +237,6 @@ def test_an_unexpected_exception_is_a_store_error() -> None:
             yield
 
     settings = Settings(attempts=1)
-    expected = r"a defect of imagebeam, .*UnheardOfError: https://a\.org/\?…, at test_store\.py:"
+    expected = r"a defect of imagebeam, .*UnheardOfError: https://a\.org/\?…, at test_failures\.py:"
     with pytest.raises(UnexpectedError, match=expected):
         HttpStore(settings, Broken(settings)).read("http://a.example/a", 99)
