@@ -57,7 +57,7 @@ class DecodeImages(beam.PTransform):
         limits: time and memory that one image may take.
         access: how images are reached that are not local files.
         cores: the number of cores of a worker process; None for all that it may use.
-        columns: that reading adds to rows.
+        columns: the columns that reading adds to rows.
         module_bytes: size of the module that the decoding processes will run. None gives out
             `DecodedShard` with pixels, otherwise `HeldShard`.
     """
@@ -220,7 +220,7 @@ def fit_decoding(
         processes: the number that the user chose; None for one per core.
         limits: the limits of one image.
         cores: the number of cores of a worker process; None for all that it may use.
-        available: to this process.
+        available: the resources available to this process.
         module_bytes: size of the module that each decoding process loads.
     """
     if processes is None:

@@ -47,7 +47,7 @@ class RunModule(beam.PTransform):
     outputs. Shuffles nothing.
 
     Attributes:
-        module: to run.
+        module: the module to run.
         embed_model: send its file with the pipeline; otherwise workers must be able to read
             its path.
         cores: the number of cores of a worker process; None for all that it may use.

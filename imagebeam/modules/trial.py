@@ -43,7 +43,7 @@ def try_file(
         cache: remembers the files that were tried.
         options: as for `open_module`. A file is tried again for another image size, signature or
             output.
-        seconds: for the whole trial.
+        seconds: the time limit for the whole trial.
         target: function that the process calls with the path, options as JSON, a number of bytes of
             memory, and the path of a file for a refusal.
 
@@ -110,7 +110,7 @@ def main(path: str, options: str, memory: str, refused: str) -> None:
     """Read the interface of a file, which runs it on probe pictures.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         options: as JSON.
         memory: bytes of address space that this process may take.
         refused: file for the reason if it is not a module.

@@ -21,8 +21,8 @@ class ModuleTask:
 
     Attributes:
         key: see `PictureTask`.
-        engine: of the module, one that loads a file.
-        content: of that file.
+        engine: the engine of the module, one that loads a file.
+        content: the content of that file.
         source: names it in errors.
         info: its interface.
         heads: the heads to return, in the order of the values; see `task_heads`.

@@ -40,7 +40,7 @@ def input_facts(
         graph: the graph of the flatbuffer.
         content: the flatbuffer.
         source: names it in errors.
-        place: that of the graph among those of the file.
+        place: the place of the graph among those of the file.
 
     Raises:
         ModuleError: the metadata is damaged.

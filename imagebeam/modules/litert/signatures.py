@@ -18,7 +18,7 @@ class Function:
     Attributes:
         content: a flatbuffer whose first graph it is, because an interpreter runs the first one.
         output_names: the names that its signature gives to outputs, by the index of their tensor.
-        place: that of its graph among those of the file.
+        place: the place of its graph among those of the file.
     """
 
     content: bytes

@@ -36,7 +36,7 @@ def stated_ranges(content: bytes, source: str, place: int = 0) -> tuple[Range, .
     Args:
         content: the flatbuffer.
         source: names it in errors.
-        place: that of the graph among those of the file.
+        place: the place of the graph among those of the file.
 
     Raises:
         ModuleError: the metadata is damaged.

@@ -39,7 +39,7 @@ def with_tflite_metadata(
             leaves the normalisation out.
         labels: the name of the file with class names; None without names.
         class_count: the number of names; the file belongs to outputs of this length.
-        place: that of the graph with these pictures among those of the file.
+        place: the place of the graph with these pictures among those of the file.
     """
     from ai_edge_litert import schema_py_generated as schema
 
