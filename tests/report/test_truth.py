@@ -61,7 +61,7 @@ def test_labels_are_compared_by_name_synonym_and_number() -> None:
 def test_an_output_may_hold_names_as_they_were_written(uri: str) -> None:
     found = TruthRows("truth.csv", [LabelledImage("file:///x/a.jpg", "cat", "pics/a.jpg")])
     found.add(pa.RecordBatch.from_pylist([row(uri, (3, 0.5))]))
-    assert (found.accuracy().all, found.accuracy().missing) == (Tally(1, 1, 1), 0)
+    assert (found.accuracy().all, found.accuracy().missing) == (CorrectCounts(1, 1, 1), 0)
 
 
 def test_scores_are_compared_with_correctness_by_bin() -> None:

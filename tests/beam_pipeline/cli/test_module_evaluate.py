@@ -142,7 +142,7 @@ def test_names_may_come_from_a_file(
         ),
         ("uri\na.png\n", "no column `label`; it has 'uri'. Give a table with the columns"),
         ("uri,label\na.png,\n", "line 2 lacks a label. Fill it in."),
-        ("uri,label\n,red\n", "line 2: `uri` is '', not the name of an image. Mend it."),
+        ("uri,label\n,red\n", "line 2: `uri` is '', not the name of an image. Correct it."),
         ("uri,label\na.png,red,blue\n", "line 2: 3 cells, the header has 2: 'a.png,red,blue'."),
         ("uri,label\n", "it has no labelled image"),
         ("uri,label\na.png,purple\n", "'purple': matches no class of the module"),
