@@ -91,6 +91,11 @@ def limit_memory(count: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+def ending(status: int) -> str:
+    """Return how a process with this exit status ended: `exit code 1`, or `signal Killed`."""
+    return f"signal {signal.strsignal(-status)}" if status < 0 else f"exit code {status}"
+
+
 def ended_with_parent(words: Sequence[str]) -> Sequence[str]:
     """Return a command that runs another one, which ends with the thread that starts it.
 

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imagebeam.channel import Channel
-from imagebeam.child_process import command, environment
+from imagebeam.child_process import command, ending, environment
 
 START_SECONDS = 60.0
 """Time for a process to start."""
@@ -79,10 +78,9 @@ class ServiceProcess:
     def ending(self) -> str:
         """Return how a process ended whose channel was closed from the other end."""
         try:
-            code = self._process.wait(_GRACE_SECONDS)
+            return ending(self._process.wait(_GRACE_SECONDS))
         except subprocess.TimeoutExpired:
             return "a closed socket"
-        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
         """Kill it and wait for its end."""

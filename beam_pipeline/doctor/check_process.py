@@ -101,8 +101,7 @@ def _failure(check: Check, message: str) -> Finding:
 
 def _ending(child: "subprocess.Popen[bytes]") -> str:
     with suppress(subprocess.TimeoutExpired):
-        code = child.wait(_GRACE_SECONDS)
-        return f"signal {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+        return child_process.ending(child.wait(_GRACE_SECONDS))
     return "a closed socket"
 
 

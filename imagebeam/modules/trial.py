@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import json
 import resource
-import signal
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -77,8 +76,7 @@ def try_file(
         except subprocess.TimeoutExpired:
             raise _refusal(path, f"{library} did not finish within {seconds:g} s") from None
         if status != 0:
-            end = f"signal {signal.strsignal(-status)}" if status < 0 else f"status {status}"
-            raise _refusal(path, f"{library} ended with {end}")
+            raise _refusal(path, f"{library} ended with {child_process.ending(status)}")
         if refused.exists():
             raise ModuleError(refused.read_text("utf-8"))
     # A cache that cannot be written costs the time of another trial.

@@ -55,7 +55,7 @@ def test_a_file_that_crashes_or_hangs_is_refused(path: Path) -> None:
     for name, seconds, reason in (
         ("crash", 60, "ended with signal Segmentation fault"),
         ("hang", 0.5, "did not finish within 0.5 s"),
-        ("lack_memory", 60, "ended with status 1"),
+        ("lack_memory", 60, "ended with exit code 1"),
     ):
         start = f"{str(path)!r}: {library} {reason} {end}"
         assert _refusal(path, name, seconds).startswith(start)
@@ -106,7 +106,7 @@ def test_a_file_that_takes_all_memory_is_refused_when_it_is_opened(tmp_path: Pat
         ]
     )
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModuleError, match=r"(?i)memory|alloc|status 1|signal"):
+    with pytest.raises(ModuleError, match=r"(?i)memory|alloc|exit code 1|signal"):
         open_module(str(path), cache=tmp_path / "cache")
 
 
