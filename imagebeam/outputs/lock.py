@@ -54,17 +54,25 @@ def _locked(layout: Layout, root: Path) -> Iterator[None]:
     except OSError as error:
         raise unusable(layout, error) from error
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise _taken(layout, "") from None
-    except OSError:
-        # Some network file systems have no locks: there the user keeps runs apart.
-        pass
-    try:
+        if not lock_folder(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise _taken(layout, "")
         yield
     finally:
         os.close(folder)
+
+
+def lock_folder(folder: int, kind: int) -> bool:
+    """Lock an open folder until it is closed; return whether no other lock prevents that.
+
+    Some network file systems have no locks: there the user keeps runs apart.
+    """
+    try:
+        fcntl.flock(folder, kind)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def check(layout: Layout) -> None:
@@ -88,14 +96,9 @@ def is_held(layout: Layout, timing: LeaseTiming = TIMING) -> bool:
     folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # A shared lock, taken briefly, so that concurrent readers do not block each other.
-        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
+        return not lock_folder(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(folder)
-    return False
 
 
 def _taken(layout: Layout, by: str) -> OutputError:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from imagebeam.outputs.layout import Layout
+from imagebeam.outputs.lock import lock_folder
 from imagebeam.storage import AnyPath, Location
 
 
@@ -79,13 +80,4 @@ def _open(folder: AnyPath) -> int | None:
 
 
 def _lock(folder: int | None, kind: int) -> bool:
-    """Lock a folder; False where another process or thread has it."""
-    try:
-        if folder is not None:
-            fcntl.flock(folder, kind)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # Some network file systems have no locks.
-        pass
-    return True
+    return folder is None or lock_folder(folder, kind)
