@@ -50,6 +50,33 @@ def test_a_wrong_field_in_a_manifest_is_reported(schemas: tuple[str, ...]) -> No
     assert "runAsNoRoot" in found["resources"][0]["msg"]
 
 
+def test_no_container_has_more_rights_than_the_level_restricted() -> None:
+    (deployment, _) = _documents("cluster.yaml")
+    managers = deployment["spec"]["taskManager"]["podTemplate"]["spec"]
+    flink = deployment["spec"]["podTemplate"]["spec"]
+    (job,) = _documents("job.yaml")
+    submits = job["spec"]["template"]["spec"]
+    # The operator merges what both templates say about the same container.
+    assert [each["name"] for each in flink["containers"]] == [managers["containers"][0]["name"]]
+    assert managers["containers"][0].keys() == {"name"}
+    containers = (*flink["containers"], managers["containers"][1])
+    for pod, found in ((flink, containers), (submits, _containers(submits))):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in found:
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert rights.get("runAsUser", 1000) == 1000
+    for container in (containers[-1], *_containers(submits)):
+        assert container["resources"].keys() == {"requests", "limits"}
+
+
+def _containers(pod: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    return (*pod["initContainers"], *pod["containers"])
+
+
 def test_compose_accepts_its_file() -> None:
     services = _composed()["services"]
     assert set(services) == {"jobmanager", "taskmanager", "workers", "jobserver", "label"}
@@ -97,7 +124,7 @@ def test_the_parallelism_of_the_job_is_that_of_the_cluster() -> None:
     (job,) = _documents("job.yaml")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert f"--parallelism={managers * slots}" in container["args"]
-    (workers,) = deployment["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
+    (_, workers) = deployment["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
     cores = workers["resources"]["requests"]["cpu"]
     assert f"--decode-processes={cores}" in container["args"]
     assert f"--parallelism={slots}" in _composed()["services"]["label"]["entrypoint"]
