@@ -8,6 +8,7 @@ import urllib.error
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import grpc
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     DirectOptions,
@@ -17,6 +18,7 @@ from apache_beam.options.pipeline_options import (
     PrismRunnerOptions,
     StandardOptions,
 )
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.beam_pipeline.runners import dataflow, rest
@@ -155,7 +157,7 @@ def _is_local_host(address: str) -> bool:
 
 def _check_job_server(endpoint: str) -> None:
     host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or "://" in host:
         raise UsageError(f"--job_endpoint={endpoint}: give HOST:PORT, such as localhost:8099.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
@@ -164,6 +166,18 @@ def _check_job_server(endpoint: str) -> None:
             f"--job_endpoint={endpoint}: no job server responds there ({_reason(error)}). Start "
             "Beam's job server, or correct the address."
         ) from error
+    # Beam would wait for the answer of any other server for as long as a job may take.
+    with grpc.insecure_channel(endpoint) as channel:
+        service = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        request = beam_job_api_pb2.DescribePipelineOptionsRequest()
+        try:
+            service.DescribePipelineOptions(request, timeout=_CONNECT_SECONDS)
+        except grpc.RpcError as error:
+            raise UsageError(
+                f"--job_endpoint={endpoint}: another server responds there, which is no job server "
+                f"of Beam ({error.code().name}). Give the address of its --job-port, which is 8099 "
+                "by default."
+            ) from error
 
 
 def _check_java(options: PipelineOptions) -> None:
@@ -199,7 +213,7 @@ def _check_flink(master: str, options: PipelineOptions) -> None:
     flink = options.view_as(FlinkRunnerOptions)
     # The job server must have the version of the cluster; by default Beam uses the newest.
     flink.flink_version = minor
-    if not int(_flink(master, "overview").get("taskmanagers", 0)):
+    if not _flink(master, "overview").get("taskmanagers"):
         raise UsageError(
             f"--flink_master={master}: this Flink has no task manager. Start one and try again."
         )

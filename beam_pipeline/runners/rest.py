@@ -1,8 +1,10 @@
 """Call the REST interfaces of engines."""
 
+import http.client
 import json
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
@@ -31,7 +33,7 @@ def call(
     Raises:
         OSError: the server does not respond, or responds with an error.
         GoogleAPICallError: likewise, for an error response to a session.
-        ValueError: the response is not a JSON object.
+        ValueError: the URL is none, or the response is not a JSON object.
     """
     if session is not None:
         response = session.request(method, url, json=body, timeout=_TIMEOUT_SECONDS)
@@ -39,12 +41,22 @@ def call(
             raise exceptions.from_http_response(response)
         return _json_object(response.content)
     request = urllib.request.Request(url, method=method)
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-        return _json_object(answer.read(_MAX_BYTES))
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+            return _json_object(answer.read(_MAX_BYTES))
+    except OSError:
+        raise
+    except http.client.InvalidURL as error:
+        raise ValueError(str(error)) from error
+    except http.client.HTTPException as error:
+        # A port that speaks another protocol, such as Flink's own.
+        raise ValueError("the response is not one of HTTP") from error
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
-    values = json.loads(content or b"{}")
+    values = None
+    with suppress(ValueError):
+        values = json.loads(content or b"{}")
     if not isinstance(values, dict):
         raise ValueError("the response is not a JSON object")  # of the server
     return values

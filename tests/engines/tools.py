@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import socket
+import socketserver
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -44,6 +46,25 @@ def is_free(port: int) -> bool:
         listener.bind(("127.0.0.1", port))
         return True
     return False
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """Run a server that gives the same answer whatever it is asked; yield its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            # A client may have gone, such as one that only looks if the port is open.
+            with suppress(OSError):
+                self.request.recv(1 << 16)
+                self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:

@@ -5,10 +5,12 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import grpc
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
@@ -17,7 +19,7 @@ from imagebeam.beam_pipeline.runners import preflight
 from imagebeam.beam_pipeline.runners.beam_options import pipeline_options
 from imagebeam.extras import install_command
 from tests.beam_pipeline.jobs import archive, imagebeam
-from tests.engines.tools import free_port
+from tests.engines.tools import answering, free_port
 
 _MASTER = "--flink_master=flink.example:8081"
 
@@ -96,11 +98,32 @@ def test_a_missing_job_server_is_reported(
 
 
 @pytest.mark.parametrize(
+    "answer", [b"HTTP/1.0 200 OK\r\n\r\n<html>", b"\0\0Akka\r\n"], ids=["http", "other"]
+)
+def test_a_server_that_is_no_job_server_is_reported(answer: bytes) -> None:
+    with answering(answer) as port:
+        options = ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")
+        with pytest.raises(UsageError, match=r"is no job server of Beam \(UNAVAILABLE\)"):
+            preflight.check(pipeline_options(options))
+
+
+def test_a_service_of_grpc_that_is_no_job_server_is_reported() -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    options = ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")
+    with pytest.raises(UsageError, match=r"is no job server of Beam \(UNIMPLEMENTED\)"):
+        preflight.check(pipeline_options(options))
+    server.stop(None)
+
+
+@pytest.mark.parametrize(
     ("argument", "reason"),
     [
         ("--runner=PortableRunner", "the job server is missing"),
         ("--runner=PrismRunner --prism_location=/none", "--prism_location=/none: no such file"),
         ("--runner=PortableRunner --job_endpoint=8099", "give HOST:PORT"),
+        ("--runner=PortableRunner --job_endpoint=http://a:8099", "give HOST:PORT"),
     ],
 )
 def test_a_runner_that_cannot_start_is_reported(argument: str, reason: str) -> None:

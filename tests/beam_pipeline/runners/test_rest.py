@@ -10,7 +10,7 @@ import requests
 from google.api_core.exceptions import Forbidden
 
 from imagebeam.beam_pipeline.runners import rest
-from tests.engines.tools import free_port
+from tests.engines.tools import answering, free_port
 
 _BODIES = {"/object": b'{"a": 1}', "/list": b"[1]", "/html": b"<html>", "/empty": b""}
 
@@ -54,8 +54,22 @@ def test_a_response_is_an_object_or_empty(server: str) -> None:
 
 @pytest.mark.parametrize("path", ["/list", "/html"])
 def test_any_other_response_is_an_error(server: str, path: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises(ValueError, match="the response is not a JSON object"):
         rest.call(server + path)
+
+
+def test_a_server_of_another_protocol_is_an_error() -> None:
+    with (
+        answering(b"\0\0Akka\r\n") as port,
+        pytest.raises(ValueError, match="the response is not one of HTTP"),
+    ):
+        rest.call(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("place", ["flink:port", "a b:80 80", "[::1"])
+def test_an_address_that_is_none_is_an_error(place: str) -> None:
+    with pytest.raises(ValueError, match=r"nonnumeric port|Invalid IPv6 URL"):
+        rest.call(f"http://{place}/")
 
 
 def test_an_error_response_raises_its_own_error(server: str) -> None:
