@@ -126,6 +126,8 @@ def _compared(
     Raises:
         TableError: it must not be changed.
     """
+    if table.ignores_case:
+        _check_names(table, found.schema)
     columns = table.schema()
     if columns is not None:
         _check_columns(table, columns, found.schema)
@@ -146,6 +148,19 @@ def _compared(
     removed = len(there) - (len(wanted) - len(added))
     replaced = None if len(gone) == len(there) > 0 else gone
     return _PlannedChange(table, found, source.properties, added, replaced, removed, is_needed=True)
+
+
+def _check_names(table: Table, expected: pa.Schema) -> None:
+    """Refuse an output with columns whose names differ only in case."""
+    first: dict[str, str] = {}
+    for name in expected.names:
+        other = first.setdefault(name.lower(), name)
+        if other != name:
+            raise TableError(
+                f"{table.name}: its format cannot tell the columns {other!r} and {name!r} apart. "
+                f"Label again with another name, such as --keep {name}=known_{name}, or commit to "
+                "Iceberg."
+            )
 
 
 def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from imagebeam.errors import ImagebeamError
 from imagebeam.extras import install_command
 from imagebeam.storage import AnyPath
 from imagebeam.tables import rows
@@ -14,7 +15,7 @@ from imagebeam.tables.table import ConflictError, Owner, TableChange, TableError
 
 try:
     from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
-    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+    from deltalake.exceptions import CommitFailedError, TableNotFoundError
 except ImportError:
     raise TableError(f"--delta needs deltalake. Run `{install_command('delta')}`.") from None
 
@@ -30,6 +31,8 @@ class Delta:
     The log keeps one number per writer for good, unlike the properties of a commit. In it, a commit
     leaves part of the digest of the table's rows.
     """
+
+    ignores_case = True
 
     def __init__(self, place: AnyPath, options: Mapping[str, str]) -> None:
         """Open the latest version of a table, if there is one.
@@ -137,8 +140,11 @@ class Delta:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        # Arrow passes on errors of the library that occur while it reads rows.
-        except (DeltaError, OSError, pa.ArrowException) as error:
+        except ImagebeamError:
+            raise
+        # Arrow passes on errors of the library that occur while it reads rows, and some errors have no
+        # type but `Exception`.
+        except Exception as error:
             if isinstance(error, CommitFailedError) or "already exists" in str(error):
                 raise ConflictError(self.name) from error
             raise TableError(

@@ -46,6 +46,8 @@ class Iceberg:
     properties of the table, which outlive that snapshot.
     """
 
+    ignores_case = False
+
     def __init__(self, catalogue: Catalog, identifier: tuple[str, ...]) -> None:
         """Open the latest version of a table, if there is one.
 

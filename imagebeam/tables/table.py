@@ -67,9 +67,15 @@ class TableChange:
 
 
 class Table(Protocol):
-    """One version of a table. What another process commits later is not seen."""
+    """One version of a table. What another process commits later is not seen.
+
+    Attributes:
+        name: for messages.
+        ignores_case: whether names of columns that differ only in case are the same.
+    """
 
     name: str
+    ignores_case: bool
 
     def schema(self) -> pa.Schema | None:
         """Return the columns; None if there is no table yet."""

@@ -214,6 +214,18 @@ def test_a_table_that_takes_no_changes_is_refused_before_anything_is_changed(
     assert kind.uris() == ([*images(3), "b1"], ["b2"])
 
 
+def test_columns_that_differ_only_in_case_are_refused_by_delta_lake(tmp_path: Path) -> None:
+    def make(*uris: str) -> pa.Table:
+        return labelled(*uris).append_column("Label", pa.array(["x"] * len(uris)))
+
+    root = tmp_path / "out"
+    output(root, images(3), make=make, kept={"Label": "string"})
+    reason = r"cannot tell the columns 'label' and 'Label' apart\. Label again .*--keep Label=known_"
+    with pytest.raises(TableError, match=reason):
+        DeltaKind(tmp_path / "lake").commit(root)
+    assert not (tmp_path / "lake").exists()
+
+
 def test_a_file_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "labels").write_text("text")
     with pytest.raises(TableError, match=r"labels: is a file\. Choose another --delta"):
