@@ -46,6 +46,7 @@ setup(
     # Minimum versions. requirements.txt holds the exact versions that are tested.
     install_requires=[
         "ai-edge-litert>=2.0",
+        # The job relies on internals of Beam, which test_beam_internals.py checks.
         "apache-beam>=2.77,<2.78",
         "flatbuffers>=24.3",
         "google-cloud-storage>=3.0",
