@@ -83,6 +83,7 @@ class _PlannedChange:
     """The changes that one table needs."""
 
     table: Table
+    schema: pa.Schema
     found: FinishedRows
     properties: Mapping[str, str]
     added: Digests
@@ -96,7 +97,7 @@ class _PlannedChange:
             return Committed(self.table.name, None, 0, 0, count)
         failures: list[Exception] = []
         change = TableChange(
-            self.found.schema,
+            self.schema,
             lambda: _noting(self.found.among(self.added), failures),
             self.gone,
             Owner(self.properties["imagebeam.output"], rows.total(self.found.digests)),
@@ -129,25 +130,26 @@ def _compared(
     if table.ignores_case:
         _check_names(table, found.schema)
     columns = table.schema()
-    if columns is not None:
-        _check_columns(table, columns, found.schema)
+    schema = found.schema if columns is None else _columns(table, columns, found.schema)
     wanted = found.digests
-    there = rows.joined(
-        [rows.digests(rows.conform(batch, found.schema)) for batch in table.batches()]
-    )
+    there = rows.joined([rows.digests(rows.conform(batch, schema)) for batch in table.batches()])
     has_columns = columns is not None and {*columns.names} == {*found.schema.names}
     if has_columns and np.array_equal(there, wanted):
-        return _PlannedChange(table, found, source.properties, wanted[:0], None, 0, is_needed=False)
+        return _PlannedChange(
+            table, schema, found, source.properties, wanted[:0], None, 0, is_needed=False
+        )
     if len(there) and overwrite:
         return _PlannedChange(
-            table, found, source.properties, wanted, None, len(there), is_needed=True
+            table, schema, found, source.properties, wanted, None, len(there), is_needed=True
         )
     if len(there):
         _check_owner(table, source, there)
     gone, added = there[~is_in(there, wanted)], wanted[~is_in(wanted, there)]
     removed = len(there) - (len(wanted) - len(added))
     replaced = None if len(gone) == len(there) > 0 else gone
-    return _PlannedChange(table, found, source.properties, added, replaced, removed, is_needed=True)
+    return _PlannedChange(
+        table, schema, found, source.properties, added, replaced, removed, is_needed=True
+    )
 
 
 def _check_names(table: Table, expected: pa.Schema) -> None:
@@ -163,21 +165,27 @@ def _check_names(table: Table, expected: pa.Schema) -> None:
             )
 
 
-def _check_columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> None:
-    """Refuse a table that has columns which the output lacks, or of other types."""
-    differences = []
+def _columns(table: Table, columns: pa.Schema, expected: pa.Schema) -> pa.Schema:
+    """Return the columns of an output with the types that a table has for them.
+
+    Raises:
+        TableError: the table has columns that the output lacks, or in which its values do not fit.
+    """
+    types, differences = {}, []
     for field in columns:
         if field.name not in expected.names:
             differences.append(f"the output has no column {field.name!r}")
-        elif (kind := rows.table_schema(pa.schema([field])).field(0).type) != (
-            wanted := expected.field(field.name).type
-        ):
+            continue
+        kind, wanted = rows.stored_type(field), expected.field(field.name).type
+        if not rows.fits(wanted, kind):
             differences.append(f"column {field.name!r} is {kind}, not {wanted}")
+        types[field.name] = kind
     if differences:
         raise TableError(
             f"{table.name}: has another schema: {'; '.join(differences)}. Commit to another table. "
             "Columns of your own belong into a table of your own, which is joined by `uri`."
         )
+    return pa.schema([(field.name, types.get(field.name, field.type)) for field in expected])
 
 
 def _check_owner(table: Table, source: CommitSource, there: Digests) -> None:

@@ -1,5 +1,6 @@
 """Tables of Delta Lake, read and written with `deltalake`, which needs no Java."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ except ImportError:
 
 _APPEND_ONLY = "delta.appendOnly"
 _GONE = "__gone"
+_ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 _DIGITS = 15
 """Hexadecimal digits of an owner's digest, which fit into the signed 64-bit number of a log."""
 
@@ -47,6 +49,12 @@ class Delta:
         self.name = str(place)
         self._options = dict(options)
         self._table: DeltaTable | None = None
+        if _ESCAPED.search(self.name):
+            # It writes the table there, and looks for it elsewhere.
+            raise TableError(
+                f"{place}: deltalake takes a percent sign before two digits for an escape. Choose "
+                "another --delta."
+            )
         if isinstance(place, Path) and place.is_file():
             raise TableError(f"{place}: is a file. Choose another --delta.")
         with self._translated(), suppress(TableNotFoundError):
@@ -96,7 +104,9 @@ class Delta:
             return str(self._table.version())
 
     def _write(self, change: TableChange, properties: CommitProperties) -> None:
-        added = pa.RecordBatchReader.from_batches(change.schema, change.added())
+        schema = self._written(change)
+        conformed = (rows.conform(batch, schema) for batch in change.added())
+        added = pa.RecordBatchReader.from_batches(schema, conformed)
         if self._table is None:
             write_deltalake(
                 self.name, added, storage_options=self._options, commit_properties=properties
@@ -106,13 +116,20 @@ class Delta:
             self._table,
             added,
             mode="overwrite" if change.gone is None else "append",
-            schema_mode="merge",
+            schema_mode="merge" if self._is_wider(schema) else None,
             commit_properties=properties,
         )
 
     def _merge(self, change: TableChange, properties: CommitProperties) -> None:
         assert self._table is not None
-        flagged = change.schema.append(pa.field(_GONE, pa.bool_()))
+        schema = self._written(change)
+        flag = _GONE
+        while flag in schema.names:
+            flag += "_"
+        # The rows to remove have only a name.
+        flagged = pa.schema(
+            [*(field.with_nullable(True) for field in schema), pa.field(flag, pa.bool_())]
+        )
         # Read before the merge starts: while it runs, the library cannot read the table for us.
         gone = self._gone(change)
         source = pa.RecordBatchReader.from_batches(flagged, _flagged(change, gone, flagged))
@@ -121,11 +138,24 @@ class Delta:
             "t.uri = s.uri",
             source_alias="s",
             target_alias="t",
-            merge_schema=True,
+            merge_schema=self._is_wider(schema),
             commit_properties=properties,
-        ).when_matched_delete(f"s.{_GONE}").when_matched_update_all(
-            f"NOT s.{_GONE}", except_cols=[_GONE]
-        ).when_not_matched_insert_all(f"NOT s.{_GONE}", except_cols=[_GONE]).execute()
+        ).when_matched_delete(f"s.{flag}").when_matched_update_all(
+            f"NOT s.{flag}", except_cols=[flag]
+        ).when_not_matched_insert_all(f"NOT s.{flag}", except_cols=[flag]).execute()
+
+    def _written(self, change: TableChange) -> pa.Schema:
+        """Return the columns to write: the library cannot write to columns of a similar type."""
+        there = self.schema() or pa.schema([])
+        return pa.schema(
+            there.field(field.name) if field.name in there.names else field
+            for field in change.schema
+        )
+
+    def _is_wider(self, schema: pa.Schema) -> bool:
+        """Return whether the table must get columns, which some tables refuse."""
+        there = self.schema()
+        return there is not None and not {*schema.names} <= {*there.names}
 
     def _gone(self, change: TableChange) -> set[str]:
         """Return the names of the images whose rows are to be removed."""
@@ -142,16 +172,19 @@ class Delta:
             yield
         except ImagebeamError:
             raise
-        # Arrow passes on errors of the library that occur while it reads rows, and some errors have no
-        # type but `Exception`.
+        # Arrow passes on errors of the library that occur while it reads rows, and some errors of
+        # the library have no type but `Exception`.
         except Exception as error:
-            if isinstance(error, CommitFailedError) or "already exists" in str(error):
+            if _UNSUPPORTED not in str(error) and (
+                isinstance(error, CommitFailedError) or "already exists" in str(error)
+            ):
                 raise ConflictError(self.name) from error
             raise TableError(
                 f"{self.name}: {shortened(error)}. {fix_for(error, 'name')}"
             ) from error
 
 
+_UNSUPPORTED = "Unsupported table features"
 _SESSION = {"datafusion.execution.parquet.schema_force_view_types": "false"}
 
 
@@ -163,13 +196,15 @@ def _flagged(change: TableChange, gone: set[str], schema: pa.Schema) -> Iterator
     """Yield the rows to add, then the names of the rows to remove that have no new value."""
     for batch in change.added():
         gone.difference_update(batch.column("uri").to_pylist())
-        yield rows.conform(_with_flag(batch, False), schema)
+        yield _with_flag(batch, False, schema)
     names = pa.RecordBatch.from_arrays([pa.array(gone, pa.string())], ["uri"])
-    yield rows.conform(_with_flag(names, True), schema)
+    yield _with_flag(names, True, schema)
 
 
-def _with_flag(batch: pa.RecordBatch, value: bool) -> pa.RecordBatch:
-    return batch.append_column(_GONE, pa.array(np.full(batch.num_rows, value)))
+def _with_flag(batch: pa.RecordBatch, value: bool, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the rows with the columns of a schema, of which the last is the flag."""
+    flags = pa.array(np.full(batch.num_rows, value))
+    return rows.conform(batch.append_column(schema.names[-1], flags), schema)
 
 
 def _check_unused(place: AnyPath) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Any
 
@@ -43,6 +44,9 @@ def _table_type(name: str, kind: pa.DataType) -> pa.DataType:
         return pa.list_(pa.field("element", _table_type(name, kind.value_type)))
     if types.is_struct(kind):
         return pa.struct([(each.name, _table_type(name, each.type)) for each in kind])
+    if types.is_map(kind):
+        keys, items = (_table_type(name, each) for each in (kind.key_type, kind.item_type))
+        return pa.map_(keys, items)
     raise OutputError(
         f"column {name!r}: has type {kind}, for which tables have no type. Label again with --keep "
         "columns of another type."
@@ -71,11 +75,30 @@ _STORED: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
             pa.types.is_binary(kind)
             or pa.types.is_large_binary(kind)
             or pa.types.is_binary_view(kind)
+            or pa.types.is_fixed_size_binary(kind)
         ),
         pa.binary(),
     ),
     (pa.types.is_date, pa.date32()),
 )
+
+
+def stored_type(field: pa.Field) -> pa.DataType:
+    """Return the type that `table_schema` has for a column of a table; its own if it has none."""
+    with suppress(OutputError):
+        return _table_type(field.name, field.type)
+    return field.type
+
+
+def fits(wanted: pa.DataType, there: pa.DataType) -> bool:
+    """Return whether a column of a table holds all values of a type and gives back the same."""
+    if pa.types.is_decimal(there) and pa.types.is_decimal(wanted):
+        return bool(there.scale == wanted.scale and there.precision >= wanted.precision)
+    return there in (wanted, _WIDER.get(wanted))
+
+
+_WIDER = {pa.int32(): pa.int64(), pa.float32(): pa.float64()}
+"""The types to which tables can widen a column; a value has the same digest in both."""
 
 
 def batches(part: AnyPath, own_schema: pa.Schema, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

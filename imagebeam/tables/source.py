@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -87,12 +88,13 @@ class CommitSource:
         if not is_complete and not partial:
             raise _unfinished(layout)
         emitted = PredictionSchema(tuple(identity["emit"]), 0, None, {}).arrow()
-        kept = identity.get("kept") or {}
+        parts = [sorted(layout.prediction_parts()), sorted(layout.error_parts())]
+        kept = _kept_columns([*chain(*parts)], identity.get("kept") or {})
         uri_total = 0
 
         def read_rows(parts: Sequence[AnyPath], own: pa.Schema) -> FinishedRows:
             nonlocal uri_total
-            own_schema = _with_kept(own, parts, kept)
+            own_schema = pa.schema([*own, *kept])
             schema = rows.table_schema(own_schema)
             found = []
             for number, part in enumerate(parts):
@@ -102,8 +104,7 @@ class CommitSource:
                     uri_total += sum(map(uri_digest, batch.column("uri").to_pylist()))
             return FinishedRows(parts, own_schema, schema, rows.joined(found))
 
-        predictions = read_rows(sorted(layout.prediction_parts()), emitted)
-        errors = read_rows(sorted(layout.error_parts()), ERRORS)
+        predictions, errors = map(read_rows, parts, (emitted, ERRORS))
         if is_complete:
             _check_account(layout, predictions, errors, uri_total)
         if verify.fingerprint(layout) != before:
@@ -120,17 +121,16 @@ def _unfinished(layout: Layout) -> OutputError:
     )
 
 
-def _with_kept(own: pa.Schema, parts: Sequence[AnyPath], kept: Mapping[str, str]) -> pa.Schema:
-    """Return the columns that a job writes, with the types of its --keep columns."""
+def _kept_columns(parts: Sequence[AnyPath], kept: Mapping[str, str]) -> list[pa.Field]:
+    """Return the --keep columns, which all parts have, as the first Parquet file has them."""
     if not kept:
-        return own
+        return []
     for part in parts:
         if part.suffix == ".parquet":
             with opened(part) as file:
-                found = file.schema_arrow
-            return pa.schema([*own, *(found.field(name) for name in kept)])
+                return [file.schema_arrow.field(name) for name in kept]
     try:
-        return pa.schema([*own, *((name, _type(name, kind)) for name, kind in kept.items())])
+        return [pa.field(name, _type(name, kind)) for name, kind in kept.items()]
     except ValueError as error:
         raise OutputError(
             f"--keep column: {error}. Label with --format parquet to commit such columns."

@@ -98,6 +98,8 @@ class Table(Protocol):
 def shortened(error: Exception) -> str:
     """Return a library's message on one line, shortened, without colours and secrets."""
     text = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)) or type(error).__name__
+    # Some libraries append the stack of their own language, or the rows that they refuse.
+    text = re.split(r"\n\s+0: |\s+Preview of ", text)[0]
     return clean_text(" ".join(text.split()))[:_LONGEST].rstrip(". ")
 
 
@@ -108,6 +110,10 @@ def fix_for(error: Exception, place: str) -> str:
     """Return the fix for an error of a library; `place` names what else to check."""
     if "No space left on device" in str(error):
         return "Free space there, then run the same command again."
+    if "failed validation" in str(error):
+        return "The table has a rule that these rows break: drop it, or commit to another table."
+    if isinstance(error, NotImplementedError) or "nsupported" in str(error):
+        return "The table uses what the library cannot write: commit to another table."
     return (
         f"Check the {place}, the credentials and the network; if they are right, restore an "
         "earlier version of the table or choose another one."

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, Schema, write_deltalake
 from pyiceberg.table import Table as IcebergTable
 
 from imagebeam.outputs import identity, parts
@@ -28,6 +28,7 @@ def output(
     labels: Sequence[str],
     errors: Sequence[str] = (),
     make: Callable[..., pa.Table] = labelled,
+    fail: Callable[..., pa.Table] = failed,
     **changed: Any,
 ) -> Layout:
     """Make a complete output with these rows, or replace the rows of one."""
@@ -35,7 +36,7 @@ def output(
     identity.claim(layout, IDENTITY | changed, overwrite=True)
     for number in range(0, max(len(labels), len(errors)), 2):
         some, bad = labels[number : number + 2], errors[number : number + 2]
-        parts.write_part(layout, f"{number:032x}", make(*some), failed(*bad))
+        parts.write_part(layout, f"{number:032x}", make(*some), fail(*bad))
     finish(layout, labels, errors)
     return layout
 
@@ -72,6 +73,10 @@ class Kind(ABC):
     @abstractmethod
     def files(self) -> set[str]:
         """Return the data files of the predictions."""
+
+    @abstractmethod
+    def create(self, schema: pa.Schema, partitioned_by: str | None = None) -> None:
+        """Create an empty table of predictions as another program would."""
 
     @abstractmethod
     def append(self, rows: pa.Table) -> None:
@@ -116,6 +121,9 @@ class DeltaKind(Kind):
     def files(self) -> set[str]:
         return {*self._table().file_uris()}
 
+    def create(self, schema: pa.Schema, partitioned_by: str | None = None) -> None:
+        DeltaTable.create(str(self.place), Schema.from_arrow(schema), partition_by=partitioned_by)
+
     def append(self, rows: pa.Table) -> None:
         write_deltalake(self._table(), rows, mode="append", schema_mode="merge")
 
@@ -145,6 +153,14 @@ class IcebergKind(Kind):
 
     def files(self) -> set[str]:
         return {task.file.file_path for task in self.loaded().scan().plan_files()}
+
+    def create(self, schema: pa.Schema, partitioned_by: str | None = None) -> None:
+        opened = iceberg.catalogue(self._catalogue)
+        opened.create_namespace_if_not_exists(("photos",))
+        table = opened.create_table(("photos", "labels"), schema)
+        if partitioned_by is not None:
+            with table.update_spec() as update:
+                update.add_identity(partitioned_by)
 
     def append(self, rows: pa.Table) -> None:
         self.loaded().append(rows)

@@ -1,7 +1,13 @@
 """Test that tables hold exactly the rows of an output, whatever happened to either."""
 
+import json
 import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -214,13 +220,128 @@ def test_a_table_that_takes_no_changes_is_refused_before_anything_is_changed(
     assert kind.uris() == ([*images(3), "b1"], ["b2"])
 
 
+def _three_commits(kind: Kind, root: Path, **job: Any) -> None:
+    """Commit an output, then more images, then changed ones; compare the rows each time."""
+    make = job.get("make", labelled)
+    for names, failures in (
+        (images(3), ["b1", "b2"]),
+        (images(5), ["b1"]),
+        ([*images(4), "b1"], []),
+    ):
+        output(root, names, failures, **job)
+        kind.commit(root)
+        assert kind.rows()[0] == make(*sorted(names)).to_pylist()
+        assert kind.uris()[1] == failures
+    assert [each.snapshot for each in kind.commit(root)] == [None, None]
+
+
+_COLUMNS = labelled("a").schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(_COLUMNS, id="that of a part, whose columns are never null"),
+        pytest.param(pa.schema(reversed([*_COLUMNS])), id="in another order"),
+        pytest.param(_COLUMNS.set(1, pa.field("width", pa.int64())), id="wider integer"),
+        pytest.param(_COLUMNS.set(4, pa.field("score", pa.float64())), id="wider float"),
+        pytest.param(pa.schema([*_COLUMNS][:4]), id="some columns"),
+    ],
+)
+def test_a_table_that_somebody_created_is_filled_as_it_is(
+    tmp_path: Path, kind: Kind, schema: pa.Schema
+) -> None:
+    kind.create(schema)
+    _three_commits(kind, tmp_path / "out")
+    there = {field.name: field for field in kind.table().schema}
+    for field in schema:
+        if not pa.types.is_nested(field.type) and not pa.types.is_string(field.type):
+            assert there[field.name].type == field.type
+        assert there[field.name].nullable == field.nullable
+
+
+def test_a_table_with_partitions_keeps_them(tmp_path: Path, kind: Kind) -> None:
+    def named(*uris: str) -> pa.Table:
+        table = labelled(*uris)
+        return table.set_column(3, table.schema.field(3), pa.array([uri[:2] for uri in uris]))
+
+    kind.create(_COLUMNS, partitioned_by="label")
+    _three_commits(kind, tmp_path / "out", make=named)
+    folders = {Path(file).parent.name for file in kind.files()}
+    assert folders == {"label=a0", "label=b1"}
+
+
+_KEPT: dict[str, tuple[object, pa.DataType]] = {
+    "json.label": ("x", pa.string()),
+    "two words": (1, pa.int8()),
+    "__gone": (True, pa.bool_()),
+    "price": (Decimal("1.25"), pa.decimal128(5, 2)),
+    "when": (datetime(2020, 1, 2, tzinfo=timezone.utc), pa.timestamp("s", "Europe/Berlin")),
+    "boxes": (
+        [{"x": 1.5, "y": None}],
+        pa.list_(pa.struct([("x", pa.float64()), ("y", pa.int8())])),
+    ),
+    "ids": ([("a", 1), ("b", 2)], pa.map_(pa.string(), pa.int32())),
+    "digest": (b"abcd", pa.binary(4)),
+}
+
+
+def test_kept_columns_of_all_kinds_are_committed_whether_images_failed_or_not(
+    tmp_path: Path, kind: Kind
+) -> None:
+    def make(*uris: str, rows: Callable[..., pa.Table] = labelled) -> pa.Table:
+        table = rows(*uris)
+        for name, (value, type_) in _KEPT.items():
+            table = table.append_column(name, pa.array([value] * len(uris), type_))
+        return table
+
+    _three_commits(
+        kind,
+        tmp_path / "out",
+        make=make,
+        fail=partial(make, rows=failed),
+        kept={name: str(type_) for name, (_, type_) in _KEPT.items()},
+    )
+
+
+def test_a_table_with_a_feature_that_the_library_cannot_write_is_no_conflict(
+    tmp_path: Path,
+) -> None:
+    kind = DeltaKind(tmp_path / "lake")
+    output(tmp_path / "out", images(3))
+    kind.commit(tmp_path / "out")
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": []}
+    log = tmp_path / "lake" / "labels" / "_delta_log" / f"{1:020}.json"
+    log.write_text(json.dumps({"protocol": protocol | {"writerFeatures": ["rowTracking"]}}))
+    output(tmp_path / "out", images(4))
+    with pytest.raises(TableError, match=r"RowTracking\]\. The table uses what the library cannot"):
+        kind.commit(tmp_path / "out")
+
+
+def test_rows_that_break_a_rule_of_the_table_are_refused(tmp_path: Path) -> None:
+    kind = DeltaKind(tmp_path / "lake")
+    kind.create(_COLUMNS)
+    DeltaTable(str(kind.place)).alter.add_constraint({"large": "width > 100"})
+    output(tmp_path / "out", images(3))
+    with pytest.raises(TableError, match=r"failed validation check\. The table has a rule that"):
+        kind.commit(tmp_path / "out")
+    assert kind.table().num_rows == 0
+
+
+def test_a_name_that_delta_lake_reads_as_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"a%20b/labels: deltalake takes a percent sign"):
+        DeltaKind(tmp_path / "a%20b").open()
+
+
 def test_columns_that_differ_only_in_case_are_refused_by_delta_lake(tmp_path: Path) -> None:
     def make(*uris: str) -> pa.Table:
         return labelled(*uris).append_column("Label", pa.array(["x"] * len(uris)))
 
     root = tmp_path / "out"
     output(root, images(3), make=make, kept={"Label": "string"})
-    reason = r"cannot tell the columns 'label' and 'Label' apart\. Label again .*--keep Label=known_"
+    reason = (
+        r"cannot tell the columns 'label' and 'Label' apart\. Label again .*--keep Label=known_"
+    )
     with pytest.raises(TableError, match=reason):
         DeltaKind(tmp_path / "lake").commit(root)
     assert not (tmp_path / "lake").exists()
