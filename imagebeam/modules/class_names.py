@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagebeam.modules.class_lists import NAME_COLUMNS, lines_of, names_in
 from imagebeam.modules.errors import ModuleError
+from imagebeam.storage.regular_files import regular_file
 
 IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1001
@@ -69,10 +70,7 @@ def _read_text(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is another encoding.
     """
-    # A device such as /dev/zero has no end, and opening a named pipe may wait forever.
-    if path.exists() and not path.is_file():
-        raise OSError("it is not a regular file")
-    with path.open("rb") as file:
+    with regular_file(path) as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise OSError(f"it has more than {_MOST_BYTES:,} bytes")

@@ -1,17 +1,15 @@
 """Read and write the JSON documents of an output."""
 
 import json
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import write_whole
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.errors import describe_unexpected
+from imagebeam.storage.regular_files import regular_file
 
 
 @contextmanager
@@ -66,31 +64,6 @@ def _read_document(path: AnyPath) -> dict[str, Any]:
 
 
 _MOST_DOCUMENT_BYTES = 64_000_000
-
-
-@contextmanager
-def regular_file(path: str | Path, flags: int = 0) -> Iterator[IO[bytes]]:
-    """Open a file for reading; refuse a pipe or a device that was put in its place.
-
-    Args:
-        path: the path of the file.
-        flags: further flags of `os.open`.
-
-    Raises:
-        ValueError: it is not a regular file.
-    """
-    with open(path, "rb", opener=lambda path, own: open_regular(path, own | flags)) as file:
-        yield file
-
-
-def open_regular(path: str, flags: int) -> int:
-    """Open a file as `regular_file` does; an opener for `open`."""
-    # Opening a pipe would block until another process writes to it.
-    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError("not a regular file")
-    return descriptor
 
 
 def write_document(path: AnyPath, values: Mapping[str, Any]) -> None:

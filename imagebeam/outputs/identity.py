@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from imagebeam.outputs.compaction import journal
-from imagebeam.outputs.documents import own_file, read_document, regular_file, write_document
+from imagebeam.outputs.documents import own_file, read_document, write_document
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import FORMATS, Layout, remove_temporaries, unusable
 from imagebeam.outputs.listing_count import forget_listed_images
 from imagebeam.outputs.own_files import delete_all, foreign_file
 from imagebeam.outputs.schema import EMITTED
 from imagebeam.storage import AnyPath, Location, uris
+from imagebeam.storage.regular_files import regular_file
 
 _DECIDES_ROWS = (
     *("module_digest", "engine", "image_size", "input_range", "channels", "resize"),

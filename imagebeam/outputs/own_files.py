@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from imagebeam.outputs.documents import regular_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.files import remove_all, temporaries
 from imagebeam.outputs.layout import Layout
 from imagebeam.storage import AnyPath, Location
 from imagebeam.storage.atomic_files import TEMPORARY
+from imagebeam.storage.regular_files import regular_file
 
 
 def foreign_file(layout: Layout) -> str | None:

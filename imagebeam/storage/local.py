@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from imagebeam.storage.errors import (
     WrongLength,
     describe_unexpected,
 )
+from imagebeam.storage.regular_files import NotRegularError, check_regular, open_regular
 from imagebeam.storage.types import ObjectInfo, Settings
 from imagebeam.storage.uris import to_path
 
@@ -35,7 +35,7 @@ class LocalStore:
         """Return what is known of a file."""
         with _translate_errors():
             status = os.stat(to_path(uri))
-        _check_kind(status.st_mode)
+            check_regular(status.st_mode)
         return ObjectInfo(uri, status.st_size, _version(status), status.st_mtime)
 
     def read(
@@ -59,15 +59,10 @@ class LocalStore:
         """Open a file."""
         with _translate_errors():
             path = to_path(uri)
-            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - it is returned
-            status = os.fstat(file.fileno())
-            try:
-                _check_kind(status.st_mode)
-                if version and version != _version(status):
-                    raise Changed("the file was changed since it was listed")
-            except StoreError:
+            file = open(path, "rb", opener=open_regular)  # noqa: SIM115 - it is returned
+            if version and version != _version(os.fstat(file.fileno())):
                 file.close()
-                raise
+                raise Changed("the file was changed since it was listed")
             return file
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -104,11 +99,6 @@ class LocalStore:
             Path(to_path(uri)).unlink(missing_ok=True)
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    # Opening a pipe would block until something writes to it.
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 def _read_growing(file: io.BufferedReader, expected: int, max_bytes: int) -> bytes:
     # `read` allocates its argument: ask for the expected size, not for the limit.
     data = file.read(expected + 1)
@@ -121,12 +111,6 @@ def _read_growing(file: io.BufferedReader, expected: int, max_bytes: int) -> byt
 
 def _version(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
-
-
-def _check_kind(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
-        raise NotAnObject(f"{kind}, not a regular file")
 
 
 @contextmanager
@@ -146,9 +130,8 @@ def _translated(error: Exception) -> StoreError:
             return Denied(reason)
         case IsADirectoryError():
             return NotAnObject("folder, not a regular file")
-        case OSError(errno=errno.ENXIO):
-            # The answer to opening a socket.
-            return NotAnObject("socket or device, not a regular file")
+        case NotRegularError():
+            return NotAnObject(str(error))
         case OSError(errno=errno.ENOENT | errno.ENOTDIR | errno.ELOOP | errno.ENAMETOOLONG):
             return Missing(reason)
         case ValueError():

@@ -1,13 +1,14 @@
 """Values that `--keep` takes from the files beside an image in a folder."""
 
 import os
-import stat
 from collections.abc import Callable, Sequence
 
 from imagebeam.images.containers.kept_values import MOST_BYTES, Sidecars
-from imagebeam.images.errors import BadMember, ImageError
+from imagebeam.images.errors import BadMember, ImageError, UnexpectedListing
 from imagebeam.images.listed_image import ListedImage
 from imagebeam.images.listing.path_columns import FOLDER, has_partition, values
+from imagebeam.storage.errors import describe_unexpected
+from imagebeam.storage.regular_files import NotRegularError, regular_file
 
 
 def added(
@@ -28,9 +29,14 @@ def added(
     beside = [name for name in columns if name != FOLDER and not has_partition(listed.uri, name)]
     try:
         found = dict(zip(beside, Sidecars(beside).values(path, content), strict=True))
-    except ImageError as error:
+    except Exception as error:
+        problem = (
+            error
+            if isinstance(error, ImageError)
+            else UnexpectedListing(describe_unexpected(error))
+        )
         nothing: tuple[str | None, ...] = (None,) * len(columns)
-        return listed._replace(location=listed.error or error, extra_columns=nothing)
+        return listed._replace(location=listed.error or problem, extra_columns=nothing)
     kept = (found.get(name, value) for name, value in zip(columns, of_path, strict=True))
     return listed._replace(extra_columns=tuple(kept))
 
@@ -42,21 +48,12 @@ def local_content(path: str) -> bytes | None:
         BadMember: it cannot be read.
     """
     try:
-        # Opening a pipe would block until another process writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+        with regular_file(path) as file:
+            return file.read(MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
         return None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    with open(descriptor, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return file.read(MOST_BYTES + 1)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str, error: OSError | ValueError) -> BadMember:
-    reason = getattr(error, "strerror", None) or error
-    return BadMember(f"`{os.path.basename(path)}`, which is to be kept, cannot be read: {reason}")
+        reason = getattr(error, "strerror", None) or error
+        raise BadMember(
+            f"`{os.path.basename(path)}`, which is to be kept, cannot be read: {reason}"
+        ) from error

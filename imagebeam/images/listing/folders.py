@@ -16,6 +16,7 @@ from imagebeam.images.listing.names import (
     judge_suffix,
 )
 from imagebeam.storage.errors import describe_unexpected
+from imagebeam.storage.regular_files import NotRegularError, open_regular
 
 FolderEntry = tuple[str, ListingError | None]
 """The path of an image, or of a folder that cannot be listed with the error."""
@@ -168,17 +169,16 @@ def _judge_file(path: str) -> str:
     if judgement != "unknown":
         return judgement
     try:
-        # Opening a pipe would block until another process writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular(path, os.O_RDONLY)
         try:
             return judge_content(os.read(descriptor, SNIFFED_BYTES))
         finally:
             os.close(descriptor)
-    except (BlockingIOError, FileNotFoundError):
+    except (FileNotFoundError, NotRegularError):
         return "other_kind"
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            # A link to itself, or a socket.
+        if error.errno == errno.ELOOP:
+            # A link to itself.
             return "other_kind"
         # It may be an image that cannot be read, so it gets a row.
         return "image"

@@ -4,7 +4,6 @@ import errno
 import glob
 import hashlib
 import os
-import stat
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import IO
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.storage import Settings, StoreError, store_for
+from imagebeam.storage.regular_files import NotRegularError, open_regular
 
 Progress = Callable[[int, int | None], object]
 """A function (bytes that have arrived, bytes in total or None) that shows the progress."""
@@ -107,13 +107,12 @@ def _begun(path: Path, key: str, resume: bool) -> tuple[Path, IO[bytes]]:
 def _own_file(path: Path) -> IO[bytes] | None:
     """Open a file to append to it; None if it is a link or not a regular file of this user."""
     try:
-        # Without O_NONBLOCK, a named pipe would block here.
-        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+        number = open_regular(str(path), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+    except (OSError, NotRegularError):
         return None
     file = os.fdopen(number, "ab")
     status = os.fstat(number)
-    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1:
+    if status.st_uid == os.geteuid() and status.st_nlink == 1:
         return file
     file.close()
     return None

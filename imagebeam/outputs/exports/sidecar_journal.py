@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from imagebeam.outputs.documents import open_regular
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.layout import Layout, unusable
 from imagebeam.storage.atomic_files import write_file
+from imagebeam.storage.regular_files import open_regular
 
 _LONGEST_LINE = 1 << 26
 """Bytes: a line holds a sidecar as it was before, which has 16 MB at most."""

@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 
 from imagebeam.outputs import lock
-from imagebeam.outputs.documents import regular_file
 from imagebeam.outputs.errors import OutputError
 from imagebeam.outputs.exports import xmp
 from imagebeam.outputs.exports.sidecar_journal import Journal, SidecarChange, SidecarEntry
@@ -24,6 +23,7 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.reading import Output, Row, Selection
 from imagebeam.storage import uris
 from imagebeam.storage.atomic_files import atomic_file, place_new, remove_leftovers_of, write_file
+from imagebeam.storage.regular_files import regular_file
 
 _GROUP = 512
 """Sidecars per write of the journal."""

@@ -9,11 +9,11 @@ import functools
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from urllib3.util import Url
 
 from imagebeam.storage.errors import NoCredentials
+from imagebeam.storage.regular_files import open_regular
 from imagebeam.storage.secrets import may_be_secret
 from imagebeam.storage.types import RequestHeader
 
@@ -93,10 +93,7 @@ _MOST_CHARACTERS = 64_000
 @functools.lru_cache(maxsize=64)
 def _file_text(path: str) -> str:
     try:
-        # A pipe or a device may have no end.
-        if not Path(path).is_file():
-            return ""
-        with Path(path).open(encoding="latin-1") as file:
+        with open(path, encoding="latin-1", opener=open_regular) as file:
             return file.read(_MOST_CHARACTERS)
     except (OSError, ValueError):
         return ""
