@@ -5,8 +5,9 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from imagebeam.channel import Channel
 from imagebeam.child_process import command, ending, environment
@@ -97,17 +98,24 @@ class ProcessPool:
     """
 
     def __init__(
-        self, purpose: str, target: str, idle: int, variables: Mapping[str, str] | None = None
+        self,
+        purpose: str,
+        target: str,
+        idle: int,
+        variables: Mapping[str, str] | None = None,
+        lent: int = 1,
     ) -> None:
         """Keep the settings; nothing starts before it is needed.
 
-        Args:
-            purpose: what they do, for messages.
-            target: see `ServiceProcess`. The function sends `READY` when it can serve.
-            idle: processes that wait for work, at most.
-            variables: the variables to set in their environment.
-        """
+                Args:
+                    purpose: what they do, for messages.
+                    target: see `ServiceProcess`. The function sends `READY` when it can serve.
+                    idle: processes that wait for work, at most.
+                            variables: to set in their environment.
+                    lent: processes that `lend` lends at once, at most.
+                """
         self.purpose = purpose
+        self._most_lent = lent
         self._target = target
         self._variables = variables
         self._idle = idle
@@ -115,6 +123,31 @@ class ProcessPool:
         self._renew()
         os.register_at_fork(after_in_child=self._renew)
         atexit.register(self.end)
+
+    @contextmanager
+    def lend(self, seconds: float) -> Iterator[ServiceProcess]:
+        """Yield a process, once one may be lent. It is ended if the block raises.
+
+        Args:
+            seconds: to wait for one.
+
+        Raises:
+            TimeoutError: none became free in time.
+            OSError: none can be started.
+        """
+        turns = self._turns
+        if not turns.acquire(timeout=seconds):
+            raise TimeoutError(f"no process that {self.purpose} was free for {seconds:g} s")
+        try:
+            process = self.take()
+            try:
+                yield process
+            except BaseException:
+                process.end()
+                raise
+            self.give_back(process)
+        finally:
+            turns.release()
 
     def take(self) -> ServiceProcess:
         """Return a process for the caller alone.
@@ -159,5 +192,6 @@ class ProcessPool:
     def _renew(self) -> None:
         # A garbage collection may give back a process while this thread holds the lock.
         self._lock = threading.RLock()
+        self._turns = threading.Semaphore(self._most_lent)
         # The processes end with the thread that starts them, so it lives as long as this process.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="process-starter")

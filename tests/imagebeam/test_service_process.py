@@ -2,6 +2,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -87,3 +88,16 @@ def test_a_process_that_cannot_start_is_an_error_with_its_end() -> None:
     reason = "^no process that leaves can be started: it ended with exit code 3$"
     with pytest.raises(OSError, match=reason):
         pool.take()
+
+
+def test_a_process_that_was_lent_ends_if_its_work_fails(pool: ProcessPool) -> None:
+    with pool.lend(60) as process:
+        kept = _pid(process)
+    with suppress(ValueError), pool.lend(60) as process:
+        assert _pid(process) == kept
+        with pytest.raises(TimeoutError, match=r"^no process that echoes was free for 0\.1 s$"):
+            pool.lend(0.1).__enter__()
+        raise ValueError
+    assert not psutil.pid_exists(kept)
+    with pool.lend(60) as process:
+        assert _pid(process) != kept

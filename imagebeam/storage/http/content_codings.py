@@ -9,14 +9,19 @@ from imagebeam.child_process import ARROW_IN_LITTLE_MEMORY
 from imagebeam.service_process import ProcessPool, ServiceProcess
 from imagebeam.storage.errors import (
     ServerFailed,
-    StoreError,
+    TimedOut,
     TooLarge,
     Unsupported,
     WrongChecksum,
     WrongLength,
 )
 from imagebeam.storage.http.connections import seconds_left
-from imagebeam.storage.http.content_codings_child import DATA, ENDS_EARLY, TOO_MUCH_MEMORY
+from imagebeam.storage.http.content_codings_child import (
+    DATA,
+    ENDS_EARLY,
+    FAILED,
+    TOO_MUCH_MEMORY,
+)
 
 _SECONDS = 60.0
 _MOST_CODINGS = 3
@@ -31,6 +36,8 @@ BODY_PROCESSES = ProcessPool(
     "imagebeam.storage.http.content_codings_child:serve",
     idle=4,
     variables=ARROW_IN_LITTLE_MEMORY,
+    # Each may hold a body, and what becomes of it.
+    lent=4,
 )
 
 
@@ -61,7 +68,7 @@ def decoded(data: bytes, encoding: str | None, max_bytes: int, seconds: float = 
     for coding in reversed(codings):
         if coding not in _READ:
             raise Unsupported(f"the server compresses it as {coding}, which was not requested")
-        data = _decompressed(data, coding, max_bytes, min(seconds, seconds_left() or seconds))
+        data = _decompressed(data, coding, max_bytes, seconds)
         if len(data) > max_bytes:
             raise TooLarge(f"unpacks to more than {max_bytes:,} bytes, the limit")
     return data
@@ -69,36 +76,38 @@ def decoded(data: bytes, encoding: str | None, max_bytes: int, seconds: float = 
 
 def _decompressed(data: bytes, coding: str, max_bytes: int, seconds: float) -> bytes:
     try:
-        process = BODY_PROCESSES.take()
+        with BODY_PROCESSES.lend(_limited(seconds)) as process:
+            answer = _answer(process, data, coding, max_bytes, _limited(seconds))
+    except TimeoutError as error:
+        raise TimedOut(str(error)) from error
     except OSError as error:
         raise ServerFailed(str(error)) from error
-    try:
-        request = pickle.dumps((coding, max_bytes + 1, data))
-        process.channel.send(request, seconds=seconds)
-        answer = process.channel.receive(seconds, max_bytes + _MOST_MORE)
-    except BaseException as error:
-        # Its answer was not read, or it has ended.
-        failure = _failure(process, coding, seconds, error)
-        process.end()
-        if failure is None:
-            raise
-        raise failure from error
-    BODY_PROCESSES.give_back(process)
     if answer[:1] == DATA:
         return bytes(memoryview(answer)[1:])
     if answer[:1] == ENDS_EARLY:
         raise WrongLength(f"breaks off, as {coding} that its Content-Encoding says it is")
     if answer[:1] == TOO_MUCH_MEMORY:
         raise TooLarge("unpacks to more than fits in memory")
+    if answer[:1] == FAILED:
+        raise RuntimeError(answer[1:].decode(errors="replace"))
     raise WrongChecksum(f"is not the {coding} that its Content-Encoding says it is")
 
 
-def _failure(
-    process: ServiceProcess, coding: str, seconds: float, error: BaseException
-) -> StoreError | None:
-    if isinstance(error, TimeoutError):
-        return WrongChecksum(f"takes more than {seconds:g} s to unpack as {coding}")
-    if isinstance(error, OSError | EOFError | ValueError):
+def _limited(seconds: float) -> float:
+    return min(seconds, seconds_left() or seconds)
+
+
+def _answer(
+    process: ServiceProcess, data: bytes, coding: str, max_bytes: int, seconds: float
+) -> bytearray:
+    try:
+        request = pickle.dumps((coding, max_bytes + 1, data))
+        process.channel.send(request, seconds=seconds)
+        return process.channel.receive(seconds, max_bytes + _MOST_MORE)
+    except TimeoutError as error:
+        reason = f"takes more than {seconds:g} s to unpack as {coding}"
+        raise WrongChecksum(reason) from error
+    except (OSError, EOFError, ValueError) as error:
         how = process.ending()
-        return WrongChecksum(f"the process that unpacks it as {coding} ended with {how}")
-    return None
+        reason = f"the process that unpacks it as {coding} ended with {how}"
+        raise WrongChecksum(reason) from error

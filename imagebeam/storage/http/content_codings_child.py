@@ -13,7 +13,7 @@ from imagebeam.channel import ANY_SIZE
 from imagebeam.child_process import limit_memory, serving
 from imagebeam.service_process import READY
 
-DATA, ENDS_EARLY, TOO_MUCH_MEMORY, DAMAGED = b"D", b"E", b"M", b"X"
+DATA, ENDS_EARLY, TOO_MUCH_MEMORY, DAMAGED, FAILED = b"D", b"E", b"M", b"X", b"F"
 """The kinds of answers: the first byte."""
 
 _START_BYTES = 1_000_000_000
@@ -37,6 +37,8 @@ def serve(descriptor: str) -> None:
                 channel.send(TOO_MUCH_MEMORY)
             except (OSError, zlib.error):
                 channel.send(DAMAGED)
+            except Exception as error:
+                channel.send(FAILED, f"{type(error).__name__}: {error}".encode(errors="replace"))
 
 
 def _decompressed(data: bytes, coding: str, most: int) -> bytes:

@@ -4,13 +4,14 @@ import gzip
 import signal
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import zstandard
 
-from imagebeam.storage.errors import TooLarge, Unsupported, WrongChecksum, WrongLength
+from imagebeam.storage.errors import TimedOut, TooLarge, Unsupported, WrongChecksum, WrongLength
 from imagebeam.storage.http.content_codings import BODY_PROCESSES, decoded
 from tests.images.containers.processes import readers
 
@@ -108,3 +109,16 @@ def test_a_process_that_hangs_is_ended() -> None:
         decoded(packed, "gzip", len(_DATA), seconds=0.5)
     assert readers(_KIND) == []
     assert decoded(packed, "gzip", len(_DATA)) == _DATA
+
+
+def test_no_more_bodies_are_decompressed_at_once_than_processes_may_be_lent() -> None:
+    packed = gzip.compress(_DATA)
+    with ExitStack() as lent:
+        for _ in range(4):
+            lent.enter_context(BODY_PROCESSES.lend(60))
+        assert len(readers(_KIND)) == 4
+        reason = r"no process that decompresses bodies was free for 0\.5 s"
+        with pytest.raises(TimedOut, match=reason):
+            decoded(packed, "gzip", len(_DATA), seconds=0.5)
+    assert decoded(packed, "gzip", len(_DATA)) == _DATA
+    assert len(readers(_KIND)) == 4
