@@ -17,6 +17,10 @@ def described(kind: pa.DataType) -> list[Any]:
         return described(kind.storage_type)
     if types.is_struct(kind):
         return ["struct", *([field.name, described(field.type)] for field in kind)]
+    if types.is_union(kind):
+        # No output can hold one. A message names it.
+        fields = map(kind.field, range(kind.num_fields))
+        return [f"{kind.mode}_union", *([field.name, described(field.type)] for field in fields)]
     if types.is_map(kind):
         return ["map_", described(kind.key_type), described(kind.item_type)]
     if types.is_fixed_size_list(kind):
@@ -47,6 +51,8 @@ def _type(description: Any) -> pa.DataType:
     match description:
         case ["struct", *fields]:
             return pa.struct([(name, _type(kind)) for name, kind in fields])
+        case [("dense_union" | "sparse_union") as name, *fields]:
+            return getattr(pa, name)([pa.field(each, _type(kind)) for each, kind in fields])
         case ["map_", key, item]:
             return pa.map_(_type(key), _type(item))
         case [("list_" | "large_list") as name, field, kind, *size]:

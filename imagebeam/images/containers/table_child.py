@@ -195,5 +195,5 @@ def _described(error: Exception) -> tuple[str, str]:
     if type(error).__name__ in KINDS:
         return type(error).__name__, str(error)
     if isinstance(error, pa.ArrowException | OSError | UnicodeError):
-        return DamagedContainerError.__name__, f"not a readable Parquet file: {error}"
+        return DamagedContainerError.__name__, f"not a readable table: {error}"
     return type(error).__name__, str(error)

@@ -17,8 +17,9 @@ from pyarrow import feather
 
 from imagebeam.images.containers.errors import DamagedContainerError
 from imagebeam.images.containers.table_process import TABLE_PROCESSES, TableProcess
-from imagebeam.images.errors import ImageError
+from imagebeam.images.errors import ImageError, InputError
 from imagebeam.images.listed_image import ListedImage
+from imagebeam.images.listing.columns import extra_columns
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.manifests import manifest_files
 from tests.images.containers.processes import kill_readers, readers
@@ -107,6 +108,21 @@ def test_columns_that_say_how_values_are_stored_come_as_their_values() -> None:
     assert types == dict.fromkeys(("uri", "d", "v"), pa.string())
     found = manifest_files.read(io.BytesIO(data), "a.feather", types)
     assert [entry.extra_columns for entry in found] == [("x",) * 3, ("y",) * 3, ("x",) * 3]
+
+
+@pytest.mark.parametrize("column", ["u", "l"])
+def test_a_column_of_a_type_that_no_output_can_hold_is_named(tmp_path: Path, column: str) -> None:
+    union = pa.UnionArray.from_dense(
+        pa.array([0, 1], pa.int8()), pa.array([0, 0], pa.int32()), [pa.array([1]), pa.array(["x"])]
+    )
+    table = pa.table(
+        {"uri": ["a", "b"], "u": union, "l": pa.ListArray.from_arrays([0, 1, 2], union)}
+    )
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as file:
+        file.write_table(table)
+    found = sources([str(tmp_path / "a.arrow")], keep=[column])
+    with pytest.raises(InputError, match=rf"--keep {column}: an output cannot hold .*union<"):
+        extra_columns(list(found))
 
 
 class TestText:
