@@ -5,10 +5,12 @@ never see part of it, and a crash leaves what was there before. Temporary names 
 created, not opened, so that no prepared link is followed.
 """
 
+import errno
 import glob
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +38,10 @@ def atomic_file(
             not replace a file.
 
     Raises:
-        OSError: as the file system reports it; nothing is left behind.
+        OSError: as the file system reports it, or the name is that of a device; nothing is left
+            behind.
     """
+    _refuse_device(path)
     temporary = _temporary(path)
     try:
         with temporary.open("xb") as file:
@@ -54,6 +58,20 @@ def atomic_file(
         if isinstance(error, OSError) and error.filename == str(temporary):
             error.filename = str(path)
         raise
+
+
+def _refuse_device(path: Path) -> None:
+    """Refuse to replace a device such as /dev/null, which all programs of the machine use."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    is_link_to_one = stat.S_ISLNK(mode) and path.absolute().parent == _DEVICES
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or is_link_to_one:
+        raise OSError(errno.EINVAL, "It is a device, not a file", str(path))
+
+
+_DEVICES = Path("/dev")
 
 
 def place_new(temporary: Path, path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebeam.storage import atomic_files
 from imagebeam.storage.atomic_files import (
     atomic_file,
     atomic_folder,
@@ -115,3 +116,30 @@ def test_leftovers_are_found_by_their_final_name(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [path.name for path in leftovers(tmp_path, "a[1]")] == [ours]
     assert {path.name for path in leftovers(tmp_path)} == {ours, other}
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("making a device needs root")
+    with pytest.raises(OSError, match="It is a device, not a file") as caught:
+        write_file(device, b"1")
+    assert caught.value.filename == str(device)
+    assert device.is_char_device()
+    assert os.listdir(tmp_path) == ["null"]
+    # Links to devices that are planted elsewhere are replaced, and not followed.
+    (tmp_path / "link").symlink_to(device)
+    write_file(tmp_path / "link", b"1")
+    assert (tmp_path / "link").read_bytes() == b"1"
+
+
+def test_a_link_among_the_devices_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic_files, "_DEVICES", tmp_path)
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")
+    with pytest.raises(OSError, match="It is a device"):
+        write_file(tmp_path / "stdout", b"1")
+    assert (tmp_path / "stdout").is_symlink()
