@@ -23,7 +23,7 @@ def clean_text(text: str) -> str:
     """
     text = _URL.sub(_clean_url, text)
     text = _BARE_USER.sub("", _USER.sub(r"\1", text))
-    text = _HEADER.sub(r"\1…", text)
+    text = _NAMED.sub(r"\1…", _HEADER.sub(r"\1…", _PRIVATE_KEY.sub("…", text)))
     text = KNOWN_TOKEN.sub("…", text)
     return "".join(_without_assigned(text))
 
@@ -36,8 +36,9 @@ def without_secrets_in(value: Any, hide: HideQuery = "secret") -> Any:
         hide: see `without_secrets`.
     """
     match value:
-        case str() if "://" in value:
-            return _URL.sub(lambda match: _name_in_text(match, hide), value)
+        case str() if "://" in value or "@" in value:
+            value = _URL.sub(lambda match: _name_in_text(match, hide), value)
+            return _USER.sub(r"\1", value)
         case list():
             return [without_secrets_in(each, hide) for each in value]
         case dict():
@@ -72,6 +73,15 @@ _HEADER = re.compile(
     r"[^\r\n'\"]+",
     re.IGNORECASE,
 )
+_NAMED = re.compile(
+    r"\b((?:x-[\w-]{0,40}(?:key|token|secret|auth|signature)|pass(?:word|wd|phrase)|private[_-]?key"
+    r"|(?:\w{1,40}[_-])?secret(?:[_-]?key)?|(?:\w{1,40}[_-])?token|(?:api|access|account)[_-]?key)"
+    r"['\"]?\s{0,3}:\s{0,3}['\"]|(?:x-[\w-]{0,40}(?:key|token|secret|auth|signature)"
+    r"|pass(?:word|wd|phrase)|secret)\s{0,3}:\s{0,3})[^\s'\",;&]+",
+    re.IGNORECASE,
+)
+"""A value behind a name and a colon, as in JSON, in dictionaries and in headers."""
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,20000}")
 _ASSIGNMENT = re.compile(r"([?&;|#]?)([\w%-]{1,64})(?:\s{0,3}=\s{0,3}|%3D)(?!…)", re.IGNORECASE)
 _ASSIGNED = re.compile(r"[^\s&'\"`<>,;)]+")
 _ASSIGNED_SECRET = re.compile(

@@ -25,11 +25,11 @@ _SIGNING = re.compile(
 )
 _SECRET_NAME = re.compile(
     r"key|sig|token|secret|pass|pw|auth|cred|code|sess|hdnt|hdnea|hmac|jwt|ticket|otp|nonce"
-    r"|access(?!ion)|policy|private|bearer|csrf|verify|user|login|email|(pin|sid|sas|ak)$"
+    r"|access(?!ion)|policy|private|bearer|csrf|verify|user|login|email|cookie|(pin|sid|sas|ak)$"
     r"|^(k|tk|sk|hm|oh)$",
     re.IGNORECASE,
 )
-_INNER_NAME = re.compile(r"([\w.-]{1,64})[=:]")
+_INNER_NAME = re.compile(r"([\w.-]{1,64})['\"]?\s{0,3}[=:]")
 KNOWN_TOKEN = re.compile(
     r"\b(?:hf_|gh[opsru]_|github_pat_|glpat-|xox[a-z]-|AKIA|ASIA|AIza|KGAT_|eyJ[\w-]+\.)[\w.-]{8,}"
 )

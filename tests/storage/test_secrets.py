@@ -64,6 +64,9 @@ _ADDRESSES = [
     "s3://bucket/b.jpg?X-Amz-Security-Token={}",
     "s3://bucket/b.jpg?%53ignature={}",
     "gs://bucket/b.jpg?access_token={}",
+    "https://a.org/b.jpg?q=%7B%22token%22%3A%22{}%22%7D",
+    "https://a.org/b.jpg?q=%7B'auth'%20:%20'{}'%7D",
+    "https://a.org/b.jpg?cookie={}",
 ]
 
 
@@ -94,6 +97,14 @@ def test_a_message_contains_no_secret(address: str, text: str) -> None:
         "https%3A%2F%2Fa.org%2Fb.jpg%3Fsig%3D{}",
         "password = {}",
         "https://a.org/?next=https://b.org/?sig={}",
+        "X-Api-Key: {}",
+        "x-amz-security-token: {}",
+        "{{'x-goog-signature': '{}'}}",
+        'body {{"private_key": "{}", "a": 1}}',
+        '{{"client_secret" : "{}"}}',
+        "passwd: {}",
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
+        'https://a.org/b.jpg?q={{"token":"{}"}}',
     ],
 )
 def test_a_message_contains_no_header_and_no_assigned_secret(text: str) -> None:
@@ -108,6 +119,7 @@ def test_a_message_contains_no_header_and_no_assigned_secret(text: str) -> None:
         ("https://a.org:8080/b@2x.png?w=1: no.", "https://a.org:8080/b@2x.png?…: no."),
         ("gs://bucket/a@b/c.tar!/d.jpg", "gs://bucket/a@b/c.tar!/d.jpg"),
         ("--max-failure-rate 0.5: code 3", "--max-failure-rate 0.5: code 3"),
+        ("token: not found; key: 'uri'", "token: not found; key: 'uri'"),
         ("the key 'uri' is missing; assigned = 3", "the key 'uri' is missing; assigned = 3"),
     ],
 )
@@ -250,4 +262,6 @@ def test_addresses_in_values_of_columns_show_no_secret() -> None:
     assert _CANARY not in str(shown)
     assert shown["all"][0] == "<a href='https://a.org/'>"
     assert shown["text"] == value["text"]
+    assert without_secrets_in(f"at https:\\\\u:{_CANARY}@a.org\\b") == "at https:\\\\a.org\\b"
+    assert without_secrets_in("me@example.com, 12:30 @ home") == "me@example.com, 12:30 @ home"
     assert without_secrets_in("see https://a.org/?w=1#top.") == "see https://a.org/?w=1#top."
