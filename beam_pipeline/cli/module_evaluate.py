@@ -45,16 +45,12 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the module; the exit code."""
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
-    from imagebeam.beam_pipeline.training.building import start_tensorflow
     from imagebeam.evaluation import labelled_images
     from imagebeam.evaluation.accuracy import count_training_pictures
-    from imagebeam.modules.types import TENSORFLOW
 
     images = labelled_images.read(args.images)
     modules = _candidates(args)
     info = modules[0].info
-    if modules[0].engine == TENSORFLOW:
-        start_tensorflow("module evaluate")
     if info.class_count is None:
         raise ModuleError(
             f"{args.handle!r}: it provides only features. Give a module with classes."
@@ -111,7 +107,7 @@ def _evaluations(
     from imagebeam.evaluation.accuracy import evaluate
     from imagebeam.images.reading.reader import ImageReader
     from imagebeam.images.settings import Preprocessing
-    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.engines.separate import SeparateEngine
 
     done = 0
     processes = resources.available().decode_processes()
@@ -123,8 +119,11 @@ def _evaluations(
             done += count
             show(Step("evaluating", done, len(images) * len(modules)))
 
-        engines = (load_engine(each.engine, each.path, each.info) for each in modules)
-        return [evaluate(images, indices, reader, engine, advance) for engine in engines]
+        found = []
+        for module in modules:
+            with closing(SeparateEngine(module)) as engine:
+                found.append(evaluate(images, indices, reader, engine, advance))
+        return found
 
 
 def _print_candidates(modules: "list[Module]", evaluations: "list[Evaluation]") -> None:

@@ -48,11 +48,9 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the pictures and the answers; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
-    from imagebeam.beam_pipeline.training.building import start_tensorflow
     from imagebeam.evaluation.contact_sheet import SheetColumn, answer_lines, draw_sheet
-    from imagebeam.modules.engines import load_engine
+    from imagebeam.modules.engines.separate import SeparateEngine
     from imagebeam.modules.open_module import open_module
-    from imagebeam.modules.types import TENSORFLOW
 
     if args.output is not None and args.output.suffix != ".png":
         raise UsageError(f"--output {args.output}: must end in .png.")
@@ -63,13 +61,10 @@ def run(args: argparse.Namespace) -> int:
     if args.labels is not None and info.class_count is not None:
         names = read_class_names(args.labels, info.class_count)
     pixels = _pixels(args.images, info.image_size, args.resize)
-    variants = list(_variants(args.handle, module, stated))
-    if any(each.engine == TENSORFLOW for _, each in variants):
-        start_tensorflow("module try")
     answers = []
-    for title, each in variants:
-        outputs = load_engine(each.engine, each.path, each.info).run(pixels)
-        answers.append(SheetColumn(title, answer_lines(outputs, names, _CLASSES)))
+    for title, each in _variants(args.handle, module, stated):
+        with closing(SeparateEngine(each)) as engine:
+            answers.append(SheetColumn(title, answer_lines(engine.run(pixels), names, _CLASSES)))
     _print(args.images, answers, module)
     if args.output is not None:
         try:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebeam.modules import appended_files
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import ModuleError, defects_named
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.input_ranges import ASSUMED
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
@@ -47,13 +47,14 @@ def annotate(
     Raises:
         ModuleError: a file cannot be read or written, or the statements do not fit the module.
     """
-    if path.is_dir():
-        _annotate_folder(path, output, classes, options)
-        return
-    try_file(path, Cache(), options)
-    content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
-    read_interface(content, repr(str(output)))
-    write_flatbuffer(output, content)
+    with defects_named(str(path)):
+        if path.is_dir():
+            _annotate_folder(path, output, classes, options)
+            return
+        try_file(path, Cache(), options)
+        content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
+        read_interface(content, repr(str(output)))
+        write_flatbuffer(output, content)
 
 
 def write_flatbuffer(output: Path, content: bytes) -> None:

@@ -1,6 +1,10 @@
 """The error that users of this package see."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from imagebeam.errors import ImagebeamError
+from imagebeam.storage.errors import describe_unexpected
 
 
 class ModuleError(ImagebeamError, ValueError):
@@ -12,6 +16,25 @@ OTHER_CHANNELS = (
     "that it takes RGB."
 )
 """The fix for a module that takes something else than RGB pictures."""
+
+
+@contextmanager
+def defects_named(source: str) -> Iterator[None]:
+    """Turn an exception that no code expects into a message: a stranger may have made the module.
+
+    Args:
+        source: names the module.
+
+    Raises:
+        ModuleError: names the exception.
+    """
+    try:
+        yield
+    except (ImagebeamError, OSError):
+        raise
+    except Exception as error:
+        reason = describe_unexpected(error)
+        raise ModuleError(f"{source!r}: {reason}. Give another module.") from error
 
 
 def reason_of(error: Exception) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagebeam.modules.errors import defects_named
 from imagebeam.modules.handles.digest import file_hashes
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.graph import Graph, names_by_value
@@ -40,6 +41,11 @@ def facts_of(module: Module) -> dict[str, Any]:
 
     TensorFlow reads the signatures of a SavedModel; they are None where it is not installed.
     """
+    with defects_named(module.handle):
+        return _facts(module)
+
+
+def _facts(module: Module) -> dict[str, Any]:
     info = module.info
     network = dict(info.network or {})
     return {

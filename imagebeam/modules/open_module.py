@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
-from imagebeam.modules.errors import ModuleError
+from imagebeam.modules.errors import ModuleError, defects_named
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import DEMO, PUBLISHER
 from imagebeam.modules.handles.digest import PREFIX
@@ -83,7 +83,14 @@ def open_module(
         raise ModuleError(
             f"{engine!r}: no such engine. Choose one of {', '.join((AUTO, *ENGINES))}."
         )
-    parsed, store = Handle.parse(handle), Cache(cache)
+    with defects_named(handle):
+        return _open(handle, engine, Cache(cache), progress, options)
+
+
+def _open(
+    handle: str, engine: str, store: Cache, progress: Progress | None, options: ModuleOptions
+) -> Module:
+    parsed = Handle.parse(handle)
     resolved = resolve(parsed.text, store, progress)
     digest = verified_digest(parsed.text, resolved.path, parsed.pin, store)
     is_known = resolved.published is not None or parsed.text == DEMO
@@ -122,7 +129,12 @@ def compile_module(
         ModuleError: as for `open_module`; or LiteRT cannot run the module; or `output` cannot be
             written.
     """
-    parsed, store = Handle.parse(handle), Cache(cache)
+    with defects_named(handle):
+        return _compile(handle, output, Cache(cache), options)
+
+
+def _compile(handle: str, output: Path, store: Cache, options: ModuleOptions) -> tuple[str, ...]:
+    parsed = Handle.parse(handle)
     path = resolve(parsed.text, store).path
     digest = verified_digest(parsed.text, path, parsed.pin, store)
     if path.suffix == ONNX_SUFFIX and path.is_file():

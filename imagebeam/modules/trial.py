@@ -21,6 +21,7 @@ from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.digest import PREFIX, digest_of_file
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.types import ONNX_SUFFIX
+from imagebeam.storage.errors import describe_unexpected
 
 _SECONDS = 120.0
 _BYTES = 4_000_000_000
@@ -120,6 +121,9 @@ def main(path: str, options: str, memory: str, refused: str) -> None:
         _read(Path(path), stated)
     except ModuleError as error:
         Path(refused).write_text(str(error), "utf-8")
+    except Exception as error:
+        reason = describe_unexpected(error)
+        Path(refused).write_text(f"{path!r}: {reason}. Give another module.", "utf-8")
 
 
 def _read(path: Path, options: ModuleOptions) -> None:

@@ -1,6 +1,7 @@
 """Train a new head on folders of classes; the network that computes the features stays as it is."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
 from imagebeam.mobilenet_v1.folders import LabelledPicture, read_folder, refuse_lost_classes, split
 from imagebeam.modules import training_pictures
-from imagebeam.modules.engines import load_engine
+from imagebeam.modules.engines import Engine
+from imagebeam.modules.engines.separate import SeparateEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.new_head import with_new_head
 from imagebeam.modules.model_outputs import softmax
 from imagebeam.modules.output_kinds import FEATURES
-from imagebeam.modules.types import LITERT, Module
+from imagebeam.modules.types import LITERT, Module, ModuleInfo
 from imagebeam.training.linear_head import Examples, class_weights, fit
 
 _CHUNK = 256
@@ -107,7 +109,10 @@ def train_head(
         done += count
         advance(done, len(folder.samples))
 
-    known, validated = (_features(samples, module, reader, show) for samples in (learnt, tested))
+    with closing(SeparateEngine(module)) as engine:
+        known, validated = (
+            _features(samples, engine, module.info, reader, show) for samples in (learnt, tested)
+        )
     count = len(folder.classes)
     weights = (
         class_weights(known.examples.classes, count) if plan.balance else np.ones(count, np.float32)
@@ -146,14 +151,14 @@ class _Known:
 
 def _features(
     samples: Sequence[LabelledPicture],
-    module: Module,
+    engine: Engine,
+    info: ModuleInfo,
     reader: ImageReader,
     advance: Callable[[int], object],
 ) -> _Known:
-    engine = load_engine(module.engine, module.path, module.info)
     used: list[LabelledPicture] = []
     skipped: list[str] = []
-    vectors = [np.empty((0, module.info.length(FEATURES)), np.float32)]
+    vectors = [np.empty((0, info.length(FEATURES)), np.float32)]
     for chunk in _chunks(samples):
         reading = reader.read([ImageLocation(str(sample.path)) for sample in chunk])
         rows = []

@@ -85,7 +85,7 @@ def run_task(task: str, environment: Mapping[str, str] | None = None, **argument
         TaskTimedOutError: the deadline passed; the process is killed.
         ModuleError: the function raised it, or the process ended in another way.
     """
-    seconds = _deadline()
+    seconds = deadline()
     with tempfile.TemporaryDirectory(prefix="imagebeam-") as folder:
         result_file, arguments_file = Path(folder) / "result.json", Path(folder) / "arguments.json"
         arguments_file.write_text(json.dumps(arguments), "utf-8")
@@ -173,7 +173,12 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _deadline() -> float:
+def deadline() -> float:
+    """Return the seconds that a process with a module may take.
+
+    Raises:
+        ModuleError: the environment variable holds no such number.
+    """
     text = os.environ.get(SECONDS_VARIABLE, "")
     try:
         seconds = float(text) if text else _SECONDS
