@@ -139,6 +139,32 @@ def test_foreign_files_and_other_jobs_are_refused(
     assert f"{mine}: belongs to another job: --emit " in capfd.readouterr().err
 
 
+def test_overwriting_deletes_only_what_a_job_wrote(
+    tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store, names = store_for(str(root)), archive(tmp_path / "in", 3)
+    command = ("label", tmp_path / "in", "--output", root, "--module", "demo")
+    assert imagebeam(*command) == 0
+    mine = {name: name.encode() for name in ("photos/a.jpg", "notes.txt", "report.html")}
+    neighbour = Location(f"{root}-2")
+    for name, data in mine.items():
+        store.write(f"{root}/{name}", data)
+    store.write(f"{neighbour}/predictions/part-{'0' * 32}.parquet", b"mine")
+    for name in ("predictions/cat.jpg", "predictions/a/b", "errors/part-1.parquet", "job/list.csv"):
+        store.write(f"{root}/{name}", b"mine")
+        before = below(root)
+        assert imagebeam(*command, "--overwrite") == 2
+        assert f"{root}/{name}: was not written by imagebeam" in capfd.readouterr().err
+        assert below(root) == before
+        store.remove(f"{root}/{name}")
+    before = below(root)
+    assert imagebeam(*command, "--overwrite", "--limit", 1) == 0
+    assert below(root).keys() == before.keys()
+    assert mine.items() <= below(root).items()
+    assert below(neighbour) == {f"predictions/part-{'0' * 32}.parquet": b"mine"}
+    assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names[:1]
+
+
 def test_a_missing_bucket_is_refused(
     tmp_path: Path, root: Location, capfd: pytest.CaptureFixture[str]
 ) -> None:

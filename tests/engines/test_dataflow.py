@@ -77,14 +77,37 @@ def test_it_writes_the_same_files_from_the_staged_package(
     assert submitted.state == "JOB_STATE_DONE"
     _check_body(submitted.body)
     key = json.loads(dataflow.key().read_text())["private_key"]
-    graph = dataflow.staged(pipeline_of(submitted.body))
-    texts = (json.dumps(submitted.body).encode(), graph, *_pickled(graph))
-    assert len(texts) > 10
     # The names of the embedded module and of Beam's own files contain local paths.
-    texts = tuple(text.replace(str(MODULE).encode(), b"") for text in texts)
+    texts = [text.replace(str(MODULE).encode(), b"") for text in _texts(dataflow)]
     ours = tuple(f"{ROOT}/{path.parent.name}" for path in ROOT.glob("*/__init__.py"))
     for kept in (_SECRET, key, str(tmp_path), *ours):
         assert [text for text in texts if kept.encode() in text] == []
+
+
+def test_no_secret_of_a_list_or_a_header_is_in_the_job(
+    dataflow: Dataflow, place: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataflow.works = False
+    monkeypatch.setenv("A_TOKEN", _SECRET)
+    entries = [
+        {"uri": f"https://user:{_SECRET}@a.org/a.jpg?sig={_SECRET}", "page": f"{_SECRET} is kept"},
+        {"uri": f"s3://KEY:{_SECRET}@bucket/a.jpg", "page": f"https://a.org/?token={_SECRET}"},
+    ]
+    (place / "list.jsonl").write_bytes("\n".join(map(json.dumps, entries)).encode())
+    options = ("--detach", "--keep", "page", "--header", "a.org X-Token: $A_TOKEN")
+    code, stderr = _job(dataflow, place / "list.jsonl", place / "out", *options).finish()
+    assert code == 0, stderr
+    texts = [*_texts(dataflow), stderr.encode()]
+    assert [text for text in texts if _SECRET.encode() in text] == []
+
+
+def _texts(dataflow: Dataflow) -> tuple[bytes, ...]:
+    """Return all that the service got of its only job."""
+    [submitted] = dataflow.jobs.values()
+    graph = dataflow.staged(pipeline_of(submitted.body))
+    texts = (json.dumps(submitted.body).encode(), graph, *_pickled(graph))
+    assert len(texts) > 10
+    return texts
 
 
 def _pickled(graph: bytes) -> Iterator[bytes]:
