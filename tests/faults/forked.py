@@ -4,6 +4,7 @@ So a job takes a second, and hundreds of them can be disturbed. The start itself
 `tests.faults.jobs.Job`.
 """
 
+import ctypes
 import itertools
 import multiprocessing
 import os
@@ -33,8 +34,8 @@ The answer how a process ended comes once: of two threads that ask, one would ge
 _CHANGES = frozenset({"os.link", "os.mkdir", "os.remove", "os.rename", "os.symlink", "os.utime"})
 _LOOKS = frozenset({"open", "os.scandir"})
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
     [
         *("tests.faults.forked", "boto3", "google.cloud.storage", "ai_edge_litert.interpreter"),
         *(f"imagebeam.beam_pipeline.cli.{name}" for name in ("label", "compact", "export")),
@@ -83,7 +84,7 @@ class Forked:
         # One thread, as the command line sets it before NumPy is imported.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         words = [str(argument) for argument in arguments]
-        self._process = _SERVER.Process(
+        self._process = SERVER.Process(
             target=_run, args=(words, log, fate or Fate(), dict(os.environ))
         )
         with _ASKING:
@@ -124,6 +125,16 @@ class Forked:
         if code is None:
             raise TimeoutError(f"{self.log}: the process still runs after {_PATIENCE} s")
         return code, self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+def without_root_rights() -> None:
+    """Let this process do no more than the owner of its files, even if that is root."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).unshare(_NEW_USERS)
+
+
+_NEW_USERS = 0x10000000
+"""The flag CLONE_NEWUSER of Linux."""
 
 
 def _steps(log: Path) -> Path:
