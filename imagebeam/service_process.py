@@ -107,13 +107,13 @@ class ProcessPool:
     ) -> None:
         """Keep the settings; nothing starts before it is needed.
 
-                Args:
-                    purpose: what they do, for messages.
-                    target: see `ServiceProcess`. The function sends `READY` when it can serve.
-                    idle: processes that wait for work, at most.
-                            variables: to set in their environment.
-                    lent: processes that `lend` lends at once, at most.
-                """
+        Args:
+            purpose: what they do, for messages.
+            target: see `ServiceProcess`. The function sends `READY` when it can serve.
+            idle: processes that wait for work, at most.
+            variables: the variables to set in their environment.
+            lent: processes that `lend` lends at once, at most.
+        """
         self.purpose = purpose
         self._most_lent = lent
         self._target = target

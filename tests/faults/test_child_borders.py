@@ -43,17 +43,17 @@ def _fail(*_: object, **__: object) -> object:
 
 
 def serve_tables(descriptor: str) -> None:
-    table_child.parquets.members = _fail  # type: ignore[assignment]
+    pytest.MonkeyPatch().setattr(table_child, "_library", _fail)
     table_child.serve(descriptor)
 
 
 def serve_streams(descriptor: str) -> None:
-    decompression_child.decompressor = _fail  # type: ignore[assignment]
+    pytest.MonkeyPatch().setattr(decompression_child, "decompressor", _fail)
     decompression_child.serve(descriptor)
 
 
 def serve_bodies(descriptor: str) -> None:
-    content_codings_child._decompressed = _fail  # type: ignore[assignment]
+    pytest.MonkeyPatch().setattr(content_codings_child, "_decompressed", _fail)
     content_codings_child.serve(descriptor)
 
 
@@ -116,7 +116,7 @@ def test_of_a_file_beside_an_image(error: type[Exception]) -> None:
 
 
 def fail_in_trial(path: str, options: str, memory: str, refused: str) -> None:
-    trial._read = _fail  # type: ignore[assignment]
+    pytest.MonkeyPatch().setattr(trial, "_read", _fail)
     trial.main(path, options, memory, refused)
 
 
