@@ -94,7 +94,9 @@ def test_a_stopped_run_is_finished_by_the_next(
     assert imagebeam("verify", root) == 0
 
 
-def test_overwriting_and_repeating_failed_images(tmp_path: Path, root: Location) -> None:
+def test_failed_images_are_labelled_again_and_outputs_overwritten(
+    tmp_path: Path, root: Location
+) -> None:
     names = archive(tmp_path / "in", 6)
     picture = Path(names[2]).read_bytes()
     Path(names[2]).write_bytes(b"")

@@ -11,7 +11,7 @@ from tests.docs.pages import run_page, run_python
 
 
 @pytest.mark.slow
-def test_the_page_on_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_on_tables_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ARCHIVE / "garden", tmp_path / "photos")
     count = len([*(tmp_path / "photos").iterdir()])
     run_page("tables.md", tmp_path)

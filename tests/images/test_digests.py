@@ -38,6 +38,6 @@ def test_a_difference_names_both_digests() -> None:
     assert str(caught.value) == f"its sha256 is {found}, and the manifest says {wanted}"
 
 
-def test_the_digest_of_rows() -> None:
+def test_rows_get_the_digest_of_the_bytes() -> None:
     assert digest_of(_DATA, "sha256") == hashlib.sha256(_DATA).digest()
     assert len(digest_of(_DATA, "sha256")) == DIGEST_BYTES

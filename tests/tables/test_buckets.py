@@ -31,7 +31,7 @@ def profile(s3_bucket: str, s3_server: str, tmp_path: Path, monkeypatch: pytest.
 _IMAGES = ["a.jpg", "b.jpg"]
 
 
-def test_delta_lake_in_s3(tmp_path: Path, profile: str) -> None:
+def test_delta_lake_commits_to_s3(tmp_path: Path, profile: str) -> None:
     place = location(f"{profile}/{unused()}")
     kind = DeltaKind(place, credentials.delta_options(place))
     output(tmp_path / "out", _IMAGES, ["bad.jpg"])
@@ -77,7 +77,7 @@ def _as_json_request(exchange: Exchange, server: str) -> None:
     exchange.reply(Reply(answer.status_code, headers | length, answer.content))
 
 
-def test_delta_lake_in_google_cloud_storage(
+def test_delta_lake_commits_to_google_cloud_storage(
     tmp_path: Path, gcs_bucket: str, gcs_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Relay(gcs_server).running() as relay:
@@ -95,7 +95,9 @@ def test_delta_lake_in_google_cloud_storage(
         assert [each.snapshot for each in kind.commit(tmp_path / "out")] == [None, None]
 
 
-def test_iceberg_in_s3(tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iceberg_commits_to_s3(
+    tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = unused()
     prefix = f"PYICEBERG_CATALOG__{name.upper()}"
     monkeypatch.setenv(f"{prefix}__URI", f"sqlite:///{tmp_path}/catalogue.db")
@@ -109,7 +111,7 @@ def test_iceberg_in_s3(tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyP
     assert all(file.startswith(f"{profile}/{name}/") for file in kind.files())
 
 
-def test_iceberg_in_google_cloud_storage(
+def test_iceberg_commits_to_google_cloud_storage(
     tmp_path: Path, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = unused()

@@ -17,7 +17,7 @@ def labels(tmp_path: Path) -> Path:
     return tmp_path / "labels"
 
 
-def test_a_job_its_commit_and_its_continuation(
+def test_a_second_commit_adds_what_the_continued_job_labelled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive(tmp_path / "in", 5, rubbish=1)

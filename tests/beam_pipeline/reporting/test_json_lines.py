@@ -30,7 +30,7 @@ def _run(*arguments: object) -> tuple[int, str, list[dict[str, Any]]]:
     return done.returncode, done.stdout, [json.loads(line) for line in done.stderr.splitlines()]
 
 
-def test_the_events_of_a_whole_job(tmp_path: Path) -> None:
+def test_a_whole_job_writes_these_events(tmp_path: Path) -> None:
     archive(tmp_path / "in", 6, rubbish=2)
     out = tmp_path / "out"
     code, stdout, events = _run(tmp_path / "in", "--output", out, "--max-failure-rate", 0.1)

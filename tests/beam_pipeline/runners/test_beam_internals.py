@@ -190,7 +190,7 @@ def test_an_option_that_no_group_declares_is_found() -> None:
     assert unknown == ["--flink_mister=host:1"]
 
 
-def test_the_id_of_a_job_on_a_job_server() -> None:
+def test_a_job_on_a_job_server_has_an_id() -> None:
     result = portable_runner.PipelineResult(None, "job-1", None, None, None)
     assert portable_job_id(result) == "job-1"
     assert portable_job_id(object()) is None

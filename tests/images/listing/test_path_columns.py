@@ -96,7 +96,7 @@ def test_a_row_without_bytes_names_a_file(tmp_path: Path) -> None:
     assert (named.uri, named.location) == ("b.png", ImageLocation(f"{tmp_path}/in/b.png"))
 
 
-def test_a_table_of_paths_without_any_bytes(tmp_path: Path) -> None:
+def test_a_table_of_paths_without_any_bytes_names_the_files(tmp_path: Path) -> None:
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     rows = [{"bytes": None, "path": f"{number}.png"} for number in range(40)]
     pq.write_table(pa.table({"image": pa.array(rows, kind)}), tmp_path / "t.parquet")
@@ -118,7 +118,7 @@ def packed_zip(members: list[tuple[str, bytes]]) -> bytes:
 
 
 class TestValuesInArchives:
-    def test_files_beside_an_image_in_a_tar(self, tmp_path: Path) -> None:
+    def test_files_beside_an_image_in_a_tar_are_kept(self, tmp_path: Path) -> None:
         content = {
             "x/0001.cls": b"7\n",
             "x/0001.jpg": b"1",
@@ -171,13 +171,13 @@ class TestValuesInArchives:
         assert second.extra_columns == (None,)
         assert str(second.error).startswith(reason)
 
-    def test_archives_of_a_glob(self, tmp_path: Path) -> None:
+    def test_archives_of_a_glob_keep_their_values(self, tmp_path: Path) -> None:
         for number in range(2):
             content = {"in/1.jpg": b"1", "in/1.cls": str(number).encode()}
             (tmp_path / f"{number}.tar").write_bytes(tar(content))
         assert kept(tmp_path / "*.tar", "cls", "folder") == [("0", "in"), ("1", "in")]
 
-    def test_files_beside_images_in_a_zip_in_any_order(self, tmp_path: Path) -> None:
+    def test_files_beside_images_in_a_zip_are_kept_in_any_order(self, tmp_path: Path) -> None:
         content = {
             "in/2.txt": "ü".encode(),
             "in/1.jpg": b"1",
@@ -261,7 +261,7 @@ class TestValuesInArchives:
         # The last one is the row about the damage.
         assert kept(tmp_path / "a.zip", "cls") == [("3",), (None,), (None,)]
 
-    def test_files_beside_images_in_a_folder(self, tmp_path: Path) -> None:
+    def test_files_beside_images_in_a_folder_are_kept(self, tmp_path: Path) -> None:
         for name, text in (
             ("x/1.jpg", ""),
             ("x/1.txt", "a cat\n"),
@@ -292,7 +292,7 @@ class TestValuesInArchives:
         assert [str(each.error).partition(",")[0] for each in bad] == ["`.txt`"] * 2
         assert {each.extra_columns for each in bad} == {(None,)}
 
-    def test_objects_beside_images_in_a_bucket(self, s3_bucket: str) -> None:
+    def test_objects_beside_images_in_a_bucket_are_kept(self, s3_bucket: str) -> None:
         store = store_for(s3_bucket)
         for name, data in {
             "x/1.jpg": b"",
@@ -360,7 +360,7 @@ class TestValuesInArchives:
         with pytest.raises(InputError, match="no value 'txt' to keep with its first 1 images"):
             kept(tmp_path / "a.tar", "cls", "txt")
 
-    def test_features_of_records(self, tmp_path: Path) -> None:
+    def test_features_of_records_are_kept(self, tmp_path: Path) -> None:
         def record(**values: Any) -> bytes:
             made = tfrecord.Example()
             made.features.feature["image/encoded"].bytes_list.value.append(b"\x89PNG")
@@ -381,7 +381,7 @@ class TestValuesInArchives:
         assert third.extra_columns == (None, None, None)
         assert str(third.error) == "`text`, which is to be kept, is not UTF-8 text"
 
-    def test_partitions_of_tables(self, tmp_path: Path) -> None:
+    def test_partitions_of_tables_are_kept(self, tmp_path: Path) -> None:
         for year, name in (("2023", "a.jpg"), ("2024", "b.jpg")):
             (tmp_path / f"t/year={year}").mkdir(parents=True)
             table = pa.table({"uri": [name], "id": [1]})

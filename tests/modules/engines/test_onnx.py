@@ -97,7 +97,7 @@ def _found(outputs: ModelOutputs) -> dict[str, npt.NDArray[np.float32]]:
 
 @pytest.mark.parametrize("count", [0, 1, 19])
 @pytest.mark.parametrize("shape", [("N", 3, 6, 6), (1, 3, 6, 6), (4, 6, 6, 3), ("N", "H", "W", 3)])
-def test_planes_and_pixels_in_batches_of_any_length(
+def test_planes_and_pixels_are_taken_in_batches_of_any_length(
     tmp_path: Path, shape: tuple[int | str, ...], count: int
 ) -> None:
     path = write_classifier(tmp_path / "module.onnx", shape)
@@ -110,7 +110,7 @@ def test_planes_and_pixels_in_batches_of_any_length(
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_mean_and_deviation_and_the_order_of_colours(tmp_path: Path) -> None:
+def test_mean_deviation_and_order_of_colours_are_applied(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "module.onnx")
     mean, deviation = (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
     options = ModuleOptions(mean=mean, std=deviation, channels="bgr")

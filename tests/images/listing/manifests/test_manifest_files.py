@@ -71,7 +71,7 @@ class TestAnyManifest:
         assert read(written(tmp_path, name, text.encode(encoding)))[-1][1] == "a.jpg"
 
     @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv", "a.tsv.gz", "a.jsonl.gz", "a.txt.gz"])
-    def test_compressed_manifests(self, tmp_path: Path, name: str) -> None:
+    def test_compressed_manifests_are_read(self, tmp_path: Path, name: str) -> None:
         text = {"jsonl": '"a.jpg"\n', "txt": "a.jpg\n"}.get(name.split(".")[1], "uri\na.jpg\n")
         path = written(tmp_path, name, gzip.compress(text.encode()))
         assert [name for _, name in read(path)] == ["a.jpg"]
@@ -115,7 +115,7 @@ class TestAnyManifest:
             ("row=2", "bad_entry: `uri` is None, not the name of an image"),
         ]
 
-    def test_an_arrow_stream(self, tmp_path: Path) -> None:
+    def test_an_arrow_stream_is_read(self, tmp_path: Path) -> None:
         table = pa.table({"uri": ["a.jpg", "b.jpg"]})
         buffer = io.BytesIO()
         with pa.ipc.new_stream(buffer, table.schema) as stream:

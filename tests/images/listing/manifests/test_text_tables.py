@@ -144,11 +144,13 @@ class TestCsv:
         assert found == [("line=2", "a.jpg"), ("line=3", 'b "1".jpg')]
 
     @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
-    def test_the_line_that_names_the_separator_for_excel(self, tmp_path: Path, first: str) -> None:
+    def test_the_line_that_names_the_separator_for_excel_is_skipped(
+        self, tmp_path: Path, first: str
+    ) -> None:
         path = written(tmp_path, "a.csv", f"\ufeff{first}\r\nuri;id\r\na.jpg;1\r\n")
         assert read(path) == [("line=3", "a.jpg")]
 
-    def test_two_columns_of_the_name(self, tmp_path: Path) -> None:
+    def test_two_columns_of_the_name_are_refused(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "uri,id,uri\na.jpg,1,b.jpg\n")
         assert refusal(path) == "2 columns are called `uri`. Rename one."
         table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["uri", "uri"])
