@@ -18,6 +18,7 @@ from types import MethodType
 from typing import Any
 
 import apache_beam
+import grpc
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_handlers
 from apache_beam.runners.portability.job_server import JobServer
@@ -112,7 +113,26 @@ def ended_workers() -> Iterator[list[str]]:
     try:
         yield reasons
     finally:
-        threading.excepthook = before
+        if threading.excepthook is record:
+            threading.excepthook = before
+
+
+def hide_lost_connections() -> None:
+    """Show no trace of the connections that workers in this process lose after the job broke.
+
+    Purpose: one message says why the job broke. The threads that read from an engine end with an
+    exception that no code handles, at any moment until this process ends.
+
+    Report: "GrpcStateHandler.pull_responses and _GrpcDataChannel._read_inputs print a stack trace
+    when the engine is gone. Log it as the control connection does."
+    """
+    before = threading.excepthook
+
+    def show(unhandled: threading.ExceptHookArgs) -> None:
+        if not isinstance(unhandled.exc_value, grpc.RpcError):
+            before(unhandled)
+
+    threading.excepthook = show
 
 
 _WORKER_THREAD = "run_worker"

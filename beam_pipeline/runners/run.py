@@ -30,6 +30,7 @@ from imagebeam.beam_pipeline.reporting.reporter import JobReporter
 from imagebeam.beam_pipeline.runners import failure_messages, preflight, remote_jobs
 from imagebeam.beam_pipeline.runners.beam_internals import (
     ended_workers,
+    hide_lost_connections,
     local_runner,
     remember_dofn_specs,
 )
@@ -103,6 +104,8 @@ def run(
                 if ended and pipeline_thread.is_alive():
                     raise _WorkerEndedError(ended[0])
                 remote_errors.check()
+            if pipeline_thread.error is not None and not debug and not preflight.is_direct(options):
+                _silence_workers()
     except KeyboardInterrupt:
         reporter.report_stopped("stopped", job.layout)
         _exit_now(job, INTERRUPTED)
@@ -122,8 +125,6 @@ def run(
         raise pipeline_thread.error
     if not progress.done and (nothing := failure_messages.of_user(pipeline_thread.error)):
         raise UsageError(nothing)
-    if not preflight.is_direct(options):
-        _silence_workers()
     reason = failure_messages.explain(pipeline_thread.error)
     if os.strerror(errno.ENOSPC) in reason:
         reason = f"{reason.removesuffix(' Remove the cause.')} {_space_to_free(job)}"
@@ -138,7 +139,8 @@ class _WorkerEndedError(Exception):
 
 
 def _silence_workers() -> None:
-    """Show no more logs of Beam: workers in this process may fail until it has ended."""
+    """Show nothing more of workers in this process, which may fail until it has ended."""
+    hide_lost_connections()
     beam_log = logging.getLogger("apache_beam")
     beam_log.addHandler(logging.NullHandler())
     beam_log.propagate = False

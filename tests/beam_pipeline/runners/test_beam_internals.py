@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
+import grpc
 import psutil
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -29,6 +30,7 @@ from imagebeam import child_process
 from imagebeam.beam_pipeline.runners.beam_internals import (
     UnsupportedBeamError,
     ended_workers,
+    hide_lost_connections,
     local_runner,
     option_parser,
     portable_job_id,
@@ -128,6 +130,21 @@ def test_an_exception_of_another_thread_is_left_to_the_hook_before(
         thread.start()
         thread.join()
     assert (ended, seen) == ([], [""])
+
+
+def test_only_lost_connections_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    seen: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda each: seen.append(str(each.exc_value)))
+    with ended_workers():
+        hide_lost_connections()
+    for error in (grpc.RpcError("gone"), ValueError("odd")):
+        thread = threading.Thread(target=fail, args=(error,))
+        thread.start()
+        thread.join()
+    assert seen == ["odd"]
 
 
 _STATE = userstate.CombiningValueStateSpec("sum", sum)
