@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.beam_pipeline.jobs import ROOT
+from tests.beam_pipeline.jobs import ROOT, imagebeam
 
 CASES = Path(os.environ.get("IMAGEBEAM_CASES", ROOT.parent / "shared" / "cases"))
 
@@ -75,7 +75,9 @@ def test_every_case_has_an_outcome() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", OUTCOMES)
-def test_a_case_has_the_expected_outcome(tmp_path: Path, case: str) -> None:
+def test_a_case_has_the_expected_outcome(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     script = CASES / f"{case}.py"
     if not script.exists():
         pytest.skip(f"{script} is not here")
@@ -83,18 +85,10 @@ def test_a_case_has_the_expected_outcome(tmp_path: Path, case: str) -> None:
         [sys.executable, script, tmp_path / "in"], capture_output=True, text=True, check=True
     )
     arguments = json.loads(made.stdout.strip().splitlines()[-1])
-    command = [sys.executable, "-m", "imagebeam", "label", *map(str, arguments)]
-    ended = subprocess.run(
-        [*command, "--module", "demo", "--output", str(tmp_path / "out")],
-        cwd=tmp_path / "in",
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    monkeypatch.chdir(tmp_path / "in")
     code, message, left_out, outcome = OUTCOMES[case]
-    assert ended.returncode == code, ended.stderr
-    assert message in ended.stderr
+    assert imagebeam("label", *arguments, "--module", "demo", "--output", tmp_path / "out") == code
+    assert message in capfd.readouterr().err
     if code == 2:
         assert not (tmp_path / "out").exists()
         return

@@ -23,7 +23,7 @@ class Target:
     mutate: Mutate
     check: Callable[[bytes], object]
     fast: int = 100
-    slow: int = 3000
+    slow: int = 1000
 
     def run(self, number: int) -> bytes:
         """Check the input with this number; return it."""

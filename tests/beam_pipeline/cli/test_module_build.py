@@ -284,9 +284,8 @@ def _train_one_step_of_each_phase(network: Network, pixels: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("size", SIZES)
-def test_every_member_is_built_exported_compiled_and_run(
+@pytest.mark.parametrize(("width", "size"), [*zip(WIDTHS, SIZES, strict=True)])
+def test_every_width_and_size_is_built_exported_compiled_and_run(
     tmp_path: Path, width: float, size: int
 ) -> None:
     architecture = Architecture(width, size, class_count=10)
