@@ -4,6 +4,7 @@ import numpy as np
 
 from imagebeam.outputs.label_counts import LabelCount, label_counts
 from imagebeam.outputs.parts import write_part
+from imagebeam.outputs.schema import PredictionSchema
 from tests.outputs.outputs import SCHEMA, claimed, failed, labelled
 
 
@@ -21,7 +22,7 @@ def test_labels_of_all_parts_are_sorted_by_frequency(tmp_path: Path) -> None:
 
 
 def test_an_output_without_rows_has_no_labels(tmp_path: Path) -> None:
-    assert label_counts(claimed(tmp_path)) == ()
+    assert label_counts(claimed(tmp_path)) == []
 
 
 def test_an_output_of_many_files_is_not_counted(tmp_path: Path) -> None:
@@ -34,3 +35,12 @@ def test_an_output_of_many_files_is_not_counted(tmp_path: Path) -> None:
 
 def test_tfrecords_are_not_counted(tmp_path: Path) -> None:
     assert label_counts(claimed(tmp_path, "tfrecord")) is None
+
+
+def test_an_output_of_features_alone_has_no_labels(tmp_path: Path) -> None:
+    layout = claimed(tmp_path)
+    sides = np.full(1, 8, np.int32)
+    schema = PredictionSchema(("features",), 1, None, {})
+    rows = schema.table(["a"], sides, sides, None, None, np.zeros((1, 2), np.float32))
+    write_part(layout, "1", rows, failed())
+    assert label_counts(layout) == []
