@@ -10,14 +10,15 @@ from importlib.util import LazyLoader
 from types import ModuleType
 
 _OPTIONAL = (
-    *("apitools", "boto3", "bson", "pandas"),
+    *("absl", "apitools", "boto3", "bson", "pandas"),
     *("google.cloud", "apache_beam.io.gcp.bigquery"),
 )
 """Libraries that Beam imports only if they are installed. They serve data frames, other runners,
-and buckets, which `imagebeam.storage` reads itself."""
+flags of programs, and buckets, which `imagebeam.storage` reads itself."""
 
-_LATER = "httplib2"
-"""A library that Beam always imports, and uses only to fetch packages for workers elsewhere."""
+_LATER = ("httplib2", "proto")
+"""Libraries that Beam always imports. It uses them only to fetch packages for workers elsewhere,
+and for messages of Google's services."""
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def fast_imports(beam_args: Sequence[str] = ()) -> Iterator[None]:
 
     Importing Beam makes some hundred thousand objects that all stay, and searching them for garbage
     again and again would take 0.4 s. Its optional libraries would take another 0.5 s and 60 MB. The
-    block imports Beam as if they were not installed, and another library only when it is used,
+    block imports Beam as if they were not installed, and some others only when they are used,
     unless options of Beam are given, which may need them.
 
     Args:
@@ -50,14 +51,14 @@ def fast_imports(beam_args: Sequence[str] = ()) -> Iterator[None]:
 
 
 class _WithoutOptional(MetaPathFinder):
-    """Reports the optional libraries as not installed, and postpones the import of another one."""
+    """Reports the optional libraries as not installed, and postpones the import of others."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname in _OPTIONAL:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        if fullname != _LATER:
+        if fullname not in _LATER:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from imagebeam import resources
 from imagebeam.errors import ArgumentError
-from imagebeam.images.decode import DecodedImage
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.given_pictures import Picture, decode_picture, is_picture, name_of, own_copy
 from imagebeam.images.settings import Resize

@@ -6,11 +6,10 @@ ListImages → SkipDone → PlanShards → DecodeImages → RunModule → WriteS
 Beam YAML. `ModuleHandler` runs a module on arrays with Beam's RunInference.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from imagebeam.transforms.decode_images import DecodeImages
-from imagebeam.transforms.label_images import LabelImages, LabelledImages
-from imagebeam.transforms.label_rows import LabelRows
 from imagebeam.transforms.list_images import ListImages
 from imagebeam.transforms.plan_shards import PlanShards
 from imagebeam.transforms.run_module import RunModule
@@ -19,6 +18,8 @@ from imagebeam.transforms.summarise import Summarise
 from imagebeam.transforms.write_shards import WriteShards
 
 if TYPE_CHECKING:
+    from imagebeam.transforms.label_images import LabelImages, LabelledImages
+    from imagebeam.transforms.label_rows import LabelRows
     from imagebeam.transforms.module_handler import ModuleHandler
 
 __all__ = [
@@ -36,10 +37,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Beam's RunInference takes long to import, and the job does not use it.
-    if name == "ModuleHandler":
-        from imagebeam.transforms.module_handler import ModuleHandler
+_LATER = {
+    "LabelImages": "label_images",
+    "LabelRows": "label_rows",
+    "LabelledImages": "label_images",
+    "ModuleHandler": "module_handler",
+}
+"""Homes of what the job does not use: Pillow and Beam's RunInference take long to import."""
 
-        return ModuleHandler
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

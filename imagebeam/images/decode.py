@@ -19,11 +19,9 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -31,6 +29,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from imagebeam.images import signatures
 from imagebeam.images.colours import on_white_page, scale_transparent, to_rgb
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import (
     Corrupt,
     DecodeError,
@@ -64,21 +63,6 @@ _UPRIGHT = {
 
 Turn: TypeAlias = Callable[[int], AbstractContextManager[object]]
 """Takes the pixels that will be decoded, and waits until there is memory for them."""
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedImage:
-    """One picture, ready for a module.
-
-    Attributes:
-        pixels: uint8 (height, width, 3), RGB, upright, of the requested size.
-        width: the width of the original picture, upright, in pixels.
-        height: likewise.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    width: int
-    height: int
 
 
 def decode(

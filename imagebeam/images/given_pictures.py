@@ -7,7 +7,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from imagebeam.errors import ArgumentError
-from imagebeam.images.decode import DecodedImage, decode, decode_opened
+from imagebeam.images.decode import decode, decode_opened
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.fetch import fetch
 from imagebeam.images.settings import Preprocessing, Resize

@@ -3,19 +3,14 @@
 import re
 from io import BytesIO
 from operator import add
+from typing import TYPE_CHECKING
 
-from PIL.TiffImagePlugin import (
-    BITSPERSAMPLE,
-    COMPRESSION,
-    PHOTOMETRIC_INTERPRETATION,
-    STRIPBYTECOUNTS,
-    STRIPOFFSETS,
-    TILEBYTECOUNTS,
-    TILEOFFSETS,
-    ImageFileDirectory_v2,
-)
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 _SUBFILE_TYPE, _SUBDIRECTORIES = 254, 330
+_BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC_INTERPRETATION = 258, 259, 262
+_STRIP_OFFSETS, _STRIP_BYTE_COUNTS, _TILE_OFFSETS, _TILE_BYTE_COUNTS = 273, 279, 324, 325
 
 # Pillow reads the mark in either byte order, and BigTIFF, the last, in one.
 _TIFF = (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"II+\0")
@@ -214,7 +209,10 @@ def _rare_jpeg(data: bytes) -> str | None:
     return None
 
 
-def _tiff_directory(data: bytes) -> ImageFileDirectory_v2:
+def _tiff_directory(data: bytes) -> "ImageFileDirectory_v2":
+    # A worker asks for formats only and needs no Pillow, which takes 0.02 s to import.
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
     is_big = data[2:3] == b"+"
     directory = ImageFileDirectory_v2(data[: 16 if is_big else 8])
     file = BytesIO(data)
@@ -226,12 +224,12 @@ def _tiff_directory(data: bytes) -> ImageFileDirectory_v2:
 def _rare_tiff(data: bytes) -> str | None:
     try:
         directory = _tiff_directory(data)
-        compression = directory.get(COMPRESSION, 1)
+        compression = directory.get(_COMPRESSION, 1)
         if compression in _RARE_COMPRESSIONS:
             return f"a TIFF compressed by {_RARE_COMPRESSIONS[compression]}"
-        if directory.get(PHOTOMETRIC_INTERPRETATION) == _YCBCR and compression not in (6, 7):
+        if directory.get(_PHOTOMETRIC_INTERPRETATION) == _YCBCR and compression not in (6, 7):
             return "a TIFF of YCbCr without JPEG compression"
-        bits = directory.get(BITSPERSAMPLE, (1,))
+        bits = directory.get(_BITS_PER_SAMPLE, (1,))
         if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 12, 16):
             return f"a TIFF of {', '.join(map(str, bits))} bits per sample"
     # The directory itself is damaged.
@@ -243,8 +241,8 @@ def _rare_tiff(data: bytes) -> str | None:
 def _tiff_ends_early(data: bytes) -> bool:
     try:
         directory = _tiff_directory(data)
-        starts = directory.get(STRIPOFFSETS) or directory[TILEOFFSETS]
-        lengths = directory.get(STRIPBYTECOUNTS) or directory.get(TILEBYTECOUNTS) or (0,)
+        starts = directory.get(_STRIP_OFFSETS) or directory[_TILE_OFFSETS]
+        lengths = directory.get(_STRIP_BYTE_COUNTS) or directory.get(_TILE_BYTE_COUNTS) or (0,)
         return bool(max(map(add, starts, lengths)) > len(data))
     # The directory itself is not all there.
     except Exception:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import pyarrow as pa
 
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.parts import opened

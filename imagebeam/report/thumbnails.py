@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from imagebeam import resources
-from imagebeam.images.decode import DecodedImage
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listing import locate
 from imagebeam.images.reading.reader import ImageReader

@@ -16,6 +16,7 @@ with fast_imports(json.loads(sys.argv[1])):
     import apache_beam
     from imagebeam.beam_pipeline import job
 optional = ("pandas", "boto3", "bson", "apitools", "google.cloud.storage", "requests", "pyparsing")
+optional += ("absl", "proto.marshal", "PIL")
 found = [name for name in optional if name in sys.modules]
 import pyarrow
 pyarrow.array(["a"])

@@ -5,7 +5,6 @@ import resource
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,11 @@ from imagebeam.channel import ANY_SIZE, Channel
 from imagebeam.child_process import limit_memory, serving
 from imagebeam.images import signatures
 from imagebeam.images.containers.zip_methods import unpack_here
-from imagebeam.images.decode import DecodedImage, Turn, decode
+from imagebeam.images.decode import Turn, decode
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.digests import digest_of
 from imagebeam.images.errors import Corrupt, DecodeMemory, ImageError, UnexpectedFetch
+from imagebeam.images.reading.batch import READY, Batch
 from imagebeam.images.reading.decoder_messages import DecoderMessages
 from imagebeam.images.reading.fetch import FetchRequest, fetch
 from imagebeam.images.reading.picture_task import RunTask
@@ -27,23 +28,6 @@ from imagebeam.images.reading.wire_format import pack, pack_answers
 from imagebeam.images.settings import Preprocessing
 from imagebeam.images.stage_times import Meter
 from imagebeam.storage.errors import describe_unexpected
-
-
-class Batch(NamedTuple):
-    """Images to read.
-
-    Attributes:
-        requests: at most `SLOTS`.
-        with_task: whether the loaded task runs on those that were decoded.
-    """
-
-    requests: Sequence[FetchRequest]
-    with_task: bool
-
-
-READY = b""
-"""The answer of a process that is ready, or that has loaded a task. Any other text is the reason
-why the task cannot be loaded."""
 
 
 def serve(socket_descriptor: str, memory_descriptor: str, turns_descriptor: str = "") -> None:

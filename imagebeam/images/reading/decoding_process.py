@@ -23,8 +23,8 @@ from imagebeam.images.errors import (
     ImageError,
     UnexpectedFetch,
 )
+from imagebeam.images.reading.batch import Batch
 from imagebeam.images.reading.decoded_batch import DecodedBatch, Outcome, batches
-from imagebeam.images.reading.decoding_child import Batch
 from imagebeam.images.reading.fetch import FetchRequest
 from imagebeam.images.reading.picture_task import PictureTask
 from imagebeam.images.reading.started_child import StartedChild

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam.images.decode import DecodedImage
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.digests import DIGEST_BYTES
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation

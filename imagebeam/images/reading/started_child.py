@@ -3,7 +3,7 @@
 import pickle
 
 from imagebeam.errors import RAISE_UNEXPECTED
-from imagebeam.images.reading.decoding_child import READY
+from imagebeam.images.reading.batch import READY
 from imagebeam.images.reading.picture_task import PictureTask, TaskLoadError
 from imagebeam.images.reading.shared_pixels import SharedPixels
 from imagebeam.images.reading.turns import Turns

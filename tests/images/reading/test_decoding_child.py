@@ -2,7 +2,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imagebeam.images.decode import DecodedImage, decode
+from imagebeam.images.decode import decode
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.decoding_child import read_image

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagebeam.images.decode import DecodedImage
+from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import ImageError, NotFound
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.sources import Source
