@@ -120,14 +120,20 @@ class _ReadingFn(beam.DoFn):
         self._versions = installed_versions()
 
     def setup(self) -> None:
-        """Check the versions and start the decoding processes."""
+        """Check the versions. A job may have nothing to decode, so no process is started yet."""
         check_versions(self._versions)
-        reader = self._shared.acquire(self._start_reader)
-        self._images_ahead = reader.processes * _IMAGES_AHEAD_PER_PROCESS
-        self._reader = ShardReader(reader, self._columns, self._access.hide_query)
-        self._pool = ThreadPoolExecutor(
-            max(_SHARDS_AHEAD, reader.processes), thread_name_prefix="decode-images"
-        )
+        self._reader: ShardReader | None = None
+
+    def _acquire(self) -> ShardReader:
+        """Return what reads shards; start the decoding processes, if no other copy has."""
+        if self._reader is None:
+            reader = self._shared.acquire(self._start_reader)
+            self._images_ahead = reader.processes * _IMAGES_AHEAD_PER_PROCESS
+            self._reader = ShardReader(reader, self._columns, self._access.hide_query)
+            self._pool = ThreadPoolExecutor(
+                max(_SHARDS_AHEAD, reader.processes), thread_name_prefix="decode-images"
+            )
+        return self._reader
 
     @contextmanager
     def started(self) -> Iterator[None]:
@@ -151,9 +157,10 @@ class _ReadingFn(beam.DoFn):
         return reader
 
     def teardown(self) -> None:
-        """End the decoding processes, if no other copy uses them."""
-        self._pool.shutdown(cancel_futures=True)
-        self._shared.release()
+        """End the decoding processes, if there are any and no other copy uses them."""
+        if self._reader is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._shared.release()
 
 
 class HoldFn(_ReadingFn):
@@ -161,7 +168,8 @@ class HoldFn(_ReadingFn):
 
     def process(self, shard: Shard) -> Iterator[HeldShard]:
         """Yield the shard."""
-        yield HeldShard(shard, _Held(shard, self._images_ahead, self._reader, self._pool))
+        reader = self._acquire()
+        yield HeldShard(shard, _Held(shard, self._images_ahead, reader, self._pool))
 
 
 @dataclass(frozen=True)
@@ -194,7 +202,8 @@ class DecodeFn(_ReadingFn):
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
         """Queue a shard; yield those that enough others follow."""
-        future = self._pool.submit(self._reader.decoded, shard)
+        reader = self._acquire()
+        future = self._pool.submit(reader.decoded, shard)
         self._pending.add(len(shard.images), (future, timestamp, window))
         yield from starmap(_windowed, self._pending.ready(self._images_ahead))
 

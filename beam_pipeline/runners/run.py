@@ -217,8 +217,10 @@ def _started(
     def start_pipeline() -> PipelineResult:
         remember_dofn_specs()
         decode = decoding(job)
-        # Without worker processes, all workers are in this one.
-        with decode.started() if job.worker_cores is None else nullcontext():
+        # Without worker processes, all workers are in this one. A job that has rows already may
+        # have nothing left to decode.
+        early = job.worker_cores is None and not any(job.layout.prediction_parts())
+        with decode.started() if early else nullcontext():
             pipeline = beam.Pipeline(local_runner(), options=options)
             build(pipeline, job, startup_times, decode)
             return pipeline.run()

@@ -319,6 +319,23 @@ def test_a_limit_of_file_sizes_ends_the_job_and_without_it_the_job_resumes(tmp_p
     assert verify(out) == []
 
 
+@pytest.mark.parametrize("runner", ["DirectRunner"], indirect=True)
+def test_a_job_that_has_nothing_to_do_starts_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(tmp_path / "in", 4)
+    again = ("label", tmp_path / "in", "--output", tmp_path / "out")
+    assert imagebeam(*again) == 0
+    started = tmp_path / "started"
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "sitecustomize.py").write_text(f"open({str(started)!r}, 'w').close()")
+    monkeypatch.syspath_prepend(tmp_path / "plugin")
+    assert imagebeam(*again) == 0
+    assert not started.exists()
+    assert imagebeam(*again, "--overwrite") == 0
+    assert started.exists()
+
+
 def test_a_limit_takes_the_first_names_and_reports_the_others(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 5)
     manifest = tmp_path / "list.jsonl"

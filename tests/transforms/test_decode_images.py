@@ -67,6 +67,19 @@ def test_processes_started_before_the_pipeline_serve_its_steps_and_end_with_the_
     assert _Recorded.events == ["3 started", "closed"]
 
 
+def test_a_worker_without_shards_starts_no_processes() -> None:
+    _Recorded.events.clear()
+    fn = HoldFn(Preprocessing(SIZE), 3, DecodeLimits(), Access(), None, _Recorded)
+    fn.setup()
+    fn.teardown()
+    assert _Recorded.events == []
+    fn.setup()
+    [held] = fn.process(Shard("id", ()))
+    assert (held.pictures.images_ahead, _Recorded.events) == (96, ["3 started"])
+    fn.teardown()
+    assert _Recorded.events == ["3 started", "closed"]
+
+
 def test_columns_of_reading_follow_those_of_the_listing(tmp_path: Path) -> None:
     good, missing = grey(tmp_path, "a.png", 200), str(tmp_path / "missing.png")
     empty = tmp_path / "empty.png"
