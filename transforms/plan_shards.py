@@ -16,7 +16,8 @@ from imagebeam.outputs.run_token import RunToken
 from imagebeam.transforms.elements import Page, Shard
 
 _MIN_IMAGES_PER_SHARD = 32
-"""Fewer images per shard would cost more in files than in work."""
+"""Fewer images per shard would cost more in files than in work. Shards have a multiple of it: a
+module runs on whole batches, and the last of a shard would often be half empty."""
 
 _MAX_SHARD_BYTES = 16_000_000
 """Limit for pixels or outputs: a worker thread holds the shard that it writes and the next two."""
@@ -67,7 +68,8 @@ def _write_plan(plan: Plan, run: RunToken) -> Plan:
 def shard_size(images: int, held_bytes: int) -> int:
     """Return the images per shard: small jobs spread over workers, large jobs make few files."""
     most = max(_MIN_IMAGES_PER_SHARD, _MAX_SHARD_BYTES // held_bytes)
-    return min(most, max(_MIN_IMAGES_PER_SHARD, 2 * isqrt(images)))
+    wanted = max(1, ceil(2 * isqrt(images) / _MIN_IMAGES_PER_SHARD)) * _MIN_IMAGES_PER_SHARD
+    return min(most, wanted)
 
 
 def key_by_position(

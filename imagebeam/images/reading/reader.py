@@ -33,6 +33,10 @@ _log = logging.getLogger(__name__)
 CHUNK = 16
 """Images that a decoding process gets at once, at least. Fewer cost more to send than they save."""
 
+_CHUNK_STEP = 4
+"""The size of a chunk is a multiple of this, the batch of LiteRT: the module runs on whole batches,
+also if a part of the last one is empty."""
+
 _CHUNK_BYTES = 8_000_000
 """Pixels that a decoding process holds for larger chunks."""
 
@@ -243,7 +247,9 @@ def chunk_size(images: int, processes: int, size: tuple[int, int]) -> int:
         size: (height, width) of a decoded picture.
     """
     most = min(SLOTS, _CHUNK_BYTES // (size[0] * size[1] * 3))
-    return max(CHUNK, min(most, ceil(images / (_CHUNKS_PER_PROCESS * processes))))
+    wanted = ceil(images / (_CHUNKS_PER_PROCESS * processes))
+    steps = min(most // _CHUNK_STEP, ceil(wanted / _CHUNK_STEP))
+    return max(CHUNK, _CHUNK_STEP * steps)
 
 
 def _close(

@@ -100,12 +100,12 @@ def test_bytes_of_another_digest_are_refused(reader: ImageReader, tmp_path: Path
 @pytest.mark.parametrize(
     ("images", "processes", "side", "size"),
     [
-        (200, 1, 160, 50),
+        (200, 1, 160, 52),
         (282, 2, 160, 36),
         (4000, 1, 160, 64),
         (4000, 64, 160, 16),
         (10, 2, 160, 16),
-        (4000, 1, 300, 29),
+        (4000, 1, 300, 28),
         (4000, 1, 1000, 16),
     ],
 )
