@@ -183,3 +183,9 @@ def gif_header(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
     """Return a GIF that announces (width, height) of its screen and its frame, and ends."""
     head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     return head + b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x01\x44\0;"
+
+
+def with_orientation(value: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
