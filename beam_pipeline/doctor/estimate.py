@@ -1,6 +1,6 @@
 """Estimate how long a job will take and what it will cost, from jobs on a sample.
 
-What a job takes is a part that does not depend on the number of images, and a part for each image.
+The time of a job has a part that does not depend on the number of images, and a part per image.
 Jobs of two sizes show both, with all that overlaps in them: reading, decoding, Beam, writing.
 """
 

@@ -43,7 +43,7 @@ def progress(
         if clock() < next_time:
             return
         latest, next_time = now, clock() + _LEAST_SECONDS
-        # Nothing is known of the speed of what was done before the first look.
+        # The speed before the first look is unknown.
         done = now.done - done_before
         rate = done / max(clock() - begin, 1e-9) if done else None
         _write(

@@ -1,6 +1,6 @@
 """Progress on standard error: a live bar on a terminal, a plain line every 30 s in a log.
 
-Also the text forms of times and counts that progress, tables and doctor share.
+It also has the text forms of times and counts that progress, tables and doctor share.
 """
 
 import os

@@ -134,7 +134,7 @@ def _spread(rows: FloatArray, kind: str) -> float:
             values = np.hstack([1 - values, values])
         values = np.log(values.clip(1e-30))
     elif kind == LOGITS and rows.shape[1] > 1:
-        # What is equal for all classes does not change the scores.
+        # A value that all classes share does not change the scores.
         values = values - values.max(axis=1, keepdims=True)
     spread = float(np.ptp(values, axis=0).max())
     if kind == FEATURES:

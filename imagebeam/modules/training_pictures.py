@@ -1,6 +1,6 @@
 """Remember the pictures that a module was trained on, so that `module evaluate` recognises them.
 
-Kept are eight bytes of SHA-256 for each picture, in `assets.extra/training_pictures.bin` of a
+The file holds eight bytes of SHA-256 for each picture, in `assets.extra/training_pictures.bin` of a
 folder or in the zip archive at the end of a flatbuffer. Of more pictures than the limit, those with
 the lowest digests are kept: a random sample that is the same wherever it is taken.
 """

@@ -1,7 +1,7 @@
 """Run an unknown module once in a process of its own: C++ code reads a stranger's bytes.
 
 A damaged or hostile file crashes LiteRT or ONNX Runtime, hangs it, or makes it take all memory.
-What ends well is remembered in the cache by its digest, so only the first use of a module takes the
+The cache remembers files that end well by their digests, so only the first use of a module takes the
 time.
 """
 

@@ -42,7 +42,7 @@ class RunToken:
 
     @staticmethod
     def unfinished_remote(layout: Layout) -> Mapping[str, str]:
-        """Return where the latest run may still be at work; empty if it is not elsewhere."""
+        """Return where the latest run may still be working; empty if that is not elsewhere."""
         latest = RunToken.latest(layout)
         return {} if latest is None or layout.summary.exists() else latest.remote_handle
 

@@ -35,7 +35,7 @@ class Writers:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count as a writer. Wait for good once `end` was called."""
+        """Count as a writer. Wait until the process ends once `end` was called."""
         with _opened(self.layout.job) as work:
             with _opened(self.layout.errors) as gate:
                 _lock(gate, fcntl.LOCK_SH)
@@ -43,7 +43,7 @@ class Writers:
             yield
 
     def end(self, seconds: float = 5.0) -> None:
-        """Let no writer begin from now on, and give those at work some time to finish.
+        """Keep new writers out, and give present ones some time to finish.
 
         The locks stay until this process ends.
 

@@ -1,7 +1,7 @@
 """Finds secrets in addresses, and names objects without them.
 
 A web address may hold a user, a password, a signature or a key. `without_secrets` gives the name
-under which an address appears in rows. What is hidden in a name is replaced by a digest, so that
+under which an address appears in rows. A digest replaces each hidden part of a name, so that
 different addresses keep different names.
 """
 
@@ -76,7 +76,7 @@ def without_secrets(address: str, hide: HideQuery = "secret") -> str:
         return f"{kind}://{_digest(address)}"
     user, _, host = parts.netloc.rpartition("@")
     if (parts.path and not host) or (user and "@" in parts.path):
-        # Where a password with a slash ends is not certain.
+        # The end of a password with a slash is uncertain.
         return f"{kind}://{_digest(address)}"
     path = _without_path_secrets(parts.path)
     return urlunsplit((parts.scheme, host, path, _shown_query(parts.query, hide), ""))
@@ -127,7 +127,7 @@ def _bucket_name(address: str) -> str:
     bucket, slash, name = rest.partition("/")
     bucket = bucket.rpartition("@")[2]
     if ":" in bucket:
-        # A key with a slash, KEY:SE/CRET@bucket, or without a bucket: where it ends is not certain.
+        # A key with a slash, KEY:SE/CRET@bucket, or without a bucket: its end is uncertain.
         return f"{head}://{_digest(address)}"
     return _without_secret_query(f"{head}://{bucket}{slash}{name}")
 

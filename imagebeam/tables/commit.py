@@ -2,7 +2,7 @@
 
 The tables hold copies of the rows, in files of their own: compaction, a retry or `--overwrite`
 replaces files of an output, and a table whose files vanish is lost, as is every earlier snapshot.
-What a commit has to change is found by comparing the rows themselves, so it needs no notes about
+Comparing the rows themselves shows what a commit has to change, so it needs no notes about
 earlier commits, and it does not matter which of them was killed.
 """
 
@@ -106,7 +106,7 @@ class _PlannedChange:
         try:
             snapshot = self.table.commit(change)
         except Exception as error:
-            # What was raised while a library read the rows comes back as an error of the library.
+            # An exception from reading the rows comes back as an error of the library.
             raise (failures[0] if failures else error) from None
         return Committed(self.table.name, snapshot, len(self.added), self.removed, count)
 

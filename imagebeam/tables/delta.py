@@ -91,7 +91,7 @@ class Delta:
             app_transactions=[
                 Transaction(_writer(change.owner.output), int(change.owner.total[:_DIGITS], 16))
             ],
-            # What was compared is this version: any later one is a conflict.
+            # This version was compared: any later one is a conflict.
             max_commit_retries=0,
         )
         with self._translated():
@@ -161,7 +161,7 @@ class Delta:
         """Return the names of the images whose rows are to be removed."""
         names: set[str] = set()
         for batch in self.batches():
-            # What the library reads is text of a type that Arrow cannot filter.
+            # The library reads texts of a type that Arrow cannot filter.
             uris = batch.column("uri").cast(pa.string())
             names.update(uris.filter(pa.array(change.is_gone(batch))).to_pylist())
         return names

@@ -109,7 +109,7 @@ class Iceberg:
             return self._catalogue.create_table_transaction(self._identifier, change.schema)
         transaction = self._table.transaction()
         there = self._table.schema().as_struct()
-        # What the table says about its own columns stays, such as that they are required.
+        # Facts about the columns of the table stay, such as that they are required.
         if new := [each for each in change.schema if there.field_by_name(each.name) is None]:
             with transaction.update_schema() as update:
                 update.union_by_name(pa.schema(new))

@@ -67,7 +67,7 @@ class TableChange:
 
 
 class Table(Protocol):
-    """One version of a table. What another process commits later is not seen.
+    """One version of a table. It does not show later commits of other processes.
 
     Attributes:
         name: for messages.

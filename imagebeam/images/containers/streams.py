@@ -19,7 +19,7 @@ from imagebeam.images.containers.types import ByteSource, ContainerLimits
 _LARGEST_POSITION = 1 << 62
 
 _KEPT_BYTES = 1 << 20
-"""Decompressed bytes that a step back reaches. What begins an inner archive is read twice."""
+"""Decompressed bytes that a step back reaches. The beginning of an inner archive is read twice."""
 
 
 class CheckedFile:
@@ -191,7 +191,7 @@ class Decompressed:
         except UnsupportedContainerError:
             raise
         except ContainerError as error:
-            # What ended a process would end the next ones too.
+            # Data that ended one process would end the next one too.
             self._problem, self._problem_at = type(error)(self._where(error)), self._end
             raise self._problem from error
         if piece:

@@ -1,6 +1,6 @@
 """Rows of Parquet and Arrow files in batches, within limits.
 
-What a file costs is bounded before Arrow decompresses it: by the number of rows that it claims, by
+The cost of a file is bounded before Arrow decompresses it: by the number of rows that it claims, by
 the sizes in the headers of pages, and by reading few rows at once where each may be a copy of a
 large value in a dictionary.
 """

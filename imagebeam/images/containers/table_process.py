@@ -50,7 +50,7 @@ _LIMITS = ContainerLimits()
 _ANY = MemberSelection()
 
 _MOST_BYTES = 200_000_000
-"""Size of a message with columns or rows, at most. What they become here takes several times it."""
+"""Size of a message with columns or rows, at most. Their values take several times as much here."""
 
 _MOST_MORE = 10_000
 """Bytes of an answer besides an image, at most."""
@@ -161,7 +161,7 @@ class TableProcess:
     def close(self) -> None:
         """Let the other process serve another file."""
         if self._is_used_up:
-            # What is left of its memory must not be missing for the next file.
+            # The memory that it still holds would be missing for the next file.
             self._process.lose()
         self._process.close()
 

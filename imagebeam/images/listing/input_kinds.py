@@ -122,7 +122,7 @@ class FileKinds:
             return "images"
         if compression is not None and inner:
             return self._compressed_kind(inner, compression, text)
-        # What is damaged is taken for an archive, whose row says why.
+        # A damaged file is taken for an archive, whose row says why.
         if compression is not None or _kind_inside(head) is not None:
             return "container"
         if is_text(head):

@@ -224,7 +224,7 @@ class _Inputs:
         except NoValueError:
             raise
         except InputError:
-            # What an archive is says more than that no image matches.
+            # This error says more than that no image matches.
             if judgements == {"archive"}:
                 raise
             return []

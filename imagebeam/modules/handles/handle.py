@@ -164,7 +164,7 @@ def _check_directory(path: Path, text: str) -> None:
         return
     found = [each.name for kind in _KINDS for each in sorted(path.glob(f"*{kind}"))]
     found += [each.parent.name for each in sorted(path.glob(f"*/{GRAPH_FILE}"))]
-    # What was unpacked or fetched has no path that users know.
+    # Users do not know the paths of unpacked and fetched modules.
     if not found or path != Path(text).expanduser():
         raise no_graph(text)
     labels = "".join(f" with --labels {each}" for each in sorted(path.glob("*label*.txt"))[:1])
