@@ -1,8 +1,7 @@
-"""Run an unknown module once in a process of its own: C++ code reads a stranger's bytes.
+"""Run an unknown module once in a process of its own: C++ code reads untrusted bytes.
 
 A damaged or hostile file crashes LiteRT or ONNX Runtime, hangs it, or makes it take all memory.
-The cache remembers files that end well by their digests, so only the first use of a module takes the
-time.
+The cache remembers the digests of files that pass, so only the first use of a module takes time.
 """
 
 import hashlib

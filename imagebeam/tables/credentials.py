@@ -50,7 +50,7 @@ def iceberg_properties(configured: Mapping[str, Any]) -> dict[str, str]:
     Args:
         configured: properties that the user gave the catalogue; they count more.
     """
-    # boto3 takes a while to find them.
+    # boto3 takes a while to find credentials.
     is_local = str(configured.get("warehouse", "")).startswith(("/", "file:"))
     found = {} if is_local else _s3()
     emulator = os.environ.get("STORAGE_EMULATOR_HOST")
