@@ -129,7 +129,7 @@ class ProcessPool:
         """Yield a process, once one may be lent. It is ended if the block raises.
 
         Args:
-            seconds: to wait for one.
+            seconds: the longest wait for one.
 
         Raises:
             TimeoutError: none became free in time.

@@ -24,8 +24,8 @@ class LabelledImage:
     """An image and its class.
 
     Attributes:
-        uri: of the image.
-        label: of its class, as a folder or a table names it.
+        uri: the URI of the image.
+        label: the label of its class, as a folder or a table names it.
         written: the image's name as the table has it, or its path below the folder.
     """
 

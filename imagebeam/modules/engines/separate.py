@@ -25,7 +25,8 @@ class SeparateEngine:
 
         Args:
             module: the module.
-            seconds: for each answer; None for the deadline of TensorFlow's processes.
+            seconds: the time limit for each answer; None for the deadline of TensorFlow's
+                processes.
 
         Raises:
             ModuleError: it cannot be loaded, see `load_engine`, or not in time.
