@@ -47,7 +47,7 @@ def with_tflite_metadata(
     others = [each for each in model.metadata or [] if each.name != BUFFER_NAME]
     taken = [_pictures(graph) for graph in model.subgraphs]
     graphs = [
-        _Graph(
+        _StatedGraph(
             is_used=pictures == taken[place],
             inputs=len(graph.inputs),
             files=[
@@ -67,7 +67,7 @@ def with_tflite_metadata(
 
 
 @dataclass(frozen=True)
-class _Graph:
+class _StatedGraph:
     """One graph of a flatbuffer.
 
     Attributes:
@@ -88,7 +88,7 @@ def _pictures(graph: Any) -> list[tuple[int, list[int]]]:
 
 
 def _statement(
-    texts: Mapping[int, str], ranges: tuple[Range, ...] | None, graphs: Sequence[_Graph]
+    texts: Mapping[int, str], ranges: tuple[Range, ...] | None, graphs: Sequence[_StatedGraph]
 ) -> bytes:
     builder = flatbuffers.Builder(1024)
     written = _tables(builder, [_graph(builder, ranges, graph) for graph in graphs])
@@ -98,7 +98,7 @@ def _statement(
     return bytes(builder.Output())
 
 
-def _graph(builder: _Builder, ranges: tuple[Range, ...] | None, graph: _Graph) -> int:
+def _graph(builder: _Builder, ranges: tuple[Range, ...] | None, graph: _StatedGraph) -> int:
     if not graph.is_used:
         # The metadata has an entry for each tensor, in their order.
         inputs, outputs = (
