@@ -120,11 +120,11 @@ def ended_workers() -> Iterator[list[str]]:
 def hide_lost_connections() -> None:
     """Show no trace of the connections that workers in this process lose after the job broke.
 
-    Purpose: one message says why the job broke. The threads that read from an engine end with an
-    exception that no code handles, at any moment until this process ends.
+    With it, one message says why the job broke. The threads of Beam that read from an engine
+    (`GrpcStateHandler.pull_responses`, `_GrpcDataChannel._read_inputs`) end with an exception that
+    no code handles, at any moment until this process ends.
 
-    Report: "GrpcStateHandler.pull_responses and _GrpcDataChannel._read_inputs print a stack trace
-    when the engine is gone. Log it as the control connection does."
+    Upstream: log it as the control connection does.
     """
     before = threading.excepthook
 

@@ -143,8 +143,9 @@ class Iceberg:
     ) -> "Iterator[DataFile]":
         """Write rows to the data files of their partitions, and yield these.
 
-        The function of the library is private; every test that commits fails if it is gone. Report:
-        "write_file is public, but what finds the partitions of rows is not."
+        The function of the library is private; every test that commits fails if it is gone.
+
+        Upstream: make the function that finds the partitions of rows public, as `write_file` is.
         """
         commit_id, numbers = uuid.uuid4(), itertools.count()
         conformed = (rows.conform(batch, change.schema) for batch in found)
