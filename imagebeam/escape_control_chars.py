@@ -1,4 +1,4 @@
-"""Makes control characters in names visible, so that they cannot change the text around them."""
+"""Make control characters in names visible, so that they cannot change the text around them."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Reports to Beam where a job reads and writes, which Dataflow shows as lineage."""
+"""Report to Beam where a job reads and writes, which Dataflow shows as lineage."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Runs a module on pixels, in blocks that threads take from one queue."""
+"""Run a module on pixels, in blocks that threads take from one queue."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Compares the labels of two outputs, in memory of some 20 bytes per image."""
+"""Compare the labels of two outputs, in memory of some 20 bytes per image."""
 
 import hashlib
 from collections import Counter

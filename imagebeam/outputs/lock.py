@@ -1,4 +1,4 @@
-"""Keeps a second run out of an output while a first one writes to it.
+"""Keep a second run out of an output while a first one writes to it.
 
 A local folder is locked itself, and the lock ends with the process, however that ends. Objects in a
 store outlive the process that wrote them, so a lease is held there.

@@ -1,4 +1,4 @@
-"""Writes the two files of a shard, each as a whole, and reads their URIs back."""
+"""Write the two files of a shard, each as a whole, and read their URIs back."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Counts the rows of an output while its job runs, on any runner and from any process."""
+"""Count the rows of an output while its job runs, on any runner and from any process."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Reads the labelled rows of an output, part by part and in bounded memory."""
+"""Read the labelled rows of an output, part by part and in bounded memory."""
 
 import difflib
 import math

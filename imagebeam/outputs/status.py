@@ -1,4 +1,4 @@
-"""Describes the state of a job from its output alone."""
+"""Describe the state of a job from its output alone."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

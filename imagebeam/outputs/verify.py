@@ -1,4 +1,4 @@
-"""Counts the rows of an output again, from its files alone."""
+"""Count the rows of an output again, from its files alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

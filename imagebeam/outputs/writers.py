@@ -1,4 +1,4 @@
-"""Lets a process end while none of its threads is in the middle of a file.
+"""Let a process end while none of its threads is in the middle of a file.
 
 Threads and worker processes that write parts hold a shared lock on the output's `job` folder, and
 pass a gate before, which is a lock on its `errors` folder. The process that ends closes the gate

@@ -1,4 +1,4 @@
-"""Answers the requests of a served page: pages of rows, lists to save, pictures by row."""
+"""Answer the requests of a served page: pages of rows, lists to save, pictures by row."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Counts images by folder and by year."""
+"""Count images by folder and by year."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Writes a page that shows what changed between two outputs of the same images."""
+"""Write a page that shows what changed between two outputs of the same images."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone

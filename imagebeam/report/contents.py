@@ -1,4 +1,4 @@
-"""Counts the contents of an output in one pass over its parts, in bounded memory."""
+"""Count the contents of an output in one pass over its parts, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

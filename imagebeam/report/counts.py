@@ -1,4 +1,4 @@
-"""Counts labelled images by class and failed images by code, with some examples of each."""
+"""Count labelled images by class and failed images by code, with some examples of each."""
 
 from collections import Counter
 from collections.abc import Sequence

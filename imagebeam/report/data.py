@@ -1,4 +1,4 @@
-"""Builds the data of the page's script: classes, scores, pictures and time."""
+"""Build the data of the page's script: classes, scores, pictures and time."""
 
 import math
 from collections.abc import Mapping, Sequence

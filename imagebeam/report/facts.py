@@ -1,4 +1,4 @@
-"""Describes a job besides its rows: state, summary, costs and provenance."""
+"""Describe a job besides its rows: state, summary, costs and provenance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Looks up when the files of an output were modified, within a time limit."""
+"""Look up when the files of an output were modified, within a time limit."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Groups the rows of a column by their text, and keeps some rows of each group."""
+"""Group the rows of a column by their text, and keep some rows of each group."""
 
 from collections import defaultdict
 from typing import Any

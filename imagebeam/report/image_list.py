@@ -1,4 +1,4 @@
-"""Collects the names of all images for the page: some in the page, the rest in files beside it."""
+"""Collect the names of all images for the page: some in the page, the rest in files beside it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Writes the report: one HTML page that shows an output, works from disk and uses no network.
+"""Write the report: one HTML page that shows an output, works from disk and uses no network.
 
 Charts are drawn by uPlot (npm's uplot 1.6.32, MIT, unchanged in `template/uplot`), which is small
 and needs neither `eval` nor inline styles. Bars in tables belong to their rows, so that they can be

@@ -1,4 +1,4 @@
-"""Reads the rows of an output's parts; every problem of a part becomes a finding."""
+"""Read the rows of an output's parts; every problem of a part becomes a finding."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Reads single pictures of an output again: small copies, and the originals as they are."""
+"""Read single pictures of an output again: small copies, and the originals as they are."""
 
 import threading
 from functools import lru_cache

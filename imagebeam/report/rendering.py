@@ -1,4 +1,4 @@
-"""Renders pages that run only their own scripts.
+"""Render pages that run only their own scripts.
 
 Names and labels are untrusted. They reach a page through a template that escapes them, or as JSON
 in an element that browsers do not run. Control characters are made visible, and the content

@@ -1,4 +1,4 @@
-"""Keeps rows in a temporary file without a name, which the system removes with the process."""
+"""Keep rows in a temporary file without a name, which the system removes with the process."""
 
 import mmap
 import tempfile

@@ -1,4 +1,4 @@
-"""Finds the rows of an output by class, folder, year and name, in any order.
+"""Find the rows of an output by class, folder, year and name, in any order.
 
 The rows are in a file. In memory are a few numbers per row and all orders, which answer questions
 within a tenth of a second.

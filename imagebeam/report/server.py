@@ -1,4 +1,4 @@
-"""Shows an output of any size in a browser of this machine, read-only.
+"""Show an output of any size in a browser of this machine, read-only.
 
 Only loopback is served. The address holds a token, so that other users and pages of this machine
 that do not know it get nothing; a request for another host, which a page elsewhere could cause by

@@ -1,4 +1,4 @@
-"""Writes the rows that do not fit into a page into files beside it.
+"""Write the rows that do not fit into a page into files beside it.
 
 A browser refuses to read files from a page on disk, but shows them in a frame. So each file is a
 page that hands its rows to the page that contains it, as text.

@@ -1,4 +1,4 @@
-"""Shows the counts of a job's summary, or those so far."""
+"""Show the counts of a job's summary, or those so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Makes small copies of images that can still be read, decoded in isolated processes."""
+"""Make small copies of images that can still be read, decoded in isolated processes."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Computes the speed of a job over time from when its parts were finished."""
+"""Compute the speed of a job over time from when its parts were finished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

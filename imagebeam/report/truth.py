@@ -1,4 +1,4 @@
-"""Compares the labels of an output with the true ones: accuracy, confusion, reliability."""
+"""Compare the labels of an output with the true ones: accuracy, confusion, reliability."""
 
 import difflib
 import os

@@ -1,4 +1,4 @@
-"""Keeps the secrets of addresses out of texts that leave the process: messages, logs, columns."""
+"""Keep the secrets of addresses out of texts that leave the process: messages, logs, columns."""
 
 import re
 from collections.abc import Iterator

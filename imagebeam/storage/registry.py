@@ -1,4 +1,4 @@
-"""Finds the store for a URI."""
+"""Find the store for a URI."""
 
 import functools
 import threading

@@ -1,4 +1,4 @@
-"""Finds secrets in addresses, and names objects without them.
+"""Find secrets in addresses, and name objects without them.
 
 A web address may hold a user, a password, a signature or a key. `without_secrets` gives the name
 under which an address appears in rows. A digest replaces each hidden part of a name, so that

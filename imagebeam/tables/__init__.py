@@ -1,1 +1,1 @@
-"""Commits finished outputs to tables of Delta Lake and Apache Iceberg, exactly once."""
+"""Commit finished outputs to tables of Delta Lake and Apache Iceberg, exactly once."""

@@ -1,4 +1,4 @@
-"""Commits an output to a table of predictions and one of errors, each in one snapshot.
+"""Commit an output to a table of predictions and one of errors, each in one snapshot.
 
 The tables hold copies of the rows, in files of their own: compaction, a retry or `--overwrite`
 replaces files of an output, and a table whose files vanish is lost, as is every earlier snapshot.

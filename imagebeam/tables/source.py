@@ -1,4 +1,4 @@
-"""Reads the rows of an output for a commit: their digests first, then those that a table lacks."""
+"""Read the rows of an output for a commit: their digests first, then those that a table lacks."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Joins the small parts of an output into large ones."""
+"""Join the small parts of an output into large ones."""

@@ -1,4 +1,4 @@
-"""Joins the many small parts of a job into few large ones; safe to interrupt at any moment.
+"""Join the many small parts of a job into few large ones; safe to interrupt at any moment.
 
 The journal names the joined part before that part appears, and the parts that it replaces. As soon
 as the joined part exists, readers of this package ignore the parts that it replaces; until then,

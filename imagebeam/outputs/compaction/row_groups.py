@@ -1,4 +1,4 @@
-"""Collects batches of rows into the row groups of a Parquet file."""
+"""Collect batches of rows into the row groups of a Parquet file."""
 
 from collections.abc import Iterator
 from typing import IO, NamedTuple

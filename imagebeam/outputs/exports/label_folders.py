@@ -1,4 +1,4 @@
-"""Makes a folder per label with links to the images, or with copies of them."""
+"""Make a folder per label with links to the images, or with copies of them."""
 
 import hashlib
 import os

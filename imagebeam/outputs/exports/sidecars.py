@@ -1,4 +1,4 @@
-"""Writes labels of images as XMP sidecar files, and removes them again.
+"""Write labels of images as XMP sidecar files, and remove them again.
 
 A journal in the output records every file and folder before it is made, with the content of a file
 that is changed. So everything can be undone, also after the process was killed.

@@ -1,4 +1,4 @@
-"""Exports the labelled rows of an output to one CSV or JSON Lines file."""
+"""Export the labelled rows of an output to one CSV or JSON Lines file."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Writes keywords as XMP, and adds keywords to an XMP file that exists.
+"""Write keywords as XMP, and add keywords to an XMP file that exists.
 
 An existing file is changed by inserting bytes where its keyword lists end. Everything else in it,
 such as comments, ratings and edits of other programs, stays byte for byte.

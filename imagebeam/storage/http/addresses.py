@@ -1,4 +1,4 @@
-"""Decides which addresses an untrusted host name may lead to.
+"""Decide which addresses an untrusted host name may lead to.
 
 A manifest may name any host, and any name may resolve to any address: one of this machine, of its
 network, or of the metadata server where clouds keep the machine's credentials. So every address is

@@ -1,4 +1,4 @@
-"""Keeps secrets of URLs out of what urllib3 logs."""
+"""Keep secrets of URLs out of what urllib3 logs."""
 
 import logging
 import re
