@@ -75,7 +75,9 @@ def path_column(schema: pa.Schema, column: str) -> str | None:
     Hugging Face writes structs of `bytes` and `path`, of which one may be null.
     """
     name, field = _parts(schema, column)
-    is_there = bool(field) and schema.field(name).type.get_field_index("path") >= 0
+    is_there = (
+        bool(field) and schema.field(schema.names.index(name)).type.get_field_index("path") >= 0
+    )
     return f"{name}.path" if is_there else None
 
 
@@ -93,7 +95,8 @@ def check_column(schema: pa.Schema, key: str | None) -> None:
 def values_of(batch: pa.RecordBatch, path: str) -> pa.Array:
     """Return the values of a column, or of a field of a struct: by default of its first."""
     name, field = _parts(batch.schema, path)
-    column = batch[name]
+    # By position: several columns may have the name.
+    column = batch.column(batch.schema.names.index(name))
     if not pa.types.is_struct(column.type):
         return column
     # Through flatten and not field: a null struct has a null value.
