@@ -44,16 +44,14 @@ def progress(
 
 
 @contextmanager
-def fetching(
-    stream: TextIO, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[int, int | None], None]]:
+def fetching(stream: TextIO) -> Iterator[Callable[[int, int | None], None]]:
     """Show the download of a module, if there is one, until the end of the block."""
     with ExitStack() as stack:
         display: list[Callable[[Step], None]] = []
 
         def show(done: int, total: int | None) -> None:
             if not display:
-                shown = progress_display.progress(stream, "MB", clock)
+                shown = progress_display.progress(stream, "MB")
                 display.append(stack.enter_context(shown))
             size = None if total is None else -(-total // _MEGABYTE)
             arrived = size if size is not None and done == total else done // _MEGABYTE

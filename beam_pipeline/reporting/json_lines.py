@@ -73,16 +73,15 @@ def show_summary(
 
 
 @contextmanager
-def fetching(
-    stream: TextIO, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[int, int | None], None]]:
+def fetching(stream: TextIO) -> Iterator[Callable[[int, int | None], None]]:
     """Write `fetching` at most once per second while a module is downloaded."""
     next_time = 0.0
 
     def show(done: int, total: int | None) -> None:
         nonlocal next_time
-        if clock() >= next_time or done == total:
-            next_time = clock() + _LEAST_SECONDS
+        now = time.monotonic()
+        if now >= next_time or done == total:
+            next_time = now + _LEAST_SECONDS
             _write("fetching", stream, done_bytes=done, total_bytes=total)
 
     yield show
