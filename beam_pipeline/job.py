@@ -76,7 +76,6 @@ def plan(
     """Check the options, inputs, module and runner, and prepare the job; write no output.
 
     Args:
-        options: the options of the job.
         stdin_copy: a file with what came in on standard input, if that is an input.
         progress: shows the download of a module.
 

@@ -135,8 +135,6 @@ def of(
     """Return what makes two runs into one output the same job; see `imagebeam.outputs.identity`.
 
     Args:
-        options: the options of the job.
-        module: the module of the job.
         names: the names of the classes; None if indices are the names.
         columns: manifest columns that rows keep, with their types.
     """

@@ -42,7 +42,6 @@ def sources(options: LabelOptions, stdin_copy: Path | None, layout: Layout) -> l
     """Return the sources as workers list them: limited, and from where they find standard input.
 
     Args:
-        options: the options of the job.
         stdin_copy: a file with what came in on standard input; None if that is no input.
         layout: the layout of the output, which will hold that file.
     """

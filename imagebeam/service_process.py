@@ -25,9 +25,6 @@ class ServiceProcess:
     """A Python process that a channel connects with this one.
 
     It ends with the thread that starts it, if its function uses `child_process.serving`.
-
-    Attributes:
-        channel: the channel to the process.
     """
 
     def __init__(

@@ -116,7 +116,6 @@ class ReadShard:
     """The outcome of reading a shard; row i of every array belongs to `uris[i]`.
 
     Attributes:
-        id: the id of the shard.
         uris: the URIs of the N images that were read.
         extra_columns: per image, as in `ListedImage`.
         widths: int32 (N,), of the originals, upright, in pixels.
@@ -185,7 +184,6 @@ class HeldShard:
 
     Attributes:
         shard: the images.
-        pictures: the pictures of the images.
     """
 
     shard: Shard
@@ -197,7 +195,6 @@ class ShardReport:
     """A shard whose rows are written.
 
     Attributes:
-        id: the id of the shard.
         tally: the outcomes of its images.
     """
 

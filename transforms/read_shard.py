@@ -23,7 +23,6 @@ class ShardReader:
     """Reads shards.
 
     Attributes:
-        reader: the reader of their images.
         columns: the columns that reading adds to rows.
         hide_query: which values of a URL's query the final URL hides.
     """

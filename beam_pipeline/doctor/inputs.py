@@ -64,7 +64,6 @@ def check_inputs(
     """Yield one line each for the listing, the sample, the estimate and the space.
 
     Args:
-        options: the options of the job.
         least: number of images to label, if the time allows.
         seconds: time limit for all of it.
         price: number of cores and their price.

@@ -67,8 +67,6 @@ def draw_sheet(
 
     Args:
         pixels: uint8 (N, height, width, 3), as the module takes them.
-        names: the names of the pictures.
-        answers: the answers of the variants.
     """
     height, width = pixels.shape[1:3]
     scale = _SIDE / max(height, width)

@@ -24,7 +24,6 @@ class LabelledImage:
     """An image and its class.
 
     Attributes:
-        uri: the URI of the image.
         label: the label of its class, as a folder or a table names it.
         written: the image's name as the table has it, or its path below the folder.
     """

@@ -20,7 +20,6 @@ class Access:
     """Settings for access to images.
 
     Attributes:
-        settings: the settings of the stores.
         concurrent_reads: objects that a worker process reads at once, to hide their latency.
         selection: which part of a container's record holds the image.
         hide_query: which values of a URL's query the names of images hide.

@@ -70,7 +70,6 @@ class Network(tf.Module):
 
         Args:
             inputs: float32 (N, size, size, 3), RGB in [-1, 1].
-            phase: the phase of the run.
             rates: the weights of this batch in moving averages.
         """
         outputs = inputs if phase is Phase.FLOAT else self._quantised_input(inputs)

@@ -72,7 +72,6 @@ def train(
         network: the network to train, with random or transferred weights.
         batches: a function from the number of completed steps to the next batches: pairs of
             pixels uint8 (N, height, width, 3) and classes int (N,), at least one per step.
-        options: the options of the run.
         state: folder for checkpoints and TensorBoard summaries. The run continues from the last
             checkpoint there. None keeps nothing.
         stopping: ends the float phase early; None for never.

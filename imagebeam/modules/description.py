@@ -37,7 +37,6 @@ def describe(
 
     Args:
         size: (height, width) of its pictures.
-        facts: the facts of its input.
         rows: its answers to the probe pictures by head, float32 (N, length).
         metadata: what its author states.
         source: names it in errors.

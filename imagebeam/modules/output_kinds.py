@@ -71,7 +71,6 @@ def choose_outputs(
     `stated` names it.
 
     Args:
-        outputs: the outputs of the function.
         stated: the kind of the outputs to use, by name; empty to decide by names and shapes.
         source: names the function in errors.
 

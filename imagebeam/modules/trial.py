@@ -108,7 +108,6 @@ def main(path: str, options: str, memory: str, refused: str) -> None:
     """Read the interface of a file, which runs it on probe pictures.
 
     Args:
-        path: the path of the file.
         options: as JSON.
         memory: bytes of address space that this process may take.
         refused: file for the reason if it is not a module.

@@ -79,7 +79,6 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
     """Prepare the output folder for a job, or refuse it.
 
     Args:
-        layout: the layout of the folder.
         identity: the identity of the job; holds at least the options that the values of a row
             depend on.
         overwrite: delete the files of an earlier job.

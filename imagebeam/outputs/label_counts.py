@@ -34,7 +34,6 @@ def label_counts(layout: Layout, most_parts: int = 1000) -> Sequence[LabelCount]
     """Count the images by label, the most frequent label first.
 
     Args:
-        layout: the layout of the output.
         most_parts: number of files that may be read.
 
     Returns:

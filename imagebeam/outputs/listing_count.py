@@ -20,7 +20,6 @@ class ListingCount:
     A source that is listed in less than that time writes nothing.
 
     Args:
-        layout: the layout of the output.
         source: index of the source.
         clock: gives seconds.
     """

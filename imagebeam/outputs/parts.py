@@ -125,7 +125,6 @@ def forget_errors(layout: Layout, codes: Sequence[str]) -> int:
     """Delete error rows, so that the next run does their images again; return their number.
 
     Args:
-        layout: the layout of the output folder.
         codes: the codes of the rows to delete; without any, all rows that are retryable.
     """
     again = partial(_is_retried, codes)

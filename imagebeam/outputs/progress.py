@@ -46,7 +46,6 @@ class ProgressWatcher:
     """Counts the rows of parts that appear in an output. Every part is opened once.
 
     Args:
-        layout: the layout of the output.
         and_earlier: count the parts that exist already, too, and refuse damaged ones. Otherwise
             those are left out: a file that appears beside a running job must not end it.
     """

@@ -27,7 +27,6 @@ class Output:
     """An output that is opened for reading.
 
     Attributes:
-        layout: the layout of its folder.
         schema: the schema of its predictions, apart from --keep columns.
         columns: the columns of its predictions, in their order.
         is_complete: whether its job is complete.

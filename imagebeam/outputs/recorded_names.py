@@ -22,7 +22,6 @@ class RecordedNames:
         """Read the names.
 
         Args:
-            layout: the layout of the output.
             retried: codes of failures whose images are labelled again; without any, all that are
                 retryable; None are none.
             seconds: time limit. Names that are not read by then are missing here.

@@ -33,12 +33,10 @@ class Status:
     """State of the job of an output.
 
     Attributes:
-        layout: the layout of the output.
         state: complete; running in a process of this machine; detached, that is, running on a
             cluster; stopped otherwise.
         compacting: True while a compaction runs, False if one was killed, else None.
         remote_handle: where a detached job is.
-        summary: the summary of a complete job.
         progress: the progress of an incomplete job: the rows of all runs.
         began: when labelling began, in seconds since the epoch; None while images are listed.
         last_part: when the latest part was finished, in the same unit; None if none is.

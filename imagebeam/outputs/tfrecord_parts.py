@@ -37,7 +37,6 @@ def uris(
     """Yield the `uri` of every Example in a file.
 
     Args:
-        path: the path of the file.
         check: called with the file's provenance before the first `uri`.
 
     Raises:

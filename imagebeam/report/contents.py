@@ -38,8 +38,6 @@ class Contents:
     """An output, counted.
 
     Attributes:
-        layout: the layout of its folder.
-        identity: the identity of its job.
         summary: None where the job is not complete.
         plan: what the latest run requested; None where that is unknown.
         provenance: module, engine, preprocessing and versions.
@@ -87,7 +85,6 @@ def read(
     """Count an output. Damaged files become findings and are skipped.
 
     Args:
-        root: the root of the output.
         images: get all labelled rows.
         failures: get all failed rows.
         dates: looks up when files were modified.

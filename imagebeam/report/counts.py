@@ -130,7 +130,6 @@ class ErrorGroup:
     """The failed images of one code.
 
     Attributes:
-        code: the code of the error.
         stage: the stage in which the images failed.
         images: number of images.
         retryable: whether the images may succeed in another run.

@@ -43,7 +43,6 @@ def data(
     """Return the data of a page; control characters in names are escaped.
 
     Args:
-        contents: the contents of the output.
         thumbnails: `data:` URIs by URI; other pictures are shown by name.
         lists: where the page finds the rows of all "images" and all "failures".
         timeline: None where it has too little to draw.

@@ -58,7 +58,6 @@ class SmallestPerGroup:
         """Keep those of N rows that have the smallest keys.
 
         Args:
-            rows: the rows.
             groups: int64 (N,): their groups, from 0.
             keys: float64 (N,), without NaN.
         """

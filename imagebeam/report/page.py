@@ -43,7 +43,6 @@ def write_report(
     """Write the page of an output; return its contents and its path.
 
     Args:
-        output: the output of a job.
         target: path of the page; None puts it into the output.
         most_thumbnails: number of images to read again for thumbnails; None reads them until a
             limit of time or size.
@@ -94,7 +93,6 @@ def render(
     """Return the page.
 
     Args:
-        contents: the contents of the output.
         encoded: thumbnails as `data:` URIs, by the URI of the picture.
         lists: the rows of all "images" and all "failures".
         chunks: JSON texts with rows that are in the page, likewise; None if it is served.

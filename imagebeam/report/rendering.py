@@ -32,7 +32,6 @@ def render(
         style: the style sheet, put in as `style`.
         scripts: put in as `scripts`.
         sources: what else its policy admits: directives such as `img-src`, and their sources.
-        values: the values of the template.
     """
     directives = {
         "default-src": "'none'",

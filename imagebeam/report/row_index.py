@@ -44,7 +44,6 @@ class Question:
 
     Attributes:
         label: the label of the row, or its error code; "" stands for all, also below.
-        folder: the folder of the image.
         year: the year of its date, in UTC.
         name: part of its name or its label, in any case.
         least: thousandths of the score.

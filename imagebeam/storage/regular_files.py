@@ -18,7 +18,6 @@ def regular_file(path: str | Path, flags: int = 0) -> Iterator[IO[bytes]]:
     """Open a file for reading.
 
     Args:
-        path: the path of the file.
         flags: further flags of `os.open`.
 
     Raises:

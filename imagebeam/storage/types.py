@@ -28,7 +28,6 @@ class RequestHeader:
     """A header that a user adds to http(s) requests.
 
     Attributes:
-        name: the name of the header.
         value: itself, or `$VARIABLE` or `@FILE`, read where the request is sent.
         host: the host, with or without a port, that receives it; "" stands for all.
     """
@@ -82,7 +81,6 @@ class Store(Protocol):
         """Read a whole object, or `size` bytes from `start`.
 
         Args:
-            uri: the URI of the object.
             max_bytes: more than this is `TooLarge`.
             start: first byte.
             size: None reads to the end.
@@ -99,7 +97,6 @@ class Store(Protocol):
         """Write a whole object, or nothing.
 
         Args:
-            uri: the URI of the object.
             data: its bytes.
             if_version: replace only this version, or else fail with `Changed`; "" stands for no
                 object, None for any.

@@ -52,7 +52,6 @@ def commit(
     per row is held in memory, of the output and of the tables.
 
     Args:
-        root: the root of the output.
         predictions: the table of labelled images.
         errors: the table of failed images.
         partial: commit the finished rows of a job that is not complete.

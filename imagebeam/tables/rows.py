@@ -107,7 +107,6 @@ def batches(part: AnyPath, own_schema: pa.Schema, schema: pa.Schema) -> Iterator
     Args:
         part: a part of predictions or errors.
         own_schema: the schema of the part, as its job writes it.
-        schema: the schema of the table.
 
     Raises:
         DamagedPartError: the part cannot be read to its end.

@@ -34,7 +34,6 @@ class FinishedRows:
     Attributes:
         parts: their files.
         own_schema: as the job writes them.
-        schema: the schema of their table.
         digests: the digests of all rows, sorted.
     """
 
@@ -68,7 +67,6 @@ class CommitSource:
     """An output whose rows were read once.
 
     Attributes:
-        root: the root of the output.
         predictions: the rows of labelled images.
         errors: the rows of failed images.
         properties: what both snapshots state about the origin of their rows.

@@ -49,7 +49,6 @@ class TableChange:
         schema: the columns of the table afterwards.
         added: yields the rows to add; may be called several times.
         gone: sorted digests of the rows to remove; None replaces all rows.
-        owner: the owner of the table afterwards.
         properties: facts that the snapshot carries.
     """
 

@@ -93,7 +93,6 @@ def train_head(
         module: one that `require_features` accepts.
         plan: the settings of the run.
         reader: decodes pictures for this module.
-        provenance: the provenance of the new module.
         advance: called from time to time with the number of pictures done, and of all.
 
     Raises:

@@ -49,7 +49,6 @@ class Archive(NamedTuple):
     Attributes:
         file: the archive's bytes, decompressed.
         kind: how its members are read.
-        format: the format of the archive.
         name: the name of the archive where it is a member of another one; else "".
         place: the place of the archive in the other one, where its members must be decompressed.
         start: added to the positions of its members, where they lie in the other one.

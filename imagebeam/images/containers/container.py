@@ -77,7 +77,6 @@ def read_range(
     Args:
         part: returns so many bytes from a position.
         kind: the kind of a tar or TFRecord file that is not compressed.
-        place: the place of the member.
         selection: which part of a record holds the image.
         max_bytes: more than this is refused.
 
@@ -157,7 +156,6 @@ class Container:
         ended: in the order of the listing, the container is decompressed once.
 
         Args:
-            place: the place of the member.
             max_bytes: more than this is refused.
             kind: the kind of the member; None is the kind that the container was opened with.
 

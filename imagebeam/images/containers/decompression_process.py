@@ -105,7 +105,6 @@ def decompressed_head(source: ByteSource | bytes, compression: Compression, size
 
     Args:
         source: a file, or the first bytes of one: few hold a whole block of bzip2 or zstd.
-        compression: the compression of the data.
         size: bytes to return, at most.
     """
     stream = DecompressionProcess(source, compression, ContainerLimits())

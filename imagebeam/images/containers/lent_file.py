@@ -33,7 +33,6 @@ def open_lent(channel: Channel, path: str, size: int | None = None) -> io.RawIOB
     """Open the file that the parent lends.
 
     Args:
-        channel: the channel to the parent.
         path: the path of the open file, below /proc; "" where parts must be requested.
         size: the size of the file; None where it is unknown, so that it cannot be read from its
             end.

@@ -53,7 +53,6 @@ class TableFile(NamedTuple):
 
     Attributes:
         path: the path of the open file, below /proc; "" where its bytes must be requested.
-        size: the size of the file.
         selection: which column holds the image.
         limits: what it may cost.
     """
@@ -90,7 +89,6 @@ class RowsRequest(NamedTuple):
 
     Attributes:
         is_parquet: whether the file is Parquet, and not Arrow.
-        names: the names of the columns.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
     """

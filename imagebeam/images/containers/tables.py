@@ -50,7 +50,6 @@ def rows(
     Args:
         file: a Parquet or Arrow file.
         is_parquet: whether it is a Parquet file.
-        names: the names of the columns.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
         limits: see `ContainerLimits`.
@@ -106,7 +105,6 @@ def _values(column: pa.Array, name: str, errors: str, bad: dict[int, str]) -> li
 
     Args:
         column: a column of a batch.
-        name: the name of the column.
         errors: what to do with bytes that are not UTF-8, see `bytes.decode`.
         bad: receives the reasons by row.
     """

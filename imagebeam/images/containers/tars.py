@@ -22,10 +22,8 @@ class TarEntry(NamedTuple):
     """The contents of one header.
 
     Attributes:
-        name: the name of the member.
         kind: the type of `tarfile`.
         start: position of its data.
-        size: the size of its data.
         is_sparse: whether holes were left out of its data.
     """
 

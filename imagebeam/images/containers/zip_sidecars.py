@@ -73,7 +73,6 @@ class ZipSidecars:
 
         Args:
             images: with the name of the image that it lies beside, from this one to the last.
-            name: the name of the file.
         """
         assert self._places is not None
         if (packed := self._places.get(hash(sidecar_key(name)))) is None:

@@ -87,7 +87,6 @@ def read(
 
     Args:
         file: the zip.
-        place: the place of the member.
         max_bytes: more than this is refused.
         limits: see `ContainerLimits`.
         unpack: decompresses the member.

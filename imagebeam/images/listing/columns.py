@@ -81,7 +81,6 @@ def kept_columns(
     Args:
         columns: the columns of the table, with their Arrow types.
         keep: names of the columns to keep.
-        address: the address of the table.
         text: the input as the user typed it, for messages.
 
     Raises:

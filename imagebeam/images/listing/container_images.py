@@ -27,7 +27,6 @@ def members(one: ListingPass, address: str, shown: str) -> Iterator[ListedImage]
 
     Args:
         one: the pass over its source.
-        address: the address of the container.
         shown: its name in rows.
     """
     return guarded(shown, _members(one, address, shown))

@@ -21,7 +21,6 @@ def added(
 
     Args:
         listed: the image.
-        path: the path of its file.
         columns: extensions such as `txt`, `json.KEY`, or what a path holds.
         content: returns the content of a file by its path; None if there is no such file.
     """

@@ -58,7 +58,6 @@ class FileKinds:
         """Return what a file is.
 
         Args:
-            address: the address of the file.
             text: the input as the user typed it, for messages.
 
         Raises:

@@ -23,7 +23,6 @@ class ObjectsBeside:
     The listing shows which of them exist, so that no request is made for others.
 
     Args:
-        store: the store of the images.
         columns: extensions such as `txt`, `json.KEY`, or what a path holds.
         reads: number of objects that are read at once.
     """

@@ -242,7 +242,6 @@ def chunk_size(images: int, processes: int, size: tuple[int, int]) -> int:
     Each chunk costs messages between processes and wakes threads, so few cores get large chunks.
 
     Args:
-        images: the images of the shard.
         processes: the number of processes that decode.
         size: (height, width) of a decoded picture.
     """

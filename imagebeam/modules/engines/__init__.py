@@ -49,7 +49,6 @@ def load_content(engine: str, content: bytes, source: str, info: ModuleInfo) -> 
 
     Args:
         engine: `Module.engine`, "litert" or "onnx".
-        content: the content of the file.
         source: names it in errors.
         info: `Module.info`.
 

@@ -24,7 +24,6 @@ class SeparateEngine:
         """Load a module that `open_module` has prepared.
 
         Args:
-            module: the module.
             seconds: the time limit for each answer; None for the deadline of TensorFlow's
                 processes.
 

@@ -34,7 +34,6 @@ def verified_digest(handle: str, path: Path, pin: str | None, cache: Cache) -> s
 
     Args:
         handle: without the pin.
-        path: the path of the module.
         pin: the digest that the user requires; None for that of the first use, if there is one.
         cache: holds the digests of first uses, and listings.
 

@@ -88,7 +88,6 @@ def _begun(path: Path, key: str, resume: bool) -> tuple[Path, IO[bytes]]:
 
     Args:
         path: the file that is complete at the end.
-        key: the key of the version.
         resume: False if nothing can tell whether earlier bytes belong to the same version.
     """
     found: tuple[Path, IO[bytes]] | None = None

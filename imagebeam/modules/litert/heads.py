@@ -80,7 +80,6 @@ def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperati
     several operations of one kind, are passed over.
 
     Args:
-        graph: the graph of the tensor.
         tensor: its number.
         joins: whether a joining counts.
     """

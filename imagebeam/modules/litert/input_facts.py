@@ -37,7 +37,6 @@ def input_facts(
     Args:
         picture: the input.
         metadata: its `module.json`.
-        graph: the graph of the flatbuffer.
         content: the flatbuffer.
         source: names it in errors.
         place: the place of the graph among those of the file.

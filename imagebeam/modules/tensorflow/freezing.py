@@ -59,7 +59,6 @@ def freeze(
 
     Args:
         infer: computes the heads of a batch.
-        spec: the spec of the batch.
         convert: freezes a function; None if TensorFlow has no function for it.
 
     Raises:

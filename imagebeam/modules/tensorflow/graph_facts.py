@@ -26,7 +26,6 @@ class GraphFacts:
     Attributes:
         front: what its first operations do with pictures.
         ends: how each head ends, see `probes`, where that is known.
-        names: the names of its operations.
     """
 
     front: Front = field(default_factory=Front)
@@ -39,7 +38,6 @@ def graph_facts(infer: Infer, dtype: str, batch: int | None, size: tuple[int, in
 
     Args:
         infer: computes the heads of a batch.
-        dtype: the dtype of the pictures.
         batch: the fixed length of the batch dimension, None when it is free.
         size: (height, width) of the pictures.
     """

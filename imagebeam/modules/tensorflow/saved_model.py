@@ -42,7 +42,6 @@ class Heads:
 
     Attributes:
         by_kind: the heads that the module has: "logits" or "scores", and "features".
-        spec: the spec of their input.
         ranges: the values that stand for the pixel values 0 and 255 in them: one pair for all
             channels, or one for each.
         channels: the order of the colours in them, "rgb" or "bgr".

@@ -78,7 +78,6 @@ def run_task(task: str, environment: Mapping[str, str] | None = None, **argument
     Args:
         task: its name.
         environment: variables to set in the process.
-        arguments: the arguments of the function.
 
     Raises:
         TaskCrashedError: TensorFlow crashed.

@@ -40,7 +40,6 @@ class SidecarChange(NamedTuple):
     """A sidecar to be written.
 
     Attributes:
-        path: the path of the sidecar.
         content: the content that it gets.
         before: content before the first change; None if there was no file.
         is_new: whether there is no file.

@@ -135,7 +135,6 @@ class WebHosts:
         """Connect to nothing yet.
 
         Args:
-            settings: the settings of the store.
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
             look_up: returns the addresses of a host.
             check: refuses addresses that are not public.

@@ -68,7 +68,6 @@ def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
     """Read a whole body.
 
     Args:
-        body: the body of the response.
         announced: the response's Content-Length.
         max_bytes: limit.
 

@@ -43,7 +43,6 @@ class EntryAddress(NamedTuple):
     """The address of an entry's image.
 
     Attributes:
-        address: the address of the image.
         uri: its name in rows.
     """
 

@@ -86,7 +86,6 @@ def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
     """Return the format of a manifest; its content corrects its name.
 
     Args:
-        name: the name of the file.
         file: at its start, where it is left.
         column: the column that names the images.
     """
