@@ -54,7 +54,6 @@ class DecompressionProcess:
 
         Args:
             source: the compressed bytes, or a file of them.
-            compression: their compression.
             limits: what it may cost.
             seconds: the time limit for one piece.
         """

@@ -46,8 +46,6 @@ def decompressor(
 
     Args:
         file: a file of the compressed bytes, at their start.
-        compression: their compression.
-        limits: see `ContainerLimits`.
 
     Raises:
         UnsupportedContainerError: its library is not installed.

@@ -58,7 +58,6 @@ class NestedPlace(NamedTuple):
 
         Args:
             file: the outer archive, decompressed.
-            limits: see `ContainerLimits`.
         """
         opened: ByteSource = FilePart(file, self.start, self.size)
         for compression in (self.first, self.second):

@@ -50,7 +50,6 @@ def page_sizes(
         file: the Parquet file.
         group: the columns of the row group.
         path: the path of the column, as `image.bytes`; the first leaf of a column that is a struct.
-        limits: see `ContainerLimits`.
 
     Raises:
         ContainerLimitError: a page decompresses to too much.

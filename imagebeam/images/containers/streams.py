@@ -104,8 +104,6 @@ class Decompressed:
 
         Args:
             file: a file of the compressed bytes; the caller closes it.
-            compression: their compression.
-            limits: see `ContainerLimits`.
             seconds: the time limit for one piece.
         """
         self._file = file

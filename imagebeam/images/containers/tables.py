@@ -52,7 +52,6 @@ def rows(
         is_parquet: whether it is a Parquet file.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
-        limits: see `ContainerLimits`.
 
     Raises:
         DamagedContainerError: it cannot be read, or not any further.

@@ -76,8 +76,6 @@ def entries(
     A tar that follows the end mark of another is read too, as `tar --ignore-zeros` does.
 
     Args:
-        file: the tar.
-        limits: see `ContainerLimits`.
         counter: counts the entries.
 
     Raises:

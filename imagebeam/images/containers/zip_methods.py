@@ -38,7 +38,6 @@ def unpack(packed: bytes, method: int, size: int, limits: ContainerLimits) -> by
         packed: the bytes in the archive.
         method: the compression method.
         size: announced bytes of the content.
-        limits: see `ContainerLimits`.
 
     Raises:
         BadMember: the data is damaged, or its method is not installed.

@@ -24,9 +24,7 @@ class ZipSidecars:
     """The files beside the images of one zip.
 
     Args:
-        file: the zip.
         columns: see `kept_values.Sidecars`; without any, nothing is read.
-        limits: see `ContainerLimits`.
     """
 
     def __init__(self, file: ByteSource, columns: Sequence[str], limits: ContainerLimits) -> None:

@@ -86,9 +86,7 @@ def read(
     """Return the content of a member if its checksum is right.
 
     Args:
-        file: the zip.
         max_bytes: more than this is refused.
-        limits: see `ContainerLimits`.
         unpack: decompresses the member.
 
     Raises:

@@ -59,7 +59,6 @@ def resolve(
         entry: as the manifest has it.
         manifest: address of the manifest: one from elsewhere must not name local files.
         base: address of the folder that relative entries start from.
-        rules: see `EntryRules`.
         hide_query: what of a web address its name leaves out.
 
     Raises:
