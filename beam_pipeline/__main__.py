@@ -5,11 +5,7 @@ import signal
 import sys
 from typing import TextIO
 
-from imagebeam.beam_pipeline.interrupts import (
-    EXIT_CODE,
-    exit_interrupted,
-    handle_interrupts,
-)
+from imagebeam.beam_pipeline.interrupts import EXIT_CODE, exit_interrupted, handle_interrupts
 
 
 def main() -> None:

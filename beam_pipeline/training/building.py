@@ -15,11 +15,7 @@ from imagebeam.modules.handles.catalogue import (
     checkpoint_of,
     fetch_published,
 )
-from imagebeam.modules.tensorflow.subprocess import (
-    require_tensorflow,
-    run_task,
-    tensorflow_version,
-)
+from imagebeam.modules.tensorflow.subprocess import require_tensorflow, run_task, tensorflow_version
 from imagebeam.stderr_redirection import redirect_descriptor
 from imagebeam.version import __version__
 

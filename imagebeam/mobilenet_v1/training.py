@@ -14,11 +14,7 @@ from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.layers import Phase, Rates
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.quantops import debiased_rate
-from imagebeam.mobilenet_v1.training_options import (
-    EarlyStopping,
-    TrainingOptions,
-    learning_rate,
-)
+from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions, learning_rate
 
 WEIGHT_DECAY = 4e-5
 RANGE_DECAY = 0.999

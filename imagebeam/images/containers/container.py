@@ -15,10 +15,7 @@ from imagebeam.images.containers.errors import (
 )
 from imagebeam.images.containers.kinds import Compression, ContainerKind
 from imagebeam.images.containers.nested import NestedPlace
-from imagebeam.images.containers.numbering import (
-    numbered_after_the_first,
-    numbered_before_the_last,
-)
+from imagebeam.images.containers.numbering import numbered_after_the_first, numbered_before_the_last
 from imagebeam.images.containers.streams import CheckedFile, Decompressed
 from imagebeam.images.containers.types import (
     ByteSource,
@@ -29,12 +26,7 @@ from imagebeam.images.containers.types import (
     MemberSelection,
 )
 from imagebeam.images.containers.window import Window, check_span
-from imagebeam.images.errors import (
-    BadMember,
-    ImageError,
-    UnexpectedFetch,
-    UnexpectedListing,
-)
+from imagebeam.images.errors import BadMember, ImageError, UnexpectedFetch, UnexpectedListing
 from imagebeam.images.foreign_kinds import foreign_kind
 from imagebeam.storage import StoreError
 from imagebeam.storage.errors import describe_unexpected

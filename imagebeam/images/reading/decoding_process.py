@@ -17,12 +17,7 @@ import numpy.typing as npt
 
 from imagebeam.channel import Channel
 from imagebeam.errors import RAISE_UNEXPECTED, ImagebeamError
-from imagebeam.images.errors import (
-    DecodeMemory,
-    DecodeTimeout,
-    ImageError,
-    UnexpectedFetch,
-)
+from imagebeam.images.errors import DecodeMemory, DecodeTimeout, ImageError, UnexpectedFetch
 from imagebeam.images.reading.batch import Batch
 from imagebeam.images.reading.decoded_batch import DecodedBatch, Outcome, batches
 from imagebeam.images.reading.fetch import FetchRequest

@@ -16,12 +16,7 @@ from imagebeam.storage.errors import (
     WrongLength,
 )
 from imagebeam.storage.http.connections import seconds_left
-from imagebeam.storage.http.content_codings_child import (
-    DATA,
-    ENDS_EARLY,
-    FAILED,
-    TOO_MUCH_MEMORY,
-)
+from imagebeam.storage.http.content_codings_child import DATA, ENDS_EARLY, FAILED, TOO_MUCH_MEMORY
 
 _SECONDS = 60.0
 _MOST_CODINGS = 3

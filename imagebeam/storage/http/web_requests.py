@@ -15,13 +15,7 @@ from urllib3.exceptions import InvalidHeader, LocationParseError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Url, parse_url
 
-from imagebeam.storage.errors import (
-    Changed,
-    Missing,
-    StoreError,
-    TooManyRedirects,
-    Unsupported,
-)
+from imagebeam.storage.errors import Changed, Missing, StoreError, TooManyRedirects, Unsupported
 from imagebeam.storage.http.connection_errors import translate_errors
 from imagebeam.storage.http.own_headers import own_headers
 from imagebeam.storage.http.pools import WebHosts
