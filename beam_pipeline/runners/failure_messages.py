@@ -16,6 +16,7 @@ _NO_DECODER = re.compile(rf"{NO_DECODER}: [^\n]*?(?= \[while running|\n|$)")
 _WRONG_PART = re.compile(r"\.(?:OutputError|DamagedPartError): ([^\n]*?)(?= \[while running|\n|$)")
 _REFUSED = re.compile(r"PermissionError: \[Errno 13\] ([^\n]*credentials[^\n]*?)(?: \[while|\n|$)")
 _NO_JOB_SERVER = re.compile(r"[Uu]nable to fetch remote job server jar at (\S+): (.*?)\. ")
+_NOT_STARTED = re.compile(r"Service failed to start up with error (-?\d+)")
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
 
 
@@ -87,6 +88,13 @@ def explain(error: BaseException) -> str:
             f"Beam's job server is not installed and could not be downloaded ({missing[2]}). Get "
             f"{missing[1]}, or build it with deploy/flink/job-server.xml, and name the file by "
             "--flink_job_server_jar."
+        )
+    if ended := _NOT_STARTED.search(text):
+        return (
+            "the program that Beam starts here for the runner ended at once (exit code "
+            f"{ended[1]}). Check that --prism_location or --flink_job_server_jar names the "
+            "right file and that Java, where it needs it, is version 11 or newer. Its messages are "
+            "in job/log.txt in the output."
         )
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         return (

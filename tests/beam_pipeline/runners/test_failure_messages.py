@@ -36,6 +36,13 @@ from imagebeam.outputs.errors import DamagedPartError, OutputError
             "Found). Get https://maven.example/job-server-2.77.0.jar, or build it with "
             "deploy/flink/job-server.xml, and name the file by --flink_job_server_jar.",
         ),
+        (
+            "Service failed to start up with error 1",
+            "the program that Beam starts here for the runner ended at once (exit code 1). Check "
+            "that --prism_location or --flink_job_server_jar names the right file and that Java, "
+            "where it needs it, is version 11 or newer. Its messages are in job/log.txt in the "
+            "output.",
+        ),
         ("", "RuntimeError. Remove the cause."),
     ],
 )
