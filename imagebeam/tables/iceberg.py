@@ -27,6 +27,12 @@ try:
     from pyiceberg.utils.config import Config
 except ImportError:
     raise TableError(f"--iceberg needs pyiceberg. Run `{install_command('iceberg')}`.") from None
+# Its import reads the configuration.
+except Exception as error:
+    raise TableError(
+        f".pyiceberg.yaml: cannot be read: {shortened(error)}. Correct the file; pyiceberg looks "
+        "for it in $PYICEBERG_HOME, the home folder and the current one."
+    ) from error
 
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
@@ -196,7 +202,10 @@ def catalogue(name: str) -> Catalog:
         TableError: there is none of this name, or it cannot be opened.
     """
     config = Config()
-    known = config.get_known_catalogs()
+    try:
+        known = config.get_known_catalogs()
+    except ValueError:
+        known = []
     if name not in known:
         raise TableError(
             f"{name}: no such catalogue is configured for pyiceberg (known: "

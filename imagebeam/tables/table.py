@@ -109,6 +109,8 @@ def fix_for(error: Exception, place: str) -> str:
     """Return the fix for an error of a library; `place` names what else to check."""
     if "No space left on device" in str(error):
         return "Free space there, then run the same command again."
+    if "No default path is set" in str(error):
+        return "Give the catalogue a property `warehouse`, the folder or bucket for its tables."
     if "failed validation" in str(error):
         return "The table has a rule that these rows break: drop it, or commit to another table."
     if isinstance(error, NotImplementedError) or "nsupported" in str(error):

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from imagebeam.tables import credentials, iceberg
 from imagebeam.tables.delta import Delta
 from imagebeam.tables.table import TableError, fix_for
 from tests.engines.tools import free_port
-from tests.tables.tables import unused
+from tests.tables.tables import IcebergKind, output, unused
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,26 @@ def test_a_catalogue_that_cannot_be_reached_is_named(
     assert message.startswith(f"{name}: the catalogue cannot be opened: ")
     assert reason in message
     assert message.endswith("Check its properties in ~/.pyiceberg.yaml, and the network.")
+
+
+def test_a_configuration_that_is_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".pyiceberg.yaml").write_text("catalog: [broken\n")
+    command = [sys.executable, "-c", "import imagebeam.tables.iceberg"]
+    environment = os.environ | {"PYICEBERG_HOME": str(tmp_path)}
+    process = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "TableError: .pyiceberg.yaml: cannot be read: While scanning" in process.stderr
+
+
+def test_a_catalogue_without_a_place_for_tables_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = unused()
+    monkeypatch.setenv(f"PYICEBERG_CATALOG__{name.upper()}__URI", f"sqlite:///{tmp_path}/c.db")
+    output(tmp_path / "out", ["a.jpg"])
+    with pytest.raises(TableError, match="Give the catalogue a property `warehouse`"):
+        IcebergKind(name).commit(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
