@@ -150,7 +150,7 @@ def _zstd(log: int) -> bytes:
     return packer.compress(tar()) + packer.flush()
 
 
-def _rows(column: str, count: int, value: bytes | str | None) -> bytes:
+def _rows(column: str, count: int, value: bytes | str | None, **options: Any) -> bytes:
     """Return a Parquet file that holds one value once and repeats it."""
     buffer = io.BytesIO()
     numbers = pa.array(np.zeros(count, np.int32))
@@ -159,7 +159,17 @@ def _rows(column: str, count: int, value: bytes | str | None) -> bytes:
         table = pa.table({column: values.take(numbers)})
     else:
         table = pa.table({column: pa.DictionaryArray.from_arrays(numbers, values)})
-    pq.write_table(table, buffer, compression="zstd", store_schema=False)
+    pq.write_table(table, buffer, compression="zstd", store_schema=False, **options)
+    return buffer.getvalue()
+
+
+def _nulls(column: str, kind: pa.DataType, groups: int) -> bytes:
+    """Return a Parquet file of groups of 10 M rows of null."""
+    buffer = io.BytesIO()
+    rows = pa.table({column: pa.nulls(10_000_000, kind)})
+    with pq.ParquetWriter(buffer, rows.schema, compression="zstd") as writer:
+        for _ in range(groups):
+            writer.write_table(rows, row_group_size=rows.num_rows)
     return buffer.getvalue()
 
 
@@ -241,6 +251,15 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Parquet manifest of 10 M rows of null": (
         "d.parquet",
         lambda: _table({"uri": pa.nulls(10_000_000, pa.string())}),
+    ),
+    "Parquet manifest of 430 bytes that stands for 9 GB": (
+        "g.parquet",
+        lambda: _rows("uri", 100_000, "x" * 90_000, write_statistics=False),
+    ),
+    "Parquet of 200 M rows of null": ("i.parquet", lambda: _nulls("image", pa.binary(), 20)),
+    "Parquet manifest of 200 M rows of null": (
+        "j.parquet",
+        lambda: _nulls("uri", pa.string(), 20),
     ),
     "Parquet manifest of 2,000 columns": (
         "e.parquet",
