@@ -33,7 +33,7 @@ class Command(Protocol):
         """Declare the options."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do the work; the exit code."""
+        """Do the work and return the exit code."""
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     tables = parser.add_group("table", exclusive=True)
     tables.add_argument(
@@ -51,7 +50,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Commit an output; the exit code."""
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
 
     if not args.delta and not args.iceberg:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "--part-bytes",
@@ -37,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compact an output; the exit code."""
     from imagebeam.beam_pipeline.reporting.progress import Step, progress
     from imagebeam.outputs.compaction.compact import compact
     from imagebeam.outputs.identity import read

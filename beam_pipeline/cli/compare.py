@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("old", metavar="OLD", help="the --output of a job")
     parser.add_argument("new", metavar="NEW", help="the --output of another job")
     parser.add_argument(
@@ -57,7 +56,6 @@ def _share(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare two outputs; the exit code."""
     from imagebeam.outputs.compare import compare
     from imagebeam.outputs.reading import Output
     from imagebeam.report.comparison_page import write_comparison

@@ -19,12 +19,10 @@ _CODE = "CODE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("shell", choices=("bash", "zsh"), metavar="SHELL", help="bash or zsh")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script; the exit code."""
     import shtab
 
     print(shtab.complete(_whole_parser(), args.shell))

@@ -14,7 +14,6 @@ TAKES_BEAM_OPTIONS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument(
         "-o",
         "--output",
@@ -25,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo; the exit code."""
     from imagebeam.beam_pipeline.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 

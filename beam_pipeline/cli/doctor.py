@@ -33,7 +33,6 @@ _ABOUT_WIDTH = 9
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="folder, glob in quotes, image or manifest"
     )
@@ -71,7 +70,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the checks; the exit code."""
     from imagebeam.beam_pipeline.doctor.check_process import run_all
 
     checks = _checks(args)

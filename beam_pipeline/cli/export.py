@@ -40,7 +40,6 @@ _MOST_PROBLEMS = 20
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     targets = parser.add_group("target", exclusive=True, required=True)
     targets.add_argument("--to", metavar="FILE", help="write a table: FILE.csv or FILE.jsonl")
@@ -79,7 +78,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export an output; the exit code."""
     from imagebeam.beam_pipeline.options.values import least_score
     from imagebeam.outputs.reading import Output, Selection
 

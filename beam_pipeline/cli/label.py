@@ -25,7 +25,6 @@ TAKES_BEAM_OPTIONS = True
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -67,7 +66,6 @@ def add_job_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the job; the exit code."""
     from imagebeam.beam_pipeline.fast_imports import fast_imports
     from imagebeam.images.stage_times import Stopwatch
 

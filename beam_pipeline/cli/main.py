@@ -88,7 +88,7 @@ def _run(argv: Sequence[str], debug: bool) -> int:
 
 
 def _failed(argv: Sequence[str], error: Exception, debug: bool) -> int:
-    """Say why the command failed; the exit code."""
+    """Say why the command failed, and return the exit code."""
     is_known = isinstance(error, ImagebeamError | OSError)
     if debug or not is_known:
         # A defect of this package: its stack trace helps to report it, without secrets.
@@ -133,7 +133,7 @@ def _quiet_logging() -> Iterator[None]:
 
 
 def _report(argv: Sequence[str], message: str, code: int) -> int:
-    """Say why the command ends; the exit code."""
+    """Say why the command ends, and return the exit code."""
     message = clean_text(message)
     if argv[:1] == ["label"] and "--json" in argv:
         from imagebeam.beam_pipeline.reporting import json_lines

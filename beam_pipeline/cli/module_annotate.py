@@ -20,7 +20,6 @@ from imagebeam.modules.errors import ModuleError
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import (
         ModuleArguments,
         add_handle,
@@ -41,7 +40,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Annotate the module; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.annotate import annotate
     from imagebeam.modules.handles.handle import Handle

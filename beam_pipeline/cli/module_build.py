@@ -24,7 +24,6 @@ _SIZE = 160
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import add_output
 
     parser.add_argument(
@@ -61,7 +60,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the module; the exit code."""
     from imagebeam.beam_pipeline.training.building import (
         checkpoint_of_handle,
         export,

@@ -18,7 +18,6 @@ from imagebeam.modules.errors import ModuleError
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import (
         ModuleArguments,
         add_handle,
@@ -31,7 +30,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile the module; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.open_module import compile_module
 

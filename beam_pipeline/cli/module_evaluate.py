@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import EvaluationArguments, add_handle
 
     add_handle(parser)
@@ -42,7 +41,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate the module; the exit code."""
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.beam_pipeline.reporting.progress import failure_counts
     from imagebeam.evaluation import labelled_images

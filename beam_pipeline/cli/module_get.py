@@ -18,12 +18,10 @@ from imagebeam.modules.handles.cache import Cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("name", metavar="NAME", help="a name that `imagebeam module list` shows")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch the module; the exit code."""
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.modules.handles.catalogue import DEMO, catalogue, checkpoint_of, nearest_names
     from imagebeam.modules.open_module import open_module

@@ -16,12 +16,10 @@ _ROW = "{:<20}  {:>5}  {:>10}  {:>6}  {:>6}  {:>5}  {:>5}  {}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the catalogue; the exit code."""
     from imagebeam.modules.handles.catalogue import catalogue, default_module, is_cached
 
     entries, cache = list(catalogue().values()), Cache()

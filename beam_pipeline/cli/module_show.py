@@ -18,7 +18,6 @@ _NAME_WIDTH = 12
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import EngineArguments, add_handle
 
     add_handle(parser)
@@ -27,7 +26,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the module; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.modules.inspection import facts_of
     from imagebeam.modules.open_module import open_module

@@ -23,7 +23,6 @@ from imagebeam.beam_pipeline.options.declaration import add_options
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import add_output
     from imagebeam.beam_pipeline.options.training_arguments import TrainingArguments
 
@@ -46,7 +45,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, write the module and print the accuracy; the exit code."""
     from imagebeam.beam_pipeline.training import head, network
 
     state = args.output.with_name(f"{args.output.name}.training")

@@ -34,7 +34,6 @@ _CLASSES = 5
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     from imagebeam.beam_pipeline.options.module_arguments import PictureArguments, add_handle
 
     add_handle(parser)
@@ -46,7 +45,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the pictures and the answers; the exit code."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.evaluation.contact_sheet import SheetColumn, answer_lines, draw_sheet
     from imagebeam.modules.engines.separate import SeparateEngine

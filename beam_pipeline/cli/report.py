@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare the options."""
     parser.add_argument("labels", metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)"
@@ -62,7 +61,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page; the exit code."""
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.report.page import write_report
 
@@ -89,7 +87,7 @@ def _truth(args: argparse.Namespace) -> "TruthRows | None":
 
 
 def _serve(args: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C; the exit code."""
+    """Serve the page until Ctrl-C, and return the exit code."""
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.report.server import HOST, PortError, ReportServer
 

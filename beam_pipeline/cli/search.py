@@ -24,7 +24,6 @@ from imagebeam.storage import location, uris
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     parser.add_argument("text", metavar="TEXT", help="part of a label")
     parser.add_argument(
@@ -37,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print paths; the exit code."""
     from imagebeam.beam_pipeline.options.values import least_score
     from imagebeam.outputs.reading import Output, Selection, similar_labels
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object; with --watch, one per line"
@@ -47,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the state of a job; the exit code."""
     from imagebeam.outputs.status import status
 
     check_least("interval", args.interval, 0.1)

@@ -12,12 +12,10 @@ from imagebeam.storage import location
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("output", metavar="DIR", help="the --output of a job")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify an output; the exit code."""
     from imagebeam.beam_pipeline.reporting.terminal import SafeConsole
     from imagebeam.outputs.verify import verify
 

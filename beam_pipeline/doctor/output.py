@@ -65,7 +65,7 @@ _STATES = {
 
 
 def _probed(folder: AnyPath) -> int | None:
-    """Write a probe; the free bytes, or None for a store."""
+    """Write a probe and return the free bytes; None for a store."""
     if isinstance(folder, Location):
         probe = folder / f"imagebeam-probe-{uuid.uuid4().hex}"
         try:

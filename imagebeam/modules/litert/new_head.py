@@ -92,7 +92,7 @@ class _GraphAppender:
     def tensor(
         self, name: str, shape: Sequence[int], signature: Sequence[int] | None = None
     ) -> int:
-        """Add a float32 tensor without content; its index."""
+        """Add a float32 tensor without content and return its index."""
         tensor = self._schema.TensorT()
         tensor.name = f"new_head/{name}"
         tensor.type = self._schema.TensorType.FLOAT32
@@ -103,7 +103,7 @@ class _GraphAppender:
         return len(self._graph.tensors) - 1
 
     def constant(self, name: str, values: FloatArray) -> int:
-        """Add a tensor with content; its index."""
+        """Add a tensor with content and return its index."""
         buffer = self._schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values, "<f4").tobytes(), np.uint8)
         self._model.buffers.append(buffer)
