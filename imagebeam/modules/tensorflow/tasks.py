@@ -57,7 +57,7 @@ def signatures(path: str) -> dict[str, Any]:
 
 
 def resolve(url: str) -> str:
-    """Fetch the TF-Hub module at `url` with `tensorflow_hub`, unless cached, and return its directory."""
+    """Return the directory of the TF-Hub module at `url`; `tensorflow_hub` fetches it if needed."""
     import socket
 
     import tensorflow_hub
