@@ -38,6 +38,15 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Leave binary content out of the ids of tests: archives hold the time at which they are made.
+
+    All workers of pytest-xdist must collect the same ids.
+    """
+    is_binary = isinstance(val, bytes) and (b"\0" in val or not val.isascii())
+    return argname if is_binary else None
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """Return the folder with published weights, golden values and photos."""

@@ -312,8 +312,6 @@ class TestInputs:
             (bz2.compress(b"%PDF-1.7"), "compressed by bzip2 and holds a PDF document."),
             (gzip.compress(b"\0\1\2\3", mtime=0), "and holds nothing that can be read."),
         ],
-        # What is packed holds the time at which this runs.
-        ids=lambda value: "content" if isinstance(value, bytes) else value,
     )
     def test_other_kinds_are_refused(self, tmp_path: Path, content: bytes, reason: str) -> None:
         (tmp_path / "x.dat").write_bytes(content)
