@@ -6,6 +6,7 @@ from functools import partial
 
 from imagebeam.beam_pipeline.options.declaration import option
 from imagebeam.beam_pipeline.options.values import (
+    globs,
     headers,
     kept_columns,
     root_uri,
@@ -61,12 +62,12 @@ class SourceOptions:
     )
     exclude: tuple[str, ...] = _source(
         (),
-        "leave out files and folders whose name matches this glob; a glob with a slash is matched "
-        "with the path below the input; put INPUT before this option",
+        "leave out files, folders and entries of manifests whose name matches this glob; a glob "
+        "with a slash is matched with the path below the input; put INPUT before this option",
         nargs="+",
         metavar="GLOB",
         shown="",
-        convert=tuple,
+        convert=globs,
     )
     image_key: str = _source(
         MemberSelection.image_key,

@@ -1,10 +1,12 @@
 """Convert what stands behind the options of a job into values; refuse what is not allowed."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.images import uris
-from imagebeam.images.errors import CODES
+from imagebeam.images.errors import CODES, InputError
+from imagebeam.images.listing.braces import expand_braces
 from imagebeam.outputs.schema import RESERVED
 from imagebeam.storage import StoreError
 from imagebeam.storage.types import RequestHeader
@@ -77,7 +79,19 @@ def kept_columns(columns: Sequence[str] | None) -> dict[str, str]:
 
 def root_uri(folder: str) -> str:
     """Return the URI of the folder from which relative names start."""
-    return uris.from_path(folder) if uris.scheme(folder) == "file" else folder.rstrip("/")
+    if uris.scheme(folder) != "file":
+        return folder.rstrip("/")
+    if not os.path.isdir(uris.to_path(folder)):
+        raise UsageError(f"--root {folder}: no such folder. Check the spelling.")
+    return uris.from_path(uris.to_path(folder))
+
+
+def globs(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the globs that some with braces stand for."""
+    try:
+        return tuple(glob for text in texts for glob in expand_braces(text))
+    except InputError as error:
+        raise UsageError(f"--exclude {error}") from error
 
 
 def template(text: str) -> str:

@@ -8,7 +8,8 @@ MEMBER = "!/"
 """Separates an archive from the name of a member, as in `photos.tar!/cat.jpg`."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_FILE = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
+# Hadoop and Java write one slash.
+_FILE = re.compile(r"file:(?:(?=/[^/])|//(?:localhost(?=/))?)", re.IGNORECASE)
 
 _PLAIN = ("file", "gs", "s3")
 """Schemes of names that are paths: a `?`, `#` or `@` in them is part of the name."""

@@ -80,6 +80,7 @@ def test_relative_paths_start_where_the_job_is_run(
         ("%20.jpg", "/base/%20.jpg"),
         ("file:///else/%20.jpg", "/else/ .jpg"),
         ("FILE:///else/a.jpg", "/else/a.jpg"),
+        ("file:/else/%20.jpg", "/else/ .jpg"),
         ("file://localhost/else/a.jpg", "/else/a.jpg"),
         ("file:///else/%FF.jpg", "file:///else/%FF.jpg"),
         (os.fsdecode(b"\xff.jpg"), "file:///base/%FF.jpg"),

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from imagebeam.images import uris
-from imagebeam.images.containers.kinds import suffix_of
+from imagebeam.images.containers.kinds import ContainerKind, kind_of, suffix_of
 from imagebeam.images.errors import ArchiveDamaged, InputError, UnexpectedListing
 from imagebeam.images.listing.input_kinds import REPORT_IT
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
+from imagebeam.images.listing.names import SHARD
 from imagebeam.images.listing.sources import Source
 
 
@@ -31,7 +32,11 @@ def first_image(source: Source, text: str) -> str:
     first = next(replace(source, is_look=True).images(left_out), None)
     if first is None:
         counts = left_out.take()
-        fix = _folder_fix(text, counts) if source.kind == "folder" else ""
+        fix = ""
+        if source.kind == "folder":
+            fix = _folder_fix(text, counts)
+        elif source.kind == "container" and "other_kind" in counts:
+            fix = " A list of images in it must be unpacked or saved as CSV, and named."
         raise EmptyInputError(f"{text}: {_EMPTY[source.kind].format(_described(counts))}{fix}")
     # Only the reason why the whole of it cannot be read comes under its own name.
     if first.uri != uris.without_secrets(source.names[0], source.access.hide_query):
@@ -48,12 +53,23 @@ def first_image(source: Source, text: str) -> str:
 def _folder_fix(folder: str, counts: Mapping[str, LeftOutCount]) -> str:
     if "archive" not in counts:
         return " Check its name; pictures are known by their extension or content."
-    suffix = next(filter(None, map(suffix_of, counts["archive"].examples)), "")
-    if not suffix:
+    globs = sorted(filter(None, map(_glob_of_archives, counts["archive"].examples)), key=_is_table)
+    if not globs:
         return " Unpack the archives in it."
     is_local = uris.scheme(folder) == "file"
     name = glob.escape(uris.to_path(folder)) if is_local else folder
-    return f" Archives in a folder are read by a glob, such as '{name.rstrip('/')}/**/*{suffix}'."
+    return f" Archives in a folder are read by a glob, such as '{name.rstrip('/')}/**/{globs[0]}'."
+
+
+def _glob_of_archives(name: str) -> str:
+    """Return a glob for archives with names like this one; "" if they cannot be read."""
+    whole = SHARD.sub("", name)
+    suffix = suffix_of(whole)
+    return suffix and f"*{suffix}{'' if whole == name else '-*'}"
+
+
+def _is_table(pattern: str) -> bool:
+    return kind_of(pattern) is ContainerKind.PARQUET
 
 
 def _described(counts: Mapping[str, LeftOutCount]) -> str:

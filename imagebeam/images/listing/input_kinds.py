@@ -86,7 +86,7 @@ class FileKinds:
         name = uris.path(address).rpartition("/")[2]
         try:
             with store_for(address, self._access.settings).open(address) as file:
-                return manifest_files.columns(cast(IO[bytes], file), name, self._uri_column)
+                return manifest_files.columns(cast(IO[bytes], file), name, self._uri_column, text)
         except NoColumnError:
             raise
         except (ManifestError, ContainerError) as error:

@@ -168,7 +168,9 @@ class _Inputs:
             # Text beside Parquet and Arrow files only describes them.
             is_described = refusals.keys().isdisjoint(BINARY)
             if not found:
-                about_table = f" {next(iter(refusals.values()))}" if refusals else ""
+                # An object in JSON mostly describes something else.
+                tables = [refusals[form] for form in refusals if form is not Format.JSON]
+                about_table = f" {tables[0]}" if tables else ""
                 raise InputError(f"{empty}{about_table}") from empty
             if refusals and not (found.keys() <= BINARY and is_described):
                 raise InputError(

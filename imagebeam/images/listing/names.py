@@ -66,6 +66,9 @@ FILE_SERVER_NAMES = frozenset(
 )
 """Folders that file servers and operating systems make for their own use, in lower case."""
 
+SHARD = re.compile(r"-\d+-of-\d+$")
+"""The number of one of several files: `train.tfrecord-00000-of-00010`."""
+
 SNIFFED_BYTES = 132
 
 _PICTURE = re.compile(
@@ -97,7 +100,7 @@ class NameRules:
 
     Attributes:
         exclude: globs. One without a slash is matched with each part of a path, one with a slash
-            with the whole path below the input.
+            with the whole path below the input, where `**` stands for any folders.
     """
 
     exclude: tuple[str, ...] = ()
@@ -123,16 +126,32 @@ class NameRules:
             return "excluded"
         if name.startswith(".") and name not in (".", ".."):
             return "hidden"
+        return "excluded" if self._excludes(parts, name) else None
+
+    def excludes(self, path: str) -> bool:
+        """Return whether the globs leave out a path, or a folder above it."""
+        parts = [part for part in path.split("/") if part]
+        return bool(self.exclude) and any(
+            self._excludes(parts[: depth + 1], part) for depth, part in enumerate(parts)
+        )
+
+    def _excludes(self, parts: Sequence[str], name: str) -> bool:
         for pattern in self.exclude:
-            matched = "/".join(parts) if "/" in pattern.strip("/") else name
-            if fnmatch.fnmatchcase(matched, pattern.strip("/")):
-                return "excluded"
-        return None
+            if "/" not in (glob := pattern.strip("/")):
+                if fnmatch.fnmatchcase(name, glob):
+                    return True
+                continue
+            # `**` stands for no folder too.
+            globs = {glob, glob.removeprefix("**/"), glob.replace("/**/", "/")}
+            if any(fnmatch.fnmatchcase("/".join(parts), each) for each in globs):
+                return True
+        return False
 
 
 def judge_suffix(name: str) -> Judgement:
     """Judge a name by its suffix alone."""
-    return _JUDGEMENTS.get(os.path.splitext(name)[1].lower(), "unknown")
+    suffix = os.path.splitext(name)[1].lower()
+    return _JUDGEMENTS.get(SHARD.sub("", suffix) if "-of-" in suffix else suffix, "unknown")
 
 
 def judge_content(head: bytes) -> Literal["image", "other_kind"]:

@@ -165,7 +165,10 @@ def _coding(headers: HTTPHeaderDict) -> str:
 
 def _check_encoding(headers: HTTPHeaderDict) -> None:
     if coding := _coding(headers):
-        raise Unsupported(f"the server compresses it as {coding}, so it cannot be read in parts")
+        raise Unsupported(
+            f"the server compresses it as {coding}, so it cannot be read in parts. "
+            "Download it, and name the file"
+        )
 
 
 def _size(response: BaseHTTPResponse) -> int | None:

@@ -12,13 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from imagebeam.images import uris
 from imagebeam.images.errors import InputError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.listing.braces import expand_braces
 from imagebeam.images.listing.inputs import sources
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingRules
+from imagebeam.images.listing.manifests.entries import shown
 from imagebeam.images.listing.manifests.entry_addresses import EntryRules
+from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.sources import Source
 from tests.images.containers.archives import example, tar, tfrecords, zipped
 from tests.images.encoding import encode, smooth
@@ -171,6 +174,80 @@ class TestEntries:
             (f"{tmp_path}/list.jsonl#line=1", "bad_entry"),
             (f"{tmp_path}/b.jpg", None),
         ]
+
+    @pytest.mark.parametrize(
+        ("entry", "reason"),
+        [
+            ("*.jpg", "is a glob, which manifests do not expand. Name it as INPUT, in quotes"),
+            ("'a.jpg'", "is in quotes. Write the name alone, without them"),
+            ('"b/a.jpg"', "is in quotes. Write the name alone, without them"),
+            ("C:\\a.jpg", "is a path of Windows. Write where this machine finds the file, or a"),
+            ("\\\\nas\\a.jpg", "is a path of Windows. Write where this machine finds the file"),
+            ("file://nas/a.jpg", "names a machine, not a file of this one. Write file:/// before"),
+            ("~/a.jpg", "begins as in a shell. Write the whole path"),
+            ("${HOME}/a.jpg", "begins as in a shell. Write the whole path"),
+            ("a.zip!/b.jpg", "is inside an archive. Name the archive; all its images are read"),
+        ],
+    )
+    def test_what_no_file_is_called_is_an_error_with_a_reason(
+        self, tmp_path: Path, entry: str, reason: str
+    ) -> None:
+        (tmp_path / "list.txt").write_text(f"{entry}\n")
+        [source] = sources([str(tmp_path / "list.txt")])
+        [found] = source
+        assert str(found.error).startswith(f"{shown(entry)} {reason}")
+        path = tmp_path / uris.to_path(entry)
+        tree(path.parent, path.name)
+        assert [error for _, error in listed(tmp_path / "list.txt")] == [None]
+
+    def test_backslashes_are_slashes_if_such_a_file_exists(self, tmp_path: Path) -> None:
+        tree(tmp_path, "a/b.jpg", "a\\c.jpg")
+        (tmp_path / "list.txt").write_text("a\\b.jpg\na\\c.jpg\na\\d.jpg\n")
+        assert [uri for uri, _ in listed(tmp_path / "list.txt")] == [
+            *(f"{tmp_path}/a/b.jpg", f"{tmp_path}/a\\c.jpg", f"{tmp_path}/a\\d.jpg"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("content", "column"),
+        [
+            ("uri,x\na.jpg,1\n", None),
+            ("x\tfile\n1\ta.jpg\n", "file"),
+            ('{"uri": "a.jpg"}\n', None),
+            ('["a.jpg"]', None),
+            ('[\n"a.jpg"\n]\n', None),
+        ],
+    )
+    def test_a_table_on_standard_input_is_recognised_by_content(
+        self, tmp_path: Path, content: str, column: str | None
+    ) -> None:
+        (tmp_path / "stdin.txt").write_text(content)
+        rules = ListingRules(entries=EntryRules(uri_column=column, root=str(tmp_path)))
+        [source] = sources(["-"], stdin_copy=tmp_path / "stdin.txt", rules=rules)
+        assert [(each.uri, each.error) for each in source] == [("a.jpg", None)]
+
+    def test_names_that_look_like_tables_are_names(self, tmp_path: Path) -> None:
+        names = ["[1]", "uri", "a,b.jpg"]
+        for name in names:
+            (tmp_path / "list.txt").write_text(f"{name}\n")
+            assert listed(tmp_path / "list.txt") == [(f"{tmp_path}/{name}", None)]
+
+    def test_numbers_are_names(self, tmp_path: Path) -> None:
+        pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+        (tmp_path / "b.jsonl").write_text('{"id": 2}\n{"id": true}\n')
+        rules = EntryRules(uri_column="id", template="{}.jpg")
+        assert listed(tmp_path / "a.parquet", tmp_path / "b.jsonl", entries=rules) == [
+            (f"{tmp_path}/1.jpg", None),
+            (f"{tmp_path}/2.jpg", None),
+            (f"{tmp_path}/b.jsonl#line=2", "bad_entry"),
+        ]
+
+    def test_globs_leave_out_entries_of_manifests(self, tmp_path: Path) -> None:
+        (tmp_path / "list.txt").write_text("a/raw/b.jpg\nraw/c.jpg\nd_mask.png\ne.jpg\n")
+        for globs in (("raw", "*_mask.png"), ("**/raw/**", "*_mask.png")):
+            [source] = sources([str(tmp_path / "list.txt")], rules=ListingRules(NameRules(globs)))
+            found = LeftOut()
+            assert [each.uri for each in source.images(found)] == [f"{tmp_path}/e.jpg"]
+            assert found.take()["excluded"].entries == 3
 
     def test_surrounding_blanks_are_kept_only_if_a_file_has_them(self, tmp_path: Path) -> None:
         tree(tmp_path, " a.jpg ")
@@ -440,6 +517,8 @@ class TestInputs:
             (("a.zip",), "Archives in a folder are read by a glob, such as '{}/**/*.zip'."),
             (("a.7z", "b/c.TAR.GZ"), "are read by a glob, such as '{}/**/*.tar.gz'."),
             (("a.rar",), "Unpack the archives in it."),
+            (("a.parquet", "b.tar"), "such as '{}/**/*.tar'."),
+            (("a.tfrecord-00000-of-00001",), "such as '{}/**/*.tfrecord-*'."),
             (("a.mp4",), "Check its name; pictures are known by their extension or content."),
         ],
     )
@@ -447,7 +526,7 @@ class TestInputs:
         self, tmp_path: Path, names: tuple[str, ...], fix: str
     ) -> None:
         tree(tmp_path, *names)
-        assert refusal(tmp_path).endswith(fix.format(tmp_path))
+        assert fix.format(tmp_path) in refusal(tmp_path)
 
     @pytest.mark.parametrize("pattern", ["", "/*"])
     @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def _columns(table: "TableProcess", form: Format, column: str) -> dict[str, Any]
         raise ManifestError(f"{count} columns are called `{column}`. Rename one.")
     if count == 0:
         raise NoColumnError(no_column(list(types), column))
-    if types[column] not in (pa.string(), pa.large_string()):
+    is_text = types[column] in (pa.string(), pa.large_string())
+    if not (is_text or pa.types.is_integer(types[column])):
         raise NoColumnError(
             f"column `{column}` holds {types[column]}, not text. Name the column that holds the "
             f"images' names with --uri-column; it has {', '.join(map(repr, types))}."

@@ -53,6 +53,9 @@ def name_or_error(value: object, column: str) -> str | ListingError:
     """Return the name that a cell holds, or why it holds none."""
     if isinstance(value, str) and value.strip():
         return value
+    if type(value) is int:
+        # A number, of which --name makes a file name.
+        return str(value)
     return BadManifestEntry(f"`{column}` is {shown(value)}, not the name of an image")
 
 
@@ -120,12 +123,15 @@ def shown(value: object) -> str:
 
 
 def check_kept(names: Iterable[str], keep: Iterable[str]) -> None:
-    """Check that a table still has the columns to keep.
+    """Check that a table has each of the columns to keep once.
 
     Raises:
-        ManifestError: one is missing.
+        ManifestError: one is missing, or there twice.
     """
-    names = set(names)
+    names = list(names)
+    if twice := [name for name in keep if names.count(name) > 1]:
+        count = names.count(twice[0])
+        raise ManifestError(f"{count} columns are called {shown(twice[0])}. Rename one.")
     if missing := [name for name in keep if name not in names]:
         raise ManifestError(f"the column to keep {shown(missing[0])} is missing. Check the file.")
 

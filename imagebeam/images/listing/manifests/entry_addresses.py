@@ -10,15 +10,31 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 from imagebeam.images import uris
+from imagebeam.images.containers.kinds import kind_of
 from imagebeam.images.errors import BadManifestEntry, UnsupportedScheme
 from imagebeam.images.listing.manifests.entries import shown
 from imagebeam.storage.secrets import HideQuery
+from imagebeam.storage.uris import MEMBER
 
 _LONGEST_PATH = 4096
 _LONGEST_URL = 16_384
 _WEB = ("http", "https")
-_ADDRESS_INSIDE = re.compile("https?:/", re.IGNORECASE)
-"""An address that is quoted, lacks a slash, or stands behind something else."""
+_NO_NAMES = {
+    # An address that is quoted, lacks a slash, or stands behind something else.
+    re.compile("https?:/", re.IGNORECASE): (
+        "is neither a file nor an address. Write the address alone, without quotes"
+    ),
+    re.compile(r"""^(["']).+\1$"""): "is in quotes. Write the name alone, without them",
+    re.compile(r"^([A-Za-z]:[\\/]|\\\\)"): (
+        "is a path of Windows. Write where this machine finds the file, or a name below --root"
+    ),
+    re.compile("^file://(?!/|localhost/)", re.IGNORECASE): (
+        "names a machine, not a file of this one. Write file:/// before a whole path"
+    ),
+    re.compile(r"^(~/|\$\w+/|\$\{\w+\}/)"): "begins as in a shell. Write the whole path",
+    re.compile(r"\*"): "is a glob, which manifests do not expand. Name it as INPUT, in quotes",
+}
+"""What a text that is no file may be instead, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -117,23 +133,36 @@ def _local(entry: str, manifest: str, base: str, rules: EntryRules) -> EntryAddr
             raise UnsupportedScheme("a local name in a manifest that is not local")
     if text != entry and os.path.lexists(literal := os.path.join(folder, uris.to_path(entry))):
         text, path = entry, literal
-    elif text.startswith("//") and not os.path.lexists(path):
-        raise BadManifestEntry(_no_scheme(text))
-    elif _ADDRESS_INSIDE.search(text) and not os.path.lexists(path):
-        raise BadManifestEntry(
-            f"{shown(text)} is neither a file nor an address. Write the address alone, without "
-            "quotes"
-        )
-    if not path.isascii() and not os.path.lexists(path):
+    elif (not path.isascii() or "\\" in path) and not os.path.lexists(path):
         path = next(filter(os.path.lexists, _spellings(path)), path)
+    if (reason := _why_no_name(text)) and not os.path.lexists(path):
+        raise BadManifestEntry(reason)
     address = _from_path(path, text)
     if os.path.isabs(uris.to_path(text)):
         return EntryAddress(address, address)
     return _relative(address, text, rules, "secret")
 
 
+def _why_no_name(text: str) -> str | None:
+    """Return why a text that is no file is no name of one either; None if it may be a name."""
+    # Most names end here, because manifests are long.
+    is_odd = "*" in text or ":" in text or MEMBER in text or text[:1] in "\"'~$\\"
+    if not is_odd and not text.startswith("//"):
+        return None
+    if text.startswith("//"):
+        return _no_scheme(text)
+    for pattern, reason in _NO_NAMES.items():
+        if pattern.search(text):
+            return f"{shown(text)} {reason}"
+    archive, member = uris.split_member(text)
+    if member and kind_of(archive) is not None:
+        return f"{shown(text)} is inside an archive. Name the archive; all its images are read"
+    return None
+
+
 def _spellings(path: str) -> Iterator[str]:
     """Yield other spellings of a name: Unicode's two forms, and what Windows writes."""
+    yield path.replace("\\", "/")
     yield unicodedata.normalize("NFC", path)
     yield unicodedata.normalize("NFD", path)
     try:

@@ -1,7 +1,9 @@
 """Find the format of a manifest by its name and its content."""
 
+import json
 import posixpath
 import re
+from contextlib import suppress
 from enum import Enum
 from typing import IO, NamedTuple
 
@@ -93,11 +95,13 @@ def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
     if (table := form_of_table(head)) is not None:
         return ManifestFormat(table)
     compression = compression_of(head)
-    if (named := format_of_name(name)) is not None:
+    named = format_of_name(name)
+    if named is not None and named.format is not Format.LINES:
         return ManifestFormat(named.format, compression)
     inner = head if compression is None else decompressed_head(file, compression, HEAD_BYTES)
     file.seek(0)
-    return ManifestFormat(format_of_text(inner, column) or Format.LINES, compression)
+    found = format_of_text(inner, column) if named is None else _format_of_lines(inner, column)
+    return ManifestFormat(found or Format.LINES, compression)
 
 
 def form_of_table(head: bytes) -> Format | None:
@@ -128,6 +132,21 @@ def format_of_text(head: bytes, column: str) -> Format | None:
         for name in names
     )
     return Format.LINES if is_list else None
+
+
+def _format_of_lines(head: bytes, column: str) -> Format | None:
+    """Return the format of a text called `.txt`, whose first line may be a name of any form."""
+    first = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n").partition("\n")[0].strip()
+    cells = [cell.strip(' "') for cell in _DELIMITER.split(first)]
+    if len(cells) > 1 and column in cells:
+        return Format.CSV
+    with suppress(ValueError, RecursionError):
+        item = json.loads(first)
+        # A file may be called `[1]`.
+        items = item[:1] if isinstance(item, list) else []
+        if isinstance(item, dict) or any(isinstance(each, str | dict) for each in items):
+            return Format.JSON
+    return Format.JSON if first == "[" else None
 
 
 def compression_of(head: bytes) -> Compression | None:

@@ -72,6 +72,9 @@ def _entry(
     if isinstance(entry.value, ImageError):
         yield ListedImage(place, entry.value, entry.extra_columns)
         return
+    if one.rules.names.excludes(uris.to_path(entry.value)):
+        one.left_out.add("excluded", place)
+        return
     rules, stated = one.rules.entries, ""
     try:
         found = resolve(entry.value, manifest, one.base, rules, one.access.hide_query)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -24,10 +25,7 @@ from imagebeam.images.listing.manifests.entries import (
 _LINES_TO_TYPE = 1000
 """Lines of JSON that are read to learn which columns there are."""
 
-_FORM = (
-    "Write one name or object per line, or one array of them. For an array inside an object, as in "
-    "COCO's files: `jq -c '.images[]' coco.json > list.jsonl`."
-)
+_FORM = "Write one name or object per line, or one array of them."
 
 _MOST_JSON = 200_000_000
 """Characters of a JSON array, which is read whole."""
@@ -56,7 +54,14 @@ def read_json(text: IO[str], column: str, keep: Columns) -> Iterator[ManifestEnt
             yield ManifestEntry(position, BadManifestEntry(str(error)), nothing)
 
 
-def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
+def _of_array(name: str, file: str) -> str:
+    return (
+        f"For an array inside an object, as in COCO's files: `jq -c '.{name}[]' "
+        f"{shlex.quote(file)} > list.jsonl`."
+    )
+
+
+def _json_values(text: IO[str], file: str = "FILE") -> Iterator[tuple[str, Any]]:
     """Yield position and value of each line or item; None for a blank line.
 
     A JSON `null` comes as a `BadManifestEntry`, as text that is not JSON does.
@@ -65,7 +70,9 @@ def _json_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
     for line in source:
         start = line.text.strip() if line.text is not None else ""
         if start == "{":
-            raise ManifestError(f"a JSON object over several lines. {_FORM}")
+            raise ManifestError(
+                f"a JSON object over several lines. {_FORM} {_of_array('images', file)}"
+            )
         if not start.startswith("["):
             yield _json_line(line)
             if line.text is None or start:
@@ -110,13 +117,19 @@ def _item(value: Any) -> Any:
     return BadManifestEntry("`null`, not the name of an image") if value is None else value
 
 
-def json_columns(text: IO[str], column: str) -> dict[str, Any]:
+def json_columns(text: IO[str], column: str, file: str) -> dict[str, Any]:
     """Return the columns of the first lines or items, with the Arrow types of their values.
+
+    Args:
+        text: of the manifest.
+        column: that names the images.
+        file: name of the manifest, for messages.
 
     Raises:
         NoColumnError: none of them names images.
     """
-    values = [value for _, value in islice(_json_values(text), _LINES_TO_TYPE) if value is not None]
+    first = islice(_json_values(text, file), _LINES_TO_TYPE)
+    values = [value for _, value in first if value is not None]
     if values and all(isinstance(value, BadManifestEntry) for value in values):
         raise ManifestError(f"{values[0]}. {_FORM}")
     rows = [value for value in values if isinstance(value, dict)]
@@ -127,7 +140,8 @@ def json_columns(text: IO[str], column: str) -> dict[str, Any]:
         found[name] = _type_of(fitting_values) or _type_of(fitting_values[:1])
     names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
     if rows and column not in names and not any(isinstance(value, str) for value in values):
-        form = f" {_FORM}" if len(values) == 1 else ""
+        arrays = [name for name, value in rows[0].items() if isinstance(value, list)]
+        form = f" {_of_array(arrays[0], file)}" if arrays and len(values) == 1 else ""
         raise NoColumnError(no_column(list(names), column) + form)
     return found
 

