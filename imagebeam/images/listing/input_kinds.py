@@ -71,8 +71,7 @@ class FileKinds:
             return "manifest"
         if kind_of(name) is not None:
             return "container"
-        # A web address often has no suffix, and asking for its content may take long.
-        if is_image_name(name) or uris.scheme(address) in ("http", "https"):
+        if is_image_name(name):
             return "images"
         return self._kind_of_content(address, text)
 

@@ -23,9 +23,12 @@ from imagebeam.images.listing.manifests.entries import shown
 from imagebeam.images.listing.manifests.entry_addresses import EntryRules
 from imagebeam.images.listing.names import NameRules
 from imagebeam.images.listing.sources import Source
+from imagebeam.images.settings import Access
+from imagebeam.storage import Settings
 from tests.images.containers.archives import example, tar, tfrecords, zipped
 from tests.images.encoding import encode, smooth
 from tests.images.listing.test_folders import tree
+from tests.storage.web import Site, stored
 
 _PROGRAM = b"MZ" + bytes(62) + b"PE\0\0" + bytes(40)
 
@@ -356,6 +359,23 @@ class TestInputs:
             *(f"{name}!/a.jpg" for name in names),
             str(tmp_path / "picture"),
         ]
+
+    def test_web_addresses_without_an_extension_are_recognised_by_content(self) -> None:
+        with Site().running() as web:
+            web.add("/archive?id=1", stored(zipped({"a.jpg": b"1"})))
+            web.add("/list", stored(b"b.jpg\n"))
+            web.add("/picture", stored(encode(smooth(8, 8), "JPEG")))
+            web.add("/folder/", stored(b"<html>"))
+            host = f"http://127.0.0.1:{web.port}"
+            access = Access(Settings(allow_private_hosts=True))
+            names = ["archive?id=1", "list", "picture", "gone"]
+            found = sources([f"{host}/{name}" for name in names], access=access)
+            assert [each.uri for source in found for each in source] == [
+                *(f"{host}/archive?id=1!/a.jpg", f"{host}/b.jpg"),
+                *(f"{host}/picture", f"{host}/gone"),
+            ]
+            with pytest.raises(InputError, match="/folder/: it is a web page, and not the file"):
+                sources([f"{host}/folder/"], access=access)
 
     @pytest.mark.parametrize(
         ("content", "reason"),
