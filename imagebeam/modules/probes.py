@@ -107,12 +107,13 @@ def are_constant(rows: Mapping[str, FloatArray]) -> bool:
     """Return whether the answers for the probe pictures are the same, so that they mean nothing.
 
     The ratios of scores are compared: a network with classes that are all unlikely for the probe
-    pictures still weighs them differently.
+    pictures still weighs them differently. Features differ even where the classes do not.
 
     Args:
         rows: the values of each head for the pictures, (N, length).
     """
-    return all(_spread(values, kind) < _LEAST_SPREAD for kind, values in rows.items())
+    answers = {kind: values for kind, values in rows.items() if kind != FEATURES} or rows
+    return all(_spread(values, kind) < _LEAST_SPREAD for kind, values in answers.items())
 
 
 def varying_ranges(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from imagebeam.modules.probes import (
+    are_constant,
     are_percentages,
     are_probabilities,
     kind_of_classifier,
@@ -65,3 +66,10 @@ def test_percentages_are_not_negative_and_sum_to_a_hundred(
 def test_percentages_are_scores(rows: list[list[float]], ends_in: str | None) -> None:
     values = np.array(rows, np.float32)
     assert kind_of_classifier(values, ends_in, has_sigmoids=False, has_names=False) == "scores"
+
+
+def test_features_that_differ_do_not_make_answers_differ() -> None:
+    features = np.array([[0.001, 0.0], [0.0, 0.001]], np.float32)
+    assert are_constant({"features": features, "logits": np.zeros((2, 3), np.float32)})
+    assert not are_constant({"features": features})
+    assert not are_constant({"features": features, "logits": np.eye(2, 3, dtype=np.float32)})
