@@ -55,7 +55,7 @@ def describe(
     if scores is not None and percent:
         scores = scores / np.float32(100)
         rows = {**rows, SCORES: scores}
-    if scores is not None and not ((scores >= -1e-3) & (scores <= 1 + 1e-3)).all():
+    if scores is not None and ((scores < -1e-3) | (scores > 1 + 1e-3)).any():
         raise ModuleError(
             f"{source}: the output that is stated to be scores has values from "
             f"{scores.min():.3g} to {scores.max():.3g}, and scores are from 0 to 1. State it as "

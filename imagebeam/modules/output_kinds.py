@@ -56,6 +56,11 @@ class ModuleOutput:
         lengths = [length for length in self.shape[1:] if length != 1]
         return bool(self.shape[1:]) and self.dtype.startswith(_NUMBERS) and len(lengths) <= 1
 
+    @property
+    def can_be_number(self) -> bool:
+        """Return whether it can hold one number per image, without an axis for it."""
+        return self.shape == (None,) and self.dtype.startswith(_NUMBERS)
+
 
 def names_features(*names: str) -> bool:
     """Return whether one of the names of an output is that of a feature vector."""
@@ -79,7 +84,8 @@ def choose_outputs(
     """
     if stated:
         return {kind: _called(name, outputs, source).name for name, kind in stated.items()}
-    usable = [output for output in outputs if output.can_be_vector]
+    vectors = [output for output in outputs if output.can_be_vector]
+    usable = vectors or [output for output in outputs if output.can_be_number]
     for output in usable:
         if output.name == DEFAULT_OUTPUT:
             return {LOGITS: output.name}
@@ -153,8 +159,8 @@ def _contains(output: ModuleOutput, words: Sequence[str]) -> bool:
     return any(word in name.lower() for name in output.names for word in words)
 
 
-def _unclear(outputs: Sequence[ModuleOutput], source: str) -> ModuleError:
-    if outputs and not any(output.can_be_vector for output in outputs):
+def _unclear(outputs: Sequence[Output], source: str) -> ModuleError:
+    if outputs and not any(output.can_be_vector or output.can_be_number for output in outputs):
         return ModuleError(
             f"{source}: its outputs are {_listed(outputs)}, not one vector per image. Give a "
             'module for classification or feature vectors; Keras exports one with pooling="avg".'

@@ -16,7 +16,7 @@ from imagebeam.modules.output_kinds import FEATURES, LOGITS, ModuleOutput, choos
 
 HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
-_PICTURES = ("float32", "float16", "uint8", "int32")
+_PICTURES = ("float32", "float16", "bfloat16", "float64", "uint8", "int32", "int64")
 
 
 @dataclass(frozen=True)

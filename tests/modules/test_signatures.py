@@ -148,7 +148,7 @@ def test_pictures_are_accepted(spec: Spec) -> None:
         ({"x": Spec((None, 32, 32), "float32")}, r"'x' float32 \[None, 32, 32\]"),
         ({"x": Spec(None, "float32")}, "'x' float32 of unknown rank"),
         ({"x": Spec((None,), "string")}, r"'x' string \[None\]"),
-        ({"x": Spec((None, 32, 32, 3), "int64")}, "'x' int64"),
+        ({"x": Spec((None, 32, 32, 3), "int16")}, "'x' int16"),
         ({"x": _PICTURES, "training": Spec((), "bool")}, r"; 'training' bool \[\]"),
     ],
 )

@@ -231,6 +231,28 @@ FLATBUFFERS = {
         _flatbuffer(lambda x: tf.nn.softmax(_inside_raw(x)) * 100.0),
         _run(*RAW, lambda rows: rows / 100),
     ),
+    "hard sigmoids": Case(
+        _flatbuffer(lambda x: tf.nn.relu6(_inside_raw(x) + 3.0) / 6.0),
+        _run(*RAW, _same),
+        scores="independent",
+    ),
+    "limited to 1": Case(
+        _flatbuffer(lambda x: tf.clip_by_value(_inside_raw(x) * 0.2 + 0.5, 0.0, 1.0)),
+        _run(*RAW, _same),
+        scores="independent",
+    ),
+    "one sigmoid without an axis": Case(
+        _flatbuffer(lambda x: tf.sigmoid(_inside_raw(x)[:, 0])),
+        _run(*RAW, lambda rows: _two(rows[:, np.newaxis])),
+    ),
+    "halves": Case(
+        _flatbuffer(_inside_raw, spec=tf.TensorSpec([None, SIZE, SIZE, 3], tf.float16, "pictures")),
+        _run(*RAW),
+    ),
+    "whole numbers": Case(
+        _flatbuffer(_inside_raw, spec=tf.TensorSpec([None, SIZE, SIZE, 3], tf.int32, "pictures")),
+        _run(*RAW),
+    ),
     "percentages of one sigmoid": Case(
         _flatbuffer(lambda x: tf.sigmoid(_inside_raw(x)[:, :1]) * 100.0),
         _run(*RAW, lambda rows: _two(rows / 100)),
@@ -414,6 +436,19 @@ def _run_planes(path: Path) -> Array:
 SAVED_MODELS = {
     "halves": Case(_typed(tf.float16), _run_typed(tf.float16)),
     "whole numbers": Case(_typed(tf.int32), _run_typed(tf.int32)),
+    "long whole numbers": Case(_typed(tf.int64), _run_typed(tf.int64)),
+    "doubles": Case(_typed(tf.float64), _run_typed(tf.float64)),
+    "hard sigmoids": Case(
+        _tf_module(serving_default=lambda x: {"out": tf.nn.relu6(_inside_raw(x) + 3.0) / 6.0}),
+        _served(*RAW, "out"),
+        scores="independent",
+    ),
+    "limited to 1, without an axis": Case(
+        _tf_module(
+            serving_default=lambda x: {"out": tf.clip_by_value(_inside_raw(x)[:, 0], 0.0, 1.0)}
+        ),
+        _served(*RAW, "out", lambda rows: _two(rows[:, np.newaxis])),
+    ),
     "planes, two groups of classes": Case(_planes, _run_planes, scores="independent"),
     "percentages": Case(
         _tf_module(serving_default=lambda x: {"percent": 100.0 * tf.sigmoid(_inside_raw(x))}),

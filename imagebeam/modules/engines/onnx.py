@@ -38,6 +38,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float16)": np.dtype(np.float16),
     "tensor(double)": np.dtype(np.float64),
     "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(int32)": np.dtype(np.int32),
+    "tensor(int64)": np.dtype(np.int64),
 }
 _BYTES: Range = (0.0, 255.0)
 _BATCH = 8
@@ -62,7 +64,12 @@ class _Input:
     @property
     def written(self) -> np.dtype[Any]:
         """Return the type in which pictures are written before they get that of the input."""
-        return self.dtype if self.dtype == np.uint8 else np.dtype(np.float32)
+        return np.dtype(np.uint8 if self.takes_bytes else np.float32)
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Return whether the input takes pixel bytes, in whatever integers."""
+        return self.dtype.kind in "iu"
 
 
 class OnnxEngine:
@@ -88,7 +95,7 @@ class OnnxEngine:
         stated = dict(options.outputs)
         by_kind = choose_outputs(
             [
-                ModuleOutput(each.name, _number(each.type), tuple(map(_length, each.shape)))
+                ModuleOutput(each.name, _number(each.type), _per_picture(each.shape, self._input.batch))
                 for each in self._session.get_outputs()
             ],
             stated,
@@ -115,7 +122,7 @@ class OnnxEngine:
             rows_with=rows_with,
             options=options,
             contradictions=contradictions,
-            takes_bytes=self._input.dtype == np.uint8,
+            takes_bytes=self._input.takes_bytes,
             ends_in=graph.end(names[SCORES]) if SCORES in names else None,
         )
 
@@ -152,7 +159,8 @@ class OnnxEngine:
                     "for RGB pictures."
                 ) from error
             for name, values in zip(self._names, outputs, strict=True):
-                if len(values) != count or math.prod(values.shape[1:]) != max(values.shape[1:]):
+                lengths = values.shape[1:]
+                if len(values) != count or math.prod(lengths) != max(lengths, default=1):
                     raise ModuleError(
                         f"{source}: its output {name!r} has the shape {values.shape}, not one "
                         "vector per picture. Give a module for classification or feature vectors."
@@ -188,7 +196,7 @@ def _input_facts(picture: _Input, metadata: Metadata, graph: Graph) -> InputFact
     """Return what a file shows of its input, or what is assumed of it."""
     front = graph.front(picture.name)
     family = None if front.rescales else facts_of_family(graph.names())
-    if picture.dtype == np.uint8:
+    if picture.takes_bytes:
         facts = InputFacts((_BYTES,), STATED)
     elif stated := metadata.input_facts():
         facts = stated
@@ -209,8 +217,9 @@ def _picture_input(inputs: list[Any], source: str) -> _Input:
     if first is None or not fits or first.type not in _DTYPES:
         found = "; ".join(f"{each.name!r} {each.type} {each.shape}" for each in inputs)
         raise ModuleError(
-            f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures (float or "
-            f"uint8, [batch, 3, height, width] or [batch, height, width, 3]). {OTHER_CHANNELS}"
+            f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures (float, "
+            "uint8, int32 or int64; [batch, 3, height, width] or [batch, height, width, 3]). "
+            f"{OTHER_CHANNELS}"
         )
     height, width = shape[2:] if planes else shape[1:3]
     size = None if height is None or width is None else (height, width)
@@ -222,6 +231,12 @@ def _length(value: Any) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
+def _per_picture(shape: list[Any], batch: int | None) -> tuple[int | None, ...]:
+    """Return the shape of an output, with None for the number of pictures."""
+    lengths = tuple(map(_length, shape))
+    return (None, *lengths[1:]) if lengths[:1] == (batch,) else lengths
+
+
 def _number(kind: str) -> str:
-    """Return the type of an output, such as "float" for "tensor(float)"."""
-    return kind.removeprefix("tensor(").removesuffix(")")
+    """Return the type of an output, such as "float64" for "tensor(double)"."""
+    return kind.removeprefix("tensor(").removesuffix(")").replace("double", "float64")

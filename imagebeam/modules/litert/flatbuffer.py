@@ -18,7 +18,13 @@ from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
 from imagebeam.modules.litert.outputs import end_of, find_outputs, has_quantised_scores
 from imagebeam.modules.litert.signatures import choose_function
-from imagebeam.modules.litert.tensors import DTYPES, PixelWriter, Tensor, pixel_writer, tensor_of
+from imagebeam.modules.litert.tensors import (
+    INPUT_DTYPES,
+    PixelWriter,
+    Tensor,
+    pixel_writer,
+    tensor_of,
+)
 from imagebeam.modules.metadata import Metadata, read_from_flatbuffer
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES, names_features, renamed
@@ -101,7 +107,9 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     batches = probe_batches(size, batch)
     values = _answers(interpreter, picture, write_pixels, batches, source)
     tensors = [tensor_of(each) for each in interpreter.get_output_details()]
-    outputs = find_outputs(tensors, function.output_names, metadata, options, source)
+    outputs = find_outputs(
+        tensors, batches.shape[1], function.output_names, metadata, options, source
+    )
     rows = _rows(outputs, values)
     if LOGITS in outputs and not decided:
         kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
@@ -111,7 +119,7 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
         write = pixel_writer(picture, (candidate,), facts.channels or RGB)
         return _rows(outputs, _answers(interpreter, picture, write, batches, source))
 
-    integers = all(each.dtype != np.float32 for each in (picture, *outputs.values()))
+    integers = all(each.dtype.kind != "f" for each in (picture, *outputs.values()))
     info = describe(
         *(size, facts, rows, metadata, source),
         rows_with=rows_with,
@@ -178,12 +186,12 @@ def _kind(output: Tensor, rows: FloatArray, graph: Graph, metadata: Metadata, so
 def _picture_input(inputs: list[Tensor], source: str) -> Tensor:
     first = inputs[0] if len(inputs) == 1 else None
     fits = first and len(first.shape) == 4 and (first.shape[3] == 3 or first.is_planes)
-    if first is None or not fits or first.dtype not in DTYPES:
+    if first is None or not fits or first.dtype not in INPUT_DTYPES:
         found = "; ".join(f"{each.name!r} {each.dtype.name} {list(each.shape)}" for each in inputs)
+        types = ", ".join(np.dtype(each).name for each in INPUT_DTYPES)
         raise ModuleError(
             f"{source}: its input is {found or 'missing'}, not one batch of RGB pictures "
-            "(uint8, int8, int16 or float32, [batch, height, width, 3] or [batch, 3, height, "
-            f"width]). {OTHER_CHANNELS}"
+            f"({types}; [batch, height, width, 3] or [batch, 3, height, width]). {OTHER_CHANNELS}"
         )
     return first
 

@@ -66,18 +66,20 @@ class LastOperation:
         name: for example CONV_2D.
         activates: whether an activation such as relu is part of it.
         percent: whether its result is multiplied by 100 afterwards.
+        relu6: whether the activation is relu6.
     """
 
     name: str
     activates: bool
     percent: bool
+    relu6: bool = False
 
 
 def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperation | None:
     """Return the operation that computes the tensor of this number; None if there is none.
 
     Operations that only change the form of its result, multiply it by 100, or join the results of
-    several operations of one kind, are passed over.
+    several operations of one kind, are passed over. A sixth of a relu6 is a hard sigmoid.
 
     Args:
         tensor: its number.
@@ -88,27 +90,53 @@ def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperati
         name = graph.name(operator)
         if name in (*_RESHAPING, *_CONVERTING):
             tensor = int(operator.inputs[0])
-        elif not percent and (before := _hundredth(graph, operator)) is not None:
+        elif not percent and (before := _multiplied(graph, operator, 100)) is not None:
             tensor, percent = before, True
+        elif (before := _multiplied(graph, operator, 1 / 6)) is not None:
+            inner = last_operation(graph, before, joins=False)
+            hard = inner is not None and (inner.name == "RELU6" or inner.relu6)
+            return LastOperation("LOGISTIC" if hard else name, False, percent)
+        elif name in ("RELU", "MAXIMUM") and _is_at_most_one(graph, producers, operator):
+            return LastOperation("RELU_0_TO_1", False, percent)
         elif name == "CONCATENATION" and joins:
             parts = {last_operation(graph, int(each), joins=False) for each in operator.inputs}
             part = parts.pop()
             return None if parts or part is None else replace(part, percent=percent or part.percent)
         else:
             activation = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
-            return LastOperation(name, bool(activation), percent)
+            relu6 = activation == graph.schema.ActivationFunctionType.RELU6
+            return LastOperation(name, bool(activation), percent, relu6)
     return None
 
 
-def _hundredth(graph: Graph, operator: Any) -> int | None:
-    """Return the tensor that an operation multiplies by 100; None for other operations."""
-    if graph.name(operator) == "MUL":
-        first, second = (int(number) for number in operator.inputs)
-        for tensor, factor in ((first, second), (second, first)):
-            values = graph.constant(factor)
-            # Quantised constants are rounded.
-            if values is not None and np.allclose(values, 100, rtol=0.01):
-                return tensor
+def _is_at_most_one(graph: Graph, producers: Mapping[int, Any], operator: Any) -> bool:
+    """Return whether an operation, which limits values to those above 0, gets the minimum of them and 1.
+
+    The converter writes a limit to values from 0 to 1 so.
+    """
+    makers = [producers.get(int(number)) for number in operator.inputs]
+    return any(
+        maker is not None
+        and graph.name(maker) == "MINIMUM"
+        and any(
+            (values := graph.constant(int(each))) is not None and (values == 1).all()
+            for each in maker.inputs
+        )
+        for maker in makers
+    )
+
+
+def _multiplied(graph: Graph, operator: Any, factor: float) -> int | None:
+    """Return the tensor that an operation multiplies by a factor; None for other operations."""
+    if (name := graph.name(operator)) not in ("MUL", "DIV"):
+        return None
+    first, second = (int(number) for number in operator.inputs)
+    for tensor, constant in ((first, second), (second, first)):
+        values = graph.constant(constant)
+        # Quantised constants are rounded.
+        expected = factor if name == "MUL" else 1 / factor
+        if values is not None and np.allclose(values, expected, rtol=0.01):
+            return tensor
     return None
 
 

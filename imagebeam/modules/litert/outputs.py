@@ -15,12 +15,13 @@ from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
 
 # The last operation of a network that computes features: no classifier ends in these.
 _POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
-_SCORES = {"LOGISTIC": SIGMOID, "SOFTMAX": SOFTMAX}
+_SCORES = {"LOGISTIC": SIGMOID, "RELU_0_TO_1": SIGMOID, "SOFTMAX": SOFTMAX}
 _ACTIVATIONS = ("RELU", "RELU6", "TANH", "HARD_SWISH", "GELU", "ELU")
 
 
 def find_outputs(
     tensors: Sequence[Tensor],
+    count: int,
     names: Mapping[int, str],
     metadata: Metadata,
     options: ModuleOptions,
@@ -29,7 +30,8 @@ def find_outputs(
     """Return the output of each kind; "logits" may hold scores, unless its kind is stated.
 
     Args:
-        tensors: the outputs, in their order.
+        tensors: the outputs, in their order, for some pictures.
+        count: the number of these pictures.
         names: further names of outputs, see `signatures`.
         metadata: its `module.json`.
         options: they take precedence.
@@ -40,12 +42,12 @@ def find_outputs(
     """
     kinds = options.kinds or dict(metadata.kinds)
     if metadata.outputs is not None and not kinds:
-        return _placed(tensors, metadata.outputs, source)
+        return _placed(tensors, count, metadata.outputs, source)
     outputs = [
         ModuleOutput(
             names.get(each.index) or each.name,
             each.dtype.name,
-            (None, *each.shape[1:]) if each.shape else (),
+            (None, *each.shape[1:]) if each.shape[1:] or each.shape == (count,) else each.shape,
             (each.name,) if each.index in names else (),
         )
         for each in tensors
@@ -55,7 +57,7 @@ def find_outputs(
         outputs = [output for output in outputs if by_name[output.name].index in names]
     chosen = {kind: by_name[name] for kind, name in choose_outputs(outputs, kinds, source).items()}
     for tensor in chosen.values():
-        if not _is_vector(tensor):
+        if not _is_vector(tensor, count):
             raise ModuleError(
                 f"{source}: its output {tensor.name!r} {tensor.dtype.name} {list(tensor.shape)} is "
                 "not one vector per image. Name another with --module-output NAME=logits."
@@ -63,9 +65,12 @@ def find_outputs(
     return chosen
 
 
-def _placed(tensors: Sequence[Tensor], places: Mapping[str, int], source: str) -> dict[str, Tensor]:
+def _placed(
+    tensors: Sequence[Tensor], count: int, places: Mapping[str, int], source: str
+) -> dict[str, Tensor]:
     heads = {head: tensors[place] for head, place in places.items() if 0 <= place < len(tensors)}
-    if not heads or len(heads) != len(places) or not all(map(_is_vector, heads.values())):
+    are_vectors = all(_is_vector(each, count) for each in heads.values())
+    if not heads or len(heads) != len(places) or not are_vectors:
         found = "; ".join(f"{each.name!r} {list(each.shape)}" for each in tensors)
         raise ModuleError(
             f"{source}: its outputs are {found or 'missing'}, not one vector per image where its "
@@ -74,9 +79,13 @@ def _placed(tensors: Sequence[Tensor], places: Mapping[str, int], source: str) -
     return heads
 
 
-def _is_vector(tensor: Tensor) -> bool:
-    _, *lengths = tensor.shape or (0,)
-    return bool(lengths) and tensor.dtype in DTYPES and length_of(tensor.shape) == max(lengths) > 0
+def _is_vector(tensor: Tensor, count: int) -> bool:
+    """Return whether an output has one vector, or one number, for each of so many pictures."""
+    if len(tensor.shape) == 1 and tensor.shape != (count,):
+        return False
+    length = length_of(tensor.shape)
+    longest = max(tensor.shape[1:], default=1)
+    return bool(tensor.shape) and tensor.dtype in DTYPES and length == longest > 0
 
 
 def end_of(graph: Graph, output: Tensor) -> str | None:

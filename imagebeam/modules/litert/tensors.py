@@ -11,6 +11,8 @@ from imagebeam.modules.input_ranges import BGR, HUB_RANGE, Range
 from imagebeam.modules.types import FloatArray, Pixels
 
 DTYPES = (np.uint8, np.int8, np.int16, np.float32)
+"""The types of outputs."""
+INPUT_DTYPES = (*DTYPES, np.float16, np.float64, np.int32, np.int64)
 
 PixelWriter = Callable[[Pixels, npt.NDArray[Any]], None]
 """Writes pixels uint8 (N, height, width, 3) to an array of that shape, as an input takes them."""
@@ -22,7 +24,7 @@ class Tensor:
 
     Attributes:
         index: the interpreter's number for it.
-        dtype: uint8, int8, int16 or float32.
+        dtype: one of `INPUT_DTYPES`.
         scale: with `zero_point`, the affine quantisation `real = (q - zero_point) * scale`; 0 when
             the values are not quantised.
     """
@@ -44,8 +46,8 @@ class Tensor:
 
     @property
     def takes_bytes(self) -> bool:
-        """Return whether an input takes pixel bytes, as they are or shifted by 128."""
-        return self.dtype in (np.uint8, np.int8)
+        """Return whether an input takes pixel bytes, as they are, in wider integers or shifted by 128."""
+        return self.dtype in (np.uint8, np.int8, np.int32, np.int64)
 
     @property
     def is_planes(self) -> bool:
@@ -69,7 +71,7 @@ class Tensor:
     @property
     def quantised_range(self) -> Range:
         """Return the real values of the lowest and the highest integer."""
-        limits = np.iinfo(self.dtype)
+        limits = np.iinfo(self.dtype if self.dtype.itemsize <= 2 else np.uint8)
         if not self.scale:
             return float(limits.min), float(limits.max)
         low, high = ((limit - self.zero_point) * self.scale for limit in (limits.min, limits.max))
@@ -106,10 +108,10 @@ def pixel_writer(picture: Tensor, ranges: tuple[Range, ...], channels: str) -> P
 def _writer(picture: Tensor, ranges: tuple[Range, ...]) -> PixelWriter:
     bounds = np.asarray(ranges, np.float32)
     low, high = bounds[:, 0], bounds[:, 1]
-    if picture.dtype == np.float32:
+    if picture.dtype.kind == "f":
 
         def write_floats(pixels: Pixels, pictures: npt.NDArray[Any]) -> None:
-            np.divide(pixels, np.float32(255), out=pictures)
+            np.divide(pixels, np.float32(255), out=pictures, casting="same_kind")
             if ranges != (HUB_RANGE,):
                 pictures *= high - low
                 pictures += low
@@ -132,7 +134,7 @@ def _writer(picture: Tensor, ranges: tuple[Range, ...]) -> PixelWriter:
 
 
 def _write_bytes(pixels: Pixels, pictures: npt.NDArray[Any]) -> None:
-    if pictures.dtype == np.uint8:
+    if pictures.dtype != np.int8:
         pictures[:] = pixels
     else:
         np.bitwise_xor(pixels, np.uint8(128), out=pictures.view(np.uint8))

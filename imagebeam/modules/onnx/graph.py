@@ -83,6 +83,8 @@ class Graph:
 
     def _step(self, node: Any, name: str) -> Callable[[_Values], _Values] | None:
         """Return the arithmetic with a constant that a node does; None for others."""
+        if node.op_type == "BatchNormalization":
+            return self._normalisation(node)
         if node.op_type not in _ARITHMETIC:
             return None
         apply, (first, second) = _ARITHMETIC[node.op_type], node.input
@@ -93,6 +95,16 @@ class Graph:
         if first == name:
             return lambda pictures: apply(pictures, other)
         return lambda pictures: apply(other, pictures)
+
+    def _normalisation(self, node: Any) -> Callable[[_Values], _Values] | None:
+        """Return what a batch normalisation does with pictures; None without its constants."""
+        constants = [self._constant(each) for each in node.input[1:5]]
+        found = [each.astype(np.float64) for each in constants if each is not None]
+        if len(found) != 4 or found[0].size != 3:
+            return None
+        scale, shift, mean, variance = found
+        epsilon = next((each.f for each in node.attribute if each.name == "epsilon"), 1e-5)
+        return lambda pictures: (pictures - mean) / np.sqrt(variance + epsilon) * scale + shift
 
     def _limits(self, node: Any) -> Range | None:
         """Return the lowest and the highest value that a quantisation lets through."""
@@ -114,12 +126,31 @@ class Graph:
         if node.op_type == "Concat" and joins:
             ends = {self.end(each, joins=False) for each in node.input}
             return ends.pop() if len(ends) == 1 else None
-        if node.op_type == "Mul":
+        if node.op_type in ("Mul", "Div"):
             for tensor, factor in (node.input, node.input[::-1]):
                 values, before = self._constant(factor), self._before_form(tensor)
-                if values is not None and np.allclose(values, 100) and before is not None:
+                if values is None or before is None:
+                    continue
+                factors = values if node.op_type == "Mul" else 1 / values
+                if np.allclose(factors, 100):
                     return PERCENT if before.op_type in _SCORES else None
+                if np.allclose(factors, 1 / 6) and self._limits_to(before, 6):
+                    return SIGMOID
+        if self._limits_to(node, 1):
+            return SIGMOID
         return _SCORES.get(node.op_type) or (POOLING if node.op_type in _POOLING else None)
+
+    def _limits_to(self, node: Any, most: float) -> bool:
+        """Return whether a node limits its values to those from 0 to `most`, as a hard sigmoid does."""
+        if node.op_type != "Clip":
+            return False
+        attributes = {each.name: each.f for each in node.attribute}
+        names = [*node.input[1:], "", ""]
+        limits = [
+            attributes.get(kind) if (value := self._constant(name)) is None else float(value)
+            for kind, name in zip(("min", "max"), names[:2], strict=True)
+        ]
+        return limits == [0, most]
 
     def _before_form(self, name: str) -> Any:
         """Return the operation whose result has this name, or is that in another form."""

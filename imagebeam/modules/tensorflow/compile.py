@@ -144,7 +144,9 @@ def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
     for head in module.heads.by_kind:
         rows: FloatArray = getattr(expected, head)
         agreement = _correlation(getattr(found, head), rows)
-        if agreement < _LEAST_CORRELATION * _correlation(getattr(moved, head), rows):
+        least = _LEAST_CORRELATION * _correlation(getattr(moved, head), rows)
+        # A correlation that is not a number is no agreement either.
+        if not agreement >= least:
             raise NotCompilableError(
                 f"compiled, its {head} would differ from the module's (correlation {agreement:.2f})"
             )

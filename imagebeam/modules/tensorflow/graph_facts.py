@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from imagebeam.modules.input_ranges import Front
@@ -61,10 +62,22 @@ def _end(nodes: Mapping[str, Any], name: str, joins: bool = True) -> str | None:
         # The last input is the axis.
         ends = {_end(nodes, each, joins=False) for each in node.input[:-1]}
         return ends.pop() if len(ends) == 1 else None
-    inputs = [_before_reshaping(nodes, each) for each in node.input] if node.op == "Mul" else []
-    percent = [each for each in inputs if each.op in _SCORES]
-    if len(percent) == 1 and any(map(_is_hundred, inputs)):
-        return PERCENT
+    calculates = node.op in ("Mul", "RealDiv", "Maximum", "Minimum")
+    inputs = [_before_reshaping(nodes, each) for each in node.input] if calculates else []
+    constants = [
+        tf.make_ndarray(each.attr["value"].tensor) for each in inputs if each.op == "Const"
+    ]
+    others = [each for each in inputs if each.op != "Const"]
+    if len(constants) == len(others) == 1:
+        [before], [constant] = others, constants
+        if node.op == "Mul" and before.op in _SCORES and (constant == 100).all():
+            return PERCENT
+        factor = constant if node.op == "Mul" else 1 / np.maximum(constant, 1e-9)
+        if node.op in ("Mul", "RealDiv") and before.op == "Relu6" and np.allclose(factor, 1 / 6):
+            return SIGMOID
+        other = {"Maximum": "Minimum", "Minimum": "Maximum"}.get(node.op)
+        if before.op == other and _limits(nodes, before) | {float(constant.max())} == {0.0, 1.0}:
+            return SIGMOID
     if node.op in _SCORES:
         return _SCORES[node.op]
     return POOLING if node.op in _POOLING else None
@@ -77,5 +90,11 @@ def _before_reshaping(nodes: Mapping[str, Any], name: str) -> Any:
     return node
 
 
-def _is_hundred(node: Any) -> bool:
-    return node.op == "Const" and bool((tf.make_ndarray(node.attr["value"].tensor) == 100).all())
+def _limits(nodes: Mapping[str, Any], node: Any) -> set[float]:
+    """Return the constants among the inputs of a node."""
+    inputs = [_before_reshaping(nodes, each) for each in node.input]
+    return {
+        float(tf.make_ndarray(each.attr["value"].tensor).max())
+        for each in inputs
+        if each.op == "Const"
+    }

@@ -5,6 +5,7 @@ This arithmetic would stay float32 in front of a uint8 network. When it is cut o
 scale and zero point of the input.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -162,6 +163,13 @@ def _apply(
     """Apply `node` to the scalar `value`; None when the node is not a rescaling."""
     if node.op in transparent and position == 0:
         return value
+    if node.op == "FusedBatchNormV3" and position == 0 and channel is not None:
+        found = [_scalar(nodes[each.removesuffix(":0")], nodes, channel) for each in node.input[1:]]
+        constants = [each for each in found if each is not None]
+        if len(constants) != 4:
+            return None
+        scale, shift, mean, variance = constants
+        return (value - mean) / math.sqrt(variance + node.attr["epsilon"].f) * scale + shift
     if node.op not in _ARITHMETIC:
         return None
     other = _scalar(nodes[node.input[1 - position].removesuffix(":0")], nodes, channel)

@@ -60,7 +60,7 @@ class Heads:
     @property
     def dtype(self) -> str:
         """Return the type of the pictures before they get that of the input."""
-        return "float32" if self.spec.dtype.startswith("float") else "uint8"
+        return "float32" if "float" in self.spec.dtype else "uint8"
 
     def infer(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute each head, float32 (N, length), for pictures of `dtype` and `ranges`.
@@ -203,9 +203,11 @@ def _probe(heads: Heads, size: tuple[int, int], source: str) -> dict[str, FloatA
 
 
 def _rows(value: tf.Tensor) -> tf.Tensor:
-    """Reshape `value` (N, length) or (N, 1, 1, length) to float32 (N, length)."""
+    """Reshape `value` (N,), (N, length) or (N, 1, 1, length) to float32 (N, length)."""
     if not isinstance(value, tf.Tensor):
         raise ValueError(f"its output is a {type(value).__name__}, not one vector per picture")
+    if value.shape.rank == 1:
+        return tf.cast(value[:, tf.newaxis], tf.float32)
     if value.shape.rank == 2:
         return tf.cast(value, tf.float32)
     lengths = [length for length in (value.shape[1:] if value.shape.rank else ()) if length != 1]

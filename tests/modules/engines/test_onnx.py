@@ -54,6 +54,16 @@ def write_classifier(
     nodes = [helper.make_node("Cast", ["images"], ["step_0"], to=TensorProto.FLOAT)]
     for number, (operation, constant) in enumerate(front):
         values = np.asarray(constant, np.float32)
+        if operation == "BatchNormalization":
+            wanted: dict[str, npt.NDArray[Any]] = {"scale": np.ones(3), "shift": np.zeros(3)}
+            wanted |= {"mean": values, "variance": np.full(3, 3600.0)}
+            constants += [
+                numpy_helper.from_array(each.astype(np.float32), name)
+                for name, each in wanted.items()
+            ]
+            names = [f"step_{number}", *wanted]
+            nodes.append(helper.make_node(operation, names, [f"step_{number + 1}"]))
+            continue
         values = values.reshape(1, 3, 1, 1) if values.size == 3 else values
         constants.append(numpy_helper.from_array(values, f"constant_{number}"))
         names = [f"step_{number}", f"constant_{number}"]
@@ -64,7 +74,9 @@ def write_classifier(
         helper.make_node("MatMul", ["colours", "mixing"], [output if end is None else "mixed"]),
     ]
     if end is not None:
-        nodes.append(helper.make_node(end, ["mixed"], [output if factor is None else "ended"]))
+        limits = [_limit(constants, 0), _limit(constants, 1)] if end == "Clip" else []
+        result = output if factor is None else "ended"
+        nodes.append(helper.make_node(end, ["mixed", *limits], [result]))
     if factor is not None:
         constants.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
         nodes.append(helper.make_node("Mul", ["ended", "factor"], [output]))
@@ -80,6 +92,11 @@ def write_classifier(
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def _limit(constants: list[Any], value: float) -> str:
+    constants.append(numpy_helper.from_array(np.array(value, np.float32), f"limit_{value}"))
+    return f"limit_{value}"
 
 
 def _engine(path: Path, options: ModuleOptions = NO_OPTIONS) -> OnnxEngine:
@@ -129,6 +146,8 @@ def test_mean_deviation_and_order_of_colours_are_applied(tmp_path: Path) -> None
         (None, "out", {"logits", "scores"}),
         ("Softmax", "out", {"scores"}),
         ("Sigmoid", "out", {"scores"}),
+        ("HardSigmoid", "out", {"scores"}),
+        ("Clip", "out", {"scores"}),
         (None, "embedding", {"features"}),
     ],
 )
@@ -138,13 +157,14 @@ def test_the_kind_of_the_output_is_found_out(
     path = write_classifier(tmp_path / "module.onnx", end=end, output=output)
     engine = _engine(path, ModuleOptions(value_range=(0.0, 1.0)))
     assert engine.info.heads == heads
-    assert engine.info.independent == (end == "Sigmoid")
+    assert engine.info.independent == (end in ("Sigmoid", "HardSigmoid", "Clip"))
     outputs = engine.run(_pixels(3))
     assert {*_found(outputs)} == heads
 
 
-def test_an_input_of_bytes_takes_pixels_as_they_are(tmp_path: Path) -> None:
-    path = write_classifier(tmp_path / "module.onnx", kind=TensorProto.UINT8)
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT32, TensorProto.INT64])
+def test_an_input_of_bytes_takes_pixels_as_they_are(tmp_path: Path, kind: int) -> None:
+    path = write_classifier(tmp_path / "module.onnx", kind=kind)
     engine = _engine(path)
     assert (engine.info.value_range, engine.info.range_origin) == ((0.0, 255.0), "stated")
     pixels = _pixels(2)
@@ -168,6 +188,7 @@ _RAW, _UNIT = (0.0, 255.0), (0.0, 1.0)
         ((("Sub", _MEAN), ("Div", _STD)), _UNIT, "rgb"),
         ((("Div", 255.0), ("Sub", _MEAN[::-1]), ("Div", _STD[::-1])), _RAW, "bgr"),
         ((("Sub", (103.939, 116.779, 123.68)),), _RAW, "bgr"),
+        ((("BatchNormalization", (123.7, 116.3, 103.5)),), _RAW, "rgb"),
     ],
 )
 def test_the_range_is_found_in_the_graph(
@@ -420,7 +441,7 @@ def test_a_picture_on_which_the_file_fails_costs_one_row(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        (("N", "A", "B", "C"), r"not one batch of RGB pictures \(float or uint8"),
+        (("N", "A", "B", "C"), r"not one batch of RGB pictures \(float, uint8"),
         (("N", 3, "H", "W"), "Give the size that it was trained with"),
     ],
 )

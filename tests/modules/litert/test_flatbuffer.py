@@ -137,7 +137,7 @@ def test_a_flatbuffer_for_any_size_states_the_size() -> None:
         ({"input_shape": (1, 4, 3, 1)}, r"float32 \[1, 4, 3, 1\], not one batch of RGB"),
         ({"inputs": 2}, "'pictures_0' .*; 'pictures_1' .*, not one batch"),
         ({"output_shapes": ((1, 2, 6),)}, r"its outputs are 'output' \[\?, 2, 6\], not one vector"),
-        ({"output_shapes": ((12,),)}, r"'output' \[\?\], not one vector"),
+        ({"output_shapes": ((12,),)}, r"'output' \[12\], not one vector"),
         (
             {"output_shapes": ((1, 12),) * 2, "names": ("boxes", "classes")},
             r"'boxes' \[\?, 12\]; 'classes' \[\?, 12\], and it is unclear which to use",
