@@ -37,8 +37,8 @@ from imagebeam.modules.types import (
 AUTO = "auto"
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 6
-_DESCRIPTION_VERSION = 5
+_COMPILER_VERSION = 7
+_DESCRIPTION_VERSION = 6
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 

@@ -207,7 +207,7 @@ def _rows(value: tf.Tensor) -> tf.Tensor:
     if not isinstance(value, tf.Tensor):
         raise ValueError(f"its output is a {type(value).__name__}, not one vector per picture")
     if value.shape.rank == 1:
-        return tf.cast(value[:, tf.newaxis], tf.float32)
+        return tf.cast(tf.reshape(value, [-1, 1]), tf.float32)
     if value.shape.rank == 2:
         return tf.cast(value, tf.float32)
     lengths = [length for length in (value.shape[1:] if value.shape.rank else ()) if length != 1]
