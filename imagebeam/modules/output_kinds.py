@@ -159,7 +159,7 @@ def _contains(output: ModuleOutput, words: Sequence[str]) -> bool:
     return any(word in name.lower() for name in output.names for word in words)
 
 
-def _unclear(outputs: Sequence[Output], source: str) -> ModuleError:
+def _unclear(outputs: Sequence[ModuleOutput], source: str) -> ModuleError:
     if outputs and not any(output.can_be_vector or output.can_be_number for output in outputs):
         return ModuleError(
             f"{source}: its outputs are {_listed(outputs)}, not one vector per image. Give a "

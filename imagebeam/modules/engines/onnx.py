@@ -93,9 +93,10 @@ class OnnxEngine:
         channels = facts.channels or RGB
         self._write = self._writer(facts.ranges, channels, size)
         stated = dict(options.outputs)
+        batch = self._input.batch
         by_kind = choose_outputs(
             [
-                ModuleOutput(each.name, _number(each.type), _per_picture(each.shape, self._input.batch))
+                ModuleOutput(each.name, _number(each.type), _per_picture(each.shape, batch))
                 for each in self._session.get_outputs()
             ],
             stated,

@@ -110,7 +110,7 @@ def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperati
 
 
 def _is_at_most_one(graph: Graph, producers: Mapping[int, Any], operator: Any) -> bool:
-    """Return whether an operation, which limits values to those above 0, gets the minimum of them and 1.
+    """Return whether an operation, which keeps values above 0, gets the minimum of them and 1.
 
     The converter writes a limit to values from 0 to 1 so.
     """

@@ -46,7 +46,7 @@ class Tensor:
 
     @property
     def takes_bytes(self) -> bool:
-        """Return whether an input takes pixel bytes, as they are, in wider integers or shifted by 128."""
+        """Return whether it takes pixel bytes, as they are, in wider integers or shifted by 128."""
         return self.dtype in (np.uint8, np.int8, np.int32, np.int64)
 
     @property

@@ -141,7 +141,7 @@ class Graph:
         return _SCORES.get(node.op_type) or (POOLING if node.op_type in _POOLING else None)
 
     def _limits_to(self, node: Any, most: float) -> bool:
-        """Return whether a node limits its values to those from 0 to `most`, as a hard sigmoid does."""
+        """Return whether a node limits its values to those from 0 to `most`."""
         if node.op_type != "Clip":
             return False
         attributes = {each.name: each.f for each in node.attribute}
