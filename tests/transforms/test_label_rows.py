@@ -6,6 +6,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
+from imagebeam.modules.errors import ModuleError
 from imagebeam.transforms import LabelRows
 from tests.beam_pipeline.colours import draw, write_module
 
@@ -31,3 +32,17 @@ def test_an_output_that_the_module_lacks_is_refused(tmp_path: Path) -> None:
         rows = pipeline | beam.Create([beam.Row(uri="a.jpg")])
         with pytest.raises(ValueError, match=r"emit='features': .* has no features"):
             rows | LabelRows(module, emit=["features"])
+
+
+def test_facts_about_the_module_are_values_that_yaml_has(tmp_path: Path) -> None:
+    module = str(write_module(tmp_path / "module.tflite"))
+    red = str(draw(tmp_path / "red.png", 255, 0, 0))
+    options = {"value_range": [0, 1], "channels": "bgr"}
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        found = pipeline | beam.Create([beam.Row(uri=red)]) | LabelRows(module, options=options)
+        labels = found["predictions"] | beam.Map(lambda row: row.label)
+        assert_that(labels, equal_to(["blue"]))
+    with pytest.raises(
+        ModuleError, match=r"options: .input_range. is unknown\. Give one of value_range,"
+    ):
+        LabelRows(module, options={"input_range": [-1, 1]})
