@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import (
 from imagebeam import resources
 from imagebeam.beam_pipeline.doctor.finding import Finding, FindingState
 from imagebeam.beam_pipeline.reporting.progress import plural
-from imagebeam.beam_pipeline.runners import preflight
+from imagebeam.beam_pipeline.runners import flink, preflight
 from imagebeam.transforms.worker_versions import installed_versions
 
 _BEAM_IMAGE = re.compile(r"apache/beam_python(\d+\.\d+)_sdk(?:_\w+)?:(\d+\.\d+\.\d+)")
@@ -38,7 +38,7 @@ def _description(options: PipelineOptions) -> str:
             f"at most {decoders} decoding {'process' if decoders == 1 else 'processes'}, "
             f"{number} {plural('workers', number)}, {direct.direct_running_mode}"
         )
-    place = preflight.flink_master(options) if name == "flink" else None
+    place = flink.master(options) if name == "flink" else None
     place = place or options.view_as(PortableOptions).job_endpoint
     return f"{name} answers at {place}" if place else f"{name} can be started"
 

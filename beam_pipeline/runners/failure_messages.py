@@ -17,6 +17,7 @@ _WRONG_PART = re.compile(r"\.(?:OutputError|DamagedPartError): ([^\n]*?)(?= \[wh
 _REFUSED = re.compile(r"PermissionError: \[Errno 13\] ([^\n]*credentials[^\n]*?)(?: \[while|\n|$)")
 _NO_JOB_SERVER = re.compile(r"[Uu]nable to fetch remote job server jar at (\S+): (.*?)\. ")
 _NOT_STARTED = re.compile(r"Service failed to start up with error (-?\d+)")
+_WORKER_ENDED = re.compile(r"Process died with exit code (\d+)")
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
 
 
@@ -100,6 +101,13 @@ def explain(error: BaseException) -> str:
         return (
             f"Beam's job server no longer answers ({error.details()}). See its log. The "
             "cluster behind it may still run."
+        )
+    if ended := _WORKER_ENDED.search(text):
+        return (
+            f"workers end before they take work (exit code {ended[1]}). The log of a task manager "
+            "has their messages. If it names a file that does not exist, the task managers cannot "
+            "read the --artifacts-dir of the job server: use a folder or bucket that they can "
+            "read, or an image that holds the package (--sdk_container_image)."
         )
     if _NO_PRISM.search(text):
         return (

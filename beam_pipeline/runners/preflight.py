@@ -1,12 +1,7 @@
 """Check before a job starts that its runner responds and fits."""
 
-import ipaddress
 import os
-import shutil
 import socket
-import urllib.error
-from typing import Any, cast
-from urllib.parse import urlsplit
 
 import grpc
 from apache_beam.options.pipeline_options import (
@@ -21,10 +16,9 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
-from imagebeam.beam_pipeline.runners import dataflow, rest
+from imagebeam.beam_pipeline.runners import dataflow, flink, rest
 
 _CONNECT_SECONDS = 10.0
-_EMBEDDED = ("[local]", "[auto]")
 _EMBEDDED_JOB_SERVER = "embed"
 _ONE_PROCESS = "no_use_multiple_sdk_containers"
 
@@ -56,10 +50,10 @@ def sees_this_disk(options: PipelineOptions) -> bool:
     if portable.environment_type not in ("PROCESS", "EXTERNAL"):
         return False
     if runner_name(options) == "flink" and not portable.job_endpoint:
-        master = flink_master(options)
-        return master is None or _is_local_host(master)
+        master = flink.master(options)
+        return master is None or flink.is_local_host(master)
     return runner_name(options) in ("flink", "portable", "prism") and (
-        not portable.job_endpoint or _is_local_host(portable.job_endpoint)
+        not portable.job_endpoint or flink.is_local_host(portable.job_endpoint)
     )
 
 
@@ -96,13 +90,13 @@ def check(options: PipelineOptions) -> None:
             "--runner=PortableRunner: the job server is missing. Add --job_endpoint=HOST:PORT."
         )
     elif name == "flink":
-        _check_java(options)
+        flink.check_java(options)
     elif name == "prism":
         _check_prism(options)
     elif name == "dataflow":
         dataflow.check(options)
-    if name == "flink" and (master := flink_master(options)) is not None:
-        _check_flink(master, options)
+    if name == "flink" and (master := flink.master(options)) is not None:
+        flink.check(master, options)
 
 
 def check_detachable(options: PipelineOptions) -> None:
@@ -132,27 +126,9 @@ def _loops_back(options: PipelineOptions) -> bool:
         case "prism":
             return True
         case "flink":
-            return flink_master(options) is None
+            return flink.master(options) is None
         case _:
             return bool(portable.job_endpoint == _EMBEDDED_JOB_SERVER)
-
-
-def flink_master(options: PipelineOptions) -> str | None:
-    """Return `http://host:port`; None if no cluster is named and Beam starts Flink itself."""
-    master = options.view_as(FlinkRunnerOptions).flink_master.strip()
-    if master in _EMBEDDED:
-        return None
-    return cast(str, master if "://" in master else f"http://{master}")
-
-
-def _is_local_host(address: str) -> bool:
-    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_job_server(endpoint: str) -> None:
@@ -163,8 +139,8 @@ def _check_job_server(endpoint: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
         raise UsageError(
-            f"--job_endpoint={endpoint}: no job server responds there ({_reason(error)}). Start "
-            "Beam's job server, or correct the address."
+            f"--job_endpoint={endpoint}: no job server responds there ({rest.reason(error)}). "
+            "Start Beam's job server, or correct the address."
         ) from error
     # Beam would wait for the answer of any other server for as long as a job may take.
     with grpc.insecure_channel(endpoint) as channel:
@@ -180,17 +156,6 @@ def _check_job_server(endpoint: str) -> None:
             ) from error
 
 
-def _check_java(options: PipelineOptions) -> None:
-    if options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
-        return
-    home = os.environ.get("JAVA_HOME")
-    if not shutil.which(f"{home}/bin/java" if home else "java"):
-        raise UsageError(
-            "--runner=FlinkRunner: Java is not installed, which Beam needs for its job server. "
-            "Install Java 11 or newer, or name a running job server by --job_endpoint."
-        )
-
-
 def _check_prism(options: PipelineOptions) -> None:
     location = options.view_as(PrismRunnerOptions).prism_location
     if location and "://" not in location and not os.path.isfile(location):
@@ -199,37 +164,3 @@ def _check_prism(options: PipelineOptions) -> None:
             "github.com/apache/beam/sdks/v2/go/cmd/prism@latest`, or omit the option so that Beam "
             "downloads it."
         )
-
-
-def _check_flink(master: str, options: PipelineOptions) -> None:
-    version = str(_flink(master, "config").get("flink-version", ""))
-    minor = ".".join(version.split(".")[:2])
-    supported = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
-    if minor not in supported:
-        raise UsageError(
-            f"--flink_master={master}: runs Flink {version or 'of an unknown version'}, which this "
-            f"version of Beam does not support. Use Flink {', '.join(supported)}."
-        )
-    flink = options.view_as(FlinkRunnerOptions)
-    # The job server must have the version of the cluster; by default Beam uses the newest.
-    flink.flink_version = minor
-    if not _flink(master, "overview").get("taskmanagers"):
-        raise UsageError(
-            f"--flink_master={master}: this Flink has no task manager. Start one and try again."
-        )
-
-
-def _flink(master: str, path: str) -> dict[str, Any]:
-    """Return a response of Flink's REST interface."""
-    try:
-        return rest.call(f"{master}/{path}")
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"--flink_master={master}: no Flink responds there ({_reason(error)}). Check that it "
-            "runs, and give HOST:PORT of its REST interface, such as localhost:8081."
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    inner = error.reason if isinstance(error, urllib.error.URLError) else error
-    return str(getattr(inner, "strerror", None) or inner)

@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from google.api_core.exceptions import NotFound
 
 from imagebeam.beam_pipeline.exit_codes import BrokenJobError
-from imagebeam.beam_pipeline.runners import dataflow, failure_messages, preflight, rest
+from imagebeam.beam_pipeline.runners import dataflow, failure_messages, flink, preflight, rest
 from imagebeam.beam_pipeline.runners.beam_internals import portable_job_id
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken
@@ -31,7 +31,7 @@ def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
     if preflight.runner_name(options) == "dataflow":
         return dataflow.job_handle(options, result)
     # Flink comes first: Beam's job server stops waiting on a cancel request, but Flink goes on.
-    if (master := preflight.flink_master(options)) is not None:
+    if (master := flink.master(options)) is not None:
         return {"flink_master": master, "job": options.view_as(GoogleCloudOptions).job_name}
     portable = options.view_as(PortableOptions)
     job = portable_job_id(result)

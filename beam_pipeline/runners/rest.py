@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -51,6 +52,12 @@ def call(
     except http.client.HTTPException as error:
         # A port that speaks another protocol, such as Flink's own.
         raise ValueError("the response is not one of HTTP") from error
+
+
+def reason(error: Exception) -> str:
+    """Return why a request failed, in few words."""
+    inner = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(getattr(inner, "strerror", None) or inner)
 
 
 def _json_object(content: bytes) -> dict[str, Any]:

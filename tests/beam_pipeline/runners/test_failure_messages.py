@@ -43,6 +43,13 @@ from imagebeam.outputs.errors import DamagedPartError, OutputError
             "where it needs it, is version 11 or newer. Its messages are in job/log.txt in the "
             "output.",
         ),
+        (
+            "java.lang.IllegalStateException: Process died with exit code 1",
+            "workers end before they take work (exit code 1). The log of a task manager has their "
+            "messages. If it names a file that does not exist, the task managers cannot read the "
+            "--artifacts-dir of the job server: use a folder or bucket that they can read, or an "
+            "image that holds the package (--sdk_container_image).",
+        ),
         ("", "RuntimeError. Remove the cause."),
     ],
 )

@@ -158,6 +158,22 @@ def test_the_job_server_is_of_the_version_of_the_cluster() -> None:
     assert options.view_as(FlinkRunnerOptions).flink_version == "1.20"
 
 
+def test_a_package_that_task_managers_cannot_read_is_reported() -> None:
+    with _flink("1.20.5", 2) as master:
+        # An address of this machine that is not one of loopback.
+        options = ("--runner=FlinkRunner", master.replace("localhost", "0.0.0.0"))
+        with pytest.raises(UsageError, match="its task managers could not read the package"):
+            preflight.check(pipeline_options(options))
+        for other in (
+            "--sdk_container_image=image",
+            "--artifacts_dir=gs://bucket/staged",
+            "--environment_type=LOOPBACK",
+            "--flink_submit_uber_jar",
+        ):
+            preflight.check(pipeline_options((*options, other)))
+        preflight.check(pipeline_options(("--runner=FlinkRunner", master)))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [(), ("--runner=PrismRunner",), ("--runner=FlinkRunner", _MASTER)],
