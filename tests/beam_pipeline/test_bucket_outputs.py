@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import uuid
-from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,7 @@ from imagebeam.storage import Location, store_for
 from tests.beam_pipeline.jobs import archive, errors, files, imagebeam, predictions, stop_when
 from tests.faults.decoding import bmp
 from tests.outputs.outputs import below
-from tests.storage.relay import Exchange, Fault, Relay, Reply, honest
+from tests.storage.relay import Always, Exchange, Relay, Reply, honest
 
 SHARDS = ("--images-per-shard", 4)
 
@@ -161,7 +160,9 @@ def test_overwriting_deletes_only_what_a_job_wrote(
         store.remove(f"{root}/{name}")
     before = below(root)
     assert imagebeam(*command, "--overwrite", "--limit", 1) == 0
-    assert below(root).keys() == before.keys()
+    # The one part has another name, which depends on its images.
+    old, new = ({name.partition("part-")[0] for name in each} for each in (before, below(root)))
+    assert (new, len(below(root))) == (old, len(before))
     assert mine.items() <= below(root).items()
     assert below(neighbour) == {f"predictions/part-{'0' * 32}.parquet": b"mine"}
     assert [row["uri"] for row in predictions(fetched(root, tmp_path / "copy"))] == names[:1]
@@ -210,13 +211,6 @@ def test_a_manifest_on_standard_input_reads_one_store_and_writes_another(
     assert [row["uri"] for row in predictions(fetched(root / "again", tmp_path / "b"))] == names
 
 
-class _Always(deque[Fault]):
-    """Add one fault for every request from now on."""
-
-    def popleft(self) -> Fault:
-        return self[0]
-
-
 @pytest.mark.slow
 def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
     tmp_path: Path,
@@ -231,7 +225,7 @@ def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
 
     def allowed_a_few(exchange: Exchange) -> None:
         if "uploadType" in exchange.query and next(uploads) > 9:
-            relay.faults = _Always([denied])
+            relay.faults = Always([denied])
             denied(exchange)
         else:
             honest(exchange)
@@ -242,7 +236,7 @@ def test_revoked_rights_break_the_job_and_restored_rights_resume_it(
     command = ("label", tmp_path / "in", "--output", root, "--images-per-shard", 1)
     with Relay(gcs_server).running() as relay:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
-        relay.faults = _Always([allowed_a_few])
+        relay.faults = Always([allowed_a_few])
         assert imagebeam(*command) == 3
         captured = capfd.readouterr().err
         assert f"{root}/" in captured

@@ -5,7 +5,6 @@ import random
 import subprocess
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -128,13 +127,6 @@ _WEB_FAULTS = (
 )
 
 
-class _Endless(deque[relay.Fault]):
-    """The same fault for every request."""
-
-    def popleft(self) -> relay.Fault:
-        return self[0]
-
-
 @dataclass
 class Place:
     """A runner, and the images that its jobs read.
@@ -217,7 +209,7 @@ class Places:
         registry.forget_stores()
         self._stack.callback(registry.forget_stores)
         faults = Faults(self._seed)
-        between.faults = _Endless([faults.fault])
+        between.faults = relay.Always([faults.fault])
         root = Location(f"{'s3' if name == 'S3' else 'gs'}://{servers.BUCKET}")
         for path in self._images.rglob("*.jpg"):
             uri = f"{root}/images/{path.relative_to(self._images)}"

@@ -83,6 +83,13 @@ class Exchange:
 Fault: TypeAlias = Callable[[Exchange], None]
 
 
+class Always(deque[Fault]):
+    """The same fault for every request."""
+
+    def popleft(self) -> Fault:
+        return self[0]
+
+
 class Relay:
     """The server and its next faults.
 
@@ -131,7 +138,7 @@ class Relay:
 
     def forget(self) -> None:
         """Restore the initial state."""
-        self.faults.clear()
+        self.faults = deque()
         self.requests.clear()
         self.connections = 0
 

@@ -1,6 +1,5 @@
 """Test tables in a bucket, reached with the credentials of outputs."""
 
-from collections import deque
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ import requests
 
 from imagebeam.storage import location
 from imagebeam.tables import credentials
-from tests.storage.relay import Exchange, Fault, Relay, Reply
+from tests.storage.relay import Always, Exchange, Relay, Reply
 from tests.tables.tables import DeltaKind, IcebergKind, output, unused
 
 
@@ -40,13 +39,6 @@ def test_delta_lake_commits_to_s3(tmp_path: Path, profile: str) -> None:
     kind.commit(tmp_path / "out")
     assert kind.uris() == ([*_IMAGES, "bad.jpg"], [])
     assert all(name.startswith(f"{place}/labels/") for name in kind.files())
-
-
-class _Always(deque[Fault]):
-    """Gives every request to one handler."""
-
-    def popleft(self) -> Fault:
-        return self[0]
 
 
 def _as_json_request(exchange: Exchange, server: str) -> None:
@@ -81,7 +73,7 @@ def test_delta_lake_commits_to_google_cloud_storage(
     tmp_path: Path, gcs_bucket: str, gcs_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Relay(gcs_server).running() as relay:
-        relay.faults = _Always([lambda exchange: _as_json_request(exchange, gcs_server)])
+        relay.faults = Always([lambda exchange: _as_json_request(exchange, gcs_server)])
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.address)
         place = location(f"{gcs_bucket}/{unused()}")
         options = credentials.delta_options(place)

@@ -12,7 +12,6 @@ IMAGEBEAM_KILLS=all kills at reads too, which takes minutes.
 import itertools
 import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.summary import read_summary
 from imagebeam.storage import AnyPath, location
 from imagebeam.tables import credentials
-from tests.storage.relay import Exchange, Fault, Relay, honest, lost, refused
+from tests.storage.relay import Always, Exchange, Fault, Relay, honest, lost, refused
 from tests.tables.tables import DeltaKind, IcebergKind, Kind, output, unused
 
 _ALL = os.environ.get("IMAGEBEAM_KILLS") == "all"
@@ -103,13 +102,6 @@ class Place(ABC):
         """Run a commit that is killed after some steps; return whether it was."""
 
 
-class _Faults(deque[Fault]):
-    """Gives every request to one fault."""
-
-    def popleft(self) -> Fault:
-        return self[0]
-
-
 class Bucket(Place):
     def __init__(self, relay: Relay, bucket: str, last: Fault) -> None:
         self._relay, self._last = relay, last
@@ -128,7 +120,7 @@ class Bucket(Place):
             is_dead = _STEPS.is_last(exchange.method != "GET")
             (refused if before else self._last if is_dead else honest)(exchange)
 
-        self._relay.faults = _Faults([fault])
+        self._relay.faults = Always([fault])
         # Only the commit passes the relay: the library keeps other threads of this process from
         # running while it reads the history of a table.
         address = self._relay.address
