@@ -5,8 +5,8 @@
 
 The copy needs no further options and can be given to others. A .tflite file gets TensorFlow Lite
 Metadata, which other programs read, and `module.json` in a zip archive at its end. A SavedModel
-gets `assets.extra/module.json`. The digest of the copy differs, so a pin of the original does not
-fit it.
+gets `assets.extra/module.json`, and an .onnx file gets properties. The digest of the copy differs,
+so a pin of the original does not fit it.
 """
 
 import argparse
@@ -26,10 +26,8 @@ def add_arguments(parser: CommandParser) -> None:
         add_output,
     )
 
-    add_handle(parser, "the .tflite file or folder to copy")
-    add_output(
-        parser, "FILE.tflite|DIR", "a file is replaced if it exists; a folder must not exist"
-    )
+    add_handle(parser, "the .tflite or .onnx file, or the folder, to copy")
+    add_output(parser, "FILE|DIR", "a file is replaced if it exists; a folder must not exist")
     parser.add_argument(
         "--classes",
         type=Path,
@@ -44,12 +42,15 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.modules.annotate import annotate
     from imagebeam.modules.handles.handle import Handle
     from imagebeam.modules.open_module import open_module
+    from imagebeam.modules.types import FLATBUFFER_SUFFIX, ONNX_SUFFIX
 
     stated = parsed_module_options(args)
     before = open_module(args.handle, options=stated)
     is_file = before.source.is_file()
-    if (args.output.suffix == ".tflite") != is_file:
-        kind = "a file that ends in .tflite" if is_file else "a folder"
+    suffix = before.source.suffix
+    files = (FLATBUFFER_SUFFIX, ONNX_SUFFIX)
+    if args.output.suffix != suffix if is_file else args.output.suffix in files:
+        kind = f"a file that ends in {suffix}" if is_file else "a folder"
         raise ModuleError(f"{str(args.output)!r}: the copy is {kind}. Give another --output.")
     names = None
     if args.classes is not None:

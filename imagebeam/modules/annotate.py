@@ -1,7 +1,7 @@
 """Write down what a module does not state: class names, its input and the kinds of its outputs.
 
 A flatbuffer gets TensorFlow Lite Metadata, which other programs read, and `module.json` in the zip
-archive at its end. A SavedModel gets `assets.extra/module.json`.
+archive at its end. A SavedModel gets `assets.extra/module.json`, and an ONNX file properties.
 """
 
 import shutil
@@ -30,6 +30,7 @@ from imagebeam.modules.metadata import (
 )
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.trial import try_file
+from imagebeam.modules.types import ONNX_SUFFIX
 from imagebeam.storage.atomic_files import write_file
 
 
@@ -39,7 +40,7 @@ def annotate(
     """Write a copy of a module with metadata to `output`; earlier statements stay unless given.
 
     Args:
-        path: a `.tflite` file or the folder of a SavedModel.
+        path: a `.tflite` or `.onnx` file or the folder of a SavedModel.
         output: the file, which is replaced, or the folder, which must not exist.
         classes: one name per class, index 0 first; None leaves them as they are.
         options: the facts to state.
@@ -52,13 +53,34 @@ def annotate(
             _annotate_folder(path, output, classes, options)
             return
         try_file(path, Cache(), options)
+        if path.suffix == ONNX_SUFFIX:
+            write_annotated(output, _annotated_onnx(path, classes, options))
+            return
         content = annotated(read_flatbuffer(path), classes, options, repr(str(path)))
         read_interface(content, repr(str(output)))
-        write_flatbuffer(output, content)
+        write_annotated(output, content)
 
 
-def write_flatbuffer(output: Path, content: bytes) -> None:
-    """Write a flatbuffer that a command makes; a file of that name is replaced.
+def _annotated_onnx(path: Path, classes: Sequence[str] | None, options: ModuleOptions) -> bytes:
+    from imagebeam.modules.engines.onnx import OnnxEngine
+    from imagebeam.modules.onnx.properties import with_properties
+
+    content, source = path.read_bytes(), repr(str(path))
+    if options.outputs or options.signature:
+        raise ModuleError(
+            f"{source}: an ONNX file has no property for outputs and signatures. Leave out "
+            "--module-output and --signature here, and give them to the other commands."
+        )
+    if options.ranges is not None and OnnxEngine(content, source, options).info.takes_bytes:
+        raise ModuleError(
+            f"{source}: its input takes pixel bytes, so it has no other range. Leave out "
+            "--input-range, --mean and --std."
+        )
+    return with_properties(content, classes, options)
+
+
+def write_annotated(output: Path, content: bytes) -> None:
+    """Write a file that a command makes; a file of that name is replaced.
 
     Raises:
         ModuleError: it cannot be written.

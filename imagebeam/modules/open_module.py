@@ -147,7 +147,7 @@ def _compile(handle: str, output: Path, store: Cache, options: ModuleOptions) ->
             f"{parsed.text!r}: already a flatbuffer. Give the module from which it was made."
         )
     # Jobs import this module and compile nothing here.
-    from imagebeam.modules.annotate import annotated, write_flatbuffer
+    from imagebeam.modules.annotate import annotated, write_annotated
 
     compiled = _compiled(parsed.text, path, digest, store, options)
     if compiled.refusal is not None:
@@ -156,7 +156,7 @@ def _compile(handle: str, output: Path, store: Cache, options: ModuleOptions) ->
     info = read_interface(content, repr(parsed.text), options.of_input).info
     if options.of_input != NO_OPTIONS:
         content = annotated(content, None, options.of_input, repr(parsed.text))
-    write_flatbuffer(output, content)
+    write_annotated(output, content)
     return notes_of(info)
 
 

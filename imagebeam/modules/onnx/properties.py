@@ -5,6 +5,7 @@ The other names are those that exporters use: Ultralytics, timm and Hugging Face
 """
 
 import ast
+import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 from imagebeam.modules.class_lists import names_in
 from imagebeam.modules.input_ranges import BGR, RGB, Range
 from imagebeam.modules.metadata import Metadata
-from imagebeam.modules.module_options import ranges_of
+from imagebeam.modules.module_options import ModuleOptions, ranges_of
 
 _RANGES: dict[str, Range] = {
     "NominalRange_0_255": (0.0, 255.0),
@@ -21,8 +22,43 @@ _RANGES: dict[str, Range] = {
     "Normalized_1_1": (-1.0, 1.0),
     "NominalRange_16_235": (16.0, 235.0),
 }
+_RANGE_NAMES = (
+    *("Image.NominalPixelRange", "input_range", "value_range", "author"),
+    *("mean", "std", "image_mean", "image_std"),
+)
+_FORMAT = "Image.BitmapPixelFormat"
 _CHANNELS = {"Bgr8": BGR, "Rgb8": RGB}
 _CLASSES = ("names", "classes", "class_names", "labels", "id2label", "label_names")
+
+
+def with_properties(content: bytes, classes: Sequence[str] | None, options: ModuleOptions) -> bytes:
+    """Return an ONNX file with properties that state facts; they replace earlier ones.
+
+    Args:
+        content: the file.
+        classes: one name per class; None leaves them as they are.
+        options: the facts, none of which is an output or a signature.
+    """
+    import onnx
+
+    model = onnx.load_model_from_string(content)
+    stated = {each.key: each.value for each in model.metadata_props}
+    changed: dict[str, Any] = {"input_range": options.value_range, "imgsz": options.image_size}
+    changed |= {"mean": options.mean, "std": options.std, "classes": classes}
+    replaced = [*_RANGE_NAMES] if options.ranges is not None else []
+    replaced += _CLASSES if classes is not None else ()
+    stated = {name: value for name, value in stated.items() if name not in replaced}
+    stated |= {
+        name: json.dumps([*value], ensure_ascii=False)
+        for name, value in changed.items()
+        if value is not None
+    }
+    if options.channels is not None:
+        stated[_FORMAT] = {value: name for name, value in _CHANNELS.items()}[options.channels]
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, stated)
+    written: bytes = model.SerializeToString()
+    return written
 
 
 def metadata_of(properties: Mapping[str, str]) -> Metadata:
@@ -38,7 +74,7 @@ def metadata_of(properties: Mapping[str, str]) -> Metadata:
         image_size=(int(size[0]), int(size[-1])) if size and min(size) >= 1 else None,
         value_range=one,
         channel_ranges=_normalisation(properties) if one is None else None,
-        channels=_CHANNELS.get(properties.get("Image.BitmapPixelFormat", "")),
+        channels=_CHANNELS.get(properties.get(_FORMAT, "")),
         labels={key: _names(properties[key]) for key in _CLASSES if properties.get(key)},
     )
 

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from imagebeam.modules.annotate import annotate
 from imagebeam.modules.engines.onnx import OnnxEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.model_outputs import ModelOutputs
@@ -382,6 +383,27 @@ def test_a_range_that_nothing_states_is_said_to_be_assumed(tmp_path: Path) -> No
     engine = _engine(write_classifier(tmp_path / "module.onnx"))
     assert engine.info.range_origin == "assumed"
     assert any("nothing states the input range" in note for note in notes_of(engine.info))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ModuleOptions(value_range=(-1.0, 1.0), channels="bgr"),
+        ModuleOptions(mean=(1.0, 2.0, 3.0), std=(4.0,)),
+    ],
+)
+def test_what_is_missing_is_written_into_a_copy(tmp_path: Path, options: ModuleOptions) -> None:
+    earlier = {"Image.NominalPixelRange": "NominalRange_0_255", "names": "{0: 'a'}", "other": "x"}
+    path = write_classifier(tmp_path / "module.onnx", properties=earlier)
+    annotate(path, tmp_path / "new.onnx", _NAMES, options)
+    info = _engine(tmp_path / "new.onnx").info
+    assert info.input_ranges == options.ranges
+    assert (info.range_origin, info.class_names) == ("stated", _NAMES)
+    assert info.channels == (options.channels or "rgb")
+    again = onnx.load(tmp_path / "new.onnx").metadata_props
+    assert "x" in [each.value for each in again if each.key == "other"]
+    with pytest.raises(ModuleError, match="no property for outputs and signatures"):
+        annotate(path, tmp_path / "new.onnx", None, ModuleOptions(outputs={"out": "logits"}))
 
 
 def test_a_job_labels_with_an_onnx_file(tmp_path: Path) -> None:
