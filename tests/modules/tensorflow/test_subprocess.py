@@ -18,7 +18,8 @@ from imagebeam.modules.tensorflow.subprocess import (
     TaskTimedOutError,
     run_task,
 )
-from tests.beam_pipeline.jobs import ROOT
+from tests.beam_pipeline.colours import draw
+from tests.beam_pipeline.jobs import ROOT, imagebeam
 from tests.engines.tools import processes_below
 from tests.modules.saved_models import mean_colours, write_tf2
 
@@ -129,3 +130,36 @@ def test_a_module_that_never_ends_dies_with_a_killed_parent(tmp_path: Path) -> N
     shown.kill()
     assert shown.wait() == -signals.SIGKILL
     assert psutil.wait_procs([task], timeout=300)[1] == []
+
+
+def _endless_on_a_grey(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Loop for ever on pictures of one grey, which no probe has."""
+    near = tf.reduce_all(tf.abs(images - 200 / 255) < 0.02, axis=[1, 2, 3])
+    grey = tf.reduce_any(near)
+    end = tf.where(grey, tf.int64.max, 0)
+    steps = tf.while_loop(
+        lambda step: step < end, lambda step: (step + 1,), (tf.constant(0, tf.int64),)
+    )
+    return {"default": mean_colours(images) + tf.cast(steps[0], tf.float32) * 0.0}
+
+
+@pytest.mark.slow
+def test_a_module_that_never_ends_on_some_pictures_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory = write_tf2(tmp_path / "module", {"default": _endless_on_a_grey})
+    draw(tmp_path / "in" / "grey.png", 200, 200, 200)
+    (tmp_path / "true.csv").write_text(f"uri,label\n{tmp_path}/in/grey.png,0\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ("--input-range", 0, 1)
+    # Describing and compiling it take longer than the answers are then waited for.
+    assert imagebeam("module", "show", directory, "--engine", "tensorflow", *options) == 0
+    monkeypatch.setenv(SECONDS_VARIABLE, "30")
+    for words in (
+        ("module", "evaluate", directory, tmp_path / "true.csv", "--engine", "tensorflow"),
+        ("module", "try", directory, tmp_path / "in" / "grey.png"),
+    ):
+        assert imagebeam(*words, *options) == 2
+        assert "no answer within 30 s." in capfd.readouterr().err
+    below = psutil.Process().children(recursive=True)
+    assert [child for child in below if "separate_child" in str(child.cmdline())] == []
