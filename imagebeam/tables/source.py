@@ -111,7 +111,12 @@ class CommitSource:
 
 
 def _unfinished(layout: Layout) -> OutputError:
-    progress = ProgressWatcher(layout, and_earlier=True).look()
+    try:
+        progress = ProgressWatcher(layout, and_earlier=True).look()
+    except ValueError as error:
+        raise OutputError(
+            f"{layout.plan}: damaged ({error}). Run the job's command again, which replaces it."
+        ) from error
     of = "" if progress.plan is None else f" of {progress.plan.rows:,}"
     return OutputError(
         f"{layout.root}: its job is not complete: {progress.done:,}{of} images have a row. Run its "

@@ -19,6 +19,7 @@ from imagebeam.outputs.compaction.compact import compact
 from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.outputs.schema import PredictionSchema
 from imagebeam.tables.commit import commit
+from imagebeam.tables.source import CommitSource
 from imagebeam.tables.table import ConflictError, TableError
 from tests.outputs.outputs import failed, labelled
 from tests.tables.tables import DeltaKind, Kind, account, output
@@ -429,3 +430,14 @@ def test_an_output_without_rows_makes_empty_tables(tmp_path: Path, kind: Kind) -
     assert changes(kind.commit(root)) == [(0, 0, 0), (0, 0, 0)]
     assert kind.uris() == ([], [])
     assert [each.snapshot for each in kind.commit(root)] == [None, None]
+
+
+def test_a_damaged_plan_of_an_unfinished_output_is_named(tmp_path: Path) -> None:
+    layout = output(tmp_path / "out", ["a"])
+    (tmp_path / "out" / "summary.json").unlink()
+    (tmp_path / "out" / "job" / "plan.json").write_bytes(b"[]")
+    reason = (
+        rf"{re.escape(str(layout.plan))}: damaged \(not a JSON object\)\. Run the job's command"
+    )
+    with pytest.raises(OutputError, match=reason):
+        CommitSource.open(layout.root, False, lambda *_: None)
