@@ -56,18 +56,20 @@ def _share(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
+    from imagebeam.beam_pipeline.options.values import page
     from imagebeam.outputs.compare import compare
     from imagebeam.outputs.reading import Output
     from imagebeam.report.comparison_page import write_comparison
 
     check_least("most", args.most)
+    target = None if args.report is None else page("--report", args.report)
     old, new = (Output.open(location(name).absolute()) for name in (args.old, args.new))
     for output in (old, new):
         if not output.is_complete:
             print(f"imagebeam: {output.layout.root}: the job is not complete.", file=sys.stderr)
     comparison = compare(old, new, args.most)
-    if args.report is not None:
-        write_comparison(old, new, comparison, location(args.report), args.max_drift)
+    if target is not None:
+        write_comparison(old, new, comparison, target, args.max_drift)
     if args.json:
         print(json.dumps(asdict(comparison) | {"drift": comparison.drift}, indent=2))
     else:

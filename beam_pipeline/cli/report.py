@@ -61,6 +61,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from imagebeam.beam_pipeline.options.values import page
     from imagebeam.beam_pipeline.reporting import console
     from imagebeam.report.page import write_report
 
@@ -70,9 +71,11 @@ def run(args: argparse.Namespace) -> int:
         return _serve(args)
     if args.port:
         raise UsageError(f"--port {args.port}: works only with --serve. Add --serve.")
-    target = None if args.output is None else location(args.output)
-    found, page = write_report(location(args.labels), target, args.thumbnails, truth=_truth(args))
-    console.show_report(found, page)
+    target = None if args.output is None else page("--output", args.output)
+    found, written = write_report(
+        location(args.labels), target, args.thumbnails, truth=_truth(args)
+    )
+    console.show_report(found, written)
     return FAILED if found.findings else DONE
 
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from imagebeam.beam_pipeline.exit_codes import UsageError
 from imagebeam.images import uris
 from imagebeam.images.errors import CODES, InputError
 from imagebeam.images.listing.braces import expand_braces
 from imagebeam.outputs.schema import RESERVED
-from imagebeam.storage import StoreError
+from imagebeam.storage import AnyPath, StoreError, location
 from imagebeam.storage.types import RequestHeader
 
 
@@ -33,6 +34,18 @@ def least_score(score: float) -> float:
     if not 0 <= score <= 1:
         raise UsageError(f"--min-score {score:g}: must be from 0 to 1.")
     return score
+
+
+def page(option: str, text: str) -> AnyPath:
+    """Return the path of a page to write."""
+    target = location(text)
+    if isinstance(target, Path):
+        if target.is_dir():
+            name = f"{text.rstrip('/')}/page.html"
+            raise UsageError(f"{option} {text}: is a folder. Give the name of a file, as {name}.")
+        if not target.absolute().parent.is_dir():
+            raise UsageError(f"{option} {text}: there is no such folder. Create it.")
+    return target
 
 
 def user_agent(text: str) -> str:

@@ -200,15 +200,6 @@ def test_a_folder_with_foreign_files_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_is_an_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    layout = output(tmp_path / "out", "a")
-    target = tmp_path / "nowhere" / "page.html"
-    assert imagebeam("report", layout.root, "--output", target) == 3
-    assert str(target.parent) in capsys.readouterr().err
-
-
 def test_a_negative_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert imagebeam("report", "out", "--thumbnails", "-1") == 2
     assert capsys.readouterr().err == "imagebeam: error: --thumbnails -1: give 0 or more.\n"

@@ -41,6 +41,21 @@ def test_an_invalid_limit_is_refused(
     assert f"--max-drift: {limit!r} is not a share, such as 2% or 0.02" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["compare --report", "report --output"])
+def test_a_page_needs_the_name_of_a_file_in_a_folder(
+    outputs: tuple[Path, Path], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, option = command.split()
+    roots = outputs if name == "compare" else outputs[:1]
+    folder = outputs[0].parent
+    for target, reason in (
+        (folder, f"is a folder. Give the name of a file, as {folder}/page.html."),
+        (folder / "none" / "a.html", "there is no such folder. Create it."),
+    ):
+        assert imagebeam(name, *roots, option, target) == 2
+        assert f"{option} {target}: {reason}" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_not_an_output_is_refused(
     outputs: tuple[Path, Path], tmp_path: Path
 ) -> None:
