@@ -15,7 +15,7 @@ from tests.faults.chaos_places import possible_kinds
 def test_disturbed_jobs_lose_no_row(tmp_path: Path) -> None:
     # Tests of their own kill parts of Flink, where a job takes half a minute.
     kinds = [kind for kind in possible_kinds() if kind.place != "Flink"]
-    counts = chaos.run(120, 20, 150.0, tmp_path, kinds)
+    counts = chaos.run(200, 20, 270.0, tmp_path, kinds)
     print(chaos.table(counts))
     assert sum(each["hit"] for each in counts.values()) > 0
     assert {kind: each for kind, each in counts.items() if chaos.failures(each)} == {}
