@@ -19,6 +19,8 @@ _TRANSPARENT = (
     "RESIZE_NEAREST_NEIGHBOR",
     "RESHAPE",
     "TRANSPOSE",
+    "PAD",
+    "PADV2",
     "CAST",
     *_REVERSING,
 )

@@ -30,7 +30,7 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
 
 
-_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
+_RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose", "Pad", "PadV2")
 _REVERSING = ("StridedSlice", "ReverseV2")
 
 

@@ -89,6 +89,10 @@ _CAFFE = np.array([103.939, 116.779, 123.68], np.float32)
         (lambda x: x - _CAFFE, Front(True, (0.0, 255.0), channels="bgr")),
         (lambda x: x[..., ::-1] - _CAFFE, Front(True, (0.0, 255.0))),
         (lambda x: tf.image.resize(x, [8, 8]) / 255.0, Front(True, (0.0, 255.0))),
+        (
+            lambda x: tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]) / 255.0,
+            Front(True, (0.0, 255.0)),
+        ),
         (lambda x: x * 3.0, Front(True)),
     ],
 )
