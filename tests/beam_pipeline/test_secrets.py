@@ -132,6 +132,8 @@ def test_neither_rows_nor_files_nor_reports_hold_a_secret(
         ("export", out, "--folders", to / "folders"),
         ("search", out, "a"),
         ("compare", out, out, "--report", to / "compare.html"),
+        ("commit", out, "--delta", to / "table"),
+        ("compact", out),
     ):
         imagebeam(*words)
         texts += capfd.readouterr()
@@ -220,7 +222,15 @@ def test_a_whole_query_is_hidden_on_request(tmp_path: Path, web: Site) -> None:
         ["label", "a.jpg", "-o", "out", "-m", f"ftp://user:{_CANARY}@a.org/m.tflite"],
         ["label", "a.jpg", "-o", "out", "-m", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],
         ["module", "show", f"http://127.0.0.1:9/m.tflite?k={_CANARY}"],
-        ["status", f"https://user:{_CANARY}@a.org/"],
+        ["module", "annotate", f"http://127.0.0.1:9/m.tflite?k={_CANARY}", "-o", "b.tflite"],
+        ["module", "compile", f"http://127.0.0.1:9/m.tar.gz?k={_CANARY}", "-o", "b.tflite"],
+        ["module", "evaluate", f"http://127.0.0.1:9/m.tflite?k={_CANARY}", "a.csv"],
+        ["module", "try", f"http://u:{_CANARY}@127.0.0.1:9/m.tflite", "a.jpg"],
+        *([*words, f"https://user:{_CANARY}@a.org/"] for words in (["status"], ["compact"])),
+        ["search", f"https://user:{_CANARY}@a.org/", "a"],
+        ["compare", f"https://user:{_CANARY}@a.org/", "out"],
+        ["export", f"https://user:{_CANARY}@a.org/", "--to", "b.csv"],
+        ["commit", f"https://user:{_CANARY}@a.org/", "--delta", "table"],
     ],
 )
 def test_no_message_of_wrong_usage_holds_a_secret(

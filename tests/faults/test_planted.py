@@ -1,4 +1,4 @@
-"""Each kind of file in place of each file of an output; the commands take turns.
+"""Each kind of file in place of a third of the files of an output; the commands take turns.
 
 `python -m tests.faults.planted` runs every command on every one of them.
 """
@@ -22,7 +22,9 @@ def test_no_command_fails_otherwise_than_with_a_message(
 ) -> None:
     first, faults = list(PLANTS).index(plant), []
     for number, case in enumerate(case for case in cases(outputs) if case.plant == plant):
-        command = COMMANDS[(first + number) % len(COMMANDS)]
+        if (first + number) % 3:
+            continue
+        command = COMMANDS[(first + 5 * number) % len(COMMANDS)]
         (folder := tmp_path / str(number)).mkdir()
         [outcome] = attempt(outputs, case, (command,), folder)
         if outcome.fault:
