@@ -163,6 +163,11 @@ class _Inputs:
         try:
             return [self._maker.checked(source, text)]
         except EmptyInputError as empty:
+            if table := _versioned_table(uris.to_path(address)):
+                raise InputError(
+                    f"{text}: it is {table}, whose folder also holds files of earlier versions. "
+                    "Write its current version to one Parquet file, and name that file."
+                ) from empty
             # Spark, Hive and Hugging Face write a table as a folder of files.
             found, refusals = self._tables(address)
             # Text beside Parquet and Arrow files only describes them.
@@ -274,3 +279,11 @@ _TABLES = frozenset(Format) - {Format.LINES, Format.LST}
 def _is_listing(pattern: str) -> bool:
     """Return whether a glob matches manifests or containers, and not images."""
     return format_of_name(pattern) is not None or kind_of(pattern) is not None
+
+
+def _versioned_table(folder: str) -> str | None:
+    """Return which format of tables with versions a folder has; None if it is another folder."""
+    if os.path.isdir(os.path.join(folder, "_delta_log")):
+        return "a Delta Lake table"
+    metadata = os.path.join(glob.escape(folder), "metadata", "*.metadata.json")
+    return "an Iceberg table" if glob.glob(metadata) else None

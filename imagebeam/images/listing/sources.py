@@ -22,11 +22,12 @@ from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
-LISTING_VERSION = 5
+LISTING_VERSION = 6
 """Changes with the rules for what is requested. Version 1 took fewer kinds of names; in version 2,
 the first of several members of one name kept it, and not the last; version 3 did not know FITS,
 DICOM without an extension and some older kinds; in version 4, a CSV row of delimiters was an error
-row, and an Arrow file that a manifest named was one image."""
+row, and an Arrow file that a manifest named was one image; in version 5, zips behind a program were
+left out, and --exclude did not apply to manifests."""
 
 
 @dataclass(frozen=True)

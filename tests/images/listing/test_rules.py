@@ -513,6 +513,21 @@ class TestInputs:
         (tmp_path / "in/_SUCCESS").touch()
         assert listed(tmp_path / "in") == [("/2023.jpg", None), ("/2024.jpg", None)]
 
+    @pytest.mark.parametrize(
+        ("mark", "table"),
+        [
+            ("_delta_log/00000000000000000000.json", "a Delta Lake table"),
+            ("metadata/00000-0c2c.metadata.json", "an Iceberg table"),
+        ],
+    )
+    def test_the_files_of_a_table_with_versions_are_not_read(
+        self, tmp_path: Path, mark: str, table: str
+    ) -> None:
+        (tmp_path / mark).parent.mkdir()
+        (tmp_path / mark).write_text("{}")
+        pq.write_table(pa.table({"uri": ["a.jpg"]}), tmp_path / "part-0.parquet")
+        assert refusal(tmp_path).startswith(f"{tmp_path}: it is {table}, whose folder also holds")
+
     def test_what_only_describes_a_table_beside_it_is_no_list(self, tmp_path: Path) -> None:
         _write_data_set(tmp_path / "in")
         assert listed(tmp_path / "in") == [
