@@ -339,7 +339,7 @@ def test_a_job_that_has_nothing_to_do_starts_no_process(
 def test_a_limit_takes_the_first_names_and_reports_the_others(tmp_path: Path) -> None:
     names = archive(tmp_path / "in", 5)
     manifest = tmp_path / "list.jsonl"
-    manifest.write_text('{"uri": 1}\n"in/odd/0001.jpg"\n"never"\n')
+    manifest.write_text('{"uri": 1.5}\n"in/odd/0001.jpg"\n"never"\n')
     out = tmp_path / "out"
     limited = ("--output", out, "--limit", 7)
     assert imagebeam("label", tmp_path / "in", manifest, *limited) == 0

@@ -22,10 +22,10 @@ def test_every_name_of_every_source_has_its_position(tmp_path: Path) -> None:
     second, first = grey(folder, "b.png", 1), grey(folder, "a.png", 2)
     alone = grey(tmp_path, "alone.png", 3)
     manifest = tmp_path / "list.jsonl"
-    manifest.write_text('"folder/b.png"\n{"uri": 7}\n')
+    manifest.write_text('"folder/b.png"\n{"uri": 7.5}\n')
     with beam.Pipeline(FnApiRunner()) as pipeline:
         pages = pipeline | ListImages(sources([str(folder), alone, str(manifest)]))
-        message = "`uri` is 7, not the name of an image"
+        message = "`uri` is 7.5, not the name of an image"
         assert_that(
             pages | beam.Map(_readable),
             equal_to(

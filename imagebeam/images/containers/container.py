@@ -192,7 +192,8 @@ class Container:
     def _entries(self, report: Callable[[int], object] | None) -> Iterator[Entry]:
         self._raw.seek(0)
         head = self._raw.read(SNIFFED_BYTES)
-        if not head:
+        # A TFRecord file without a record has no bytes either.
+        if not head and self._kind is not ContainerKind.TFRECORD:
             raise DamagedContainerError("it has no bytes")
         kind = kind_of_content(head, self._kind)
         is_unknown = kind_of_content(head, ContainerKind.NESTED) is ContainerKind.NESTED

@@ -188,7 +188,7 @@ def test_fake_quantisation_is_found(tmp_path: Path) -> None:
     ("spec", "reason"),
     [
         (pictures(channels=1), r"float32 \[None, 16, 16, 1\], not one batch of RGB pictures"),
-        (pictures(dtype="int64"), "int64"),
+        (pictures(dtype="bool"), "bool"),
         (tf.TensorSpec([None, 48], tf.float32, name="images"), r"'images' float32 \[None, 48\]"),
         (pictures(size=None), r"takes pictures of any size, and states none"),
     ],
