@@ -56,10 +56,13 @@ def test_the_file_needs_no_options_any_more(
     info = compiled.info
     assert (info.image_size, info.channels, info.range_origin) == ((20, 12), channels, "stated")
     assert info.input_ranges == ranges
-    assert info.heads == {"logits", "scores"}
+    assert info.heads == {"logits", "scores", "features"}
     outputs = load_engine(compiled.engine, compiled.path, info).run(_PIXELS)
     assert outputs.logits is not None
-    np.testing.assert_allclose(outputs.logits, inputs.mean(axis=(1, 2)) @ _MIXING, rtol=1e-4)
+    features = inputs.mean(axis=(1, 2))
+    np.testing.assert_allclose(outputs.logits, features @ _MIXING, rtol=1e-4)
+    assert outputs.features is not None
+    np.testing.assert_allclose(outputs.features, features, rtol=1e-4)
 
 
 def test_contradicting_options_are_refused(
