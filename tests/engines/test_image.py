@@ -59,13 +59,16 @@ def _pool_port() -> Iterator[None]:
     """Keep the port of a worker pool, which is fixed, from connections that may have any port."""
     reserved = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
     before = reserved.read_text()
-    # Some containers let nobody change it.
+    ports = filter(None, (before.strip(), str(_POOL_PORT)))
+    # In some containers, this setting cannot be changed.
     with suppress(OSError):
-        reserved.write_text(f"{before.strip()},{_POOL_PORT}")
-    wait_until(lambda: is_free(_POOL_PORT), f"port {_POOL_PORT} to be free")
-    yield
-    with suppress(OSError):
-        reserved.write_text(before)
+        reserved.write_text(",".join(ports))
+    try:
+        wait_until(lambda: is_free(_POOL_PORT), f"port {_POOL_PORT} to be free")
+        yield
+    finally:
+        with suppress(OSError):
+            reserved.write_text(before)
 
 
 @pytest.mark.usefixtures("_pool_port")

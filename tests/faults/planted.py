@@ -34,7 +34,7 @@ _PART = f"part-{'0' * 32}"
 
 
 class Outputs(NamedTuple):
-    """What the commands are tried on.
+    """The input and the outputs that every command gets.
 
     Attributes:
         images: the input.
@@ -127,7 +127,7 @@ PLANTS: dict[str, Callable[[Path, Path], object]] = {
     "huge": _huge,
     "unreadable": _unreadable,
 }
-"""What stands in place of a file, given its path and that of a copy elsewhere."""
+"""Functions that replace a file; each takes its path and the path of a copy elsewhere."""
 
 
 def _serve(words: tuple[object, ...]) -> int:
@@ -185,7 +185,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a command did.
+    """The end of a command and its effects.
 
     Attributes:
         code: its exit code; None if it did not end.

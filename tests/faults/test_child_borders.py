@@ -1,4 +1,4 @@
-"""An exception that no code expects in a child process, or in reading a module, is told as such."""
+"""Test that unexpected exceptions in child processes and module readers are reported as defects."""
 
 import gzip
 import zlib

@@ -1,4 +1,4 @@
-"""What a decoding process is asked and answers, as far as it is not the outcome of an image."""
+"""Requests to a decoding process, and its answer when it is ready."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

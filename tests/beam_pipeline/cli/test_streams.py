@@ -20,7 +20,7 @@ _PATIENCE = 300
 
 
 class Paths(NamedTuple):
-    """What the commands are run on.
+    """The files that the commands read and write.
 
     Attributes:
         images: folders of pictures.

@@ -34,7 +34,7 @@ _NO_NAMES = {
     re.compile(r"^(~/|\$\w+/|\$\{\w+\}/)"): "begins as in a shell. Write the whole path",
     re.compile(r"\*"): "is a glob, which manifests do not expand. Name it as INPUT, in quotes",
 }
-"""What a text that is no file may be instead, and what to do about it."""
+"""Patterns of texts that are not names of files, with the reason and the fix."""
 
 
 @dataclass(frozen=True)
