@@ -46,8 +46,6 @@ def decode_picture(picture: Picture, size: tuple[int, int], resize: Resize) -> D
 
     Args:
         picture: arrays are uint8 (height, width, 3) RGB or (height, width), 0 to 255.
-        size: (height, width) in pixels.
-        resize: see `imagebeam.images.decode.decode`.
 
     Raises:
         ImageError: the file cannot be read or decoded.

@@ -33,7 +33,6 @@ class TrainingPlan:
     """The settings of a training run.
 
     Attributes:
-        width: width of the network.
         size: side of its input in pixels.
         quantization: the integers of its compiled form.
         epochs: number of times that every picture is shown.
@@ -91,7 +90,6 @@ class Classifier:
     """A trained network and its evaluation.
 
     Attributes:
-        network: ready to export.
         classes: their names, in the order of the logits.
         accuracy: on the held-out pictures.
         held_out: those pictures, uint8 (N, size, size, 3).
@@ -124,7 +122,6 @@ def train_from_folder(
 
     Args:
         images: folder with one folder per class.
-        plan: the settings of the run.
         decode: decodes a file to pixels in the same way as the later use of the classifier.
         state: folder of the run; a killed run with the same arguments continues from there.
         weights: initial weights instead of random ones; see `transfer_weights`.
@@ -184,7 +181,6 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
     """Make `state` the folder of the run with these `settings`, or check that it already is.
 
     Args:
-        state: the folder; it is made if it does not exist.
         settings: JSON values that determine the result of the run.
 
     Raises:

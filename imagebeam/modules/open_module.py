@@ -45,11 +45,7 @@ _RESULT = "result.json"
 
 @dataclass(frozen=True)
 class _Compiled:
-    """The result of compiling a SavedModel.
-
-    Attributes:
-        refusal: the reason why there is no flatbuffer; None when there is one.
-    """
+    """The result of compiling a SavedModel."""
 
     flatbuffer: Path
     info: ModuleInfo
@@ -118,7 +114,6 @@ def compile_module(
 
     Args:
         handle: as for `open_module`, but not a flatbuffer.
-        output: the file to write.
         cache: as for `open_module`.
         options: facts that the module does not state; the file states them.
 

@@ -35,7 +35,6 @@ class ModuleOutput:
 
     Attributes:
         shape: its lengths, with that of the batch first and None for a free one; None if unknown.
-        other_names: further names by which it is known.
     """
 
     name: str

@@ -23,7 +23,6 @@ class ImageList:
     """Rows by column as JSON, in chunks.
 
     Attributes:
-        total: number of all rows, also of those that did not fit.
         held: number of rows that did.
     """
 

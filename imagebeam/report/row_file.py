@@ -11,7 +11,6 @@ class RowFile:
     """Rows in a file, of which any can be read at once.
 
     Attributes:
-        total: number of rows.
         batches: the batches of all rows, once `finish` was called; their values stay in the file.
     """
 

@@ -43,11 +43,7 @@ class PortError(Exception):
 
 
 class ReportServer:
-    """Serves the page of an output from `address` until it is closed.
-
-    Attributes:
-        contents: the contents of the output, when it was opened.
-    """
+    """Serves the page of an output from `address` until it is closed."""
 
     def __init__(self, output: AnyPath, port: int = 0, truth: TruthRows | None = None) -> None:
         """Read an output and listen; port 0 is any that is free.

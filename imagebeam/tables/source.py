@@ -32,7 +32,6 @@ class FinishedRows:
     """The finished rows of one kind: predictions or errors.
 
     Attributes:
-        parts: their files.
         own_schema: as the job writes them.
         digests: the digests of all rows, sorted.
     """
@@ -67,8 +66,6 @@ class CommitSource:
     """An output whose rows were read once.
 
     Attributes:
-        predictions: the rows of labelled images.
-        errors: the rows of failed images.
         properties: what both snapshots state about the origin of their rows.
     """
 

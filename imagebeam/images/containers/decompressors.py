@@ -44,9 +44,6 @@ def decompressor(
 ) -> Callable[[int], bytes]:
     """Return a function that reads so many decompressed bytes, at most; none at the end.
 
-    Args:
-        file: a file of the compressed bytes, at their start.
-
     Raises:
         UnsupportedContainerError: its library is not installed.
     """

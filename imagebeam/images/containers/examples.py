@@ -20,11 +20,7 @@ _MOST_FIELDS = 100_000
 
 
 class Features:
-    """The features of one Example.
-
-    Attributes:
-        payloads: the encoded feature by its key.
-    """
+    """The features of one Example."""
 
     def __init__(self, record: bytes) -> None:
         """Find the features.

@@ -100,12 +100,7 @@ class Decompressed:
         limits: ContainerLimits,
         seconds: float = SECONDS,
     ) -> None:
-        """Keep the settings; nothing starts before it is needed.
-
-        Args:
-            file: a file of the compressed bytes; the caller closes it.
-            seconds: the time limit for one piece.
-        """
+        """Keep the settings; nothing starts before it is needed."""
         self._file = file
         self._compression = compression
         self._limits = limits

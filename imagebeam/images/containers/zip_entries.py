@@ -32,11 +32,7 @@ class ZipEntry(NamedTuple):
 
     Attributes:
         name: with slashes; bytes in an unknown encoding are surrogates.
-        is_folder: whether it is a folder.
-        method: the compression method.
-        checksum: CRC-32 of the content.
         packed_size: bytes in the archive.
-        size: bytes of the content.
         start: position of the local header.
         room: bytes from there to what comes next.
         problem: why it cannot be read.
@@ -157,7 +153,6 @@ class _Spans:
     """The start and end of members, to find those that share bytes or lie outside.
 
     Attributes:
-        count: entries of the index.
         shared: starts of members that share bytes with another one. Only bombs have these.
     """
 

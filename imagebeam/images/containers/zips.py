@@ -85,10 +85,6 @@ def read(
 ) -> bytes:
     """Return the content of a member if its checksum is right.
 
-    Args:
-        max_bytes: more than this is refused.
-        unpack: decompresses the member.
-
     Raises:
         ImageError: it is too large or damaged.
     """
