@@ -22,11 +22,7 @@ _PACKAGES_OF_ENGINES = {LITERT: "ai-edge-litert", TENSORFLOW: "tensorflow", ONNX
 
 
 def check_emit(options: LabelOptions, module: Module) -> None:
-    """Check that the module has the outputs that are to be emitted.
-
-    Raises:
-        UsageError: it lacks one of them.
-    """
+    """Raise UsageError if the module lacks an output that is to be emitted."""
     needed = {"labels": "scores", "logits": "logits", "features": "features"}
     for name in options.emit:
         if needed[name] not in module.info.heads:

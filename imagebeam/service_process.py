@@ -144,11 +144,7 @@ class ProcessPool:
             turns.release()
 
     def take(self) -> ServiceProcess:
-        """Return a process for the caller alone.
-
-        Raises:
-            OSError: none can be started.
-        """
+        """Return a process for the caller alone; raise OSError if none can be started."""
         with self._lock:
             while self._waiting:
                 process = self._waiting.pop()

@@ -99,11 +99,7 @@ class ModuleHandler(ModelHandler[Example, PredictionResult, "LoadedModule"]):
         return LoadedModule(self._open(path) if (path := self._model_path) else self._loader)
 
     def validate_inference_args(self, inference_args: dict[str, Any] | None) -> None:
-        """Check the arguments of `RunInference`.
-
-        Raises:
-            ValueError: an argument is unknown or has no meaning.
-        """
+        """Raise ValueError for an argument of `RunInference` that is unknown or has no meaning."""
         unknown = sorted(set(inference_args or {}) - {"top_k"})
         if unknown:
             raise ValueError(

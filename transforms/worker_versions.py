@@ -22,11 +22,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def check_versions(submitted: dict[str, str]) -> None:
-    """Compare the versions of this process with those of the submitter.
-
-    Raises:
-        WorkerMismatchError: they differ, so rows could differ or steps could fail to unpickle.
-    """
+    """Raise WorkerMismatchError if versions differ: rows could differ, or unpickling fail."""
     installed = installed_versions()
     differences = [
         f"{name} {installed[name]} (submitter: {expected})"

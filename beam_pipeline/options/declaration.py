@@ -103,11 +103,7 @@ def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def check_least(name: str, value: float | None, least: float = 1) -> None:
-    """Refuse a number that is too small.
-
-    Raises:
-        UsageError: it is below `least`.
-    """
+    """Raise UsageError for a number below `least`."""
     if value is not None and not value >= least:
         raise UsageError(f"--{name.replace('_', '-')} {value}: must be at least {least:g}.")
 

@@ -40,11 +40,7 @@ def is_local_host(address: str) -> bool:
 
 
 def check_java(options: PipelineOptions) -> None:
-    """Check that Beam can start its job server here.
-
-    Raises:
-        UsageError: it cannot.
-    """
+    """Raise UsageError if Beam cannot start its job server here."""
     if options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
         return
     home = os.environ.get("JAVA_HOME")

@@ -99,11 +99,7 @@ def check(options: PipelineOptions) -> None:
 
 
 def check_detachable(options: PipelineOptions) -> None:
-    """Check that the job continues without the process that submits it.
-
-    Raises:
-        UsageError: it would end with this process.
-    """
+    """Raise UsageError if the job would end with the process that submits it."""
     stays = (
         runner_name(options) == "dataflow"
         or options.view_as(PortableOptions).job_endpoint not in (None, _EMBEDDED_JOB_SERVER)

@@ -24,11 +24,7 @@ from imagebeam.version import __version__
 
 
 def train(args: argparse.Namespace, state: Path) -> None:
-    """Train, write the flatbuffer and print the accuracy.
-
-    Raises:
-        UsageError: an option does not fit.
-    """
+    """Train, write the flatbuffer and print the accuracy; raise UsageError for a wrong option."""
     for name in (each.name for each in fields(NetworkArguments)):
         if getattr(args, name):
             raise UsageError(

@@ -29,11 +29,7 @@ _RATE_OF_TRANSFER = 0.001
 
 
 def train(args: argparse.Namespace, state: Path) -> None:
-    """Train, export and print the accuracy.
-
-    Raises:
-        UsageError: an option does not fit.
-    """
+    """Train, export and print the accuracy; raise UsageError for a wrong option."""
     from imagebeam.beam_pipeline.options.module_arguments import parsed_module_options
     from imagebeam.beam_pipeline.training import building
     from imagebeam.modules.module_options import NO_OPTIONS

@@ -43,11 +43,7 @@ def stated_digest(value: object, column: str) -> str:
 
 
 def verify_digest(data: bytes, stated: str) -> None:
-    """Compare data with the digest that `stated_digest` gave.
-
-    Raises:
-        DigestMismatch: they differ.
-    """
+    """Raise DigestMismatch if data has another digest than the one that `stated_digest` gave."""
     kind, _, wanted = stated.partition(":")
     if (found := hashlib.new(kind, data, usedforsecurity=False).hexdigest()) != wanted:
         raise DigestMismatch(f"its {kind} is {found}, and the manifest says {wanted}")

@@ -79,11 +79,7 @@ def _annotated_onnx(path: Path, classes: Sequence[str] | None, options: ModuleOp
 
 
 def write_annotated(output: Path, content: bytes) -> None:
-    """Write a file that a command makes; a file of that name is replaced.
-
-    Raises:
-        ModuleError: it cannot be written.
-    """
+    """Write or replace a file that a command makes; raise ModuleError if it cannot be written."""
     try:
         write_file(output, content)
     except OSError as error:

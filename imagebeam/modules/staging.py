@@ -43,11 +43,7 @@ def packed(module: Module) -> bytes:
 
 
 def read_staged(module: StagedModule) -> bytes:
-    """Return the content of a module's file, if it is still what was staged.
-
-    Raises:
-        ModuleError: the file was changed.
-    """
+    """Return the content of a module's file; raise ModuleError if it is not what was staged."""
     data = module.path.read_bytes()
     if module.file_digest and hashlib.sha256(data).hexdigest() != module.file_digest:
         raise ModuleError(

@@ -86,11 +86,7 @@ class ModuleInfo:
         return self.channel_ranges or (self.value_range,)
 
     def length(self, head: str) -> int:
-        """Return the length of a row of `head`.
-
-        Raises:
-            KeyError: the module does not have this head.
-        """
+        """Return the length of a row of `head`; raise KeyError if the module does not have it."""
         length = self.feature_length if head == FEATURES else self.class_count
         if head not in self.heads or length is None:
             raise KeyError(head)

@@ -121,11 +121,7 @@ def uri_digest(uri: str) -> int:
 
 
 def read_plan(layout: Layout) -> Plan | None:
-    """Read what the latest run has to do; None while it is still listing.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
+    """Read what the latest run has to do, None while it lists; raise ValueError for damage."""
     try:
         values = read_document(layout.plan)
     except FileNotFoundError:
@@ -145,11 +141,7 @@ def read_plan(layout: Layout) -> Plan | None:
 
 
 def check_counts(values: Any, names: Iterable[str]) -> None:
-    """Check that values read from a document have these counts.
-
-    Raises:
-        ValueError: one is missing, or no whole number.
-    """
+    """Raise ValueError if a count is missing among values of a document, or no whole number."""
     if not isinstance(values, dict):
         raise ValueError("it has no counts by code")
     for name in names:

@@ -55,11 +55,7 @@ def read(root: AnyPath) -> tuple[Layout, dict[str, Any]]:
 
 
 def check_inputs(layout: Layout, inputs: Iterable[str]) -> None:
-    """Refuse inputs in the folders of the output that belong to the job.
-
-    Raises:
-        OutputError: an input is there.
-    """
+    """Raise OutputError for an input in a folder of the output that belongs to the job."""
     for name in inputs:
         place = uris.to_path(name) if uris.scheme(name) == "file" else name
         # No file has a zero byte in its name.

@@ -76,11 +76,7 @@ def lock_folder(folder: int, kind: int) -> bool:
 
 
 def check(layout: Layout) -> None:
-    """Refuse an output that exists and is being written to. Change nothing.
-
-    Raises:
-        OutputError: a process is writing to it.
-    """
+    """Raise OutputError if a process is writing to an output. Change nothing."""
     if is_held(layout):
         raise _taken(layout, "")
 

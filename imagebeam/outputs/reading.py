@@ -50,11 +50,7 @@ class Output:
         return Output(layout, schema, columns, layout.summary.exists())
 
     def require(self, columns: Sequence[str], purpose: str) -> None:
-        """Refuse columns that the output does not have.
-
-        Raises:
-            OutputError: it lacks one; names those that are similar.
-        """
+        """Raise OutputError, with similar names, for columns that the output does not have."""
         for name in columns:
             if name not in self.columns:
                 raise OutputError(
@@ -121,11 +117,7 @@ class Selection:
         return selected
 
     def check(self, output: Output) -> None:
-        """Refuse labels that no row had. Call this after the last row.
-
-        Raises:
-            OutputError: names the most similar labels.
-        """
+        """Raise OutputError, with similar labels, for labels that no row had. Call this last."""
         known = {label.casefold(): label for label in self._found}
         for label in self.labels:
             if label.casefold() not in known:

@@ -50,11 +50,7 @@ class RunToken:
         write_document(self.layout.run, values)
 
     def check(self) -> None:
-        """Refuse to go on if the output is no longer this run's.
-
-        Raises:
-            SupersededError: a later run has taken it over.
-        """
+        """Raise SupersededError if a later run has taken over the output."""
         latest = RunToken.latest(self.layout)
         if latest is None or latest.id != self.id:
             raise SupersededError(f"{self.layout.root}: a later run has taken it over")

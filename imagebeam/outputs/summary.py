@@ -75,11 +75,7 @@ def summarise(
 
 
 def _check_account(plan: Plan, tally: Tally) -> None:
-    """Check that every image that was listed is counted once.
-
-    Raises:
-        AccountError: an image is missing, or one is counted twice.
-    """
+    """Raise AccountError if an image that was listed is missing, or counted twice."""
     failed = sum(tally.failed.values())
     already_done = plan.already_labelled + plan.already_failed
     accounted = tally.labelled + failed + already_done + plan.duplicates

@@ -59,11 +59,7 @@ def provenance(path: AnyPath) -> dict[str, Any]:
 
 
 def records(path: AnyPath) -> Iterator[bytes]:
-    """Yield the bytes of every record in a file.
-
-    Raises:
-        DamagedRecordError: the file is not a complete TFRecord file.
-    """
+    """Yield the bytes of every record; raise DamagedRecordError if the file is not complete."""
     with path.open("rb") as file:
         for start, length in tfrecord.places(file):
             yield tfrecord.read(file, start, length)

@@ -96,11 +96,7 @@ class Answers:
 
 
 def _question(given: Mapping[str, str]) -> Question:
-    """Return the question that the choices on a page stand for.
-
-    Raises:
-        ValueError: a choice is not one.
-    """
+    """Return the question that the choices on a page stand for; raise ValueError for others."""
     sort, year = given.get("sort", ""), given.get("year", "")
     if sort and sort not in SORTS:
         raise ValueError(f"sort {sort!r}")

@@ -33,11 +33,7 @@ class PictureReader:
         self._lock = threading.Lock()
 
     def thumbnail(self, uri: str) -> bytes:
-        """Return a small copy as WebP.
-
-        Raises:
-            ImageError: the picture cannot be read.
-        """
+        """Return a small copy as WebP; raise ImageError if the picture cannot be read."""
         [outcome] = self._thumbnails.read([self._location(uri)]).outcomes
         if isinstance(outcome, ImageError):
             raise outcome

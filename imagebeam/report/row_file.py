@@ -40,11 +40,7 @@ class RowFile:
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self.batches)])[:-1]
 
     def place(self, row: int) -> tuple[pa.RecordBatch, int]:
-        """Return the batch that holds a row, and its place there.
-
-        Raises:
-            IndexError: there is no such row.
-        """
+        """Return the batch that holds a row, and the place there; raise IndexError for no row."""
         if not 0 <= row < self.total:
             raise IndexError(row)
         number = int(np.searchsorted(self._starts, row, "right")) - 1

@@ -124,11 +124,7 @@ class RowIndex:
         return [self._row(int(place)) for place in places]
 
     def uri(self, place: int) -> str:
-        """Return the URI of a row.
-
-        Raises:
-            IndexError: there is no such row.
-        """
+        """Return the URI of a row; raise IndexError if there is no such row."""
         batch, row = self._file.place(place)
         return str(batch["uri"][row].as_py())
 

@@ -74,21 +74,13 @@ _DEVICES = Path("/dev")
 
 
 def place_new(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, for `atomic_file`; a file of that name stays.
-
-    Raises:
-        FileExistsError: there is one.
-    """
+    """Give a finished file its name, for `atomic_file`; raise FileExistsError if there is one."""
     os.link(temporary, path)
     temporary.unlink()
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        OSError: as the file system reports it; nothing is left behind.
-    """
+    """Write a file, whole or not at all: after an OSError nothing is left behind."""
     with atomic_file(path) as file:
         file.write(data)
 

@@ -57,11 +57,7 @@ class RangedFile(SeekableFile):
     """
 
     def __init__(self, store: Store, info: ObjectInfo) -> None:
-        """Open without reading.
-
-        Raises:
-            Unsupported: its size is not known.
-        """
+        """Open without reading; raise Unsupported if the size is not known."""
         if info.size is None:
             raise Unsupported("its size is unknown, so it cannot be read by range")
         self._store = store

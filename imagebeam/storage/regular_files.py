@@ -46,11 +46,7 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def check_regular(mode: int) -> None:
-    """Refuse what is not a file.
-
-    Raises:
-        NotRegularError: names what it is.
-    """
+    """Raise NotRegularError, which names what it is, for what is not a file."""
     if not stat.S_ISREG(mode):
         kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
         raise NotRegularError(f"{kind}, not a regular file")

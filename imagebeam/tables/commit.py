@@ -119,11 +119,7 @@ def _noting(found: Iterator[pa.RecordBatch], failures: list[Exception]) -> Itera
 def _compared(
     table: Table, source: CommitSource, found: FinishedRows, overwrite: bool
 ) -> _PlannedChange:
-    """Compare a table with the rows that it shall hold.
-
-    Raises:
-        TableError: it must not be changed.
-    """
+    """Compare a table with the rows that it shall hold; raise TableError to leave it as it is."""
     if table.ignores_case:
         _check_names(table, found.schema)
     columns = table.schema()

@@ -42,11 +42,7 @@ class FinishedRows:
     digests: Digests
 
     def among(self, wanted: Digests) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that have one of some digests.
-
-        Raises:
-            OutputError: some of them are gone: the output was written to.
-        """
+        """Yield the rows that have one of some digests; raise OutputError if some are gone."""
         found = 0
         for part in self.parts:
             for batch in rows.batches(part, self.own_schema, self.schema):

@@ -60,11 +60,7 @@ class TrainedHead:
 
 
 def require_features(module: Module) -> None:
-    """Check that a new head can be put on the features of a module.
-
-    Raises:
-        ModuleError: it has no features, or does not run on LiteRT.
-    """
+    """Raise ModuleError if a module has no features for a new head, or does not run on LiteRT."""
     name = repr(module.handle)
     if module.engine != LITERT:
         raise ModuleError(

@@ -25,11 +25,7 @@ class _Readable(Protocol):
 
 
 def zstandard_module() -> Any:
-    """Return the module that decompresses zstd.
-
-    Raises:
-        UnsupportedContainerError: it is not installed.
-    """
+    """Return the module that decompresses zstd, or raise UnsupportedContainerError without it."""
     try:
         import zstandard
     except ImportError:
@@ -42,11 +38,7 @@ def zstandard_module() -> Any:
 def decompressor(
     file: Any, compression: Compression, limits: ContainerLimits
 ) -> Callable[[int], bytes]:
-    """Return a function that reads so many decompressed bytes, at most; none at the end.
-
-    Raises:
-        UnsupportedContainerError: its library is not installed.
-    """
+    """Return a function that reads at most so many decompressed bytes; none at the end."""
     match compression:
         case Compression.GZIP:
             # `gzip.GzipFile` reads little at once, which makes it slower.

@@ -23,11 +23,7 @@ class Features:
     """The features of one Example."""
 
     def __init__(self, record: bytes) -> None:
-        """Find the features.
-
-        Raises:
-            BadMember: it is no Example, or one with very many fields.
-        """
+        """Find the features; raise BadMember for no Example, or one with very many fields."""
         self._left = _MOST_FIELDS
         self.payloads: dict[str, memoryview] = {}
         for features in self._parts(memoryview(record), _FIRST):

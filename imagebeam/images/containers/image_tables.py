@@ -80,11 +80,7 @@ def path_column(schema: pa.Schema, column: str) -> str | None:
 
 
 def check_column(schema: pa.Schema, key: str | None) -> None:
-    """Check that a table has the column that names its images, if one is chosen.
-
-    Raises:
-        UnsupportedContainerError: it is missing.
-    """
+    """Raise UnsupportedContainerError if a table lacks the column that names its images."""
     if key is not None and _parts(schema, key)[0] not in schema.names:
         columns = ", ".join(map(repr, schema.names))
         raise UnsupportedContainerError(f"no column is called {key!r}. There are {columns}")
@@ -102,11 +98,7 @@ def values_of(batch: pa.RecordBatch, path: str) -> pa.Array:
 
 
 def image_bytes(value: Any, max_bytes: int) -> bytes:
-    """Return the encoded image that a cell holds.
-
-    Raises:
-        ImageError: it is too large or null.
-    """
+    """Return the encoded image that a cell holds; raise ImageError if it is too large or null."""
     if not value.is_valid:
         raise BadMember("the row has no image: it is null")
     data = value.as_buffer()
@@ -116,11 +108,7 @@ def image_bytes(value: Any, max_bytes: int) -> bytes:
 
 
 def name_of(value: Any, limits: ContainerLimits) -> str | None:
-    """Return the text or number in a cell; None for null.
-
-    Raises:
-        DamagedContainerError: it is too long.
-    """
+    """Return the text or number in a cell, None for null; raise DamagedContainerError if long."""
     if not value.is_valid:
         return None
     if hasattr(value, "as_buffer"):

@@ -15,11 +15,7 @@ _END = 1 << 62
 
 
 def part_of(request: bytes | bytearray) -> tuple[int, int]:
-    """Return start and size of the part that a message requests.
-
-    Raises:
-        ValueError: it is not a valid request.
-    """
+    """Return start and size of the part that a message requests; raise ValueError for others."""
     try:
         start, size = _RANGE.unpack(request[len(PART) :])
     except struct.error as error:

@@ -31,11 +31,7 @@ class ColumnChunk(NamedTuple):
 
 
 def row_groups(file: ByteSource) -> list[list[ColumnChunk]]:
-    """Return the columns of each row group.
-
-    Raises:
-        DamagedContainerError: the footer is damaged.
-    """
+    """Return the columns of each row group; raise DamagedContainerError for a damaged footer."""
     end = file.seek(0, io.SEEK_END)
     if end < _TAIL:
         raise DamagedContainerError("it is too short for a Parquet file")

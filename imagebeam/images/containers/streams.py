@@ -31,20 +31,11 @@ class CheckedFile:
         self.tell = file.tell
 
     def fileno(self) -> int:
-        """Return the descriptor of the file.
-
-        Raises:
-            OSError: it has none.
-            AttributeError: likewise.
-        """
+        """Return the descriptor of the file; raise OSError or AttributeError if it has none."""
         return self._file.fileno()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position.
-
-        Raises:
-            DamagedContainerError: no file has such a position.
-        """
+        """Go to a position; raise DamagedContainerError if no file has such a position."""
         if not -_LARGEST_POSITION < offset < _LARGEST_POSITION:
             raise DamagedContainerError(f"it points to byte {offset:,}")
         try:

@@ -78,11 +78,7 @@ def open_arrow(
 
 
 def check_rows(rows: int, size: int) -> None:
-    """Check that a file of so many bytes may have so many rows.
-
-    Raises:
-        ContainerLimitError: it may not.
-    """
+    """Raise ContainerLimitError if a file of so many bytes must not have so many rows."""
     if rows > max(_FREE_ROWS, size):
         raise ContainerLimitError(f"it claims {rows:,} rows in {size:,} bytes")
 

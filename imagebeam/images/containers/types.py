@@ -116,11 +116,7 @@ class MemberCounter:
         self._limits = limits
 
     def add(self) -> None:
-        """Count one more member.
-
-        Raises:
-            ContainerLimitError: there are too many.
-        """
+        """Count one more member; raise ContainerLimitError if there are too many."""
         if self.seen == self._limits.members:
             raise ContainerLimitError(f"it has more than {self.seen:,} members")
         self.seen += 1

@@ -22,10 +22,6 @@ class Window(io.BytesIO):
 
 
 def check_span(size: int, max_bytes: int) -> None:
-    """Check how many bytes of a container reading a member takes.
-
-    Raises:
-        FileTooLarge: they are more than the member and its headers may have.
-    """
+    """Raise FileTooLarge if reading a member takes more bytes than it and its headers may have."""
     if size > max_bytes + _HEADERS:
         raise FileTooLarge(f"{size:,} bytes, over the limit of {max_bytes:,}")

@@ -51,11 +51,7 @@ def span(place: tuple[int, ...]) -> tuple[int, int]:
 
 
 def data_start(file: ByteSource, place: tuple[int, ...]) -> int:
-    """Return the position of a member's packed bytes.
-
-    Raises:
-        BadMember: no member starts at the place.
-    """
+    """Return the position of a member's packed bytes; raise BadMember if no member starts there."""
     start = place[0]
     file.seek(start)
     header = file.read(LOCAL_HEADER.size)

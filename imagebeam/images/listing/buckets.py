@@ -1,6 +1,6 @@
 """List the images below a name in a bucket, or those that match a glob there.
 
-A bucket has no folders, but names have parts.
+A bucket has no folders, but names have parts. Iteration raises StoreError where a store fails.
 """
 
 import glob
@@ -21,11 +21,7 @@ class Listable(Protocol):
 
 
 def walk(store: Listable, folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[ObjectInfo]:
-    """Yield all images below a name, by name.
-
-    Raises:
-        StoreError: the store does not list any further.
-    """
+    """Yield all images below a name, by name."""
     prefix = folder.rstrip("/") + "/"
     for info in store.list(prefix):
         # A name that ends in a slash stands for an empty folder.
@@ -37,11 +33,7 @@ def walk(store: Listable, folder: str, rules: NameRules, left_out: LeftOut) -> I
 def expand(
     store: Listable, pattern: str, rules: NameRules, left_out: LeftOut
 ) -> Iterator[ObjectInfo]:
-    """Yield the images that a glob matches, and those below what it matches, by name.
-
-    Raises:
-        StoreError: the store does not list any further.
-    """
+    """Yield the images that a glob matches, and those below what it matches, by name."""
     for info, below in _matched(store, pattern):
         if info.uri.endswith("/"):
             continue
@@ -51,11 +43,7 @@ def expand(
 
 
 def matches(store: Listable, pattern: str) -> Iterator[ObjectInfo]:
-    """Yield the objects that a glob matches, images or not, by name.
-
-    Raises:
-        StoreError: the store does not list any further.
-    """
+    """Yield the objects that a glob matches, images or not, by name."""
     return (info for info, below in _matched(store, pattern) if not below)
 
 

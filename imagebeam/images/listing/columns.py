@@ -93,11 +93,7 @@ def kept_columns(
 
 
 def check_digest_column(digest: str | None, columns: Mapping[str, Any], text: str) -> None:
-    """Check that a manifest has the column with digests, if one is named.
-
-    Raises:
-        NoValueError: it is missing.
-    """
+    """Raise NoValueError if a manifest lacks the column with digests that is named."""
     if digest is not None and digest not in columns:
         found = ", ".join(map(repr, columns)) or "no columns"
         raise NoValueError(f"{text}: no column {digest!r} for --check-digest; it has {found}.")

@@ -119,11 +119,7 @@ class SourceMaker:
         return Source(kind, (address,), base, access=self._access, rules=self._rules)
 
     def checked(self, source: Source, text: str) -> Source:
-        """Return the source if it holds an image.
-
-        Raises:
-            InputError: it does not.
-        """
+        """Return the source if it holds an image; raise InputError if it does not."""
         first = first_image(source, text)
         self.has_images = True
         return keeping(source, first, self._keep, text)

@@ -52,11 +52,7 @@ class Interface:
 
 
 def read_flatbuffer(path: Path) -> bytes:
-    """Read the `.tflite` file `path`.
-
-    Raises:
-        ModuleError: it cannot be read, or is empty.
-    """
+    """Read the `.tflite` file `path`; raise ModuleError if it cannot be read or is empty."""
     try:
         content = path.read_bytes()
     except OSError as error:

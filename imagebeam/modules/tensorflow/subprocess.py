@@ -60,11 +60,7 @@ def tensorflow_version() -> str:
 
 
 def require_tensorflow(handle: str, purpose: str) -> None:
-    """Raise an error when TensorFlow is missing.
-
-    Raises:
-        ModuleError: it is not installed; the text has the command that installs it.
-    """
+    """Raise ModuleError, with the command that installs TensorFlow, if it is missing."""
     if not tensorflow_is_installed():
         raise ModuleError(
             f"{handle!r}: {purpose} needs TensorFlow, which is not installed. "

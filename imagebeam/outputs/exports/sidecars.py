@@ -158,11 +158,7 @@ def _change(
 
 
 def _sidecar(uri: str, mirror: Path | None) -> str:
-    """Return the path of an image's sidecar.
-
-    Raises:
-        XmpError: the image has no place for one.
-    """
+    """Return the path of an image's sidecar; raise XmpError if there is no place for one."""
     if mirror is not None:
         plain = uris.to_path(uri) if uris.scheme(uri) == "file" else uri.replace("://", "/", 1)
         steps = [step for step in plain.replace(uris.MEMBER, "/").split("/") if step]

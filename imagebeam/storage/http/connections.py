@@ -77,11 +77,7 @@ def time_limit(seconds: float, idle_timeout: float) -> Iterator[None]:
 
 
 def seconds_left() -> float | None:
-    """Return the time until the deadline; None where there is none.
-
-    Raises:
-        TimeoutError: it is over.
-    """
+    """Return the time until the deadline, None without one; raise TimeoutError if it is over."""
     if _limits.current is None:
         return None
     left = _limits.current.end - time.monotonic()
@@ -91,11 +87,7 @@ def seconds_left() -> float | None:
 
 
 def longest_wait() -> float | None:
-    """Return the seconds that the next byte may take; None where there is no limit.
-
-    Raises:
-        TimeoutError: the time is over.
-    """
+    """Return the seconds for the next byte, None without a limit; raise TimeoutError for none."""
     left = seconds_left()
     if left is None or _limits.current is None:
         return left

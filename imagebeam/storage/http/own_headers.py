@@ -77,11 +77,7 @@ def header_value(header: RequestHeader) -> str:
 
 
 def own_headers(headers: Sequence[RequestHeader], url: Url) -> dict[str, str]:
-    """Return the user's headers for a request.
-
-    Raises:
-        NoCredentials: a value cannot be read here.
-    """
+    """Return the user's headers for a request; raise NoCredentials for an unreadable value."""
     hosts = ("", url.host, f"{url.host}:{url.port}")
     return {header.name: header_value(header) for header in headers if header.host in hosts}
 

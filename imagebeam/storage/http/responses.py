@@ -55,11 +55,7 @@ def error_of(status: int) -> StoreError:
 
 
 def check_version(there: str, wanted: str) -> None:
-    """Compare two versions; "" stands for any.
-
-    Raises:
-        Changed: they differ.
-    """
+    """Raise Changed if two versions differ; "" stands for any."""
     if wanted and there != wanted:
         raise error_of(412)
 
@@ -108,11 +104,7 @@ _LISTS = ("Digest", "Repr-Digest", "Content-Digest", "x-goog-hash")
 
 
 def verify_checksums(headers: Mapping[str, str], body: bytes) -> None:
-    """Compare a whole body, as it was sent, with each checksum in its headers.
-
-    Raises:
-        WrongChecksum: one of them differs.
-    """
+    """Raise WrongChecksum if a whole body, as it was sent, differs from one in its headers."""
     for name, digest in _announced_checksums(headers):
         if (function := _FUNCTIONS.get(name)) and function(body) != digest:
             raise WrongChecksum(f"its {name} is not the one that the server announced")
@@ -152,11 +144,7 @@ _VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-p
 
 
 def check_opt_out(headers: Iterable[str]) -> None:
-    """Check the values of all X-Robots-Tag headers of a response.
-
-    Raises:
-        OptedOut: they forbid the use of the image.
-    """
+    """Raise OptedOut if the X-Robots-Tag headers of a response forbid the use of the image."""
     for header in headers:
         program = "*"
         for part in header.lower().split(","):

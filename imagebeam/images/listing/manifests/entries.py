@@ -60,11 +60,7 @@ def name_or_error(value: object, column: str) -> str | ListingError:
 
 
 def fitting(row: Mapping[str, Any], keep: Columns) -> tuple[Any, ...]:
-    """Return the row's values of the columns to keep.
-
-    Raises:
-        UnfitError: a value does not fit the type of its column.
-    """
+    """Return the row's values of the columns to keep; raise UnfitError if a type does not fit."""
     import pyarrow as pa
 
     values = tuple(cleaned(row.get(column), column) for column in keep)
@@ -123,11 +119,7 @@ def shown(value: object) -> str:
 
 
 def check_kept(names: Iterable[str], keep: Iterable[str]) -> None:
-    """Check that a table has each of the columns to keep once.
-
-    Raises:
-        ManifestError: one is missing, or there twice.
-    """
+    """Raise ManifestError if a table lacks one of the columns to keep, or has it twice."""
     names = list(names)
     if twice := [name for name in keep if names.count(name) > 1]:
         count = names.count(twice[0])
