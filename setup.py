@@ -54,6 +54,7 @@ setup(
         "numpy>=1.26",
         "pillow>=12.1.1",
         "pyarrow>=18.0",
+        "pyyaml>=6.0",
         "rich>=13.0",
         "shtab>=1.7",
         # 2.6.3 fixes security problems with redirects and compressed bodies.

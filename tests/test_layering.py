@@ -50,6 +50,7 @@ _MAY_PARSE = {
     "images/listing/columns.py": "it writes a table without rows, to see whether it can",
     "modules/appended_files.py": "module files are the user's choice",
     "modules/handles/archives.py": "archives of modules are the user's choice",
+    "modules/label_maps.py": "the function that resolves escapes is written in Python",
     "modules/onnx/graph.py": "an unknown file is first read in a process of its own",
     "modules/tensorflow/saved_model_proto.py": "a SavedModel is a program",
     "modules/staging.py": "it packs a module for workers and unpacks it there",

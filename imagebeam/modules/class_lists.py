@@ -1,4 +1,4 @@
-"""Read class names from a text: lines, a table with a header, JSON, or a literal of Python.
+"""Read class names from a text: lines, a table, JSON, YAML, a literal of Python, a label map.
 
 Numbers tell the order of the classes if they count from 0. If they count from 1, they must be in
 order: frameworks disagree on which class is the first one otherwise.
@@ -9,7 +9,11 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
+
+from imagebeam.modules import yaml_lists
+from imagebeam.modules.label_maps import is_label_map, read_label_map
 
 NAME_COLUMNS = (
     *("display_name", "name", "class_name", "classname", "label_name", "common_name"),
@@ -30,18 +34,26 @@ _NUMBERED = (
 )
 _SYNSET = re.compile(r"(n\d{8})[ \t:;,]+(\S.*)")
 _QUOTED = re.compile(r"(['\"])(.*)\1,?")
+_BULLET = re.compile(r"- ").match
 
 
-def names_in(text: str) -> tuple[str, ...]:
+def names_in(text: str, file: str = "") -> tuple[str, ...]:
     """Return the names of classes in a text, index 0 first.
 
     What all lines have in common and belongs to no name is left out: their numbers, the ids of
     WordNet, and quotation marks.
 
+    Args:
+        text: the content of a file.
+        file: its name; the content of a YAML file does not show that it is one.
+
     Raises:
-        ValueError: it is JSON or a table without one name for each number; the reason.
+        ValueError: it is a structure without one name for each number; the reason.
     """
-    found, value = _parsed(text)
+    if is_label_map(text):
+        names = read_label_map(text)
+        return _ordered([*names.values()], [*names])
+    found, value = _parsed(text, file)
     if found:
         return _from_value(value)
     lines = lines_of(text)
@@ -98,9 +110,12 @@ def _order(numbers: Sequence[int]) -> list[int] | None:
 def _ordered(names: Sequence[Any], numbers: Sequence[int]) -> tuple[str, ...]:
     if (order := _order(numbers)) is None:
         few = ", ".join(map(str, numbers[:3]))
+        first = min(1, *numbers) if numbers else 0
+        missing = sorted({*range(first, first + len(numbers))} - {*numbers})
+        more = f"; the first that is missing is {missing[0]}" if missing else ""
         raise ValueError(
             f"its numbers {few}, … do not count from 0 to {len(numbers) - 1}, so the order of "
-            "the classes is unclear"
+            f"the classes is unclear{more}"
         )
     return tuple(_name(names[at]) for at in order)
 
@@ -123,8 +138,13 @@ def _are_numbers(cells: Sequence[Any]) -> bool:
     return all(re.fullmatch(r"\d{1,9}", str(each)) for each in cells)
 
 
-def _parsed(text: str) -> tuple[bool, Any]:
-    """Parse JSON, JSON lines or a literal of Python; tell if the text is one of these."""
+def _parsed(text: str, file: str) -> tuple[bool, Any]:
+    """Parse YAML, JSON, JSON lines or a literal of Python; tell if the text is one of these."""
+    lines = list(filter(None, lines_of(text)))
+    if PurePath(file).suffix in yaml_lists.SUFFIXES or (lines and all(map(_BULLET, lines))):
+        value = yaml_lists.read_yaml(text)
+        # Lines of names are one long string in YAML.
+        return not isinstance(value, (int, str)), value
     if not text.lstrip().startswith(("[", "{")):
         return False, None
     for parse in (json.loads, _json_lines, lambda each: ast.literal_eval(each.strip())):
@@ -142,11 +162,15 @@ def _json_lines(text: str) -> list[Any]:
 def _from_value(value: Any) -> tuple[str, ...]:
     """Read names from a list, or from a dictionary between names and numbers."""
     if isinstance(value, Mapping):
-        inner = [value[key] for key in _WRAPPERS if isinstance(value.get(key), (dict, list))]
-        value = inner[0] if inner else value
-    if isinstance(value, Mapping):
-        by_name = all(isinstance(each, int) for each in value.values())
+        inner = [key for key in _WRAPPERS if isinstance(value.get(key), (dict, list))]
+        if inner:
+            return _agreed({key: value[key] for key in inner})
         keys, values = [*value], [*value.values()]
+        by_name = all(isinstance(each, int) for each in values)
+        if by_name and _are_numbers(keys) and (order := _order([*map(int, keys)])) is not None:
+            by_name = False
+            if _order(values) not in (None, order):
+                raise ValueError("it maps numbers to numbers, so it is unclear which are the names")
         names, numbers = (keys, values) if by_name else (values, keys)
         if not _are_numbers(numbers):
             raise ValueError("it is a dictionary, but not one between numbers and names")
@@ -158,6 +182,26 @@ def _from_value(value: Any) -> tuple[str, ...]:
         rows = [[each[key] for key in common] for each in value]
         return _from_table([_word(key) for key in common], rows)
     return tuple(map(_name, value))
+
+
+def _agreed(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that all these values hold, by their keys; those without names do not count.
+
+    Raises:
+        ValueError: two values hold different names, or none holds any.
+    """
+    names: dict[tuple[str, ...], str] = {}
+    reasons: list[ValueError] = []
+    for key, value in found.items():
+        try:
+            names.setdefault(_from_value(value), key)
+        except ValueError as error:
+            reasons.append(error)
+    if not names:
+        raise reasons[0]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names.values())} hold different names of classes")
+    return next(iter(names))
 
 
 def _name(value: Any) -> str:

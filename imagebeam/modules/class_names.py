@@ -26,7 +26,7 @@ def imagenet_class_names() -> tuple[str, ...]:
 
 
 def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
-    """Read class names from a text file: see `class_lists`; index 0 first.
+    """Read class names from a text file, see `class_lists`; index 0 first.
 
     The word "imagenet" instead of a path stands for the names of ImageNet, with or without
     "background".
@@ -44,7 +44,7 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
                 f"{class_count:,} classes. Give a file with their names."
             )
     try:
-        names = names_in(_read_text(Path(path)))
+        names = names_in(_read_text(Path(path)), str(path))
     except (OSError, ValueError) as error:
         raise ModuleError(
             f"{str(path)!r}: cannot read class names ({error}). "
@@ -55,7 +55,9 @@ def read_class_names(path: str | Path, class_count: int) -> tuple[str, ...]:
     if len(names) != class_count:
         cure = f"Give {class_count} lines, one name per line, index 0 first."
         if len(names) == class_count - 1:
-            cure += " If class 0 is the background, name it in the first line."
+            cure += (
+                " If class 0 is the background, name it in the first line, or with the number 0."
+            )
         raise ModuleError(
             f"{str(path)!r}: {len(names)} class names, but the module has {class_count} classes. "
             f"{cure}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from imagebeam.modules import appended_files
+from imagebeam.modules import appended_files, yaml_lists
 from imagebeam.modules.class_lists import names_in
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import ASSUMED, RGB, STATED, InputFacts, Range
@@ -25,7 +25,7 @@ FLATBUFFER_ASSET = "assets.extra/module.tflite"
 
 _JSON_ENTRY = "module.json"
 LABELS_ENTRY = "labels.txt"
-_LISTS = (".txt", ".csv", ".json")
+_LISTS = (".txt", ".csv", ".json", ".pbtxt", *yaml_lists.SUFFIXES)
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -208,7 +208,7 @@ def read_from_folder(path: Path) -> Metadata:
     file = path / ASSET
     metadata = parse(file.read_bytes(), repr(str(file))) if file.is_file() else Metadata()
     labels = {
-        asset.name: _names(asset.read_bytes())
+        asset.name: _names(asset.read_bytes(), asset.name)
         for asset in sorted(path.glob("assets*/*"))
         if asset.suffix in _LISTS and asset != file
         if asset.stat().st_size <= appended_files.LARGEST
@@ -239,12 +239,12 @@ def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
     files = appended_files.read(content, is_metadata, source)
     if (stated := files.pop(_JSON_ENTRY, None)) is not None:
         return parse(stated, f"{source} (its {_JSON_ENTRY})")
-    return Metadata(labels={name: _names(data) for name, data in files.items()})
+    return Metadata(labels={name: _names(data, name) for name, data in files.items()})
 
 
-def _names(data: bytes) -> tuple[str, ...]:
+def _names(data: bytes, file: str) -> tuple[str, ...]:
     """Read class names; empty if the file holds something else, or is in another encoding."""
     try:
-        return names_in(data.decode("utf-8-sig"))
+        return names_in(data.decode("utf-8-sig"), file)
     except ValueError:
         return ()

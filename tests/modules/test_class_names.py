@@ -163,6 +163,20 @@ def test_a_heading_is_left_out_where_one_name_is_too_many(tmp_path: Path) -> Non
         read_class_names(tmp_path / "names", 4)
 
 
+def test_a_label_map_without_the_background_tells_how_to_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "pets.pbtxt"
+    path.write_text("item { id: 1 name: 'cat' }\nitem { id: 2 name: 'dog' }\n")
+    assert read_class_names(path, 2) == ("cat", "dog")
+    with pytest.raises(ModuleError, match="name it in the first line, or with the number 0"):
+        read_class_names(path, 3)
+
+
+def test_names_are_read_from_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text("train: images\nnames:\n  0: cat\n  1: dog\n")
+    assert read_class_names(path, 2) == ("cat", "dog")
+
+
 def test_imagenet_is_refused_for_other_numbers_of_classes() -> None:
     with pytest.raises(ModuleError, match="1,001 with the background, but the module has 4 classe"):
         read_class_names("imagenet", 4)

@@ -110,6 +110,17 @@ def test_labels_in_the_language_of_the_author_come_first() -> None:
     assert metadata.unused_labels(2) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.pbtxt", b"item { id: 1 name: 'cat' }\nitem { id: 2 name: 'dog' }\n"),
+        ("data.yaml", b"names:\n  0: cat\n  1: dog\n"),
+    ],
+)
+def test_label_maps_of_other_tools_are_read(name: str, content: bytes) -> None:
+    assert read_from_flatbuffer(_with_zip({name: content}), "x").labels == {name: ("cat", "dog")}
+
+
 def test_labels_of_another_number_are_reported() -> None:
     files = {"labels.txt": b"dog\ncat\n", "label_words.txt": b"K\xe4se\n", "other.txt": b"one\n"}
     assert read_from_flatbuffer(_with_zip(files), "x").unused_labels(3) == tuple(
