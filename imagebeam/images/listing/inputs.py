@@ -13,10 +13,10 @@ from imagebeam.images.listing import buckets, folders
 from imagebeam.images.listing.braces import expand_braces
 from imagebeam.images.listing.columns import NoValueError, check_columns
 from imagebeam.images.listing.first_image import EmptyInputError
+from imagebeam.images.listing.folder_tables import tables_in
 from imagebeam.images.listing.input_kinds import REPORT_IT, unreachable
 from imagebeam.images.listing.listing_pass import ListingRules
-from imagebeam.images.listing.manifests.entries import ManifestError
-from imagebeam.images.listing.manifests.formats import BINARY, Format, format_of_name
+from imagebeam.images.listing.manifests.formats import format_of_name
 from imagebeam.images.listing.names import is_image_name, judge_suffix
 from imagebeam.images.listing.source_maker import SourceMaker
 from imagebeam.images.listing.sources import Source
@@ -161,46 +161,7 @@ class _Inputs:
         try:
             return [self._maker.checked(source, text)]
         except EmptyInputError as empty:
-            if table := _versioned_table(uris.to_path(address)):
-                raise InputError(
-                    f"{text}: it is {table}, whose folder also holds files of earlier versions. "
-                    "Write its current version to one Parquet file, and name that file."
-                ) from empty
-            # Spark, Hive and Hugging Face write a table as a folder of files.
-            found, refusals = self._tables(address)
-            # Text beside Parquet and Arrow files only describes them.
-            is_described = refusals.keys().isdisjoint(BINARY)
-            if not found:
-                # An object in JSON mostly describes something else.
-                tables = [refusals[form] for form in refusals if form is not Format.JSON]
-                about_table = f" {tables[0]}" if tables else ""
-                raise InputError(f"{empty}{about_table}") from empty
-            if refusals and not (found.keys() <= BINARY and is_described):
-                raise InputError(
-                    f"{next(iter(refusals.values()))} To leave it out, name the other tables, such "
-                    f"as {found.popitem()[1][0].names[0]}."
-                ) from empty
-            return [source for some in found.values() for source in some]
-
-    def _tables(self, address: str) -> tuple[dict[Format, list[Source]], dict[Format, Exception]]:
-        """Return the tables below a folder, and the first error of those that cannot be used."""
-        found: dict[Format, list[Source]] = {}
-        refusals: dict[Format, Exception] = {}
-        for folder, below, names in os.walk(uris.to_path(address)):
-            below.sort()
-            for name in sorted(names):
-                form = format_of_name(name)
-                if form is None or form.format not in _TABLES or name.startswith((".", "_")):
-                    continue
-                path = uris.from_path(os.path.join(folder, name))
-                try:
-                    source = self._maker.named(path, path)
-                    found.setdefault(form.format, []).append(source)
-                except NoValueError:
-                    raise
-                except (InputError, ManifestError) as error:
-                    refusals.setdefault(form.format, error)
-        return found, refusals
+            return tables_in(address, text, self._maker, empty)
 
     def _local_glob(self, pattern: str, text: str) -> list[Source]:
         here = os.getcwd()
@@ -271,17 +232,6 @@ class _Inputs:
         return True
 
 
-_TABLES = frozenset(Format) - {Format.LINES, Format.LST}
-
-
 def _is_listing(pattern: str) -> bool:
     """Return whether a glob matches manifests or containers, and not images."""
     return format_of_name(pattern) is not None or kind_of(pattern) is not None
-
-
-def _versioned_table(folder: str) -> str | None:
-    """Return which format of tables with versions a folder has; None if it is another folder."""
-    if os.path.isdir(os.path.join(folder, "_delta_log")):
-        return "a Delta Lake table"
-    metadata = os.path.join(glob.escape(folder), "metadata", "*.metadata.json")
-    return "an Iceberg table" if glob.glob(metadata) else None
