@@ -3,19 +3,17 @@
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, repeat
+from itertools import repeat
 from os import PathLike, fspath
 from typing import Any, Literal, NamedTuple, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from imagebeam import resources
 from imagebeam.errors import ArgumentError
 from imagebeam.images.decoded_image import DecodedImage
 from imagebeam.images.errors import ImageError
-from imagebeam.images.given_pictures import Picture, decode_picture, is_picture, name_of, own_copy
+from imagebeam.images.given_pictures import Picture, decoded_batches, is_picture
 from imagebeam.images.settings import Resize
 from imagebeam.modules.engines import Engine, load_engine
 from imagebeam.modules.errors import ModuleError
@@ -25,8 +23,6 @@ from imagebeam.modules.open_module import open_module
 from imagebeam.modules.types import Module
 from imagebeam.outputs.ranking import RankedClass, ranked_classes
 from imagebeam.outputs.schema import EMITTED, PredictionSchema, heads_of
-
-_BATCH = 32
 
 Errors = Literal["raise", "return"]
 
@@ -190,17 +186,16 @@ def _checked(
         )
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
         raise ArgumentError(f"top_k={top_k!r}: must be a whole number from 1. Give 5, for example.")
-    _check_choice("resize", resize, get_args(Resize))
-    _check_choice("errors", errors, get_args(Errors))
     names = [emit] if isinstance(emit, str) else list(emit)
-    for name in names:
-        _check_choice("emit", name, EMITTED)
+    for argument, values, choices in (
+        ("resize", [resize], get_args(Resize)),
+        ("errors", [errors], get_args(Errors)),
+        ("emit", names, EMITTED),
+    ):
+        for value in values:
+            if value not in choices:
+                raise ArgumentError(f"{argument}={value!r}: must be one of {', '.join(choices)}.")
     return tuple(name for name in EMITTED if name in names)
-
-
-def _check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ArgumentError(f"{argument}={value!r}: must be one of {', '.join(choices)}.")
 
 
 @functools.lru_cache(maxsize=2)
@@ -220,34 +215,20 @@ def _labels(
     errors: str,
     progress: Callable[[int], object] | None,
 ) -> Iterator[Label | ImageError]:
-    size, done = module.info.image_size, 0
-
-    def decoded(numbered: tuple[int, Picture]) -> DecodedImage | ImageError:
-        number, picture = numbered
-        try:
-            return decode_picture(picture, size, resize)
-        except ImageError as error:
-            name = name_of(picture) or f"picture {number}"
-            return type(error)(f"{name}: {error}")
-
-    with ThreadPoolExecutor(resources.cores(), thread_name_prefix="decode") as threads:
-        while batch := list(islice(pictures, _BATCH)):
-            # Pictures of the caller are copied before threads touch them.
-            numbered = [(done + row, own_copy(picture)) for row, picture in enumerate(batch)]
-            images = list(threads.map(decoded, numbered))
-            labels = _label(
-                [image for image in images if isinstance(image, DecodedImage)], engine, schema
-            )
-            done += len(batch)
-            if progress is not None:
-                progress(done)
-            for image in images:
-                if isinstance(image, DecodedImage):
-                    yield next(labels)
-                elif errors == "raise":
-                    raise image
-                else:
-                    yield image
+    done = 0
+    for images in decoded_batches(pictures, module.info.image_size, resize):
+        decoded = [image for image in images if isinstance(image, DecodedImage)]
+        labels = _label(decoded, engine, schema)
+        done += len(images)
+        if progress is not None:
+            progress(done)
+        for image in images:
+            if isinstance(image, DecodedImage):
+                yield next(labels)
+            elif errors == "raise":
+                raise image
+            else:
+                yield image
 
 
 def _label(
