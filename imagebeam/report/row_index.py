@@ -6,7 +6,7 @@ within a tenth of a second.
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -148,29 +148,25 @@ class RowIndex:
         labels = pa.array(self._labels.of(entries.field("label")), pa.int32())
         fields = list(_NAMED.value_type)
         values = pa.StructArray.from_arrays([labels, entries.field("score")], fields=fields)
-        lengths = top.value_lengths().to_numpy()
-        return pa.ListArray.from_arrays(
-            pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32()), values, type=_NAMED
-        )
+        offsets = np.append(0, np.cumsum(top.value_lengths().to_numpy()))
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=_NAMED)
 
     def _find(self, question: Question) -> Places:
         mask = np.ones(self.total, bool)
         if not self.total:
-            return np.flatnonzero(mask).astype(np.int32)
+            return self._orders[""]
         for wanted, column, names in (
             (question.label, "label", self._labels.names),
             (question.folder, "folder", self._folders.names),
         ):
             if wanted:
-                numbers = [at for at, name in enumerate(names) if _shown(name) == wanted]
-                mask &= _is_in(self._column[column], numbers, len(names))
+                mask &= _are(self._column[column], (_shown(name) == wanted for name in names))
         if question.least:
             mask &= self._column["score"] >= question.least
         if question.year:
             date = self._column["date"]
-            mask &= (
-                (date > 0) & (date >= _start(question.year, 0)) & (date < _start(question.year, 1))
-            )
+            start, end = (_start(question.year, further) for further in (0, 1))
+            mask &= (date > 0) & (date >= start) & (date < end)
         if question.name:
             mask &= self._named_once(question.name)
         if not question.sort and not mask.all():
@@ -185,17 +181,14 @@ class RowIndex:
         the last slash, alone.
         """
         low = text.casefold()
-        labels = [at for at, name in enumerate(self._labels.names) if low in name.casefold()]
-        found = _is_in(self._column["label"], labels, len(self._labels.names))
+        found = _are(self._column["label"], (low in each.casefold() for each in self._labels.names))
         low = pc.utf8_lower(pa.scalar(text)).as_py()
         folders = pc.utf8_lower(pa.array(self._folders.names, pa.string())).to_pylist()
-        inside = [at for at, folder in enumerate(folders) if low in folder]
-        found |= _is_in(self._column["folder"], inside, len(folders))
+        found |= _are(self._column["folder"], (low in folder for folder in folders))
         above, slash, below = low.rpartition("/")
         if above:
             # A text with a slash may begin in the folder and end in the rest.
-            ends = [at for at, folder in enumerate(folders) if folder.endswith(above)]
-            is_above = _is_in(self._column["folder"], ends, len(folders))
+            is_above = _are(self._column["folder"], (each.endswith(above) for each in folders))
             found |= is_above & self._tails(lambda tails: pc.starts_with(tails, slash + below))
             return found
         return found | self._tails(lambda tails: _with_text(tails, low))
@@ -240,12 +233,9 @@ def _with_text(tails: pa.Array, text: str) -> pa.Array:
     return pc.match_substring(tails, text)
 
 
-def _is_in(
-    column: npt.NDArray[np.int32], numbers: Sequence[int], count: int
-) -> npt.NDArray[np.bool_]:
-    wanted = np.zeros(max(count, 1), bool)
-    wanted[list(numbers)] = True
-    return wanted[column]
+def _are(codes: npt.NDArray[np.int32], chosen: Iterable[bool]) -> npt.NDArray[np.bool_]:
+    """Return of which rows the code is chosen; without any codes, those of all rows are 0."""
+    return np.array([*chosen, False])[codes]
 
 
 def _shown(name: str) -> str:
@@ -253,7 +243,7 @@ def _shown(name: str) -> str:
     return escape_control_chars(name) or "/"
 
 
-def _start(year: str, further: int = 0) -> float:
+def _start(year: str, further: int) -> float:
     """Return the start of a year, in seconds since 1970."""
     number = min(max(int(year) + further, 1), 9999)
     return datetime(number, 1, 1, tzinfo=timezone.utc).timestamp()
