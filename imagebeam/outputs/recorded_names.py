@@ -7,10 +7,8 @@ from itertools import takewhile
 import numpy as np
 
 from imagebeam.outputs import parts
-from imagebeam.outputs.account import uri_digest
+from imagebeam.outputs.digests import is_in, uri_digests
 from imagebeam.outputs.layout import Layout
-
-_DIGEST = "S16"
 
 
 class RecordedNames:
@@ -31,14 +29,11 @@ class RecordedNames:
         """
         until = time.monotonic() + seconds
         names = takewhile(lambda _: time.monotonic() < until, _names(layout, retried))
-        digests = b"".join(uri_digest(name).to_bytes(16, "big") for name in names)
-        self._digests = np.unique(np.frombuffer(digests, _DIGEST))
+        self._digests = np.unique(uri_digests(names))
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name has a row."""
-        digest = np.array(uri_digest(str(name)).to_bytes(16, "big"), _DIGEST)
-        at = int(np.searchsorted(self._digests, digest))
-        return at < len(self._digests) and bool(self._digests[at] == digest)
+        return bool(is_in(uri_digests([str(name)]), self._digests).all())
 
 
 def _names(layout: Layout, retried: Sequence[str] | None) -> Iterator[str]:
