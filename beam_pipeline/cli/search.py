@@ -3,8 +3,9 @@
   imagebeam search labels/ tabby
   imagebeam search labels/ tabby --min-score 0.8 -0
 
-Prints one path per line for every image whose label contains TEXT, in any case. Images that are
-not files of this machine are printed as URIs. -0 ends paths with a zero byte instead of a newline,
+Prints one path per line for every image whose label contains TEXT, in any case: the highest score
+first, and those with the same score by name. Images that are not files of this machine are printed
+as URIs. -0 ends paths with a zero byte instead of a newline,
 which is safe for every file name and which `xargs -0` reads.
 
 exit codes:
@@ -16,6 +17,7 @@ exit codes:
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
 from imagebeam.beam_pipeline.options.declaration import check_least
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.options.values import least_score
+    from imagebeam.outputs.ordered_matches import Match, by_score
     from imagebeam.outputs.reading import Output, Selection, similar_labels
 
     check_least("top", args.top)
@@ -46,20 +49,24 @@ def run(args: argparse.Namespace) -> int:
     output.require(selection.columns, "search")
     text, end = args.text.casefold(), b"\0" if args.null else b"\n"
     labels: set[str] = set()
-    is_terminal = sys.stdout.isatty()
-    count = 0
-    try:
+
+    def matches() -> Iterator[Match]:
         for row in output.rows(("uri", *selection.columns)):
             classes = selection.classes(row)
             labels.update(label for label, _ in classes)
-            if any(text in label.casefold() and score >= least for label, score in classes):
-                uri = row["uri"]
-                is_file = uris.scheme(uri) == "file" and uris.MEMBER not in uri
-                path = uris.to_path(uri) if is_file else uri
-                # A pipe gets the exact bytes; a terminal must not obey those of a name.
-                shown = escape_control_chars(path) if is_terminal else path
-                sys.stdout.buffer.write(os.fsencode(shown) + end)
-                count += 1
+            scores = (score for label, score in classes if text in label.casefold())
+            if (score := next(scores, None)) is not None and score >= least:
+                yield Match(score, row["uri"])
+
+    is_terminal = sys.stdout.isatty()
+    count = 0
+    try:
+        for count, match in enumerate(by_score(matches()), 1):  # noqa: B007
+            is_file = uris.scheme(match.uri) == "file" and uris.MEMBER not in match.uri
+            path = uris.to_path(match.uri) if is_file else match.uri
+            # A pipe gets the exact bytes; a terminal must not obey those of a name.
+            shown = escape_control_chars(path) if is_terminal else path
+            sys.stdout.buffer.write(os.fsencode(shown) + end)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the pipe has enough. Nothing may be flushed to it at the end either.

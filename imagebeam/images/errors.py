@@ -180,9 +180,9 @@ class OptedOut(FetchError, code="opted_out"):
 
 
 class ReadFailed(FetchError, code="read_failed", retryable=True):
-    """The storage reported an error while the file was read."""
+    """The disk or the server reported an error, or the server refuses such a request."""
 
-    fix = "Check the disk or mount; then run again with --retry-failed."
+    fix = "Check the disk, mount or URL; then run again with --retry-failed."
 
 
 class UnexpectedFetch(FetchError, code="fetch_defect", retryable=True):

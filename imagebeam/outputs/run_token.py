@@ -30,8 +30,8 @@ class RunToken:
         """Return the run that the output belongs to; None where none is recorded."""
         try:
             values = read_document(layout.run)
-            # The file keeps the field name that earlier versions wrote.
-            run_id, handle = values["id"], values["place"]
+            # Earlier versions wrote `place`.
+            run_id, handle = values["id"], values.get("remote_handle", values.get("place"))
         except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
             return None
         if not isinstance(run_id, str) or not isinstance(handle, dict):
@@ -46,7 +46,7 @@ class RunToken:
 
     def claim(self) -> None:
         """Make the output this run's."""
-        values = {"id": self.id, "place": dict(self.remote_handle)}
+        values = {"id": self.id, "remote_handle": dict(self.remote_handle)}
         write_document(self.layout.run, values)
 
     def check(self) -> None:

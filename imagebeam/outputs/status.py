@@ -92,7 +92,7 @@ class Status:
             "output": str(self.layout.root),
             "state": self.state,
             "compacting": self.compacting,
-            "place": dict(self.remote_handle),
+            "remote_handle": dict(self.remote_handle),
             "silent_seconds": round(self.silent_seconds, 3),
             "last_part": None if self.last_part is None else _iso(self.last_part),
             **self._run_as_json(),

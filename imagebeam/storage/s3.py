@@ -230,6 +230,12 @@ def _error_of(error: Any) -> StoreError:
             return Denied("the clock of this machine is wrong")
         case "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch":
             return Denied("the credentials that were found are not valid; renew them")
+        case "400":
+            # An answer without a body, to a look at an object, does not say which.
+            return Denied(
+                "the server refuses the request (status 400): renew the credentials, or set "
+                "AWS_DEFAULT_REGION to the bucket's region"
+            )
         case "SlowDown" | "RequestLimitExceeded" | "Throttling":
             return Throttled("the server asks for fewer requests")
         case "RequestTimeout" | "InternalError":

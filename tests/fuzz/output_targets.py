@@ -150,7 +150,7 @@ def _bytes(table: pa.Table) -> bytes:
 
 
 _COUNTS = {"requested": 5, "labelled": 3, "failed": 2, "already_done": 0, "duplicates": 0}
-_RUN = _json({"id": "0" * 32, "place": {"runner": "FlinkRunner", "job": "1"}})
+_RUN = _json({"id": "0" * 32, "remote_handle": {"runner": "FlinkRunner", "job": "1"}})
 _SUMMARY = _json(
     {
         **_COUNTS,

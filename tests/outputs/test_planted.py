@@ -100,8 +100,8 @@ def test_planted_documents_cause_no_unexpected_error(
         ("summary.json", {"module": [[]], "versions": 3, "preprocessing": 3}),
         ("job/identity.json", {"format": [], "emit": 7}),
         ("job/identity.json", {"emit": "labels", "kept": 7, "image_size": "x", "module": {}}),
-        ("job/run.json", {"id": [], "place": 7}),
-        ("job/run.json", {"id": "x", "place": [1]}),
+        ("job/run.json", {"id": [], "remote_handle": 7}),
+        ("job/run.json", {"id": "x", "remote_handle": [1]}),
     ],
 )
 def test_values_of_other_types_are_refused(

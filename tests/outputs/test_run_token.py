@@ -1,5 +1,6 @@
 import pytest
 
+from imagebeam.outputs.documents import write_document
 from imagebeam.outputs.layout import Layout
 from imagebeam.outputs.run_token import RunToken, SupersededError
 from imagebeam.storage import AnyPath
@@ -23,11 +24,16 @@ def test_an_output_belongs_to_the_latest_run(layout: Layout) -> None:
         first.check()
 
 
-def test_a_run_records_the_place_of_its_job(layout: Layout) -> None:
+def test_a_run_records_where_its_job_is(layout: Layout) -> None:
     run = RunToken(layout).at({"job": "j"})
     run.claim()
     assert RunToken.latest(layout) == run
     RunToken(layout, run.id).check()
+
+
+def test_a_run_of_an_earlier_version_is_read(layout: Layout) -> None:
+    write_document(layout.run, {"id": "1", "place": {"job": "j"}})
+    assert RunToken.latest(layout) == RunToken(layout, "1", {"job": "j"})
 
 
 def test_a_run_does_not_write_into_an_output_that_was_cleared(layout: Layout) -> None:

@@ -52,7 +52,7 @@ def test_a_stopped_job_shows_its_progress(tmp_path: Path, kind: Format) -> None:
         "output": str(tmp_path),
         "state": "stopped",
         "compacting": None,
-        "place": {},
+        "remote_handle": {},
         "silent_seconds": 60.0,
         "last_part": "1970-01-12T13:47:20+00:00",
         "phase": "labelling",
@@ -88,7 +88,7 @@ def test_a_job_on_a_cluster_is_detached(tmp_path: Path) -> None:
     written(layout, BEGAN)
     found = at(tmp_path, BEGAN + 7200)
     assert (found["state"], found["silent_seconds"]) == ("detached", 7200.0)
-    assert found["place"] == {"flink_master": "http://flink:8081", "job": "j"}
+    assert found["remote_handle"] == {"flink_master": "http://flink:8081", "job": "j"}
     # The submitter is still running.
     with lock.held(layout):
         assert at(tmp_path, BEGAN + 7200)["state"] == "running"

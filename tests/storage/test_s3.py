@@ -171,7 +171,7 @@ def test_private_objects_report_where_credentials_were_searched(
         ("InvalidObjectState", 403, Denied, "it is archived; restore it first"),
         ("RequestTimeTooSkewed", 403, Denied, "the clock of this machine is wrong"),
         ("ExpiredToken", 400, Denied, "the credentials that were found are not valid; renew them"),
-        ("InvalidRequest", 400, Denied, "the server refuses the request (status 400)"),
+        ("InvalidRequest", 400, ServerFailed, "the server refuses the request (status 400)"),
         ("SlowDown", 503, Throttled, "the server asks for fewer requests"),
         ("RequestTimeout", 400, ServerFailed, "the server asks for another try"),
         ("OperationAborted", 409, ServerFailed, "the server answers with status 409"),
@@ -185,6 +185,12 @@ def test_server_errors_are_reported_without_their_text(
     with pytest.raises(StoreError) as caught:
         S3Store(Settings(attempts=1)).read(f"s3://{BUCKET}/confidential", 999)
     assert (type(caught.value), str(caught.value)) == (kind, reason)
+
+
+def test_a_look_that_is_refused_without_a_reason_names_credentials_and_region(relay: Relay) -> None:
+    relay.faults.extend([status(400)] * 2)
+    with pytest.raises(Denied, match="renew the credentials, or set AWS_DEFAULT_REGION"):
+        S3Store(Settings(attempts=1)).info(f"s3://{BUCKET}/a")
 
 
 def _first_version(exchange: Exchange) -> None:

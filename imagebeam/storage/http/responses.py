@@ -26,7 +26,7 @@ from imagebeam.storage.errors import (
 
 _PART = 1 << 20
 
-# Timeout, conflict with another request, too early: the only transient statuses below 500.
+# Timeout, conflict with another request, too early: with 429, the only transient ones below 500.
 _TRANSIENT = (408, 409, 425)
 
 
@@ -40,7 +40,7 @@ class Body(Protocol):
 def error_of(status: int) -> StoreError:
     """Return the error for a status from 300 on."""
     match status:
-        case 401 | 403:
+        case 401 | 403 | 407:
             return Denied(f"access is denied (status {status})")
         case 404 | 410:
             return Missing("there is no such object or no such bucket")
@@ -49,7 +49,8 @@ def error_of(status: int) -> StoreError:
         case 429 | 503:
             return Throttled(f"the server asks for fewer requests (status {status})")
         case _ if 400 <= status < 500 and status not in _TRANSIENT:
-            return Denied(f"the server refuses the request (status {status})")
+            # Rights are not the reason, so another right would not help.
+            return ServerFailed(f"the server refuses the request (status {status})").lasting()
         case _:
             return ServerFailed(f"the server answers with status {status}")
 

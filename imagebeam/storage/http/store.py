@@ -20,7 +20,7 @@ from imagebeam.storage.ranged import BUFFER, RangedFile
 from imagebeam.storage.retry import retry
 from imagebeam.storage.types import ObjectInfo, Settings
 
-_NO_HEAD = (403, 405, 501)
+_NO_HEAD = (400, 403, 405, 406, 501)
 """With these statuses a server may refuse the method, not the object."""
 
 _PART = 1 << 20

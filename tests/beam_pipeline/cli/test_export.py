@@ -107,6 +107,14 @@ def test_search_prints_paths_byte_for_byte(tmp_path: Path) -> None:
     assert b"--min-score 80: must be from 0 to 1." in refused.stderr
 
 
+def test_search_prints_the_highest_score_first_and_equal_ones_by_name(tmp_path: Path) -> None:
+    named(tmp_path / "out", {"/c.jpg": 0, "/b.jpg": 1, "/a.jpg": 0, "/d.jpg": 0})
+    assert search(tmp_path / "out", "tabby").stdout == b"/a.jpg\n/c.jpg\n/d.jpg\n"
+    # All images of class 0 have `tiger` among their others, with a lower score than /b.jpg.
+    found = search(tmp_path / "out", "tiger", "--top", 2)
+    assert found.stdout == b"/b.jpg\n/a.jpg\n/c.jpg\n/d.jpg\n"
+
+
 def test_search_makes_escape_sequences_visible_on_a_terminal(tmp_path: Path) -> None:
     named(tmp_path / "out", {"/a/\x1b[2Jb.jpg": 0})
     assert search(tmp_path / "out", "tabby").stdout == b"/a/\x1b[2Jb.jpg\n"

@@ -27,35 +27,37 @@ from tests.storage.http.stores import HEAD, failure, store
 from tests.storage.web import Answer, Request, Site, chunked, raw, stall, status, trickle, whole
 
 _STATUSES = [
-    (204, ServerFailed),
-    (304, ServerFailed),
-    (400, Denied),
-    (401, Denied),
-    (403, Denied),
-    (404, Missing),
-    (410, Missing),
-    (412, Changed),
-    (429, Throttled),
-    (451, Denied),
-    (500, ServerFailed),
-    (502, ServerFailed),
-    (503, Throttled),
-    (504, ServerFailed),
+    *((code, ServerFailed, 1) for code in (204, 304)),
+    *((code, Denied, 1) for code in (401, 403, 407)),
+    *((code, Missing, 1) for code in (404, 410)),
+    (412, Changed, 1),
+    *((code, Throttled, 2) for code in (429, 503)),
+    *((code, ServerFailed, 2) for code in (408, 409, 425, 500, 501, 502, 504, 505, 507, 508, 511)),
+    *((code, ServerFailed, 1) for code in (400, 402, 405, 406, 411, 413, 414, 415, 417, 418)),
+    *((code, ServerFailed, 1) for code in (421, 422, 423, 424, 426, 428, 431, 451)),
 ]
 
 
-@pytest.mark.parametrize(("code", "kind"), _STATUSES)
-def test_each_status_has_its_error(site: Site, code: int, kind: type[StoreError]) -> None:
-    found, text = failure(site.add("/a?secret", status(code)), store())
+@pytest.mark.parametrize(("code", "kind", "attempts"), _STATUSES)
+def test_each_status_has_its_error(
+    site: Site, code: int, kind: type[StoreError], attempts: int
+) -> None:
+    found, text = failure(site.add("/a?secret", status(code)), store(attempts=2))
     assert found is kind
     assert "secret" not in text
+    assert len(site.requests) == attempts
     with pytest.raises(kind):
         store().open(site.url("/a?secret"))
 
 
-@pytest.mark.parametrize("code", [204, 302, 304, 400, 401, 403, 404, 410])
-def test_permanent_errors_are_not_retried(site: Site, code: int) -> None:
-    failure(site.add("/a", status(code)), store(attempts=5))
+@pytest.mark.parametrize("code", [400, 402, 405, 406, 413, 451])
+def test_a_request_that_the_server_refuses_is_no_question_of_rights(site: Site, code: int) -> None:
+    found = failure(site.add("/a", status(code)), store())
+    assert found == (ServerFailed, f"the server refuses the request (status {code})")
+
+
+def test_a_redirect_to_nowhere_is_not_retried(site: Site) -> None:
+    failure(site.add("/a", status(302)), store(attempts=5))
     assert len(site.requests) == 1
 
 

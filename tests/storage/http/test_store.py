@@ -132,7 +132,7 @@ def test_info_leaves_unknown_values_empty(
     assert store().info(url) == ObjectInfo(url, size, version)
 
 
-@pytest.mark.parametrize("code", [403, 405, 501])
+@pytest.mark.parametrize("code", [400, 403, 405, 406, 501])
 @pytest.mark.parametrize(
     ("object_", "size"), [(stored(DATA, '"one"'), 256), (stored(b"", '"one"'), 0)]
 )
