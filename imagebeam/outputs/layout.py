@@ -24,6 +24,16 @@ Format = Literal["parquet", "tfrecord"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
+class _Name:
+    """A name below the root of an output."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layout: "Layout", _: type) -> AnyPath:
+        return layout.root / self._name
+
+
 @dataclass(frozen=True)
 class Layout:
     """The names in one output folder, local or in a store.
@@ -36,75 +46,34 @@ class Layout:
     root: AnyPath
     format: Format = "parquet"
 
-    @property
-    def predictions(self) -> AnyPath:
-        """Folder of the parts with labelled images."""
-        return self.root / "predictions"
-
-    @property
-    def errors(self) -> AnyPath:
-        """Folder of the parts with failed images."""
-        return self.root / "errors"
-
-    @property
-    def job(self) -> AnyPath:
-        """Folder of the job's own files."""
-        return self.root / "job"
-
-    @property
-    def summary(self) -> AnyPath:
-        """The summary, written last."""
-        return self.root / "summary.json"
-
-    @property
-    def report(self) -> AnyPath:
-        """The page that shows the output."""
-        return self.root / "report.html"
-
-    @property
-    def report_files(self) -> AnyPath:
-        """Folder of the rows that do not fit into the page."""
-        return self.root / "report.files"
-
-    @property
-    def identity(self) -> AnyPath:
-        """The identity: what two runs of one job have in common."""
-        return self.job / "identity.json"
-
-    @property
-    def plan(self) -> AnyPath:
-        """The plan: what the latest run has to do."""
-        return self.job / "plan.json"
-
-    @property
-    def run(self) -> AnyPath:
-        """The run that the output belongs to."""
-        return self.job / "run.json"
-
-    @property
-    def compaction(self) -> AnyPath:
-        """The journal of a compaction; present while one is unfinished."""
-        return self.job / "compaction.json"
-
-    @property
-    def lease(self) -> AnyPath:
-        """The lease of the process that writes to an output in a store."""
-        return self.job / "lease.json"
-
-    @property
-    def stdin(self) -> AnyPath:
-        """Copy of a manifest that came through standard input."""
-        return self.job / "stdin.txt"
-
-    @property
-    def log(self) -> AnyPath:
-        """Messages of the libraries in the submitting process."""
-        return self.job / "log.txt"
-
-    @property
-    def sidecars(self) -> AnyPath:
-        """The journal of XMP sidecars that `imagebeam export` wrote."""
-        return self.job / "sidecars.jsonl"
+    predictions = _Name("predictions")
+    """Folder of the parts with labelled images."""
+    errors = _Name("errors")
+    """Folder of the parts with failed images."""
+    job = _Name("job")
+    """Folder of the job's own files."""
+    summary = _Name("summary.json")
+    """The summary, written last."""
+    report = _Name("report.html")
+    """The page that shows the output."""
+    report_files = _Name("report.files")
+    """Folder of the rows that do not fit into the page."""
+    identity = _Name("job/identity.json")
+    """The identity: what two runs of one job have in common."""
+    plan = _Name("job/plan.json")
+    """The plan: what the latest run has to do."""
+    run = _Name("job/run.json")
+    """The run that the output belongs to."""
+    compaction = _Name("job/compaction.json")
+    """The journal of a compaction; present while one is unfinished."""
+    lease = _Name("job/lease.json")
+    """The lease of the process that writes to an output in a store."""
+    stdin = _Name("job/stdin.txt")
+    """Copy of a manifest that came through standard input."""
+    log = _Name("job/log.txt")
+    """Messages of the libraries in the submitting process."""
+    sidecars = _Name("job/sidecars.jsonl")
+    """The journal of XMP sidecars that `imagebeam export` wrote."""
 
     def module(self, digest: str, suffix: str) -> AnyPath:
         """Return the module that the workers load."""
