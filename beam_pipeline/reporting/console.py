@@ -29,7 +29,7 @@ _NEXT = (("report", ""), ("export", " --to labels.csv"), ("search", " TEXT"))
 
 _MEGABYTE = 1_000_000
 
-_errors = SafeConsole(stderr=True)
+_errors = SafeConsole(stderr=True, soft_wrap=True)
 _out = SafeConsole()
 
 
@@ -111,7 +111,7 @@ def show_next(*commands: str) -> None:
 def show_report(contents: "Contents", page: AnyPath | str) -> None:
     """Print where the report is, and the problems of the output that it shows."""
     for finding in contents.findings:
-        _errors.print(f"imagebeam: {escape_control_chars(finding)}", soft_wrap=True)
+        _errors.print(f"imagebeam: {escape_control_chars(finding)}")
     _out.print(
         f"{contents.labelled:,} labelled, {contents.failed:,} failed\npage     {page}",
         soft_wrap=True,
@@ -120,7 +120,7 @@ def show_report(contents: "Contents", page: AnyPath | str) -> None:
 
 def report_warning(text: str) -> None:
     """Say what the user should know before trusting the labels."""
-    _errors.print(f"imagebeam: warning: {text}", soft_wrap=True)
+    _errors.print(f"imagebeam: warning: {text}")
 
 
 def report_too_many_failures(failed: int, images: int, most: str) -> None:
@@ -128,8 +128,7 @@ def report_too_many_failures(failed: int, images: int, most: str) -> None:
     limit = f"more than --max-failure-rate {most}" if failed < images else "all of them"
     _errors.print(
         f"imagebeam: {failed:,} of {images:,} images failed, {limit}. All rows are kept. Fix "
-        "the causes listed above, then run the same command again with --retry-failed.",
-        soft_wrap=True,
+        "the causes listed above, then run the same command again with --retry-failed."
     )
 
 
@@ -137,8 +136,7 @@ def report_no_profile(reason: str) -> None:
     """Say why there is no profile; the job itself was run."""
     _errors.print(
         f"imagebeam: no profile was written: {reason}. py-spy must be allowed to trace this "
-        "process: as root, or with CAP_SYS_PTRACE in a container.",
-        soft_wrap=True,
+        "process: as root, or with CAP_SYS_PTRACE in a container."
     )
 
 
@@ -146,8 +144,7 @@ def report_cancelled(job: str) -> None:
     """Say that a job that an earlier run left on a cluster was cancelled."""
     _errors.print(
         f"imagebeam: cancelled the job {job}, which an earlier run had left running. Its "
-        "finished results are kept.",
-        soft_wrap=True,
+        "finished results are kept."
     )
 
 
@@ -160,6 +157,5 @@ def report_stopped(reason: str, layout: Layout) -> None:
     """Say why the job stopped early, and how to resume it."""
     _errors.print(
         f"\nimagebeam: {reason}. Finished results are kept in {layout.root}; run the same "
-        "command again to resume.",
-        soft_wrap=True,
+        "command again to resume."
     )

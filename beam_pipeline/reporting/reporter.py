@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, Protocol, TextIO
+from types import SimpleNamespace
+from typing import Any, Protocol, TextIO, cast
 
 from imagebeam.beam_pipeline.reporting import console, json_lines
 from imagebeam.modules.handles.download import Progress as Download
@@ -47,48 +48,28 @@ class JobReporter(Protocol):
         """Say why the job stops before its end."""
 
 
-class _Verbose:
-    """Reports to a person, with the time per stage."""
-
-    progress = staticmethod(console.progress)
-    fetching = staticmethod(console.fetching)
-    report_warning = staticmethod(console.report_warning)
-    show_summary = staticmethod(partial(console.show_summary, verbose=True))
-    report_too_many_failures = staticmethod(console.report_too_many_failures)
-    report_cancelled = staticmethod(console.report_cancelled)
-    report_detached = staticmethod(console.report_detached)
-    report_stopped = staticmethod(console.report_stopped)
-
-
-class _Quiet:
-    """Reports only problems."""
-
-    report_warning = staticmethod(console.report_warning)
-    report_too_many_failures = staticmethod(console.report_too_many_failures)
-    report_cancelled = staticmethod(console.report_cancelled)
-    report_stopped = staticmethod(console.report_stopped)
-
-    @contextmanager
-    def progress(self, stream: TextIO) -> Iterator[Callable[[Progress], None]]:
-        yield lambda now: None
-
-    @contextmanager
-    def fetching(self, stream: TextIO) -> Iterator[Download]:
-        yield lambda done, total: None
-
-    def show_summary(
-        self, layout: Layout, summary: dict[str, Any], seconds: float, core_seconds: float | None
-    ) -> None:
-        pass
-
-    def report_detached(self, layout: Layout) -> None:
-        pass
-
-
 def job_reporter(quiet: bool, verbose: bool, as_events: bool) -> JobReporter:
     """Return the reporter that the user chose."""
     if as_events:
         return json_lines
     if verbose:
-        return _Verbose()
-    return _Quiet() if quiet else console
+        return _console_but(show_summary=partial(console.show_summary, verbose=True))
+    if quiet:
+        return _console_but(
+            progress=_silent, fetching=_silent, show_summary=_nothing, report_detached=_nothing
+        )
+    return console
+
+
+def _console_but(**functions: Any) -> JobReporter:
+    """Return the functions of `console`, some of which are replaced."""
+    return cast(JobReporter, SimpleNamespace(**{**vars(console), **functions}))
+
+
+@contextmanager
+def _silent(stream: TextIO) -> Iterator[Callable[..., None]]:
+    yield _nothing
+
+
+def _nothing(*_: object) -> None:
+    pass
