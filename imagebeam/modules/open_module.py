@@ -1,15 +1,12 @@
 """Open a handle as a module that workers can load."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from imagebeam.modules.class_names import IMAGENET_CLASS_COUNT, imagenet_class_names
 from imagebeam.modules.errors import ModuleError, defects_named
 from imagebeam.modules.handles.cache import Cache
 from imagebeam.modules.handles.catalogue import DEMO, PUBLISHER
-from imagebeam.modules.handles.digest import PREFIX
 from imagebeam.modules.handles.digest_pins import verified_digest
 from imagebeam.modules.handles.download import Progress
 from imagebeam.modules.handles.handle import Handle, resolve
@@ -17,12 +14,8 @@ from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.metadata import FLATBUFFER_ASSET
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.notes import notes_of
-from imagebeam.modules.tensorflow.subprocess import (
-    TaskCrashedError,
-    require_tensorflow,
-    run_task,
-    tensorflow_version,
-)
+from imagebeam.modules.tensorflow.cached_tasks import compiled, described
+from imagebeam.modules.tensorflow.subprocess import require_tensorflow
 from imagebeam.modules.trial import try_file
 from imagebeam.modules.types import (
     ENGINES,
@@ -35,21 +28,6 @@ from imagebeam.modules.types import (
 )
 
 AUTO = "auto"
-
-# Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 7
-_DESCRIPTION_VERSION = 6
-_FLATBUFFER = "module.tflite"
-_RESULT = "result.json"
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    """The result of compiling a SavedModel."""
-
-    flatbuffer: Path
-    info: ModuleInfo
-    refusal: str | None
 
 
 def open_module(
@@ -144,10 +122,10 @@ def _compile(handle: str, output: Path, store: Cache, options: ModuleOptions) ->
     # Jobs import this module and compile nothing here.
     from imagebeam.modules.annotate import annotated, write_annotated
 
-    compiled = _compiled(parsed.text, path, digest, store, options)
-    if compiled.refusal is not None:
-        raise ModuleError(f"{parsed.text!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
-    content = compiled.flatbuffer.read_bytes()
+    result = compiled(parsed.text, path, digest, store, options)
+    if result.refusal is not None:
+        raise ModuleError(f"{parsed.text!r}: {result.refusal}. Use --engine {TENSORFLOW}.")
+    content = result.flatbuffer.read_bytes()
     info = read_interface(content, repr(parsed.text), options.of_input).info
     if options.of_input != NO_OPTIONS:
         content = annotated(content, None, options.of_input, repr(parsed.text))
@@ -175,19 +153,19 @@ def _prepare(
         return _on_litert(handle, digest, shipped, reason, path, options)
     if engine == TENSORFLOW:
         require_tensorflow(handle, f"the engine {TENSORFLOW!r}")
-        info = _described(path, digest, cache, options)
+        info = described(path, digest, cache, options)
         return Module(handle, digest, TENSORFLOW, path, info, "--engine names it", path)
-    compiled = _compiled(handle, path, digest, cache, options)
-    if compiled.refusal is None:
+    result = compiled(handle, path, digest, cache, options)
+    if result.refusal is None:
         stated, reason = options.of_input, "LiteRT can run it"
-        module = _on_litert(handle, digest, compiled.flatbuffer, reason, path, stated)
-        kept = (*module.info.contradictions, *compiled.info.contradictions)
+        module = _on_litert(handle, digest, result.flatbuffer, reason, path, stated)
+        kept = (*module.info.contradictions, *result.info.contradictions)
         return replace(module, info=replace(module.info, contradictions=kept))
     if engine == LITERT:
-        raise ModuleError(f"{handle!r}: {compiled.refusal}. Use --engine {TENSORFLOW}.")
+        raise ModuleError(f"{handle!r}: {result.refusal}. Use --engine {TENSORFLOW}.")
     known = options.of_input == NO_OPTIONS
-    info = compiled.info if known else _described(path, digest, cache, options)
-    return Module(handle, digest, TENSORFLOW, path, info, compiled.refusal, path)
+    info = result.info if known else described(path, digest, cache, options)
+    return Module(handle, digest, TENSORFLOW, path, info, result.refusal, path)
 
 
 def _shipped(path: Path, options: ModuleOptions) -> Path | None:
@@ -213,49 +191,6 @@ def _on_litert(
 ) -> Module:
     info = read_interface(read_flatbuffer(flatbuffer), repr(str(flatbuffer)), options).info
     return Module(handle, digest, LITERT, flatbuffer, info, reason, source)
-
-
-def _compiled(
-    handle: str, path: Path, digest: str, cache: Cache, options: ModuleOptions
-) -> _Compiled:
-    require_tensorflow(handle, "compiling a module that carries no flatbuffer")
-    stated = _text(options.of_graph)
-
-    def compile_into(directory: Path) -> None:
-        flatbuffer = str(directory / _FLATBUFFER)
-        try:
-            result = run_task("compile", path=str(path), output=flatbuffer, options=stated)
-        except TaskCrashedError as error:
-            info = run_task("describe", path=str(path), options=stated)
-            result = {"info": info, "refusal": f"the LiteRT converter crashes on it: {error}"}
-        (directory / _RESULT).write_text(json.dumps(result), "utf-8")
-
-    entry = cache.entry("compiled", _key(digest, _COMPILER_VERSION, options.of_graph), compile_into)
-    result = json.loads((entry / _RESULT).read_text("utf-8"))
-    return _Compiled(entry / _FLATBUFFER, ModuleInfo.from_json(result["info"]), result["refusal"])
-
-
-def _described(path: Path, digest: str, cache: Cache, options: ModuleOptions) -> ModuleInfo:
-    stated = _text(options)
-
-    def describe_into(directory: Path) -> None:
-        info = run_task("describe", path=str(path), options=stated)
-        (directory / _RESULT).write_text(json.dumps(info), "utf-8")
-
-    key = _key(digest, _DESCRIPTION_VERSION, options)
-    entry = cache.entry("described", key, describe_into)
-    return ModuleInfo.from_json(json.loads((entry / _RESULT).read_text("utf-8")))
-
-
-def _key(digest: str, version: int, options: ModuleOptions) -> str:
-    key = f"{digest.removeprefix(PREFIX)}-{version}-{tensorflow_version()}"
-    if options != NO_OPTIONS:
-        key += f"-{hashlib.sha256(_text(options).encode()).hexdigest()[:16]}"
-    return key
-
-
-def _text(options: ModuleOptions) -> str:
-    return json.dumps(options.to_json(), sort_keys=True)
 
 
 def _with_class_names(info: ModuleInfo) -> ModuleInfo:
