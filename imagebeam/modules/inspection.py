@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +99,13 @@ def _signatures(source: Path) -> Any:
 def _flatbuffer(path: Path, options: ModuleOptions) -> dict[str, Any]:
     content = read_flatbuffer(path)
     interface = read_interface(content, repr(str(path)), options)
-    costs = count_costs(content)
     return {
         "bytes": len(content),
         "input": _describe(interface.input, interface.batch),
         "outputs": {
             head: _describe(tensor, interface.batch) for head, tensor in interface.outputs.items()
         },
-        "parameters": costs.parameters,
-        "macs": costs.macs,
-        "operations": dict(costs.operations),
-        "dtypes": dict(costs.dtypes),
+        **asdict(count_costs(content)),
     }
 
 

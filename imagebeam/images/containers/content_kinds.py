@@ -9,12 +9,13 @@ from imagebeam.storage import tfrecord
 SNIFFED_BYTES = 512
 """Bytes from the start of a file that tell its kind: a tar's header is the longest."""
 
-_COMPRESSED = {
+COMPRESSED = {
     b"\x1f\x8b": Compression.GZIP,
     b"BZh": Compression.BZIP2,
     b"\xfd7zXZ\0": Compression.XZ,
     b"\x28\xb5\x2f\xfd": Compression.ZSTANDARD,
 }
+"""The beginnings of compressed files."""
 
 _BY_PARTS = {(kind.format, kind.compression): kind for kind in ContainerKind}
 
@@ -31,9 +32,7 @@ def kind_of_content(head: bytes, named: ContainerKind) -> ContainerKind:
         return ContainerKind.ZIP
     if head.startswith(b"PAR1") or is_arrow(head):
         return ContainerKind.PARQUET
-    compression = next(
-        (found for mark, found in _COMPRESSED.items() if head.startswith(mark)), None
-    )
+    compression = next((found for mark, found in COMPRESSED.items() if head.startswith(mark)), None)
     if compression is not None:
         held = named.format if named.format in ("tar", "tfrecord") else "tar"
         if compression is Compression.GZIP and _holds_records(head):

@@ -10,29 +10,17 @@ from imagebeam.images.listing.objects_beside import ObjectsBeside
 from imagebeam.storage import ObjectInfo, Store, store_for
 
 
-def files_in(one: ListingPass, folder: str) -> Iterator[ListedImage]:
-    """Yield the images below a folder."""
-    rules = one.rules.names
-    if uris.scheme(folder) != "file":
-        store = store_for(folder, one.access.settings)
-        yield from _in_bucket(
-            one, store, lambda listed: buckets.walk(listed, folder, rules, one.left_out)
-        )
+def files(one: ListingPass, name: str, is_glob: bool) -> Iterator[ListedImage]:
+    """Yield the images below a folder, or those that match a glob."""
+    rules, left_out = one.rules.names, one.left_out
+    if uris.scheme(name) != "file":
+        found = buckets.expand if is_glob else buckets.walk
+        store = store_for(name, one.access.settings)
+        yield from _in_bucket(one, store, lambda listed: found(listed, name, rules, left_out))
+    elif is_glob:
+        yield from _local(one, folders.expand(name, uris.to_path(one.base), rules, left_out))
     else:
-        yield from _local(one, folders.walk(uris.to_path(folder), rules, one.left_out))
-
-
-def files_of_glob(one: ListingPass, pattern: str) -> Iterator[ListedImage]:
-    """Yield the images that match a glob."""
-    rules = one.rules.names
-    if uris.scheme(pattern) != "file":
-        store = store_for(pattern, one.access.settings)
-        yield from _in_bucket(
-            one, store, lambda listed: buckets.expand(listed, pattern, rules, one.left_out)
-        )
-    else:
-        base = uris.to_path(one.base)
-        yield from _local(one, folders.expand(pattern, base, rules, one.left_out))
+        yield from _local(one, folders.walk(uris.to_path(name), rules, left_out))
 
 
 def _in_bucket(

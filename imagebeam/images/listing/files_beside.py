@@ -12,10 +12,7 @@ from imagebeam.storage.regular_files import NotRegularError, regular_file
 
 
 def added(
-    listed: ListedImage,
-    path: str,
-    columns: Sequence[str],
-    content: Callable[[str], bytes | None],
+    listed: ListedImage, path: str, columns: Sequence[str], content: Callable[[str], bytes | None]
 ) -> ListedImage:
     """Return an image with the values of the files beside it, and of its path.
 

@@ -9,7 +9,7 @@ from imagebeam.images import uris
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.container_images import members
-from imagebeam.images.listing.file_images import files_in, files_of_glob
+from imagebeam.images.listing.file_images import files
 from imagebeam.images.listing.left_out import LeftOut
 from imagebeam.images.listing.listing_pass import ListingPass, ListingRules, guarded
 from imagebeam.images.listing.manifests.entries import Columns
@@ -86,8 +86,7 @@ class Source:
             case "container":
                 yield from members(one, name, one.shown(name))
             case "folder" | "glob":
-                files = files_in if self.kind == "folder" else files_of_glob
-                yield from guarded(one.shown(name), files(one, name))
+                yield from guarded(one.shown(name), files(one, name, self.kind == "glob"))
 
     def _with_columns(self, found: Iterator[ListedImage]) -> Iterator[ListedImage]:
         if not self.keep or self.kind == "manifest":

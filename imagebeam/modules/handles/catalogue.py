@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from inspect import get_annotations
 from pathlib import Path
 from typing import Any
 
@@ -89,17 +90,9 @@ def catalogue() -> Mapping[str, CatalogueEntry]:
     """Return all entries by name, smallest first."""
     text = resources.files(__package__).joinpath("catalogue.tsv").read_text("utf-8")
     lines = (line for line in text.splitlines() if not line.startswith("#"))
+    kinds = get_annotations(CatalogueEntry).items()
     entries = (
-        CatalogueEntry(
-            width=row["width"],
-            size=int(row["size"]),
-            parameters=int(row["parameters"]),
-            macs=int(row["macs"]),
-            top_1=float(row["top_1"]),
-            top_5=float(row["top_5"]),
-            archive_sha256=row["archive_sha256"],
-            flatbuffer_sha256=row["flatbuffer_sha256"] or "",
-        )
+        CatalogueEntry(**{name: kind(row[name] or "") for name, kind in kinds})
         for row in csv.DictReader(lines, delimiter="\t")
     )
     return {entry.name: entry for entry in entries}

@@ -15,13 +15,7 @@ from imagebeam.modules.litert.graph import Graph
 _ARITHMETIC = {"MUL": np.multiply, "ADD": np.add, "SUB": np.subtract, "DIV": np.divide}
 _REVERSING = ("STRIDED_SLICE", "REVERSE_V2")
 _TRANSPARENT = (
-    "RESIZE_BILINEAR",
-    "RESIZE_NEAREST_NEIGHBOR",
-    "RESHAPE",
-    "TRANSPOSE",
-    "PAD",
-    "PADV2",
-    "CAST",
+    *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE", "TRANSPOSE", "PAD", "PADV2", "CAST"),
     *_REVERSING,
 )
 

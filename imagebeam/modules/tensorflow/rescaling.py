@@ -6,6 +6,7 @@ scale and zero point of the input.
 """
 
 import math
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +19,13 @@ import tensorflow as tf
 from imagebeam.modules.input_ranges import Front, front_of_rescaling
 
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "Add": lambda a, b: a + b,
-    "AddV2": lambda a, b: a + b,
-    "BiasAdd": lambda a, b: a + b,
-    "Div": lambda a, b: a / b,
-    "Mul": lambda a, b: a * b,
-    "RealDiv": lambda a, b: a / b,
-    "Sub": lambda a, b: a - b,
+    **dict.fromkeys(("Add", "AddV2", "BiasAdd"), operator.add),
+    **dict.fromkeys(("Div", "RealDiv"), operator.truediv),
+    "Mul": operator.mul,
+    "Sub": operator.sub,
 }
 # The quantised input has an equally fine grid, so fake quantisation of the input can go.
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
-
-
 _RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose", "Pad", "PadV2")
 _REVERSING = ("StridedSlice", "ReverseV2")
 

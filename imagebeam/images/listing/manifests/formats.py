@@ -7,7 +7,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import IO, NamedTuple
 
-from imagebeam.images.containers.content_kinds import is_arrow
+from imagebeam.images.containers.content_kinds import COMPRESSED, is_arrow
 from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.kinds import Compression
 from imagebeam.images.listing.names import is_image_name
@@ -57,12 +57,6 @@ COMPRESSIONS = {
 """Endings of the names of compressed manifests."""
 
 BINARY = frozenset((Format.PARQUET, Format.ARROW))
-_MAGIC = (
-    (b"\x1f\x8b", Compression.GZIP),
-    (b"BZh", Compression.BZIP2),
-    (b"\xfd7zXZ\0", Compression.XZ),
-    (b"\x28\xb5\x2f\xfd", Compression.ZSTANDARD),
-)
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9]+://\S+$", re.IGNORECASE)
 _DELIMITER = re.compile(r"[,\t;|]")
@@ -149,7 +143,7 @@ def _format_of_lines(head: bytes, column: str) -> Format | None:
 
 def compression_of(head: bytes) -> Compression | None:
     """Return the compression that a file begins with, if it does."""
-    return next((each for magic, each in _MAGIC if head.startswith(magic)), None)
+    return next((each for mark, each in COMPRESSED.items() if head.startswith(mark)), None)
 
 
 def is_text(head: bytes) -> bool:

@@ -39,10 +39,7 @@ def read_json(text: IO[str], column: str, keep: Columns) -> Iterator[ManifestEnt
     """
     nothing = (None,) * len(keep)
     for position, value in _json_values(text):
-        if value is None:
-            yield ManifestEntry(position, None, nothing)
-            continue
-        if isinstance(value, BadManifestEntry):
+        if value is None or isinstance(value, BadManifestEntry):
             yield ManifestEntry(position, value, nothing)
             continue
         row = value if isinstance(value, dict) else {column: value}
@@ -136,11 +133,10 @@ def json_columns(text: IO[str], column: str, file: str) -> dict[str, Any]:
         # Of several types that do not fit together, the first counts. Without any, no value fits.
         fitting_values = list(_fitting(name, [row.get(name) for row in rows]))
         found[name] = _type_of(fitting_values) or _type_of(fitting_values[:1])
-    names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
-    if rows and column not in names and not any(isinstance(value, str) for value in values):
+    if rows and column not in found and not any(isinstance(value, str) for value in values):
         arrays = [name for name, value in rows[0].items() if isinstance(value, list)]
         form = f" {_of_array(arrays[0], file)}" if arrays and len(values) == 1 else ""
-        raise NoColumnError(no_column(list(names), column) + form)
+        raise NoColumnError(no_column(list(found), column) + form)
     return found
 
 
