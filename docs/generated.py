@@ -19,7 +19,7 @@ _COPIED = {
 }
 _GUIDES = {
     "compact": ("outputs.md#many-small-files", "scale.md#sizes"),
-    "compare": ("outputs.md#what-a-new-module-would-change",),
+    "compare": ("outputs.md#compare-two-modules",),
     "completion": ("install.md#shell-completion",),
     "demo": ("tutorial.md",),
     "doctor": ("label.md#check-first", "troubleshooting.md"),
