@@ -119,11 +119,7 @@ class ModuleHandler(ModelHandler[Example, PredictionResult, "LoadedModule"]):
         model: "LoadedModule",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[PredictionResult]:
-        """Run the module on a batch.
-
-        Raises:
-            ValueError: a picture has another type or size.
-        """
+        """Run the module on a batch; raise ValueError for pictures of another type or size."""
         top_k = (inference_args or {}).get("top_k", _TOP_K)
         handle, rows = model.infer([_pixels(picture) for picture in batch], top_k)
         return [

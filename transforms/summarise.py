@@ -46,9 +46,7 @@ class Summarise(beam.PTransform):
     def expand(
         self,
         inputs: tuple[
-            beam.PCollection[ShardReport],
-            beam.PCollection[Plan],
-            beam.PCollection[tuple[str, str]],
+            beam.PCollection[ShardReport], beam.PCollection[Plan], beam.PCollection[tuple[str, str]]
         ],
     ) -> beam.PCollection[dict[str, Any]]:
         """Summarise the reports, given the one `Plan` and the (file, outcome) of earlier runs."""

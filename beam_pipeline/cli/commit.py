@@ -97,10 +97,7 @@ def _iceberg(name: str) -> "tuple[Table, Table]":
         )
     opened = catalogue(first)
     *namespace, table = identifier
-    return (
-        Iceberg(opened, (*namespace, table)),
-        Iceberg(opened, (*namespace, f"{table}_errors")),
-    )
+    return (Iceberg(opened, (*namespace, table)), Iceberg(opened, (*namespace, f"{table}_errors")))
 
 
 def _print_result(committed: "tuple[Committed, ...]") -> None:

@@ -74,11 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pixels(images: list[str], size: tuple[int, int], resize: "Resize") -> "npt.NDArray[np.uint8]":
-    """Read and decode the pictures: uint8 (N, height, width, 3).
-
-    Raises:
-        InputError: one of them cannot be read.
-    """
+    """Return uint8 (N, height, width, 3); raise InputError if a picture cannot be read."""
     from imagebeam import resources
     from imagebeam.images.listed_image import ImageLocation
     from imagebeam.images.reading.reader import ImageReader

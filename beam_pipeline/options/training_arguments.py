@@ -40,10 +40,7 @@ class NetworkArguments:
         None, "maximum learning rate of Adam", metavar="X", shown="0.001 with --from, else 0.01"
     )
     quantise_from: float | None = _learning(
-        None,
-        "share of the run after which quantisation is simulated",
-        metavar="SHARE",
-        shown="0.6",
+        None, "share of the run after which quantisation is simulated", metavar="SHARE", shown="0.6"
     )
     freeze_from: float | None = _learning(
         None,

@@ -100,11 +100,7 @@ def job_handle(options: PipelineOptions, result: Any) -> dict[str, str]:
 
 
 def cancel(job: str, options: PipelineOptions) -> bool:
-    """Cancel the job at this URL; return whether it was running.
-
-    Raises:
-        UNAVAILABLE: the request failed.
-    """
+    """Cancel the job at this URL, or raise one of `UNAVAILABLE`; return whether it was running."""
     if _request(job, options)["currentState"] in _FINAL_STATES:
         return False
     _request(job, options, "PUT", {"requestedState": "JOB_STATE_CANCELLED"})
@@ -112,11 +108,7 @@ def cancel(job: str, options: PipelineOptions) -> bool:
 
 
 def error_messages(job: str, options: PipelineOptions) -> Iterator[str]:
-    """Yield the error messages of the job at this URL so far.
-
-    Raises:
-        UNAVAILABLE: the request failed.
-    """
+    """Yield the error messages of the job at this URL so far, or raise one of `UNAVAILABLE`."""
     response = _request(f"{job}/messages?minimumImportance=JOB_MESSAGE_ERROR", options)
     for message in response.get("jobMessages", ()):
         yield message["messageText"]

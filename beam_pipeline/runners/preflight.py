@@ -75,11 +75,7 @@ def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
 
 
 def check(options: PipelineOptions) -> None:
-    """Check that the runner responds and can run the job; takes seconds.
-
-    Raises:
-        UsageError: it does not, or cannot.
-    """
+    """Raise UsageError unless the runner responds and can run the job; takes seconds."""
     portable = options.view_as(PortableOptions)
     name = runner_name(options)
     if portable.job_endpoint and portable.job_endpoint != _EMBEDDED_JOB_SERVER:

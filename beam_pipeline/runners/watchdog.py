@@ -34,11 +34,7 @@ class FailureLimit:
 
     @classmethod
     def parse(cls, text: str) -> "FailureLimit":
-        """Parse a count such as `100`, or a share such as `0.05`.
-
-        Raises:
-            UsageError: it is neither.
-        """
+        """Parse a count such as `100`, or a share such as `0.05`; raise UsageError for others."""
         if text.isascii() and text.isdigit():
             return cls(count=int(text))
         try:

@@ -14,7 +14,7 @@ from imagebeam.beam_pipeline.exit_codes import UsageError
 
 _PACKAGE = "imagebeam"
 _NOT_FOR_WORKERS = {
-    *("beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples", "tables", "training"),
+    *("beam_pipeline", "evaluation", "mobilenet_v1", "report", "samples", "tables", "training")
 }
 """Subpackages that no step of the job imports."""
 _EXACT = ("ai-edge-litert", "pillow")

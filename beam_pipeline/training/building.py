@@ -49,11 +49,7 @@ def checkpoint_of_handle(text: str) -> tuple[Path | None, CatalogueEntry | None]
 
 
 def start_tensorflow(purpose: str) -> None:
-    """Import TensorFlow without its start-up messages.
-
-    Raises:
-        ModuleError: it is not installed.
-    """
+    """Import TensorFlow without its start-up messages; raise ModuleError if it is not installed."""
     require_tensorflow(purpose, "it")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Native code writes there too, and no setting of TensorFlow's prevents it.

@@ -111,10 +111,7 @@ def evaluate(
 
 
 def _ranks(
-    pixels: npt.NDArray[np.uint8],
-    labels: Sequence[str],
-    indices: Mapping[str, int],
-    engine: Engine,
+    pixels: npt.NDArray[np.uint8], labels: Sequence[str], indices: Mapping[str, int], engine: Engine
 ) -> list[int]:
     if not labels:
         return []

@@ -18,11 +18,7 @@ _BAND_PIXELS = 4_000_000
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the picture in RGB.
-
-    Raises:
-        UnsupportedPixels: its values have no agreed black and white.
-    """
+    """Return the picture in RGB; raise UnsupportedPixels without an agreed black and white."""
     if image.mode == "I" and image.format == "PPM":
         # Pillow scales all maps of more than 8 bits to 16.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")

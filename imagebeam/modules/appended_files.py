@@ -36,7 +36,7 @@ def read(flatbuffer: bytes, wanted: Callable[[str], bool], source: str) -> dict[
 
     Args:
         flatbuffer: with or without an archive.
-        wanted: tells it of a name.
+        wanted: returns whether the file of a name is wanted.
         source: names the flatbuffer in errors.
 
     Raises:

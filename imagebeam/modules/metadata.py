@@ -217,21 +217,13 @@ def read_from_folder(path: Path) -> Metadata:
 
 
 def other_files(flatbuffer: bytes, source: str) -> dict[str, bytes]:
-    """Return the files that are zipped to a flatbuffer and are not written by this module.
-
-    Raises:
-        ModuleError: the zip archive is damaged.
-    """
+    """Return the files of others in a flatbuffer's zip; raise ModuleError if it is damaged."""
     own = (_JSON_ENTRY, LABELS_ENTRY)
     return appended_files.read(flatbuffer, lambda name: name not in own, source)
 
 
 def read_from_flatbuffer(content: bytes, source: str) -> Metadata:
-    """Read the metadata that is zipped to a flatbuffer; empty when there is none.
-
-    Raises:
-        ModuleError: the zip archive or its `module.json` is damaged.
-    """
+    """Read the metadata in a flatbuffer's zip, if any; raise ModuleError if it is damaged."""
 
     def is_metadata(name: str) -> bool:
         return name == _JSON_ENTRY or name.endswith(_LISTS)

@@ -78,11 +78,7 @@ class ModuleOptions:
         """Replace what is stated of the input by that of `usual`; stated channels stay."""
         channels = self.channels or usual.channels
         return replace(
-            self,
-            value_range=usual.value_range,
-            mean=usual.mean,
-            std=usual.std,
-            channels=channels,
+            self, value_range=usual.value_range, mean=usual.mean, std=usual.std, channels=channels
         )
 
     @property

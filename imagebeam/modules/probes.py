@@ -116,9 +116,7 @@ def are_constant(rows: Mapping[str, FloatArray]) -> bool:
     return all(_spread(values, kind) < _LEAST_SPREAD for kind, values in answers.items())
 
 
-def varying_ranges(
-    rows_with: Callable[[Range], Mapping[str, FloatArray]],
-) -> tuple[Range, ...]:
+def varying_ranges(rows_with: Callable[[Range], Mapping[str, FloatArray]]) -> tuple[Range, ...]:
     """Return the usual input ranges with which the answers for the probe pictures differ.
 
     Args:

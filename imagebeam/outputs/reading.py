@@ -37,11 +37,7 @@ class Output:
 
     @staticmethod
     def open(root: AnyPath) -> "Output":
-        """Open an output.
-
-        Raises:
-            OutputError: the folder is not an output, or is being compacted.
-        """
+        """Open an output; raise OutputError if the folder is none, or is being compacted."""
         layout, claimed = identity.read(root)
         verify.fingerprint(layout)
         schema = PredictionSchema(tuple(claimed["emit"]), 0, None, {}).arrow()

@@ -62,10 +62,7 @@ def _foreign_files(layout: Layout) -> Iterator[str]:
 
 
 def _count(
-    layout: Layout,
-    predictions: pa.Schema,
-    identity: Mapping[str, Any],
-    seen: Counter[int],
+    layout: Layout, predictions: pa.Schema, identity: Mapping[str, Any], seen: Counter[int]
 ) -> Iterator[str]:
     kept = dict(identity.get("kept") or {})
     job = {**identity, JOB: job_digest(identity)}

@@ -28,11 +28,7 @@ class Answers:
     """The requests that the page may send."""
 
     def __init__(
-        self,
-        contents: Contents,
-        images: RowIndex,
-        failures: RowIndex,
-        accuracy: Accuracy | None,
+        self, contents: Contents, images: RowIndex, failures: RowIndex, accuracy: Accuracy | None
     ) -> None:
         self._images = images
         self._failures = failures
@@ -111,10 +107,6 @@ def _question(given: Mapping[str, str]) -> Question:
 
 
 def _first(page: str | None, found: int) -> int:
-    """Return the place of the first row of a page; of the first page, where there is no such one.
-
-    Raises:
-        ValueError: the page is not a number.
-    """
+    """Return the first row of a page, or of the first page; raise ValueError for no number."""
     start = (int(page or 1) - 1) * _PER_PAGE
     return start if 0 <= start < found else 0

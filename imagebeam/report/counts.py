@@ -90,9 +90,7 @@ class ClassStats:
                 float(score_sum / histogram.sum()),
                 histogram.tolist(),
                 ExampleRows(
-                    self._sample.of(number),
-                    self._least_sure.of(number),
-                    self._most_sure.of(number),
+                    self._sample.of(number), self._least_sure.of(number), self._most_sure.of(number)
                 ),
             )
             for number, (name, histogram, score_sum) in enumerate(

@@ -40,11 +40,7 @@ class PictureReader:
         return webp(outcome)
 
     def original(self, uri: str) -> tuple[bytes, str]:
-        """Return the bytes of a picture and their media type.
-
-        Raises:
-            ImageError: it cannot be read, or is not of a kind that is decoded.
-        """
+        """Return the bytes of a picture and their media type; raise ImageError if it is none."""
         [request] = self._fetcher.requests([self._location(uri)], Meter())
         data = fetch(request, _MOST_BYTES)
         if (name := format_of(data)) is None:

@@ -34,11 +34,7 @@ class TruthRows:
     """Collects the rows whose true label is known; a `Sink` for labelled rows."""
 
     def __init__(self, name: str, images: Sequence[LabelledImage]) -> None:
-        """Take true labels, which come from the file or folder `name`.
-
-        Raises:
-            InputError: an image has two labels.
-        """
+        """Take true labels from the file or folder `name`; raise InputError if an image has two."""
         self._name = name
         known = distinct(images, name)
         self._images = len(known)

@@ -27,8 +27,7 @@ TEMPORARY = re.compile(rf"\.(.+)\.{_UNIQUE}{re.escape(_SUFFIX)}", re.DOTALL)
 
 @contextmanager
 def atomic_file(
-    path: Path,
-    place: Callable[[Path, Path], object] = os.replace,
+    path: Path, place: Callable[[Path, Path], object] = os.replace
 ) -> Iterator[IO[bytes]]:
     """Yield a file to write to, which gets its name when the block ends without an error.
 

@@ -67,11 +67,7 @@ def is_record_head(head: bytes) -> bool:
 
 
 def read(file: IO[bytes], start: int, length: int) -> bytes:
-    """Return the data of a record at a place that `places` yielded.
-
-    Raises:
-        DamagedRecordError: it is damaged.
-    """
+    """Return the data of a record at a place of `places`; raise DamagedRecordError for damage."""
     file.seek(start)
     data = file.read(length)
     if file.read(_CHECKSUM.size) != _masked_checksum(data):

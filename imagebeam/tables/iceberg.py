@@ -196,11 +196,7 @@ def _io(transaction: "Transaction") -> "FileIO":
 
 
 def catalogue(name: str) -> Catalog:
-    """Open a catalogue that is configured for pyiceberg.
-
-    Raises:
-        TableError: there is none of this name, or it cannot be opened.
-    """
+    """Open a catalogue that is configured for pyiceberg; raise TableError if that fails."""
     config = Config()
     try:
         known = config.get_known_catalogs()

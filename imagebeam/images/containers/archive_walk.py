@@ -133,12 +133,7 @@ class ArchiveWalk:
                 yield archive.entry(entry.name, (), entry.error)._replace(kept=entry.kept)
 
     def _inner(
-        self,
-        outer: Archive,
-        name: str,
-        start: int,
-        size: int,
-        compression: Compression | None,
+        self, outer: Archive, name: str, start: int, size: int, compression: Compression | None
     ) -> Iterator[Entry]:
         """Yield the members of an archive that is itself a member."""
         if outer.name:

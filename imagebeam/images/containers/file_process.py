@@ -84,11 +84,7 @@ class FileProcess:
         return self.answer(most)
 
     def answer(self, most: int = ANY_SIZE) -> bytearray:
-        """Return the next message that is no request for a part of the file.
-
-        Raises:
-            ProcessEndedError: the process ended.
-        """
+        """Return the next message but requests for parts; raise ProcessEndedError at its end."""
         assert self._process is not None
         try:
             while True:

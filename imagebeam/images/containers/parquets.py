@@ -33,10 +33,7 @@ _BATCH_BYTES = 256_000_000
 
 
 def members(
-    file: IO[bytes],
-    selection: MemberSelection,
-    limits: ContainerLimits,
-    counter: MemberCounter,
+    file: IO[bytes], selection: MemberSelection, limits: ContainerLimits, counter: MemberCounter
 ) -> Iterator[Entry]:
     """Yield one image per row in the file's order; only the names are read.
 

@@ -46,11 +46,7 @@ def open_interpreter(content: bytes, source: str) -> Any:
 
 
 def run_once(interpreter: Any, index: int, pictures: npt.NDArray[Any], source: str) -> None:
-    """Resize the input of `interpreter` to the shape of `pictures` and run it on them.
-
-    Raises:
-        ModuleError: the network does not accept them.
-    """
+    """Resize the input of `interpreter` to `pictures` and run it; raise ModuleError if it fails."""
     with refusals(source):
         interpreter.resize_tensor_input(index, pictures.shape)
         interpreter.allocate_tensors()

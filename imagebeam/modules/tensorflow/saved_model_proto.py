@@ -22,11 +22,7 @@ _IMAGE_MODULE_INFO = "image_module_info"
 
 
 def read_graphs(path: Path) -> list[Any]:
-    """Read the MetaGraphDefs of the SavedModel directory `path`, one per variant.
-
-    Raises:
-        ModuleError: the file is missing or damaged.
-    """
+    """Read the MetaGraphDefs of a SavedModel, one per variant; raise ModuleError for damage."""
     saved_model = saved_model_pb2.SavedModel()
     try:
         saved_model.ParseFromString((path / GRAPH_FILE).read_bytes())

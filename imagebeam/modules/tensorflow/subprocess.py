@@ -165,11 +165,7 @@ def _environment() -> dict[str, str]:
 
 
 def deadline() -> float:
-    """Return the seconds that a process with a module may take.
-
-    Raises:
-        ModuleError: the environment variable holds no such number.
-    """
+    """Return the seconds for a process with a module; raise ModuleError for a wrong variable."""
     text = os.environ.get(SECONDS_VARIABLE, "")
     try:
         seconds = float(text) if text else _SECONDS

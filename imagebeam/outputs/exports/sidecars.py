@@ -216,11 +216,7 @@ def _apply(change: SidecarChange) -> str:
 
 
 def _revert(path: str, entry: SidecarEntry) -> bool:
-    """Undo one sidecar; return whether there was anything to do.
-
-    Raises:
-        XmpError: it was changed by others.
-    """
+    """Undo one sidecar, or raise XmpError if others changed it; return whether it changed."""
     current = _content(path)
     if current is None or current == entry.before:
         return False

@@ -56,11 +56,7 @@ def parse_header(text: str) -> RequestHeader:
 
 
 def header_value(header: RequestHeader) -> str:
-    """Read the value of a header where it is needed.
-
-    Raises:
-        NoCredentials: its variable or file is missing, empty or malformed here.
-    """
+    """Read the value of a header on its use; raise NoCredentials if it is missing or malformed."""
     match header.value[:1]:
         case "$":
             value = os.environ.get(header.value[1:], "")

@@ -183,11 +183,7 @@ class WebHosts:
                 response.release_conn()
 
     def back_off(self, url: Url, seconds: float) -> None:
-        """Send no requests to the host of a URL for some seconds.
-
-        Raises:
-            StoreError: the seconds are more than this thread may wait.
-        """
+        """Send no requests to the host of a URL for a time; raise StoreError if it is too long."""
         pause = min(seconds, self._longest_back_off)
         self._host(url).backed_off_until = time.monotonic() + pause
         _check_time(seconds)

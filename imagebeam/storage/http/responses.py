@@ -84,10 +84,6 @@ def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _crc32c(data: bytes) -> bytes:
-    return int(google_crc32c.value(data)).to_bytes(4, "big")
-
-
 def _hash(name: str) -> Callable[[bytes], bytes]:
     return lambda data: hashlib.new(name, data, usedforsecurity=False).digest()
 
