@@ -36,14 +36,16 @@ def _drop_unwritten() -> None:
 def _run() -> int:
     # Imported late, because Ctrl-C during an import must end quietly too.
     from imagebeam.beam_pipeline.cli.main import run
+    from imagebeam.stderr_redirection import ignore_broken_pipe, ignore_write_errors
 
     # NumPy starts one thread per core for linear algebra, which is not used here, and each spins
     # while it waits: that costs as much CPU time as importing NumPy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_missing_descriptors()
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
-    sys.stdout = _survivor(sys.stdout, 1)
-    sys.stderr = _survivor(sys.stderr, 2)
+    sys.stdout = ignore_broken_pipe(_stream(sys.stdout, 1))
+    # No message can say that messages cannot be written.
+    sys.stderr = ignore_write_errors(_stream(sys.stderr, 2))
     return run(sys.argv[1:])
 
 
@@ -60,11 +62,9 @@ def _open_missing_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _survivor(stream: TextIO | None, descriptor: int) -> TextIO:
-    """Return a stream that keeps the exit code right when its reader, such as `head`, leaves."""
-    from imagebeam.stderr_redirection import ignore_broken_pipe
-
-    return ignore_broken_pipe(stream or os.fdopen(descriptor, "w", closefd=False))
+def _stream(stream: TextIO | None, descriptor: int) -> TextIO:
+    """Return a standard stream, also if it was closed when Python started."""
+    return stream or os.fdopen(descriptor, "w", closefd=False)
 
 
 if __name__ == "__main__":

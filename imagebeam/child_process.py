@@ -51,9 +51,16 @@ def environment() -> dict[str, str]:
     An empty entry of `sys.path` means the current folder, which may hold a user's own
     `transforms.py`. It is left out, unless this package itself was found there.
     """
-    current = str(_ROOT) if Path.cwd() == _ROOT else ""
-    found = filter(None, (entry or current for entry in sys.path))
+    found = filter(None, (entry or _found_in_current_folder() for entry in sys.path))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
+
+
+def _found_in_current_folder() -> str:
+    """Return the current folder if this package is there, else ""."""
+    # Another process may have removed it, as scripts do with their temporary folders.
+    with suppress(FileNotFoundError):
+        return str(_ROOT) if Path.cwd() == _ROOT else ""
+    return ""
 
 
 def end_with_parent() -> None:

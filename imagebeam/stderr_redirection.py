@@ -65,7 +65,7 @@ def _redirected(path: Path) -> Iterator[TextIO]:
     with (
         path.open("a") as file,
         redirect_descriptor(file.fileno()) as real,
-        _text(_IgnoreBrokenPipe(os.dup(real), "w")) as stderr,
+        _text(_IgnoreWriteErrors(os.dup(real), "w")) as stderr,
         _logging_to(replacement),
         redirect_stderr(replacement),
     ):
@@ -96,8 +96,17 @@ def _logging_to(stream: TextIO) -> Iterator[None]:
 
 def ignore_broken_pipe(stream: Any) -> TextIO:
     """Return the same stream, but it drops what it writes once its reader has left."""
+    return _on(stream, _IgnoreBrokenPipe)
+
+
+def ignore_write_errors(stream: Any) -> TextIO:
+    """Return the same stream, but it drops what cannot be written."""
+    return _on(stream, _IgnoreWriteErrors)
+
+
+def _on(stream: Any, kind: "type[_IgnoreWriteErrors]") -> TextIO:
     stream.flush()
-    end = _IgnoreBrokenPipe(stream.fileno(), "w", closefd=False)
+    end = kind(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(end), stream.encoding, stream.errors, line_buffering=True
     )

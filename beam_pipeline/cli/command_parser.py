@@ -5,6 +5,7 @@ the options and `run` does the work.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, Protocol, cast
@@ -19,6 +20,9 @@ _MODULE_COMMANDS = (
     *("list", "get", "show", "try", "evaluate"),
     *("annotate", "compile", "build", "train"),
 )
+
+_PATH = re.compile(r"(DIR|FILE|FOLDER|HANDLE|IMAGES?|INPUT|MODULE|NEW|OLD|PATH|PREFIX|URI)\b")
+"""How the help text calls values that are paths or handles."""
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
 """The names of all commands."""
@@ -65,6 +69,16 @@ class CommandParser(argparse.ArgumentParser):
         if exclusive:
             group = group.add_mutually_exclusive_group(required=required)
         return CommandGroup(self, heading, group)
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        name = "/".join(action.option_strings) or str(action.metavar)
+        # Python before 3.13 makes an empty list of `--option=--`, whatever the type of the option.
+        if action.option_strings and "--" in arg_strings:
+            self.error(f"argument {name}: -- is not a value")
+        # An empty path would be the current folder.
+        if "" in arg_strings and _PATH.match(str(action.metavar)):
+            self.error(f"argument {name}: '' is not a name. If it comes from a variable, set it")
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         """Report wrong usage in the form of all other errors."""

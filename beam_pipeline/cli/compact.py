@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.exit_codes import DONE
-from imagebeam.beam_pipeline.options.declaration import byte_count, check_least
+from imagebeam.beam_pipeline.options.declaration import byte_count, check_range
 from imagebeam.outputs.errors import DamagedPartError, OutputError
 from imagebeam.storage import location
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.outputs.compaction.compact import compact
     from imagebeam.outputs.identity import read
 
-    check_least("part_bytes", args.part_bytes)
+    check_range("part_bytes", args.part_bytes)
     layout, _ = read(location(args.output).absolute())
     try:
         with progress(sys.stderr, "files") as show:

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.beam_pipeline.options.declaration import check_range
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.outputs.reading import Output
     from imagebeam.report.comparison_page import write_comparison
 
-    check_least("most", args.most)
+    check_range("most", args.most)
     target = None if args.report is None else page("--report", args.report)
     old, new = (Output.open(location(name).absolute()) for name in (args.old, args.new))
     for output in (old, new):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from imagebeam.beam_pipeline.cli import label
 from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED, UsageError
-from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.beam_pipeline.options.declaration import check_range
 from imagebeam.escape_control_chars import escape_control_chars
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _checks(args: argparse.Namespace) -> "Iterator[Check]":
     from imagebeam.images.listing.inputs import STDIN
 
     for name in ("sample", "deadline", "cores"):
-        check_least(name, getattr(args, name))
+        check_range(name, getattr(args, name))
+    check_range("price_per_core_hour", args.price_per_core_hour, 0)
     if STDIN in args.inputs:
         raise UsageError("-: doctor does not read standard input. Name a file.")
     has_output = args.output is not None

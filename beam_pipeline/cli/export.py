@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.cli.command_parser import CommandParser
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.beam_pipeline.options.declaration import check_range
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.beam_pipeline.options.values import least_score
     from imagebeam.outputs.reading import Output, Selection
 
-    check_least("top", args.top)
+    check_range("top", args.top)
     least = least_score(args.min_score)
     root = location(args.output).absolute()
     if args.undo:

@@ -6,6 +6,7 @@ Heavy libraries are imported where a command runs, so that `--help` answers at o
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,8 @@ _MODULE_DESCRIPTION = (
     "List, fetch, show, try, evaluate, annotate, compile, build or train a module.\n"
 )
 _HELP = ("-h", "--help")
+_LONG_WORD = re.compile(r"(\S{4096})\S+")
+"""A word that is longer than any path: it would hide the rest of a message."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -134,7 +137,7 @@ def _quiet_logging() -> Iterator[None]:
 
 def _report(argv: Sequence[str], message: str, code: int) -> int:
     """Say why the command ends, and return the exit code."""
-    message = clean_text(message)
+    message = _LONG_WORD.sub(r"\1…", clean_text(message))
     if argv[:1] == ["label"] and "--json" in argv:
         from imagebeam.beam_pipeline.reporting import json_lines
 

@@ -81,7 +81,7 @@ def _pixels(images: list[str], size: tuple[int, int], resize: "Resize") -> "npt.
     from imagebeam.images.settings import Preprocessing
 
     reader = ImageReader(Preprocessing(size, resize), resources.available().decode_processes())
-    places = [uris.from_entry(image, str(Path.cwd())) for image in images]
+    places = [uris.from_entry(image, "") for image in images]
     with closing(reader):
         reading = reader.read([ImageLocation(place) for place in places])
     for image, outcome in zip(images, reading.outcomes, strict=True):

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator
 
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.beam_pipeline.options.declaration import check_range
 from imagebeam.escape_control_chars import escape_control_chars
 from imagebeam.storage import location, uris
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from imagebeam.outputs.ordered_matches import Match, by_score
     from imagebeam.outputs.reading import Output, Selection, similar_labels
 
-    check_least("top", args.top)
+    check_range("top", args.top)
     least = least_score(args.min_score)
     output = Output.open(location(args.output).absolute())
     selection = Selection(top=args.top)

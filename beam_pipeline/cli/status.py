@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from imagebeam.beam_pipeline.exit_codes import DONE, FAILED
-from imagebeam.beam_pipeline.options.declaration import check_least
+from imagebeam.beam_pipeline.options.declaration import check_range
 from imagebeam.storage import location
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from imagebeam.outputs.status import status
 
-    check_least("interval", args.interval, 0.1)
+    check_range("interval", args.interval, 0.1)
     root = location(args.output).absolute()
     found = status(root)
     if args.watch:

@@ -6,6 +6,7 @@ read. The names of fields are the names of options: `top_k` is `--top-k`. A `Lit
 """
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -28,6 +29,9 @@ _UNITS = {
     "gib": 2**30,
     "tib": 2**40,
 }
+_MOST_SECONDS = 1_000_000_000
+"""The operating system cannot wait ten times as long."""
+_MOST = 2**63 - 1
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -95,17 +99,23 @@ def parsed_options(options: type, args: argparse.Namespace) -> dict[str, Any]:
         value = getattr(args, each.name)
         if spec.convert is None:
             if type(value) in (int, float) and spec.least is not None:
-                check_least(each.name, value, spec.least)
+                check_range(each.name, value, spec.least)
         elif value is not each.default:
             value = spec.convert(value)
         values[each.name] = value
     return values
 
 
-def check_least(name: str, value: float | None, least: float = 1) -> None:
-    """Raise UsageError for a number below `least`."""
-    if value is not None and not value >= least:
-        raise UsageError(f"--{name.replace('_', '-')} {value}: must be at least {least:g}.")
+def check_range(name: str, value: float | None, least: float = 1) -> None:
+    """Raise UsageError for a number below `least`, or above the largest time or count."""
+    if value is None:
+        return
+    option = f"--{name.replace('_', '-')} {value}"
+    if not value >= least:
+        raise UsageError(f"{option}: must be at least {least:,}.")
+    most = _MOST_SECONDS if isinstance(value, float) else _MOST
+    if value > most:
+        raise UsageError(f"{option}: must be at most {most:,}.")
 
 
 def byte_count(text: str) -> int:
@@ -115,11 +125,14 @@ def byte_count(text: str) -> int:
         argparse.ArgumentTypeError: it is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
-    if match is None or match[2].lower() not in _UNITS:
+    count = math.inf
+    if match is not None and match[2].lower() in _UNITS:
+        count = float(match[1]) * _UNITS[match[2].lower()]
+    if count > _MOST:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a size; write bytes, or a number with kB, MB, GB, KiB, MiB or GiB"
         )
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    return int(count)
 
 
 def size_text(count: int) -> str:

@@ -130,6 +130,8 @@ class LabelOptions(SourceOptions, EngineArguments):
         DecodeLimits.memory,
         "memory limit for decoding one image; one that needs more becomes an error row",
         kind=byte_count,
+        # Less is not enough for a decoding process to answer.
+        least=10_000_000,
     )
     stall_seconds: float = _job(
         AbortLimits.stall_seconds, "exit with code 3 if no shard is finished for this time"
@@ -142,6 +144,15 @@ class LabelOptions(SourceOptions, EngineArguments):
     )
     beam_args: tuple[str, ...] = ()
     debug: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            str(self.output).encode()
+        except UnicodeEncodeError:
+            # Names of its files are elements of the pipeline, whose texts are UTF-8.
+            raise UsageError(
+                f"--output {self.output}: the path is not valid UTF-8. Choose another folder."
+            ) from None
 
     @classmethod
     def parse(cls, args: argparse.Namespace) -> "LabelOptions":

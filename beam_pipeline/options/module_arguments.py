@@ -31,7 +31,7 @@ def _numbers(name: str) -> Callable[[str], tuple[float, ...]]:
 
 def _size(text: str) -> tuple[int, int]:
     sides = text.lower().replace("×", "x").split("x")
-    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+    if not all(side.isdecimal() and len(side) < 10 for side in sides) or len(sides) > 2:
         raise UsageError(
             f"--image-size {text}: not a size. Give the side of a square, such as 224, or "
             "HEIGHTxWIDTH, such as 192x256."

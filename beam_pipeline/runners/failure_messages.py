@@ -18,6 +18,7 @@ _REFUSED = re.compile(r"PermissionError: \[Errno 13\] ([^\n]*credentials[^\n]*?)
 _NO_JOB_SERVER = re.compile(r"[Uu]nable to fetch remote job server jar at (\S+): (.*?)\. ")
 _NOT_STARTED = re.compile(r"Service failed to start up with error (-?\d+)")
 _WORKER_ENDED = re.compile(r"Process died with exit code (\d+)")
+_NO_MEMORY = re.compile(r"^MemoryError\b", re.MULTILINE)
 _NO_PRISM = re.compile(r"[Uu]nable to fetch remote prism binary")
 
 
@@ -114,6 +115,8 @@ def explain(error: BaseException) -> str:
             "Prism is not installed and could not be downloaded. Build it with `go install "
             "github.com/apache/beam/sdks/v2/go/cmd/prism@latest` and name it by --prism_location."
         )
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
+        return "no memory was left. Allow the job more, or give a lower --decode-processes."
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__
     # The runner wraps the error of a step and adds the name of the step.

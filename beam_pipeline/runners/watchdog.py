@@ -35,7 +35,7 @@ class FailureLimit:
     @classmethod
     def parse(cls, text: str) -> "FailureLimit":
         """Parse a count such as `100`, or a share such as `0.05`; raise UsageError for others."""
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and len(text) < 20:
             return cls(count=int(text))
         try:
             share = float(text)

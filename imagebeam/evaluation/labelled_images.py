@@ -142,7 +142,8 @@ def class_indices(
     found = {}
     for label in sorted(set(labels)):
         indices = known.get(label, [])
-        if not indices and label.isdecimal() and int(label) < class_count:
+        is_number = label.isdecimal() and len(label) < 20
+        if not indices and is_number and int(label) < class_count:
             indices = [int(label)]
         if len(indices) != 1:
             meaning = f"classes {', '.join(map(str, indices))}" if indices else "no class"

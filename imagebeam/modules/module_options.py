@@ -8,6 +8,9 @@ from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.input_ranges import BGR, CANDIDATES, RGB, Range
 from imagebeam.modules.output_kinds import FEATURES, KINDS
 
+_LARGEST = 1e30
+"""Modules compute with numbers of 32 bits, of which the largest is about 3e38."""
+
 
 @dataclass(frozen=True)
 class ModuleOptions:
@@ -52,6 +55,13 @@ class ModuleOptions:
             raise ModuleError("--mean and --std: only one is given. Give both.")
         if self.mean is not None and self.std is not None:
             _check_normalisation(self.mean, self.std)
+        for low, high in self.ranges or ():
+            # NaN is neither smaller nor larger.
+            if not (abs(low) < _LARGEST and abs(high) < _LARGEST):
+                raise ModuleError(
+                    f"{self.input_words}: pixels become {low:g} to {high:g}, which are no numbers "
+                    "for a module. Give smaller ones."
+                )
         _check_kinds(dict(self.outputs))
 
     @property

@@ -66,14 +66,19 @@ class Job:
         """Send SIGTERM to the started process only; return its exit code."""
         return self._stopped(self._process.terminate)
 
-    def interrupt(self) -> int:
-        """Send Ctrl-C to the whole group; return the exit code of the started process."""
-        return self._stopped(self._interrupt)
+    def interrupt(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Send Ctrl-C or another signal to the whole group, as a terminal does.
 
-    def _interrupt(self) -> None:
-        # It may have ended by itself.
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGINT)
+        Returns:
+            The exit code of the started process.
+        """
+
+        def send() -> None:
+            # It may have ended by itself.
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, how)
+
+        return self._stopped(send)
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end; return exit code and standard error."""

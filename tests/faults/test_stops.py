@@ -89,6 +89,23 @@ def test_a_job_stopped_while_a_decoder_hangs_ends(tmp_path: Path, how: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "how", [signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM]
+)
+def test_a_job_that_a_signal_of_the_terminal_ends_leaves_no_process(
+    tmp_path: Path, images: Path, clean: Path, how: signal.Signals
+) -> None:
+    held = Path(bmp(tmp_path / "1.bmp", 7, "wait"))
+    output = tmp_path / "out"
+    without_core = ("sh", "-c", 'ulimit -c 0 && exec "$@"', "sh")
+    job = Job(images, held, "--output", output, *SHARDS, through=without_core)
+    job.wait_until(held.with_suffix(".reached").exists)
+    assert job.interrupt(how) == -how
+    assert label(images, "--output", output) == 0
+    assert_same_rows(output, clean)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_process_ends_the_job_and_the_next_run_resumes(
     tmp_path: Path, images: Path, clean: Path
 ) -> None:

@@ -53,6 +53,16 @@ def test_a_package_found_in_the_current_folder_is_found_by_the_child(
     assert str(root) in child_process.environment()["PYTHONPATH"].split(":")
 
 
+def test_a_removed_current_folder_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (removed := tmp_path / "removed").mkdir()
+    monkeypatch.chdir(removed)
+    removed.rmdir()
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert _run("builtins:print", "a") == "a\n"
+
+
 def test_any_program_ends_with_the_process_that_starts_it() -> None:
     starter = (
         "import subprocess, sys\n"

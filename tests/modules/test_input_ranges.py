@@ -1,5 +1,6 @@
 """Test networks with different input ranges, colours and outputs against independent runs."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,9 @@ def test_a_softmax_gains_logits_and_features(tmp_path: Path) -> None:
         ({"mean": (1.0, 2.0), "std": (1.0,)}, "--mean: 2 numbers"),
         ({"mean": (127.5,), "std": (0.0,)}, "--std 0.0: must be above 0"),
         ({"mean": (0.485, 0.456, 0.406), "std": (0.229,)}, "Multiply mean and std by 255"),
+        ({"value_range": (-math.inf, 1.0)}, "--input-range -inf 1: pixels become -inf to 1, wh"),
+        ({"mean": (math.nan,), "std": (1.0,)}, "--mean nan --std 1: pixels become nan to nan"),
+        ({"mean": (1.7e308,), "std": (5e-324,)}, "pixels become -inf to -inf"),
         ({"channels": "grb"}, "channels 'grb': must be rgb or bgr"),
     ],
 )

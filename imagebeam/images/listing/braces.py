@@ -8,7 +8,7 @@ from imagebeam.images.errors import InputError
 
 _MOST_NAMES = 100_000
 
-_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
+_NUMBERS = re.compile(r"(\d{1,100})\.\.(\d{1,100})")
 # A range from a small letter to a capital would hold other characters.
 _LETTERS = re.compile(r"[a-z]\.\.[a-z]|[A-Z]\.\.[A-Z]")
 _BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")

@@ -4,6 +4,7 @@ A module may crash, or run for ever on some pictures. Then the command ends with
 """
 
 import json
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -29,7 +30,10 @@ class SeparateEngine:
         self._source = repr(str(module.path))
         self._is_program = module.engine == TENSORFLOW
         self._seconds = deadline() if seconds is None else seconds
-        self._process = ServiceProcess(_TARGET, variables={"TF_CPP_MIN_LOG_LEVEL": "3"})
+        # TensorFlow keeps code that it generates in files, and would remove them at its own end.
+        self._scratch = TemporaryDirectory(prefix="imagebeam-", ignore_cleanup_errors=True)
+        variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "TMPDIR": self._scratch.name}
+        self._process = ServiceProcess(_TARGET, variables=variables)
         request = {"engine": module.engine, "path": str(module.path), "info": module.info.to_json()}
         self._answer(json.dumps(request).encode())
 
@@ -52,6 +56,7 @@ class SeparateEngine:
     def close(self) -> None:
         """End the process."""
         self._process.end()
+        self._scratch.cleanup()
 
     def _answer(self, request: bytes) -> memoryview:
         channel = self._process.channel

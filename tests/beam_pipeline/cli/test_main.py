@@ -93,6 +93,13 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ("label in -o out --top-k 0", "--top-k 0: must be at least 1."),
         ("label in -o out --read-seconds nan", "--read-seconds nan: must be at least 1."),
         ("label in -o out --decode-memory 2XB", "argument --decode-memory: '2XB' is not a size"),
+        ("label in -o out --read-seconds inf", "inf: must be at most 1,000,000,000."),
+        ("label in -o out --limit 9223372036854775808", "at most 9,223,372,036,854,775,807."),
+        ("label in -o out --decode-memory 9", "--decode-memory 9: must be at least 10,000,000."),
+        ("doctor in --price-per-core-hour -1", "--price-per-core-hour -1.0: must be at least 0."),
+        ("label in -o out --image-size " + "1" * 5_000, "1… not a size. Give the side of a"),
+        ("label in -o a\udcff", "⟨U+DCFF⟩: the path is not valid UTF-8. Choose another folder."),
+        ("status out --interval=--", "argument --interval: -- is not a value. Run"),
         ("verify out --runner=FlinkRunner", "--runner=FlinkRunner: no such option."),
     ],
 )
@@ -105,6 +112,35 @@ def test_wrong_usage_suggests_the_most_similar_name(
     assert printed.err.startswith("imagebeam: error: ")
     assert message in printed.err
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("label", "", "-o", "out"), "INPUT"),
+        (("label", "in", "-o", ""), "-o/--output"),
+        (("compact", ""), "DIR"),
+        (("export", "out", "--folders="), "--folders"),
+        (("module", "show", ""), "HANDLE"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], name: str
+) -> None:
+    assert main.run(words) == 2
+    assert capsys.readouterr().err.startswith(
+        f"imagebeam: error: argument {name}: '' is not a name. If it comes from a variable, set "
+        "it. Run `imagebeam "
+    )
+
+
+def test_a_value_that_is_longer_than_a_path_hides_no_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.run(["label", "in", "-o", "out", "--emit", "x" * 100_000]) == 2
+    message = capsys.readouterr().err
+    assert "Separate several with commas." in message
+    assert len(message) < 10_000
 
 
 def test_a_misspelt_beam_option_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

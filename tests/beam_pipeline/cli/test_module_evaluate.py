@@ -147,6 +147,7 @@ def test_names_may_come_from_a_file(
         ("uri,label\n", "it has no labelled image"),
         ("uri,label\na.png,purple\n", "'purple': matches no class of the module"),
         ("uri,label\na.png,3\n", "'3': matches no class of the module"),
+        (f"uri,label\na.png,{'3' * 5_000}\n", "3… matches no class of the module"),
         ("uri,label\nmissing.png,red\n", "none of its images can be decoded (1 not_found)"),
     ],
 )

@@ -1,66 +1,19 @@
 """Every command with standard streams that are closed, full or unread, and without rights."""
 
-import csv
 import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from imagebeam.beam_pipeline.__main__ import main
 from imagebeam.beam_pipeline.cli.command_parser import COMMANDS
-from imagebeam.samples import MODULE
-from tests.beam_pipeline.jobs import archive, imagebeam, predictions
+from tests.beam_pipeline.every_command import WORDS, Paths, label_some
 from tests.faults.forked import SERVER, without_root_rights
 
 _PATIENCE = 300
-
-
-class Paths(NamedTuple):
-    """The files that the commands read and write.
-
-    Attributes:
-        images: folders of pictures.
-        table: true labels of these pictures.
-        output: of a job.
-        new: a folder for what the command writes.
-    """
-
-    images: Path
-    table: Path
-    output: Path
-    new: Path
-
-
-_WORDS: dict[str, Callable[[Paths], tuple[object, ...]]] = {
-    "demo": lambda at: ("--output", at.new / "demo"),
-    "doctor": lambda at: (at.images, "--output", at.new / "labels", "--module", "demo"),
-    "label": lambda at: (at.images, "--output", at.new / "labels", "--module", "demo"),
-    "status": lambda at: (at.output,),
-    "report": lambda at: (at.output, "--output", at.new / "page.html"),
-    "search": lambda at: (at.output, "e"),
-    "export": lambda at: (at.output, "--to", at.new / "a.csv"),
-    "compare": lambda at: (at.output, at.output),
-    "verify": lambda at: (at.output,),
-    "compact": lambda at: (at.output,),
-    "commit": lambda at: (at.output, "--delta", at.new / "table"),
-    "completion": lambda at: ("bash",),
-    "module list": lambda at: (),
-    "module get": lambda at: ("demo",),
-    "module show": lambda at: ("demo",),
-    "module try": lambda at: ("demo", next(at.images.rglob("*.jpg"))),
-    "module evaluate": lambda at: ("demo", at.table),
-    "module annotate": lambda at: (MODULE, "--output", at.new / "copy.tflite", "--channels", "rgb"),
-    "module compile": lambda at: ("demo", "--output", at.new / "copy.tflite"),
-    "module build": lambda at: ("--checkpoint", "x"),
-    "module train": lambda at: (
-        *(at.images, "--output", at.new / "mine.tflite", "--freeze-network", "--from", "demo"),
-    ),
-}
-"""The arguments of each command. Some are wrong, because the command is slow or needs a network."""
 
 
 def _unread() -> None:
@@ -71,6 +24,10 @@ def _unread() -> None:
 
 def _full() -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
+def _full_messages() -> None:
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
 
 
 def _closed_output() -> None:
@@ -89,6 +46,7 @@ _WAYS: dict[str, Callable[[], object]] = {
     "as usual": lambda: None,
     "unread": _unread,
     "full": _full,
+    "full messages": _full_messages,
     "closed output": _closed_output,
     "closed": _closed,
     "without root's rights": without_root_rights,
@@ -109,16 +67,12 @@ def _run(words: list[str], way: str, place: Path, environment: Mapping[str, str]
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with an output and its images."""
     folder = tmp_path_factory.mktemp("streams")
-    archive(folder / "in", 6)
-    assert imagebeam("label", folder / "in", "-o", folder / "out", "-m", "demo") == 0
-    with (folder / "true.csv").open("w") as file:
-        rows = ((row["uri"], row["label"]) for row in predictions(folder / "out"))
-        csv.writer(file).writerows([("uri", "label"), *rows])
+    label_some(folder)
     return folder
 
 
 def test_every_command_is_tried() -> None:
-    assert tuple(_WORDS) == COMMANDS
+    assert tuple(WORDS) == COMMANDS
 
 
 @pytest.mark.slow
@@ -130,7 +84,7 @@ def test_a_command_ends_the_same_whatever_its_streams_are(
     for way in _WAYS:
         (place := tmp_path / way / "new").mkdir(parents=True)
         shutil.copytree(base / "out", place.parent / "out")
-        words = _WORDS[command](Paths(base / "in", base / "true.csv", place.parent / "out", place))
+        words = WORDS[command](Paths(base / "in", base / "true.csv", place.parent / "out", place))
         arguments = [*command.split(), *map(str, words)]
         process = SERVER.Process(target=_run, args=(arguments, way, place.parent, dict(os.environ)))
         process.start()

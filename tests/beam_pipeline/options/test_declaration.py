@@ -26,7 +26,7 @@ def test_a_size_is_parsed(text: str, count: int) -> None:
     assert byte_count(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1", "2G", "1e9", "2 GB!", "0x10", "nan"])
+@pytest.mark.parametrize("text", ["", "GB", "-1", "2G", "1e9", "2 GB!", "0x10", "nan", "9" * 400])
 def test_a_text_that_is_not_a_size_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a size"):
         byte_count(text)

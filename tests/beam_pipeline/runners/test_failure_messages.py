@@ -24,6 +24,10 @@ from imagebeam.outputs.errors import DamagedPartError, OutputError
             "a worker has pillow 1 (submitter: 2).",
         ),
         (
+            "Traceback\n  File\nMemoryError: [while running 'DecodeImages/ParDo']",
+            "no memory was left. Allow the job more, or give a lower --decode-processes.",
+        ),
+        (
             "PermissionError: [Errno 13] the credentials that were found are not valid; renew "
             "them: 's3://bucket/out' [while running 'WriteResults']",
             "a worker cannot use the bucket (the credentials that were found are not valid; renew "

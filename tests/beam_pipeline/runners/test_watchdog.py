@@ -114,7 +114,7 @@ def test_limits_are_exceeded_by_more_failures(
     assert FailureLimit.parse(text).exceeded(failed, images) is too_many
 
 
-@pytest.mark.parametrize("text", ["1.5", "-1", "-0.1", "many", "nan", "", "٣"])
+@pytest.mark.parametrize("text", ["1.5", "-1", "-0.1", "many", "nan", "", "٣", "1" * 5_000])
 def test_an_invalid_limit_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"give a share such as 0\.05, or a count such as 100"):
         FailureLimit.parse(text)

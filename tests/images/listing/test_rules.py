@@ -300,6 +300,10 @@ class TestInputs:
     def test_braces_are_expanded(self, pattern: str, names: list[str]) -> None:
         assert expand_braces(pattern) == names
 
+    def test_a_number_with_too_many_digits_is_no_range(self) -> None:
+        pattern = f"{{1..{'9' * 5_000}}}.tar"
+        assert expand_braces(pattern) == [pattern]
+
     @pytest.mark.parametrize("pattern", ["{0..999999999}", "{0..999}{0..999}"])
     def test_too_many_names_in_braces_are_refused(self, pattern: str) -> None:
         with pytest.raises(InputError, match="more than 100,000 names"):

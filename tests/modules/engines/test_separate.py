@@ -1,9 +1,11 @@
 """Test that a module in a process of its own gives the same answers, and may end or hang there."""
 
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ from imagebeam.modules.engines.separate import SeparateEngine
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.open_module import open_module
 from imagebeam.modules.output_kinds import KINDS
-from imagebeam.modules.types import Module
+from imagebeam.modules.types import TENSORFLOW, Module
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,14 @@ def test_its_answers_are_those_of_the_engine(module: Module, engine: SeparateEng
         found, expected = engine.run(pixels), direct.run(pixels)
         for kind in KINDS:
             np.testing.assert_array_equal(getattr(found, kind), getattr(expected, kind))
+
+
+def test_it_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    module = open_module("demo", TENSORFLOW)
+    with closing(SeparateEngine(module)) as engine:
+        engine.run(_pixels(module, 1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_that_ends_is_an_error(module: Module, engine: SeparateEngine) -> None:
