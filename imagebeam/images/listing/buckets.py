@@ -9,7 +9,7 @@ from typing import Protocol
 
 from imagebeam.images.listing.folders import ANY_FOLDERS, is_match
 from imagebeam.images.listing.left_out import LeftOut
-from imagebeam.images.listing.names import NameRules, is_hidden, judge_suffix
+from imagebeam.images.listing.names import NameRules, is_hidden
 from imagebeam.storage import ObjectInfo
 
 
@@ -37,9 +37,12 @@ def expand(
     for info, below in _matched(store, pattern):
         if info.uri.endswith("/"):
             continue
-        name = info.uri.rpartition("/")[2]
-        judgement = rules.judge("/".join(below)) if below else judge_suffix(name)
-        yield from _judged(info, judgement, left_out)
+        parts = info.uri.split("/")
+        name = parts[len(parts) - len(below) - 1]
+        # What the glob matches is judged as on a disk: a hidden name that it states is meant.
+        reason = rules.reason_to_skip((name,), "" if is_hidden(name) else name)
+        judgement = rules.judge("/".join(below)) if below else rules.judge_name(name)
+        yield from _judged(info, reason or judgement, left_out)
 
 
 def matches(store: Listable, pattern: str) -> Iterator[ObjectInfo]:
@@ -52,7 +55,7 @@ def _judged(info: ObjectInfo, judgement: str, left_out: LeftOut) -> Iterator[Obj
     # its kind is requested, unless it is empty.
     if judgement == "image" or (judgement == "unknown" and info.size != 0):
         yield info
-    else:
+    elif judgement != "table":
         left_out.add("other_kind" if judgement == "unknown" else judgement, info.uri)
 
 

@@ -1,16 +1,21 @@
 """Look for the first image of a source, and say why there is none."""
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from imagebeam.images import uris
 from imagebeam.images.containers.kinds import ContainerKind, kind_of, suffix_of
-from imagebeam.images.errors import ArchiveDamaged, InputError, UnexpectedListing
+from imagebeam.images.errors import ArchiveDamaged, ImageError, InputError, UnexpectedListing
+from imagebeam.images.listed_image import ImageLocation, ListedImage
 from imagebeam.images.listing.input_kinds import REPORT_IT
 from imagebeam.images.listing.left_out import LeftOut, LeftOutCount
-from imagebeam.images.listing.names import SHARD
+from imagebeam.images.listing.names import SHARD, SNIFFED_BYTES, judge_content, judge_suffix
 from imagebeam.images.listing.sources import Source
+from imagebeam.storage import Settings, StoreError, store_for
+
+_MOST_LOOKS = 20
+"""Objects without a picture that are looked into; each costs two requests."""
 
 
 class EmptyInputError(InputError):
@@ -28,7 +33,10 @@ def first_image(source: Source, text: str) -> str:
         InputError: it cannot be read.
     """
     left_out = LeftOut()
-    first = next(replace(source, is_look=True).images(left_out), None)
+    found = replace(source, is_look=True).images(left_out)
+    if source.kind in ("folder", "glob") and uris.scheme(source.names[0]) != "file":
+        found = _without_other_kinds(found, source.access.settings, left_out)
+    first = next(found, None)
     if first is None:
         counts = left_out.take()
         fix = ""
@@ -47,6 +55,35 @@ def first_image(source: Source, text: str) -> str:
     if isinstance(first.error, UnexpectedListing):
         fix = f". {REPORT_IT}"
     raise InputError(f"{text}: {first.error}{fix}")
+
+
+def _without_other_kinds(
+    found: Iterable[ListedImage], settings: Settings, left_out: LeftOut
+) -> Iterator[ListedImage]:
+    """Yield the objects of a bucket that may be images.
+
+    A listing requests each object whose name does not show its kind. Here, the content of the first
+    ones decides: those beside tables are no pictures.
+    """
+    looks = 0
+    for listed in found:
+        if looks < _MOST_LOOKS and judge_suffix(listed.uri.rpartition("/")[2]) == "unknown":
+            looks += 1
+            if _is_other_kind(listed.location, settings):
+                left_out.add("other_kind", listed.uri)
+                continue
+        yield listed
+
+
+def _is_other_kind(location: ImageLocation | ImageError, settings: Settings) -> bool:
+    if isinstance(location, ImageError):
+        return False
+    try:
+        with store_for(location.address, settings).open(location.address) as file:
+            return judge_content(file.read(SNIFFED_BYTES)) == "other_kind"
+    except (StoreError, OSError):
+        # Its error row says why.
+        return False
 
 
 def _folder_fix(folder: str, counts: Mapping[str, LeftOutCount]) -> str:

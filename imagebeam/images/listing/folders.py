@@ -13,7 +13,6 @@ from imagebeam.images.listing.names import (
     NameRules,
     is_hidden,
     judge_content,
-    judge_suffix,
 )
 from imagebeam.storage.errors import describe_unexpected
 from imagebeam.storage.regular_files import NotRegularError, open_regular
@@ -43,7 +42,7 @@ def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEnt
     while pending:
         path, parts, above = pending.pop()
         if above is None:
-            yield from _file(path, left_out)
+            yield from _file(path, rules, left_out)
             continue
         try:
             pending += _inside(path, parts, above, rules, left_out)
@@ -97,7 +96,7 @@ def expand(pattern: str, base: str, rules: NameRules, left_out: LeftOut) -> Iter
             walked.add(path)
             yield from walk(path, rules, left_out)
         else:
-            yield from _file(path, left_out)
+            yield from _file(path, rules, left_out)
 
 
 def matches(pattern: str, base: str) -> Iterator[FolderEntry]:
@@ -146,21 +145,21 @@ def is_match(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(name, part) and (not is_hidden(name) or is_hidden(part))
 
 
-def _file(path: str, left_out: LeftOut) -> Iterator[FolderEntry]:
+def _file(path: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEntry]:
     """Yield a file if it is an image, or else count it."""
     try:
-        judgement = _judge_file(path)
+        judgement = _judge_file(path, rules)
     except Exception as error:
         yield path, _problem(error)
         return
     if judgement == "image":
         yield path, None
-    else:
+    elif judgement != "table":
         left_out.add_path(judgement, path)
 
 
-def _judge_file(path: str) -> str:
-    judgement = judge_suffix(os.path.basename(path))
+def _judge_file(path: str, rules: NameRules) -> str:
+    judgement = rules.judge_name(os.path.basename(path))
     if judgement != "unknown":
         return judgement
     try:

@@ -138,7 +138,7 @@ class _Inputs:
         except (FileNotFoundError, NotADirectoryError):
             # A file may be called `a[1].jpg`, so the glob is tried last.
             if glob.has_magic(path):
-                return self._local_glob(path, text)
+                return self._glob(path, text)
             raise InputError(
                 f"{text}: no such file or folder. Check the spelling; put a glob in quotes."
             ) from None
@@ -161,32 +161,44 @@ class _Inputs:
         try:
             return [self._maker.checked(source, text)]
         except EmptyInputError as empty:
-            return tables_in(address, text, self._maker, empty)
+            return tables_in(source, text, self._maker, empty)
 
-    def _local_glob(self, pattern: str, text: str) -> list[Source]:
-        here = os.getcwd()
-        if not _is_listing(pattern):
-            source = self._maker.source("glob", pattern, uris.from_path(here))
+    def _glob(self, pattern: str, text: str) -> list[Source]:
+        is_local = uris.scheme(text) == "file"
+        if _is_listing(pattern):
+            return self._maker.all_named(self._matches(pattern, text), text)
+        source = self._maker.source(
+            "glob", pattern, uris.from_path(os.getcwd()) if is_local else ""
+        )
+        try:
+            return [self._maker.checked(source, text)]
+        except EmptyInputError:
+            if by_content := self._by_content(pattern, text):
+                return by_content
+            raise
+
+    def _matches(self, pattern: str, text: str) -> list[str]:
+        """Return the addresses of what a glob matches."""
+        if uris.scheme(text) != "file":
             try:
-                return [self._maker.checked(source, text)]
-            except EmptyInputError:
-                if by_content := self._by_content(pattern, here, text):
-                    return by_content
-                raise
-        found = list(folders.matches(pattern, here))
-        for path, error in found:
-            if error is not None:
-                raise InputError(f"{text}: {path}: {error}. Check its permissions.")
-        return self._maker.all_named([uris.from_path(path) for path, _ in found], text)
+                store = store_for(text, self._access.settings)
+                return [info.uri for info in buckets.matches(store, text)]
+            except StoreError as error:
+                raise unreachable(text, error) from error
+        found = list(folders.matches(pattern, os.getcwd()))
+        for path, problem in found:
+            if problem is not None:
+                raise InputError(f"{text}: {path}: {problem}. Check its permissions.")
+        return [uris.from_path(path) for path, _ in found]
 
-    def _by_content(self, pattern: str, here: str, text: str) -> list[Source]:
+    def _by_content(self, pattern: str, text: str) -> list[Source]:
         """Return containers or manifests whose names do not show it: `train-00000-of-01024`."""
-        found = [path for path, error in folders.matches(pattern, here) if error is None]
-        judgements = {judge_suffix(os.path.basename(path)) for path in found}
+        found = self._matches(pattern, text)
+        judgements = {judge_suffix(uris.path(address).rpartition("/")[2]) for address in found}
         if not judgements <= {"unknown", "archive"}:
             return []
         try:
-            return self._maker.all_named([uris.from_path(path) for path in found], text)
+            return self._maker.all_named(found, text)
         except NoValueError:
             raise
         except InputError:
@@ -209,18 +221,8 @@ class _Inputs:
             if self._is_there(text):
                 return [self._maker.named(text, text)]
             if glob.has_magic(name):
-                return self._glob_in_bucket(text)
-        return [self._maker.checked(self._maker.source("folder", text), text)]
-
-    def _glob_in_bucket(self, text: str) -> list[Source]:
-        if not _is_listing(text):
-            return [self._maker.checked(self._maker.source("glob", text), text)]
-        try:
-            store = store_for(text, self._access.settings)
-            found = [info.uri for info in buckets.matches(store, text)]
-        except StoreError as error:
-            raise unreachable(text, error) from error
-        return self._maker.all_named(found, text)
+                return self._glob(text, text)
+        return self._folder(text, text)
 
     def _is_there(self, address: str) -> bool:
         try:

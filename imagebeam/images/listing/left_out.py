@@ -8,7 +8,10 @@ from imagebeam.images import uris
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "hidden": "its name, or the name of a folder above it, starts with a dot",
+        "hidden": (
+            "its name, or the name of a folder above it, starts with a dot; beside tables, also "
+            "with an underscore"
+        ),
         "excluded": "it matches --exclude, or a file server made it for its own use",
         "archive": "an archive or table in a folder; name it, or a glob such as '*.tar'",
         "video": "a video: take frames from it first",

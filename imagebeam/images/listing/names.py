@@ -82,8 +82,11 @@ _PICTURE = re.compile(
     re.DOTALL,
 )
 
-Judgement = Literal["image", "unknown", "hidden", "excluded", "archive", "video", "other_kind"]
-"""`image` is requested; for `unknown` the content decides; the rest are reasons to leave it out."""
+Judgement = Literal[
+    "image", "table", "unknown", "hidden", "excluded", "archive", "video", "other_kind"
+]
+"""`image` is requested; `table` is an input of its own; for `unknown` the content decides; the rest
+are reasons to leave it out."""
 
 
 _JUDGEMENTS: dict[str, Judgement] = {
@@ -111,7 +114,11 @@ class NameRules:
         for depth, part in enumerate(parts):
             if reason := self.reason_to_skip(parts[: depth + 1], part):
                 return reason
-        return judge_suffix(parts[-1])
+        return self.judge_name(parts[-1])
+
+    def judge_name(self, name: str) -> Judgement:
+        """Judge a name by its suffix alone."""
+        return judge_suffix(name)
 
     def reason_to_skip(
         self, parts: Sequence[str], name: str

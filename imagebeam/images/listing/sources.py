@@ -22,12 +22,13 @@ from imagebeam.storage.secrets import HideQuery
 
 Kind = Literal["folder", "glob", "manifest", "container", "images"]
 
-LISTING_VERSION = 6
+LISTING_VERSION = 7
 """Changes with the rules for what is requested. Version 1 took fewer kinds of names; in version 2,
 the first of several members of one name kept it, and not the last; version 3 did not know FITS,
 DICOM without an extension and some older kinds; in version 4, a CSV row of delimiters was an error
 row, and an Arrow file that a manifest named was one image; in version 5, zips behind a program were
-left out, and --exclude did not apply to manifests."""
+left out, and --exclude did not apply to manifests; in version 6, --exclude did not
+apply to tables in folders and to what a glob matches in a bucket, and `_temporary/` was read."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ def test_the_table_begins_with_the_results(
         "failed 1",
         "corrupt 1 Restore the file from its source.",
         "left out 3",
-        "hidden 2 its name, or the name of a folder above it, starts with a dot",
+        "hidden 2 its name, or the name of a folder above it, starts with a dot; beside tables, "
+        "also with an underscore",
         "video 1 a video: take frames from it first",
         "",
         "most frequent labels images mean confidence",

@@ -51,20 +51,6 @@ def refusal(*names: Path | str, entries: EntryRules | None = None) -> str:
     return str(caught.value)
 
 
-def _write_data_set(folder: Path) -> None:
-    """Write a data set as `save_to_disk` of Hugging Face does."""
-    image = [{"bytes": encode(smooth(8, 8), "JPEG"), "path": None}]
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    table = pa.table({"image": pa.array(image, kind)})
-    for split in ("train", "test"):
-        (folder / split).mkdir(parents=True)
-        with pa.ipc.new_stream(folder / split / "data-0.arrow", table.schema) as writer:
-            writer.write_table(table)
-        for name in ("dataset_info.json", "state.json"):
-            (folder / split / name).write_text('{"features": {}}')
-    (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
-
-
 class TestEntries:
     def test_another_column_can_hold_the_names(self, tmp_path: Path) -> None:
         rules = EntryRules(uri_column="file_name")
@@ -508,35 +494,6 @@ class TestInputs:
     def test_a_pipe_is_refused_at_once(self, tmp_path: Path, name: str) -> None:
         os.mkfifo(tmp_path / name)
         assert "not a regular file" in refusal(tmp_path / name)
-
-    def test_a_folder_of_tables_is_read_as_tables(self, tmp_path: Path) -> None:
-        for year in (2023, 2024):
-            (tmp_path / f"in/year={year}").mkdir(parents=True)
-            table = pa.table({"uri": [f"/{year}.jpg"]})
-            pq.write_table(table, tmp_path / f"in/year={year}/part-0.parquet")
-        (tmp_path / "in/_SUCCESS").touch()
-        assert listed(tmp_path / "in") == [("/2023.jpg", None), ("/2024.jpg", None)]
-
-    @pytest.mark.parametrize(
-        ("mark", "table"),
-        [
-            ("_delta_log/00000000000000000000.json", "a Delta Lake table"),
-            ("metadata/00000-0c2c.metadata.json", "an Iceberg table"),
-        ],
-    )
-    def test_the_files_of_a_table_with_versions_are_not_read(
-        self, tmp_path: Path, mark: str, table: str
-    ) -> None:
-        (tmp_path / mark).parent.mkdir()
-        (tmp_path / mark).write_text("{}")
-        pq.write_table(pa.table({"uri": ["a.jpg"]}), tmp_path / "part-0.parquet")
-        assert refusal(tmp_path).startswith(f"{tmp_path}: it is {table}, whose folder also holds")
-
-    def test_what_only_describes_a_table_beside_it_is_no_list(self, tmp_path: Path) -> None:
-        _write_data_set(tmp_path / "in")
-        assert listed(tmp_path / "in") == [
-            (f"{tmp_path}/in/{split}/data-0.arrow!/row=1", None) for split in ("test", "train")
-        ]
 
     def test_a_folder_with_a_table_that_cannot_be_used_is_refused(self, tmp_path: Path) -> None:
         good, bad = tmp_path / "a.csv", tmp_path / "c.csv"
