@@ -8,6 +8,7 @@ from imagebeam.images.containers import tars, tfrecords, zip_index, zips
 from imagebeam.images.containers.archive import Archive, MemberNames
 from imagebeam.images.containers.archive_walk import ArchiveWalk
 from imagebeam.images.containers.content_kinds import SNIFFED_BYTES, kind_of_content
+from imagebeam.images.containers.decompression_process import decompressed_head
 from imagebeam.images.containers.errors import (
     ContainerError,
     DamagedContainerError,
@@ -126,7 +127,8 @@ class Container:
             for entry in self._entries(report):
                 yield entry
                 found += 1
-        except ContainerError as error:
+        except ContainerError as caught:
+            error: ContainerError = (not found and self._misnamed()) or caught
             before = f"; {found:,} images before that were found" if found else ""
             yield MemberProblem("", error.image_error(f"{error}{before}"))
         except (StoreError, OSError):
@@ -203,6 +205,24 @@ class Container:
         if report is None or kind.format == "tfrecord":
             return numbered_after_the_first(found)
         return numbered_before_the_last(found, report)
+
+    def _misnamed(self) -> UnsupportedContainerError | None:
+        """Return the error for a compressed file that holds neither a tar nor a TFRecord file."""
+        self._raw.seek(0)
+        head = self._raw.read(SNIFFED_BYTES)
+        compression = kind_of_content(head, ContainerKind.TAR).compression
+        if compression is None:
+            return None
+        self._raw.seek(0)
+        inner = decompressed_head(self._raw, compression, SNIFFED_BYTES)
+        kind = kind_of_content(inner, ContainerKind.NESTED)
+        if kind.format in ("nested", "tfrecord") or kind is ContainerKind.TAR:
+            return None
+        held = "compressed data" if kind.compression else f"a file of the kind {kind.format}"
+        return UnsupportedContainerError(
+            f"it is compressed by {compression.value} and holds {held}. Decompress it, and name "
+            "what is in it"
+        )
 
     def _file(self, compression: Compression | None) -> ByteSource:
         if compression not in self._opened:

@@ -118,6 +118,9 @@ class FileKinds:
                 raise InputError(f"{text}: it is a {kind}, not a picture. Leave it out.")
             return "images"
         if compression is not None and inner:
+            if judge_content(inner) == "image" and uris.scheme(address) in ("http", "https"):
+                # The server may have compressed it: then it is decompressed when it is read.
+                return "images"
             return self._compressed_kind(inner, compression, text)
         # A damaged file is taken for an archive, whose row says why.
         if compression is not None or _kind_inside(head) is not None:

@@ -23,6 +23,9 @@ from imagebeam.storage.types import ObjectInfo, Settings
 _NO_HEAD = (400, 403, 405, 406, 501)
 """With these statuses a server may refuse the method, not the object."""
 
+_SHOWN = ("gzip", "zstd")
+"""Compressions whose first bytes show them."""
+
 _PART = 1 << 20
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
@@ -164,7 +167,12 @@ def _coding(headers: HTTPHeaderDict) -> str:
 
 
 def _check_encoding(headers: HTTPHeaderDict) -> None:
-    if coding := _coding(headers):
+    """Refuse a compression that the bytes do not show by themselves.
+
+    A file is read as it is sent, as curl and wget save it: many servers call a `.tar.gz` a tar file
+    that they compressed. Readers of containers and manifests recognise gzip and zstd by content.
+    """
+    if (coding := _coding(headers)) not in ("", *_SHOWN):
         raise Unsupported(
             f"the server compresses it as {coding}, so it cannot be read in parts. "
             "Download it, and name the file"

@@ -428,6 +428,40 @@ class TestInputs:
                 (f"{tmp_path}/b.jpg", None),
             ]
 
+    @pytest.mark.parametrize(
+        ("name", "content", "held"),
+        [
+            ("a.zip", zipped({"a.jpg": b"1"}), "holds a file of the kind zip"),
+            ("a.tar.gz", gzip.compress(tar({"a.jpg": b"1"}), mtime=0), "holds compressed data"),
+            ("a.tar", b"PAR1" + bytes(9), "holds a file of the kind parquet"),
+            ("a.parquet", b"PAR1" + bytes(9), "so its parts cannot be read"),
+            ("a.arrow", b"ARROW1" + bytes(9), "so its parts cannot be read"),
+        ],
+    )
+    def test_what_a_compression_hides_is_named(
+        self, tmp_path: Path, name: str, content: bytes, held: str
+    ) -> None:
+        (tmp_path / name).write_bytes(gzip.compress(content, mtime=0))
+        message = refusal(tmp_path / name)
+        assert message.startswith(f"{tmp_path}/{name}: it is compressed by gzip")
+        assert f"{held}. Decompress it, and name what is in it." in message
+
+    def test_what_a_web_server_compresses_is_recognised_by_content(self) -> None:
+        access = Access(settings=Settings(allow_private_hosts=True))
+        contents = {
+            "a.jpg": (tar({"a.jpg": b"1"}), ("a.tar.gz", "a.tar", "archive")),
+            "b.jpg": (b"uri\nb.jpg\n", ("a.csv", "a.csv.gz", "list")),
+            "": (encode(smooth(8, 8), "JPEG"), ("a.jpg", "picture")),
+        }
+        with Site().running() as web:
+            for held, (content, names) in contents.items():
+                packed = gzip.compress(content, mtime=0)
+                for name in names:
+                    url = web.add(f"/{name}", stored(packed, Content_Encoding="gzip"))
+                    [source] = sources([url], access=access)
+                    expected = {"a.jpg": f"{url}!/a.jpg", "b.jpg": web.url("/b.jpg")}.get(held, url)
+                    assert [each.uri for each in source] == [expected]
+
     def test_a_list_may_begin_with_the_letters_of_another_kind(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("ORCHID.jpg\n")
         (tmp_path / "b.txt").write_text("ORC 2.jpg\r\nb.jpg")

@@ -2,13 +2,14 @@ import base64
 import gzip
 import hashlib
 import zlib
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 
 from imagebeam.storage.errors import StoreError, TooLarge, Unsupported, WrongChecksum, WrongLength
 from tests.storage.http.stores import DATA, failure, store
-from tests.storage.web import Site, whole
+from tests.storage.web import Answer, Site, stored, whole
 
 
 def _arrow(codec: str, data: bytes) -> bytes:
@@ -87,9 +88,23 @@ def test_unknown_content_encodings_are_ignored(site: Site, coding: str) -> None:
     assert store().read(site.add("/a", whole(DATA, Content_Encoding=coding)), 256) == DATA
 
 
-def test_a_part_of_a_compressed_body_is_refused(site: Site) -> None:
-    url = site.add("/a", whole(gzip.compress(DATA), Content_Encoding="gzip"))
-    with pytest.raises(Unsupported, match="compresses it as gzip"):
+@pytest.mark.parametrize("coding", ["br", "deflate", "compress", "gzip, gzip"])
+def test_a_part_of_a_body_whose_bytes_show_no_compression_is_refused(
+    site: Site, coding: str
+) -> None:
+    url = site.add("/a", whole(DATA, Content_Encoding=coding))
+    with pytest.raises(Unsupported, match=f"compresses it as {coding}"):
         store().read(url, 256, 1, 2)
-    with store().open(url) as file, pytest.raises(Unsupported, match="compresses it as gzip"):
+    with store().open(url) as file, pytest.raises(Unsupported, match=f"compresses it as {coding}"):
         file.read(1)
+
+
+@pytest.mark.parametrize("answer", [whole, stored])
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "zstd"])
+def test_a_file_is_opened_as_it_is_sent(
+    site: Site, answer: Callable[..., Answer], coding: str
+) -> None:
+    url = site.add("/a.tar.gz", answer(DATA, Content_Encoding=coding))
+    with store().open(url) as file:
+        assert file.read() == DATA
+    assert store().read(url, 256, 1, 2) == DATA[1:3]

@@ -88,6 +88,11 @@ def columns(
     if other := _other_kind(read_head(file)):
         raise ManifestError(f"it is {other}.")
     form = format_of(name, file, column)
+    if form.format in _TABLES and form.compression is not None:
+        raise ManifestError(
+            f"it is compressed by {form.compression.value}, so its parts cannot be read. "
+            "Decompress it, and name what is in it."
+        )
     if form.format in _TABLES:
         return arrow_tables.columns(file, form.format, column)
     with _text(file, form) as text:
