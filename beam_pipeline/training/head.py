@@ -19,6 +19,7 @@ from imagebeam.mobilenet_v1.errors import refuse_existing
 from imagebeam.modules.handles.catalogue import default_module
 from imagebeam.modules.open_module import open_module
 from imagebeam.storage.atomic_files import write_file
+from imagebeam.training.class_folders import read_folder
 from imagebeam.training.frozen_network import HeadPlan, require_features, train_head
 from imagebeam.version import __version__
 
@@ -48,7 +49,7 @@ def train(args: argparse.Namespace, state: Path) -> None:
     reader = ImageReader(Preprocessing(module.info.image_size, args.resize), processes)
     with closing(reader), progress(sys.stderr, "images") as show:
         trained = train_head(
-            args.images,
+            read_folder(args.images),
             module,
             HeadPlan(args.held_out, args.balance, args.seed),
             reader,

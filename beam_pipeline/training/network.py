@@ -44,12 +44,13 @@ def train(args: argparse.Namespace, state: Path) -> None:
     from imagebeam.mobilenet_v1.errors import refuse_existing
     from imagebeam.mobilenet_v1.folder_training import train_from_folder
     from imagebeam.modules import training_pictures
+    from imagebeam.training.class_folders import read_folder
 
     refuse_existing(args.output)
     weights, plan = _plan(args)
     with _progress(state) as report:
         classifier = train_from_folder(
-            args.images,
+            read_folder(args.images),
             plan,
             _decoder(args.resize),
             state,

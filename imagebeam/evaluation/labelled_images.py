@@ -9,10 +9,10 @@ from typing import IO, cast
 from imagebeam.images import uris
 from imagebeam.images.containers.errors import ContainerError
 from imagebeam.images.errors import ImageError, InputError
-from imagebeam.images.listing import inputs
 from imagebeam.images.listing.manifests import manifest_files
 from imagebeam.images.listing.manifests.entries import URI_COLUMN, ManifestEntry, ManifestError
 from imagebeam.images.listing.manifests.entry_addresses import EntryRules, resolve
+from imagebeam.images.listing.sources import Source
 from imagebeam.storage import StoreError, store_for
 
 _LABEL = "label"
@@ -39,7 +39,7 @@ def read(path: Path) -> list[LabelledImage]:
     Raises:
         InputError: `path` is neither, is empty, or has an image without a class.
     """
-    found = list(_from_folders(path) if path.is_dir() else _from_table(path))
+    found = list(from_folders(path) if path.is_dir() else _from_table(path))
     if not found:
         raise InputError(
             f"{str(path)!r}: it has no labelled image. Give folders of classes, or {_FORMS}."
@@ -71,19 +71,23 @@ def distinct(
     return list(found.values())
 
 
-def _from_folders(path: Path) -> Iterator[LabelledImage]:
+def from_folders(path: Path) -> Iterator[LabelledImage]:
+    """Yield the images below a folder, which is named after no class but holds the folders of all.
+
+    Raises:
+        InputError: an image is not in the folder of a class, or a folder cannot be listed.
+    """
     base = os.path.abspath(path)
-    for source in inputs.sources([str(path)]):
-        for listed in source:
-            if listed.error is not None:
-                raise InputError(f"{listed.uri}: {listed.error}. Check its permissions.")
-            folder, *below = os.path.relpath(uris.to_path(listed.uri), base).split(os.sep)
-            if not below:
-                raise InputError(
-                    f"{listed.uri}: is beside the folders of classes, so its class is "
-                    "unknown. Move it into the folder of its class."
-                )
-            yield LabelledImage(listed.uri, folder, "/".join((folder, *below)))
+    for listed in Source("folder", (uris.from_path(base),)):
+        if listed.error is not None:
+            raise InputError(f"{listed.uri}: {listed.error}. Check its permissions.")
+        folder, *below = os.path.relpath(uris.to_path(listed.uri), base).split(os.sep)
+        if not below:
+            raise InputError(
+                f"{listed.uri}: is beside the folders of classes, so its class is unknown. Move it "
+                "into the folder of its class."
+            )
+        yield LabelledImage(listed.uri, folder, "/".join((folder, *below)))
 
 
 def _from_table(path: Path) -> Iterator[LabelledImage]:

@@ -15,7 +15,7 @@ from imagebeam.mobilenet_v1.augmentation import Augmentation
 from imagebeam.mobilenet_v1.checkpoint import Weights, transfer_weights
 from imagebeam.mobilenet_v1.errors import NetworkError
 from imagebeam.mobilenet_v1.evaluation import NetworkAccuracy, evaluate
-from imagebeam.mobilenet_v1.folders import read_folder, split
+from imagebeam.mobilenet_v1.folders import LabelledFolder, split
 from imagebeam.mobilenet_v1.network import Network
 from imagebeam.mobilenet_v1.pictures import DecodedPictures, Decoder, decode_all
 from imagebeam.mobilenet_v1.quantops import Quantization
@@ -106,7 +106,7 @@ class Classifier:
 
 
 def train_from_folder(
-    images: Path,
+    folder: LabelledFolder,
     plan: TrainingPlan,
     decode: Decoder,
     state: Path,
@@ -115,13 +115,13 @@ def train_from_folder(
     weights_name: str | None = None,
     report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Classifier:
-    """Train on `IMAGES/CLASS/PICTURE` and test on a held-out part.
+    """Train on the pictures of a folder of classes and test on a held-out part.
 
     Training pictures are decoded somewhat larger than the input of the network, so that crops of
     them are sharp; held-out pictures are decoded at its exact size.
 
     Args:
-        images: folder with one folder per class.
+        folder: at least two pictures of each of two classes.
         decode: decodes a file to pixels in the same way as the later use of the classifier.
         state: folder of the run; a killed run with the same arguments continues from there.
         weights: initial weights instead of random ones; see `transfer_weights`.
@@ -129,9 +129,8 @@ def train_from_folder(
         report: called every few steps.
 
     Raises:
-        NetworkError: the folders, plan, weights or state cannot be used.
+        NetworkError: the pictures, plan, weights or state cannot be used.
     """
-    folder = read_folder(images)
     learnt, tested = split(folder.samples, plan.held_out, plan.seed)
     network = Network(
         Architecture(plan.width, plan.size, len(folder.classes)),

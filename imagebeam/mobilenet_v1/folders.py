@@ -1,5 +1,6 @@
-"""Folders of classes: `IMAGES/CLASS/PICTURE`."""
+"""The pictures of classes, and their division into a part for training and one for testing."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,44 +20,15 @@ class LabelledPicture:
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """The content of a folder of classes.
+    """The pictures in a folder of classes.
 
     Attributes:
         classes: the names of its folders, sorted; the position here is the number of the class.
-        samples: all pictures, class by class, sorted by name within each class.
+        samples: all pictures, class by class, sorted by path within each class.
     """
 
     classes: tuple[str, ...]
     samples: tuple[LabelledPicture, ...]
-
-
-def read_folder(root: Path) -> LabelledFolder:
-    """List the pictures below `root`, each in the folder of its class.
-
-    Hidden files and folders, and folders within the folder of a class, are skipped.
-
-    Raises:
-        NetworkError: the folder is missing, has fewer than two classes, or a class with fewer
-            than two pictures.
-    """
-    if not root.is_dir():
-        raise NetworkError(f"{root}: not a folder. Give a folder with one folder per class.")
-    folders = [path for path in _visible(root) if path.is_dir()]
-    if len(folders) < 2:
-        raise NetworkError(
-            f"{root}: {len(folders)} class folders. Give a folder with at least two, "
-            "each named after its class."
-        )
-    samples = []
-    for label, folder in enumerate(folders):
-        files = [path for path in _visible(folder) if path.is_file()]
-        if len(files) < 2:
-            raise NetworkError(
-                f"{folder}: {len(files)} pictures. A class needs at least two, one for training "
-                "and one for testing. Add pictures or remove the folder."
-            )
-        samples += [LabelledPicture(path, label) for path in files]
-    return LabelledFolder(tuple(folder.name for folder in folders), tuple(samples))
 
 
 def split(
@@ -98,11 +70,10 @@ def refuse_lost_classes(
     for sample in samples:
         if sample.label in lost:
             reason = next(line for line in skipped if line.startswith(str(sample.path)))
+            folder = os.path.commonpath(
+                [each.path.parent for each in samples if each.label == sample.label]
+            )
             raise NetworkError(
-                f"{sample.path.parent}: too few of its pictures can be decoded. {reason}. "
+                f"{folder}: too few of its pictures can be decoded. {reason}. "
                 "Add pictures or remove the folder."
             )
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,12 @@ from imagebeam.evaluation.confusion import Confusion
 from imagebeam.images.errors import ImageError
 from imagebeam.images.listed_image import ImageLocation
 from imagebeam.images.reading.reader import ImageReader
-from imagebeam.mobilenet_v1.folders import LabelledPicture, read_folder, refuse_lost_classes, split
+from imagebeam.mobilenet_v1.folders import (
+    LabelledFolder,
+    LabelledPicture,
+    refuse_lost_classes,
+    split,
+)
 from imagebeam.modules import training_pictures
 from imagebeam.modules.engines import Engine
 from imagebeam.modules.engines.separate import SeparateEngine
@@ -74,7 +78,7 @@ def require_features(module: Module) -> None:
 
 
 def train_head(
-    images: Path,
+    folder: LabelledFolder,
     module: Module,
     plan: HeadPlan,
     reader: ImageReader,
@@ -84,16 +88,15 @@ def train_head(
     """Compute the features of all pictures once, and fit a linear classifier to them.
 
     Args:
-        images: folder with one folder per class.
+        folder: at least two pictures of each of two classes.
         module: one that `require_features` accepts.
         reader: decodes pictures for this module.
         advance: called from time to time with the number of pictures done, and of all.
 
     Raises:
-        NetworkError: the folders or the plan cannot be used.
+        NetworkError: the pictures or the plan cannot be used.
         ModuleError: the module cannot be run.
     """
-    folder = read_folder(images)
     learnt, tested = split(folder.samples, plan.held_out, plan.seed)
     done = 0
 

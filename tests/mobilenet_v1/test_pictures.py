@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from imagebeam.mobilenet_v1 import NetworkError
-from imagebeam.mobilenet_v1.folders import read_folder
 from imagebeam.mobilenet_v1.pictures import DecodedPictures, decode_all
+from imagebeam.training.class_folders import read_folder
 from tests.mobilenet_v1 import shapes
 
 # Ten pictures of one pixel with different colours.

@@ -22,6 +22,7 @@ from imagebeam.mobilenet_v1.network import Network, rescale
 from imagebeam.mobilenet_v1.quantops import Quantization
 from imagebeam.mobilenet_v1.training import TrainingProgress, train
 from imagebeam.mobilenet_v1.training_options import EarlyStopping, TrainingOptions
+from imagebeam.training.class_folders import read_folder
 from tests.mobilenet_v1 import shapes
 
 SMALL = Architecture(0.25, 32, 3)
@@ -207,7 +208,7 @@ def test_transfer_trains_other_classes(trained: _Trained, tmp_path: Path) -> Non
     plan = TrainingPlan(0.25, 32, epochs=5, batch_size=16, held_out=0.5, learning_rate=0.001)
     weights = read_module(tmp_path / "module")
     classifier = train_from_folder(
-        tmp_path / "images", plan, shapes.decode, tmp_path / "run", weights=weights
+        read_folder(tmp_path / "images"), plan, shapes.decode, tmp_path / "run", weights=weights
     )
     assert classifier.classes == ("bars", "rings")
     assert (len(classifier.learnt), classifier.accuracy.count) == (40, 40)
