@@ -90,6 +90,38 @@ def test_it_is_accessible_and_fits(page: Page, width: int, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_long_and_right_to_left_names_fit_and_keep_their_order(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("tests.outputs.outputs.CLASSES", ("L" * 180, "תווית " * 20, "a " * 90))
+    path = "/in/תמונות/משפחה/אבא.jpg"
+    images = [path, f"/{'x' * 230}/{'y' * 230}.jpg", f"https://a.org/{'q' * 900}.jpg"]
+    for side, first in (("old" * 60, 0), ("new", 1)):
+        classes = {name: (first + number) % 3 for number, name in enumerate(images)}
+        named(tmp_path / side, classes | {f"/{side[:3]}/{'z' * 500}.jpg": 0})
+    target = tmp_path / "page.html"
+    assert imagebeam("compare", tmp_path / ("old" * 60), tmp_path / "new", "--report", target) == 0
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(target.as_uri())
+    wide = page.evaluate(
+        "[...document.querySelectorAll('.card :is(table, .file, li, dd)')].filter(each =>"
+        " !each.closest('.scroll') && each.getBoundingClientRect().right >"
+        " each.closest('.card').getBoundingClientRect().right).map(each => each.outerHTML)"
+    )
+    assert wide == []
+    item = page.locator(".flips > li").filter(has_text="משפחה")
+    parts = item.locator(".file bdi bdi").filter(has_text=re.compile("."))
+    assert parts.all_text_contents() == path[1:].split("/")
+    rectangle = "each => { const first = each.getClientRects()[0]; return [first.y, first.x]; }"
+    places = [part.evaluate(rectangle) for part in parts.all()]
+    assert places == sorted(places)
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.file')].map(each => each.getBoundingClientRect().height)"
+    )
+    assert max(heights) < 150
+
+
 def test_outputs_that_agree_have_a_page_without_changes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
