@@ -108,7 +108,11 @@ def _on(stream: Any, kind: "type[_IgnoreWriteErrors]") -> TextIO:
     stream.flush()
     end = kind(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
-        io.BufferedWriter(end), stream.encoding, stream.errors, line_buffering=True
+        # An encoding may lack letters of a message, as that of the locale C does.
+        io.BufferedWriter(end),
+        stream.encoding,
+        "backslashreplace",
+        line_buffering=True,
     )
 
 

@@ -143,6 +143,18 @@ def test_a_value_that_is_longer_than_a_path_hides_no_message(
     assert len(message) < 10_000
 
 
+def test_letters_that_the_locale_lacks_are_escaped() -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [*COMMAND, "module", "show", "demo"],
+        env=os.environ | ascii_only | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"input       RGB, 128 \xd7 128;" in done.stdout
+
+
 def test_a_misspelt_beam_option_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["label", ".", "-o", "out", "--flink_mastr=flink:8081"]) == 2
     assert "Did you mean `--flink_master`?" in capsys.readouterr().err
