@@ -1,5 +1,6 @@
 """The command `imagebeam`."""
 
+import atexit
 import os
 import signal
 import sys
@@ -10,6 +11,9 @@ from imagebeam.beam_pipeline.interrupts import EXIT_CODE, exit_interrupted, hand
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    known_code: list[int] = []
+    # Registered first, so it runs after all others.
+    atexit.register(_end_at_once, known_code)
     handle_interrupts()
     try:
         code = _run()
@@ -21,7 +25,15 @@ def main() -> None:
     _drop_unwritten()
     if code == EXIT_CODE:
         exit_interrupted()
+    known_code.append(code)
     sys.exit(code)
+
+
+def _end_at_once(known_code: list[int]) -> None:
+    """End the process without removing each object, which takes Python 0.04 s after a job."""
+    if known_code:
+        _drop_unwritten()
+        os._exit(known_code[0])
 
 
 def _drop_unwritten() -> None:
