@@ -152,7 +152,9 @@ class PredictionSchema:
     def errors(self, rows: Sequence[ErrorRow]) -> pa.Table:
         """Make one row per failed image: uri, stage, code, message, retryable, --keep columns."""
         schema = pa.schema([*ERRORS, *self._kept_fields()], metadata=self._metadata())
-        *columns, kept = list(zip(*rows, strict=True)) or [()] * (len(ERRORS) + 1)
+        if not rows:
+            return schema.empty_table()
+        *columns, kept = zip(*rows, strict=True)
         arrays = [
             pa.array(column, field.type) for column, field in zip(columns, ERRORS, strict=True)
         ]

@@ -145,7 +145,7 @@ def _json(values: Any) -> bytes:
 
 def _bytes(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, **parts.parquet_options(1))
+    pq.write_table(table, buffer, **parts.parquet_options(1, table.schema))
     return buffer.getvalue()
 
 

@@ -24,7 +24,8 @@ class RowGroups:
     """The row groups of one file."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema, sizes: Sizes) -> None:
-        self._writer = pq.ParquetWriter(file, schema, **parquet_options(sizes.group_rows))
+        options = parquet_options(sizes.group_rows, schema)
+        self._writer = pq.ParquetWriter(file, schema, **options)
         self._schema = schema
         self._sizes = sizes
         self._clear()
