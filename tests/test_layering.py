@@ -46,6 +46,7 @@ _MAY_PARSE = {
     "images/containers/tables.py": "processes that read tables use it",
     "storage/http/content_codings_child.py": "it is the main function of such a process",
     # What the user chose, or this package wrote.
+    "beam_pipeline/runners/beam_speed.py": "it reads the pickles that Beam made in this process",
     "beam_pipeline/runners/worker_package.py": "it packs this package for workers",
     "images/listing/columns.py": "it writes a table without rows, to see whether it can",
     "modules/appended_files.py": "module files are the user's choice",

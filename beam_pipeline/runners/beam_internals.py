@@ -1,20 +1,19 @@
 """Everything that imagebeam uses of Beam beyond its documented interface.
 
+What only saves time is in `beam_speed`.
+
 Each use states its reason, checks that Beam still has the expected shape, and says under "Upstream"
 which change of Beam would make it unnecessary. If the shape has changed, a use that prevents lost
 data raises `UnsupportedBeamError`, and any other use warns and does without.
 """
 
 import argparse
-import functools
-import inspect
 import shlex
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import MethodType
 from typing import Any
 
 import apache_beam
@@ -25,14 +24,12 @@ from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.runners.worker import sdk_worker_main
-from apache_beam.transforms import userstate
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from imagebeam import child_process
 from imagebeam.errors import ImagebeamError
 
 _BUFFER_LIMIT = "DATA_BUFFER_TIME_LIMIT_MS"
-_FIND_SPECS = "get_dofn_specs"
 
 
 class UnsupportedBeamError(ImagebeamError):
@@ -138,40 +135,6 @@ def hide_lost_connections() -> None:
 _WORKER_THREAD = "run_worker"
 
 
-def remember_dofn_specs(module: Any = userstate) -> None:
-    """Let Beam look for state and timers once per class of DoFn.
-
-    A job of ten images then starts with a tenth less CPU time. Beam calls `get_dofn_specs` eight
-    times per ParDo, and each call inspects the signatures of all methods.
-
-    Upstream: remember the result per class, unless an instance has methods of its own.
-
-    Args:
-        module: the module of Beam that looks for them.
-    """
-    find = getattr(module, _FIND_SPECS, None)
-    if not callable(find) or list(inspect.signature(find).parameters) != ["dofn"]:
-        _warn(f"userstate.{_FIND_SPECS}", "Jobs take longer to start.")
-        return
-    if hasattr(find, "__wrapped__"):
-        return
-    found: dict[type, tuple[frozenset[Any], frozenset[Any]]] = {}
-
-    @functools.wraps(find)
-    def remembered(dofn: Any) -> tuple[set[Any], set[Any]]:
-        if any(isinstance(value, MethodType) for value in vars(dofn).values()):
-            states, timers = find(dofn)
-            return states, timers
-        kind = type(dofn)
-        if kind not in found:
-            states, timers = find(dofn)
-            found[kind] = frozenset(states), frozenset(timers)
-        states, timers = found[kind]
-        return set(states), set(timers)
-
-    setattr(module, _FIND_SPECS, remembered)
-
-
 def option_parser() -> argparse.ArgumentParser:
     """Return a parser of all groups of Beam's options.
 
@@ -183,7 +146,9 @@ def option_parser() -> argparse.ArgumentParser:
     for group in PipelineOptions.__subclasses__():
         add = getattr(group, "_add_argparse_args", None)
         if add is None:
-            _warn(f"{group.__name__}._add_argparse_args", "Its options are taken as unknown.")
+            warn_missing(
+                f"{group.__name__}._add_argparse_args", "Its options are taken as unknown."
+            )
             continue
         add(parser)
     return parser
@@ -213,7 +178,9 @@ def recorded_job_servers(runner: Any) -> list[JobServer]:
         return servers
     start = getattr(runner, "default_job_server", None)
     if not callable(start):
-        _warn("PortableRunner.default_job_server", "Job servers run until this process exits.")
+        warn_missing(
+            "PortableRunner.default_job_server", "Job servers run until this process exits."
+        )
         return servers
 
     def recorded(options: PipelineOptions) -> JobServer:
@@ -239,7 +206,8 @@ def _end_with_this_process(server: Any) -> None:
     server.subprocess_cmd_and_endpoint = ended_with_parent
 
 
-def _warn(name: str, consequence: str) -> None:
+def warn_missing(name: str, consequence: str) -> None:
+    """Warn that the installed Beam lacks what a use relies on."""
     warnings.warn(
         f"apache-beam {apache_beam.__version__} has no {name} of the expected shape. {consequence}",
         stacklevel=3,

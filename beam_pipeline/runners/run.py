@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, TypeOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from imagebeam import stderr_redirection
@@ -32,7 +32,11 @@ from imagebeam.beam_pipeline.runners.beam_internals import (
     ended_workers,
     hide_lost_connections,
     local_runner,
+)
+from imagebeam.beam_pipeline.runners.beam_speed import (
+    end_bundles_at_once,
     remember_dofn_specs,
+    uncompressed_pickles,
 )
 from imagebeam.beam_pipeline.runners.submit import submitted
 from imagebeam.beam_pipeline.runners.watchdog import (
@@ -48,7 +52,7 @@ from imagebeam.outputs.progress import Progress, ProgressWatcher, bytes_needed
 from imagebeam.outputs.summary import read_summary
 from imagebeam.outputs.writers import Writers
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
 _PAUSE_PER_LOOK = 50
 _LONGEST_PAUSE = 30.0
 
@@ -216,11 +220,17 @@ def _started(
 
     def start_pipeline() -> PipelineResult:
         remember_dofn_specs()
+        end_bundles_at_once()
+        # All types of elements are classes. Importing beartype to compare them would take 0.04 s.
+        options.view_as(TypeOptions).disable_beartype = True
         decode = decoding(job)
-        # Without worker processes, all workers are in this one. A job that has rows already may
-        # have nothing left to decode.
-        early = job.worker_cores is None and not any(job.layout.prediction_parts())
-        with decode.started() if early else nullcontext():
+        in_process = job.worker_cores is None
+        # A job that has rows already may have nothing left to decode.
+        early = in_process and not any(job.layout.prediction_parts())
+        with (
+            uncompressed_pickles() if in_process else nullcontext(),
+            decode.started() if early else nullcontext(),
+        ):
             pipeline = beam.Pipeline(local_runner(), options=options)
             build(pipeline, job, startup_times, decode)
             return pipeline.run()

@@ -24,7 +24,6 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.portability.job_server import StopOnExitJobServer, SubprocessJobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.worker import data_plane, sdk_worker_main
-from apache_beam.transforms import userstate
 
 from imagebeam import child_process
 from imagebeam.beam_pipeline.runners.beam_internals import (
@@ -35,7 +34,6 @@ from imagebeam.beam_pipeline.runners.beam_internals import (
     option_parser,
     portable_job_id,
     recorded_job_servers,
-    remember_dofn_specs,
 )
 
 _SECONDS = 2.5
@@ -145,60 +143,6 @@ def test_only_lost_connections_are_hidden(monkeypatch: pytest.MonkeyPatch) -> No
         thread.start()
         thread.join()
     assert seen == ["odd"]
-
-
-_STATE = userstate.CombiningValueStateSpec("sum", sum)
-_TOTAL = beam.DoFn.StateParam(_STATE)
-
-
-class _Stateful(beam.DoFn):
-    def process(self, element: Any, total: Any = _TOTAL) -> list[Any]:
-        return [element]
-
-
-class _StatefulByInstance(beam.DoFn):
-    def __init__(self) -> None:
-        self.process = _Stateful().process
-
-
-def _finder() -> tuple[SimpleNamespace, list[Any]]:
-    """A module with Beam's function, and the list of the DoFns that it inspects."""
-    inspected = []
-
-    def get_dofn_specs(dofn: Any) -> Any:
-        inspected.append(dofn)
-        return userstate.get_dofn_specs(dofn)
-
-    return SimpleNamespace(get_dofn_specs=get_dofn_specs), inspected
-
-
-def test_state_is_looked_for_once_per_class() -> None:
-    module, inspected = _finder()
-    remember_dofn_specs(module)
-    remember_dofn_specs(module)
-    dofns = [_Stateful(), _Stateful(), *map(beam.DoFn.from_callable, (str, len))]
-    for dofn in dofns:
-        assert module.get_dofn_specs(dofn) == userstate.get_dofn_specs(dofn)
-    assert module.get_dofn_specs(dofns[0]) == ({_STATE}, set())
-    assert inspected == [dofns[0], dofns[2]]
-
-
-def test_the_methods_of_an_instance_are_not_forgotten() -> None:
-    module, inspected = _finder()
-    remember_dofn_specs(module)
-    for dofn in (_StatefulByInstance(), _StatefulByInstance()):
-        assert module.get_dofn_specs(dofn) == ({_STATE}, set())
-    assert len(inspected) == 2
-
-
-@pytest.mark.parametrize(
-    "module", [SimpleNamespace(), SimpleNamespace(get_dofn_specs=lambda dofn, more: None)]
-)
-def test_a_beam_that_looks_for_state_in_another_way_is_left_alone(module: Any) -> None:
-    before = dict(vars(module))
-    with pytest.warns(UserWarning, match="get_dofn_specs of the expected shape"):
-        remember_dofn_specs(module)
-    assert vars(module) == before
 
 
 def test_an_option_that_no_group_declares_is_found() -> None:
