@@ -45,9 +45,20 @@ def expand(
         yield from _judged(info, reason or judgement, left_out)
 
 
-def matches(store: Listable, pattern: str) -> Iterator[ObjectInfo]:
-    """Yield the objects that a glob matches, images or not, by name."""
-    return (info for info, below in _matched(store, pattern) if not below)
+def matches(store: Listable, pattern: str) -> Iterator[str]:
+    """Yield the names of objects that a glob matches, images or not, and of folders, by name.
+
+    The name of a folder ends in a slash.
+
+    Raises:
+        StoreError: the store does not list any further.
+    """
+    last = ""
+    for info, below in _matched(store, pattern):
+        name = info.uri[: len(info.uri) - len("/".join(below))]
+        if name != last:
+            last = name
+            yield name
 
 
 def _judged(info: ObjectInfo, judgement: str, left_out: LeftOut) -> Iterator[ObjectInfo]:

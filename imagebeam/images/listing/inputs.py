@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from imagebeam.errors import ImagebeamError
 from imagebeam.images import uris
@@ -166,7 +166,9 @@ class _Inputs:
     def _glob(self, pattern: str, text: str) -> list[Source]:
         is_local = uris.scheme(text) == "file"
         if _is_listing(pattern):
-            return self._maker.all_named(self._matches(pattern, text), text)
+            files, below = _apart(self._matches(pattern, text))
+            named = self._maker.all_named(files, text) if files or not below else []
+            return [*named, *self._all_folders(below)]
         source = self._maker.source(
             "glob", pattern, uris.from_path(os.getcwd()) if is_local else ""
         )
@@ -178,22 +180,32 @@ class _Inputs:
             raise
 
     def _matches(self, pattern: str, text: str) -> list[str]:
-        """Return the addresses of what a glob matches."""
+        """Return the addresses of what a glob matches; those of folders end in a slash."""
         if uris.scheme(text) != "file":
             try:
                 store = store_for(text, self._access.settings)
-                return [info.uri for info in buckets.matches(store, text)]
+                return list(buckets.matches(store, text))
             except StoreError as error:
                 raise unreachable(text, error) from error
         found = list(folders.matches(pattern, os.getcwd()))
         for path, problem in found:
             if problem is not None:
                 raise InputError(f"{text}: {path}: {problem}. Check its permissions.")
-        return [uris.from_path(path) for path, _ in found]
+        return [
+            uris.from_path(path).rstrip("/") + ("/" if os.path.isdir(path) else "")
+            for path, _ in found
+        ]
+
+    def _all_folders(self, found: Sequence[str]) -> list[Source]:
+        """Return the sources of the folders that a glob matched."""
+        names = [each.rstrip("/") for each in found]
+        return [source for name in names for source in self._folder(name, name)]
 
     def _by_content(self, pattern: str, text: str) -> list[Source]:
-        """Return containers or manifests whose names do not show it: `train-00000-of-01024`."""
-        found = self._matches(pattern, text)
+        """Return folders of tables, or files whose names show no kind: `train-00000-of-01024`."""
+        found, below = _apart(self._matches(pattern, text))
+        if below:
+            return [] if found else self._all_folders(below)
         judgements = {judge_suffix(uris.path(address).rpartition("/")[2]) for address in found}
         if not judgements <= {"unknown", "archive"}:
             return []
@@ -232,6 +244,17 @@ class _Inputs:
         except StoreError as error:
             raise unreachable(address, error) from error
         return True
+
+
+def _apart(found: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the files that a glob matched and the folders, both without those in a folder."""
+    names = {each for each in found if each.endswith("/")}
+    kept = [each for each in found if names.isdisjoint(_folders_above(each))]
+    return [each for each in kept if each not in names], [each for each in kept if each in names]
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    return (name[: at + 1] for at, each in enumerate(name[:-1]) if each == "/")
 
 
 def _is_listing(pattern: str) -> bool:

@@ -69,11 +69,12 @@ def test_globs_match_as_on_a_disk(tmp_path: Path, pattern: str) -> None:
 
 
 def test_all_objects_that_match_are_listed_on_request() -> None:
-    assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/**/*.tar")] == [
+    assert list(buckets.matches(BUCKET, "gs://b/in/**/*.tar")) == [
         "gs://b/in/w.tar",
         "gs://b/in/x/y/w.tar",
     ]
-    assert [each.uri for each in buckets.matches(BUCKET, "gs://b/in/*.tar")] == ["gs://b/in/w.tar"]
+    assert list(buckets.matches(BUCKET, "gs://b/in/*.tar")) == ["gs://b/in/w.tar"]
+    assert list(buckets.matches(BUCKET, "gs://b/in/[xyz]")) == ["gs://b/in/x/", "gs://b/in/z/"]
 
 
 def test_only_objects_below_the_fixed_part_are_listed() -> None:

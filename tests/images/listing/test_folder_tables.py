@@ -193,6 +193,27 @@ def test_files_without_extensions_in_a_glob_are_read_by_content(folder: AnyPath)
     )
 
 
+@pytest.mark.parametrize("pattern", ["*.parquet", "**/*.parquet"])
+def test_a_glob_may_match_folders_of_tables(folder: AnyPath, pattern: str) -> None:
+    put(
+        folder,
+        {
+            "a.parquet/part-0.parquet": names(A),
+            "a.parquet/part-1.parquet": names(B),
+            "a.parquet/_SUCCESS": b"",
+            "c.parquet": names(C),
+        },
+    )
+    images, left_out = listing(f"{folder}/{pattern}")
+    assert sorted(images) == [(A,), (B,), (C,)]
+    assert left_out == {"hidden": 1}
+
+
+def test_a_glob_may_match_folders_whose_names_show_no_kind(folder: AnyPath) -> None:
+    put(folder, {"t1/a.parquet": names(A), "t1/_SUCCESS": b"", "t2/b.csv": csv(B)})
+    assert listing(f"{folder}/t*") == ([(A,), (B,)], {"hidden": 1})
+
+
 def test_what_a_glob_matches_is_excluded(folder: AnyPath) -> None:
     put(folder, {"a.jpg": _JPEG, "a_mask.jpg": _JPEG, "old/b.jpg": _JPEG, "@eaDir/c.jpg": _JPEG})
     images, left_out = listing(f"{folder}/*", exclude=("*_mask.jpg", "old"))
