@@ -37,6 +37,10 @@ class PreparedJob:
     """A job that passed all checks and has not touched its output yet.
 
     Attributes:
+        job: what the workers need to know.
+        options: as the user gave them.
+        pipeline_options: those of Beam.
+        module: opened on this machine.
         packed_module: its file, as workers load it.
         identity: what makes two runs into one output the same job.
         stdin_copy: what came in on standard input; None if it is not an input.

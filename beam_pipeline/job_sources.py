@@ -43,6 +43,7 @@ def sources(options: LabelOptions, stdin_copy: Path | None, layout: Layout) -> l
 
     Args:
         stdin_copy: a file with what came in on standard input; None if that is no input.
+        layout: the layout of the output, which will hold that file.
     """
     version = len(options.keep) if options.check_changed else None
     limited = _limited(listed(options, stdin_copy), options.limit)

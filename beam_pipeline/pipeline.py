@@ -37,10 +37,14 @@ class Job:
     """Everything that the workers need to know.
 
     Attributes:
+        sources: the inputs to list.
+        run: the run that owns the output.
         images_per_shard: None derives it from the number of images.
         preprocessing: how pictures become the input of the module.
         decode_processes: decoding processes per worker; None for as many as fit.
+        decode_limits: time and memory that one image may take.
         module: the module to run; workers can read its path.
+        schema: the schema of the rows of labelled images.
         provenance: facts about the job for the summary.
         access: how images are reached that are not local files.
         worker_cores: cores per worker process; None for all that it may use.

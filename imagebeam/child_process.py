@@ -41,6 +41,7 @@ def command(target: str, *arguments: object) -> Sequence[str]:
 
     Args:
         target: `package.module:function`; the function takes strings.
+        *arguments: of the function.
     """
     return [sys.executable, "-c", _PROGRAM, target, *map(str, arguments)]
 

@@ -26,6 +26,7 @@ class Resources:
     """The resources that a process may use.
 
     Attributes:
+        cores: at least 1.
         memory: bytes; None if no limit is known.
     """
 

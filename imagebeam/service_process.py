@@ -39,7 +39,9 @@ class ServiceProcess:
         Args:
             target: `package.module:function`. The function takes strings: the descriptor of its
                 socket, those in `descriptors`, and the arguments.
+            *arguments: of the function.
             descriptors: the descriptors of open files that the process inherits.
+            variables: the variables to set in its environment.
 
         Raises:
             OSError: the system allows no other process.
@@ -106,6 +108,7 @@ class ProcessPool:
             purpose: what they do, for messages.
             target: see `ServiceProcess`. The function sends `READY` when it can serve.
             idle: processes that wait for work, at most.
+            variables: the variables to set in their environment.
             lent: processes that `lend` lends at once, at most.
         """
         self.purpose = purpose

@@ -34,6 +34,7 @@ class PictureDecoder:
     use that for pictures that you do not trust.
 
     Attributes:
+        preprocessing: input size of the module, and limits.
         access: how images are reached that are not local files.
     """
 

@@ -33,6 +33,8 @@ class Summarise(beam.PTransform):
     bytes each.
 
     Attributes:
+        run: the run that owns the output.
+        provenance: facts about the job for the summary.
         startup_times: spent before the pipeline started.
         digest: name of the column with the digests of images; None if there is none.
     """

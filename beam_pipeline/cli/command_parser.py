@@ -44,6 +44,7 @@ class CommandParser(argparse.ArgumentParser):
     """The options of one command.
 
     Attributes:
+        arguments: all of them, in the order of their declaration.
         headings: titles below which the help text lists arguments, by `dest`.
     """
 
@@ -173,6 +174,7 @@ def command_parser(name: str, parser: CommandParser | None = None) -> CommandPar
     """Return the parser of one command.
 
     Args:
+        name: one of `COMMANDS`.
         parser: gets the arguments; None makes a new parser.
     """
     command = command_module(name)

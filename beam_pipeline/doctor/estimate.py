@@ -23,6 +23,7 @@ class Price:
     Attributes:
         cores: total number of cores; None if not given.
         per_core_hour: in any currency; None if not given.
+        on_cluster: whether workers on other machines do the work.
     """
 
     cores: int | None = None
@@ -35,6 +36,7 @@ class Forecast:
     """The figures of a job of so many images on this machine.
 
     Attributes:
+        images: the number of images of the job.
         sampled: number of images of the largest job that was measured.
         is_upper_limit: whether that was too small to tell start and images apart.
         start_seconds: before and after the images: start, listing and end.
@@ -43,6 +45,8 @@ class Forecast:
         stage_seconds: CPU seconds of each image by stage; `other` is Beam's and that of the start
             of decoding processes.
         waiting_seconds: the wait for the storage of each image; images wait at the same time.
+        output_bytes: size of its output.
+        cores: the number of cores of this machine.
     """
 
     images: int
@@ -63,6 +67,8 @@ class Forecast:
         """Continue the line through the measured jobs.
 
         Args:
+            sample: the measured jobs.
+            images: the number of images of the job.
             listing_seconds: the measured jobs listed nothing.
             cores: the number of cores of this machine; None counts them.
         """

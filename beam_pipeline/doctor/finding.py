@@ -21,6 +21,8 @@ class Finding:
     """One line of doctor's output.
 
     Attributes:
+        about: the subject of the check.
+        state: the result.
         message: what was found; for problems the value, the reason and the fix.
         facts: the same for programs, as JSON values.
     """
@@ -44,6 +46,7 @@ class Check(NamedTuple):
     """A check.
 
     Attributes:
+        about: its subject.
         run: yields its findings, or raises the problem as an `ImagebeamError`; can be pickled.
     """
 

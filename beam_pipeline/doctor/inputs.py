@@ -35,9 +35,12 @@ class Listing:
     """The images to label that were listed within the time limit.
 
     Attributes:
+        images: their number.
         done: number of further names that have a row in the output.
         problems: number of names that cannot be resolved, by error code.
         chosen: a sample of the images, in their order.
+        complete: whether the listing was finished.
+        seconds: time taken.
     """
 
     images: int
@@ -62,6 +65,8 @@ def check_inputs(
 
     Args:
         least: number of images to label, if the time allows.
+        seconds: time limit for all of it.
+        price: number of cores and their price.
         output: folder of the results, to compare its free space with what the job needs.
     """
     left_out = LeftOut()
@@ -107,6 +112,7 @@ def space_finding(needed: int, complete: bool, output: Path) -> Finding:
 
     Args:
         needed: bytes of the rows of all listed images.
+        complete: whether all images were listed.
         output: a local folder, which need not exist.
     """
     status = os.statvfs(str(nearest_existing(output)))
@@ -129,6 +135,9 @@ def list_images(
     to reach another one costs what all before it cost.
 
     Args:
+        found: the images of the inputs.
+        chosen: number of images to choose.
+        seconds: time limit.
         done: names that are not to be labelled any more.
     """
     start = time.monotonic()

@@ -33,6 +33,7 @@ class Sample:
     """Jobs of different size on images of one sample.
 
     Attributes:
+        first: the smallest.
         last: the largest; the same if there was only one.
     """
 
@@ -79,6 +80,8 @@ def take(
         chosen: the images to choose from, in the order of the listing.
         least: number of images to label, if the time allows.
         seconds: time limit for all jobs.
+        run: runs one job.
+        clock: gives seconds.
     """
     deadline = clock() + seconds
     sample = None

@@ -37,7 +37,9 @@ class Trial:
     """The figures of one small job, from the start of its process to its end.
 
     Attributes:
+        images: number of its images.
         failed: number of images without pixels, by error code.
+        seconds: wall time.
         core_seconds: CPU time of all its processes.
         output_bytes: the bytes of all files that it wrote.
         stages: time by stage, added up over all images, without the start.
@@ -53,7 +55,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class ChosenImages(Source):
-    """Images that were listed before."""
+    """Images that were listed before.
+
+    Attributes:
+        chosen: the images.
+    """
 
     chosen: tuple[ListedImage, ...] = ()
 
@@ -68,6 +74,7 @@ def run(images: Sequence[ListedImage], options: LabelOptions, of: int) -> Trial:
     """Label images in a new process on this machine, into a temporary folder.
 
     Args:
+        images: the images to label.
         options: the options of the job that is to be estimated.
         of: number of images of that job, on which the size of its files depends.
 

@@ -67,6 +67,7 @@ def option(default: Any, text: str, **spec: Any) -> Any:
 
     Args:
         default: the field's default; a callable makes it.
+        text: the help text.
         **spec: the other attributes of `OptionSpec`.
     """
     metadata = {"option": OptionSpec(text, **spec)}

@@ -44,6 +44,7 @@ class JobLog:
     """The places of the log.
 
     Attributes:
+        file: the local file that is written while the job runs.
         place: where the log is afterwards.
     """
 

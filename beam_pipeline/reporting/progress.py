@@ -23,6 +23,7 @@ class Step:
 
     Attributes:
         phase: what is being done, such as "labelling".
+        done: units done.
         total: the number of units; None if it is not known yet.
         details: more to say, such as the loss of a training step.
         problems: what went wrong, such as "3 corrupt"; a terminal shows it in red.

@@ -24,6 +24,7 @@ class JobReporter(Protocol):
         """Show the result of a complete job.
 
         Args:
+            summary: the content of summary.json.
             seconds: wall time of this run.
             core_seconds: CPU time of this process and its children since its start; None if
                 other machines took part.

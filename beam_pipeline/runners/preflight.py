@@ -61,6 +61,7 @@ def cores_of_a_worker(options: PipelineOptions, cores: int) -> int | None:
     """Return the cores per worker process; None for all that the worker may use.
 
     Args:
+        options: those of Beam.
         cores: the number of cores that this process may use.
     """
     if runner_name(options) == "dataflow":

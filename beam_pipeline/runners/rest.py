@@ -26,6 +26,8 @@ def call(
     """Send a request and return the JSON object of the response; {} if it has no body.
 
     Args:
+        url: the URL to request.
+        method: the HTTP method.
         body: sent as JSON; only with a session.
         session: a session with credentials; None sends the request without any.
 

@@ -27,6 +27,7 @@ def print_result(
         forms: the number of correct validation images, by form of the network.
         confusion: the confusion of the form that `label` runs.
         skipped: pictures that could not be decoded, each as "path: reason".
+        module: the new module.
         state: the folder for the list of mistakes.
     """
     out = SafeConsole()

@@ -87,7 +87,9 @@ def evaluate(
     """Run a classifier on every image that can be decoded.
 
     Args:
+        images: the labelled images.
         indices: the class of the module for each label.
+        reader: fetches and decodes images.
         engine: an engine with the head "scores".
         advance: called from time to time with the number of further completed images.
     """

@@ -15,7 +15,10 @@ class Mistake:
     """An image with another class than the classifier gives it.
 
     Attributes:
+        image: its name.
+        label: its class.
         predicted: the class with the highest score.
+        score: the score of that class.
     """
 
     image: str
@@ -29,6 +32,7 @@ class Confusion:
     """The results of a classifier on labelled images.
 
     Attributes:
+        classes: their names.
         counts: int (classes, classes); row: the class of the image, column: the predicted one.
         mistakes: the images that are classified wrongly, those with the highest scores first.
     """

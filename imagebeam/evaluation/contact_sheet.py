@@ -40,6 +40,7 @@ def answer_lines(
     Args:
         outputs: the outputs for N pictures.
         class_names: one per class; None shows their numbers.
+        count: the number of classes to name.
     """
     if outputs.scores is None:
         features = outputs.features

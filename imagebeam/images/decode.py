@@ -76,6 +76,7 @@ def decode(
     """Decode one picture and bring it to a module's input size.
 
     Args:
+        data: the encoded picture.
         size: (height, width) of the result in pixels.
         resize: `crop` takes the centre, 87.5 % of the shorter side, in the proportions of
             `size`, and averages over it (box filter); `stretch` takes the whole picture,
@@ -163,6 +164,9 @@ def decode_opened(
     """Bring a picture that Pillow has opened to a module's input size. Changes the picture.
 
     Args:
+        image: the picture.
+        size: (height, width) of the result in pixels.
+        resize: see `decode`.
         original: (width, height) of the picture where it is decoded at a reduced scale already.
 
     Raises:

@@ -13,6 +13,7 @@ class DecodedImage:
     Attributes:
         pixels: uint8 (height, width, 3), RGB, upright, of the requested size.
         width: the width of the original picture, upright, in pixels.
+        height: likewise.
     """
 
     pixels: npt.NDArray[np.uint8]

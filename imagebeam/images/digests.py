@@ -29,6 +29,7 @@ def stated_digest(value: object, column: str) -> str:
 
     Args:
         value: hexadecimal or base64 text, perhaps after a prefix such as `md5:`, or bytes.
+        column: the column that holds it.
 
     Raises:
         BadManifestEntry: it is no digest.

@@ -70,7 +70,17 @@ def _own_copy(picture: Picture) -> Picture:
 
 
 def _decoded(picture: Picture, size: tuple[int, int], resize: Resize) -> DecodedImage:
-    """Decode and resize a picture; raise ImageError or, if it is no picture, ArgumentError."""
+    """Decode and resize a picture in this process.
+
+    Args:
+        picture: arrays are uint8 (height, width, 3) RGB or (height, width), 0 to 255.
+        size: (height, width) in pixels.
+        resize: see `imagebeam.images.decode.decode`.
+
+    Raises:
+        ImageError: the file cannot be read or decoded.
+        ArgumentError: the value is not a picture.
+    """
     if isinstance(picture, np.ndarray):
         is_shaped = picture.ndim in (2, 3) and picture.shape[2:] in ((), (3,), (4,))
         if picture.dtype != np.uint8 or not is_shaped:

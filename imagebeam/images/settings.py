@@ -54,6 +54,7 @@ class Preprocessing:
 
     Attributes:
         size: (height, width) of the module's input in pixels.
+        resize: see `imagebeam.images.decode.decode`.
         max_bytes: an encoded image with more is refused.
         max_pixels: a picture with more is refused.
         truncated: whether pictures that end early are decoded as far as they go.

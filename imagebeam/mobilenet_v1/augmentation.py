@@ -32,6 +32,7 @@ class Augmentation:
 
         Args:
             pictures: uint8 (N, height, width, 3), RGB.
+            size: side of the views.
             seed: integer (2,); the same seed draws the same views.
 
         Returns:

@@ -15,6 +15,7 @@ class NetworkAccuracy:
     """Top-1 accuracy of the two forms of one network on the same pictures.
 
     Attributes:
+        count: number of pictures.
         float_right: pictures that the float network classifies correctly.
         quantised_right: pictures that the network with fake quantisation classifies correctly.
     """
@@ -33,6 +34,7 @@ def evaluate(network: Network, batches: Iterable[tuple[Any, Any]]) -> NetworkAcc
     """Count correct classes, with and without fake quantisation.
 
     Args:
+        network: the network to evaluate.
         batches: pairs of pixels uint8 (N, size, size, 3) and classes int (N,).
     """
 

@@ -40,6 +40,7 @@ def export_module(
     every endpoint under `MobilenetV1/…`.
 
     Args:
+        network: the network to export.
         output: directory to make; it appears only when it is complete.
         classes: the name of every class, in the order of the logits.
         provenance: the origin of the weights, as JSON values.

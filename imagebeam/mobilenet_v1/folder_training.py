@@ -33,6 +33,7 @@ class TrainingPlan:
     """The settings of a training run.
 
     Attributes:
+        width: width of the network.
         size: side of its input in pixels.
         quantization: the integers of its compiled form.
         epochs: number of times that every picture is shown.
@@ -90,6 +91,7 @@ class Classifier:
     """A trained network and its evaluation.
 
     Attributes:
+        network: ready to export.
         classes: their names, in the order of the logits.
         accuracy: on the held-out pictures.
         held_out: those pictures, uint8 (N, size, size, 3).
@@ -122,6 +124,7 @@ def train_from_folder(
 
     Args:
         folder: at least two pictures of each of two classes.
+        plan: the settings of the run.
         decode: decodes a file to pixels in the same way as the later use of the classifier.
         state: folder of the run; a killed run with the same arguments continues from there.
         weights: initial weights instead of random ones; see `transfer_weights`.
@@ -180,6 +183,7 @@ def claim(state: Path, settings: Mapping[str, Any]) -> None:
     """Make `state` the folder of the run with these `settings`, or check that it already is.
 
     Args:
+        state: the folder; it is made if it does not exist.
         settings: JSON values that determine the result of the run.
 
     Raises:

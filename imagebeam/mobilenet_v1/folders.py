@@ -63,6 +63,7 @@ def refuse_lost_classes(
     """Raise NetworkError if none of the pictures of a class is left.
 
     Args:
+        samples: the pictures.
         labels: the classes of those that were decoded.
         skipped: the others, each as "path: reason".
     """

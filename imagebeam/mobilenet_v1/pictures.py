@@ -89,6 +89,7 @@ def decode_all(
     """Decode every picture once into an array on disk; skip pictures that cannot be decoded.
 
     Args:
+        samples: the pictures to decode.
         decode: decodes the bytes of a file to pixels; called from several threads.
         side: side of the decoded pictures; they take 3 * side² bytes each.
         folder: a folder on the disk for the array; nothing is left there.

@@ -37,6 +37,9 @@ class TrainingProgress:
     """The progress of a run; loss and accuracy are means over the steps since the last report.
 
     Attributes:
+        step: number of completed steps.
+        steps: total number of steps.
+        phase: the present phase.
         loss: cross-entropy and regularisation, in nats.
         accuracy: share of training views that were classified correctly, in [0, 1].
         seconds_left: expected time to the end at the present speed.
@@ -62,6 +65,7 @@ def train(
     """Train `network` in place.
 
     Args:
+        network: the network to train, with random or transferred weights.
         batches: a function from the number of completed steps to the next batches: pairs of
             pixels uint8 (N, height, width, 3) and classes int (N,), at least one per step.
         state: folder for checkpoints and TensorBoard summaries. The run continues from the last

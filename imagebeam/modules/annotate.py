@@ -43,6 +43,7 @@ def annotate(
         path: a `.tflite` or `.onnx` file or the folder of a SavedModel.
         output: the file, which is replaced, or the folder, which must not exist.
         classes: one name per class, index 0 first; None leaves them as they are.
+        options: the facts to state.
 
     Raises:
         ModuleError: a file cannot be read or written, or the statements do not fit the module.

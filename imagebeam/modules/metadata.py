@@ -39,6 +39,7 @@ class Metadata:
         channel_ranges: instead of `value_range`, one range for each channel.
         channels: the order of the colours, "rgb" or "bgr".
         range_origin: how the range was found out; None if the author states it.
+        signature: the function to run.
         kinds: the kind of each output to use, by its name; `outputs` comes first.
     """
 

@@ -23,6 +23,7 @@ class ModuleOptions:
         std: likewise.
         channels: the order of the colours at the input, "rgb" or "bgr".
         image_size: (height, width) of the pictures, for a module that takes any size.
+        signature: the function of the module to run.
         outputs: the kind of each output to use, "logits", "scores" or "features", by its name. A
             mapping is converted to pairs.
     """

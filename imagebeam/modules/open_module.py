@@ -92,6 +92,7 @@ def compile_module(
 
     Args:
         handle: as for `open_module`, but not a flatbuffer.
+        output: the file to write.
         cache: as for `open_module`.
         options: facts that the module does not state; the file states them.
 

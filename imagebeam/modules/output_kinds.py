@@ -35,6 +35,7 @@ class ModuleOutput:
 
     Attributes:
         shape: its lengths, with that of the batch first and None for a free one; None if unknown.
+        other_names: further names by which it is known.
     """
 
     name: str

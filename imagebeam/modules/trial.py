@@ -42,6 +42,7 @@ def try_file(
         cache: remembers the files that were tried.
         options: as for `open_module`. A file is tried again for another image size, signature or
             output.
+        seconds: the time limit for the whole trial.
         target: function that the process calls with the path, options as JSON, a number of bytes of
             memory, and the path of a file for a refusal.
 

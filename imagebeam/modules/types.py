@@ -122,6 +122,7 @@ class StagedModule:
         digest: "sha256:" and 64 hexadecimal digits over all its files, see `handles.digest`.
         engine: "litert", "tensorflow" or "onnx".
         path: one file, see `staging`; for a module that was not staged, see `Module.path`.
+        info: its interface.
         file_digest: SHA-256 of that file in hexadecimal digits, which every worker checks before it
             loads the file; empty for a module that was not staged.
     """
@@ -140,6 +141,7 @@ class Module(StagedModule):
 
     Attributes:
         path: for LiteRT the flatbuffer file, for TensorFlow the SavedModel directory.
+        engine_reason: the reason why this engine was chosen.
         source: the local directory or file that the handle refers to.
         notes: statements for the user, such as assumptions where the module is silent.
     """

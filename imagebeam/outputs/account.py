@@ -83,6 +83,7 @@ class Tally:
     """Results of the images of one or more shards.
 
     Attributes:
+        shards: number of shards.
         labelled: rows written to predictions.
         failed: rows written to errors, by code.
         costs: (wall, CPU) seconds by stage, added up over the threads that spent them.

@@ -101,6 +101,11 @@ class Comparison:
 def compare(old: Output, new: Output, most: int = 20) -> Comparison:
     """Compare the best label of every image that two outputs have in common.
 
+    Args:
+        old: the output to start from.
+        new: the output with the changes.
+        most: entries in each list of the result.
+
     Raises:
         OutputError: an output has no labels, or they have no image in common.
     """

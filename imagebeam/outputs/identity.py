@@ -106,6 +106,11 @@ def claim(layout: Layout, identity: Mapping[str, Any], overwrite: bool) -> None:
 def check(layout: Layout, identity: Mapping[str, Any]) -> bool:
     """Check that a folder belongs to a job or is empty. Change nothing.
 
+    Args:
+        layout: the layout of the folder, which must exist.
+        identity: the identity of the job; holds at least the options that the values of a row
+            depend on.
+
     Returns:
         Whether an earlier run of the job wrote to it.
 

@@ -20,6 +20,8 @@ class LabelCount:
     """The images with one label.
 
     Attributes:
+        label: the name of the class.
+        images: number of images.
         mean_score: mean of their scores, 0 to 1.
     """
 

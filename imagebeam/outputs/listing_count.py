@@ -18,6 +18,10 @@ class ListingCount:
     """Counts the images of one source, and writes the count now and then.
 
     A source that is listed in less than that time writes nothing.
+
+    Args:
+        source: index of the source.
+        clock: gives seconds.
     """
 
     def __init__(

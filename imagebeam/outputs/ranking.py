@@ -14,6 +14,7 @@ class RankedClass(NamedTuple):
     Attributes:
         class_index: the column `class`; an attribute cannot have that name in Python, and Beam
             makes attributes of the fields of rows. `row_as_dict` gives the names of the columns.
+        label: its name.
         score: from 0 to 1.
     """
 

@@ -28,6 +28,8 @@ class Output:
 
     Attributes:
         schema: the schema of its predictions, apart from --keep columns.
+        columns: the columns of its predictions, in their order.
+        is_complete: whether its job is complete.
     """
 
     layout: Layout

@@ -17,6 +17,7 @@ class RunToken:
     """One run of a job, whose workers may outlive the process that started them.
 
     Attributes:
+        id: unique to the run.
         remote_handle: where the work is done, such as the address of a cluster and the id of the
             job there; empty where the work ends with the process.
     """

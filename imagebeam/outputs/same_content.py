@@ -23,6 +23,7 @@ class SameContent(NamedTuple):
     """Images whose bytes are those of another image. All of them have rows.
 
     Attributes:
+        images: their number.
         groups: the number of different contents that they have.
         largest: digest and number of images of the largest groups.
     """

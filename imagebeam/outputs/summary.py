@@ -25,6 +25,8 @@ def summarise(
     run stand beside them for programs that read summaries of earlier versions.
 
     Args:
+        plan: the plan of all inputs.
+        tally: the tally of all shards.
         provenance: what the summary says about the job besides the counts.
         before: time spent before there was a plan.
         failed_in_output: rows in errors by code; None if the output holds rows of this run only.

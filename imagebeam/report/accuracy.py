@@ -36,6 +36,7 @@ class Accuracy:
 
     Attributes:
         name: the name of the file or folder with the true labels.
+        all: the counts of all images.
         classes: the true labels with their counts, those with most wrong labels first.
         confusions: pairs of classes, the most frequent first.
         bins: the bins of equal width from score 0 to 1; None where there is no image.

@@ -48,6 +48,7 @@ class Contents:
         dates_skipped: local files whose date was not looked up for lack of time.
         parts: one entry per part, in no order.
         is_running: whether a run writes to it, in a process of this machine or on a cluster.
+        findings: problems of the output, one sentence each.
     """
 
     layout: Layout
@@ -84,6 +85,8 @@ def read(
     """Count an output. Damaged files become findings and are skipped.
 
     Args:
+        images: get all labelled rows.
+        failures: get all failed rows.
         dates: looks up when files were modified.
 
     Raises:

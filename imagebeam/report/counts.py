@@ -41,8 +41,10 @@ class ClassCount:
 
     Attributes:
         name: the name of the class; empty for all.
+        images: number of images.
         mean_score: the mean score of the images; None where there are no scores.
         histogram: number of images in each of `BINS` bins; empty where there are no scores.
+        pictures: some of the images.
     """
 
     name: str
@@ -126,6 +128,8 @@ class ErrorGroup:
     """The failed images of one code.
 
     Attributes:
+        stage: the stage in which the images failed.
+        images: number of images.
         retryable: whether the images may succeed in another run.
         examples: a random sample of the rows.
     """

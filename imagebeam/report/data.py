@@ -20,6 +20,7 @@ class RowList:
     """The place where the page finds a list of rows.
 
     Attributes:
+        total: number of rows.
         held: number of rows that the page and its files hold.
         labels: names by number.
         files: addresses of files beside the page that hold rows, relative to it.

@@ -23,6 +23,7 @@ class ImageList:
     """Rows by column as JSON, in chunks.
 
     Attributes:
+        total: number of all rows, also of those that did not fit.
         held: number of rows that did.
     """
 

@@ -26,6 +26,7 @@ class PartRows:
     Attributes:
         parts: one entry per part, in no order.
         provenance: the provenance of the first part of predictions that states it.
+        findings: problems, one sentence each.
     """
 
     def __init__(self, layout: Layout, schema: pa.Schema) -> None:

@@ -11,6 +11,7 @@ class RowFile:
     """Rows in a file, of which any can be read at once.
 
     Attributes:
+        total: number of rows.
         batches: the batches of all rows, once `finish` was called; their values stay in the file.
     """
 

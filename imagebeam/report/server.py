@@ -43,7 +43,11 @@ class PortError(Exception):
 
 
 class ReportServer:
-    """Serves the page of an output from `address` until it is closed."""
+    """Serves the page of an output from `address` until it is closed.
+
+    Attributes:
+        contents: the contents of the output, when it was opened.
+    """
 
     def __init__(self, output: AnyPath, port: int = 0, truth: TruthRows | None = None) -> None:
         """Read an output and listen; port 0 is any that is free.

@@ -38,6 +38,7 @@ class Timeline:
     Attributes:
         start: the start of the first bin, in seconds since the epoch.
         seconds: width of a bin.
+        images: done in each bin.
         first: when the first part was finished, in seconds since the epoch.
         last: when the last one was.
     """

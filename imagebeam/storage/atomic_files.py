@@ -32,6 +32,7 @@ def atomic_file(
     """Yield a file to write to, which gets its name when the block ends without an error.
 
     Args:
+        path: final name.
         place: gives the finished file, its first argument, the final name. `place_new` does
             not replace a file.
 
@@ -89,6 +90,7 @@ def atomic_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     """Yield an empty folder, which gets its name when the block ends without an error.
 
     Args:
+        path: final name.
         replace: whether to delete a folder that has the name already.
 
     Raises:

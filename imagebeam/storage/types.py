@@ -11,6 +11,7 @@ class ObjectInfo:
     """The properties of an object that its store knows.
 
     Attributes:
+        uri: its full name.
         size: in bytes; None where it is unknown.
         version: generation or ETag, to which a later read can be pinned; "" if there is none.
         modified: time of the last write, in seconds since the epoch; None where it is unknown.
@@ -81,6 +82,7 @@ class Store(Protocol):
 
         Args:
             max_bytes: more than this is `TooLarge`.
+            start: first byte.
             size: None reads to the end.
             version: any other is `Changed`; "" accepts all.
         """
@@ -95,6 +97,7 @@ class Store(Protocol):
         """Write a whole object, or nothing.
 
         Args:
+            data: its bytes.
             if_version: replace only this version, or else fail with `Changed`; "" stands for no
                 object, None for any.
         """

@@ -24,9 +24,11 @@ class Committed:
     """The changes that a commit made to one table.
 
     Attributes:
+        table: its name.
         snapshot: name of the new version; None if nothing had to change.
         added: rows that are new in the table.
         removed: rows that are no longer in it; a row with a new value counts in both.
+        rows: in the table now.
     """
 
     table: str

@@ -105,6 +105,7 @@ def batches(part: AnyPath, own_schema: pa.Schema, schema: pa.Schema) -> Iterator
     """Yield the rows of a part with the columns of a table.
 
     Args:
+        part: a part of predictions or errors.
         own_schema: the schema of the part, as its job writes it.
 
     Raises:

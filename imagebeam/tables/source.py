@@ -32,6 +32,7 @@ class FinishedRows:
     """The finished rows of one kind: predictions or errors.
 
     Attributes:
+        parts: their files.
         own_schema: as the job writes them.
         digests: the digests of all rows, sorted.
     """
@@ -62,6 +63,8 @@ class CommitSource:
     """An output whose rows were read once.
 
     Attributes:
+        predictions: the rows of labelled images.
+        errors: the rows of failed images.
         properties: what both snapshots state about the origin of their rows.
     """
 

@@ -33,6 +33,7 @@ class Owner:
     """The output whose rows a table holds, and the rows that its last commit left there.
 
     Attributes:
+        output: the folder.
         total: `rows.total` of all rows of the table.
     """
 

@@ -39,6 +39,7 @@ class HeadPlan:
     Attributes:
         held_out: part of every class for validation, in (0, 1).
         balance: True to weigh classes so that all count equally, however many pictures they have.
+        seed: determines the split.
     """
 
     held_out: float = 0.2
@@ -90,6 +91,7 @@ def train_head(
     Args:
         folder: at least two pictures of each of two classes.
         module: one that `require_features` accepts.
+        plan: the settings of the run.
         reader: decodes pictures for this module.
         advance: called from time to time with the number of pictures done, and of all.
 

@@ -70,6 +70,7 @@ def fit(
     """Fit a classifier and return the one with the lowest loss on the validation images.
 
     Args:
+        learnt: images to train on.
         validated: images to choose the best iteration by.
         weights: the weights of each class in the loss, float32 (classes,).
         patience: checks, one every ten iterations, without a better loss after which training

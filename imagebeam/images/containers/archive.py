@@ -21,7 +21,11 @@ class MemberNames:
     """Decides by name which members are listed.
 
     Args:
+        rules: which names are left out.
         leave_out: receives reason and name of each member that is left out.
+
+    Attributes:
+        left_out: number of members that were left out.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Archive(NamedTuple):
     """A tar, zip or TFRecord file, by itself or inside another archive.
 
     Attributes:
+        file: the archive's bytes, decompressed.
+        kind: how its members are read.
         name: the name of the archive where it is a member of another one; else "".
         place: the place of the archive in the other one, where its members must be decompressed.
         start: added to the positions of its members, where they lie in the other one.

@@ -30,7 +30,14 @@ _UNREADABLE = "an archive of a kind that cannot be read inside another one. Unpa
 
 
 class ArchiveWalk:
-    """Yields the images of archives."""
+    """Yields the images of archives.
+
+    Args:
+        selection: which part of a record holds the image.
+        limits: what an archive may cost.
+        counter: counts the members.
+        names: which members are listed.
+    """
 
     def __init__(
         self,

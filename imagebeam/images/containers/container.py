@@ -50,6 +50,9 @@ def open_container(
     Args:
         file: a seekable file at any position; the caller closes it.
         kind: the kind by name, see `kind_of`. When members are listed, the content corrects it.
+        selection: which part of a record holds the image.
+        limits: what the container may cost.
+        names: which members are listed.
     """
     selection, names = selection or MemberSelection(), names or MemberNames()
     return Container(file, kind, selection, limits, names)
@@ -67,6 +70,8 @@ def read_range(
     Args:
         part: returns so many bytes from a position.
         kind: the kind of a tar or TFRecord file that is not compressed.
+        selection: which part of a record holds the image.
+        max_bytes: more than this is refused.
 
     Raises:
         ImageError: one of its leaves.
@@ -145,6 +150,7 @@ class Container:
         ended: in the order of the listing, the container is decompressed once.
 
         Args:
+            max_bytes: more than this is refused.
             kind: the kind of the member; None is the kind that the container was opened with.
 
         Raises:

@@ -35,6 +35,7 @@ class CompressedStream(NamedTuple):
     """The stream that the next requests are about. Such a request is a number of bytes to return.
 
     Attributes:
+        limits: what it may cost.
         path: the path of the open file, below /proc; "" where its bytes must be requested.
         data: the whole stream; None where it is in a file.
     """

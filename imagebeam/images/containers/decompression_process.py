@@ -54,6 +54,8 @@ class DecompressionProcess:
 
         Args:
             source: the compressed bytes, or a file of them.
+            limits: what it may cost.
+            seconds: the time limit for one piece.
         """
         self.taken = 0
         self._is_begun = self._is_ended = False
@@ -102,6 +104,7 @@ def decompressed_head(source: ByteSource | bytes, compression: Compression, size
 
     Args:
         source: a file, or the first bytes of one: few hold a whole block of bzip2 or zstd.
+        size: bytes to return, at most.
     """
     stream = DecompressionProcess(source, compression, ContainerLimits())
     try:

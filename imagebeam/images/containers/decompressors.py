@@ -38,7 +38,14 @@ def zstandard_module() -> Any:
 def decompressor(
     file: Any, compression: Compression, limits: ContainerLimits
 ) -> Callable[[int], bytes]:
-    """Return a function that reads at most so many decompressed bytes; none at the end."""
+    """Return a function that reads so many decompressed bytes, at most; none at the end.
+
+    Args:
+        file: a file of the compressed bytes, at their start.
+
+    Raises:
+        UnsupportedContainerError: its library is not installed.
+    """
     match compression:
         case Compression.GZIP:
             # `gzip.GzipFile` reads little at once, which makes it slower.

@@ -20,7 +20,11 @@ _MOST_FIELDS = 100_000
 
 
 class Features:
-    """The features of one Example."""
+    """The features of one Example.
+
+    Attributes:
+        payloads: the encoded feature by its key.
+    """
 
     def __init__(self, record: bytes) -> None:
         """Find the features; raise BadMember for no Example, or one with very many fields."""

@@ -40,11 +40,13 @@ class FileProcess:
         """Keep the settings; nothing starts before it is needed.
 
         Args:
+            pool: the processes.
             file: the file from which the process requests parts, where it cannot open it by
                 `path_of`.
             seconds: the time limit for one answer. The time in which this process reads a part does
                 not count.
             opened: the first message, which says what to do with the file.
+            part_bytes: the most bytes that the process gets at once.
         """
         self._pool = pool
         self._file = file

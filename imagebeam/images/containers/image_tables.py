@@ -27,7 +27,9 @@ def entries(
     """Yield one image per row of a table.
 
     Args:
+        rows: in their order.
         selection: see `MemberSelection`; without a key, the number of a row is its name.
+        counter: counts the rows.
     """
     for number, (place, name, path) in enumerate(rows, 1):
         counter.add()

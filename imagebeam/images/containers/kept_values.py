@@ -33,6 +33,7 @@ class Sidecar(NamedTuple):
     """A file beside an image, such as `0001.cls` beside `0001.jpg`.
 
     Attributes:
+        name: in the archive.
         data: its content, up to a byte more than `MOST_BYTES`.
     """
 
@@ -59,6 +60,7 @@ class Sidecars:
         """Return the values of the files beside an image that can be found by name.
 
         Args:
+            image: its name.
             content: returns the content of a file by its name; None if there is no such file.
 
         Raises:
@@ -130,6 +132,10 @@ def problem(entry: Entry, error: BadMember, columns: int) -> MemberProblem:
 
 def of_features(features: Features, columns: Sequence[str]) -> tuple[str | None, ...]:
     """Return values of an Example: the text of a single value, else a JSON array.
+
+    Args:
+        features: the features of the Example.
+        columns: its keys to keep.
 
     Raises:
         BadMember: a value is no text, or too long.

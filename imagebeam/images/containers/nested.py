@@ -22,6 +22,7 @@ class NestedPlace(NamedTuple):
     Attributes:
         outer: compression of the outer archive as a whole.
         start: position in it, decompressed.
+        size: bytes from there on.
         first: compression of these bytes.
         second: compression of what that gives: a `.tar.gz` in a zip has two.
         format: the format of the archive that this gives.

@@ -38,7 +38,9 @@ def numbered_before_the_last(
     it were yielded.
 
     Args:
+        entries: the entries of one container.
         found: is called with the number of further entries while they are collected.
+        bytes_in_memory: the bytes of entries in memory; a file holds more.
 
     Raises:
         OSError: there is no room for that file.

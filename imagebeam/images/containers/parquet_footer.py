@@ -23,6 +23,8 @@ class ColumnChunk(NamedTuple):
 
     Attributes:
         path: the path of the column, as `image.bytes`.
+        start: position of its first page.
+        size: bytes of its pages.
     """
 
     path: str

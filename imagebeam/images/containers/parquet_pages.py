@@ -33,6 +33,7 @@ class PageSizes(NamedTuple):
     """The largest pages of a column in one row group, decompressed.
 
     Attributes:
+        data: bytes of the largest page of values.
         dictionary: bytes of the dictionary. No value that it stands for is larger.
     """
 
@@ -46,6 +47,8 @@ def page_sizes(
     """Read the headers of a column's pages in one row group.
 
     Args:
+        file: the Parquet file.
+        group: the columns of the row group.
         path: the path of the column, as `image.bytes`; the first leaf of a column that is a struct.
 
     Raises:

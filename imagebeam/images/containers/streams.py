@@ -91,7 +91,12 @@ class Decompressed:
         limits: ContainerLimits,
         seconds: float = SECONDS,
     ) -> None:
-        """Keep the settings; nothing starts before it is needed."""
+        """Keep the settings; nothing starts before it is needed.
+
+        Args:
+            file: a file of the compressed bytes; the caller closes it.
+            seconds: the time limit for one piece.
+        """
         self._file = file
         self._compression = compression
         self._limits = limits

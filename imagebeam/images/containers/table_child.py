@@ -53,6 +53,8 @@ class TableFile(NamedTuple):
 
     Attributes:
         path: the path of the open file, below /proc; "" where its bytes must be requested.
+        selection: which column holds the image.
+        limits: what it may cost.
     """
 
     path: str
@@ -73,7 +75,11 @@ class ImageRequest(NamedTuple):
 
 
 class ColumnsRequest(NamedTuple):
-    """Request for the columns of a file."""
+    """Request for the columns of a file.
+
+    Attributes:
+        is_parquet: whether the file is Parquet, and not Arrow.
+    """
 
     is_parquet: bool
 
@@ -82,6 +88,7 @@ class RowsRequest(NamedTuple):
     """Request for the values of some columns.
 
     Attributes:
+        is_parquet: whether the file is Parquet, and not Arrow.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
     """

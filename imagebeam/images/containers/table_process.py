@@ -67,6 +67,7 @@ class TableRows(NamedTuple):
     """Rows that follow one another.
 
     Attributes:
+        columns: their values.
         bad: why a value cannot be kept, by the position of the row.
     """
 
@@ -87,7 +88,14 @@ class TableProcess:
         limits: ContainerLimits = _LIMITS,
         seconds: float = _SECONDS,
     ) -> None:
-        """Keep the settings; nothing starts before it is needed."""
+        """Keep the settings; nothing starts before it is needed.
+
+        Args:
+            file: the Parquet or Arrow file; the caller closes it.
+            selection: which column holds the image.
+            limits: what it may cost.
+            seconds: the time limit for one answer of the other process.
+        """
         opened = TableFile(path_of(file), file.seek(0, io.SEEK_END), selection, limits)
         self._process = FileProcess(TABLE_PROCESSES, file, seconds, opened)
         self._is_used_up = False

@@ -48,6 +48,8 @@ def rows(
     that is too long, or cannot be read, has a reason.
 
     Args:
+        file: a Parquet or Arrow file.
+        is_parquet: whether it is a Parquet file.
         exact: the one of them in whose texts bytes that are not UTF-8 are kept as surrogates. In
             others, they are replaced.
 
@@ -101,6 +103,7 @@ def _values(column: pa.Array, name: str, errors: str, bad: dict[int, str]) -> li
     """Return the values of a column as JSON can hold them; None where one is bad.
 
     Args:
+        column: a column of a batch.
         errors: what to do with bytes that are not UTF-8, see `bytes.decode`.
         bad: receives the reasons by row.
     """

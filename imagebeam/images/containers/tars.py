@@ -23,6 +23,7 @@ class TarEntry(NamedTuple):
 
     Attributes:
         kind: the type of `tarfile`.
+        start: position of its data.
         is_sparse: whether holes were left out of its data.
     """
 
@@ -73,6 +74,9 @@ def entries(
     """Yield all entries in order; each is at least one block further than the last.
 
     A tar that follows the end mark of another is read too, as `tar --ignore-zeros` does.
+
+    Args:
+        counter: counts the entries.
 
     Raises:
         DamagedContainerError: it cannot be read on.

@@ -47,6 +47,7 @@ class MemberProblem(NamedTuple):
 
     Attributes:
         name: the name of the member; "" for the container as a whole.
+        error: the reason.
         kept: values of the columns to keep, in their order; () where it has none.
         path: the path of a file that a record names instead of holding an image; None where it
             names none.
@@ -109,7 +110,11 @@ class ContainerLimits:
 
 
 class MemberCounter:
-    """Counts the members of one container, those of archives inside it included."""
+    """Counts the members of one container, those of archives inside it included.
+
+    Attributes:
+        seen: members so far.
+    """
 
     def __init__(self, limits: ContainerLimits) -> None:
         self.seen = 0

@@ -32,7 +32,11 @@ class ZipEntry(NamedTuple):
 
     Attributes:
         name: with slashes; bytes in an unknown encoding are surrogates.
+        is_folder: whether it is a folder.
+        method: the compression method.
+        checksum: CRC-32 of the content.
         packed_size: bytes in the archive.
+        size: bytes of the content.
         start: position of the local header.
         room: bytes from there to what comes next.
         problem: why it cannot be read.
@@ -153,6 +157,7 @@ class _Spans:
     """The start and end of members, to find those that share bytes or lie outside.
 
     Attributes:
+        count: entries of the index.
         shared: starts of members that share bytes with another one. Only bombs have these.
     """
 

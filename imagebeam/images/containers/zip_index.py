@@ -35,6 +35,7 @@ class Index(NamedTuple):
     """The index of a zip.
 
     Attributes:
+        data: the entries.
         start: position of the index: members end before it.
         shift: added to the positions in it. Something may stand before the zip; below 0, its
             beginning is missing.

@@ -34,6 +34,11 @@ Unpack = Callable[[bytes, int, int, ContainerLimits], bytes]
 def unpack(packed: bytes, method: int, size: int, limits: ContainerLimits) -> bytes:
     """Return what packed bytes decompress to, one byte more than announced at most.
 
+    Args:
+        packed: the bytes in the archive.
+        method: the compression method.
+        size: announced bytes of the content.
+
     Raises:
         BadMember: the data is damaged, or its method is not installed.
     """

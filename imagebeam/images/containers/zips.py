@@ -79,7 +79,15 @@ def read(
     limits: ContainerLimits,
     unpack: Unpack = unpack,
 ) -> bytes:
-    """Return the content of a member; raise ImageError if it is too large or damaged."""
+    """Return the content of a member if its checksum is right.
+
+    Args:
+        max_bytes: more than this is refused.
+        unpack: decompresses the member.
+
+    Raises:
+        ImageError: it is too large or damaged.
+    """
     _, packed_size, size, method, checksum, _ = place
     # Compression can add a little to what cannot be compressed.
     if (largest := max(size, packed_size - LARGEST_HEADER)) > max_bytes:

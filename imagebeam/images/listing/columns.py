@@ -52,6 +52,8 @@ def check_columns(found: Sequence[Source], keep: Sequence[str], digest: str | No
     """Check that any input has the columns that are named.
 
     Args:
+        found: the sources of all inputs.
+        keep: names of the columns to keep.
         digest: name of the column with digests; None if there is none.
 
     Raises:
@@ -77,6 +79,8 @@ def kept_columns(
     """Return the columns to keep of a table, or of the partitions that it lies in.
 
     Args:
+        columns: the columns of the table, with their Arrow types.
+        keep: names of the columns to keep.
         text: the input as the user typed it, for messages.
 
     Raises:
@@ -103,7 +107,9 @@ def keeping(source: Source, first: str, keep: Sequence[str], text: str) -> Sourc
     """Return the source with the columns to keep that are not those of a table.
 
     Args:
+        source: the source that holds images.
         first: name of its first image.
+        keep: names of the columns to keep.
         text: the input as the user typed it, for messages.
 
     Raises:

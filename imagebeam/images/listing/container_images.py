@@ -26,6 +26,7 @@ def members(one: ListingPass, address: str, shown: str) -> Iterator[ListedImage]
     """Yield the images in a container; what cannot be listed becomes an error row.
 
     Args:
+        one: the pass over its source.
         shown: its name in rows.
     """
     return guarded(shown, _members(one, address, shown))

@@ -17,6 +17,7 @@ def added(
     """Return an image with the values of the files beside it, and of its path.
 
     Args:
+        listed: the image.
         columns: extensions such as `txt`, `json.KEY`, or what a path holds.
         content: returns the content of a file by its path; None if there is no such file.
     """

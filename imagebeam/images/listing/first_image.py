@@ -26,6 +26,7 @@ def first_image(source: Source, text: str) -> str:
     """Return the name of the first image of a source.
 
     Args:
+        source: the source to look at.
         text: the input as the user typed it, for messages.
 
     Raises:

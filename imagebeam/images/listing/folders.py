@@ -36,6 +36,8 @@ def walk(folder: str, rules: NameRules, left_out: LeftOut) -> Iterator[FolderEnt
     Links to folders are followed unless they lead back.
 
     Args:
+        folder: its path.
+        rules: which names are left out.
         left_out: counts what is not an image. A folder that is left out counts once.
     """
     pending: list[_Pending] = [(folder, (), ())]
@@ -57,8 +59,11 @@ def _inside(
     """Return what is in a folder, the last one first, because the last to be added is taken first.
 
     Args:
+        folder: its path.
         parts: the parts of its path below the input.
         above: the folders above it.
+        rules: which names are left out.
+        left_out: counts those.
     """
     entries, below = _entries(folder, above)
     judged = [(entry, rules.reason_to_skip((*parts, entry.name), entry.name)) for entry in entries]

@@ -46,6 +46,7 @@ class FileKinds:
     """Recognises the kinds of files that are read in one way.
 
     Args:
+        access: how files are read.
         uri_column: the column that names images; None is `uri`.
     """
 

@@ -45,7 +45,9 @@ def sources(
     Args:
         inputs: as typed: a directory, a glob, an image, a manifest, a container, or `-`.
         stdin_copy: the file that holds what came in where an input is `-`.
+        access: how they are read.
         keep: columns of manifests whose values are copied to the rows.
+        rules: what is taken.
 
     Raises:
         InputError: an input that is missing, empty, unreadable or of an unknown kind.

@@ -56,6 +56,7 @@ class LeftOut:
         Args:
             reason: a key of `REASONS`.
             name: URI of the entry, or of one of them.
+            count: the number of entries.
         """
         before, examples = self._counts.get(reason, _NONE)
         if len(examples) < EXAMPLES:

@@ -18,7 +18,12 @@ from imagebeam.storage.errors import UnexpectedError, describe_unexpected
 
 @dataclass(frozen=True)
 class ListingRules:
-    """The rules of a listing: the files that it takes, and how it reads names."""
+    """The rules of a listing: the files that it takes, and how it reads names.
+
+    Attributes:
+        names: which names are left out.
+        entries: how the entries of manifests are read.
+    """
 
     names: NameRules = field(default_factory=NameRules)
     entries: EntryRules = field(default_factory=EntryRules)
@@ -30,7 +35,9 @@ class ListingPass:
 
     Attributes:
         base: address of the folder that relative entries start from.
+        access: how files are read.
         keep: columns whose values are copied to the rows, with their types.
+        rules: what is taken.
         is_look: whether archives yield their members as soon as they are found.
         left_out: counts what is found and not requested.
         found: is called with the number of further members of an archive that were found, before

@@ -17,6 +17,7 @@ def locate(names: Sequence[str], seconds: float) -> list[ImageLocation]:
     is not found, or not in time, gets the location of a local file that does not exist.
 
     Args:
+        names: URIs.
         seconds: wall time for all archives together.
     """
     found: dict[str, ImageLocation] = {}
@@ -32,7 +33,12 @@ def locate(names: Sequence[str], seconds: float) -> list[ImageLocation]:
 
 
 def members(archive: str, seconds: float) -> dict[str, ImageLocation]:
-    """Return the locations of the images in an archive that are found in time, by URI."""
+    """Return the locations of the images in an archive that are found in time, by URI.
+
+    Args:
+        archive: its URI.
+        seconds: wall time.
+    """
     return dict(_members(archive, time.monotonic() + seconds))
 
 

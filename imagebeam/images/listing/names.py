@@ -123,7 +123,12 @@ class NameRules:
     def reason_to_skip(
         self, parts: Sequence[str], name: str
     ) -> Literal["hidden", "excluded"] | None:
-        """Return why a file or folder is left out whatever it holds; None if it is not."""
+        """Return why a file or folder is left out whatever it holds; None if it is not.
+
+        Args:
+            parts: the parts of its path below the input.
+            name: the last of them.
+        """
         if name.lower() in FILE_SERVER_NAMES:
             return "excluded"
         if name.startswith(".") and name not in (".", ".."):

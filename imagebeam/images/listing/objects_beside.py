@@ -24,6 +24,7 @@ class ObjectsBeside:
 
     Args:
         columns: extensions such as `txt`, `json.KEY`, or what a path holds.
+        reads: number of objects that are read at once.
     """
 
     def __init__(self, store: Store, columns: Sequence[str], reads: int) -> None:

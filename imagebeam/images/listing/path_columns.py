@@ -22,6 +22,7 @@ def values(path: str, columns: Sequence[str]) -> tuple[str | None, ...]:
 
     Args:
         path: the path of the image, with slashes between its parts.
+        columns: names of the columns.
     """
     parts = path.split("/")
     folder = parts[-2] if len(parts) > 1 else None

@@ -28,7 +28,9 @@ class SourceMaker:
     """Makes the sources of all inputs, which share everything but their names.
 
     Args:
+        access: how files are read.
         keep: columns of manifests whose values are copied to the rows.
+        rules: what is taken.
 
     Attributes:
         refusals: why archives and manifests hold no image.

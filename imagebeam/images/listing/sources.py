@@ -36,10 +36,13 @@ class Source:
     """One thing to list: a folder, a glob, a manifest, a container, or images named one by one.
 
     Attributes:
+        kind: which of these.
         names: addresses; exactly one unless `kind` is `images`. A glob is one with its wildcards.
         base: address of the folder that a glob or a manifest's relative entries start from.
         limit: only so many of its first images are listed; None lists all.
+        access: how it is read.
         keep: columns whose values are copied to the rows, with their types.
+        rules: what is taken.
         is_look: whether this is only a look at the input: members of archives are yielded as soon
             as they are found, and one whose name comes again may have another name in the job.
         columns_before_version: number of extra columns before one with the image's version, None

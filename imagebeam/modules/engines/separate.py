@@ -24,6 +24,10 @@ class SeparateEngine:
     def __init__(self, module: StagedModule, seconds: float | None = None) -> None:
         """Load a module that `open_module` has prepared.
 
+        Args:
+            seconds: the time limit for each answer; None for the deadline of TensorFlow's
+                processes.
+
         Raises:
             ModuleError: it cannot be loaded, see `load_engine`, or not in time.
         """

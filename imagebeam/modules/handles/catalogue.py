@@ -46,10 +46,12 @@ class CatalogueEntry:
 
     Attributes:
         width: multiplier of the depth of all layers, as the publisher writes it.
+        size: side of its input in pixels.
         parameters: number of parameters, batch norm included.
         macs: multiply-accumulates per image.
         top_1: published accuracy on ImageNet in percent.
         top_5: likewise, for the five highest scores.
+        archive_sha256: digest of its archive.
         flatbuffer_sha256: digest of the flatbuffer, where it is known; "" otherwise.
     """
 

@@ -33,6 +33,7 @@ def verified_digest(handle: str, path: Path, pin: str | None, cache: Cache) -> s
     """Compute the digest of the module at `path`, a directory or file, and compare it with its pin.
 
     Args:
+        handle: without the pin.
         pin: the digest that the user requires; None for that of the first use, if there is one.
         cache: holds the digests of first uses, and listings.
 

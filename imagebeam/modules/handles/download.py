@@ -39,6 +39,7 @@ def download(
 
     Args:
         url: any name that `imagebeam.storage` can read.
+        path: the file to write.
         progress: called after each block.
         settings: patience of the first look at the server.
 

@@ -80,6 +80,7 @@ class Resolved:
     Attributes:
         path: a local directory or `.tflite` file.
         published: the entry of the catalogue, if it is a module of the catalogue.
+        notes: statements for the user about the choice of the files.
     """
 
     path: Path

@@ -66,6 +66,7 @@ class LastOperation:
         name: for example CONV_2D.
         activates: whether an activation such as relu is part of it.
         percent: whether its result is multiplied by 100 afterwards.
+        relu6: whether the activation is relu6.
     """
 
     name: str
@@ -81,6 +82,7 @@ def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperati
     several operations of one kind, are passed over. A sixth of a relu6 is a hard sigmoid.
 
     Args:
+        tensor: its number.
         joins: whether a joining counts.
     """
     producers, percent = graph.producers(), False

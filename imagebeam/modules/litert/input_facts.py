@@ -35,7 +35,9 @@ def input_facts(
     convention of the family.
 
     Args:
+        picture: the input.
         metadata: its `module.json`.
+        content: the flatbuffer.
         source: names it in errors.
         place: the place of the graph among those of the file.
 

@@ -30,6 +30,7 @@ def with_new_head(
         interface: the interface of a flatbuffer with features.
         weights: float32 (classes, length of the features).
         bias: float32 (classes,).
+        classes: their names.
         provenance: the origin of the weights.
 
     Raises:

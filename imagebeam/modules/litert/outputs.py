@@ -31,8 +31,10 @@ def find_outputs(
 
     Args:
         tensors: the outputs, in their order, for some pictures.
+        count: the number of these pictures.
         names: further names of outputs, see `signatures`.
         metadata: its `module.json`.
+        options: they take precedence.
         source: names the flatbuffer in errors.
 
     Raises:

@@ -30,6 +30,7 @@ def choose_function(content: bytes, stated: str | None, source: str) -> Function
     """Choose the function that is stated, or else the usual or only one.
 
     Args:
+        content: the flatbuffer.
         stated: the name of a signature; None if nothing states one.
         source: names the flatbuffer in errors.
 

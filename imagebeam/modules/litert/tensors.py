@@ -95,7 +95,9 @@ def pixel_writer(picture: Tensor, ranges: tuple[Range, ...], channels: str) -> P
     """Return the function that turns pixels into the input `picture`.
 
     Args:
+        picture: the input.
         ranges: the values of pixels 0 and 255 there: one pair for all channels, or one for each.
+        channels: the order of the colours there.
     """
     write = _writer(picture, ranges)
     if channels != BGR:

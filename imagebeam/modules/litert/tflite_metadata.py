@@ -34,6 +34,7 @@ def stated_ranges(content: bytes, source: str, place: int = 0) -> tuple[Range, .
     for graphs of which nothing is.
 
     Args:
+        content: the flatbuffer.
         source: names it in errors.
         place: the place of the graph among those of the file.
 

@@ -72,6 +72,7 @@ class _StatedGraph:
 
     Attributes:
         is_used: whether the statements are about it.
+        inputs: their number.
         files: for each output, the name of the file with its class names.
     """
 

@@ -35,6 +35,7 @@ def with_properties(content: bytes, classes: Sequence[str] | None, options: Modu
     """Return an ONNX file with properties that state facts; they replace earlier ones.
 
     Args:
+        content: the file.
         classes: one name per class; None leaves them as they are.
         options: the facts, none of which is an output or a signature.
     """

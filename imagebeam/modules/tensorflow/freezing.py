@@ -58,6 +58,7 @@ def freeze(
     """Trace `infer` for an input of `spec` and freeze it.
 
     Args:
+        infer: computes the heads of a batch.
         convert: freezes a function; None if TensorFlow has no function for it.
 
     Raises:

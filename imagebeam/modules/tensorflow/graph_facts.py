@@ -38,6 +38,7 @@ def graph_facts(infer: Infer, dtype: str, batch: int | None, size: tuple[int, in
     """Freeze the function `infer` of pictures and read its graph.
 
     Args:
+        infer: computes the heads of a batch.
         batch: the fixed length of the batch dimension, None when it is free.
         size: (height, width) of the pictures.
     """

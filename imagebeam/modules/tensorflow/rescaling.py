@@ -68,6 +68,7 @@ def cut_rescaling(
         graph: a frozen GraphDef, so that the factors are constants.
         input_name: its placeholder for pictures.
         value_range: the values of pixels 0 and 255 at that placeholder.
+        shape: the shape of the new input, float32.
 
     Raises:
         NotRescaledError: the rescaling uses more than scalars, or differs between its consumers.

@@ -71,6 +71,10 @@ def require_tensorflow(handle: str, purpose: str) -> None:
 def run_task(task: str, environment: Mapping[str, str] | None = None, **arguments: str) -> Any:
     """Run a function of `tensorflow.tasks` in a new process and return its result.
 
+    Args:
+        task: its name.
+        environment: variables to set in the process.
+
     Raises:
         TaskCrashedError: TensorFlow crashed.
         TaskTimedOutError: the deadline passed; the process is killed.

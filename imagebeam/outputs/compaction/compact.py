@@ -45,6 +45,7 @@ class Compacted:
 
     Attributes:
         parts: number of parts before and after.
+        bytes: the bytes of all parts, before and after.
         rows: in the parts that were joined.
     """
 
@@ -74,7 +75,9 @@ def compact(
 
     Args:
         layout: the layout of the output; its job need not be complete.
+        part_bytes: target size of a joined part.
         show: called with the number of parts that have been joined and of those to join.
+        group_rows: limit for the rows of a row group.
 
     Returns:
         the result by the name of the folder.

@@ -23,7 +23,9 @@ def export_folders(output: Output, target: Path, selection: Selection, copy: boo
     """Sort the images of an output into `target/LABEL/`. A new target appears when it is complete.
 
     Args:
+        output: the output to read.
         target: a folder that is new or empty.
+        selection: selects the images; with `top` over 1, an image is in several folders.
         copy: copy the images instead of making symbolic links.
 
     Raises:

@@ -40,7 +40,9 @@ class SidecarChange(NamedTuple):
     """A sidecar to be written.
 
     Attributes:
+        content: the content that it gets.
         before: content before the first change; None if there was no file.
+        is_new: whether there is no file.
         folders: the folders that must be made for it, the outermost first.
     """
 
@@ -56,6 +58,7 @@ class Journal:
 
     Attributes:
         files: by path.
+        folders: the folders that were made.
     """
 
     def __init__(self, layout: Layout) -> None:

@@ -34,9 +34,12 @@ def export_table(
     as a formula gets a leading apostrophe.
 
     Args:
+        output: the output to read.
+        target: the file.
         selection: selects the rows; with `top` over 1, CSV rows get columns `label_2`, `score_2`
             and so on.
         columns: the columns of predictions, in the order of the file; without any, all but vectors.
+        overwrite: replace an existing file.
 
     Returns:
         the number of rows.

@@ -46,7 +46,10 @@ def decoded(data: bytes, encoding: str | None, max_bytes: int, seconds: float = 
     """Undo the Content-Encoding of a whole body.
 
     Args:
+        data: the body.
+        encoding: the header.
         max_bytes: limit for what it holds.
+        seconds: the time limit for one compression.
 
     Raises:
         TooLarge: it decompresses to more than `max_bytes`, or needs too much memory.

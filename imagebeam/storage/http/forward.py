@@ -39,6 +39,7 @@ class ForwardFile(SeekableFile):
             begin: requests the object from its start.
             retry: repeats an action until it succeeds, as `imagebeam.storage.retry` does.
             size: in bytes, where it is known.
+            settings: limits of each read.
         """
         self._begin = begin
         self._retry = retry

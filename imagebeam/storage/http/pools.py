@@ -136,6 +136,8 @@ class WebHosts:
 
         Args:
             kept_hosts: hosts with open connections; of more, those used longest ago are closed.
+            look_up: returns the addresses of a host.
+            check: refuses addresses that are not public.
             longest_back_off: seconds that one answer can stop all requests to its host, which may
                 serve files of many owners.
         """

@@ -66,6 +66,7 @@ def read_body(body: Body, announced: str | None, max_bytes: int) -> bytes:
 
     Args:
         announced: the response's Content-Length.
+        max_bytes: limit.
 
     Raises:
         TooLarge: it is longer; found before reading where a length is announced.

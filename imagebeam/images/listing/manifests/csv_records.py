@@ -31,6 +31,8 @@ class Record(NamedTuple):
     """One record of a table in text.
 
     Attributes:
+        first: number of its first line.
+        last: number of its last line.
         cells: its values; empty for a blank line.
         error: why it cannot be read; "" if it can.
         text: its first line.
@@ -77,6 +79,8 @@ def records(
     """Yield the records of a table.
 
     Args:
+        text_lines: the lines of the table.
+        delimiter: between cells.
         quotes: whether a quoted cell may hold delimiters and line ends, as in CSV.
         width: the number of cells by which a line looks like a record; None if it is unknown.
     """

@@ -83,6 +83,7 @@ def format_of(name: str, file: IO[bytes], column: str) -> ManifestFormat:
 
     Args:
         file: at its start, where it is left.
+        column: the column that names the images.
     """
     head = read_head(file)
     if (table := form_of_table(head)) is not None:
@@ -108,6 +109,7 @@ def format_of_text(head: bytes, column: str) -> Format | None:
     """Return the format that a text shows by its beginning; None if it shows none.
 
     Args:
+        head: the beginning of the text.
         column: the column that names the images: a table has it in its header.
     """
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")

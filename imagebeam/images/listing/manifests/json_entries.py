@@ -118,6 +118,8 @@ def json_columns(text: IO[str], column: str, file: str) -> dict[str, Any]:
     """Return the columns of the first lines or items, with the Arrow types of their values.
 
     Args:
+        text: of the manifest.
+        column: that names the images.
         file: name of the manifest, for messages.
 
     Raises:

@@ -53,6 +53,7 @@ def read(
         name: the name of the file; its suffix gives the format unless the content shows another
             one.
         keep: columns whose values are copied to the rows.
+        uri_column: the column that names the images.
 
     Raises:
         ManifestError: the file is not a manifest of that format, or has no such column.
@@ -76,6 +77,8 @@ def columns(
 
     Args:
         file: at any position.
+        name: of the file.
+        uri_column: the column that names the images.
         shown: the file's name in messages, if it is another one.
 
     Raises:
