@@ -185,13 +185,19 @@ def location(text: str | Path) -> AnyPath:
     """Return the path that a name stands for: a `Path`, or a `Location` of gs:// and s3://.
 
     Raises:
-        UnwritableName: nothing with this scheme can be written, or the name has no bucket.
+        UnwritableName: nothing with this scheme can be written, or the name lacks a bucket.
     """
     if isinstance(text, Path):
         return text
     match scheme := uris.scheme(text):
         case "file":
-            return Path(uris.to_path(text))
+            path = uris.to_path(text)
+            if path != text and not path.startswith("/"):
+                raise UnwritableName(
+                    f"{text}: names a machine, not a file of this one. Write file:/// before the "
+                    "path."
+                )
+            return Path(path)
         case "gs" | "s3":
             if not text.partition("://")[2].partition("/")[0]:
                 raise UnwritableName(f"{text}: names no bucket. Give {scheme}://BUCKET/FOLDER.")

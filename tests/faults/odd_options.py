@@ -5,6 +5,7 @@ tries all cases; `--share 0.01 --seed 3` tries a hundredth of them, chosen by th
 """
 
 import argparse
+import io
 import itertools
 import os
 import random
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,7 +123,8 @@ def cases() -> Iterator[Case]:
     for form, (command, _) in FORMS.items():
         arguments = command_parser(command).arguments
         positions = [each for each in arguments if not each.option_strings]
-        options = [each for each in arguments if each.option_strings]
+        # --debug shows stack traces.
+        options = [each for each in arguments if each.option_strings and each.dest != "debug"]
         for place, each in enumerate(positions):
             for oddity, value in VALUES.items():
                 yield Case(form, str(each.metavar), oddity, (value,), place)
@@ -346,13 +348,20 @@ _OUTPUTS = ("--output", "--to", "--folders", "--xmp-folder", "--delta", "--repor
 
 
 def main() -> None:
-    """Try all cases or some of each form; print the faults and how often each exit code came."""
+    """Try all cases or some of each form; print the faults and how often each exit code came.
+
+    With --parse, only read the options, and print how many are refused.
+    """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--each", type=int, help="number of cases of each form (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="chooses them")
     parser.add_argument("--only", default="", help="part of the name of the forms to try")
+    parser.add_argument("--parse", action="store_true", help="only read the options")
     args = parser.parse_args()
     os.environ["IMAGEBEAM_MODULE"] = str(MODULE)
+    if args.parse:
+        _parse(sample(args.each, args.seed, args.only))
+        return
     codes: Counter[int | None] = Counter()
     faults = 0
     with tempfile.TemporaryDirectory() as name:
@@ -372,6 +381,16 @@ def main() -> None:
             if codes.total() % 20 == 0:
                 print(codes.total(), case.form, flush=True)
     print(f"{codes.total():,} commands, {faults} faults; exit codes: {dict(codes)}")
+
+
+def _parse(chosen: list[Case]) -> None:
+    with tempfile.TemporaryDirectory() as name, redirect_stdout(io.StringIO()):
+        os.chdir(name)
+        make_odd_files(Path(name, FOLDER))
+        at = Paths(Path(name), *(Path(name, each) for each in ("true.csv", "out", "new")))
+        refused = sum(bool(refusal(case, at)) for case in chosen)
+        os.chdir("/")
+    print(f"{len(chosen):,} command lines read, {refused:,} of them refused")
 
 
 def sample(each: int | None, seed: int, only: str = "") -> list[Case]:

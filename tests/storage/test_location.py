@@ -38,6 +38,11 @@ def test_a_name_without_a_bucket_is_refused(text: str) -> None:
         location(text)
 
 
+def test_a_file_of_another_machine_is_no_relative_path() -> None:
+    with pytest.raises(UnwritableName, match=r"^file://nas/out: names a machine, not a file of"):
+        location("file://nas/out")
+
+
 def test_parts_of_names_are_those_of_pathlib() -> None:
     name, model = Location("gs://bucket/a/b.tar.gz"), Path("bucket/a/b.tar.gz")
     assert (name.name, name.stem, name.suffix) == (model.name, model.stem, model.suffix)
