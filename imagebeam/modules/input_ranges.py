@@ -135,7 +135,25 @@ def _fitting_range(rescale: _Rescale) -> Range | None:
         largest = max(float(np.abs(first).max()), float(np.abs(last).max()))
         if largest <= _LARGEST and float(np.abs(last - first).min()) >= _SMALLEST_SPAN:
             fitting.append((low, high))
+    if not fitting:
+        fitting = [each for each in CANDIDATES if _normalises(*map(rescale, each))]
+        # A factor alone also leaves as many values below as above the mean of -1 to 1.
+        return fitting[0] if len(fitting) == 1 and fitting[0][0] == 0 else None
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _normalises(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
+    """Return whether pixels lose a mean in their range, and are divided by a deviation there.
+
+    Normalisations that were fitted to dark pictures, or to those of low contrast, leave larger
+    values than that of ImageNet.
+    """
+    deviations = last - first
+    if not (abs(deviations) > 0).all():
+        return False
+    mean = -first / deviations
+    usual = (mean > 0.1) & (mean < 0.9) & (deviations > 2) & (deviations < 7)
+    return bool(usual.all())
 
 
 def _subtracts_mean(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:

@@ -17,8 +17,8 @@ from imagebeam.modules.tensorflow.subprocess import (
 from imagebeam.modules.types import ModuleInfo
 
 # Increase these when the results of older versions must not be used any more.
-_COMPILER_VERSION = 7
-_DESCRIPTION_VERSION = 6
+_COMPILER_VERSION = 8
+_DESCRIPTION_VERSION = 7
 _FLATBUFFER = "module.tflite"
 _RESULT = "result.json"
 

@@ -23,8 +23,10 @@ import tensorflow as tf
 
 from imagebeam.modules.engines.litert import LiteRTEngine
 from imagebeam.modules.errors import ModuleError, reason_of
+from imagebeam.modules.input_ranges import ASSUMED
 from imagebeam.modules.metadata import append_to_flatbuffer, metadata_of
 from imagebeam.modules.model_outputs import ModelOutputs
+from imagebeam.modules.module_options import ModuleOptions
 from imagebeam.modules.probes import probe_pictures
 from imagebeam.modules.tensorflow.freezing import Frozen, freeze
 from imagebeam.modules.tensorflow.rescaling import cut_rescaling
@@ -137,8 +139,11 @@ def check_agreement(module: SavedModel, flatbuffer: bytes) -> None:
     """
     pixels = probe_pictures(module.info.image_size, *filter(None, [module.heads.batch]))
     expected, moved = (_outputs(module, each) for each in (pixels, pixels ^ np.uint8(1)))
+    # The graph of the flatbuffer may show a range that the module does not show.
+    is_assumed = module.info.range_origin == ASSUMED
+    options = ModuleOptions(value_range=module.info.value_range if is_assumed else None)
     try:
-        found = LiteRTEngine(flatbuffer, "the result").run(pixels)
+        found = LiteRTEngine(flatbuffer, "the result", options).run(pixels)
     except (ValueError, RuntimeError) as error:
         raise NotCompilableError(f"LiteRT cannot run it ({reason_of(error)})") from error
     for head in module.heads.by_kind:

@@ -24,6 +24,8 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "Mul": operator.mul,
     "Sub": operator.sub,
 }
+_ROOTS = {"Sqrt": 0.5, "Rsqrt": -0.5}
+_DEEPEST = 10
 # The quantised input has an equally fine grid, so fake quantisation of the input can go.
 _TRANSPARENT = ("Identity", "Cast", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars")
 _RESIZING = ("ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose", "Pad", "PadV2")
@@ -175,12 +177,27 @@ def _apply(
     return _ARITHMETIC[node.op](*operands)
 
 
-def _scalar(node: Any, nodes: dict[str, Any], channel: int | None) -> float | None:
+def _scalar(
+    node: Any, nodes: dict[str, Any], channel: int | None, depth: int = _DEEPEST
+) -> float | None:
+    """Return a constant, or what is computed from constants; None for other values.
+
+    Keras computes the factors of a normalisation in the graph.
+    """
     while node.op == "Identity":
         node = nodes[node.input[0].removesuffix(":0")]
-    if node.op != "Const":
+    if node.op == "Const":
+        value: np.ndarray[Any, Any] = tf.make_ndarray(node.attr["value"].tensor)
+        if value.size == 3 and channel is not None:
+            return float(value.ravel()[channel])
+        return float(value.reshape(())) if value.size == 1 else None
+    if depth == 0 or node.op not in (*_ARITHMETIC, *_ROOTS, "Maximum"):
         return None
-    value: np.ndarray[Any, Any] = tf.make_ndarray(node.attr["value"].tensor)
-    if value.size == 3 and channel is not None:
-        return float(value.ravel()[channel])
-    return float(value.reshape(())) if value.size == 1 else None
+    inputs = [nodes[each.removesuffix(":0")] for each in node.input if not each.startswith("^")]
+    found = [_scalar(each, nodes, channel, depth - 1) for each in inputs]
+    numbers = [each for each in found if each is not None]
+    if len(numbers) != len(found):
+        return None
+    if node.op in _ROOTS:
+        return numbers[0] ** _ROOTS[node.op] if numbers[0] > 0 else None
+    return max(numbers) if node.op == "Maximum" else _ARITHMETIC[node.op](*numbers)

@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from imagebeam.modules.engines.litert import LiteRTEngine
+from imagebeam.modules.input_ranges import ASSUMED, GRAPH
 from imagebeam.modules.inspection import count_costs
 from imagebeam.modules.litert.flatbuffer import read_interface
 from imagebeam.modules.metadata import read_from_flatbuffer
@@ -22,6 +23,7 @@ from imagebeam.modules.tensorflow.compile import (
 )
 from imagebeam.modules.tensorflow.saved_model import load_saved_model
 from tests.modules.saved_models import (
+    CLASSES,
     SIZE,
     mean_colours,
     pictures,
@@ -199,6 +201,23 @@ def test_a_retrained_hub_module_gives_the_outputs_that_tensorflow_computes(
     expected = model(tf.constant(pixels / np.float32(255))).numpy()
     # The sum of 512 features that are one step off, times weights of 0.05, is about 0.03.
     np.testing.assert_allclose(_logits(flatbuffer, pixels), expected, rtol=0, atol=0.15)
+
+
+def test_a_range_that_only_the_flatbuffer_shows_is_no_difference(tmp_path: Path) -> None:
+    generator = np.random.default_rng(6)
+    kernel = generator.normal(size=(4, 4, 3, 8)).astype(np.float32)
+    weights = generator.normal(size=(8, CLASSES)).astype(np.float32)
+
+    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        # The converter computes the exponential; then the flatbuffer shows the rescaling.
+        rescaled = images * tf.exp(tf.constant(-np.log(255), tf.float32)) - 0.5
+        rows = tf.nn.relu6(tf.nn.conv2d(rescaled, kernel, 4, "SAME"))
+        return {"default": tf.reduce_mean(rows, [1, 2]) @ weights}
+
+    module = load_saved_model(write_tf2(tmp_path / "module", {"default": classify}))
+    assert (module.info.range_origin, module.info.value_range) == (ASSUMED, (0.0, 1.0))
+    info = read_interface(compile_saved_model(module), "it").info
+    assert (info.range_origin, info.value_range) == (GRAPH, (0.0, 255.0))
 
 
 def test_a_flatbuffer_with_other_outputs_is_refused(tmp_path: Path) -> None:

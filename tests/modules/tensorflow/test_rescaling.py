@@ -77,6 +77,7 @@ def test_other_fronts_are_refused(rescale: Callable[[tf.Tensor], tf.Tensor]) -> 
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
 _CAFFE = np.array([103.939, 116.779, 123.68], np.float32)
+_TORCH = Front(True, (0.0, 255.0), channels="rgb")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,12 @@ _CAFFE = np.array([103.939, 116.779, 123.68], np.float32)
             Front(True, (0.0, 255.0)),
         ),
         (lambda x: x * 3.0, Front(True)),
+        (lambda x: (x - [100.0, 90, 80]) / [45.0, 44, 43], Front(True, (0.0, 255.0))),
+        (lambda x: (x - [0.3, 0.35, 0.4]) / [0.18, 0.19, 0.2], Front(True, (0.0, 1.0))),
+        (lambda x: (x - [0.15, 0.15, 0.15]) / 0.3, Front(True)),
+        (lambda x: (x - 1000.0) / 50.0, Front(True)),
+        (lambda x: tf.nn.batch_normalization(x, _MEAN, _STD**2, None, None, 0.0), _TORCH),
+        (lambda x: (x - _MEAN) / tf.maximum(tf.sqrt(_STD**2), 1e-7), _TORCH),
     ],
 )
 def test_the_front_of_a_graph_shows_the_range(front: Any, expected: Front) -> None:
