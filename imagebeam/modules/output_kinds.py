@@ -1,11 +1,15 @@
 """Decide what the outputs of a module are: logits, scores or features."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
 
 from imagebeam.modules.errors import ModuleError
+
+if TYPE_CHECKING:
+    from imagebeam.modules.several_outputs import SeenOutputs
 
 _T = TypeVar("_T")
 
@@ -26,6 +30,7 @@ _FEATURE_WORDS = (
 _CLASS_WORDS = ("class", "label", "index", "indices", "top_k")
 _SCORE_WORDS = ("prob", "softmax", "score")
 _DERIVED_WORDS = (*_CLASS_WORDS, *_SCORE_WORDS)
+_NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
 _NUMBERS = ("float", "int8", "uint8", "int16")
 
 
@@ -68,16 +73,20 @@ def names_features(*names: str) -> bool:
 
 
 def choose_outputs(
-    outputs: Sequence[ModuleOutput], stated: Mapping[str, str], source: str
+    outputs: Sequence[ModuleOutput],
+    stated: Mapping[str, str],
+    source: str,
+    look: "Callable[[], SeenOutputs]",
 ) -> dict[str, str]:
     """Choose the outputs to use among those of one function; return the name of each by its kind.
 
     Names do not tell logits from scores, so the output called "logits" may hold scores, unless
-    `stated` names it.
+    `stated` names it, or there are scores too.
 
     Args:
-        stated: the kind of the outputs to use, by name; empty to decide by names and shapes.
+        stated: the kind of the outputs to use, by name; empty to decide by names, shapes and graph.
         source: names the function in errors.
+        look: reads from the graph what the outputs are, where names and shapes do not decide.
 
     Raises:
         ModuleError: a stated output is missing, or it is unclear which one to use.
@@ -93,15 +102,18 @@ def choose_outputs(
     classifying = [output for output in usable if output not in features]
     if len(classifying) > 1:
         classifying = _main_of_several(classifying)
-    if len(features) > 1 or len(classifying) > 1 or not usable:
+    if not usable:
         raise _unclear(outputs, source)
-    for output in classifying:
-        _refuse_listed_classes(output, outputs, source)
-    return {
-        kind: output.name
-        for kind, chosen in ((FEATURES, features), (LOGITS, classifying))
-        for output in chosen
-    }
+    by_kind = {FEATURES: features, LOGITS: classifying}
+    found = {kind: each.name for kind, chosen in by_kind.items() for each in chosen}
+    if len(features) > 1 or len(classifying) > 1:
+        seen = look()
+        if not (found := seen.kinds([each.name for each in usable])):
+            raise _unclear(outputs, source, {each.name: seen.words(each.name) for each in outputs})
+    for output in usable:
+        if output.name in (found.get(LOGITS), found.get(SCORES)):
+            _refuse_listed_classes(output, outputs, source)
+    return found
 
 
 def _called(name: str, outputs: Sequence[ModuleOutput], source: str) -> ModuleOutput:
@@ -159,21 +171,27 @@ def _contains(output: ModuleOutput, words: Sequence[str]) -> bool:
     return any(word in name.lower() for name in output.names for word in words)
 
 
-def _unclear(outputs: Sequence[ModuleOutput], source: str) -> ModuleError:
+def _unclear(
+    outputs: Sequence[ModuleOutput], source: str, seen: Mapping[str, str] = _NOTHING_SEEN
+) -> ModuleError:
     if outputs and not any(output.can_be_vector or output.can_be_number for output in outputs):
         return ModuleError(
             f"{source}: its outputs are {_listed(outputs)}, not one vector per image. Give a "
             'module for classification or feature vectors; Keras exports one with pooling="avg".'
         )
     return ModuleError(
-        f"{source}: its outputs are {_listed(outputs) or 'missing'}, and it is unclear which to "
-        "use. Name those to use with their kinds: --module-output NAME=logits, NAME=scores or "
+        f"{source}: its outputs are {_listed(outputs, seen) or 'missing'}, and it is unclear which "
+        "to use. Name those to use with their kinds: --module-output NAME=logits, NAME=scores or "
         "NAME=features, several separated by commas."
     )
 
 
-def _listed(outputs: Sequence[ModuleOutput]) -> str:
-    return "; ".join(f"{each.name!r} {_shape(each.shape)}" for each in outputs)
+def _listed(outputs: Sequence[ModuleOutput], seen: Mapping[str, str] = _NOTHING_SEEN) -> str:
+    return "; ".join(
+        f"{each.name!r} {_shape(each.shape)}" + (f" ({words})" if words else "")
+        for each in outputs
+        for words in [seen.get(each.name)]
+    )
 
 
 def _shape(shape: tuple[int | None, ...] | None) -> str:
@@ -182,8 +200,17 @@ def _shape(shape: tuple[int | None, ...] | None) -> str:
     return f"[{', '.join('?' if length is None else str(length) for length in shape)}]"
 
 
-def renamed(values: Mapping[str, _T], kind: str) -> dict[str, _T]:
-    """Return values by kind, with that of "logits" under `kind`."""
+def renamed(values: Mapping[str, _T], kind: str, source: str) -> dict[str, _T]:
+    """Return values by kind, with that of "logits" under `kind`; `source` names the module.
+
+    Raises:
+        ModuleError: another value is of that kind.
+    """
+    if kind != LOGITS and {kind, LOGITS} <= {*values}:
+        raise ModuleError(
+            f"{source}: two of its outputs hold {kind}, and it is unclear which to use. Name one "
+            f"with --module-output NAME={kind}."
+        )
     return {kind if each == LOGITS else each: value for each, value in values.items()}
 
 

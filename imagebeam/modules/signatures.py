@@ -13,6 +13,7 @@ from typing import Any
 from imagebeam.modules.errors import OTHER_CHANNELS, ModuleError
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, ModuleOutput, choose_outputs
+from imagebeam.modules.several_outputs import NOTHING_SEEN, SeenOutputs
 
 HUB_SIGNATURES = {LOGITS: "image_classification", FEATURES: "image_feature_vector"}
 GENERAL_SIGNATURES = ("default", "serving_default", "__call__")
@@ -61,12 +62,20 @@ class Head:
     output: str
 
 
+Look = Callable[[Signature], SeenOutputs]
+"""Reads from the graph of a signature what its outputs are."""
+
+
 def choose_heads(
-    signatures: Mapping[str, Signature], source: str, options: ModuleOptions = NO_OPTIONS
+    signatures: Mapping[str, Signature],
+    source: str,
+    options: ModuleOptions = NO_OPTIONS,
+    look: Look = lambda signature: NOTHING_SEEN,
 ) -> dict[str, Head]:
     """Choose the heads "logits", "scores" and "features" among `signatures`; at least one.
 
-    Names do not tell logits from scores, so "logits" may hold scores unless `options` state it.
+    Names do not tell logits from scores, so "logits" may hold scores unless `options` state it, or
+    there are scores too.
 
     Raises:
         ModuleError: no signature belongs to an image module; the text lists the signatures.
@@ -77,7 +86,7 @@ def choose_heads(
                 f"{source}: it has no signature {options.signature!r}. Give one of its signatures "
                 f"with --signature: {', '.join(sorted(signatures))}."
             )
-        return _heads_of(signatures[options.signature], source, options)
+        return _heads_of(signatures[options.signature], source, options, look)
     taking_pictures = {name: each for name, each in signatures.items() if _takes_pictures(each)}
     usable = taking_pictures or signatures
     if not options.outputs and any(name in usable for name in HUB_SIGNATURES.values()):
@@ -85,7 +94,7 @@ def choose_heads(
             kind: head
             for name in HUB_SIGNATURES.values()
             if name in usable
-            for kind, head in _heads_of(usable[name], source, options).items()
+            for kind, head in _heads_of(usable[name], source, options, look).items()
         }
     names = [name for name in (*HUB_SIGNATURES.values(), *GENERAL_SIGNATURES) if name in usable]
     if not names and len(usable) == 1:
@@ -97,15 +106,17 @@ def choose_heads(
             "or name the signature to run with --signature."
         )
     fitting = [name for name in names if {*options.kinds} <= {*usable[name].outputs}]
-    return _heads_of(usable[(fitting or names)[0]], source, options)
+    return _heads_of(usable[(fitting or names)[0]], source, options, look)
 
 
-def _heads_of(signature: Signature, source: str, options: ModuleOptions) -> dict[str, Head]:
+def _heads_of(
+    signature: Signature, source: str, options: ModuleOptions, look: Look
+) -> dict[str, Head]:
     outputs = [
         ModuleOutput(name, spec.dtype, spec.shape) for name, spec in signature.outputs.items()
     ]
     described = f"{source}: signature {signature.name!r}"
-    chosen = choose_outputs(outputs, options.kinds, described)
+    chosen = choose_outputs(outputs, options.kinds, described, lambda: look(signature))
     if signature.name == HUB_SIGNATURES[FEATURES] and not options.outputs:
         chosen = {FEATURES: next(iter(chosen.values()))}
     return {kind: Head(signature, name) for kind, name in chosen.items()}

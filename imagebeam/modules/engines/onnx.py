@@ -101,16 +101,17 @@ class OnnxEngine:
             ],
             stated,
             source,
+            lambda: graph.seen([each.name for each in self._session.get_outputs()]),
         )
         self._names = list(by_kind.values())
         probes = probe_batches(size, self._input.batch).reshape(-1, *size, 3)
         values = self._values(probes, self._write, source)
         rows = dict(zip(by_kind, values, strict=True))
-        if LOGITS in rows and not stated:
+        if LOGITS in rows and SCORES not in rows and not stated:
             named = metadata.class_names(rows[LOGITS].shape[1], source) is not None
             end = graph.end(by_kind[LOGITS])
             kind = kind_of_classifier(rows[LOGITS], end, graph.has_sigmoids, named)
-            rows = renamed(rows, kind)
+            rows = renamed(rows, kind, source)
         self._kinds = list(rows)
         names = dict(zip(self._kinds, self._names, strict=True))
 

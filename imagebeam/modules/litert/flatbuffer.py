@@ -1,7 +1,7 @@
 """Check the interface of a `.tflite` file and describe it as `ModuleInfo`."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,13 @@ from imagebeam.modules.litert.graph import Graph
 from imagebeam.modules.litert.heads import ExposedHeads, expose_heads
 from imagebeam.modules.litert.input_facts import input_facts
 from imagebeam.modules.litert.interpreters import open_interpreter, refusals, run_once
-from imagebeam.modules.litert.outputs import end_of, find_outputs, has_quantised_scores
-from imagebeam.modules.litert.signatures import choose_function
+from imagebeam.modules.litert.outputs import (
+    end_of,
+    find_outputs,
+    has_quantised_scores,
+    place_of_classifier,
+)
+from imagebeam.modules.litert.signatures import Function, choose_function
 from imagebeam.modules.litert.tensors import (
     INPUT_DTYPES,
     PixelWriter,
@@ -86,9 +91,8 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
         interpreter = open_interpreter(content, source)
     named = bool(options.outputs or metadata.kinds)
     decided = named or metadata.outputs is not None
-    names = [*function.output_names.values()]
-    names += [each["name"] for each in interpreter.get_output_details()]
-    if not named and (exposed := _exposed(content, metadata, names)) is not None:
+    exposed = None if named else _exposed(interpreter, function, metadata, options, source)
+    if exposed is not None:
         decided = decided or exposed.decided
         content, metadata = exposed.content, replace(metadata, outputs=exposed.outputs)
         interpreter = open_interpreter(content, source)
@@ -104,12 +108,12 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     values = _answers(interpreter, picture, write_pixels, batches, source)
     tensors = [tensor_of(each) for each in interpreter.get_output_details()]
     outputs = find_outputs(
-        tensors, batches.shape[1], function.output_names, metadata, options, source
+        tensors, batches.shape[1], graph, function.output_names, metadata, options, source
     )
     rows = _rows(outputs, values)
-    if LOGITS in outputs and not decided:
+    if LOGITS in outputs and SCORES not in outputs and not decided:
         kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
-        outputs, rows = renamed(outputs, kind), renamed(rows, kind)
+        outputs, rows = renamed(outputs, kind, source), renamed(rows, kind, source)
 
     def rows_with(candidate: Range) -> dict[str, FloatArray]:
         write = pixel_writer(picture, (candidate,), facts.channels or RGB)
@@ -128,18 +132,34 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     return Interface(content, picture, outputs, batch, info, write_pixels)
 
 
-def _exposed(content: bytes, metadata: Metadata, names: Sequence[str]) -> ExposedHeads | None:
-    """Expose more heads, unless metadata or names of outputs show features or several outputs."""
+def _exposed(
+    interpreter: Any,
+    function: Function,
+    metadata: Metadata,
+    options: ModuleOptions,
+    source: str,
+) -> ExposedHeads | None:
+    """Expose more heads of the output that classifies, unless there are features already."""
     stated = metadata.outputs
-    if stated is not None and (FEATURES in stated or len(stated) != 1):
+    tensors = [tensor_of(each) for each in interpreter.get_output_details()]
+    names = [*function.output_names.values(), *(each.name for each in tensors)]
+    place: int | None = 0
+    if stated is not None:
+        place = None if FEATURES in stated else stated.get(SCORES, stated.get(LOGITS))
+    elif len(tensors) > 1:
+        count = int(interpreter.get_input_details()[0]["shape"][0])
+        graph = Graph(function.content)
+        place = place_of_classifier(tensors, count, graph, function.output_names, options, source)
+    if place is None or (exposed := expose_heads(function.content, place)) is None:
         return None
-    exposed = expose_heads(content)
-    if exposed is None or exposed.decided:
+    if exposed.decided:
         return exposed
     if stated is None:
-        return None if names_features(*names) else exposed
+        return None if len(tensors) == 1 and names_features(*names) else exposed
+    if len(stated) != 1:
+        return None
     [kind] = stated
-    return replace(exposed, outputs=renamed(exposed.outputs, kind))
+    return replace(exposed, outputs=renamed(exposed.outputs, kind, source))
 
 
 def _answers(

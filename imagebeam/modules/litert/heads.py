@@ -20,9 +20,9 @@ import numpy as np
 from imagebeam.modules.litert.graph import UNREADABLE, Graph, pack
 from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 
-_RESHAPING = ("RESHAPE", "SQUEEZE")
-_CONVERTING = ("QUANTIZE", "DEQUANTIZE", "CAST")
-_LAST_LAYERS = ("CONV_2D", "FULLY_CONNECTED")
+RESHAPING = ("RESHAPE", "SQUEEZE")
+CONVERTING = ("QUANTIZE", "DEQUANTIZE", "CAST")
+LAST_LAYERS = ("CONV_2D", "FULLY_CONNECTED")
 # The result of these operations for one picture does not depend on the number of pictures.
 _ANY_BATCH = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "MUL", "SUB"),
@@ -37,7 +37,7 @@ class ExposedHeads:
     Attributes:
         content: the changed flatbuffer.
         outputs: for each head, its position among the outputs.
-        decided: False if "logits" is the output of the file, which may be something else.
+        decided: False if "logits" is an output of the file, which may be something else.
     """
 
     content: bytes
@@ -45,15 +45,19 @@ class ExposedHeads:
     decided: bool
 
 
-def expose_heads(content: bytes) -> ExposedHeads | None:
-    """Add logits, and features where they are one vector, to the outputs of `content`.
+def expose_heads(content: bytes, place: int = 0) -> ExposedHeads | None:
+    """Give `content` the logits, and the features where they are one vector, as outputs.
+
+    Args:
+        content: a flatbuffer.
+        place: that of the output that classifies; others are left out.
 
     Returns:
-        The changed flatbuffer; None when `content` does not end in a dense layer, or in a softmax
+        The changed flatbuffer; None when this output does not end in a dense layer, or in a softmax
         or sigmoids behind one.
     """
     try:
-        return _expose(Graph(content))
+        return _expose(Graph(content), place)
     except UNREADABLE:
         return None
 
@@ -88,7 +92,7 @@ def last_operation(graph: Graph, tensor: int, joins: bool = True) -> LastOperati
     producers, percent = graph.producers(), False
     while (operator := producers.get(tensor)) is not None:
         name = graph.name(operator)
-        if name in (*_RESHAPING, *_CONVERTING):
+        if name in (*RESHAPING, *CONVERTING):
             tensor = int(operator.inputs[0])
         elif not percent and (before := _multiplied(graph, operator, 100)) is not None:
             tensor, percent = before, True
@@ -140,26 +144,26 @@ def _multiplied(graph: Graph, operator: Any, factor: float) -> int | None:
     return None
 
 
-def _expose(graph: Graph) -> ExposedHeads | None:
+def _expose(graph: Graph, place: int) -> ExposedHeads | None:
     model, subgraph, producers = graph.model, graph.model.subgraphs[0], graph.producers()
 
     def before(tensor: int) -> int:
         """Follow a tensor back through operations that only change its shape."""
-        while tensor in producers and graph.name(producers[tensor]) in _RESHAPING:
+        while tensor in producers and graph.name(producers[tensor]) in RESHAPING:
             tensor = int(producers[tensor].inputs[0])
         return tensor
 
-    if len(subgraph.outputs) != 1 or not graph.operators:
+    if not graph.operators:
         return None
-    output = int(subgraph.outputs[0])
+    output = int(subgraph.outputs[place])
     if (end := producers.get(output)) is None:
         return None
-    if graph.name(end) in _CONVERTING:
+    if graph.name(end) in CONVERTING:
         end = producers.get(int(end.inputs[0]), end)
     softmax = graph.name(end) == "SOFTMAX"
     logits = before(int(end.inputs[0]) if softmax or graph.name(end) == "LOGISTIC" else output)
     last_layer = producers.get(logits)
-    if last_layer is None or graph.name(last_layer) not in _LAST_LAYERS:
+    if last_layer is None or graph.name(last_layer) not in LAST_LAYERS:
         return None
     vector = int(last_layer.inputs[0])
     vectors = [each for each in (before(vector), vector) if _is_vector(graph, each)]

@@ -1,33 +1,55 @@
 """Find the outputs of a flatbuffer, and what each of them is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
 from imagebeam.modules.errors import ModuleError
 from imagebeam.modules.litert.graph import Graph
-from imagebeam.modules.litert.heads import last_operation
+from imagebeam.modules.litert.heads import CONVERTING, LAST_LAYERS, RESHAPING, last_operation
 from imagebeam.modules.litert.tensors import DTYPES, Tensor
 from imagebeam.modules.metadata import Metadata
 from imagebeam.modules.module_options import ModuleOptions
-from imagebeam.modules.output_kinds import ModuleOutput, choose_outputs, length_of
+from imagebeam.modules.output_kinds import (
+    FEATURES,
+    LOGITS,
+    SCORES,
+    ModuleOutput,
+    choose_outputs,
+    length_of,
+)
 from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
+from imagebeam.modules.several_outputs import (
+    BIAS,
+    DENSE,
+    FORM,
+    SCORING,
+    SeenOutput,
+    SeenOutputs,
+    Step,
+)
 
 # The last operation of a network that computes features: no classifier ends in these.
 _POOLING = ("MEAN", "REDUCE_MAX", "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_NORMALIZATION")
 _SCORES = {"LOGISTIC": SIGMOID, "RELU_0_TO_1": SIGMOID, "SOFTMAX": SOFTMAX}
+_ROLES: dict[str | None, str] = {
+    **dict.fromkeys((*RESHAPING, *CONVERTING), FORM),
+    **dict.fromkeys(("LOGISTIC", "SOFTMAX"), SCORING),
+    **dict.fromkeys(LAST_LAYERS, DENSE),
+}
 _ACTIVATIONS = ("RELU", "RELU6", "TANH", "HARD_SWISH", "GELU", "ELU")
 
 
 def find_outputs(
     tensors: Sequence[Tensor],
     count: int,
+    graph: Graph,
     names: Mapping[int, str],
     metadata: Metadata,
     options: ModuleOptions,
     source: str,
 ) -> dict[str, Tensor]:
-    """Return the output of each kind; "logits" may hold scores, unless its kind is stated.
+    """Return the output of each kind; "logits" may hold scores, unless its kind is known.
 
     Args:
         tensors: the outputs, in their order, for some pictures.
@@ -43,6 +65,45 @@ def find_outputs(
     kinds = options.kinds or dict(metadata.kinds)
     if metadata.outputs is not None and not kinds:
         return _placed(tensors, count, metadata.outputs, source)
+    chosen = _chosen(tensors, count, graph, names, kinds, options, source)
+    for tensor in chosen.values():
+        if not _is_vector(tensor, count):
+            raise ModuleError(
+                f"{source}: its output {tensor.name!r} {tensor.dtype.name} {list(tensor.shape)} is "
+                "not one vector per image. Name another with --module-output NAME=logits."
+            )
+    return chosen
+
+
+def place_of_classifier(
+    tensors: Sequence[Tensor],
+    count: int,
+    graph: Graph,
+    names: Mapping[int, str],
+    options: ModuleOptions,
+    source: str,
+) -> int | None:
+    """Return the place of the output that classifies; None if unclear, or if there are features.
+
+    The arguments are those of `find_outputs`.
+    """
+    try:
+        chosen = _chosen(tensors, count, graph, names, {}, options, source)
+    except ModuleError:
+        return None
+    output = chosen.get(SCORES, chosen.get(LOGITS))
+    return None if output is None or FEATURES in chosen else [*tensors].index(output)
+
+
+def _chosen(
+    tensors: Sequence[Tensor],
+    count: int,
+    graph: Graph,
+    names: Mapping[int, str],
+    kinds: Mapping[str, str],
+    options: ModuleOptions,
+    source: str,
+) -> dict[str, Tensor]:
     outputs = [
         ModuleOutput(
             names.get(each.index) or each.name,
@@ -55,14 +116,25 @@ def find_outputs(
     by_name = {output.name: each for output, each in zip(outputs, tensors, strict=True)}
     if options.signature is not None:
         outputs = [output for output in outputs if by_name[output.name].index in names]
-    chosen = {kind: by_name[name] for kind, name in choose_outputs(outputs, kinds, source).items()}
-    for tensor in chosen.values():
-        if not _is_vector(tensor, count):
-            raise ModuleError(
-                f"{source}: its output {tensor.name!r} {tensor.dtype.name} {list(tensor.shape)} is "
-                "not one vector per image. Name another with --module-output NAME=logits."
-            )
-    return chosen
+    chosen = choose_outputs(outputs, kinds, source, lambda: _seen(graph, by_name))
+    return {kind: by_name[name] for kind, name in chosen.items()}
+
+
+def _seen(graph: Graph, tensors: Mapping[str, Tensor]) -> SeenOutputs:
+    producers = graph.producers()
+
+    def step_back(tensor: Hashable) -> Step | None:
+        operator = producers.get(tensor)  # type: ignore[call-overload]
+        name = None if operator is None else graph.name(operator)
+        if name == "ADD":
+            changing = [each for each in map(int, operator.inputs) if graph.constant(each) is None]
+            return (BIAS, changing[0]) if len(changing) == 1 else None
+        return (_ROLES[name], int(operator.inputs[0])) if name in _ROLES else None
+
+    return SeenOutputs(
+        {name: SeenOutput(each.index, end_of(graph, each)) for name, each in tensors.items()},
+        step_back,
+    )
 
 
 def _placed(

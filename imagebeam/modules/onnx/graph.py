@@ -1,6 +1,6 @@
 """Read the graph of an ONNX file: what it does first, how it ends, and the names in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -10,6 +10,15 @@ import numpy.typing as npt
 from imagebeam.modules.errors import ModuleError, reason_of
 from imagebeam.modules.input_ranges import Front, Range, front_of_rescaling
 from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
+from imagebeam.modules.several_outputs import (
+    BIAS,
+    DENSE,
+    FORM,
+    SCORING,
+    SeenOutput,
+    SeenOutputs,
+    Step,
+)
 
 _Values = npt.NDArray[np.float64]
 
@@ -26,6 +35,11 @@ _TRANSPARENT = (
     *_REVERSING,
 )
 _SCORES = {"Sigmoid": SIGMOID, "HardSigmoid": SIGMOID, "Softmax": SOFTMAX}
+_ROLES = {
+    **dict.fromkeys((*_FORM, "Dropout"), FORM),
+    **dict.fromkeys(_SCORES, SCORING),
+    **dict.fromkeys(("Gemm", "MatMul", "Conv"), DENSE),
+}
 _POOLING = (
     *("GlobalAveragePool", "GlobalMaxPool", "AveragePool", "MaxPool", "ReduceMean", "ReduceMax"),
     *("Relu", "Tanh", "Elu", "LeakyRelu", "HardSwish", "Gelu", "LpNormalization"),
@@ -139,6 +153,20 @@ class Graph:
         if self._limits_to(node, 1):
             return SIGMOID
         return _SCORES.get(node.op_type) or (POOLING if node.op_type in _POOLING else None)
+
+    def seen(self, outputs: Sequence[str]) -> SeenOutputs:
+        """Return what the outputs of these names are."""
+        by_name = {each: SeenOutput(each, self.end(each)) for each in outputs}
+        return SeenOutputs(by_name, self._step_back)
+
+    def _step_back(self, tensor: Hashable) -> Step | None:
+        node = self._producers.get(str(tensor))
+        if node is None:
+            return None
+        if node.op_type == "Add":
+            changing = [each for each in node.input if self._constant(each) is None]
+            return (BIAS, changing[0]) if len(changing) == 1 else None
+        return (_ROLES[node.op_type], node.input[0]) if node.op_type in _ROLES else None
 
     def _limits_to(self, node: Any, most: float) -> bool:
         """Return whether a node limits its values to those from 0 to `most`."""

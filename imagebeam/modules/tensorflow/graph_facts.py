@@ -1,6 +1,6 @@
 """Read from the graph of a SavedModel what its pictures and its outputs are. Needs TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +9,26 @@ import tensorflow as tf
 
 from imagebeam.modules.input_ranges import Front
 from imagebeam.modules.probes import PERCENT, POOLING, SIGMOID, SOFTMAX
+from imagebeam.modules.several_outputs import (
+    BIAS,
+    DENSE,
+    FORM,
+    NOTHING_SEEN,
+    SCORING,
+    SeenOutput,
+    SeenOutputs,
+    Step,
+)
 from imagebeam.modules.tensorflow.freezing import Infer, freeze
 from imagebeam.modules.tensorflow.rescaling import front_of
 
 _RESHAPING = ("Identity", "IdentityN", "Reshape", "Squeeze", "Cast")
 _SCORES = {"Sigmoid": SIGMOID, "Softmax": SOFTMAX}
+_ROLES = {
+    **dict.fromkeys(_RESHAPING, FORM),
+    **dict.fromkeys(_SCORES, SCORING),
+    **dict.fromkeys(("MatMul", "Conv2D"), DENSE),
+}
 _POOLING = (
     *("Mean", "Max", "AvgPool", "MaxPool", "Relu", "Relu6", "Tanh", "Elu", "Selu"),
     *("LeakyRelu", "Softplus"),
@@ -54,6 +69,33 @@ def graph_facts(infer: Infer, dtype: str, batch: int | None, size: tuple[int, in
         return GraphFacts(front_of(graph, frozen.input_name), ends, tuple(nodes))
     except Exception:  # nothing is known then, whatever the graph has that cannot be frozen
         return GraphFacts()
+
+
+def seen_outputs(infer: Infer, dtype: str, shape: Sequence[int | None]) -> SeenOutputs:
+    """Freeze the function `infer`, which computes outputs by name, and return what each of them is.
+
+    Args:
+        infer: takes pictures as the module does.
+        dtype: their type.
+        shape: of a batch, with None for a free length.
+    """
+    try:
+        frozen = freeze(infer, tf.TensorSpec(shape, dtype))
+    except Exception:  # as above
+        return NOTHING_SEEN
+    nodes = {node.name: node for node in frozen.function.graph.as_graph_def().node}
+
+    def step_back(tensor: Hashable) -> Step | None:
+        node = nodes[str(tensor)]
+        inputs = [each.split(":")[0] for each in node.input if not each.startswith("^")]
+        if node.op in ("Add", "AddV2", "BiasAdd"):
+            kept = [each for each in inputs if _before_reshaping(nodes, each).op != "Const"]
+            return (BIAS, kept[0]) if len(kept) == 1 else None
+        return (_ROLES[node.op], inputs[0]) if node.op in _ROLES else None
+
+    names = zip(frozen.heads, frozen.output_names, strict=True)
+    found = {head: SeenOutput(name, _end(nodes, name)) for head, name in names}
+    return SeenOutputs(found, step_back)
 
 
 def _end(nodes: Mapping[str, Any], name: str, joins: bool = True) -> str | None:

@@ -15,14 +15,16 @@ from imagebeam.modules.metadata import Metadata, read_from_folder
 from imagebeam.modules.module_options import NO_OPTIONS, ModuleOptions
 from imagebeam.modules.output_kinds import LOGITS, SCORES, renamed
 from imagebeam.modules.probes import kind_of_classifier, probe_batches
+from imagebeam.modules.several_outputs import NOTHING_SEEN, SeenOutputs
 from imagebeam.modules.signatures import (
     HUB_SIGNATURES,
     Head,
+    Signature,
     Spec,
     check_picture_input,
     choose_heads,
 )
-from imagebeam.modules.tensorflow.graph_facts import GraphFacts, graph_facts
+from imagebeam.modules.tensorflow.graph_facts import GraphFacts, graph_facts, seen_outputs
 from imagebeam.modules.tensorflow.input_facts import input_facts
 from imagebeam.modules.tensorflow.loaded_signatures import signatures_of
 from imagebeam.modules.tensorflow.saved_model_proto import (
@@ -120,7 +122,7 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
         signature=options.signature or metadata.signature,
         outputs=options.outputs or metadata.kinds,
     )
-    by_kind = choose_heads(signatures_of(loaded), source, wanted)
+    by_kind = choose_heads(signatures_of(loaded), source, wanted, _look)
     spec = check_picture_input(by_kind, source)
     size = _image_size(spec, metadata, default_image_size(graphs), options, source)
     heads = Heads(by_kind, spec, (HUB_RANGE,))
@@ -137,11 +139,11 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
     facts, contradictions = decide_input(known, options.ranges, options.channels)
     heads = replace(heads, ranges=facts.ranges, channels=facts.channels or RGB)
     rows = _probe(heads, size, source)
-    if LOGITS in rows and not wanted.outputs:
+    if LOGITS in rows and SCORES not in rows and not wanted.outputs:
         named = metadata.class_names(rows[LOGITS].shape[1], source) is not None
         sigmoids = has_operation(graphs, "Sigmoid")
         kind = kind_of_classifier(rows[LOGITS], graph.ends.get(LOGITS), sigmoids, named)
-        rows, by_kind = renamed(rows, kind), renamed(by_kind, kind)
+        rows, by_kind = renamed(rows, kind, source), renamed(by_kind, kind, source)
         heads = replace(heads, by_kind=by_kind)
     info = describe(
         *(size, facts, rows, metadata, source),
@@ -154,6 +156,19 @@ def load_saved_model(path: Path, options: ModuleOptions = NO_OPTIONS) -> SavedMo
     )
     lengths = {kind: values.shape[1] for kind, values in rows.items()}
     return SavedModel(source, info, heads, loaded, lengths)
+
+
+def _look(signature: Signature) -> SeenOutputs:
+    """Read from the graph of a signature what its outputs are."""
+    spec = next(iter(signature.inputs.values()), None)
+    if len(signature.inputs) != 1 or spec is None or not spec.is_picture or spec.shape is None:
+        return NOTHING_SEEN
+
+    def infer(pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = signature.call(pictures)
+        return {name: outputs[name] for name in signature.outputs}
+
+    return seen_outputs(infer, spec.dtype, spec.shape)
 
 
 def _load(path: Path, tags: list[str] | None, source: str) -> Any:
