@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from imagebeam.mobilenet_v1.pictures import Decoder
     from imagebeam.mobilenet_v1.training import TrainingProgress
 
+_FROZEN = (
+    "For a new last layer on this network, add --freeze-network and a name that ends in .tflite as "
+    "--output."
+)
 _DEFAULT_WIDTH = 0.5
 _DEFAULT_SIZE = 160
 _RATE_FROM_SCRATCH = 0.01
@@ -136,14 +140,27 @@ def _weights(source: str) -> tuple[Any, int]:
     """Return weights by name, and the input size that they were trained with, if known."""
     from imagebeam.beam_pipeline.training.building import checkpoint_of_handle
     from imagebeam.mobilenet_v1.checkpoint import read_checkpoint, read_module
+    from imagebeam.mobilenet_v1.errors import NetworkError
+    from imagebeam.modules.handles.cache import Cache
+    from imagebeam.modules.handles.handle import Handle, resolve
     from imagebeam.modules.open_module import open_module
+    from imagebeam.modules.types import ONNX_SUFFIX
 
     # The flatbuffer of a published module cannot be trained, but its checkpoint can.
     checkpoint, entry = checkpoint_of_handle(source)
     if checkpoint is not None:
         return read_checkpoint(checkpoint), _DEFAULT_SIZE if entry is None else entry.size
+    path = resolve(Handle.parse(source).text, Cache()).path
+    if path.is_file():
+        raise UsageError(
+            f"--from {source}: a file without weights that can be trained. Give a SavedModel of "
+            f"MobileNet V1, or a slim checkpoint. {'' if path.suffix == ONNX_SUFFIX else _FROZEN}"
+        )
     module = open_module(source, engine="tensorflow")
-    return read_module(module.path), module.info.image_size[0]
+    try:
+        return read_module(module.path), module.info.image_size[0]
+    except NetworkError as error:
+        raise UsageError(f"--from {error} {_FROZEN}") from error
 
 
 def _decoder(resize: "Resize") -> "Decoder":

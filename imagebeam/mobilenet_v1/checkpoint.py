@@ -111,7 +111,10 @@ def transfer_weights(network: Network, weights: Weights) -> bool:
 def _recognised(weights: Weights, source: str) -> Weights:
     for name in (_LAST_KERNEL, _LOGITS_BIASES):
         if name not in weights:
-            raise NetworkError(f"{source}: no variable {name}: these are not MobileNet V1 weights.")
+            raise NetworkError(
+                f"{source}: no variable {name}: these are not MobileNet V1 weights, which is the "
+                "only network that can be trained as a whole."
+            )
     return weights
 
 

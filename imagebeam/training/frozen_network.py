@@ -25,7 +25,7 @@ from imagebeam.modules.litert.flatbuffer import read_flatbuffer, read_interface
 from imagebeam.modules.litert.new_head import with_new_head
 from imagebeam.modules.model_outputs import softmax
 from imagebeam.modules.output_kinds import FEATURES
-from imagebeam.modules.types import LITERT, Module, ModuleInfo
+from imagebeam.modules.types import LITERT, ONNX, Module, ModuleInfo
 from imagebeam.training.linear_head import Examples, class_weights, fit
 
 _CHUNK = 256
@@ -67,14 +67,21 @@ class TrainedHead:
 def require_features(module: Module) -> None:
     """Raise ModuleError if a module has no features for a new head, or does not run on LiteRT."""
     name = repr(module.handle)
+    if module.engine == ONNX:
+        raise ModuleError(
+            f"{name}: an ONNX file, and a new head is written for LiteRT only. Convert it to a "
+            "SavedModel first, for example with onnx2tf."
+        )
     if module.engine != LITERT:
         raise ModuleError(
-            f"{name}: LiteRT cannot run it, so it cannot get a new head. Give another module."
+            f"{name}: a new head needs LiteRT, which does not run this module: "
+            f"{module.engine_reason}. Give another module."
         )
     if FEATURES not in module.info.heads:
         raise ModuleError(
-            f"{name}: it provides no features. Give a feature vector module, or a classifier that "
-            "ends in a dense layer."
+            f"{name}: it provides no features, because no output holds them, and the graph shows "
+            "no dense layer that computes its answers from one vector. Give a feature vector "
+            "module, or name the output that holds features with --module-output NAME=features."
         )
 
 

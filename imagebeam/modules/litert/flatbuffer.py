@@ -113,6 +113,9 @@ def _read_interface(content: bytes, source: str, options: ModuleOptions) -> Inte
     rows = _rows(outputs, values)
     if LOGITS in outputs and SCORES not in outputs and not decided:
         kind = _kind(outputs[LOGITS], rows[LOGITS], graph, metadata, source)
+        if kind == FEATURES and exposed is not None:
+            # The vector before the last layer of a network that ends in features is not wanted.
+            outputs, rows = {LOGITS: outputs[LOGITS]}, {LOGITS: rows[LOGITS]}
         outputs, rows = renamed(outputs, kind, source), renamed(rows, kind, source)
 
     def rows_with(candidate: Range) -> dict[str, FloatArray]:

@@ -22,6 +22,11 @@ from imagebeam.modules.output_kinds import FEATURES, LOGITS, SCORES
 
 RESHAPING = ("RESHAPE", "SQUEEZE")
 CONVERTING = ("QUANTIZE", "DEQUANTIZE", "CAST")
+# A hard sigmoid consists of several of these.
+_ENDINGS = (
+    *(*RESHAPING, *CONVERTING, "LOGISTIC", "SOFTMAX", "LOG_SOFTMAX", "RELU", "RELU6"),
+    *("RELU_0_TO_1", "MAXIMUM", "MINIMUM", "ADD", "SUB", "MUL", "DIV"),
+)
 LAST_LAYERS = ("CONV_2D", "FULLY_CONNECTED")
 # The result of these operations for one picture does not depend on the number of pictures.
 _ANY_BATCH = (
@@ -53,8 +58,8 @@ def expose_heads(content: bytes, place: int = 0) -> ExposedHeads | None:
         place: that of the output that classifies; others are left out.
 
     Returns:
-        The changed flatbuffer; None when this output does not end in a dense layer, or in a softmax
-        or sigmoids behind one.
+        The changed flatbuffer; None when this output does not end in a dense layer, or in a
+        softmax, sigmoids or other changes of each value behind one.
     """
     try:
         return _expose(Graph(content), place)
@@ -161,7 +166,7 @@ def _expose(graph: Graph, place: int) -> ExposedHeads | None:
     if graph.name(end) in CONVERTING:
         end = producers.get(int(end.inputs[0]), end)
     softmax = graph.name(end) == "SOFTMAX"
-    logits = before(int(end.inputs[0]) if softmax or graph.name(end) == "LOGISTIC" else output)
+    logits = before(int(end.inputs[0])) if softmax else _before_ending(graph, output)
     last_layer = producers.get(logits)
     if last_layer is None or graph.name(last_layer) not in LAST_LAYERS:
         return None
@@ -188,6 +193,19 @@ def _expose(graph: Graph, place: int) -> ExposedHeads | None:
             graph.tensors[tensor].shapeSignature = [-1, *shape[1:]]
     places = {head: place for place, head in enumerate(heads)}
     return ExposedHeads(pack(model), places, softmax)
+
+
+def _before_ending(graph: Graph, tensor: int) -> int:
+    """Follow a tensor back through operations that change each of its values, such as sigmoids."""
+    producers = graph.producers()
+    while (operator := producers.get(tensor)) is not None and graph.name(operator) in _ENDINGS:
+        changing = [each for each in map(int, operator.inputs) if graph.constant(each) is None]
+        if graph.name(operator) in RESHAPING:
+            changing = [int(operator.inputs[0])]
+        if len(changing) != 1:
+            break
+        [tensor] = changing
+    return tensor
 
 
 def _is_vector(graph: Graph, tensor: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from imagebeam.modules.open_module import open_module
 from tests.beam_pipeline.colours import draw, write_module
 from tests.beam_pipeline.jobs import imagebeam, predictions
+from tests.modules.engines.test_onnx import write_classifier
 
 
 @pytest.fixture
@@ -125,6 +126,26 @@ def test_a_module_without_features_is_refused(
     classifier = write_module(tmp_path / "classifier.tflite")
     assert _train(tmp_path, classifier, pictures) == 2
     assert f"{str(classifier)!r}: it provides no features" in capfd.readouterr().err
+
+
+def test_an_onnx_file_gets_no_new_head(
+    tmp_path: Path, pictures: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(tmp_path, write_classifier(tmp_path / "it.onnx"), pictures) == 2
+    assert "an ONNX file, and a new head is written for LiteRT only." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["it.tflite", "it.onnx"])
+def test_a_file_without_weights_for_training_is_refused_with_the_other_way(
+    tmp_path: Path, pictures: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    write = write_module if name == "it.tflite" else write_classifier
+    source = write(tmp_path / name)
+    command = ("module", "train", pictures, "--output", tmp_path / "new", "--from", source)
+    assert imagebeam(*command) == 2
+    message = capfd.readouterr().err
+    assert "Give a SavedModel of MobileNet V1, or a slim checkpoint." in message
+    assert ("add --freeze-network and a name" in message) == (name == "it.tflite")
 
 
 def test_the_input_of_a_network_that_is_trained_cannot_be_stated(

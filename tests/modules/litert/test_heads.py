@@ -119,7 +119,7 @@ def _add_tensor(model: Any, name: str, shape: tuple[int, ...], buffer: int = 0) 
 
 def _add_operation(model: Any, kind: int, inputs: list[int]) -> int:
     code, operator = schema.OperatorCodeT(), schema.OperatorT()
-    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.builtinCode, code.deprecatedBuiltinCode = kind, min(kind, 127)
     code.version = 1
     model.operatorCodes.append(code)
     operator.opcodeIndex, operator.inputs = len(model.operatorCodes) - 1, inputs
@@ -138,7 +138,10 @@ def _add_operation(model: Any, kind: int, inputs: list[int]) -> int:
         ("SOFTMAX", "dense", {"logits", "scores", "features"}),
         ("LOGISTIC", "dense", {"scores", "features"}),
         (None, "dense", {"logits", "scores", "features"}),
+        ("RELU_0_TO_1", "dense", {"scores", "features"}),
+        ("LOG_SOFTMAX", "dense", {"logits", "scores", "features"}),
         # Its own answer is the feature vector, not what comes before its last layer.
+        ("RELU", "dense", {"features"}),
         (None, "embedding", {"features"}),
     ],
 )
@@ -148,21 +151,41 @@ def test_a_classifier_gives_what_comes_before_its_last_layer(
 ) -> None:
     content = _dense(end, name)
     if compiled and "scores" in heads:
-        kind = "logits" if end is None else "scores"
+        kind = "logits" if end in (None, "LOG_SOFTMAX") else "scores"
         content = append_to_flatbuffer(content, Metadata(outputs={kind: 0}))
     engine = LiteRTEngine(content, "it")
     assert engine.info.heads == heads
     pixels = np.random.default_rng(5).integers(0, 256, (3, 2, 2, 3), dtype=np.uint8)
     outputs = engine.run(pixels)
     values = (pixels / np.float32(255)).reshape(3, 12)
-    features = values if heads > {"features"} else values @ _WEIGHTS.T
+    logits = values @ _WEIGHTS.T
+    features = values if heads > {"features"} else logits.clip(0) if end == "RELU" else logits
     assert outputs.features is not None
     np.testing.assert_allclose(outputs.features, features, rtol=1e-4, atol=1e-5)
     if outputs.logits is not None:
-        np.testing.assert_allclose(outputs.logits, values @ _WEIGHTS.T, rtol=1e-4, atol=1e-5)
+        if end == "LOG_SOFTMAX":
+            logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        np.testing.assert_allclose(outputs.logits, logits, rtol=1e-4, atol=1e-5)
+    if outputs.scores is not None and end == "RELU_0_TO_1":
+        np.testing.assert_allclose(outputs.scores, logits.clip(0, 1), rtol=1e-4, atol=1e-5)
     if outputs.scores is not None and end == "LOGISTIC":
         expected = 1 / (1 + np.exp(-(values @ _WEIGHTS.T)))
         np.testing.assert_allclose(outputs.scores, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_activation_in_the_last_layer_makes_its_result_the_features() -> None:
+    graph = Graph(_dense(None))
+    [dense] = (each for each in graph.operators if graph.name(each) == "FULLY_CONNECTED")
+    dense.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+    dense.builtinOptions = schema.FullyConnectedOptionsT()
+    dense.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    engine = LiteRTEngine(pack(graph.model), "it")
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 2, 2, 3), dtype=np.uint8)
+    expected = ((pixels / np.float32(255)).reshape(3, 12) @ _WEIGHTS.T).clip(0)
+    assert engine.info.heads == {"features"}
+    found = engine.run(pixels).features
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
