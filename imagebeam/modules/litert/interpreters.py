@@ -89,7 +89,9 @@ def _without_greeting() -> Iterator[None]:
                 yield
         finally:
             output.seek(0)
-            os.write(2, output.read().replace(_GREETING, b""))
+            # A full disk behind standard error says nothing about the module.
+            with contextlib.suppress(OSError):
+                os.write(2, output.read().replace(_GREETING, b""))
 
 
 def _has_stderr() -> bool:
