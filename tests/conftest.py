@@ -27,8 +27,10 @@ _REFERENCE = Path(
 
 def pytest_configure() -> None:
     """Make every run the same on any machine, shell and terminal."""
-    # A shell that runs tests in the background ignores Ctrl-C for their jobs.
+    # A shell that runs tests in the background lets them ignore the signals of keys and terminals.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(each, signal.SIG_DFL)
     settings.register_profile("alike", deadline=None, derandomize=True, database=None)
     settings.load_profile("alike")
     os.environ["TERM"] = "xterm-256color"

@@ -132,10 +132,8 @@ class Container:
             for entry in self._entries(report):
                 yield entry
                 found += 1
-        except ContainerError as caught:
-            error: ContainerError = (not found and self._misnamed()) or caught
-            before = f"; {found:,} images before that were found" if found else ""
-            yield MemberProblem("", error.image_error(f"{error}{before}"))
+        except ContainerError as error:
+            yield MemberProblem("", self._reason(error, found))
         except (StoreError, OSError):
             raise
         except Exception as error:
@@ -211,6 +209,13 @@ class Container:
         if report is None or kind.format == "tfrecord":
             return numbered_after_the_first(found)
         return numbered_before_the_last(found, report)
+
+    def _reason(self, error: ContainerError, found: int) -> ImageError:
+        """Return why there are no more images after so many."""
+        if found:
+            return error.image_error(f"{error}; {found:,} images before that were found")
+        shown = self._misnamed() or error
+        return shown.image_error(str(shown))
 
     def _misnamed(self) -> UnsupportedContainerError | None:
         """Return the error for a compressed file that holds neither a tar nor a TFRecord file."""

@@ -77,7 +77,11 @@ def numbered_before_the_last(
                 else:
                     yield entry
     if problem is not None:
-        raise problem
+        try:
+            raise problem
+        finally:
+            # The error refers to this frame, and would keep the open file alive.
+            problem = None
 
 
 class _Names:

@@ -1,8 +1,10 @@
 """Test sizes, positions and names that no real tool writes, in every format."""
 
+import gc
 import io
 import struct
 import tarfile
+import weakref
 import zlib
 from typing import Any
 
@@ -180,6 +182,19 @@ def test_the_unicode_name_is_used_if_its_checksum_matches() -> None:
     assert found == {"日本.jpg": b"x", "z.jpg": b"z"}
     found = content(opened(_zip_entry(b"x.jpg", 0, field(b"y.jpg")), ContainerKind.ZIP))
     assert found == {"x.jpg": b"x", "z.jpg": b"z"}
+
+
+@pytest.mark.parametrize("data", [b"Rar!\x1a\x07\x01\0" + bytes(600), bytes(600)])
+def test_a_refused_file_is_released_at_once(data: bytes) -> None:
+    file = io.BytesIO(data)
+    released = weakref.ref(file)
+    gc.disable()
+    try:
+        problems = list(open_container(file, ContainerKind.ZIP))
+        del file
+        assert (len(problems), released()) == (1, None)
+    finally:
+        gc.enable()
 
 
 class _Unforeseen(io.BytesIO):
