@@ -22,7 +22,7 @@ _MODULE_COMMANDS = (
 )
 
 _PATH = re.compile(r"(DIR|FILE|FOLDER|HANDLE|IMAGES?|INPUT|MODULE|NEW|OLD|PATH|PREFIX|URI)\b")
-"""How the help text calls values that are paths or handles."""
+"""Names that the help text gives to values that are paths or handles."""
 
 COMMANDS = (*_COMMANDS, *(f"module {name}" for name in _MODULE_COMMANDS))
 """The names of all commands."""

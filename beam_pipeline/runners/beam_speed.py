@@ -55,23 +55,22 @@ def remember_dofn_specs(module: Any = userstate) -> None:
     setattr(module, _FIND_SPECS, remembered)
 
 
-def end_bundles_at_once(sampler: Any = statesampler.StateSampler) -> None:
+def shorten_bundle_ends(sampler: Any = statesampler.StateSampler) -> None:
     """Shorten the wait at the end of each bundle.
 
     A thread of Beam looks every 0.2 s which step is at work, and a bundle that took long ends only
     when that thread wakes up, while all cores are idle. Every 0.02 s, it still takes hardly any
     time.
 
-    Upstream: wake the thread up, or do not wait for it.
+    Upstream: wake the thread up when the bundle ends, or do not wait for it.
 
     Args:
         sampler: the class of Beam that starts the thread.
     """
     start = sampler.__init__
-    if list(inspect.signature(start).parameters)[-1] != _PERIOD or len(start.__defaults__) != 1:
-        warn_missing(
-            f"StateSampler with {_PERIOD} as the only default", "Jobs end up to 0.2 s later."
-        )
+    *_, last = inspect.signature(start).parameters
+    if last != _PERIOD or len(start.__defaults__ or ()) != 1:
+        warn_missing(f"statesampler.StateSampler({_PERIOD})", "Jobs end up to 0.2 s later.")
         return
     start.__defaults__ = (_SAMPLING_MILLISECONDS,)
 
@@ -104,7 +103,11 @@ def uncompressed_pickles(pickler: Any = cloudpickle_pickler) -> Iterator[None]:
 
 
 class _Compression:
-    """Stands for the module `bz2`, and compresses nothing while a block needs it not to."""
+    """Stands for the module `bz2`, and leaves out the compression while a block is active.
+
+    Attributes:
+        blocks: the number of active blocks.
+    """
 
     def __init__(self) -> None:
         self.blocks = 0

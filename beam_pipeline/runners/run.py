@@ -34,8 +34,8 @@ from imagebeam.beam_pipeline.runners.beam_internals import (
     local_runner,
 )
 from imagebeam.beam_pipeline.runners.beam_speed import (
-    end_bundles_at_once,
     remember_dofn_specs,
+    shorten_bundle_ends,
     uncompressed_pickles,
 )
 from imagebeam.beam_pipeline.runners.submit import submitted
@@ -220,7 +220,7 @@ def _started(
 
     def start_pipeline() -> PipelineResult:
         remember_dofn_specs()
-        end_bundles_at_once()
+        shorten_bundle_ends()
         # All types of elements are classes. Importing beartype to compare them would take 0.04 s.
         options.view_as(TypeOptions).disable_beartype = True
         decode = decoding(job)

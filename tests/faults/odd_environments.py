@@ -46,7 +46,7 @@ def _in_closed_folder() -> None:
 
 
 class Environment(NamedTuple):
-    """What is odd about the start of a process.
+    """An odd way to start a process.
 
     Attributes:
         variables: that are set; None removes one. `{here}` is a folder with a file `file` and a

@@ -11,8 +11,8 @@ from apache_beam.transforms import userstate
 from apache_beam.utils.counters import CounterFactory
 
 from imagebeam.beam_pipeline.runners.beam_speed import (
-    end_bundles_at_once,
     remember_dofn_specs,
+    shorten_bundle_ends,
     uncompressed_pickles,
 )
 
@@ -74,19 +74,26 @@ def test_a_bundle_waits_a_fiftieth_of_a_second_for_the_thread_that_looks_at_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(statesampler.StateSampler.__init__, "__defaults__", (200,))
-    end_bundles_at_once()
+    shorten_bundle_ends()
     assert statesampler.StateSampler("stage", CounterFactory()).sampling_period_ms == 20
 
 
-class _OtherSampler:
+class _SamplerWithMore:
     def __init__(self, prefix: str, sampling_period_ms: int = 200, more: int = 1) -> None:
         pass
 
 
-def test_a_beam_that_looks_at_bundles_in_another_way_is_left_alone() -> None:
+class _SamplerWithoutDefault:
+    def __init__(self, prefix: str, sampling_period_ms: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("sampler", [_SamplerWithMore, _SamplerWithoutDefault])
+def test_a_beam_that_looks_at_bundles_in_another_way_is_left_alone(sampler: Any) -> None:
+    before = sampler.__init__.__defaults__
     with pytest.warns(UserWarning, match="of the expected shape"):
-        end_bundles_at_once(_OtherSampler)
-    assert _OtherSampler.__init__.__defaults__ == (200, 1)
+        shorten_bundle_ends(sampler)
+    assert sampler.__init__.__defaults__ == before
 
 
 def _pickler() -> SimpleNamespace:
